@@ -1,0 +1,259 @@
+// Package scope decides who is in scope of a sync by scoping filters: Microsoft Entra's groups
+// of clauses over source attributes ("Scoping users or groups to be provisioned with scoping
+// filters").
+//
+// It reads nothing and remembers nothing: attribute values come from a [Lookup]. It promises
+// that a filter which compiles gives an answer for every object in time linear in the values
+// (regular expressions run on RE2), and that an object a filter cannot judge is [Invalid]
+// rather than out of scope, because leaving scope deactivates an account.
+package scope
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Clause is one comparison as the configuration or an imported provisioning job writes it.
+type Clause struct {
+	Attribute string // source attribute by its Graph name: "department"
+	Operator  string // any documented spelling: "EQUALS", "Greater_Than", "ENDS_WITH"
+	Value     string // what to compare with; empty for IS TRUE, IS NULL and the like
+}
+
+// A Fault is something wrong with a clause. Group and Clause count from 0; Clause is -1 when
+// the group itself is at fault. Field is "attribute", "operator", "value" or "".
+type Fault struct {
+	Group, Clause int
+	Field         string
+	Message       string
+}
+
+// Error returns the message with its place, counted from 1 as people do.
+func (f Fault) Error() string {
+	if f.Clause < 0 {
+		return fmt.Sprintf("group %d: %s", f.Group+1, f.Message)
+	}
+	return fmt.Sprintf("group %d, clause %d: %s", f.Group+1, f.Clause+1, f.Message)
+}
+
+// A Filter is compiled clauses: AND inside a group, OR between groups. A nil Filter and one
+// without groups let everything pass. Filters are immutable and safe for concurrent use.
+type Filter struct {
+	groups [][]clause
+}
+
+type clause struct {
+	attribute string
+	op        operator
+	value     []byte         // of binary operators
+	number    int64          // of GREATER_THAN and GREATER_THAN_OR_EQUALS
+	pattern   *regexp.Regexp // of REGEX MATCH and NOT REGEX MATCH
+}
+
+// Compile checks and prepares a filter. All faults are returned at once; with any, the filter
+// is nil.
+//
+// Regular expressions must match the whole value, as Entra's documented examples imply
+// (`[1-9][0-9]` is said to match 10 to 99): write `.*text.*` to search. They are .NET's
+// and run on RE2: what RE2 has not, or would read with another meaning, is a fault.
+//
+// Differing from Entra, userType may be used. Attributes with several values and references
+// may not; dates can only be asked for being empty, for they have no documented text form here.
+func Compile(groups [][]Clause) (*Filter, []Fault) {
+	f := &Filter{}
+	var faults []Fault
+	for g, clauses := range groups {
+		if len(clauses) == 0 {
+			faults = append(faults, Fault{g, -1, "", "has no clauses and would let everybody pass; leave out the whole filter if that is meant"})
+		}
+		compiled := make([]clause, 0, len(clauses))
+		for c, in := range clauses {
+			out, field, err := compile(in)
+			if err != nil {
+				faults = append(faults, Fault{g, c, field, err.Error()})
+				continue
+			}
+			compiled = append(compiled, out)
+		}
+		f.groups = append(f.groups, compiled)
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return f, nil
+}
+
+func compile(in Clause) (out clause, field string, err error) {
+	op, err := parseOperator(in.Operator)
+	if err != nil {
+		return out, "operator", err
+	}
+	if err := checkAttribute(in.Attribute, op); err != nil {
+		return out, "attribute", err
+	}
+	switch {
+	case op.unary() && in.Value != "":
+		return out, "value", fmt.Errorf("%s takes no value, found %q", op, shorten(in.Value))
+	case !op.unary() && in.Value == "":
+		return out, "value", fmt.Errorf("%s needs a value; to ask for an empty attribute write IS NULL", op)
+	}
+	out = clause{attribute: in.Attribute, op: op, value: []byte(in.Value)}
+	switch op {
+	case greaterThan, greaterThanOrEquals:
+		if out.number, err = strconv.ParseInt(in.Value, 10, 64); err != nil {
+			return out, "value", fmt.Errorf("%s compares integers, and %q is none", op, shorten(in.Value))
+		}
+	case regexMatch, notRegexMatch:
+		if out.pattern, err = compilePattern(in.Value); err != nil {
+			return out, "value", err
+		}
+	}
+	return out, "", nil
+}
+
+// Match judges one object. Why is empty unless the verdict is Out or Invalid; nothing is
+// allocated for an object that is in scope. lookup may be asked twice for an attribute.
+func (f *Filter) Match(lookup Lookup) (Verdict, Why) {
+	if f == nil || len(f.groups) == 0 {
+		return In, Why{}
+	}
+	result := Out
+	for _, clauses := range f.groups {
+		switch matchAll(clauses, lookup) {
+		case In:
+			return In, Why{}
+		case Invalid:
+			result = Invalid
+		}
+	}
+	return result, f.explain(lookup)
+}
+
+// matchAll: one false clause decides a group, whatever the others cannot judge.
+func matchAll(clauses []clause, lookup Lookup) Verdict {
+	result := In
+	for i := range clauses {
+		switch clauses[i].match(lookup(clauses[i].attribute)) {
+		case Out:
+			return Out
+		case Invalid:
+			result = Invalid
+		}
+	}
+	return result
+}
+
+// explain collects every clause that does not hold. It runs apart from matching, which is the
+// hot path of a directory.
+func (f *Filter) explain(lookup Lookup) Why {
+	var why Why
+	for g, clauses := range f.groups {
+		for _, c := range clauses {
+			v := lookup(c.attribute)
+			if got := c.match(v); got != In {
+				v.Text = bytes.Clone(v.Text)
+				why.Failures = append(why.Failures, Failure{
+					Group:   g,
+					Clause:  Clause{c.attribute, string(c.op), string(c.value)},
+					Value:   v,
+					Verdict: got,
+				})
+			}
+		}
+	}
+	return why
+}
+
+// match applies Entra's null rule: with a null or empty value every operator but IS NULL is
+// false, NOT EQUALS and NOT REGEX MATCH included.
+func (c *clause) match(v Value) Verdict {
+	if v.empty() {
+		return in(c.op == isNull)
+	}
+	switch c.op {
+	case isNull:
+		return Out
+	case isNotNull:
+		return In
+	}
+	if v.Kind == List {
+		return Invalid
+	}
+	switch c.op {
+	case equals:
+		return in(c.equal(v))
+	case notEquals:
+		return in(!c.equal(v))
+	case isTrue:
+		return in(v.Kind == Bool && v.Text[0] == 'T')
+	case isFalse:
+		return in(v.Kind == Bool && v.Text[0] == 'F')
+	case regexMatch:
+		return in(c.pattern.Match(v.Text))
+	case notRegexMatch:
+		return in(!c.pattern.Match(v.Text))
+	case includes:
+		return in(bytes.Contains(v.Text, c.value))
+	case endsWith:
+		return in(bytes.HasSuffix(v.Text, c.value))
+	}
+	n, err := strconv.ParseInt(string(v.Text), 10, 64)
+	switch {
+	case err != nil:
+		return Invalid
+	case c.op == greaterThan:
+		return in(n > c.number)
+	default:
+		return in(n >= c.number)
+	}
+}
+
+// equal compares exactly, but for booleans, which people write in either case.
+func (c *clause) equal(v Value) bool {
+	if v.Kind == Bool {
+		return bytes.EqualFold(v.Text, c.value)
+	}
+	return bytes.Equal(v.Text, c.value)
+}
+
+// Attributes returns the attributes the filter asks for, sorted, each once.
+func (f *Filter) Attributes() []string {
+	if f == nil {
+		return nil
+	}
+	var names []string
+	for _, clauses := range f.groups {
+		for _, c := range clauses {
+			names = append(names, c.attribute)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// String returns the filter in one canonical line: filters that differ only in spelling, order
+// or repetition of clauses give the same text. Without groups it is empty.
+func (f *Filter) String() string {
+	if f == nil {
+		return ""
+	}
+	var groups []string
+	for _, clauses := range f.groups {
+		var texts []string
+		for _, c := range clauses {
+			text := c.attribute + " " + string(c.op)
+			if !c.op.unary() {
+				text += " " + strconv.Quote(string(c.value))
+			}
+			texts = append(texts, text)
+		}
+		slices.Sort(texts)
+		groups = append(groups, "("+strings.Join(slices.Compact(texts), " AND ")+")")
+	}
+	slices.Sort(groups)
+	return strings.Join(slices.Compact(groups), " OR ")
+}
