@@ -1,0 +1,148 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/graphsync"
+)
+
+// The assignments of an app lie in assignments/APPID/. A row belongs to a generation: rows of
+// a generation above the committed one are being staged and not part of the state yet.
+const (
+	inIDs        = "ids"        // assignment id → row, see assignmentRow
+	inPrincipals = "principals" // principal, number uint32 → generation uint32, kind, role, id
+	inGeneration = "generation" // keyGeneration → uint32, the committed one
+)
+
+var keyGeneration = []byte("committed")
+
+// PutApp stores an enterprise application and tells whether it differs from what was known.
+func (tx *Tx) PutApp(app graphsync.App) (changed bool, err error) {
+	before := bytes.Clone(tx.get([]byte(app.AppID), bucketApps))
+	if err := tx.putJSON([]byte(app.AppID), app, bucketApps); err != nil {
+		return false, fmt.Errorf("put app %s: %w", app.AppID, err)
+	}
+	return !bytes.Equal(before, tx.get([]byte(app.AppID), bucketApps)), nil
+}
+
+// App returns an enterprise application by the app registration's client id.
+func (tx *Tx) App(appID string) (graphsync.App, bool) {
+	text := tx.get([]byte(appID), bucketApps)
+	if text == nil {
+		return graphsync.App{}, false
+	}
+	return fromJSON[graphsync.App]("app "+appID, text), true
+}
+
+// Assignments yields a principal's assignments to an app.
+func (tx *Tx) Assignments(appID string, principal graphsync.ID) iter.Seq[graphsync.Assignment] {
+	return func(yield func(graphsync.Assignment) bool) {
+		generation := tx.generation(appID)
+		for k, v := range scan(tx.tree(bucketAssignments, appID, inPrincipals), principal[:], nil) {
+			if a, g := parsePrincipalRow(k, v); g <= generation && !yield(a) {
+				return
+			}
+		}
+	}
+}
+
+// Principals yields the users and groups that have assignments to an app, by rising id,
+// beginning behind after.
+func (tx *Tx) Principals(appID string, after graphsync.ID) iter.Seq[Member] {
+	return func(yield func(Member) bool) {
+		generation := tx.generation(appID)
+		last := after
+		for k, v := range scan(tx.tree(bucketAssignments, appID, inPrincipals), nil, after[:]) {
+			a, g := parsePrincipalRow(k, v)
+			if g > generation || a.Principal == last {
+				continue
+			}
+			if last = a.Principal; !yield(Member{Kind: a.PrincipalKind, ID: a.Principal}) {
+				return
+			}
+		}
+	}
+}
+
+// CountAssignments returns how many assignments an app has.
+func (tx *Tx) CountAssignments(appID string) int { return int(tx.count(assignmentCounter(appID))) }
+
+func assignmentCounter(appID string) string { return "assignments\x00" + appID }
+
+// stagedCounter counts all rows of an app, staged ones included.
+func stagedCounter(appID string) string { return "staged\x00" + appID }
+
+func (tx *Tx) generation(appID string) uint32 {
+	if v := tx.get(keyGeneration, bucketAssignments, appID, inGeneration); v != nil {
+		return binary.BigEndian.Uint32(v)
+	}
+	return 0
+}
+
+// An assignmentRow is a row of the ids bucket: number and generation uint32, kind, principal,
+// role. Numbers are dense enough to be the places of a bitmap.
+type assignmentRow struct {
+	number, generation uint32
+	a                  graphsync.Assignment
+}
+
+func (r *assignmentRow) encode() []byte {
+	v := make([]byte, 0, 41)
+	v = binary.BigEndian.AppendUint32(v, r.number)
+	v = binary.BigEndian.AppendUint32(v, r.generation)
+	v = append(v, byte(r.a.PrincipalKind))
+	v = append(v, r.a.Principal[:]...)
+	return append(v, r.a.Role[:]...)
+}
+
+func parseAssignmentRow(k, v []byte) assignmentRow {
+	if len(v) != 41 {
+		panic(badRecord{"an assignment cannot be read"})
+	}
+	return assignmentRow{
+		number: binary.BigEndian.Uint32(v), generation: binary.BigEndian.Uint32(v[4:]),
+		a: graphsync.Assignment{ID: string(k), PrincipalKind: graphsync.Kind(v[8]), Principal: graphsync.ID(v[9:25]), Role: graphsync.ID(v[25:])},
+	}
+}
+
+func parsePrincipalRow(k, v []byte) (graphsync.Assignment, uint32) {
+	if len(k) != 20 || len(v) < 21 {
+		panic(badRecord{"a principal's assignment cannot be read"})
+	}
+	return graphsync.Assignment{
+		ID: string(v[21:]), Principal: graphsync.ID(k), PrincipalKind: graphsync.Kind(v[4]), Role: graphsync.ID(v[5:21]),
+	}, binary.BigEndian.Uint32(v)
+}
+
+func (r *assignmentRow) principalKey() []byte {
+	return binary.BigEndian.AppendUint32(append([]byte(nil), r.a.Principal[:]...), r.number)
+}
+
+func (r *assignmentRow) principalValue() []byte {
+	v := binary.BigEndian.AppendUint32(nil, r.generation)
+	v = append(append(v, byte(r.a.PrincipalKind)), r.a.Role[:]...)
+	return append(v, r.a.ID...)
+}
+
+// appTrees are an app's buckets open for writing.
+type appTrees struct{ ids, principals *bbolt.Bucket }
+
+func (tx *Tx) appTrees(appID string) (appTrees, error) {
+	ids, err1 := tx.grow(bucketAssignments, appID, inIDs)
+	principals, err2 := tx.grow(bucketAssignments, appID, inPrincipals)
+	return appTrees{ids, principals}, errors.Join(err1, err2)
+}
+
+func (t appTrees) put(r *assignmentRow) error {
+	return errors.Join(t.ids.Put([]byte(r.a.ID), r.encode()), t.principals.Put(r.principalKey(), r.principalValue()))
+}
+
+func (t appTrees) delete(r *assignmentRow) error {
+	return errors.Join(t.ids.Delete([]byte(r.a.ID)), t.principals.Delete(r.principalKey()))
+}

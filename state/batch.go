@@ -1,0 +1,86 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+)
+
+var errPanicked = errors.New("the function of a batch panicked")
+
+// A batched is one caller's part of a shared commit.
+type batched struct {
+	fn       func(*Tx) error
+	done     bool
+	err      error
+	panicked any
+}
+
+// maxBatch bounds how many callers share a commit, and so what a failure has to repeat.
+const maxBatch = 256
+
+// batch commits the callers that wait for the disk together. It has no delay: whoever comes
+// while a commit is under way is part of the next one, so that a single caller loses no time
+// (bbolt's own Batch waits 10 ms for company, and a panic in its timer ends the process).
+func (f *file) batch(fn func(*Tx) error) error {
+	mine := &batched{fn: fn}
+	f.queueMu.Lock()
+	f.queue = append(f.queue, mine)
+	f.queueMu.Unlock()
+
+	f.commit.Lock()
+	for !mine.done {
+		f.commitQueue()
+	}
+	f.commit.Unlock()
+	if mine.panicked != nil {
+		panic(mine.panicked)
+	}
+	return mine.err
+}
+
+// commitQueue commits those that wait. One that fails is taken out and the rest tried again.
+func (f *file) commitQueue() {
+	f.queueMu.Lock()
+	n := min(len(f.queue), maxBatch)
+	calls := append([]*batched(nil), f.queue[:n]...)
+	f.queue = append(f.queue[:0:0], f.queue[n:]...)
+	f.queueMu.Unlock()
+
+	for len(calls) > 0 {
+		failed := -1
+		err := f.update(func(tx *Tx) error {
+			failed = -1
+			for i, c := range calls {
+				if err := c.call(tx); err != nil {
+					failed = i
+					return err
+				}
+			}
+			return nil
+		})
+		if failed < 0 {
+			for _, c := range calls {
+				c.err, c.done = err, true
+			}
+			return
+		}
+		calls[failed].err, calls[failed].done = err, true
+		calls = append(calls[:failed], calls[failed+1:]...)
+	}
+}
+
+// call runs one caller's function. Its panic is kept for its own goroutine, so that it does
+// not hit a bystander.
+func (c *batched) call(tx *Tx) (err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if isDamage(p) {
+			panic(badRecord{fmt.Sprint(p)})
+		}
+		c.panicked, err = p, errPanicked
+	}()
+	return c.fn(tx)
+}

@@ -1,0 +1,291 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// A DamagedError names a state file that cannot be read.
+type DamagedError struct {
+	Path  string
+	Cause error
+}
+
+// Error says what is broken and how to go on without it.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("state file %s is damaged: %v; stop entrasync, move the file away and start again: "+
+		"it is rebuilt by an initial cycle that finds existing accounts by their matching attributes, and no account is touched because of it", e.Path, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *DamagedError) Unwrap() error { return e.Cause }
+
+// A VersionError names a state file that a newer entrasync wrote.
+type VersionError struct {
+	Path       string
+	Has, Knows int
+}
+
+// Error says which version is needed.
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("state file %s has schema version %d and this entrasync knows up to %d: "+
+		"use the newer entrasync that wrote it, or move the file away to have it rebuilt", e.Path, e.Has, e.Knows)
+}
+
+// A schema is what a kind of file looks like: its buckets at present, and how a file of
+// version n becomes one of version n+1 (migrations[n-1]), each in a transaction of its own.
+type schema struct {
+	kind       string
+	buckets    []string
+	migrations []func(*bbolt.Tx) error
+}
+
+func (s *schema) version() int { return len(s.migrations) + 1 }
+
+var (
+	registrySchema = &schema{kind: "registry", buckets: []string{bucketTenants, bucketOwners}}
+	tenantSchema   = &schema{kind: "tenant", buckets: []string{
+		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
+		bucketApps, bucketAssignments, bucketSyncs,
+	}}
+)
+
+// The bucket that tells what a file is.
+const bucketMeta = "meta"
+
+var (
+	keySchema = []byte("schema") // uint32
+	keyKind   = []byte("kind")   // the schema's kind
+	keyOf     = []byte("of")     // the tenant's id
+)
+
+// A file is one bbolt file, with what must not get out of it: panics, and bbolt itself.
+type file struct {
+	path   string
+	db     *bbolt.DB
+	os     *os.File // the database's own, to give it free when bbolt no longer can
+	broken atomic.Pointer[DamagedError]
+	names  atomic.Pointer[names]
+
+	queueMu sync.Mutex // protects queue
+	queue   []*batched
+	commit  sync.Mutex // held by the caller that commits for those in the queue
+}
+
+// openFile opens or creates a file and brings it to its schema's version. of binds it to its
+// owner, so that a file under another's name is noticed.
+func openFile(path string, s *schema, of string) (*file, error) {
+	f := &file{path: path}
+	_, statErr := os.Stat(path)
+	options := &bbolt.Options{
+		// The directory is locked already: only a foreign tool can hold the file.
+		Timeout: time.Second,
+		// The default list of free pages is searched linearly: slow in a file of a
+		// million objects after a full round has rewritten them.
+		FreelistType: bbolt.FreelistMapType,
+		NoStatistics: true,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			f.os, err = os.OpenFile(name, flag, mode)
+			return f.os, err
+		},
+	}
+	err := f.guard(func() (err error) {
+		f.db, err = bbolt.Open(path, 0o600, options)
+		return err
+	})
+	switch damaged := (*DamagedError)(nil); {
+	case errors.As(err, &damaged):
+		f.os.Close()
+		return nil, err
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, fmt.Errorf("open state file %s: another program has it open; close it", path)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum),
+		err != nil && strings.Contains(err.Error(), "file size too small"):
+		return nil, &DamagedError{Path: path, Cause: err}
+	case err != nil:
+		return nil, fmt.Errorf("open state file %s: %w", path, explain(err))
+	}
+	err = f.prepare(s, of)
+	if err == nil && errors.Is(statErr, os.ErrNotExist) {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// prepare verifies what the file is and migrates it.
+func (f *file) prepare(s *schema, of string) error {
+	version, fresh := 0, false
+	err := f.raw(false, func(b *bbolt.Tx) error {
+		info, err := f.os.Stat()
+		if err != nil {
+			return err
+		}
+		if info.Size() < b.Size() {
+			return &DamagedError{Path: f.path, Cause: fmt.Errorf("it was cut off at %d of %d bytes", info.Size(), b.Size())}
+		}
+		meta := b.Bucket([]byte(bucketMeta))
+		if meta == nil {
+			first, _ := b.Cursor().First()
+			if fresh = first == nil; fresh {
+				return nil
+			}
+			return fmt.Errorf("open state file %s: it was not written by entrasync; move it away", f.path)
+		}
+		if kind, owner := string(meta.Get(keyKind)), string(meta.Get(keyOf)); kind != s.kind || owner != of {
+			return fmt.Errorf("open state file %s: it holds the state of %s %s, not of %s %s; give it its own name back", f.path, kind, owner, s.kind, of)
+		}
+		v := meta.Get(keySchema)
+		if len(v) != 4 {
+			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is missing")}
+		}
+		version = int(binary.BigEndian.Uint32(v))
+		if version > s.version() {
+			return &VersionError{Path: f.path, Has: version, Knows: s.version()}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if fresh {
+		return f.raw(true, func(b *bbolt.Tx) error {
+			for _, name := range append([]string{bucketMeta}, s.buckets...) {
+				if _, err := b.CreateBucketIfNotExists([]byte(name)); err != nil {
+					return err
+				}
+			}
+			meta := b.Bucket([]byte(bucketMeta))
+			return errors.Join(putVersion(b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
+		})
+	}
+	for ; version < s.version(); version++ {
+		err := f.raw(true, func(b *bbolt.Tx) error {
+			if err := s.migrations[version-1](b); err != nil {
+				return fmt.Errorf("migrate state file %s from schema version %d: %w", f.path, version, err)
+			}
+			return putVersion(b, version+1)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putVersion(b *bbolt.Tx, version int) error {
+	return b.Bucket([]byte(bucketMeta)).Put(keySchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
+}
+
+// syncDir makes a new file's name durable; the file's content already is.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func (f *file) close() error {
+	if f.broken.Load() != nil {
+		// A panic may have left bbolt's locks held; the operating system's go with the file.
+		return f.os.Close()
+	}
+	return f.db.Close()
+}
+
+// raw runs a transaction. An error of fn comes back as it is; any other names the file.
+func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
+	if broken := f.broken.Load(); broken != nil {
+		return broken
+	}
+	run, verb, own := f.db.View, "read", false
+	if write {
+		run, verb = f.db.Update, "write"
+	}
+	err := f.guard(func() error {
+		return run(func(b *bbolt.Tx) error {
+			err := fn(b)
+			own = err != nil
+			return err
+		})
+	})
+	if damaged := (*DamagedError)(nil); err == nil || own || errors.As(err, &damaged) {
+		return err
+	}
+	return fmt.Errorf("%s state file %s: %w", verb, f.path, explain(err))
+}
+
+// guard turns the panics of a damaged file into errors. bbolt trusts its pages: a wrong one
+// makes it panic, and a page beyond the end of a truncated file faults on access.
+func (f *file) guard(fn func() error) (err error) {
+	before := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(before)
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if !isDamage(p) {
+			panic(p)
+		}
+		damaged := &DamagedError{Path: f.path, Cause: fmt.Errorf("%v", p)}
+		f.broken.Store(damaged)
+		err = damaged
+	}()
+	return fn()
+}
+
+// A badRecord is the panic value of accessors without an error result that meet a record they
+// cannot decode; guard turns it into a DamagedError.
+type badRecord struct{ what string }
+
+func (b badRecord) Error() string { return b.what }
+
+// isDamage tells a damaged file from a programming error, which must stay a panic: it is a
+// record of ours, a fault in the mapped file, or raised inside bbolt.
+func isDamage(p any) bool {
+	switch p.(type) {
+	case badRecord, interface{ Addr() uintptr }:
+		return true
+	}
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		frame, more := frames.Next()
+		if !strings.HasPrefix(frame.Function, "runtime.") {
+			return strings.HasPrefix(frame.Function, "go.etcd.io/bbolt")
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+func (f *file) check() error {
+	return f.raw(false, func(b *bbolt.Tx) error {
+		var first error
+		for err := range b.Check() {
+			if first == nil {
+				first = &DamagedError{Path: f.path, Cause: err}
+			}
+		}
+		return first
+	})
+}

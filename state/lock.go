@@ -1,0 +1,88 @@
+package state
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// An InUseError says that another process holds the state directory.
+type InUseError struct {
+	Dir     string
+	PID     int    // 0 when the holder did not leave its name
+	Command string // program and subcommand, such as "entrasync run"
+}
+
+// Error names the holder and what to do.
+func (e *InUseError) Error() string {
+	holder := "another process"
+	if e.PID != 0 {
+		holder = fmt.Sprintf("process %d (%s)", e.PID, e.Command)
+	}
+	return fmt.Sprintf("open state directory %s: it is in use by %s; wait for it to end or stop it, or use another directory", e.Dir, holder)
+}
+
+// acquire takes the lock that keeps a second process out. It is an flock, so that it ends with
+// the process however that ends; the file's text only says who holds it.
+func acquire(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", dir, explain(err))
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock state directory %s: %w; it must be on a file system with locks", dir, err)
+		}
+		held := &InUseError{Dir: dir}
+		lines := bufio.NewScanner(f)
+		if lines.Scan() {
+			held.PID, _ = strconv.Atoi(lines.Text())
+		}
+		if lines.Scan() {
+			held.Command = lines.Text()
+		}
+		return nil, held
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintf(f, "%d\n%s\n", os.Getpid(), command())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write lock of state directory %s: %w", dir, explain(err))
+	}
+	return f, nil
+}
+
+// command returns program and subcommand; other arguments are nobody's business.
+func command() string {
+	name := filepath.Base(os.Args[0])
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		name += " " + os.Args[1]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, name)
+}
+
+// explain adds what to do to the errors of an operating system that people meet.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w; entrasync must be able to write there", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w; nothing was changed, free some space and run again", err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("%w; the directory must belong to the user entrasync runs as", err)
+	}
+	return err
+}

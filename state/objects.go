@@ -1,0 +1,267 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/graphsync"
+)
+
+// An Object is a user or group as the snapshot has it. A removed one keeps the properties it
+// had. It is valid until its transaction ends; Clone it to keep it longer.
+type Object struct {
+	Kind    graphsync.Kind
+	ID      graphsync.ID
+	Removed graphsync.Removal
+
+	properties []byte // index uvarint, length uvarint, JSON value; by rising index
+	dict       *names
+}
+
+// A record is removal byte, round uint32, properties.
+const recordHeader = 5
+
+var removals = []graphsync.Removal{graphsync.NotRemoved, graphsync.SoftDeleted, graphsync.Purged}
+
+// Value returns a property's JSON text. ok is false when Graph never sent it, which is not the
+// same as null.
+func (o *Object) Value(name string) (raw []byte, ok bool) {
+	if o.dict == nil {
+		return nil, false
+	}
+	want, ok := o.dict.index[name]
+	if !ok {
+		return nil, false
+	}
+	for rest := o.properties; len(rest) > 0; {
+		var p property
+		p, rest = nextProperty(rest)
+		if p.index >= uint64(want) {
+			return p.value, p.index == uint64(want)
+		}
+	}
+	return nil, false
+}
+
+// All yields the properties, in the order in which their names were first met in this file.
+func (o *Object) All() iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for rest := o.properties; len(rest) > 0; {
+			var p property
+			p, rest = nextProperty(rest)
+			if !yield(o.dict.name(p.index), p.value) {
+				return
+			}
+		}
+	}
+}
+
+// Clone returns a copy that outlives the transaction.
+func (o Object) Clone() Object {
+	o.properties = slices.Clone(o.properties)
+	return o
+}
+
+// Object returns an object of the snapshot, removed ones included.
+func (tx *Tx) Object(kind graphsync.Kind, id graphsync.ID) (Object, bool) {
+	rec := tx.tree(bucketObjects).Get(objectKey(kind, id))
+	if rec == nil {
+		return Object{}, false
+	}
+	return tx.object(kind, id, rec), true
+}
+
+// Objects yields the objects of a kind by rising id, removed ones included, beginning behind
+// after.
+func (tx *Tx) Objects(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		for id, rec := range tx.records(kind, after) {
+			if !yield(tx.object(kind, id, rec)) {
+				return
+			}
+		}
+	}
+}
+
+// CountObjects returns how many objects of a kind are not removed.
+func (tx *Tx) CountObjects(kind graphsync.Kind) int { return int(tx.count(liveCounter(kind))) }
+
+// Unseen yields the objects that are not removed, yet were not part of the last full round,
+// beginning behind after: candidates for the question whether they still exist. It yields none
+// while such a round is under way.
+func (tx *Tx) Unseen(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
+	return func(yield func(Object) bool) {
+		c := tx.Cursor(streamOf(kind))
+		if c.Full && !c.Complete {
+			return
+		}
+		for id, rec := range tx.records(kind, after) {
+			if rec[0] == 0 && roundOf(rec) != c.Round && !yield(tx.object(kind, id, rec)) {
+				return
+			}
+		}
+	}
+}
+
+// Settle records the answer to the direct question whether an object still exists. Present
+// makes it part of the round, and brings it back when it was removed; InDeletedItems and Absent
+// remove it; Unknown changes nothing. What changed is pending for the syncs.
+func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Presence, syncs []string) error {
+	objects := tx.tree(bucketObjects)
+	key := objectKey(kind, id)
+	old := objects.Get(key)
+	if old == nil || answer == graphsync.Unknown {
+		return nil
+	}
+	round := tx.Cursor(streamOf(kind)).Round
+	p := tx.pender(syncs, false)
+	switch answer {
+	case graphsync.Present:
+		if old[0] == 0 && roundOf(old) == round {
+			return nil
+		}
+		if old[0] != 0 {
+			tx.bump(liveCounter(kind), 1)
+			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
+				return err
+			}
+		}
+		if err := objects.Put(key, tx.record(graphsync.NotRemoved, round, old[recordHeader:])); err != nil {
+			return err
+		}
+	case graphsync.InDeletedItems, graphsync.Absent:
+		reason := graphsync.Purged
+		if answer == graphsync.InDeletedItems {
+			reason = graphsync.SoftDeleted
+		}
+		if _, err := tx.bury(p, objects, kind, id, old, reason, round); err != nil {
+			return err
+		}
+	}
+	return p.done()
+}
+
+// bury makes an object a tombstone and its consequences pending: its own, and those of a
+// group's members. It tells whether that changed anything.
+func (tx *Tx) bury(p *pender, objects *bbolt.Bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
+	if removals[old[0]] == reason {
+		return false, nil
+	}
+	if old[0] == 0 {
+		tx.bump(liveCounter(kind), -1)
+	}
+	if err := objects.Put(objectKey(kind, id), tx.record(reason, round, old[recordHeader:])); err != nil {
+		return false, err
+	}
+	if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
+		return true, err
+	}
+	for m := range tx.Members(id) {
+		if err := p.member(id, m); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// A property is one entry of a record.
+type property struct {
+	index uint64
+	value []byte
+}
+
+func nextProperty(rest []byte) (property, []byte) {
+	index, n := binary.Uvarint(rest)
+	if n > 0 {
+		size, m := binary.Uvarint(rest[n:])
+		if from := n + m; m > 0 && size <= uint64(len(rest)-from) {
+			to := from + int(size)
+			return property{index, rest[from:to:to]}, rest[to:]
+		}
+	}
+	panic(badRecord{"an object's record is cut off"})
+}
+
+func appendProperty(rec []byte, p property) []byte {
+	rec = binary.AppendUvarint(rec, p.index)
+	rec = binary.AppendUvarint(rec, uint64(len(p.value)))
+	return append(rec, p.value...)
+}
+
+// merge returns the record of an object after a change: properties that came overwrite, others
+// stay as they were. fresh is sorted by index. same tells that no property changed.
+func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte, same bool) {
+	size := recordHeader + len(old)
+	for _, p := range fresh {
+		size += len(p.value) + 2*binary.MaxVarintLen32
+	}
+	tx.room(size)
+	start := len(tx.arena)
+	rec = appendHeader(tx.arena, graphsync.NotRemoved, round)
+	for rest := old; len(rest) > 0; {
+		p, next := nextProperty(rest)
+		for len(fresh) > 0 && fresh[0].index < p.index {
+			rec, fresh = appendProperty(rec, fresh[0]), fresh[1:]
+		}
+		if len(fresh) > 0 && fresh[0].index == p.index {
+			rec, fresh = appendProperty(rec, fresh[0]), fresh[1:]
+		} else {
+			rec = append(rec, rest[:len(rest)-len(next)]...)
+		}
+		rest = next
+	}
+	for _, p := range fresh {
+		rec = appendProperty(rec, p)
+	}
+	tx.arena = rec
+	rec = rec[start:len(rec):len(rec)]
+	return rec, bytes.Equal(rec[recordHeader:], old)
+}
+
+// giveBack returns the last record made to the arena.
+func (tx *Tx) giveBack(rec []byte) { tx.arena = tx.arena[:len(tx.arena)-len(rec)] }
+
+func (tx *Tx) record(removed graphsync.Removal, round uint32, properties []byte) []byte {
+	return append(appendHeader(make([]byte, 0, recordHeader+len(properties)), removed, round), properties...)
+}
+
+func appendHeader(rec []byte, removed graphsync.Removal, round uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(rec, byte(slices.Index(removals, removed))), round)
+}
+
+func roundOf(rec []byte) uint32 { return binary.BigEndian.Uint32(rec[1:]) }
+
+func (tx *Tx) object(kind graphsync.Kind, id graphsync.ID, rec []byte) Object {
+	if len(rec) < recordHeader || int(rec[0]) >= len(removals) {
+		panic(badRecord{fmt.Sprintf("the record of %s %s cannot be read", kind, id)})
+	}
+	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: tx.names()}
+}
+
+func (tx *Tx) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[graphsync.ID, []byte] {
+	return func(yield func(graphsync.ID, []byte) bool) {
+		for k, rec := range scan(tx.tree(bucketObjects), []byte{byte(kind)}, objectKey(kind, after)) {
+			if !yield(graphsync.ID(k[1:]), rec) {
+				return
+			}
+		}
+	}
+}
+
+func objectKey(kind graphsync.Kind, id graphsync.ID) []byte {
+	return append([]byte{byte(kind)}, id[:]...)
+}
+
+func liveCounter(kind graphsync.Kind) string { return "live\x00" + kind.String() }
+
+func streamOf(kind graphsync.Kind) graphsync.Stream {
+	if kind == graphsync.Group {
+		return graphsync.Groups
+	}
+	return graphsync.Users
+}

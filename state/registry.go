@@ -1,0 +1,166 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/graphsync"
+)
+
+// The buckets of the registry.
+const (
+	bucketTenants = "tenants" // name → TenantRecord as JSON
+	bucketOwners  = "owners"  // target NUL kind resource id → Owner
+)
+
+// A TenantRecord is what is known of a tenant beside the configuration.
+type TenantRecord struct {
+	Name    string       `json:"name"`
+	ID      graphsync.ID `json:"id"`
+	Origin  string       `json:"origin"` // "file" or "consent"
+	State   string       `json:"state"`  // "active", or the class of the error that stopped it
+	Message string       `json:"message"`
+	Note    string       `json:"note"`
+	Paused  bool         `json:"paused"`
+	Since   time.Time    `json:"since"`
+}
+
+// TenantRecords returns all records by name.
+func (s *Store) TenantRecords() ([]TenantRecord, error) {
+	var records []TenantRecord
+	err := s.registry.raw(false, func(b *bbolt.Tx) error {
+		for k, text := range scan(b.Bucket([]byte(bucketTenants)), nil, nil) {
+			records = append(records, fromJSON[TenantRecord]("tenant "+string(k), text))
+		}
+		return nil
+	})
+	return records, err
+}
+
+// PutTenantRecord stores a record in place of the one with its name.
+func (s *Store) PutTenantRecord(r TenantRecord) error {
+	if r.Name == "" {
+		return fmt.Errorf("put tenant %s: it has no name", r.ID)
+	}
+	return s.registry.update(func(tx *Tx) error { return tx.putJSON([]byte(r.Name), r, bucketTenants) })
+}
+
+// DeleteTenantRecord forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
+func (s *Store) DeleteTenantRecord(name string) error {
+	return s.registry.update(func(tx *Tx) error {
+		_, err := tx.drop([]byte(name), bucketTenants)
+		return err
+	})
+}
+
+// An Owner is the object of a tenant that a sync keeps an account for.
+type Owner struct {
+	Tenant graphsync.ID
+	Sync   string
+	Kind   graphsync.Kind
+	Source graphsync.ID
+}
+
+// Claim takes an account of a target for an owner and returns who owns it now: the owner given,
+// or the one who came first. Claiming what one owns costs no write; concurrent claims share a
+// commit.
+func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, err error) {
+	if owner.Kind == 0 || resourceID == "" || strings.ContainsRune(target, 0) {
+		return Owner{}, fmt.Errorf("claim account %q of target %q: it needs an id, a kind and a plain target name", resourceID, target)
+	}
+	present, taken, err := s.OwnerOf(target, resourceID, owner.Kind)
+	if err != nil || taken {
+		return present, err
+	}
+	err = s.registry.batch(func(tx *Tx) error {
+		key := ownerKey(target, owner.Kind, resourceID)
+		if rec := tx.get(key, bucketOwners); rec != nil {
+			present = decodeOwner(rec)
+			return nil
+		}
+		present = owner
+		return tx.put(key, owner.encode(), bucketOwners)
+	})
+	if err != nil {
+		return Owner{}, fmt.Errorf("claim account of target %s: %w", target, err)
+	}
+	return present, nil
+}
+
+// OwnerOf returns who owns an account of a target.
+func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
+	err = s.registry.view(func(tx *Tx) error {
+		if rec := tx.get(ownerKey(target, kind, resourceID), bucketOwners); rec != nil {
+			owner, ok = decodeOwner(rec), true
+		}
+		return nil
+	})
+	return owner, ok, err
+}
+
+// Release gives an account free. Nothing happens when somebody else owns it.
+func (s *Store) Release(target, resourceID string, owner Owner) error {
+	return s.registry.batch(func(tx *Tx) error {
+		key := ownerKey(target, owner.Kind, resourceID)
+		if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+			return nil
+		}
+		_, err := tx.drop(key, bucketOwners)
+		return err
+	})
+}
+
+// releaseAll gives free what a tenant owns, in transactions of bounded size.
+func (s *Store) releaseAll(tenant graphsync.ID) error {
+	const chunk = 10_000
+	var after []byte
+	for done := false; !done; {
+		err := s.registry.update(func(tx *Tx) error {
+			done = true
+			var keys [][]byte
+			for k, rec := range scan(tx.tree(bucketOwners), nil, after) {
+				if decodeOwner(rec).Tenant != tenant {
+					continue
+				}
+				keys = append(keys, bytes.Clone(k))
+				if len(keys) == chunk {
+					done = false
+					break
+				}
+			}
+			var errs []error
+			for _, k := range keys {
+				errs = append(errs, tx.tree(bucketOwners).Delete(k))
+				after = k
+			}
+			return errors.Join(errs...)
+		})
+		if err != nil {
+			return fmt.Errorf("release accounts of tenant %s: %w", tenant, err)
+		}
+	}
+	return nil
+}
+
+func ownerKey(target string, kind graphsync.Kind, resourceID string) []byte {
+	return append(append([]byte(target), 0, byte(kind)), resourceID...)
+}
+
+func (o Owner) encode() []byte {
+	return append(append(append(o.Tenant[:], byte(o.Kind)), o.Source[:]...), o.Sync...)
+}
+
+func decodeOwner(rec []byte) Owner {
+	if len(rec) < 33 {
+		panic(badRecord{"an account's owner cannot be read"})
+	}
+	return Owner{
+		Tenant: graphsync.ID(rec[:16]), Kind: graphsync.Kind(rec[16]),
+		Source: graphsync.ID(rec[17:33]), Sync: string(rec[33:]),
+	}
+}

@@ -1,0 +1,218 @@
+package state
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// A Run is one cycle of a sync. Ids sort by time.
+type Run struct {
+	ID      string          `json:"id"`
+	Started time.Time       `json:"started"`
+	Ended   time.Time       `json:"ended"` // zero while it goes on
+	Result  string          `json:"result"`
+	Report  json.RawMessage `json:"report,omitempty"`
+}
+
+// keptRuns is how many runs of a sync are remembered.
+const keptRuns = 200
+
+// PutRun stores a run in place of the one with its id. The newest 200 are kept, with their
+// lines.
+func (tx *Tx) PutRun(sync string, r Run) error {
+	if err := tx.putJSON([]byte(r.ID), r, bucketSyncs, sync, inRuns); err != nil {
+		return err
+	}
+	var ids []string
+	for k := range scan(tx.tree(bucketSyncs, sync, inRuns), nil, nil) {
+		ids = append(ids, string(k))
+	}
+	for len(ids) > keptRuns {
+		if _, err := tx.drop([]byte(ids[0]), bucketSyncs, sync, inRuns); err != nil {
+			return err
+		}
+		if err := tx.fell(bucketSyncs, sync, inLines, ids[0]); err != nil {
+			return err
+		}
+		ids = ids[1:]
+	}
+	return nil
+}
+
+// Runs returns the newest runs, newest first.
+func (tx *Tx) Runs(sync string, limit int) []Run {
+	b := tx.tree(bucketSyncs, sync, inRuns)
+	if b == nil {
+		return nil
+	}
+	var runs []Run
+	c := b.Cursor()
+	for k, text := c.Last(); k != nil && len(runs) < limit; k, text = c.Prev() {
+		runs = append(runs, fromJSON[Run]("run "+string(k), text))
+	}
+	return runs
+}
+
+// Run returns the run of an id.
+func (tx *Tx) Run(sync, id string) (Run, bool) {
+	text := tx.get([]byte(id), bucketSyncs, sync, inRuns)
+	if text == nil {
+		return Run{}, false
+	}
+	return fromJSON[Run]("run "+id, text), true
+}
+
+// AppendRunLine adds a line to a run's record. It may come before the run is put.
+func (tx *Tx) AppendRunLine(sync, runID string, line []byte) error {
+	b, err := tx.grow(bucketSyncs, sync, inLines, runID)
+	if err != nil {
+		return err
+	}
+	n, err := b.NextSequence()
+	if err != nil {
+		return err
+	}
+	b.FillPercent = 1 // only ever appended to
+	return b.Put(binary.BigEndian.AppendUint64(nil, n), append([]byte{}, line...))
+}
+
+// RunLines yields a run's lines in the order they were added.
+func (tx *Tx) RunLines(sync, runID string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, line := range scan(tx.tree(bucketSyncs, sync, inLines, runID), nil, nil) {
+			if !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// A SyncInfo is how a sync stands.
+type SyncInfo struct {
+	ConfigHash  string      `json:"config_hash"`
+	FirstRun    time.Time   `json:"first_run"`
+	LastRun     time.Time   `json:"last_run"`
+	LastSuccess time.Time   `json:"last_success"`
+	LastFull    time.Time   `json:"last_full"`
+	Quarantine  *Quarantine `json:"quarantine,omitempty"`
+}
+
+// A Quarantine says why a sync is paused and when it tries its target again.
+type Quarantine struct {
+	Since     time.Time `json:"since"`
+	Code      string    `json:"code"`
+	Message   string    `json:"message"`
+	NextProbe time.Time `json:"next_probe"`
+	Probes    int       `json:"probes"`
+}
+
+var keySyncInfo = []byte("info")
+
+// SyncInfo returns how a sync stands, zero when it never ran.
+func (tx *Tx) SyncInfo(sync string) SyncInfo {
+	if text := tx.get(keySyncInfo, bucketSyncs, sync, inInfo); text != nil {
+		return fromJSON[SyncInfo]("info of sync "+sync, text)
+	}
+	return SyncInfo{}
+}
+
+// PutSyncInfo records how a sync stands.
+func (tx *Tx) PutSyncInfo(sync string, info SyncInfo) error {
+	return tx.putJSON(keySyncInfo, info, bucketSyncs, sync, inInfo)
+}
+
+// Syncs returns the names of the syncs that have state, sorted.
+func (tx *Tx) Syncs() []string {
+	var names []string
+	for k := range scan(tx.tree(bucketSyncs), nil, nil) {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+// DropSync forgets everything of a sync. The accounts it owned stay claimed in the registry.
+func (tx *Tx) DropSync(sync string) error {
+	prefix := syncCounter(sync, "")
+	var stale []string
+	for k := range scan(tx.tree(bucketCounts), []byte(prefix), nil) {
+		stale = append(stale, string(k))
+	}
+	for key := range tx.counters {
+		if strings.HasPrefix(key, prefix) {
+			stale = append(stale, key)
+		}
+	}
+	for _, key := range stale {
+		tx.bump(key, -int(tx.count(key)))
+	}
+	delete(tx.pended, sync)
+	return tx.fell(bucketSyncs, sync)
+}
+
+// A Space is an ordered key/value space that one cycle works in, such as for the plan it
+// makes. It shares the transactions, but nothing here depends on what is in it. Keys and values
+// given must not be changed until the transaction ends; those yielded are valid as long.
+type Space struct {
+	tx   *Tx
+	path []string
+}
+
+// Space returns a sync's space of that name; it need not exist.
+func (tx *Tx) Space(sync, name string) *Space {
+	return &Space{tx: tx, path: []string{bucketSyncs, sync, inSpaces, name}}
+}
+
+// Put stores a value. Keys are 1 to 32768 bytes.
+func (s *Space) Put(key, value []byte) error {
+	b, err := s.tx.grow(s.path...)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		value = []byte{}
+	}
+	if b.Get(key) == nil {
+		s.tx.bump(s.counter(), 1)
+	}
+	if err := b.Put(key, value); err != nil {
+		return fmt.Errorf("put into space %s of sync %s: %w", s.path[3], s.path[1], err)
+	}
+	return nil
+}
+
+// Get returns the value of a key, nil when there is none.
+func (s *Space) Get(key []byte) []byte { return s.tx.get(key, s.path...) }
+
+// Delete removes a key; none is fine.
+func (s *Space) Delete(key []byte) error {
+	found, err := s.tx.drop(key, s.path...)
+	if found {
+		s.tx.bump(s.counter(), -1)
+	}
+	return err
+}
+
+// All yields the entries by rising key, beginning behind after.
+func (s *Space) All(after []byte) iter.Seq2[[]byte, []byte] { return scan(s.tree(), nil, after) }
+
+// Prefix yields the entries whose key begins with p, by rising key.
+func (s *Space) Prefix(p []byte) iter.Seq2[[]byte, []byte] { return scan(s.tree(), p, nil) }
+
+// Clear empties the space.
+func (s *Space) Clear() error {
+	s.tx.bump(s.counter(), -s.Count())
+	return s.tx.fell(s.path...)
+}
+
+// Count returns the number of entries.
+func (s *Space) Count() int { return int(s.tx.count(s.counter())) }
+
+func (s *Space) tree() *bbolt.Bucket { return s.tx.tree(s.path...) }
+
+func (s *Space) counter() string { return syncCounter(s.path[1], inSpaces+"\x00"+s.path[3]) }

@@ -1,0 +1,172 @@
+// Package state is what entrasync remembers between cycles: which tenants there are and who
+// owns which account of a target; per tenant the directory snapshot with its delta links; and
+// per sync the links to accounts, the work that is pending, retries, holds and runs.
+//
+// It decides nothing and asks nobody: it neither reads Graph nor knows a target, and time
+// always comes in as an argument.
+//
+// It promises that a transaction is all or nothing and on disk when it returns (one fsync), so
+// that a page's objects, its link and the work it causes move together; that memory does not
+// grow with the directory; that nobody but the owner can read the files; and that a damaged
+// file is an error that names it, never a panic. Losing the files loses no account: links are
+// found again by matching.
+//
+// # Transactions
+//
+// A [Tenant] has one writer at a time and any number of readers. Three rules follow from the
+// store below it (bbolt):
+//
+//   - What an iterator or getter yields as bytes is valid until the transaction ends.
+//   - Do not write to what is being iterated: collect a chunk, write, go on with after.
+//   - Do not wait inside a View for an Update of the same tenant, such as by feeding workers
+//     that write: a writer that must grow the file waits for the readers.
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"entrasync/graphsync"
+)
+
+// A Store is a state directory, held exclusively by this process. Its methods may be called
+// concurrently.
+type Store struct {
+	dir      string
+	lock     *os.File
+	registry *file
+
+	mu      sync.Mutex // protects all fields below
+	tenants map[graphsync.ID]*opened
+	closed  bool
+}
+
+// opened is a tenant's file while somebody uses it.
+type opened struct {
+	file *file
+	uses int
+}
+
+// A Tenant is one tenant's state. Handles on the same tenant share its file, which is open
+// while at least one handle is. Its methods may be called concurrently.
+type Tenant struct {
+	store *Store
+	id    graphsync.ID
+	file  *file
+	once  sync.Once
+}
+
+// Open takes the state directory, creating it (mode 0700) when it does not exist. When another
+// process holds it, the error is an *[InUseError].
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, fmt.Errorf("open state directory %s: it is or lies below a file, not a directory; name another one in `state`", dir)
+		}
+		return nil, fmt.Errorf("create state directory %s: %w", dir, explain(err))
+	}
+	lock, err := acquire(dir)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := openFile(filepath.Join(dir, "registry.db"), registrySchema, "")
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &Store{dir: dir, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}}, nil
+}
+
+// Close gives the directory free, after the transactions that are under way. Tenants still
+// open fail from then on.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	for _, o := range s.tenants {
+		errs = append(errs, o.file.close())
+	}
+	return errors.Join(append(errs, s.registry.close(), s.lock.Close())...)
+}
+
+// Dir returns the directory as it was given to Open.
+func (s *Store) Dir() string { return s.dir }
+
+// Tenant opens a tenant's state, creating it when there is none. Close it when done: an idle
+// tenant then costs neither memory nor a file descriptor.
+func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("open state of tenant %s: the store is closed", id)
+	}
+	o := s.tenants[id]
+	if o == nil {
+		f, err := openFile(s.path(id), tenantSchema, id.String())
+		if err != nil {
+			return nil, err
+		}
+		o = &opened{file: f}
+		s.tenants[id] = o
+	}
+	o.uses++
+	return &Tenant{store: s, id: id, file: o.file}, nil
+}
+
+// RemoveTenant forgets a tenant: its file, and its claims on accounts. One that is open is an
+// error; one that does not exist is not. Accounts stay as they are.
+func (s *Store) RemoveTenant(id graphsync.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tenants[id] != nil {
+		return fmt.Errorf("remove state of tenant %s: a cycle is using it; pause the tenant and try again", id)
+	}
+	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove state of tenant %s: %w", id, explain(err))
+	}
+	return s.releaseAll(id)
+}
+
+func (s *Store) path(id graphsync.ID) string { return filepath.Join(s.dir, id.String()+".db") }
+
+// ID returns the tenant's id.
+func (t *Tenant) ID() graphsync.ID { return t.id }
+
+// Close releases the handle. Closing it again does nothing.
+func (t *Tenant) Close() error {
+	var err error
+	t.once.Do(func() {
+		t.store.mu.Lock()
+		defer t.store.mu.Unlock()
+		o := t.store.tenants[t.id]
+		if t.store.closed || o == nil {
+			return
+		}
+		if o.uses--; o.uses == 0 {
+			delete(t.store.tenants, t.id)
+			err = o.file.close()
+		}
+	})
+	return err
+}
+
+// View runs fn on the state as it stands; later writes do not show in it.
+func (t *Tenant) View(fn func(*Tx) error) error { return t.file.view(fn) }
+
+// Update runs fn and commits what it wrote when it returns nil; otherwise nothing happened.
+func (t *Tenant) Update(fn func(*Tx) error) error { return t.file.update(fn) }
+
+// Batch is Update for many concurrent callers: those waiting share one commit. fn may run
+// more than once, and another caller's writes may be visible to it before they are on disk.
+func (t *Tenant) Batch(fn func(*Tx) error) error { return t.file.batch(fn) }
+
+// Check reads the whole file and reports the first inconsistency, for tests and diagnosis.
+func (t *Tenant) Check() error { return t.file.check() }

@@ -1,0 +1,282 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// The buckets of a tenant's file. Nested ones are named where they are used.
+const (
+	bucketNames       = "names"       // index uint32 → attribute name
+	bucketCounts      = "counts"      // counter → uint64
+	bucketCursors     = "cursors"     // stream → Cursor as JSON
+	bucketObjects     = "objects"     // kind, id → record
+	bucketMembers     = "members"     // group, kind, member → round uint32
+	bucketMemberOf    = "memberof"    // member, group → nothing
+	bucketApps        = "apps"        // app id → App as JSON
+	bucketAssignments = "assignments" // app id/ → see AssignmentRound
+	bucketSyncs       = "syncs"       // sync/ → what belongs to one sync
+)
+
+// A Tx is a transaction on one tenant's state. It must not be used after the function it was
+// given to has returned, nor by several goroutines.
+type Tx struct {
+	b        *bbolt.Tx
+	file     *file
+	trees    map[string]*bbolt.Bucket // opened so far, by path
+	counters map[string]uint64        // changed so far, written before the commit
+	dict     *names
+	dictOwn  bool           // dict was copied to be extended
+	pended   map[string]int // pending keys added so far, by sync
+	arena    []byte         // where values wait for the commit
+}
+
+// names is the file's dictionary: records hold an attribute's index instead of its name.
+type names struct {
+	list  []string
+	index map[string]uint32
+}
+
+func (f *file) view(fn func(*Tx) error) error {
+	return f.raw(false, func(b *bbolt.Tx) error { return fn(newTx(b, f)) })
+}
+
+func (f *file) update(fn func(*Tx) error) error {
+	return f.raw(true, func(b *bbolt.Tx) error {
+		tx := newTx(b, f)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.flush()
+	})
+}
+
+func newTx(b *bbolt.Tx, f *file) *Tx {
+	return &Tx{b: b, file: f, trees: map[string]*bbolt.Bucket{}}
+}
+
+// tree returns a bucket by its path, nil when there is none.
+func (tx *Tx) tree(path ...string) *bbolt.Bucket {
+	key := strings.Join(path, "\x00")
+	if b := tx.trees[key]; b != nil {
+		return b
+	}
+	var b *bbolt.Bucket
+	for i, name := range path {
+		if i == 0 {
+			b = tx.b.Bucket([]byte(name))
+		} else {
+			b = b.Bucket([]byte(name))
+		}
+		if b == nil {
+			return nil
+		}
+	}
+	tx.trees[key] = b
+	return b
+}
+
+// grow returns a bucket by its path, made where there was none.
+func (tx *Tx) grow(path ...string) (*bbolt.Bucket, error) {
+	if b := tx.tree(path...); b != nil {
+		return b, nil
+	}
+	var b *bbolt.Bucket
+	var err error
+	if last := len(path) - 1; last == 0 {
+		b, err = tx.b.CreateBucketIfNotExists([]byte(path[0]))
+	} else if b, err = tx.grow(path[:last]...); err == nil {
+		b, err = b.CreateBucketIfNotExists([]byte(path[last]))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", strings.Join(path, "/"), err)
+	}
+	tx.trees[strings.Join(path, "\x00")] = b
+	return b, nil
+}
+
+// fell drops a bucket with all it holds. Its pages become free without being read.
+func (tx *Tx) fell(path ...string) error {
+	if tx.tree(path...) == nil {
+		return nil
+	}
+	key := strings.Join(path, "\x00")
+	maps.DeleteFunc(tx.trees, func(k string, _ *bbolt.Bucket) bool {
+		return k == key || strings.HasPrefix(k, key+"\x00")
+	})
+	last := len(path) - 1
+	return tx.tree(path[:last]...).DeleteBucket([]byte(path[last]))
+}
+
+// put stores a value where its bucket may not exist yet.
+func (tx *Tx) put(key, value []byte, path ...string) error {
+	b, err := tx.grow(path...)
+	if err != nil {
+		return err
+	}
+	return b.Put(key, value)
+}
+
+// get reads a value where its bucket may not exist yet.
+func (tx *Tx) get(key []byte, path ...string) []byte {
+	if b := tx.tree(path...); b != nil {
+		return b.Get(key)
+	}
+	return nil
+}
+
+// drop deletes a key and tells whether it was there.
+func (tx *Tx) drop(key []byte, path ...string) (bool, error) {
+	b := tx.tree(path...)
+	if b == nil || b.Get(key) == nil {
+		return false, nil
+	}
+	return true, b.Delete(key)
+}
+
+// scan yields the entries whose key begins with prefix and is greater than after, in order.
+func scan(b *bbolt.Bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		if b == nil {
+			return
+		}
+		c := b.Cursor()
+		from := prefix
+		if bytes.Compare(after, from) > 0 {
+			from = after
+		}
+		k, v := c.Seek(from)
+		if k != nil && after != nil && bytes.Equal(k, after) {
+			k, v = c.Next()
+		}
+		for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			if !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+// count reads a counter.
+func (tx *Tx) count(key string) uint64 {
+	if n, ok := tx.counters[key]; ok {
+		return n
+	}
+	if v := tx.get([]byte(key), bucketCounts); len(v) == 8 {
+		return binary.BigEndian.Uint64(v)
+	}
+	return 0
+}
+
+// bump adds to a counter. The sums are written once, at the end of the transaction.
+func (tx *Tx) bump(key string, delta int) {
+	if delta == 0 {
+		return
+	}
+	if tx.counters == nil {
+		tx.counters = map[string]uint64{}
+	}
+	tx.counters[key] = tx.count(key) + uint64(delta)
+}
+
+func (tx *Tx) flush() error {
+	for _, key := range slices.Sorted(maps.Keys(tx.counters)) {
+		n, err := tx.counters[key], error(nil)
+		if n == 0 {
+			_, err = tx.drop([]byte(key), bucketCounts)
+		} else {
+			err = tx.put([]byte(key), binary.BigEndian.AppendUint64(nil, n), bucketCounts)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names returns the dictionary as far as this transaction needs it. The file's shared copy
+// may lag behind a commit that is just ending; it is never ahead of what can be read.
+func (tx *Tx) names() *names {
+	if tx.dict != nil {
+		return tx.dict
+	}
+	b := tx.tree(bucketNames)
+	stored := 0
+	if last, _ := b.Cursor().Last(); last != nil {
+		stored = int(binary.BigEndian.Uint32(last)) + 1
+	}
+	d := tx.file.names.Load()
+	if d == nil || len(d.list) < stored {
+		d = &names{index: make(map[string]uint32, stored)}
+		for _, name := range scan(b, nil, nil) {
+			d.index[string(name)] = uint32(len(d.list))
+			d.list = append(d.list, string(name))
+		}
+		tx.file.names.Store(d)
+	}
+	tx.dict = d
+	return d
+}
+
+// name returns an attribute's index, entering it into the dictionary when it is new.
+func (tx *Tx) name(attribute string) (uint32, error) {
+	d := tx.names()
+	if i, ok := d.index[attribute]; ok {
+		return i, nil
+	}
+	if attribute == "" {
+		return 0, fmt.Errorf("store attribute: it has no name")
+	}
+	if !tx.dictOwn {
+		d = &names{list: slices.Clone(d.list), index: maps.Clone(d.index)}
+		tx.dict, tx.dictOwn = d, true
+	}
+	i := uint32(len(d.list))
+	if err := tx.put(binary.BigEndian.AppendUint32(nil, i), []byte(attribute), bucketNames); err != nil {
+		return 0, err
+	}
+	d.list = append(d.list, attribute)
+	d.index[attribute] = i
+	return i, nil
+}
+
+func (d *names) name(i uint64) string {
+	if i >= uint64(len(d.list)) {
+		panic(badRecord{fmt.Sprintf("a record names attribute %d of %d", i, len(d.list))})
+	}
+	return d.list[i]
+}
+
+// room makes the arena large enough for n more bytes. bbolt keeps the values it is given until
+// the commit, so they are never moved or reused.
+func (tx *Tx) room(n int) {
+	if cap(tx.arena)-len(tx.arena) < n {
+		tx.arena = make([]byte, 0, max(n, 64<<10))
+	}
+}
+
+// putJSON stores a record that people may want to read in the file.
+func (tx *Tx) putJSON(key []byte, record any, path ...string) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return tx.put(key, text, path...)
+}
+
+// fromJSON decodes a record that putJSON stored.
+func fromJSON[T any](what string, text []byte) T {
+	var record T
+	if err := json.Unmarshal(text, &record); err != nil {
+		panic(badRecord{fmt.Sprintf("%s: %v", what, err)})
+	}
+	return record
+}
