@@ -1,0 +1,100 @@
+package scheduler
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strings"
+	"time"
+	_ "time/tzdata" // CRON_TZ must also work where the system has no zone files
+
+	"github.com/robfig/cron/v3"
+)
+
+// A Schedule is a cron expression, parsed. It says when, and remembers nothing.
+type Schedule struct {
+	spec string
+	cron cron.Schedule
+	gap  time.Duration // shortest time between two ticks, as sampled
+}
+
+// Parse reads five cron fields or a descriptor ("@hourly", "@every 30m"), optionally after
+// "CRON_TZ=Europe/Berlin ". Without a zone the fields are in the local one. A schedule that
+// never comes (30 February) is an error.
+//
+// On the day the clocks go forward a tick in the hour that is left out does not come; on the
+// day they go back one in the repeated hour comes twice (robfig/cron).
+func Parse(spec string) (Schedule, error) {
+	spec = strings.TrimSpace(spec)
+	fail := func(cause any) (Schedule, error) {
+		return Schedule{}, fmt.Errorf(`schedule %q: %v; write five cron fields ("*/30 * * * *") or "@every 30m", if need be after "CRON_TZ=Europe/Berlin "`, spec, cause)
+	}
+	_, fields, zoned := strings.Cut(spec, "TZ=")
+	if zoned && !strings.Contains(fields, " ") {
+		return fail("nothing follows the time zone") // the library would panic
+	}
+	parsed, err := cron.ParseStandard(spec)
+	if err != nil {
+		return fail(err)
+	}
+	s := Schedule{spec: spec, cron: parsed, gap: math.MaxInt64}
+	if every, ok := parsed.(cron.ConstantDelaySchedule); ok {
+		// The library turns anything below a second, also a negative duration, into one.
+		if duration, _ := time.ParseDuration(spec[strings.LastIndex(spec, " ")+1:]); duration < time.Second {
+			return fail("the interval must be at least 1s")
+		}
+		s.gap = every.Delay
+		return s, nil
+	}
+	// A fixed beginning makes the gap a property of the schedule alone.
+	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for range 64 {
+		next := parsed.Next(at)
+		if next.IsZero() {
+			break
+		}
+		s.gap = min(s.gap, next.Sub(at))
+		at = next
+	}
+	if s.gap == math.MaxInt64 {
+		return fail("this date never comes")
+	}
+	return s, nil
+}
+
+// String returns the text the schedule was parsed from.
+func (s Schedule) String() string { return s.spec }
+
+// Next returns the first tick after a time; the zero time when there is none within five
+// years. An "@every" schedule counts from anchor, so that late and long runs do not shift it.
+func (s Schedule) Next(anchor, after time.Time) time.Time {
+	if s.cron == nil {
+		return time.Time{}
+	}
+	if !s.anchored() {
+		return s.cron.Next(after)
+	}
+	if after.Before(anchor) {
+		return anchor
+	}
+	return anchor.Add((after.Sub(anchor)/s.gap + 1) * s.gap)
+}
+
+// anchored tells "@every", which counts from an anchor, from schedules of the clock.
+func (s Schedule) anchored() bool {
+	_, ok := s.cron.(cron.ConstantDelaySchedule)
+	return ok
+}
+
+// jitter returns a job's own delay within a window that grows by a second with every other job,
+// up to a tenth of the interval and to five minutes: one job alone never waits, and hundreds
+// with the same schedule do not start together. The same name has the same place in it.
+func jitter(name string, gap time.Duration, jobs int) time.Duration {
+	window := min(time.Duration(jobs-1)*time.Second, gap/10, 5*time.Minute)
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	// FNV's high bits hardly differ between names that differ at their end only.
+	sum := h.Sum64() * 0x9e3779b97f4a7c15
+	fraction := float64(sum>>11) / (1 << 53)
+	return time.Duration(fraction * float64(window))
+}

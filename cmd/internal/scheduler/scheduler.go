@@ -1,0 +1,216 @@
+// Package scheduler runs named jobs on cron schedules, at most one run of each at a time.
+//
+// It knows nothing of directories, keeps nothing over a restart and bounds no run's duration:
+// a job that hangs occupies its slot and its own name, and delays nobody else while slots are
+// free. Ticks are counted from the plan and not from when a run ended, so nothing drifts; a
+// tick that finds its job still running is skipped and counted, never queued.
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// A Job is work with a name. It runs once when it is added and then at every tick of any of its
+// schedules; without schedules it runs only when triggered.
+type Job struct {
+	Name      string
+	Schedules []Schedule
+	Run       func(context.Context) error
+}
+
+// Options adjust a Scheduler. The zero value is usable.
+type Options struct {
+	Slots     int           // runs at once over all jobs, 4 when 0
+	Beat      func()        // called by the loop to show that it is alive, may be nil
+	BeatEvery time.Duration // the longest time between two beats, 15s when 0
+	Log       *slog.Logger  // skipped ticks and panics; slog.Default() when nil
+}
+
+// Sentinels for what a caller of Trigger does next.
+var (
+	ErrRunning = errors.New("a run is going on or about to start")
+	ErrUnknown = errors.New("there is no job of this name")
+	ErrRemoved = errors.New("the job was removed")
+	ErrStopped = errors.New("the scheduler has stopped")
+)
+
+// A Scheduler runs jobs while its Run does. All methods may be called concurrently, before,
+// during and after Run.
+type Scheduler struct {
+	options Options
+	wake    chan struct{} // the loop has something to look at
+	stopped chan struct{} // closed when no run will start any more
+
+	mu      sync.Mutex // protects all fields below
+	jobs    map[string]*entry
+	busy    int       // runs going on
+	last    time.Time // when the loop last looked
+	running bool
+}
+
+// New returns a scheduler without jobs.
+func New(options Options) *Scheduler {
+	if options.Slots <= 0 {
+		options.Slots = 4
+	}
+	if options.BeatEvery <= 0 {
+		options.BeatEvery = 15 * time.Second
+	}
+	if options.Beat == nil {
+		options.Beat = func() {}
+	}
+	if options.Log == nil {
+		options.Log = slog.Default()
+	}
+	return &Scheduler{
+		options: options,
+		wake:    make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+		jobs:    map[string]*entry{},
+	}
+}
+
+// Run starts jobs until ctx ends; the runs going on then are cancelled and waited for. An
+// ordered stop is no error. A scheduler runs once.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	again := s.running
+	s.running = true
+	s.mu.Unlock()
+	if again {
+		return errors.New("run scheduler: it has been run already")
+	}
+
+	var runs sync.WaitGroup
+	defer runs.Wait()
+	defer close(s.stopped)
+	for ctx.Err() == nil {
+		wait := s.turn(ctx, &runs, now())
+		s.options.Beat()
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-s.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// now is the wall clock alone: schedules are about it, and it may jump.
+func now() time.Time { return time.Now().Round(0) }
+
+// turn skips the ticks of running jobs, starts what is due while slots are free, the one that
+// has waited longest first, and returns how long nothing will be due.
+func (s *Scheduler) turn(ctx context.Context, runs *sync.WaitGroup, now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now.Before(s.last.Add(-time.Second)) {
+		s.options.Log.Warn("the clock went back; schedules are planned anew", "from", s.last, "to", now)
+		for _, e := range s.jobs {
+			e.replan(s.last, now)
+		}
+	}
+	s.last = now
+
+	for _, e := range s.jobs {
+		if e.due(now) && e.current != nil && e.current.own {
+			e.skipped++
+			s.options.Log.Warn("skipped: the run before is still going on", "job", e.job.Name, "since", e.current.start)
+			e.next = e.after(now)
+		}
+	}
+	for s.busy < s.options.Slots {
+		e := s.longestWaiting(now)
+		if e == nil {
+			break
+		}
+		s.start(ctx, runs, e, now)
+	}
+
+	wait := s.options.BeatEvery
+	for _, e := range s.jobs {
+		if !e.next.IsZero() && e.next.After(now) {
+			wait = min(wait, e.next.Sub(now))
+		}
+	}
+	return wait
+}
+
+func (s *Scheduler) longestWaiting(now time.Time) *entry {
+	var first *entry
+	for _, e := range s.jobs {
+		if e.current == nil && (e.asked != nil || e.due(now)) && (first == nil || e.before(first)) {
+			first = e
+		}
+	}
+	return first
+}
+
+func (s *Scheduler) start(ctx context.Context, runs *sync.WaitGroup, e *entry, now time.Time) {
+	r := e.asked
+	if r == nil {
+		r = newRun(nil)
+	}
+	work := r.work
+	if work == nil {
+		work, r.own = e.job.Run, true
+		if e.due(now) {
+			e.next = e.after(now)
+		}
+	}
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	r.start = now
+	e.asked, e.current = nil, r
+	s.busy++
+	name := e.job.Name
+	runs.Go(func() {
+		defer r.cancel(nil)
+		r.err = s.protect(ctx, name, work)
+		s.finish(e, r)
+	})
+}
+
+// protect turns a panic, or an end of the goroutine by other means, into the job's error.
+func (s *Scheduler) protect(ctx context.Context, name string, work func(context.Context) error) (err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		value := recover()
+		s.options.Log.Error("a job panicked", "job", name, "panic", value, "stack", string(debug.Stack()))
+		err = fmt.Errorf("run %s: panic: %v", name, value)
+	}()
+	err = work(ctx)
+	returned = true
+	return err
+}
+
+func (s *Scheduler) finish(e *entry, r *run) {
+	s.mu.Lock()
+	s.busy--
+	e.current = nil
+	e.record(r)
+	if e.removed {
+		delete(s.jobs, e.job.Name)
+	}
+	s.mu.Unlock()
+	close(r.done)
+	s.nudge()
+}
+
+// nudge makes the loop look; one nudge is enough for many reasons.
+func (s *Scheduler) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
