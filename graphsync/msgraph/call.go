@@ -1,0 +1,264 @@
+package msgraph
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+
+	abs "github.com/microsoft/kiota-abstractions-go"
+)
+
+// An operation is one kind of call: its name in errors and the least application permission
+// it needs (Graph permissions reference).
+type operation struct{ name, permission string }
+
+// Bounds of the retry loop.
+const (
+	firstWait    = time.Second // doubled each time
+	longestWait  = time.Minute
+	faultRetries = 4 // after 5xx answers and lost connections
+	bodyRetries  = 2 // after bodies that are not JSON
+)
+
+// call sends a request until its answer has been decoded, and explains why not otherwise.
+// It is the only place that repeats anything.
+func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
+	var faults, broken int
+	var waited time.Duration
+	refreshed := false
+	for n := 0; ; n++ {
+		var used bearer
+		err := s.attempt(ctx, info, &used, decode)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", op.name, context.Cause(ctx))
+		}
+		e := (*graphsync.Error)(nil)
+		if !errors.As(err, &e) {
+			return fmt.Errorf("%s: %w", op.name, err)
+		}
+		if e.Op == "" {
+			e.Op = op.name
+		}
+		retry := false
+		switch {
+		case e.Op != "token" && !refreshed && s.stale(e, used):
+			s.tokens.discard(used.token)
+			refreshed = true
+			continue
+		case e.Class == graphsync.PermissionMissing:
+			s.blamePermission(e, op, used.token)
+		case e.Class == graphsync.Throttled:
+			retry = true
+		case errors.Is(e, graphsync.ErrResync):
+		case e.Class == graphsync.Transient, e.Class == graphsync.Unreachable && s.reached.Load():
+			// 503 is how some of Graph's back ends ask to slow down.
+			retry = faults < faultRetries || e.Status == http.StatusServiceUnavailable && e.RetryAfter > 0
+			faults++
+		case isBroken(e):
+			retry = broken < bodyRetries
+			broken++
+		}
+		if !retry {
+			return e
+		}
+		wait := e.RetryAfter
+		if wait <= 0 {
+			wait = min(firstWait<<min(n, 10), longestWait)
+		}
+		wait += rand.N(wait/10 + 1) // so that tenants do not come back in step
+		if waited += wait; waited > s.patience {
+			return e
+		}
+		if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
+			s.throttled.Add(1)
+		}
+		s.log.InfoContext(ctx, "graph request will be repeated", "op", e.Op, "because", e.Message, "status", e.Status, "wait", wait)
+		if err := sleep(ctx, wait); err != nil {
+			return fmt.Errorf("%s: %w", op.name, err)
+		}
+	}
+}
+
+// attempt sends a request once. The token is attached last, after the address is known to be
+// the configured Graph.
+func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used *bearer, decode func([]byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+
+	info.PathParameters["baseurl"] = s.adapter.GetBaseUrl()
+	uri, err := info.GetUri()
+	if err != nil {
+		return fmt.Errorf("%w: %w", graphsync.ErrForeignLink, err)
+	}
+	if err := s.cloud.CheckLink(uri.String()); err != nil {
+		return err
+	}
+	if used.token, used.fresh, err = s.tokens.get(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return explainNetwork(strings.TrimPrefix(s.cloud.Authority, "https://"), err)
+		}
+		return err
+	}
+	for name, value := range map[string]string{
+		"Authorization":          "Bearer " + used.token,
+		"User-Agent":             s.agent,
+		"x-ms-throttle-priority": "Low",
+		"Accept":                 "application/json",
+	} {
+		info.Headers.Remove(name)
+		info.Headers.Add(name, value)
+	}
+
+	// The SDK hands its native response over; status, headers and body are read here, where
+	// the SDK would need a JSON error body to report a status at all.
+	var failed error
+	handler := abs.NewRequestHandlerOption()
+	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
+		failed = s.read(response.(*http.Response), decode)
+		return nil, failed
+	})
+	info.AddRequestOptions([]abs.RequestOption{handler})
+	_, err = s.adapter.SendPrimitive(ctx, info, "[]byte", nil)
+	if err != nil && failed == nil {
+		return explainNetwork(uri.Host, err)
+	}
+	return err
+}
+
+// stale reports whether a fresh token may help against a refusal: a token keeps the
+// permissions of its birth, so it may predate a consent. Where a permission is simply missing
+// every call is refused, and asking for a token each time would end in AADSTS50196.
+func (s *Source) stale(e *graphsync.Error, used bearer) bool {
+	switch {
+	case used.fresh:
+		return false
+	case e.Status == http.StatusUnauthorized:
+		return true
+	case e.Status != http.StatusForbidden:
+		return false
+	}
+	now, last := time.Now().UnixNano(), s.refreshed.Load()
+	return (last == 0 || now-last > int64(5*time.Minute)) && s.refreshed.CompareAndSwap(last, now)
+}
+
+// A bearer is the token an attempt used.
+type bearer struct {
+	token string
+	fresh bool // obtained by this attempt
+}
+
+// read takes an answer apart: the decoded body of a 200, an explained error otherwise.
+func (s *Source) read(resp *http.Response, decode func([]byte) error) error {
+	defer resp.Body.Close()
+	s.reached.Store(true)
+	body, err := readBody(resp, s.maxBody)
+	s.bytes.Add(int64(len(body)))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return explainAnswer(resp, body)
+	case errors.Is(err, errTooLarge):
+		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", s.maxBody>>20)}
+	case err != nil:
+		err = explainNetwork(resp.Request.URL.Host, err)
+	default:
+		err = decode(body)
+	}
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) {
+		e.Status, e.RequestID = resp.StatusCode, resp.Header.Get("request-id")
+	}
+	return err
+}
+
+var errTooLarge = errors.New("the body is too large")
+
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	buf := make([]byte, 0, min(max(resp.ContentLength, 64<<10), limit)+1)
+	for {
+		n, err := resp.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, errTooLarge
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+func explainAnswer(resp *http.Response, body []byte) *graphsync.Error {
+	var answer struct {
+		Error struct {
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	// Where it is not Graph's error body (a proxy's page, say) the status alone is explained.
+	_ = json.Unmarshal(body, &answer)
+	e := graphsync.ExplainGraph(resp.StatusCode, answer.Error.Code, answer.Error.Message)
+	e.RequestID = resp.Header.Get("request-id")
+	e.RetryAfter = retryAfter(resp.Header, time.Now())
+	return e
+}
+
+// blamePermission names the permission a refused call needs. A token without any role is
+// what Graph's tenants issue after consent has been withdrawn.
+func (s *Source) blamePermission(e *graphsync.Error, op operation, token string) {
+	roles, err := tokenRoles(token)
+	if err == nil && len(roles) == 0 {
+		e.Class, e.Message = graphsync.ConsentMissing, "the app has no permission at all in this tenant"
+		e.Hint = fmt.Sprintf("grant admin consent again; the app needs %s and what else is listed for it", op.permission)
+		return
+	}
+	e.Message = fmt.Sprintf("the app lacks the application permission %s in this tenant", op.permission)
+	e.Hint = fmt.Sprintf("add the application permission %s (Microsoft Graph) to the app registration and grant admin consent again", op.permission)
+}
+
+// isBroken tells a body that is not JSON, as a cut connection or a proxy leaves it, from JSON
+// that says something undocumented.
+func isBroken(e *graphsync.Error) bool {
+	return errors.Is(e, errNotJSON)
+}
+
+// retryAfter reads the header's three forms: seconds, seconds with a fraction (Graph
+// throttling guidance shows one) and an HTTP date (RFC 9110 section 10.2.3). Nonsense is 0.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := strings.TrimSpace(header.Get("Retry-After"))
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+		if !(seconds > 0) {
+			return 0
+		}
+		return time.Duration(min(seconds, 86400) * float64(time.Second))
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}
+
+func sleep(ctx context.Context, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

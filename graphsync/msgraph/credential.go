@@ -1,0 +1,262 @@
+package msgraph
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+)
+
+// A Credential is how the app proves who it is. Exactly one of the kinds is set. Secrets and
+// certificate files are read again whenever a token is needed, so a new one is picked up
+// while running.
+type Credential struct {
+	ClientID         string // of the app registration; not needed for a managed identity
+	Secret           func() (string, error)
+	Certificate      *Certificate
+	WorkloadIdentity *WorkloadIdentity
+	ManagedIdentity  *ManagedIdentity
+}
+
+// A WorkloadIdentity proves itself with a token another issuer (such as Kubernetes) keeps
+// fresh in a file; the app registration trusts it by a federated credential.
+type WorkloadIdentity struct{ TokenFile string }
+
+// A ManagedIdentity is one Azure gives to the machine. An empty ClientID means the machine's own.
+type ManagedIdentity struct{ ClientID string }
+
+func (c Credential) check() error {
+	kinds := 0
+	for _, set := range []bool{c.Secret != nil, c.Certificate != nil, c.WorkloadIdentity != nil, c.ManagedIdentity != nil} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case kinds != 1:
+		return fmt.Errorf("the app has %d credentials, want exactly one (secret, certificate, workload identity or managed identity)", kinds)
+	case c.ClientID == "" && c.ManagedIdentity == nil:
+		return errors.New("the app's client id is missing")
+	}
+	return nil
+}
+
+// tokens obtains access tokens and keeps the last one.
+type tokens struct {
+	tenant     graphsync.ID
+	cloud      graphsync.Cloud
+	credential Credential
+	client     *http.Client
+
+	// slot is held by whoever reads or changes what follows; a lock that a cancelled
+	// context can stop waiting for.
+	slot    chan struct{}
+	source  azcore.TokenCredential
+	made    []byte // the secret or certificate file that source was made from
+	secret  string // to be kept out of error texts
+	token   azcore.AccessToken
+	expires time.Time        // of the certificate
+	failed  *graphsync.Error // what the exchange going on has met, set by Do
+}
+
+func newTokens(cfg Config) (*tokens, error) {
+	if err := cfg.Credential.check(); err != nil {
+		return nil, err
+	}
+	t := &tokens{
+		tenant: cfg.Tenant, cloud: cfg.Cloud, credential: cfg.Credential,
+		client: &http.Client{Transport: cfg.HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		slot:   make(chan struct{}, 1),
+	}
+	if cert := t.credential.Certificate; cert != nil {
+		data, password, err := cert.read()
+		if err != nil {
+			return nil, err
+		}
+		pair, err := cert.parse(data, password)
+		if err != nil {
+			return nil, err
+		}
+		t.expires = pair.certs[0].NotAfter
+	}
+	return t, nil
+}
+
+// get returns a token with some minutes to live, and whether it was obtained just now.
+func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) {
+	select {
+	case t.slot <- struct{}{}:
+		defer func() { <-t.slot }()
+	case <-ctx.Done():
+		return "", false, context.Cause(ctx)
+	}
+	if time.Until(t.token.ExpiresOn) > 5*time.Minute {
+		return t.token.Token, false, nil
+	}
+	if err := t.prepare(); err != nil {
+		if e := (*graphsync.Error)(nil); errors.As(err, &e) {
+			return "", false, e
+		}
+		return "", false, &graphsync.Error{Class: graphsync.CredentialInvalid, Op: "token",
+			Message: t.scrub(err.Error()), Hint: "correct the app's credential on this machine"}
+	}
+	t.failed = nil
+	got, err := t.source.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.cloud.Scope()}})
+	switch {
+	case err == nil:
+		t.token = got
+		return got.Token, true, nil
+	case ctx.Err() != nil && (t.failed == nil || t.failed.Class == graphsync.Unreachable):
+		return "", false, context.Cause(ctx)
+	case t.failed != nil:
+		t.failed.Message = t.scrub(t.failed.Message)
+		return "", false, t.failed
+	case t.credential.WorkloadIdentity != nil && os.IsNotExist(errFile(t.credential.WorkloadIdentity.TokenFile)):
+		return "", false, &graphsync.Error{Class: graphsync.Configuration, Op: "token",
+			Message: "the workload identity's token file does not exist: " + t.credential.WorkloadIdentity.TokenFile, Hint: "check the projected service account volume"}
+	}
+	// Its text may quote the answer, token and all: it is not passed on.
+	return "", false, &graphsync.Error{Class: graphsync.BadResponse, Op: "token",
+		Message: "the token endpoint's answer is not in the documented form", Hint: "a proxy or firewall may be answering in its place; check cloud.authority"}
+}
+
+func errFile(name string) error {
+	_, err := os.Stat(name)
+	return err
+}
+
+// prepare makes the azidentity credential, anew when its secret or certificate has changed.
+func (t *tokens) prepare() error {
+	options := azcore.ClientOptions{
+		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: t.cloud.Authority},
+		Transport: t,
+		Retry:     policy.RetryOptions{MaxRetries: -1}, // call repeats; two loops would multiply
+	}
+	tenant, client, custom := t.tenant.String(), t.credential.ClientID, t.cloud.IsCustom()
+	c := t.credential
+	switch {
+	case c.Secret != nil:
+		secret, err := c.Secret()
+		if err != nil {
+			return fmt.Errorf("read client secret: %w", err)
+		}
+		if secret == "" {
+			return errors.New("the client secret is empty")
+		}
+		if !t.changed([]byte(secret)) {
+			return nil
+		}
+		t.secret = secret
+		source, err := azidentity.NewClientSecretCredential(tenant, client, secret,
+			&azidentity.ClientSecretCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: custom})
+		return t.use(source, err)
+	case c.Certificate != nil:
+		data, password, err := c.Certificate.read()
+		if err != nil || !t.changed(data) {
+			return err
+		}
+		t.secret = password
+		pair, err := c.Certificate.parse(data, password)
+		if err != nil {
+			return err
+		}
+		t.expires = pair.certs[0].NotAfter
+		if time.Now().After(t.expires) {
+			return &graphsync.Error{Class: graphsync.CredentialExpired, Op: "token",
+				Message: fmt.Sprintf("the certificate in %s expired on %s", c.Certificate.File, t.expires.Format(time.DateOnly)),
+				Hint:    "upload a new certificate to the app registration and put it in place with its key; it is picked up without a restart"}
+		}
+		source, err := azidentity.NewClientCertificateCredential(tenant, client, pair.certs, pair.key,
+			&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: custom})
+		return t.use(source, err)
+	case t.source != nil:
+		return nil
+	case c.WorkloadIdentity != nil:
+		source, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+			ClientOptions: options, TenantID: tenant, ClientID: client,
+			TokenFilePath: c.WorkloadIdentity.TokenFile, DisableInstanceDiscovery: custom})
+		return t.use(source, err)
+	default:
+		o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
+		if id := c.ManagedIdentity.ClientID; id != "" {
+			o.ID = azidentity.ClientID(id)
+		}
+		source, err := azidentity.NewManagedIdentityCredential(o)
+		return t.use(source, err)
+	}
+}
+
+func (t *tokens) changed(material []byte) bool {
+	if t.source != nil && bytes.Equal(material, t.made) {
+		return false
+	}
+	t.source, t.made = nil, material
+	return true
+}
+
+func (t *tokens) use(source azcore.TokenCredential, err error) error {
+	if err != nil {
+		return err
+	}
+	t.source = source
+	return nil
+}
+
+// discard forgets a token that was refused, unless another caller has replaced it already.
+// An empty argument forgets any. azidentity has a cache inside, so its credential goes too.
+func (t *tokens) discard(token string) {
+	t.slot <- struct{}{}
+	defer func() { <-t.slot }()
+	if token == "" || token == t.token.Token {
+		t.token, t.source = azcore.AccessToken{}, nil
+	}
+}
+
+func (t *tokens) expiry() time.Time {
+	t.slot <- struct{}{}
+	defer func() { <-t.slot }()
+	return t.expires
+}
+
+func (t *tokens) scrub(text string) string {
+	if len(t.secret) < 4 {
+		return text
+	}
+	return strings.ReplaceAll(text, t.secret, "(secret)")
+}
+
+// Do carries azidentity's requests, and notes what went wrong: azidentity's own errors keep
+// neither the cause of a lost connection nor the codes apart. It runs while get holds the slot.
+func (t *tokens) Do(req *http.Request) (*http.Response, error) {
+	resp, err := t.client.Do(req)
+	if err != nil {
+		t.failed = explainNetwork(req.URL.Host, err)
+		t.failed.Op = "token"
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	resp.Body.Close()
+	if err != nil {
+		t.failed = explainNetwork(req.URL.Host, err)
+		t.failed.Op = "token"
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		t.failed = graphsync.ExplainToken(resp.StatusCode, body)
+		t.failed.RetryAfter = retryAfter(resp.Header, time.Now())
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}

@@ -1,0 +1,173 @@
+package msgraph
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"entrasync/graphsync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A list is what surrounds the entries of an answer.
+type list struct {
+	next, delta string
+	count       int64 // @odata.count, -1 when absent
+}
+
+// decodeList reads an OData collection, handing each element of its value to entry, which
+// must consume it.
+func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) {
+	l := list{count: -1}
+	var err error
+	if body, err = repairText(body); err != nil {
+		return l, notJSON(err)
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if dec.PeekKind() != '{' {
+		if _, err := dec.ReadValue(); err != nil {
+			return l, notJSON(err)
+		}
+		return l, undocumented("the answer is not a JSON object")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return l, notJSON(err)
+	}
+	seen := map[string]bool{}
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return l, notJSON(err)
+		}
+		key := text(quoted)
+		if seen[key] {
+			return l, undocumented(fmt.Sprintf("the answer has %.60q twice", key))
+		}
+		seen[key] = true
+		if key == "value" && dec.PeekKind() == '[' {
+			if err := readElements(dec, entry); err != nil {
+				return l, notJSON(err)
+			}
+			continue
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return l, notJSON(err)
+		}
+		switch key {
+		case "value":
+			return l, undocumented("the answer's value is not a list")
+		case "@odata.nextLink", "@odata.deltaLink":
+			link := ""
+			if value.Kind() == '"' {
+				link = text(value)
+			}
+			if link == "" {
+				return l, undocumented("the answer's " + key + " is not a link")
+			}
+			if key == "@odata.nextLink" {
+				l.next = link
+			} else {
+				l.delta = link
+			}
+		case "@odata.count":
+			if json.Unmarshal(value, &l.count) != nil || l.count < 0 {
+				return l, undocumented("the answer's @odata.count is not a number")
+			}
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return l, notJSON(err)
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return l, notJSON(errors.New("something follows the answer's end"))
+	}
+	if !seen["value"] {
+		return l, undocumented("the answer has no value")
+	}
+	return l, nil
+}
+
+func readElements(dec *jsontext.Decoder, entry func(*jsontext.Decoder) error) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		if err := entry(dec); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// undocumented is JSON that says something Graph does not document.
+func undocumented(what string) *graphsync.Error {
+	return &graphsync.Error{Class: graphsync.BadResponse, Message: what, Hint: "if this lasts, report it with the request id"}
+}
+
+// errNotJSON marks bodies that are worth asking for again.
+var errNotJSON = errors.New("the body is not JSON")
+
+func notJSON(err error) error {
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) {
+		return e
+	}
+	return &graphsync.Error{
+		Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is not valid JSON, or was cut off: %v", err),
+		Hint: "a proxy or firewall may be answering in Graph's place, or cutting answers short", Err: errNotJSON,
+	}
+}
+
+// repairText makes a body valid Unicode. Directories hold names that were cut in the middle
+// of a surrogate pair; refusing them would stop the sync at that page for ever.
+func repairText(body []byte) ([]byte, error) {
+	if utf8.Valid(body) && !bytes.Contains(body, []byte(`\ud`)) && !bytes.Contains(body, []byte(`\uD`)) {
+		return body, nil
+	}
+	return jsontext.AppendFormat(nil, body, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+}
+
+// text returns the value of a JSON string that the decoder has read.
+func text(quoted []byte) string {
+	if inner := quoted[1 : len(quoted)-1]; !bytes.ContainsRune(inner, '\\') {
+		return string(inner)
+	}
+	unquoted, _ := jsontext.AppendUnquote(nil, quoted) // replaces what is not Unicode
+	return string(unquoted)
+}
+
+// parseID reads a quoted GUID without allocating, unlike graphsync.ParseID: a page has
+// hundreds.
+func parseID(quoted []byte) (id graphsync.ID, ok bool) {
+	if len(quoted) != 38 || quoted[0] != '"' {
+		return id, false
+	}
+	s := quoted[1:37]
+	if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return id, false
+	}
+	var compact [32]byte
+	at := 0
+	for _, part := range [][2]int{{0, 8}, {9, 13}, {14, 18}, {19, 23}, {24, 36}} {
+		at += copy(compact[at:], s[part[0]:part[1]])
+	}
+	_, err := hex.Decode(id[:], compact[:])
+	return id, err == nil
+}
+
+// decodeObject reads an answer of a single, small object.
+func decodeObject(body []byte, into any) error {
+	if !json.Valid(body) {
+		return notJSON(errNotJSON)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return undocumented(fmt.Sprintf("the answer cannot be understood: %v", err))
+	}
+	return nil
+}

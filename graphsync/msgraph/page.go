@@ -1,0 +1,330 @@
+package msgraph
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxDepth bounds the nesting of a property's value: Graph's go three levels deep.
+const maxDepth = 16
+
+// decodePage decodes a delta page. Values point into body, which the page keeps.
+//
+// What makes one entry unusable (no id, a property given twice, an undocumented @removed)
+// puts it into Page.Skipped and the page goes on; what makes the page unusable is an error.
+// Text that is not Unicode, such as half of an emoji, is replaced by U+FFFD.
+func decodePage(kind graphsync.Kind, properties []string, body []byte) (*graphsync.Page, error) {
+	d := pageDecoder{
+		kind:    kind,
+		manager: slices.Contains(properties, "manager"),
+		names:   make(map[string]*name, 32),
+		page:    &graphsync.Page{Bytes: len(body)},
+	}
+	list, err := decodeList(body, d.entry)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case list.next == "" && list.delta == "":
+		return nil, undocumented("the page has neither a nextLink nor a deltaLink")
+	case list.next != "" && list.delta != "":
+		return nil, undocumented("the page has both a nextLink and a deltaLink")
+	}
+	d.page.Next, d.page.Delta = list.next, list.delta
+	return d.page, nil
+}
+
+// A pageDecoder collects the entries of a page. Properties and members of all entries share
+// two arrays, so that a page costs a few allocations and not thousands.
+type pageDecoder struct {
+	kind       graphsync.Kind
+	manager    bool // was selected
+	names      map[string]*name
+	page       *graphsync.Page
+	properties []graphsync.Property
+	members    []graphsync.MemberChange
+	entries    int
+}
+
+// A name is a member name of an entry, seen before on this page.
+type name struct {
+	text string
+	role role
+	last int // entry that had it last
+}
+
+type role byte
+
+const (
+	ignored role = iota // annotations
+	property
+	identity
+	removal
+	odataType
+	memberDelta
+	managerDelta
+)
+
+func (d *pageDecoder) name(quoted []byte) *name {
+	if n := d.names[string(quoted)]; n != nil {
+		return n
+	}
+	n := &name{text: text(quoted)}
+	switch {
+	case n.text == "id":
+		n.role = identity
+	case n.text == "@removed":
+		n.role = removal
+	case n.text == "@odata.type":
+		n.role = odataType
+	case n.text == "members@delta" && d.kind == graphsync.Group:
+		n.role = memberDelta
+	case n.text == "manager@delta" && d.manager:
+		n.role = managerDelta
+	case !strings.Contains(n.text, "@") && n.text != "members":
+		n.role = property
+	}
+	d.names[string(quoted)] = n
+	return n
+}
+
+// entry reads one element of the page's value array.
+func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
+	d.entries++
+	change := graphsync.Change{Kind: d.kind}
+	firstProperty, firstMember, skipped := len(d.properties), len(d.members), len(d.page.Skipped)
+	var id []byte
+	fault := ""
+	if dec.PeekKind() != '{' {
+		d.skip(nil, "it is not an object")
+		return dec.SkipValue()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		n := d.name(quoted)
+		if n.last == d.entries {
+			fault = fmt.Sprintf("it has %q twice", n.text)
+		}
+		n.last = d.entries
+		if n.role == memberDelta && dec.PeekKind() == '[' {
+			if err := d.readMembers(dec); err != nil {
+				return err
+			}
+			continue
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		switch n.role {
+		case property:
+			if !shallow(value) {
+				fault = fmt.Sprintf("%q is nested too deeply", n.text)
+			}
+			d.properties = append(d.properties, graphsync.Property{Name: n.text, Value: value})
+		case identity:
+			id = value
+		case removal:
+			if change.Removed = removalReason(value); change.Removed == graphsync.NotRemoved {
+				fault = "its @removed gives no reason that Graph documents"
+			}
+		case odataType:
+			if kind, known := objectKind(value); !known || kind != d.kind {
+				fault = fmt.Sprintf("its type is %.60s", value)
+			}
+		case memberDelta:
+			fault = "its members@delta is not a list"
+		case managerDelta:
+			if manager, err := managerOf(value); err != nil {
+				fault = "its manager@delta cannot be understood"
+			} else if manager != nil {
+				d.properties = append(d.properties, graphsync.Property{Name: "manager", Value: manager})
+			}
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	var ok bool
+	if change.ID, ok = parseID(id); !ok && fault == "" {
+		fault = "its id is not a GUID"
+	}
+	if fault != "" {
+		d.properties, d.members, d.page.Skipped = d.properties[:firstProperty], d.members[:firstMember], d.page.Skipped[:skipped]
+		d.skip(id, fault)
+		return nil
+	}
+	change.Properties = slices.Clip(d.properties[firstProperty:])
+	change.Members = slices.Clip(d.members[firstMember:])
+	d.page.Changes = append(d.page.Changes, change)
+	return nil
+}
+
+func (d *pageDecoder) skip(id []byte, reason string) {
+	shown := string(id)
+	if len(id) > 0 && id[0] == '"' {
+		shown = text(id)
+	}
+	if len(shown) > 60 {
+		shown = strings.ToValidUTF8(shown[:60], "") + "…"
+	}
+	d.page.Skipped = append(d.page.Skipped, graphsync.BadRecord{ID: shown, Reason: reason})
+}
+
+// readMembers reads members@delta. An entry that cannot be understood is skipped by itself.
+func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		m, err := readMember(dec)
+		switch {
+		case err != nil:
+			return err
+		case m.fault != "":
+			d.skip(m.id, "a member of a group: "+m.fault)
+		case m.change.Kind != 0:
+			d.members = append(d.members, m.change)
+		}
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// A member is one entry of members@delta or of a group's members. Kind is zero for types
+// that are not provisioned.
+type member struct {
+	change graphsync.MemberChange
+	id     []byte
+	fault  string
+}
+
+func readMember(dec *jsontext.Decoder) (m member, err error) {
+	if dec.PeekKind() != '{' {
+		m.fault = "it is not an object"
+		return m, dec.SkipValue()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return m, err
+	}
+	typed, provisioned := false, false
+	for dec.PeekKind() != '}' {
+		quoted, err := dec.ReadValue()
+		if err != nil {
+			return m, err
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return m, err
+		}
+		switch string(quoted) {
+		case `"id"`:
+			if m.id != nil {
+				m.fault = "it has two ids"
+			}
+			m.id = value
+		case `"@odata.type"`:
+			typed = true
+			m.change.Kind, provisioned = objectKind(value)
+		case `"@removed"`:
+			m.change.Removed = true
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return m, err
+	}
+	var ok bool
+	switch m.change.ID, ok = parseID(m.id); {
+	case m.fault != "":
+	case !typed:
+		m.fault = "it has no @odata.type"
+	case !ok && provisioned:
+		m.fault = "its id is not a GUID"
+	}
+	return m, nil
+}
+
+func objectKind(odataType []byte) (graphsync.Kind, bool) {
+	switch string(odataType) {
+	case `"#microsoft.graph.user"`:
+		return graphsync.User, true
+	case `"#microsoft.graph.group"`:
+		return graphsync.Group, true
+	}
+	return 0, false
+}
+
+func removalReason(value []byte) graphsync.Removal {
+	var removed struct {
+		Reason graphsync.Removal `json:"reason"`
+	}
+	if json.Unmarshal(value, &removed) != nil {
+		return graphsync.NotRemoved
+	}
+	switch removed.Reason {
+	case graphsync.SoftDeleted, graphsync.Purged:
+		return removed.Reason
+	}
+	return graphsync.NotRemoved
+}
+
+// managerOf returns the manager's id as JSON text, "null" when there is none any more, nil
+// when nothing is said.
+func managerOf(value []byte) (json.RawMessage, error) {
+	var entries []struct {
+		ID      json.RawMessage `json:"id"`
+		Removed json.RawMessage `json:"@removed"`
+	}
+	if err := json.Unmarshal(value, &entries); err != nil {
+		return nil, err
+	}
+	var manager json.RawMessage
+	for _, e := range entries {
+		switch _, ok := parseID(e.ID); {
+		case !ok:
+			return nil, errors.New("the manager's id is not a GUID")
+		case e.Removed == nil:
+			manager = e.ID
+		case manager == nil:
+			manager = json.RawMessage("null")
+		}
+	}
+	return manager, nil
+}
+
+// shallow reports whether a value is nested no deeper than maxDepth.
+func shallow(value []byte) bool {
+	if value[0] != '{' && value[0] != '[' {
+		return true
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
+}

@@ -1,0 +1,147 @@
+package msgraph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"entrasync/graphsync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	abs "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/directoryobjects"
+)
+
+// The operations that confirm an absence. getByIds documents Directory.Read.All as its least
+// permission; with what is needed anyway it returns the objects of the types that may be read.
+var (
+	getByIDs    = operation{"directoryObjects/getByIds", "Directory.Read.All"}
+	getUser     = operation{"users/{id}", "User.Read.All"}
+	getGroup    = operation{"groups/{id}", "GroupMember.Read.All"}
+	deletedItem = operation{"directory/deletedItems/{id}", "User.Read.All or Group.Read.All"}
+)
+
+const idsPerCall = 1000 // getByIds, "Specify up to 1000 IDs"
+
+// Presence asks Graph about each id. Where getByIds is not permitted it asks one by one. An
+// object that is gone and whose deleted item may not be read is Unknown.
+func (s *Source) Presence(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) ([]graphsync.Presence, error) {
+	answers := make([]graphsync.Presence, 0, len(ids))
+	forbidden := false // to read deleted items
+	for batch := range slices.Chunk(ids, idsPerCall) {
+		present, err := s.present(ctx, kind, batch)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range batch {
+			answer := graphsync.Present
+			switch {
+			case present[id]:
+			case forbidden:
+				answer = graphsync.Unknown
+			default:
+				if answer, err = s.deleted(ctx, id); err != nil {
+					return nil, err
+				}
+				forbidden = answer == graphsync.Unknown
+			}
+			answers = append(answers, answer)
+		}
+	}
+	return answers, nil
+}
+
+func (s *Source) present(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) (map[graphsync.ID]bool, error) {
+	request := directoryobjects.NewGetByIdsPostRequestBody()
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	request.SetIds(texts)
+	request.SetTypes([]string{kind.String()})
+	first, err := directoryobjects.NewGetByIdsRequestBuilderInternal(noParameters(), s.adapter).ToPostRequestInformation(ctx, request, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: build request: %w", getByIDs.name, err)
+	}
+	next := func(link string) (*abs.RequestInformation, error) { return s.get(ctx, link) }
+	present := make(map[graphsync.ID]bool, len(ids))
+	err = s.pages(ctx, getByIDs, first, next, func(body []byte) (list, func() error, error) {
+		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
+			m, err := readMember(dec)
+			if err == nil && (m.fault != "" || m.change.Removed) {
+				err = undocumented("an object cannot be understood: " + m.fault)
+			}
+			present[m.change.ID] = true
+			return err
+		})
+		return l, func() error { return nil }, err
+	})
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Class == graphsync.PermissionMissing {
+		return s.presentOneByOne(ctx, kind, ids)
+	}
+	return present, err
+}
+
+func (s *Source) presentOneByOne(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) (map[graphsync.ID]bool, error) {
+	op, path := getUser, "/users/"
+	if kind == graphsync.Group {
+		op, path = getGroup, "/groups/"
+	}
+	present := make(map[graphsync.ID]bool, len(ids))
+	for _, id := range ids {
+		found, err := s.exists(ctx, op, path, id)
+		if err != nil {
+			return nil, err
+		}
+		present[id] = found
+	}
+	return present, nil
+}
+
+// deleted answers for an object that does not exist any more.
+func (s *Source) deleted(ctx context.Context, id graphsync.ID) (graphsync.Presence, error) {
+	found, err := s.exists(ctx, deletedItem, "/directory/deletedItems/", id)
+	e := (*graphsync.Error)(nil)
+	switch {
+	case errors.As(err, &e) && e.Class == graphsync.PermissionMissing:
+		return graphsync.Unknown, nil
+	case err != nil:
+		return graphsync.Unknown, err
+	case found:
+		return graphsync.InDeletedItems, nil
+	}
+	return graphsync.Absent, nil
+}
+
+// exists asks for one object. Only Graph's own error body for a missing object counts as no:
+// a 404 of something in between does not.
+func (s *Source) exists(ctx context.Context, op operation, path string, id graphsync.ID) (bool, error) {
+	info, err := s.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select=id")
+	if err != nil {
+		return false, fmt.Errorf("%s: build request: %w", op.name, err)
+	}
+	err = s.call(ctx, op, info, func(body []byte) error {
+		var object struct {
+			ID graphsync.ID `json:"id"`
+		}
+		if err := decodeObject(body, &object); err != nil {
+			return err
+		}
+		if object.ID != id {
+			return undocumented("the answer is about another object")
+		}
+		return nil
+	})
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound && e.Code == "Request_ResourceNotFound" {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// get is the SDK's request for an address as it stands. The typed builders of deletedItems
+// live in an SDK package that alone would take minutes to compile.
+func (s *Source) get(ctx context.Context, address string) (*abs.RequestInformation, error) {
+	return directoryobjects.NewDirectoryObjectItemRequestBuilder(address, s.adapter).ToGetRequestInformation(ctx, nil)
+}

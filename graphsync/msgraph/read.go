@@ -1,0 +1,308 @@
+package msgraph
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	abs "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoftgraph/msgraph-sdk-go/groups"
+	"github.com/microsoftgraph/msgraph-sdk-go/organization"
+	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
+	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipalswithappid"
+)
+
+// The operations that read in full.
+var (
+	readApp          = operation{"servicePrincipals", "Application.Read.All"}
+	readAssignments  = operation{"appRoleAssignedTo", "Application.Read.All"}
+	readMembers      = operation{"groups/members", "GroupMember.Read.All"}
+	readOrganization = operation{"organization", "User.Read.All"}
+)
+
+// App reads the enterprise application of an app registration.
+func (s *Source) App(ctx context.Context, appID string) (*graphsync.App, error) {
+	id, err := graphsync.ParseID(appID)
+	if err != nil {
+		return nil, fmt.Errorf("%s: app id: %w", readApp.name, err)
+	}
+	appID = id.String()
+	info, err := serviceprincipalswithappid.NewServicePrincipalsWithAppIdRequestBuilderInternal(noParameters(), s.adapter, &appID).
+		ToGetRequestInformation(ctx, &serviceprincipalswithappid.ServicePrincipalsWithAppIdRequestBuilderGetRequestConfiguration{
+			QueryParameters: &serviceprincipalswithappid.ServicePrincipalsWithAppIdRequestBuilderGetQueryParameters{
+				Select: []string{"id", "appId", "displayName", "accountEnabled", "appRoleAssignmentRequired", "appRoles"},
+			}})
+	if err != nil {
+		return nil, fmt.Errorf("%s: build request: %w", readApp.name, err)
+	}
+	var app *graphsync.App
+	err = s.call(ctx, readApp, info, func(body []byte) (err error) {
+		app, err = decodeApp(body)
+		return err
+	})
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
+		e.Class = graphsync.ConsentMissing
+		e.Message = "the app " + appID + " has no enterprise application in this tenant"
+		e.Hint = "grant admin consent for it in this tenant, or check app_id"
+	}
+	if err != nil {
+		return nil, err
+	}
+	return app, nil
+}
+
+func decodeApp(body []byte) (*graphsync.App, error) {
+	var sp struct {
+		ID          *graphsync.ID `json:"id"`
+		AppID       string        `json:"appId"`
+		DisplayName string        `json:"displayName"`
+		Enabled     *bool         `json:"accountEnabled"`
+		Required    bool          `json:"appRoleAssignmentRequired"`
+		Roles       []struct {
+			ID          graphsync.ID `json:"id"`
+			Value       string       `json:"value"`
+			DisplayName string       `json:"displayName"`
+			Enabled     bool         `json:"isEnabled"`
+		} `json:"appRoles"`
+	}
+	if err := decodeObject(body, &sp); err != nil {
+		return nil, err
+	}
+	if sp.ID == nil || sp.Enabled == nil {
+		return nil, undocumented("the service principal has no id or no accountEnabled")
+	}
+	app := &graphsync.App{ID: *sp.ID, AppID: sp.AppID, Name: sp.DisplayName, Enabled: *sp.Enabled, Required: sp.Required}
+	for _, r := range sp.Roles {
+		app.Roles = append(app.Roles, graphsync.AppRole{ID: r.ID, Value: r.Value, Name: r.DisplayName, Enabled: r.Enabled})
+	}
+	return app, nil
+}
+
+// Assignments reads all rows of appRoleAssignedTo. The count on the first page is of the
+// moment of that page: assignments made while later pages are read make the read incomplete,
+// and the next cycle reads again.
+func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([]graphsync.Assignment) error) error {
+	headers := abs.NewRequestHeaders()
+	// Without it Graph ignores $count here (advanced queries on directory objects).
+	headers.Add("ConsistencyLevel", "eventual")
+	top, count := int32(999), true
+	first, err := serviceprincipals.NewServicePrincipalsRequestBuilderInternal(noParameters(), s.adapter).
+		ByServicePrincipalId(app.String()).AppRoleAssignedTo().
+		ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{
+			Headers:         headers,
+			QueryParameters: &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetQueryParameters{Top: &top, Count: &count},
+		})
+	if err != nil {
+		return fmt.Errorf("%s: build request: %w", readAssignments.name, err)
+	}
+	next := func(link string) (*abs.RequestInformation, error) {
+		return serviceprincipals.NewItemAppRoleAssignedToRequestBuilder(link, s.adapter).
+			ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{Headers: headers})
+	}
+	var rows, counted int64 = 0, -1
+	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (list, func() error, error) {
+		var page []graphsync.Assignment
+		read := int64(0)
+		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
+			raw, err := dec.ReadValue()
+			if err != nil {
+				return err
+			}
+			read++
+			a, provisioned, err := decodeAssignment(raw)
+			if provisioned {
+				page = append(page, a)
+			}
+			return err
+		})
+		return l, func() error {
+			rows += read
+			if counted < 0 {
+				counted = l.count
+			}
+			if len(page) == 0 {
+				return nil
+			}
+			return yield(page)
+		}, err
+	})
+	switch {
+	case err != nil:
+		return err
+	case counted < 0:
+		return fmt.Errorf("%s: %w: Graph gave no count to compare %d rows with", readAssignments.name, graphsync.ErrIncomplete, rows)
+	case counted != rows:
+		return fmt.Errorf("%s: %w: %d rows of %d", readAssignments.name, graphsync.ErrIncomplete, rows, counted)
+	}
+	return nil
+}
+
+// decodeAssignment also reports whether the principal is a user or group.
+func decodeAssignment(raw []byte) (a graphsync.Assignment, provisioned bool, err error) {
+	var row struct {
+		ID            string `json:"id"`
+		Role          string `json:"appRoleId"`
+		Principal     string `json:"principalId"`
+		PrincipalType string `json:"principalType"`
+	}
+	if err := json.Unmarshal(raw, &row); err != nil || row.ID == "" {
+		return a, false, undocumented("an app role assignment cannot be understood")
+	}
+	switch row.PrincipalType {
+	case "User":
+		a.PrincipalKind = graphsync.User
+	case "Group":
+		a.PrincipalKind = graphsync.Group
+	case "ServicePrincipal":
+		return a, false, nil
+	default:
+		return a, false, undocumented(fmt.Sprintf("app role assignment %.60q has the principal type %.40q", row.ID, row.PrincipalType))
+	}
+	a.ID = row.ID
+	if a.Principal, err = graphsync.ParseID(row.Principal); err == nil {
+		a.Role, err = graphsync.ParseID(row.Role)
+	}
+	if err != nil {
+		return a, false, undocumented(fmt.Sprintf("app role assignment %.60q: %v", row.ID, err))
+	}
+	return a, true, nil
+}
+
+// Members reads the direct members of a group that are users or groups.
+func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) error {
+	top := int32(999)
+	first, err := groups.NewGroupsRequestBuilderInternal(noParameters(), s.adapter).ByGroupId(group.String()).Members().
+		ToGetRequestInformation(ctx, &groups.ItemMembersRequestBuilderGetRequestConfiguration{
+			QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Top: &top, Select: []string{"id"}},
+		})
+	if err != nil {
+		return fmt.Errorf("%s: build request: %w", readMembers.name, err)
+	}
+	next := func(link string) (*abs.RequestInformation, error) {
+		return groups.NewItemMembersRequestBuilder(link, s.adapter).ToGetRequestInformation(ctx, nil)
+	}
+	return s.pages(ctx, readMembers, first, next, func(body []byte) (list, func() error, error) {
+		var page []graphsync.MemberChange
+		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
+			m, err := readMember(dec)
+			switch {
+			case err != nil:
+				return err
+			case m.fault != "" || m.change.Removed:
+				return undocumented("a member of group " + group.String() + " cannot be understood: " + m.fault)
+			case m.change.Kind != 0:
+				page = append(page, m.change)
+			}
+			return nil
+		})
+		return l, func() error {
+			if len(page) == 0 {
+				return nil
+			}
+			return yield(page)
+		}, err
+	})
+}
+
+// pages reads a collection to its end. decode may run several times for a page that comes
+// in broken; the function it returns runs once, when the page is whole.
+func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
+	decode func(body []byte) (list, func() error, error)) error {
+	seen := map[string]bool{}
+	for {
+		var l list
+		var accept func() error
+		err := s.call(ctx, op, info, func(body []byte) (err error) {
+			l, accept, err = decode(body)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.checkNext(l.next, ""); err != nil {
+			return named(op, err)
+		}
+		if err := accept(); err != nil {
+			return err
+		}
+		if l.next == "" {
+			return nil
+		}
+		if seen[l.next] {
+			return named(op, undocumented("the nextLink leads to a page that was read before"))
+		}
+		seen[l.next] = true
+		if info, err = next(l.next); err != nil {
+			return fmt.Errorf("%s: build request: %w", op.name, err)
+		}
+	}
+}
+
+// Organization reads the tenant's id and name.
+func (s *Source) Organization(ctx context.Context) (graphsync.Organization, error) {
+	info, err := organization.NewOrganizationRequestBuilderInternal(noParameters(), s.adapter).
+		ToGetRequestInformation(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
+			QueryParameters: &organization.OrganizationRequestBuilderGetQueryParameters{Select: []string{"id", "displayName"}},
+		})
+	if err != nil {
+		return graphsync.Organization{}, fmt.Errorf("%s: build request: %w", readOrganization.name, err)
+	}
+	var answer struct {
+		Value []struct {
+			ID   graphsync.ID `json:"id"`
+			Name string       `json:"displayName"`
+		} `json:"value"`
+	}
+	err = s.call(ctx, readOrganization, info, func(body []byte) error {
+		answer.Value = nil
+		if err := decodeObject(body, &answer); err != nil {
+			return err
+		}
+		if len(answer.Value) != 1 {
+			return undocumented(fmt.Sprintf("the token belongs to %d organizations", len(answer.Value)))
+		}
+		return nil
+	})
+	if err != nil {
+		return graphsync.Organization{}, err
+	}
+	return graphsync.Organization(answer.Value[0]), nil
+}
+
+// Permissions returns the roles claim of the token at hand, sorted. It is for diagnosis: the
+// token's signature is Graph's to check.
+func (s *Source) Permissions(ctx context.Context) ([]string, error) {
+	token, _, err := s.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	roles, err := tokenRoles(token)
+	if err != nil {
+		return nil, undocumented("the token's permissions cannot be read")
+	}
+	slices.Sort(roles)
+	return roles, nil
+}
+
+func tokenRoles(token string) ([]string, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("the token is opaque")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, err
+	}
+	var claims struct {
+		Roles []string `json:"roles"`
+	}
+	return claims.Roles, json.Unmarshal(payload, &claims)
+}
