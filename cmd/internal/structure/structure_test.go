@@ -1,0 +1,174 @@
+package structure
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "entrasync"
+
+// Who may import whom, folder by folder. A trailing /* stands for any one folder; the longest
+// row that fits a package counts.
+var mayImport = map[string][]string{
+	"cmd/entrasync":          {"*"},
+	"cmd/internal/scheduler": {},
+	"cmd/internal/structure": {},
+	"cmd/internal/web":       {"graphsync", "state", "reconcile"},
+	"cmd/internal/metrics":   {"reconcile"},
+	"configs":                {},
+	"graphsync":              {},
+	"graphsync/msgraph":      {"graphsync"},
+	"graphsync/graphtest":    {"graphsync"},
+	"state":                  {"graphsync"},
+	"reconcile":              {"graphsync", "state", "target", "reconcile/*"},
+	"reconcile/mapping":      {"graphsync", "target"},
+	"reconcile/scope":        {"graphsync"},
+	"target":                 {},
+	"target/*":               {"target"},
+	"target/all":             {"target", "target/*"},
+	"target/scim/scimtest":   {},
+}
+
+// What any test may import besides, as does its own package.
+var testsMayImport = []string{"graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
+
+// Modules that only one package knows, by import path prefix.
+var onlyIn = map[string]string{
+	"github.com/microsoftgraph/":  "graphsync/msgraph",
+	"github.com/microsoft/kiota-": "graphsync/msgraph",
+	"go.etcd.io/bbolt":            "state",
+}
+
+var topLevel = []string{"cmd", "graphsync", "reconcile", "target", "state", "configs"}
+
+var drawers = []string{"util", "utils", "common", "helpers", "models", "errors"}
+
+// The sources are read by this process, because what another one reads ("go list") does not
+// count for the test cache: a forbidden import would go unseen until something else changes.
+func TestStructure(t *testing.T) {
+	t.Parallel()
+	root := moduleRoot(t)
+	tree := os.DirFS(root)
+	packages, err := parsePackages(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 5 || !slices.ContainsFunc(packages, func(p pkg) bool { return p.dir == "cmd/internal/structure" }) {
+		t.Fatalf("only %d packages found under %s", len(packages), root)
+	}
+	for _, fault := range slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree), checkMentions(tree)) {
+		t.Error(fault)
+	}
+}
+
+func moduleRoot(t *testing.T) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test's folder")
+		}
+	}
+}
+
+// The checks are worth what they find: each violation here is found, and nothing is found in
+// a tree that follows the rules.
+func TestChecksFindViolations(t *testing.T) {
+	t.Parallel()
+	const good = "// Package state keeps things.\npackage state\n"
+	tests := []struct {
+		name, file, content string
+		want                string // part of the only fault, empty for none
+	}{
+		{"an allowed import", "state/a.go", `package state; import _ "entrasync/graphsync"`, ""},
+		{"the standard library", "state/a.go", `package state; import _ "errors"`, ""},
+		{"a forbidden import", "state/a.go", `package state; import _ "entrasync/target"`, `state/a.go imports entrasync/target`},
+		{"a forbidden import behind a build tag", "state/a.go", "//go:build never\n\npackage state; import _ \"entrasync/target\"", `imports entrasync/target`},
+		{"a forbidden import in a test", "state/a_test.go", `package state_test; import _ "entrasync/target"`, `state/a_test.go imports entrasync/target`},
+		{"the emulator in a test", "state/a_test.go", `package state_test; import _ "entrasync/graphsync/graphtest"`, ""},
+		{"the emulator in the product", "state/a.go", `package state; import _ "entrasync/graphsync/graphtest"`, "imports entrasync/graphsync/graphtest"},
+		{"a test of its own package", "state/a_test.go", `package state_test; import _ "entrasync/state"`, ""},
+		{"one application knows another", "target/file/a.go", "// Package file x.\npackage file; import _ \"entrasync/target/scim\"", "imports entrasync/target/scim"},
+		{"the list of applications", "target/all/a.go", "// Package all x.\npackage all; import _ \"entrasync/target/scim\"", ""},
+		{"a longer row counts", "target/scim/scimtest/a.go", "// Package scimtest x.\npackage scimtest; import _ \"entrasync/target\"", "imports entrasync/target"},
+		{"wiring", "cmd/entrasync/main.go", "// Command entrasync x.\npackage main; import _ \"entrasync/target/scim\"", ""},
+		{"a package without a row", "state/deep/a.go", "// Package deep x.\npackage deep", "state/deep has no row"},
+		{"the SDK elsewhere", "state/a.go", `package state; import _ "github.com/microsoftgraph/msgraph-sdk-go/users"`, "only graphsync/msgraph"},
+		{"the SDK's core in a test", "state/a_test.go", `package state; import _ "github.com/microsoft/kiota-abstractions-go"`, "only graphsync/msgraph"},
+		{"the SDK at home", "graphsync/msgraph/a.go", "// Package msgraph x.\npackage msgraph; import _ \"github.com/microsoft/kiota-http-go\"", ""},
+		{"bbolt elsewhere", "target/file/a.go", "// Package file x.\npackage file; import _ \"go.etcd.io/bbolt\"", "only state"},
+		{"no package comment", "configs/a.go", "package configs", "configs has no package comment"},
+		{"a package comment that is none", "configs/a.go", "// Config things.\npackage configs", "configs has no package comment"},
+		{"a package comment only in a test", "configs/a.go", "package configs", "configs has no package comment"},
+		{"a command's comment", "cmd/entrasync/main.go", "// Command entrasync x.\npackage main", ""},
+		{"a drawer", "target/util/a.go", "// Package util x.\npackage util", "target/util: a package called util"},
+		{"a drawer by folder", "target/helpers/a.go", "// Package file x.\npackage file", "target/helpers: a package called helpers"},
+		{"a folder at the top", "internal/notes.md", "x", "internal: a folder outside"},
+		{"a hidden folder at the top", ".ci/run", "x", ""},
+		{"what the build leaves", "bin/entrasync", "x", ""},
+		{"Go at the top", "main.go", "// Command x.\npackage main", "main.go: the top level holds no Go package"},
+		{"a path beside the project", "README.md", "see .." + "/shared/notes.md", "README.md:1 mentions .." + "/shared"},
+		{"a path of a machine", ".ci/run", "set -eu\ncd /wo" + "rk/main", ".ci/run:2 mentions /wo" + "rk/"},
+		{"a path at the start of a line", ".ci/run", "set -eu\n/wo" + "rk/main/run", ".ci/run:2 mentions /wo" + "rk/"},
+		{"a path that ends alike", "README.md", "https://example.com/wo" + "rk/", ""},
+		{"not text", "configs/logo.png", "\x00/wo" + "rk/", ""},
+		{"test data", "state/testdata/a.go", "no Go at all", ""},
+		{"dependencies of a test's server", "target/scim/node_modules/x/a.go", "no Go at all", ""},
+		{"a file that does not parse", "state/a.go", "pakage state", "state/a.go:1"},
+	}
+	for _, tt := range tests {
+		tree := fakeTree{"state/good.go": good, tt.file: tt.content}
+		packages, err := parsePackages(tree.fs())
+		faults := slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree.fs()), checkMentions(tree.fs()))
+		if err != nil {
+			faults = append(faults, err.Error())
+		}
+		switch {
+		case tt.want == "" && len(faults) > 0:
+			t.Errorf("%s: %q", tt.name, faults)
+		case tt.want != "" && (len(faults) != 1 || !strings.Contains(faults[0], tt.want)):
+			t.Errorf("%s: found %q, want one fault with %q", tt.name, faults, tt.want)
+		}
+	}
+}
+
+// rowOf returns the row of the table that holds for a folder.
+func rowOf(dir string) (allowed []string, ok bool) {
+	longest := -1
+	for pattern, imports := range mayImport {
+		if fits(pattern, dir) && len(pattern) > longest {
+			allowed, ok, longest = imports, true, len(pattern)
+		}
+	}
+	return allowed, ok
+}
+
+func fits(pattern, dir string) bool {
+	if pattern == "*" {
+		return true
+	}
+	ok, err := path.Match(pattern, dir)
+	return ok && err == nil
+}
+
+// skipped reports folders that are no part of the sources.
+func skipped(p string, d fs.DirEntry) bool {
+	if !d.IsDir() {
+		return false
+	}
+	switch d.Name() {
+	case ".git", ".cache", "node_modules":
+		return true
+	}
+	return p == "bin"
+}
