@@ -1,0 +1,172 @@
+package configs
+
+import "time"
+
+// A Config is a whole configuration, with defaults filled in and checked.
+type Config struct {
+	State     string      `yaml:"state" format:"path" doc:"Folder of the state, one file per tenant. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
+	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
+	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything anew, in the form of schedule."`
+	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
+	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
+	HTTP      HTTP        `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`
+	Consent   *Consent    `yaml:"consent" doc:"The pages on which administrators of other tenants give their consent."`
+	Tenants   Map[Tenant] `yaml:"tenants" doc:"The directories to read, by a name of your choice."`
+	Targets   Map[Target] `yaml:"targets" required:"true" doc:"The applications to provision, by a name of your choice."`
+	Syncs     Map[Sync]   `yaml:"syncs" required:"true" doc:"What is provisioned from where to where, by a name of your choice."`
+
+	root *node
+}
+
+// An App is an app registration and the one credential it signs in with.
+type App struct {
+	ClientID            string            `yaml:"client_id" format:"guid" doc:"Application (client) ID. May be left out with managed_identity only."`
+	ClientSecret        Secret            `yaml:"client_secret" oneof:"credential" doc:"Client secret: its value, not its ID."`
+	Certificate         Secret            `yaml:"certificate" oneof:"credential" doc:"Certificate with private key: PEM, or PFX as a file."`
+	CertificatePassword Secret            `yaml:"certificate_password" doc:"Password of the certificate's private key."`
+	WorkloadIdentity    *WorkloadIdentity `yaml:"workload_identity" oneof:"credential" doc:"Federated credential, such as a Kubernetes service account."`
+	ManagedIdentity     *ManagedIdentity  `yaml:"managed_identity" oneof:"credential" doc:"Managed identity of the Azure machine this runs on; {} for the system-assigned one."`
+}
+
+// A WorkloadIdentity is a federated credential.
+type WorkloadIdentity struct {
+	TokenFile string `yaml:"token_file" doc:"The token to exchange. Default: $AZURE_FEDERATED_TOKEN_FILE."`
+}
+
+// A ManagedIdentity is an identity that Azure gives to a machine.
+type ManagedIdentity struct {
+	ClientID string `yaml:"client_id" format:"guid" doc:"Client ID of a user-assigned identity; without it the system-assigned one is used."`
+}
+
+// HTTP says where the status page is served and who may see it.
+type HTTP struct {
+	Listen string `yaml:"listen" format:"listen" doc:"Address and port. Other than on loopback a token or basic credential is needed."`
+	Token  Secret `yaml:"token" oneof:"credential" doc:"Bearer token that requests must bring."`
+	Basic  *Basic `yaml:"basic" oneof:"credential" doc:"User name and password that browsers ask for."`
+}
+
+// Basic is a user name and password.
+type Basic struct {
+	Username string `yaml:"username" required:"true" doc:"User name."`
+	Password Secret `yaml:"password" required:"true" doc:"Password."`
+}
+
+// Consent says where the consent pages are.
+type Consent struct {
+	Listen    string `yaml:"listen" format:"listen" doc:"Address and port on which only the consent pages are served."`
+	PublicURL string `yaml:"public_url" format:"https" required:"true" doc:"How browsers reach these pages; register it with /consent/callback as a redirect URI of the app."`
+}
+
+// A Tenant is one directory.
+type Tenant struct {
+	ID     string `yaml:"id" format:"guid" required:"true" doc:"Tenant ID (directory ID)."`
+	App    *App   `yaml:"app" doc:"App registration for this tenant, when not the common one."`
+	Cloud  *Cloud `yaml:"cloud" doc:"Cloud of this tenant, when not the common one."`
+	Paused bool   `yaml:"paused" doc:"true: this tenant's syncs do not run."`
+}
+
+// A Sync provisions the people of tenants to one target.
+type Sync struct {
+	From       From       `yaml:"from" required:"true" doc:"A tenant, a list of tenants, or consented: every tenant that joins by consent."`
+	To         Text       `yaml:"to" required:"true" doc:"The target."`
+	Scope      Scope      `yaml:"scope" doc:"Who is provisioned."`
+	Users      Users      `yaml:"users" required:"true" doc:"How accounts are matched, written and removed."`
+	Groups     Groups     `yaml:"groups" doc:"Whether and how groups are provisioned."`
+	Guard      Guard      `yaml:"guard" doc:"More than this in one cycle is held until approved. A limit that is not named keeps its default."`
+	Quarantine Quarantine `yaml:"quarantine" doc:"When so many records fail that the sync is paused."`
+}
+
+// A Scope says who is provisioned.
+type Scope struct {
+	Users         string  `yaml:"users" enum:"assigned,all" doc:"assigned: those assigned to the enterprise application. all: the whole directory."`
+	AppID         string  `yaml:"app_id" format:"guid" doc:"Client ID of the app whose assignments count, when it is not app.client_id."`
+	NestedGroups  bool    `yaml:"nested_groups" doc:"true: members of groups inside assigned groups count too."`
+	IncludeGuests bool    `yaml:"include_guests" doc:"false: guests are left out."`
+	Filter        Filter  `yaml:"filter" doc:"Scoping filter: groups of clauses, AND inside a group, OR between groups."`
+	Exclude       Exclude `yaml:"exclude" doc:"Who is never provisioned."`
+	Protect       []Text  `yaml:"protect" doc:"SCIM filters on target accounts that are never matched, changed or removed."`
+}
+
+// Exclude names users and groups, by object id, user principal name or display name.
+type Exclude struct {
+	Users  []Text `yaml:"users" doc:"Users: object ID or user principal name."`
+	Groups []Text `yaml:"groups" doc:"Groups: object ID or display name. Their members are left out."`
+}
+
+// A Clause is one comparison of a scoping filter.
+type Clause struct {
+	Attribute Text  `yaml:"attribute" required:"true" doc:"Directory attribute, without brackets."`
+	Operator  Text  `yaml:"operator" required:"true" enum:"EQUALS,NOT EQUALS,IS TRUE,IS FALSE,IS NULL,IS NOT NULL,REGEX MATCH,NOT REGEX MATCH,GREATER_THAN,GREATER_THAN_OR_EQUALS,INCLUDES,ENDS_WITH" doc:"Operator, as in the portal."`
+	Value     *Text `yaml:"value" doc:"What to compare with; none for IS TRUE, IS FALSE, IS NULL and IS NOT NULL."`
+}
+
+// Users says how accounts are matched, written and removed.
+type Users struct {
+	Match        []Text         `yaml:"match" doc:"Matching attributes, tried in order; each needs a mapping. Default: externalId and userName, as far as they are mapped."`
+	Actions      []string       `yaml:"actions" enum:"create,update,deactivate,reactivate,delete" doc:"What may be done at all; delete must be named."`
+	OnRemove     OnRemove       `yaml:"on_remove" doc:"What happens to the account of someone who leaves the scope."`
+	Attributes   Map[Attribute] `yaml:"attributes" required:"true" doc:"SCIM path of the target attribute: expression over directory attributes, or a section with options."`
+	MappingRoles *MappingRoles  `yaml:"mapping_roles" doc:"One directory value decides roles in several scopes."`
+}
+
+// Groups says whether and how groups are provisioned.
+type Groups struct {
+	Enabled    bool           `yaml:"enabled" doc:"true: groups are provisioned."`
+	Source     GroupSource    `yaml:"source" doc:"Which groups: assigned, all, or a scoping filter."`
+	Match      []Text         `yaml:"match" doc:"Matching attributes, tried in order; each needs a mapping, but for externalId, which without one is compared with the object ID. Default: externalId and displayName, as far as they are mapped."`
+	Actions    []string       `yaml:"actions" enum:"create,update,delete" doc:"What may be done at all; delete must be named."`
+	Takeover   string         `yaml:"takeover" enum:"hold,adopt,skip" doc:"What happens when the target has a group of that name already."`
+	Attributes Map[Attribute] `yaml:"attributes" doc:"SCIM path of the target attribute: expression over directory attributes, or a section with options."`
+}
+
+// MappingRoles is a table from one directory value to roles in several scopes.
+type MappingRoles struct {
+	From    Text             `yaml:"from" required:"true" doc:"Expression whose value is looked up in roles."`
+	To      Text             `yaml:"to" required:"true" doc:"Target attribute that takes the roles."`
+	NoValue string           `yaml:"no_value" enum:"error,skip,keep" doc:"When the expression has no value."`
+	NoMatch string           `yaml:"no_match" enum:"error,skip,keep" doc:"When no mapping role is called like the value."`
+	Several string           `yaml:"several" enum:"error,union" doc:"When the expression has several values that name different mapping roles."`
+	Roles   Map[Map[[]Text]] `yaml:"roles" required:"true" doc:"Mapping role: scope: roles in that scope."`
+}
+
+// Guard holds what is more than usual. A limit without numbers is off.
+type Guard struct {
+	Removals         Limit  `yaml:"removals" doc:"Accounts deactivated or deleted."`
+	Creations        Limit  `yaml:"creations" doc:"Accounts created."`
+	Updates          Limit  `yaml:"updates" doc:"Accounts changed."`
+	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group."`
+	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
+}
+
+// Quarantine says when a sync is paused because too much fails.
+type Quarantine struct {
+	Failures  Percent `yaml:"failures" doc:"Share of failed records, such as 60%."`
+	OfAtLeast int     `yaml:"of_at_least" min:"1" doc:"Fewer records than this never pause a sync."`
+}
+
+// An Attribute is one attribute mapping. It is written as an expression alone or as a section.
+type Attribute struct {
+	Expr     Text      `yaml:"expr" required:"true" doc:"Expression, as in the Entra portal."`
+	Required bool      `yaml:"required" doc:"true: without a value the person is skipped and named."`
+	Default  *Text     `yaml:"default" doc:"Value when the source has none."`
+	Allowed  []Text    `yaml:"allowed" doc:"The only values the target takes, in exact case."`
+	Aliases  Map[Text] `yaml:"aliases" doc:"Other spellings the target uses for a value: they are no difference."`
+	Priority []Text    `yaml:"priority" doc:"Which value wins when there are several, first is highest."`
+	Apply    string    `yaml:"apply" enum:"always,create" doc:"create: written when the account is created, never again."`
+	OnNull   string    `yaml:"on_null" enum:"keep,clear,default" doc:"What happens to the target's value when the source has none."`
+	Owner    string    `yaml:"owner" enum:"sync,login" doc:"login: the login claim owns it, the sync sets it on creation only."`
+	Multi    bool      `yaml:"multi" doc:"true: the value is a list."`
+	Redact   bool      `yaml:"redact" doc:"true: the value is hidden in logs, plans and pages."`
+}
+
+// OnRemove says what happens to the account of someone who left the scope.
+type OnRemove struct {
+	Action      string        // "deactivate", "delete" or "nothing"
+	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
+}
+
+// A Limit is the most a cycle may do by itself. nil is no limit; 0 holds everything.
+type Limit struct {
+	Count   *int     `yaml:"count" min:"0" doc:"At most so many."`
+	Percent *Percent `yaml:"percent" doc:"At most this share of those linked, such as 10 or 10%."`
+}
