@@ -1,0 +1,297 @@
+package graphtest
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+)
+
+// An AppSpec describes an app registration. The zero value is a confidential client whose
+// secret is "secret" and that asks for the permissions a sync needs.
+type AppSpec struct {
+	ClientID      string // a GUID, default derived from the name
+	Name          string
+	Secret        string
+	SecretExpires time.Time // zero is never
+	Certificates  []*x509.Certificate
+	Federations   []Federation
+	Permissions   []string // application permissions asked for; default DefaultPermissions
+	RedirectURIs  []string // for admin consent
+	Roles         []AppRole
+}
+
+// A Federation lets the tokens of another issuer stand for the app (workload identity).
+type Federation struct {
+	Issuer  string
+	Subject string
+	Key     crypto.PublicKey
+}
+
+// An AppRole is a role the app declares. ID and Name default to something derived from Value.
+type AppRole struct {
+	ID       graphsync.ID
+	Value    string
+	Name     string
+	Disabled bool
+}
+
+// DefaultPermissions are the application permissions a sync of users, groups and assignments
+// needs.
+func DefaultPermissions() []string {
+	return []string{"User.Read.All", "GroupMember.Read.All", "Application.Read.All"}
+}
+
+// An application is a registration, known to all tenants of the server.
+type application struct {
+	AppSpec
+	disabled bool
+}
+
+// A servicePrincipal is an application in a tenant: what admin consent makes.
+type servicePrincipal struct {
+	app     *application
+	object  *object
+	granted []string
+	pending int // token requests that still fail because consent spreads
+	removed bool
+	roles   []AppRole
+	rows    []assignment
+	made    int
+}
+
+// An assignment is a row of appRoleAssignedTo.
+type assignment struct {
+	id        string
+	seq       int
+	principal *object
+	role      graphsync.ID
+	created   int64
+}
+
+// Register adds an app registration, or replaces the one of that client id, and returns it
+// with its defaults filled in.
+func (s *Server) Register(spec AppSpec) AppSpec {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if spec.Name == "" {
+		spec.Name = "entrasync"
+	}
+	if spec.ClientID == "" {
+		spec.ClientID = newID("app", spec.Name).String()
+	}
+	if spec.Secret == "" && spec.Certificates == nil && spec.Federations == nil {
+		spec.Secret = "secret"
+	}
+	if spec.Permissions == nil {
+		spec.Permissions = DefaultPermissions()
+	}
+	spec.Roles = completeRoles(spec.ClientID, spec.Roles)
+	if known := s.apps[spec.ClientID]; known != nil {
+		known.AppSpec = spec
+	} else {
+		s.apps[mustID(spec.ClientID).String()] = &application{AppSpec: spec}
+	}
+	return spec
+}
+
+func completeRoles(clientID string, roles []AppRole) []AppRole {
+	roles = slices.Clone(roles)
+	for i, r := range roles {
+		if r.ID.IsZero() {
+			roles[i].ID = newID("role", clientID, r.Value)
+		}
+		if r.Name == "" {
+			roles[i].Name = r.Value
+		}
+	}
+	return roles
+}
+
+// SetSecret replaces an app's secret and when it expires (zero: never).
+func (s *Server) SetSecret(clientID, secret string, expires time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app := s.registered(clientID)
+	app.Secret, app.SecretExpires = secret, expires
+}
+
+// DisableApp disables an app registration for everyone, or enables it again.
+func (s *Server) DisableApp(clientID string, disabled bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.registered(clientID).disabled = disabled
+}
+
+func (s *Server) registered(clientID string) *application {
+	app := s.apps[strings.ToLower(clientID)]
+	if app == nil {
+		panic("graphtest: no app is registered as " + clientID)
+	}
+	return app
+}
+
+// App registers an app and consents to it in this tenant. It returns the registration, with
+// defaults filled in, and the id of the service principal.
+func (t *Tenant) App(spec AppSpec) (AppSpec, graphsync.ID) {
+	spec = t.s.Register(spec)
+	return spec, t.Consent(spec.ClientID)
+}
+
+// Consent does what an administrator's consent does: it makes the service principal, unless
+// there is one, and grants the permissions the registration asks for at this time, in place of
+// those granted before. It returns the service principal's id.
+func (t *Tenant) Consent(clientID string) graphsync.ID {
+	t.s.mu.Lock()
+	app := t.s.registered(clientID)
+	t.s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.consent(app, 0)
+}
+
+func (t *Tenant) consent(app *application, delay int) graphsync.ID {
+	p := t.principal(app.ClientID)
+	if p == nil {
+		p = &servicePrincipal{app: app, roles: app.Roles, object: t.add(servicePrincipalSchema, Props{
+			"id":                        newID(t.id.String(), "servicePrincipal", app.ClientID),
+			"accountEnabled":            true,
+			"appDisplayName":            app.Name,
+			"appId":                     app.ClientID,
+			"appRoleAssignmentRequired": false,
+			"displayName":               app.Name,
+			"servicePrincipalNames":     []string{app.ClientID},
+			"servicePrincipalType":      "Application",
+			"signInAudience":            "AzureADMultipleOrgs",
+			"tags":                      []string{"WindowsAzureActiveDirectoryIntegratedApp"},
+			"replyUrls":                 append([]string{}, app.RedirectURIs...),
+		})}
+		t.principals = append(t.principals, p)
+	}
+	p.removed, p.object.state = false, live
+	p.granted, p.pending = slices.Clone(app.Permissions), delay
+	return p.object.id
+}
+
+// principal returns the service principal of an app, also a removed one, or nil.
+func (t *Tenant) principal(clientID string) *servicePrincipal {
+	for _, p := range t.principals {
+		if strings.EqualFold(p.app.ClientID, clientID) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (t *Tenant) mustPrincipal(clientID string) *servicePrincipal {
+	p := t.principal(clientID)
+	if p == nil || p.removed {
+		panic(fmt.Sprintf("graphtest: tenant %s has no service principal of app %s", t.name, clientID))
+	}
+	return p
+}
+
+// Grant replaces the permissions granted to an app. None at all is what revoking consent
+// leaves: tokens are issued, without roles.
+func (t *Tenant) Grant(clientID string, permissions ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mustPrincipal(clientID).granted = permissions
+}
+
+// RemoveApp deletes the enterprise application from the tenant. Its assignments go with it.
+func (t *Tenant) RemoveApp(clientID string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.mustPrincipal(clientID)
+	p.removed, p.object.state, p.granted, p.rows = true, purged, nil, nil
+}
+
+// SetAppEnabled sets accountEnabled of the enterprise application: "Enabled for users to sign
+// in". A disabled one gets no tokens.
+func (t *Tenant) SetAppEnabled(clientID string, enabled bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.update(t.mustPrincipal(clientID).object, Props{"accountEnabled": enabled})
+}
+
+// AddAppRole adds a role to the app, or replaces the one of that id or value, in this tenant.
+func (t *Tenant) AddAppRole(clientID string, role AppRole) AppRole {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.mustPrincipal(clientID)
+	role = completeRoles(clientID, []AppRole{role})[0]
+	p.roles = slices.DeleteFunc(slices.Clone(p.roles), func(r AppRole) bool { return r.ID == role.ID || r.Value == role.Value })
+	p.roles = append(p.roles, role)
+	return role
+}
+
+// RemoveAppRole removes a role and what was assigned with it.
+func (t *Tenant) RemoveAppRole(clientID, value string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.mustPrincipal(clientID)
+	id := p.role(value)
+	p.roles = slices.DeleteFunc(slices.Clone(p.roles), func(r AppRole) bool { return r.ID == id })
+	p.rows = slices.DeleteFunc(p.rows, func(a assignment) bool { return a.role == id })
+}
+
+// role finds a role by value, "" being default access.
+func (p *servicePrincipal) role(value string) graphsync.ID {
+	if value == "" {
+		return graphsync.ID{}
+	}
+	for _, r := range p.roles {
+		if r.Value == value {
+			return r.ID
+		}
+	}
+	panic(fmt.Sprintf("graphtest: app %s has no role %q", p.app.Name, value))
+}
+
+// Assign gives a user, group or service principal a role of the app by its value, or default
+// access for "", and returns the assignment's id. An assignment that exists is returned.
+func (t *Tenant) Assign(clientID string, principal graphsync.ID, role string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.mustPrincipal(clientID)
+	return t.assign(p, t.existing(principal), p.role(role))
+}
+
+func (t *Tenant) assign(p *servicePrincipal, principal *object, role graphsync.ID) string {
+	for _, a := range p.rows {
+		if a.principal == principal && a.role == role {
+			return a.id
+		}
+	}
+	return t.appendRow(p, principal, role)
+}
+
+// appendRow is assign for those known to be new.
+func (t *Tenant) appendRow(p *servicePrincipal, principal *object, role graphsync.ID) string {
+	p.made++
+	sum := sha256.Sum256([]byte(p.object.id.String() + principal.id.String() + role.String() + strconv.Itoa(p.made)))
+	id := base64.RawURLEncoding.EncodeToString(sum[:])
+	p.rows = append(p.rows, assignment{id, p.made, principal, role, t.s.opts.Now().Unix()})
+	return id
+}
+
+// Unassign takes an assignment away by its id.
+func (t *Tenant) Unassign(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.principals {
+		if at := slices.IndexFunc(p.rows, func(a assignment) bool { return a.id == id }); at >= 0 {
+			p.rows = slices.Delete(p.rows, at, at+1)
+			return
+		}
+	}
+	panic("graphtest: there is no assignment " + id)
+}

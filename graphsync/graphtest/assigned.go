@@ -1,0 +1,259 @@
+package graphtest
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// findPrincipal returns a service principal by object id, or by appId=… as in
+// servicePrincipals(appId='…').
+func (t *Tenant) findPrincipal(key string) *servicePrincipal {
+	appID, byApp := strings.CutPrefix(key, "appId=")
+	for _, p := range t.principals {
+		if !p.removed && (byApp && strings.EqualFold(p.app.ClientID, appID) || !byApp && strings.EqualFold(p.object.id.String(), key)) {
+			return p
+		}
+	}
+	return nil
+}
+
+// showRoles puts the roles into the object's appRoles before it is shown.
+func (t *Tenant) showRoles(p *servicePrincipal) {
+	type appRole struct {
+		AllowedMemberTypes []string `json:"allowedMemberTypes"`
+		Description        string   `json:"description"`
+		DisplayName        string   `json:"displayName"`
+		ID                 string   `json:"id"`
+		IsEnabled          bool     `json:"isEnabled"`
+		Origin             string   `json:"origin"`
+		Value              *string  `json:"value"`
+	}
+	roles := []any{}
+	for _, r := range p.roles {
+		shown := appRole{[]string{"User"}, r.Name, r.Name, r.ID.String(), !r.Disabled, "Application", &r.Value}
+		if r.Value == "" {
+			shown.Value = nil
+		}
+		roles = append(roles, shown)
+	}
+	t.update(p.object, Props{"appRoles": roles})
+}
+
+func (c *call) getServicePrincipal() (*Answer, *graphError) {
+	if err := c.options("$select"); err != nil {
+		return nil, err
+	}
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.findPrincipal(c.args[0])
+	if p == nil {
+		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+	}
+	t.showRoles(p)
+	return c.one(p.object, c.args[0], "servicePrincipals")
+}
+
+func (c *call) listServicePrincipals() (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, cur, err := c.list("servicePrincipals", "servicePrincipals", 100, 999, "$select", "$top", "$filter", "$count")
+	if err != nil {
+		return nil, err
+	}
+	if l.filter == nil {
+		if l.filter, err = c.filter([]string{"appId", "displayName", "id"}, []string{"displayName"}); err != nil {
+			return nil, err
+		}
+	}
+	counting, err := c.counting()
+	if err != nil {
+		return nil, err
+	}
+	sel, err := t.selection(servicePrincipalSchema, l.names, false)
+	if err != nil {
+		return nil, err
+	}
+	if counting {
+		l.count = 0
+	}
+	for i, p := range t.principals {
+		id := p.object.id.String()
+		if p.removed || l.filter != nil && !l.filter.holds(map[string]string{"appId": p.app.ClientID, "displayName": p.object.text("displayName"), "id": id}[l.filter.Property]) {
+			continue
+		}
+		if counting {
+			l.count++
+		}
+		if i < int(cur.At) || l.full {
+			continue
+		}
+		if out := l.row(i + 1); out != nil {
+			t.showRoles(p)
+			t.write(out, p.object, sel, "")
+		}
+	}
+	return l.answer(), nil
+}
+
+// listAppRoleAssignedTo answers who holds roles on a service principal. Rows of users and
+// groups in deletedItems are not shown.
+func (c *call) listAppRoleAssignedTo() (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.findPrincipal(c.args[0])
+	if p == nil {
+		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+	}
+	path := "servicePrincipals/" + p.object.id.String() + "/appRoleAssignedTo"
+	context := "servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo"
+	return c.assignments(path, context, []*servicePrincipal{p}, func(assignment) bool { return true })
+}
+
+// listAppRoleAssignments answers which roles a user holds, directly or by a group the user is
+// a direct member of (List appRoleAssignments granted to a user).
+func (c *call) listAppRoleAssignments() (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	user := t.lookup(userSchema, c.args[0])
+	if user == nil {
+		return nil, notFound(c.args[0])
+	}
+	path := "users/" + user.id.String() + "/appRoleAssignments"
+	return c.assignments(path, "appRoleAssignments", t.principals, func(a assignment) bool {
+		return a.principal == user || a.principal.members != nil && a.principal.members.has(user)
+	})
+}
+
+func (c *call) assignments(path, context string, principals []*servicePrincipal, of func(assignment) bool) (*Answer, *graphError) {
+	l, cur, err := c.list(path, context, 100, 999, "$select", "$top", "$filter", "$count")
+	if err != nil {
+		return nil, err
+	}
+	if l.filter == nil {
+		if l.filter, err = c.filter([]string{"id", "resourceId", "principalDisplayName"}, []string{"principalDisplayName"}); err != nil {
+			return nil, err
+		}
+	}
+	counting, err := c.counting()
+	if err != nil {
+		return nil, err
+	}
+	sel, err := c.tenant.selection(assignmentSchema, l.names, false)
+	if err != nil {
+		return nil, err
+	}
+	if counting {
+		l.count = 0
+	}
+	number := 0
+	for _, p := range principals {
+		base := number
+		for _, a := range p.rows {
+			// By the row's own number, so that rows going away while a client pages hide no others.
+			number = base + a.seq
+			if a.principal.state != live || !of(a) || l.filter != nil && !l.filter.holds(a.column(p, l.filter.Property)) {
+				continue
+			}
+			if counting {
+				l.count++
+			}
+			if number <= int(cur.At) || l.full {
+				if l.full && !counting {
+					return l.answer(), nil
+				}
+				continue
+			}
+			if out := l.row(number); out != nil {
+				a.write(out, p, sel)
+			}
+		}
+		number = base + p.made
+	}
+	return l.answer(), nil
+}
+
+func (a assignment) column(p *servicePrincipal, name string) string {
+	switch name {
+	case "id":
+		return a.id
+	case "resourceId":
+		return p.object.id.String()
+	}
+	return a.principal.text("displayName")
+}
+
+func (a assignment) write(out *bytes.Buffer, p *servicePrincipal, sel *selection) {
+	types := map[*schema]string{userSchema: "User", groupSchema: "Group", servicePrincipalSchema: "ServicePrincipal"}
+	out.WriteString(`{"id":"` + a.id + `"`)
+	for index, wanted := range sel.wanted {
+		if !wanted {
+			continue
+		}
+		name := assignmentSchema.properties[index].name
+		value := "null"
+		switch name {
+		case "appRoleId":
+			value = `"` + a.role.String() + `"`
+		case "createdDateTime":
+			value = `"` + time.Unix(a.created, 0).UTC().Format(time.RFC3339) + `"`
+		case "principalId":
+			value = `"` + a.principal.id.String() + `"`
+		case "principalType":
+			value = `"` + types[a.principal.schema] + `"`
+		case "principalDisplayName":
+			value, _ = a.principal.get(a.principal.schema.find("displayName"))
+		case "resourceDisplayName":
+			value, _ = p.object.get(servicePrincipalSchema.find("displayName"))
+		case "resourceId":
+			value = `"` + p.object.id.String() + `"`
+		}
+		writeProp(out, name, value)
+	}
+	out.WriteByte('}')
+}
+
+// organization makes the object that describes the tenant.
+func (t *Tenant) organization() *object {
+	o := &object{id: t.id, schema: organizationSchema}
+	t.update(o, Props{
+		"displayName": t.name,
+		"tenantType":  "AAD",
+		"verifiedDomains": []any{map[string]any{
+			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": true, "isInitial": true, "name": t.domain, "type": "Managed"}},
+	})
+	return o
+}
+
+func (c *call) listOrganization() (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, _, err := c.list("organization", "organization", 100, 999, "$select", "$top")
+	if err != nil {
+		return nil, err
+	}
+	sel, err := t.selection(organizationSchema, l.names, false)
+	if err != nil {
+		return nil, err
+	}
+	t.write(l.row(1), t.organization(), sel, "")
+	return l.answer(), nil
+}
+
+func (c *call) getOrganization() (*Answer, *graphError) {
+	if err := c.options("$select"); err != nil {
+		return nil, err
+	}
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !strings.EqualFold(c.args[0], t.id.String()) {
+		return nil, notFound(c.args[0])
+	}
+	return c.one(t.organization(), c.args[0], "organization")
+}

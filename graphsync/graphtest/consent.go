@@ -1,0 +1,3 @@
+package graphtest
+
+func (c *call) adminConsent(tenant string) *Answer { return c.notHere() }

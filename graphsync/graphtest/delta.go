@@ -1,0 +1,265 @@
+package graphtest
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+func (c *call) usersDelta() (*Answer, *graphError)  { return c.delta(userSchema) }
+func (c *call) groupsDelta() (*Answer, *graphError) { return c.delta(groupSchema) }
+
+// delta answers a page of a delta round.
+func (c *call) delta(s *schema) (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expire(c.now())
+	cur, err := c.deltaCursor(s)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := t.selection(s, cur.Select, true)
+	if err != nil {
+		return nil, err
+	}
+	if sel.members && !c.mayAny(readMembers) {
+		return nil, insufficient()
+	}
+	w := walk{t: t, feed: t.feed(s), sel: sel, cur: *cur,
+		minimal: prefersMinimal(c.r.Header), objects: c.s.opts.PageSize, links: c.s.opts.MembersPageSize}
+	again := *cur
+	again.Nonce++
+
+	w.out.WriteString(`{"@odata.context":`)
+	w.out.Write(encodeJSON(c.context(s, cur.Select)))
+	w.out.WriteString(`,"value":[`)
+	w.run()
+	w.out.WriteByte(']')
+	path, link, option := s.collection+"/delta", `,"@odata.nextLink":`, "$skiptoken"
+	w.cur.Nonce = 0
+	if w.done() {
+		link, option = `,"@odata.deltaLink":`, "$deltatoken"
+		w.cur.Since, w.cur.At, w.cur.Member = w.feed.version(), w.feed.version(), 0
+	}
+	w.feed.sealed = max(w.feed.sealed, w.cur.At)
+	w.out.WriteString(link)
+	w.out.Write(encodeJSON(c.link(path, option, w.cur)))
+	w.out.WriteByte('}')
+
+	a := &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: w.out.Bytes()}
+	if w.minimal {
+		a.Header.Set("Preference-Applied", "return=minimal")
+	}
+	a.again = c.link(path, "$skiptoken", again)
+	return a, nil
+}
+
+// deltaCursor reads where the round stands: at its beginning, or where a link says.
+func (c *call) deltaCursor(s *schema) (*cursor, *graphError) {
+	for _, option := range []string{"$deltatoken", "$skiptoken"} {
+		values, ok := c.query[option]
+		if !ok || option == "$deltatoken" && (values[0] == "latest" || values[0] == "") {
+			continue
+		}
+		// "The token encodes the query options": adding them again is a mistake.
+		if err := c.options(option); err != nil {
+			return nil, err
+		}
+		return c.verify(values[0], s.collection)
+	}
+	if err := c.options("$select", "$filter", "$deltatoken"); err != nil {
+		return nil, err
+	}
+	names, err := c.selected()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.filteredIDs()
+	if err != nil {
+		return nil, err
+	}
+	cur := &cursor{Tenant: c.tenant.id, Query: s.collection, Select: names, IDs: ids}
+	if c.query.Get("$deltatoken") == "latest" {
+		cur.At = c.tenant.feed(s).version()
+		cur.Since = cur.At
+	}
+	return cur, nil
+}
+
+func (c *call) context(s *schema, names []string) string {
+	context := c.base + "/v1.0/$metadata#" + s.collection
+	if names != nil {
+		context += "(" + strings.Join(names, ",") + ")"
+	}
+	return context
+}
+
+func prefersMinimal(h http.Header) bool {
+	for _, value := range h.Values("Prefer") {
+		for preference := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.ReplaceAll(preference, " ", ""), "return=minimal") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A walk goes along a feed from where a cursor stands and writes what the client does not
+// have. Changes made while a client pages move to the end of the feed, so they are told in
+// the same round, perhaps for the second time.
+type walk struct {
+	t       *Tenant
+	feed    *feed
+	sel     *selection
+	cur     cursor
+	minimal bool
+	objects int // how many more fit on this page
+	links   int
+	out     bytes.Buffer
+	wrote   bool
+}
+
+func (w *walk) done() bool { return int(w.cur.At) >= len(w.feed.entries) }
+
+func (w *walk) run() {
+	for !w.done() && w.objects > 0 && w.links > 0 {
+		o := w.feed.entries[w.cur.At]
+		current := o.last == w.cur.At+1
+		if current && (w.cur.IDs == nil || slices.Contains(w.cur.IDs, o.id)) && !w.object(o) {
+			return // the page is full in the middle of a group's members
+		}
+		w.cur.At++
+		w.cur.Member = 0
+	}
+}
+
+// object writes one object, possibly in several entries, and reports whether it is complete.
+func (w *walk) object(o *object) bool {
+	since := w.cur.Since
+	if o.state != live {
+		if o.stateAt > since && since > 0 {
+			w.removed(o)
+		}
+		return true
+	}
+	fresh := o.born > since // new to the client, or restored: everything is told
+	if fresh {
+		since = 0
+	}
+	first := 0
+	m := o.members
+	if m == nil || !w.sel.members {
+		m = &membership{}
+	} else {
+		first = m.next(max(m.since(since), w.cur.Member), since)
+	}
+	changed := fresh || w.cur.Member > 0 || first < len(m.entries) || w.sel.manager && o.manager != nil && o.manager.version > since ||
+		slices.ContainsFunc(o.props, func(p prop) bool { return p.version > since && w.sel.has(p.index) })
+	if !changed {
+		return true
+	}
+	for {
+		if w.objects == 0 || w.links == 0 {
+			w.cur.Member = first
+			return false
+		}
+		w.begin(o)
+		if w.cur.Member == 0 {
+			w.properties(o, since, fresh)
+		}
+		first = w.members(m, first, since)
+		w.out.WriteByte('}')
+		w.objects--
+		w.cur.Member = first // not 0 again: what follows are parts
+		if first >= len(m.entries) {
+			return true
+		}
+	}
+}
+
+func (w *walk) begin(o *object) {
+	if w.wrote {
+		w.out.WriteByte(',')
+	}
+	w.wrote = true
+	w.out.WriteString(`{"id":"`)
+	w.out.WriteString(o.id.String())
+	w.out.WriteByte('"')
+}
+
+func (w *walk) removed(o *object) {
+	w.begin(o)
+	w.out.WriteString(removal(o.state))
+	w.out.WriteByte('}')
+	w.objects--
+}
+
+func removal(state lifecycle) string {
+	if state == softDeleted {
+		return `,"@removed":{"reason":"changed"}`
+	}
+	return `,"@removed":{"reason":"deleted"}`
+}
+
+func (w *walk) properties(o *object, since uint32, fresh bool) {
+	for _, p := range o.props {
+		if w.sel.has(p.index) && (fresh || !w.minimal || p.version > since) {
+			writeProp(&w.out, w.t.propertyName(o.schema, p.index), p.value)
+		}
+	}
+	if !w.sel.manager || o.manager == nil || o.manager.version <= since {
+		return
+	}
+	id, gone := o.manager.id, ""
+	if id.IsZero() {
+		if fresh {
+			return
+		}
+		id, gone = o.manager.before, removal(purged)
+	}
+	w.out.WriteString(`,"manager@delta":[{"@odata.type":"#microsoft.graph.user","id":"` + id.String() + `"` + gone + `}]`)
+}
+
+// members writes one members@delta array, from entry first on, and returns where it stopped. A
+// large group takes several: the same id recurs on a page and on later ones, as in Graph.
+func (w *walk) members(m *membership, first int, since uint32) int {
+	room := min(w.links, max(w.t.s.opts.MembersPageSize/2, 1))
+	opened := false
+	for ; first < len(m.entries) && room > 0; first = m.next(first+1, since) {
+		e := m.entries[first]
+		if !opened {
+			w.out.WriteString(`,"members@delta":[`)
+			opened = true
+		} else {
+			w.out.WriteByte(',')
+		}
+		w.out.WriteString(`{"@odata.type":"` + e.member.schema.odataType + `","id":"` + e.member.id.String() + `"`)
+		if e.removed {
+			w.out.WriteString(removal(purged))
+		}
+		w.out.WriteByte('}')
+		room--
+		w.links--
+	}
+	if opened {
+		w.out.WriteByte(']')
+	}
+	return first
+}
+
+func (t *Tenant) propertyName(s *schema, index uint16) string {
+	if i := int(index) - len(s.properties); i >= 0 {
+		return t.extensions[i].name
+	}
+	return s.properties[index].name
+}
+
+func writeProp(out *bytes.Buffer, name, value string) {
+	out.WriteString(`,"`)
+	out.WriteString(name)
+	out.WriteString(`":`)
+	out.WriteString(value)
+}

@@ -1,0 +1,208 @@
+package graphtest
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A call is one request on its way through the server.
+type call struct {
+	s    *Server
+	r    *http.Request
+	base string // https://host the client used; links lead back there
+	id   string
+
+	graph  bool // under /v1.0, so answered in Graph's manner
+	tenant *Tenant
+	app    *application
+	roles  []string // application permissions in the token
+	args   []string // path parameters
+	query  url.Values
+	cost   int // resource units
+}
+
+// A route is a documented path of Graph v1.0 with the application permissions of which one
+// is required (permissions reference; graph-rest-1.0, "Permissions" of each page).
+type route struct {
+	method  string
+	pattern string // {} stands for a key
+	anyOf   []string
+	cost    int
+	handle  func(*call) (*Answer, *graphError)
+}
+
+var (
+	readUsers   = []string{"User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	readGroups  = []string{"Group.ReadBasic.All", "GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	readMembers = []string{"GroupMember.Read.All", "Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	readApps    = []string{"Application.Read.All", "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	readGrants  = []string{"Directory.Read.All", "AppRoleAssignment.ReadWrite.All", "Directory.ReadWrite.All"}
+	readAny     = slices.Concat(readUsers, readGroups, readApps)
+	readTenant  = slices.Concat(readUsers, []string{"Organization.Read.All", "Organization.ReadWrite.All"})
+)
+
+func routes() []route {
+	return []route{
+		{"GET", "users/delta", readUsers, 1, (*call).usersDelta},
+		{"GET", "groups/delta", readGroups, 1, (*call).groupsDelta},
+		{"GET", "users/{}", readUsers, 1, (*call).getUser},
+		{"GET", "users/{}/manager", readUsers, 1, (*call).getManager},
+		{"GET", "users/{}/appRoleAssignments", readGrants, 2, (*call).listAppRoleAssignments},
+		{"GET", "groups/{}", readGroups, 1, (*call).getGroup},
+		{"GET", "groups/{}/members", readMembers, 3, (*call).listMembers},
+		{"GET", "servicePrincipals", readApps, 1, (*call).listServicePrincipals},
+		{"GET", "servicePrincipals/{}", readApps, 1, (*call).getServicePrincipal},
+		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, (*call).listAppRoleAssignedTo},
+		{"GET", "directory/deletedItems/microsoft.graph.user", readUsers, 1, (*call).listDeletedUsers},
+		{"GET", "directory/deletedItems/microsoft.graph.group", readMembers, 1, (*call).listDeletedGroups},
+		{"GET", "directory/deletedItems/{}", readAny, 1, (*call).getDeletedItem},
+		{"POST", "directoryObjects/getByIds", readAny, 5, (*call).getByIDs},
+		{"GET", "organization", readTenant, 1, (*call).listOrganization},
+		{"GET", "organization/{}", readTenant, 1, (*call).getOrganization},
+	}
+}
+
+// route finds what a request asks for and answers it.
+func (c *call) route() *Answer {
+	path := c.r.URL.EscapedPath()
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch {
+	case first == "v1.0":
+		c.graph = true
+		a, err := c.routeGraph(rest)
+		if err != nil {
+			return c.fail(err)
+		}
+		return a
+	case path == "/" || path == "/favicon.ico":
+		return c.notHere()
+	case rest == "oauth2/v2.0/token":
+		return c.token(unescape(first))
+	case rest == "v2.0/.well-known/openid-configuration":
+		return c.openIDConfiguration(unescape(first))
+	case rest == "discovery/v2.0/keys":
+		return c.signingKeys()
+	case rest == "discovery/instance" && first == "common":
+		return c.instanceDiscovery()
+	case rest == "v2.0/adminconsent":
+		return c.adminConsent(unescape(first))
+	case strings.HasPrefix(rest, "users") || strings.HasPrefix(rest, "groups") || first == "beta":
+		c.graph = true
+		return c.fail(badRequest("Invalid version: %s", first))
+	}
+	return c.notHere()
+}
+
+func (c *call) notHere() *Answer {
+	return &Answer{Status: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+		Body: []byte("This is a Microsoft Graph emulator. There is nothing at this address.\n")}
+}
+
+func (c *call) routeGraph(path string) (*Answer, *graphError) {
+	if err := c.authorize(); err != nil {
+		return nil, err
+	}
+	given := segments(path)
+	var known, method bool
+	for _, route := range routes() {
+		args, ok := route.match(given)
+		if !ok {
+			continue
+		}
+		known = true
+		if route.method != c.r.Method {
+			continue
+		}
+		method = true
+		if !slices.ContainsFunc(route.anyOf, c.may) {
+			return nil, insufficient()
+		}
+		query, err := url.ParseQuery(c.r.URL.RawQuery)
+		if err != nil {
+			return nil, badRequest("The query string could not be read: %v.", err)
+		}
+		c.args, c.query, c.cost = args, query, route.cost
+		return route.handle(c)
+	}
+	if known && !method {
+		return nil, refuse(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+	}
+	return nil, badRequest("Resource not found for the segment '%s'.", unknownSegment(given))
+}
+
+func insufficient() *graphError {
+	return refuse(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+}
+
+// may reports whether the token carries an application permission.
+func (c *call) may(permission string) bool { return slices.Contains(c.roles, permission) }
+
+func (c *call) mayAny(permissions []string) bool { return slices.ContainsFunc(permissions, c.may) }
+
+func (r route) match(given []string) ([]string, bool) {
+	want := strings.Split(r.pattern, "/")
+	if len(want) != len(given) {
+		return nil, false
+	}
+	var args []string
+	for i, segment := range want {
+		switch {
+		case segment == "{}":
+			args = append(args, given[i])
+		case !strings.EqualFold(segment, given[i]):
+			return nil, false
+		}
+	}
+	return args, true
+}
+
+// unknownSegment names the first segment after which no documented path goes on.
+func unknownSegment(given []string) string {
+	for n := 1; n <= len(given); n++ {
+		known := slices.ContainsFunc(routes(), func(r route) bool {
+			want := strings.Split(r.pattern, "/")
+			r.pattern = strings.Join(want[:min(n, len(want))], "/")
+			_, ok := r.match(given[:n])
+			return ok
+		})
+		if !known {
+			return given[n-1]
+		}
+	}
+	return given[len(given)-1]
+}
+
+var parenthesised = regexp.MustCompile(`^([A-Za-z.]+)\((.*)\)$`)
+
+// segments splits an escaped path and brings OData's spellings of one path to one form:
+// delta() and microsoft.graph.delta are delta, users('id') is users/id, and
+// servicePrincipals(appId='x') is servicePrincipals/appId=x.
+func segments(escaped string) []string {
+	var out []string
+	for part := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
+		part = unescape(part)
+		if m := parenthesised.FindStringSubmatch(part); m != nil {
+			part = m[1]
+			if key := strings.ReplaceAll(m[2], "'", ""); key != "" {
+				out = append(out, strings.TrimPrefix(part, "microsoft.graph."))
+				part = key
+			}
+		}
+		switch part {
+		case "microsoft.graph.delta", "microsoft.graph.getByIds":
+			part = strings.TrimPrefix(part, "microsoft.graph.")
+		}
+		out = append(out, part)
+	}
+	return out
+}
+
+func unescape(segment string) string {
+	if s, err := url.PathUnescape(segment); err == nil {
+		return s
+	}
+	return segment
+}

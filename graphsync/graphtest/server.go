@@ -1,0 +1,303 @@
+// Package graphtest is a double of Microsoft Entra ID and Microsoft Graph: the token endpoint,
+// the parts of Graph v1.0 that a directory sync reads, and the admin consent screen, on one
+// host over TLS with its own certificate authority. Command emulate and demo run it, and tests
+// talk to it on a socket ([Server.Start]) or in process ([Server.Transport]).
+//
+// It behaves, it does not replay: delta links track what they selected, expire after seven
+// days, and report edits made through [Tenant]'s methods; faults come on demand
+// ([Server.Fault]). It is no test of a client's guesses about Graph, and no directory to keep
+// anything in: all is in memory.
+//
+// It promises to refuse, with Graph's own error body, every path, query option and property
+// that Graph does not document (Microsoft Graph REST API v1.0 reference; delta query
+// overview), so that a client that works here uses documented means only. An edit that a
+// directory could not hold, such as an unknown property, is a mistake in the test and panics
+// with the reason.
+package graphtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options of a Server. The zero value is what Graph does.
+type Options struct {
+	// Now is the server's clock, by which tokens and delta links expire; default time.Now.
+	Now func() time.Time
+	// PageSize is the number of objects on a delta page, default 200.
+	PageSize int
+	// MembersPageSize is the number of members@delta entries on a page, default 500.
+	MembersPageSize int
+	// TokenLifetime is how long an access token is good for, default one hour.
+	TokenLifetime time.Duration
+	// ConsentDelay is the number of token requests that still fail with AADSTS700016 after
+	// an administrator has consented on the screen, as consent takes time to spread.
+	ConsentDelay int
+	// Log receives a line per request, default nothing.
+	Log *slog.Logger
+}
+
+// A Server is the emulator. Its methods may be called concurrently, also while it serves.
+type Server struct {
+	opts  Options
+	key   *ecdsa.PrivateKey // signs access tokens
+	seal  [32]byte          // signs delta and skip tokens
+	epoch string            // tells this server's tokens from those of one before it
+	ca    *authority
+
+	mu       sync.Mutex // guards the rest
+	tenants  map[string]*Tenant
+	order    []*Tenant
+	apps     map[string]*application
+	faults   []*fault
+	requests []Request
+	count    uint64 // requests ever, for their ids
+	url      string
+}
+
+// New returns a server without tenants and apps: see [Server.AddTenant] and [Tenant.App].
+func New(opts Options) *Server {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.PageSize <= 0 {
+		opts.PageSize = 200
+	}
+	if opts.MembersPageSize <= 0 {
+		opts.MembersPageSize = 500
+	}
+	if opts.TokenLifetime <= 0 {
+		opts.TokenLifetime = time.Hour
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		opts:    opts,
+		tenants: map[string]*Tenant{},
+		apps:    map[string]*application{},
+		url:     "https://graph.emulator.test",
+	}
+	s.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // never fails: crypto/rand does not
+	rand.Read(s.seal[:])
+	s.epoch = rand.Text()[:8]
+	s.ca = newAuthority()
+	return s
+}
+
+// URL returns the base URL of authority and Graph: the one Start printed, or before that the
+// name under which [Server.Transport] answers.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
+}
+
+// A Request is one request the server has answered.
+type Request struct {
+	Method string
+	Path   string // unescaped
+	Query  string // as sent
+	Tenant string // id, when the request could be attributed to one
+	Status int    // 0 when the connection was dropped
+}
+
+// Requests returns the requests answered since the last Reset, in the order they arrived.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Request(nil), s.requests...)
+}
+
+// Reset forgets requests and faults. Tenants, apps and delta links stay.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests, s.faults = nil, nil
+}
+
+// maxRequests bounds the memory of a server that runs for weeks.
+const maxRequests = 100_000
+
+// answer takes a request through faults and handler, and keeps a record of it.
+func (s *Server) answer(r *http.Request) *Answer {
+	c := &call{s: s, r: r, base: "https://" + r.Host}
+	s.mu.Lock()
+	s.count++
+	c.id = newID("request", fmt.Sprint(s.count)).String()
+	injected := s.match(r)
+	s.mu.Unlock()
+
+	next := func() *Answer { return c.route() }
+	var a *Answer
+	if injected != nil {
+		a = injected(c, next)
+	} else {
+		a = next()
+	}
+	c.annotate(a)
+
+	record := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Status: a.Status}
+	if c.tenant != nil {
+		record.Tenant = c.tenant.id.String()
+	}
+	if a.Drop {
+		record.Status = 0
+	}
+	s.mu.Lock()
+	if len(s.requests) == maxRequests {
+		s.requests = s.requests[maxRequests/2:]
+	}
+	s.requests = append(s.requests, record)
+	s.mu.Unlock()
+	s.opts.Log.Info("request", "method", r.Method, "path", r.URL.Path, "tenant", record.Tenant, "status", record.Status, "id", c.id)
+	return a
+}
+
+// An Answer is a response before it is sent, for faults to invent or to change.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+
+	Delay    time.Duration // before the status line
+	Trickle  time.Duration // between chunks of 1 KB of the body
+	Truncate bool          // the connection ends in the middle of the body
+	Drop     bool          // the connection ends without an answer
+
+	again string // a link that gives the same page once more, set by pages of delta
+}
+
+// Handler returns the server as an http.Handler. It must be served over TLS: the links it
+// gives are https.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := s.answer(r)
+		if a.Delay > 0 && !pause(r.Context(), a.Delay) || a.Drop {
+			panic(http.ErrAbortHandler)
+		}
+		for name, values := range a.Header {
+			w.Header()[name] = values
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(len(a.Body)))
+		w.WriteHeader(a.Status)
+		if _, err := io.Copy(flusher{w}, a.reader(r.Context())); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// Transport answers in process, without sockets, which a testing/synctest bubble needs.
+// Requests for any host are answered; use those of [Server.URL].
+func (s *Server) Transport() http.RoundTripper { return transport{s} }
+
+type transport struct{ s *Server }
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	if in.Host == "" {
+		in.Host = in.URL.Host
+	}
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	defer in.Body.Close()
+	a := t.s.answer(in)
+	if a.Delay > 0 && !pause(r.Context(), a.Delay) {
+		return nil, r.Context().Err()
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if a.Drop {
+		return nil, fmt.Errorf("read answer of %s: %w", r.URL.Host, io.EOF)
+	}
+	return &http.Response{
+		Status:        fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status)),
+		StatusCode:    a.Status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        a.Header,
+		Body:          io.NopCloser(a.reader(r.Context())),
+		ContentLength: int64(len(a.Body)),
+		Request:       r,
+	}, nil
+}
+
+// reader returns the body with its slowness and its premature end.
+func (a *Answer) reader(ctx context.Context) io.Reader {
+	if a.Trickle == 0 && !a.Truncate {
+		return bytes.NewReader(a.Body)
+	}
+	return &faultyBody{answer: a, ctx: ctx, rest: a.Body}
+}
+
+type faultyBody struct {
+	answer *Answer
+	ctx    context.Context
+	rest   []byte
+}
+
+func (b *faultyBody) Read(p []byte) (int, error) {
+	sent := len(b.answer.Body) - len(b.rest)
+	if b.answer.Truncate && sent >= len(b.answer.Body)/2 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	if len(b.rest) == 0 {
+		return 0, io.EOF
+	}
+	if sent > 0 && b.answer.Trickle > 0 && !pause(b.ctx, b.answer.Trickle) {
+		return 0, b.ctx.Err()
+	}
+	n := copy(p[:min(len(p), 1024)], b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// flusher sends each chunk at once, so that a slow body is seen to be slow.
+type flusher struct{ w http.ResponseWriter }
+
+func (f flusher) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	if flush, ok := f.w.(http.Flusher); ok {
+		flush.Flush()
+	}
+	return n, err
+}
+
+// pause waits, or reports false when the client has gone.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Tenant returns the tenant of that id or domain, or nil.
+func (s *Server) Tenant(id string) *Tenant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tenants[strings.ToLower(id)]
+}
+
+// Tenants returns all tenants in the order they were added.
+func (s *Server) Tenants() []*Tenant {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*Tenant(nil), s.order...)
+}

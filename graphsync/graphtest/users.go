@@ -1,0 +1,60 @@
+package graphtest
+
+import (
+	"fmt"
+	"strconv"
+
+	"entrasync/graphsync"
+)
+
+// AddUser adds a user and returns the id. What is not given is what Graph fills in: enabled, a
+// member, no phones; a name and a principal name in the tenant's domain.
+func (t *Tenant) AddUser(props Props) graphsync.ID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.addUser(props).id
+}
+
+func (t *Tenant) addUser(given Props) *object {
+	props := Props{
+		"accountEnabled":  true,
+		"userType":        "Member",
+		"businessPhones":  []string{},
+		"createdDateTime": t.s.opts.Now(),
+	}
+	for name, value := range given {
+		props[name] = value
+	}
+	n := strconv.Itoa(t.made + 1)
+	if props["displayName"] == nil {
+		props["displayName"] = "User " + n
+	}
+	if props["userPrincipalName"] == nil {
+		props["userPrincipalName"] = "user" + n + "@" + t.domain
+	}
+	return t.add(userSchema, props)
+}
+
+// SetManager makes one user the manager of another; a zero manager takes it away.
+func (t *Tenant) SetManager(user, manager graphsync.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !manager.IsZero() {
+		t.existing(manager)
+	}
+	t.setManager(t.existing(user), manager)
+}
+
+func (t *Tenant) setManager(o *object, manager graphsync.ID) {
+	if o.schema != userSchema {
+		panic(fmt.Sprintf("graphtest: %s is not a user and has no manager", o.id))
+	}
+	if o.manager == nil {
+		if manager.IsZero() {
+			return
+		}
+		o.manager = &managerLink{}
+	}
+	o.manager.before, o.manager.id = o.manager.id, manager
+	o.manager.version = t.users.touch(o)
+}
