@@ -1,0 +1,186 @@
+package file
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"entrasync/target"
+)
+
+// An entry is one line. The attributes are kept as they stand in the file, without members:
+// groups are large and change often, so members have their own set.
+type entry struct {
+	ref     target.Ref
+	order   int
+	raw     []byte
+	members map[string]map[string]any // by id; what else the file says of a member, or nil
+}
+
+// parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay.
+func parseLine(line []byte) (*entry, error) {
+	var attrs map[string]any
+	if err := json.Unmarshal(line, &attrs); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, fmt.Errorf("not JSON at column %d: %w", syntax.Offset, err)
+		}
+		return nil, fmt.Errorf("not a JSON object: %w", err)
+	}
+	id, _ := attrs["id"].(string)
+	if id == "" {
+		return nil, errors.New(`id is missing; give the line any unique text, such as "id":"ada"`)
+	}
+	kind, err := kindOf(attrs)
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{ref: target.Ref{Kind: kind, ID: id}, raw: slices.Clone(line)}
+	if _, has := attrs["members"]; has && kind == target.Group {
+		e.set(attrs)
+	}
+	return e, nil
+}
+
+func kindOf(attrs map[string]any) (target.Kind, error) {
+	meta, _ := attrs["meta"].(map[string]any)
+	name, named := meta["resourceType"].(string)
+	switch {
+	case strings.EqualFold(name, "User"):
+		return target.User, nil
+	case strings.EqualFold(name, "Group"):
+		return target.Group, nil
+	case !named && attrs["userName"] != nil:
+		return target.User, nil
+	}
+	return "", fmt.Errorf(`meta.resourceType is %q; write "meta":{"resourceType":"User"} or "Group"`, name)
+}
+
+// attributes returns the entry decoded; the caller owns the result.
+func (e *entry) attributes() map[string]any {
+	attrs := map[string]any{}
+	if e.raw != nil {
+		json.Unmarshal(e.raw, &attrs) // was read or written by this package before
+	}
+	return attrs
+}
+
+// set replaces the attributes, taking the members out of them.
+func (e *entry) set(attrs map[string]any) {
+	if list, has := attrs["members"]; has && e.ref.Kind == target.Group {
+		delete(attrs, "members")
+		e.members = map[string]map[string]any{}
+		elements, _ := list.([]any)
+		for _, element := range elements {
+			switch m := element.(type) {
+			case string:
+				if m != "" {
+					e.members[m] = nil
+				}
+			case map[string]any:
+				if id, _ := m["value"].(string); id != "" {
+					if e.members[id] = nil; len(m) > 1 {
+						e.members[id] = m
+					}
+				}
+			}
+		}
+	}
+	e.raw = encode(e.ref, attrs)
+}
+
+// encode writes attributes in the one form: id, meta, then the rest by name.
+func encode(ref target.Ref, attrs map[string]any) []byte {
+	meta, _ := attrs["meta"].(map[string]any)
+	meta = maps.Clone(meta)
+	if meta == nil {
+		meta = map[string]any{}
+	}
+	meta["resourceType"] = map[target.Kind]string{target.User: "User", target.Group: "Group"}[ref.Kind]
+
+	var b bytes.Buffer
+	b.WriteString(`{"id":`)
+	writeJSON(&b, ref.ID)
+	b.WriteString(`,"meta":`)
+	writeJSON(&b, meta)
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		if name == "id" || name == "meta" {
+			continue
+		}
+		b.WriteByte(',')
+		writeJSON(&b, name)
+		b.WriteByte(':')
+		writeJSON(&b, attrs[name])
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// writeJSON leaves <, > and & readable.
+func writeJSON(b *bytes.Buffer, value any) {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		panic(err) // strings, numbers, bools, lists and maps of them always encode
+	}
+	b.Truncate(b.Len() - 1) // the newline Encode adds
+}
+
+// line returns the entry as the file has it.
+func (e *entry) line() json.RawMessage {
+	if len(e.members) == 0 {
+		return e.raw
+	}
+	attrs := e.attributes()
+	attrs["members"] = e.memberList()
+	return encode(e.ref, attrs)
+}
+
+// resource returns the entry for a caller to own.
+func (e *entry) resource(withMembers bool) target.Resource {
+	attrs := e.attributes()
+	if withMembers && len(e.members) > 0 {
+		attrs["members"] = e.memberList()
+	}
+	return target.Resource{Ref: e.ref, Attributes: attrs}
+}
+
+func (e *entry) memberIDs() []string {
+	ids := slices.Sorted(maps.Keys(e.members))
+	if ids == nil {
+		ids = []string{}
+	}
+	return ids
+}
+
+func (e *entry) memberList() []any {
+	list := make([]any, 0, len(e.members))
+	for _, id := range e.memberIDs() {
+		m := maps.Clone(e.members[id])
+		if m == nil {
+			m = map[string]any{"value": id}
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
+func (e *entry) changeMembers(change memberChange) {
+	if e.members == nil {
+		e.members = map[string]map[string]any{}
+	}
+	for _, id := range change.Add {
+		e.members[id] = nil
+	}
+	for _, id := range change.Remove {
+		delete(e.members, id)
+	}
+}
+
+func touchesMembers(attributes []target.Attribute) bool {
+	return slices.ContainsFunc(attributes, func(a target.Attribute) bool { return strings.EqualFold(a.Path.Name(), "members") })
+}
