@@ -34,14 +34,17 @@ type field struct {
 	format   string
 	group    string // at most one key of a group may be given
 	enum     []string
+	suggest  []string
 	min, max *float64
 	required bool
-	file     bool // the key is the _file form of a Secret
+	secret   bool // it has a second key with _file …
+	file     bool // … which this is
 }
 
 var (
 	secretType   = reflect.TypeFor[Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
+	readerType   = reflect.TypeFor[func() (string, error)]()
 )
 
 // fieldsOf lists the keys of a section. A Secret has two: its own and the one with _file.
@@ -65,20 +68,29 @@ func fieldsOf(t reflect.Type) []field {
 			group: sf.Tag.Get("oneof"), required: sf.Tag.Get("required") == "true",
 			min: number(sf.Tag.Get("min")), max: number(sf.Tag.Get("max")),
 		}
-		if enum := sf.Tag.Get("enum"); enum != "" {
-			f.enum = strings.Split(enum, ",")
+		if words := sf.Tag.Get("enum"); words != "" {
+			f.enum = strings.Split(words, ",")
+		}
+		if words := sf.Tag.Get("suggest"); words != "" {
+			f.suggest = strings.Split(words, ",")
 		}
 		if f.format == "" && strings.HasSuffix(name, "_file") && sf.Type.Kind() == reflect.String {
 			f.format = "path"
 		}
+		f.secret = sf.Type == secretType || isReader(sf.Type)
 		fields = append(fields, f)
-		if sf.Type == secretType {
+		if f.secret {
 			f.name, f.file, f.format = name+"_file", true, "path"
 			f.doc = "File with the " + strings.ReplaceAll(name, "_", " ") + ", read again when it changes."
 			fields = append(fields, f)
 		}
 	}
 	return fields
+}
+
+// isReader reports whether a field takes a secret as the function that reads it.
+func isReader(t reflect.Type) bool {
+	return t.Kind() == reflect.Func && readerType.ConvertibleTo(t)
 }
 
 func number(s string) *float64 {
@@ -120,7 +132,7 @@ func (d *decoder) section(n *node, v reflect.Value, key string) {
 	for _, f := range fields {
 		if f.required && given[f.name] == nil && !f.file && given[f.name+"_file"] == nil {
 			name := f.name
-			if f.typ == secretType {
+			if f.secret {
 				name += " or " + name + "_file"
 			}
 			d.faults.add(n.key, join(key, f.name), "", "%s is missing", join(key, name))
@@ -191,6 +203,11 @@ func (d *decoder) value(n *node, v reflect.Value, key string, f field) {
 		}
 	}
 	switch v.Kind() {
+	case reflect.Func:
+		var s Secret
+		if s.decode(d, n, key, f); !s.IsZero() {
+			v.Set(reflect.ValueOf(s.Read).Convert(v.Type()))
+		}
 	case reflect.Struct:
 		d.section(n, v, key)
 	case reflect.Slice:

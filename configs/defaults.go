@@ -48,7 +48,7 @@ func (u *Users) SetDefaults() {
 
 // SetDefaults leaves groups off, and what exists in the target alone.
 func (g *Groups) SetDefaults() {
-	g.Source = GroupSource{Word: "assigned"}
+	g.Source = GroupSource{Kind: "assigned"}
 	g.Actions = []string{"create", "update"}
 	g.Takeover = "hold"
 }

@@ -27,10 +27,10 @@ type (
 		Headers map[string]string `yaml:"headers" doc:"Sent with each request."`
 	}
 	scimAuth struct {
-		BearerToken     string     `yaml:"bearer_token" oneof:"kind"`
-		BearerTokenFile string     `yaml:"bearer_token_file" oneof:"kind"`
-		Basic           *scimBasic `yaml:"basic" oneof:"kind"`
+		Bearer secret     `yaml:"bearer_token" oneof:"kind"`
+		Basic  *scimBasic `yaml:"basic" oneof:"kind"`
 	}
+	secret    func() (string, error)
 	scimBasic struct {
 		Username     string `yaml:"username" required:"true"`
 		Password     string `yaml:"password"`

@@ -66,6 +66,8 @@ func (g *generator) value(t reflect.Type, f field) schema {
 		return schema{"type": "array", "items": g.value(t.Elem(), f)}
 	case reflect.Map:
 		return schema{"type": "object", "additionalProperties": g.value(t.Elem(), f)}
+	case reflect.Func:
+		return new(Secret).schema(g, f)
 	case reflect.Bool:
 		return orVariable(schema{"type": "boolean"})
 	case reflect.String:
@@ -109,10 +111,14 @@ func word(f field, types ...string) schema {
 		return schema{"type": "string", "minLength": 1}
 	default:
 		if len(f.enum) == 0 {
+			s = schema{"type": types[0]}
 			if len(types) > 1 {
-				return schema{"type": types}
+				s["type"] = types
 			}
-			return schema{"type": types[0]}
+			if len(f.suggest) > 0 {
+				s = schema{"anyOf": []schema{{"enum": f.suggest}, s}}
+			}
+			return s
 		}
 		s = schema{"enum": f.enum}
 	}
@@ -142,7 +148,7 @@ func (g *generator) section(t reflect.Type) schema {
 		switch {
 		case f.file && f.required:
 			rules = append(rules, schema{"anyOf": []schema{needs(strings.TrimSuffix(f.name, "_file")), needs(f.name)}})
-		case f.required && f.typ != secretType:
+		case f.required && !f.secret:
 			required = append(required, f.name)
 		}
 		if base, ok := strings.CutSuffix(f.name, "_file"); ok && properties[base] != nil {
@@ -190,10 +196,6 @@ func rulesOf(t reflect.Type) []schema {
 				needs("workload_identity"), needs("managed_identity")}},
 			{"anyOf": []schema{needs("client_id"), needs("managed_identity")}},
 		}
-	case reflect.TypeFor[Clause]():
-		unary := []string{"IS TRUE", "IS FALSE", "IS NULL", "IS NOT NULL"}
-		return []schema{{"if": schema{"properties": schema{"operator": schema{"enum": unary}}},
-			"then": never("value"), "else": needs("value")}}
 	case reflect.TypeFor[Users]():
 		named := func(action string) schema {
 			return schema{"properties": schema{"actions": schema{"contains": schema{"const": action}}}}
@@ -219,7 +221,7 @@ func defaultOf(v reflect.Value) any {
 	case Cloud:
 		return orNil(d.Name)
 	case GroupSource:
-		return orNil(d.Word)
+		return orNil(d.Kind)
 	case OnRemove:
 		return orNil(d.Action)
 	case Percent:

@@ -16,7 +16,7 @@ import (
 const (
 	maxFile  = 4 << 20  // bytes in the file
 	maxText  = 16 << 20 // bytes in all values once variables are replaced
-	maxNodes = 500_000  // values once aliases are expanded
+	maxNodes = 100_000  // values once aliases are expanded
 	maxDepth = 64       // sections inside sections
 )
 
@@ -39,6 +39,7 @@ type node struct {
 	raw   string  // of a scalar, before variables were replaced: fit for messages
 	items []*node // of a list
 	pairs []pair  // of a section, as written
+	index map[string]*node
 }
 
 type pair struct {
@@ -46,13 +47,11 @@ type pair struct {
 	value *node
 }
 
-func (n *node) get(key string) *node {
-	for _, p := range n.pairs {
-		if p.key == key {
-			return p.value
-		}
-	}
-	return nil
+func (n *node) get(key string) *node { return n.index[key] }
+
+func (n *node) add(key string, value *node) {
+	n.pairs = append(n.pairs, pair{key, value})
+	n.index[key] = value
 }
 
 // find follows keys down and returns the last node there is.
@@ -168,6 +167,7 @@ func (r *reader) node(n *yaml.Node, key string, depth int) *node {
 }
 
 func (r *reader) section(out *node, n *yaml.Node, key string, depth int) {
+	out.index = make(map[string]*node, len(n.Content)/2)
 	var merged []pair
 	lines := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -191,12 +191,12 @@ func (r *reader) section(out *node, n *yaml.Node, key string, depth int) {
 		lines[k.Value] = k.Line
 		if c := r.node(v, join(key, k.Value), depth+1); c != nil {
 			c.key = r.place(n.Content[i])
-			out.pairs = append(out.pairs, pair{k.Value, c})
+			out.add(k.Value, c)
 		}
 	}
 	for _, p := range merged {
 		if out.get(p.key) == nil {
-			out.pairs = append(out.pairs, p)
+			out.add(p.key, p.value)
 		}
 	}
 }

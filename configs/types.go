@@ -96,7 +96,7 @@ type Exclude struct {
 // A Clause is one comparison of a scoping filter.
 type Clause struct {
 	Attribute Text  `yaml:"attribute" required:"true" doc:"Directory attribute, without brackets."`
-	Operator  Text  `yaml:"operator" required:"true" enum:"EQUALS,NOT EQUALS,IS TRUE,IS FALSE,IS NULL,IS NOT NULL,REGEX MATCH,NOT REGEX MATCH,GREATER_THAN,GREATER_THAN_OR_EQUALS,INCLUDES,ENDS_WITH" doc:"Operator, as in the portal."`
+	Operator  Text  `yaml:"operator" required:"true" suggest:"EQUALS,NOT EQUALS,IS TRUE,IS FALSE,IS NULL,IS NOT NULL,REGEX MATCH,NOT REGEX MATCH,GREATER_THAN,GREATER_THAN_OR_EQUALS,INCLUDES,ENDS_WITH" doc:"Operator, as in the portal."`
 	Value     *Text `yaml:"value" doc:"What to compare with; none for IS TRUE, IS FALSE, IS NULL and IS NOT NULL."`
 }
 

@@ -96,8 +96,6 @@ func (v *validator) sync(name string, s Sync) {
 		v.fault(append(key, "to"), didYouMean(s.To.Value, targets, "the targets are"),
 			"syncs.%s.to names no target: there is no %s", name, quote(s.To.Value))
 	}
-	v.clauses(s.Scope.Filter, name, "scope.filter")
-	v.clauses(s.Groups.Source.Filter, name, "groups.source")
 	v.users(name, s.Users)
 	v.groups(name, s.Groups)
 	v.appID(name, s)
@@ -149,20 +147,6 @@ func (v *validator) appID(name string, s Sync) {
 			v.fault(path("syncs", name, "scope"), "give scope.app_id, the client ID of the enterprise application",
 				"syncs.%s provisions those assigned, but a managed identity has no application to be assigned to", name)
 			return
-		}
-	}
-}
-
-func (v *validator) clauses(f Filter, sync, key string) {
-	for _, clauses := range f {
-		for _, c := range clauses {
-			switch unary := strings.HasPrefix(c.Operator.Value, "IS "); {
-			case c.Operator.Value == "":
-			case unary && c.Value != nil:
-				v.faults.add(c.Value.Pos, "syncs."+sync+"."+key, "remove value", "%s takes no value", c.Operator.Value)
-			case !unary && c.Value == nil:
-				v.faults.add(c.Operator.Pos, "syncs."+sync+"."+key, "add value", "%s needs a value", c.Operator.Value)
-			}
 		}
 	}
 }

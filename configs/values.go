@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -44,6 +46,9 @@ func (t Text) At(n int) Position {
 	}
 	return p
 }
+
+// MarshalText leaves the place out: what is made of it stays the same when lines move.
+func (t Text) MarshalText() ([]byte, error) { return []byte(t.Value), nil }
 
 func (t *Text) decode(d *decoder, n *node, key string, f field) {
 	text, ok := d.text(n, key, f)
@@ -104,6 +109,30 @@ func (m Map[V]) Names() []string {
 		names[i] = e.Name
 	}
 	return names
+}
+
+// MarshalJSON writes an object with the names in the order written, without places.
+func (m Map[V]) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteByte('{')
+	for i, e := range m {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		name, err := json.Marshal(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(e.Value)
+		if err != nil {
+			return nil, err
+		}
+		out.Write(name)
+		out.WriteByte(':')
+		out.Write(value)
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
 }
 
 func (m *Map[V]) decode(d *decoder, n *node, key string, f field) {
@@ -222,7 +251,7 @@ type Filter [][]Clause
 
 // GroupSource says which groups are provisioned: those assigned, all, or those that pass a filter.
 type GroupSource struct {
-	Word   string // "assigned" or "all"; "" with a filter
+	Kind   string // "assigned" or "all"; "" with a filter
 	Filter Filter
 }
 
@@ -230,12 +259,12 @@ var groupSources = []string{"assigned", "all"}
 
 func (s *GroupSource) decode(d *decoder, n *node, key string, _ field) {
 	if n.kind == list {
-		s.Word = ""
+		s.Kind = ""
 		d.list(n, reflect.ValueOf(&s.Filter).Elem(), key, field{})
 		return
 	}
 	if word, ok := d.text(n, key, field{enum: groupSources}); ok {
-		*s = GroupSource{Word: word}
+		*s = GroupSource{Kind: word}
 	}
 }
 
@@ -292,7 +321,7 @@ func (a *Attribute) decode(d *decoder, n *node, key string, _ field) {
 type Target struct {
 	Name    string
 	Type    string
-	Pos     Position // of the type
+	Pos     Position `json:"-"` // of the type
 	Options Node
 }
 

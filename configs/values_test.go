@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 	equal(t, "match", words(s.Users.Match), []string{"externalId", "userName"})
 	equal(t, "group actions", s.Groups.Actions, []string{"create", "update"})
 	equal(t, "takeover", s.Groups.Takeover, "hold")
-	equal(t, "source", s.Groups.Source, configs.GroupSource{Word: "assigned"})
+	equal(t, "source", s.Groups.Source, configs.GroupSource{Kind: "assigned"})
 	equal(t, "scope", s.Scope, configs.Scope{Users: "assigned", IncludeGuests: true})
 	equal(t, "guard", s.Guard, configs.Guard{
 		Removals:         configs.Limit{Count: new(25), Percent: new(configs.Percent(10))},
@@ -135,6 +135,9 @@ func TestForms(t *testing.T) {
 	}
 	equal(t, "options", o, scimOptions{URL: "https://{tenant}.example.com/v2", Timeout: 90 * time.Second,
 		Auth: scimAuth{Basic: &scimBasic{Username: "x", Password: "planted-secret"}}})
+	if err := target.Options.Decode(new(fileOptions)); err == nil || !strings.Contains(err.Error(), "unknown key url in targets.scim") {
+		t.Errorf("options of another type: %v", err)
+	}
 	equal(t, "option's position", target.Options.Position("auth", "basic", "username").String(), "dir/entrasync.yaml:28:101")
 	var f fileOptions
 	if err := get(t, c.Targets, "files").Options.Decode(&f); err != nil {
@@ -277,5 +280,81 @@ func TestNearest(t *testing.T) {
 		if got := configs.Nearest(word, candidates); got != want {
 			t.Errorf("%.20s: %q, want %q", word, got, want)
 		}
+	}
+}
+
+// A function in an adapter's options reads a secret, given as text or in a file, anew each time.
+func TestSecretFunction(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	load := func(auth string) scimOptions {
+		text := strings.Replace(string(read(t, "testdata/good/minimal.yaml")), "type: scim,", "type: scim, auth: {"+auth+"},", 1)
+		c, err := configs.Parse(filepath.Join(dir, "c.yaml"), []byte(text), env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o scimOptions
+		if err := get(t, c.Targets, "front").Options.Decode(&o); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	if s, err := load("bearer_token: abc").Auth.Bearer(); s != "abc" || err != nil {
+		t.Errorf("as text: %q, %v", s, err)
+	}
+	inFile := load("bearer_token_file: token").Auth.Bearer
+	for _, want := range []string{"one", "two"} {
+		if err := os.WriteFile(filepath.Join(dir, "token"), []byte(want+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := inFile(); s != want || err != nil {
+			t.Errorf("in a file: %q, %v", s, err)
+		}
+	}
+	if load("basic: {username: x}").Auth.Bearer != nil {
+		t.Error("there is a function where there is no secret")
+	}
+}
+
+// The JSON of a section names what it says in the order it says it, not where.
+func TestJSONHasNoPlaces(t *testing.T) {
+	t.Parallel()
+	text := string(read(t, "testdata/good/complete.yaml"))
+	var out [2]string
+	for i, text := range []string{text, "# moved\n\n" + text} {
+		data, err := json.Marshal(get(t, parse(t, text, forms).Syncs, "front"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[i] = string(data)
+	}
+	equal(t, "moved by two lines", out[1], out[0])
+	if !strings.Contains(out[0], `"Roles":{"Sales":{"account":["Viewer"],"project:emea":["Editor","Analyst"]}}`) {
+		t.Errorf("roles are not in order: %s", out[0])
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	data, err := os.ReadFile("testdata/good/complete.yaml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var many strings.Builder
+	tenants := "tenants:\n"
+	before, after, _ := strings.Cut(string(data), tenants)
+	many.WriteString(before + tenants)
+	for i := range 500 {
+		fmt.Fprintf(&many, "  t%d: {id: 00000000-0000-0000-0000-%012d}\n", i, i)
+	}
+	many.WriteString(after)
+	for name, text := range map[string][]byte{"tenants=1": data, "tenants=501": []byte(many.String())} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, err := configs.Parse("c.yaml", text, forms, targets); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
