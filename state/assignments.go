@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -22,13 +23,16 @@ const (
 
 var keyGeneration = []byte("committed")
 
-// PutApp stores an enterprise application and tells whether it differs from what was known.
+// PutApp stores an enterprise application when it differs from what is known, and tells so.
 func (tx *Tx) PutApp(app graphsync.App) (changed bool, err error) {
-	before := bytes.Clone(tx.get([]byte(app.AppID), bucketApps))
-	if err := tx.putJSON([]byte(app.AppID), app, bucketApps); err != nil {
+	text, err := json.Marshal(app)
+	if err != nil {
 		return false, fmt.Errorf("put app %s: %w", app.AppID, err)
 	}
-	return !bytes.Equal(before, tx.get([]byte(app.AppID), bucketApps)), nil
+	if bytes.Equal(text, tx.get([]byte(app.AppID), bucketApps)) {
+		return false, nil
+	}
+	return true, tx.put([]byte(app.AppID), text, bucketApps)
 }
 
 // App returns an enterprise application by the app registration's client id.

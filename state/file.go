@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -108,8 +109,7 @@ func openFile(path string, s *schema, of string) (*file, error) {
 	})
 	switch damaged := (*DamagedError)(nil); {
 	case errors.As(err, &damaged):
-		f.os.Close()
-		return nil, err
+		return nil, errors.Join(err, f.abandon())
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("open state file %s: another program has it open; close it", path)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum),
@@ -204,10 +204,15 @@ func syncDir(dir string) error {
 
 func (f *file) close() error {
 	if f.broken.Load() != nil {
-		// A panic may have left bbolt's locks held; the operating system's go with the file.
-		return f.os.Close()
+		return f.abandon()
 	}
 	return f.db.Close()
+}
+
+// abandon gives the file free without bbolt, whose locks a panic may have left held. What is
+// still mapped would keep the lock on the file, so that goes first.
+func (f *file) abandon() error {
+	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.os.Close())
 }
 
 // raw runs a transaction. An error of fn comes back as it is; any other names the file.

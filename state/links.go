@@ -25,6 +25,8 @@ type Link struct {
 	Since         time.Time
 	InactiveSince time.Time
 	Cause         string // why it is inactive, in words
+	// Via is the group through which the source is in scope; zero: directly, or not by assignment.
+	Via graphsync.ID
 	// Applied is what was last written, by attribute path.
 	Applied map[string]json.RawMessage
 	// Keys are the values the source is found by; see SourcesByKey.
@@ -177,6 +179,7 @@ func (tx *Tx) encodeLink(l Link) ([]byte, error) {
 	e.text(l.Cause)
 	e.text(l.LastOp)
 	e.time(l.LastAt)
+	e.buf = append(e.buf, l.Via[:]...)
 	e.uvarint(uint64(len(l.Keys)))
 	for _, k := range l.Keys {
 		index, err := tx.name(k.Attribute)
@@ -206,6 +209,7 @@ func (tx *Tx) decodeLink(kind graphsync.Kind, source graphsync.ID, rec []byte) (
 		TargetID: d.text(), Key: d.text(), Since: d.time(), InactiveSince: d.time(), Cause: d.text(),
 		LastOp: d.text(), LastAt: d.time(),
 	}
+	copy(l.Via[:], d.bytes(uint64(len(l.Via))))
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
 		l.Keys = append(l.Keys, MatchKey{tx.names().name(d.uvarint()), d.text()})
 	}

@@ -1,10 +1,10 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
-
-	"go.etcd.io/bbolt"
+	"slices"
 
 	"entrasync/graphsync"
 )
@@ -121,31 +121,26 @@ func (tx *Tx) SetPendingAll(sync string, all bool) error {
 // syncCounter names a sync's counter. DropSync removes those that begin with the sync's name.
 func syncCounter(sync, what string) string { return "sync\x00" + sync + "\x00" + what }
 
-// maxPended bounds how many single keys one transaction adds for a sync, and so its memory: a
-// group of a million members that is removed makes everything pending instead.
+// maxPended bounds how many single keys one step adds, and so its memory: a group of a million
+// members that is removed makes everything pending instead.
 const maxPended = 50_000
 
-// A pender adds pending keys for several syncs.
+// A pender collects pending keys for several syncs. They are written together and sorted,
+// because an unsorted mass of them is slow: bbolt splits a page only at the commit.
 type pender struct {
 	tx    *Tx
-	syncs []pendingSync
-}
-
-type pendingSync struct {
-	name  string
-	tree  *bbolt.Bucket
-	added int
-	all   bool
+	syncs []string
+	keys  [][]byte
+	over  bool // there were too many keys
 }
 
 // pender prepares adding. With sparing, a sync that has everything pending gets no keys.
 func (tx *Tx) pender(syncs []string, sparing bool) *pender {
-	p := &pender{tx: tx, syncs: make([]pendingSync, 0, len(syncs))}
+	p := &pender{tx: tx}
 	for _, name := range syncs {
-		if over := tx.pended[name] > maxPended; over || sparing && tx.PendingAll(name) {
-			continue
+		if !sparing || !tx.PendingAll(name) {
+			p.syncs = append(p.syncs, name)
 		}
-		p.syncs = append(p.syncs, pendingSync{name: name})
 	}
 	return p
 }
@@ -155,29 +150,12 @@ func (p *pender) add(key PendingKey) error {
 	if raw == nil {
 		return fmt.Errorf("add pending: %s has no kind", key.ID)
 	}
-	for i := range p.syncs {
-		s := &p.syncs[i]
-		if s.all {
-			continue
-		}
-		if s.tree == nil {
-			var err error
-			if s.tree, err = p.tx.grow(bucketSyncs, s.name, inPending); err != nil {
-				return err
-			}
-		}
-		if s.tree.Get(raw) != nil {
-			continue
-		}
-		if err := s.tree.Put(raw, []byte{}); err != nil {
-			return err
-		}
-		if s.added++; s.added+p.tx.pended[s.name] > maxPended {
-			s.all = true
-			if err := p.tx.SetPendingAll(s.name, true); err != nil {
-				return err
-			}
-		}
+	if p.over || len(p.syncs) == 0 {
+		return nil
+	}
+	if p.keys = append(p.keys, raw); len(p.keys) > maxPended {
+		p.compact()
+		p.over = len(p.keys) > maxPended
 	}
 	return nil
 }
@@ -190,16 +168,46 @@ func (p *pender) member(group graphsync.ID, m Member) error {
 	return p.add(Membership(group, m.ID))
 }
 
-// done accounts for what was added.
+func (p *pender) compact() {
+	slices.SortFunc(p.keys, bytes.Compare)
+	p.keys = slices.CompactFunc(p.keys, bytes.Equal)
+}
+
+// done writes what was added.
 func (p *pender) done() error {
-	for _, s := range p.syncs {
-		p.tx.bump(syncCounter(s.name, inPending), s.added)
-		if s.added > 0 {
-			if p.tx.pended == nil {
-				p.tx.pended = map[string]int{}
+	p.compact()
+	for _, sync := range p.syncs {
+		if p.over {
+			if err := p.tx.SetPendingAll(sync, true); err != nil {
+				return err
 			}
-			p.tx.pended[s.name] += s.added
+			continue
+		}
+		if err := p.write(sync); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (p *pender) write(sync string) error {
+	if len(p.keys) == 0 {
+		return nil
+	}
+	b, err := p.tx.grow(bucketSyncs, sync, inPending)
+	if err != nil {
+		return err
+	}
+	added := 0
+	for _, key := range p.keys {
+		if b.Get(key) != nil {
+			continue
+		}
+		if err := b.Put(key, []byte{}); err != nil {
+			return err
+		}
+		added++
+	}
+	p.tx.bump(syncCounter(sync, inPending), added)
 	return nil
 }

@@ -151,7 +151,6 @@ func (tx *Tx) DropSync(sync string) error {
 	for _, key := range stale {
 		tx.bump(key, -int(tx.count(key)))
 	}
-	delete(tx.pended, sync)
 	return tx.fell(bucketSyncs, sync)
 }
 

@@ -34,9 +34,8 @@ type Tx struct {
 	trees    map[string]*bbolt.Bucket // opened so far, by path
 	counters map[string]uint64        // changed so far, written before the commit
 	dict     *names
-	dictOwn  bool           // dict was copied to be extended
-	pended   map[string]int // pending keys added so far, by sync
-	arena    []byte         // where values wait for the commit
+	dictOwn  bool   // dict was copied to be extended
+	arena    []byte // where values wait for the commit
 }
 
 // names is the file's dictionary: records hold an attribute's index instead of its name.

@@ -1,0 +1,66 @@
+package state
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"go.etcd.io/bbolt"
+)
+
+// The test is inside the package because no older schema exists yet to be seen from outside.
+func TestMigration(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	one := &schema{kind: "fake", buckets: []string{"things"}}
+	f, err := openFile(path, one, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.raw(true, func(b *bbolt.Tx) error { return b.Bucket([]byte("things")).Put([]byte("k"), []byte("1")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+
+	add := func(digit string) func(*bbolt.Tx) error {
+		return func(b *bbolt.Tx) error {
+			things := b.Bucket([]byte("things"))
+			return things.Put([]byte("k"), append(append([]byte{}, things.Get([]byte("k"))...), digit...))
+		}
+	}
+	fail := errors.New("fail")
+	broken := func(b *bbolt.Tx) error { return errors.Join(add("!")(b), fail) }
+	steps := []struct {
+		migrations []func(*bbolt.Tx) error
+		err        error
+		want       string
+	}{
+		{[]func(*bbolt.Tx) error{add("2"), broken}, fail, ""}, // stays at 2, with nothing of 3
+		{[]func(*bbolt.Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
+		{[]func(*bbolt.Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
+		{[]func(*bbolt.Tx) error{add("2")}, &VersionError{}, ""},
+	}
+	for i, s := range steps {
+		f, err := openFile(path, &schema{kind: "fake", buckets: one.buckets, migrations: s.migrations}, "x")
+		if s.err != nil {
+			if v := (*VersionError)(nil); err == nil || !errors.Is(err, s.err) && !errors.As(err, &v) {
+				t.Errorf("step %d: got %v, want %v", i, err, s.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = f.raw(false, func(b *bbolt.Tx) error {
+			if got := string(b.Bucket([]byte("things")).Get([]byte("k"))); got != s.want {
+				t.Errorf("step %d: got %s, want %s", i, got, s.want)
+			}
+			return nil
+		})
+		if err := f.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
