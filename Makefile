@@ -1,0 +1,84 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+FUZZTIME ?= 10s
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+SCIMMY := target/scim/scimtest/scimmy
+
+# Packages that link the Graph SDK, themselves or in their tests. They are tested without -race and
+# left out of staticcheck: either would build the SDK once more, at 5 GB and several minutes each.
+WITH_SDK = $(shell $(GO) list -test -f '{{or .ForTest .ImportPath}} {{join .Deps " "}}' ./... | \
+	grep -F msgraph-sdk-go/ | sed -E 's/(\.test)? .*//' | sort -u)
+WITHOUT_SDK = $(filter-out $(WITH_SDK),$(shell $(GO) list ./...))
+
+# One compiler per 6 GB of free memory while the SDK is built, and no more than there are processors.
+SDK_JOBS := $(shell awk -v cpus="$$(nproc 2>/dev/null || echo 2)" \
+	'/MemAvailable/ {n = int($$2 / 6e6); if (n > cpus) n = cpus; if (n < 1) n = 1; print n}' /proc/meminfo 2>/dev/null || echo 1)
+# The race detector needs a C compiler.
+RACE := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+.PHONY: build
+build: notice ## Build bin/entrasync
+	CGO_ENABLED=0 $(GO) build -p $(SDK_JOBS) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/entrasync ./cmd/entrasync
+
+.PHONY: demo
+demo: build ## Build it and watch it provision a sample tenant
+	bin/entrasync demo
+
+.PHONY: test
+test: notice $(SCIMMY)/node_modules/.package-lock.json ## Run every test, installing what they need
+	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
+	$(GO) test $(RACE) $(WITHOUT_SDK)
+	$(GO) test -p $(SDK_JOBS) $(WITH_SDK)
+
+.PHONY: check
+check: ## Formatting, go vet, staticcheck, tidy modules, known vulnerabilities
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet -p $(SDK_JOBS) ./...
+	$(GO) run $(STATICCHECK) $(WITHOUT_SDK)
+	$(GO) mod tidy -diff
+	@echo "$(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module"
+	@out=$$($(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module 2>&1) && echo "$$out" || case "$$out" in \
+		*"exit status 3"*) echo "$$out"; exit 1;; \
+		*vuln.go.dev*) echo "known vulnerabilities were not checked: vuln.go.dev cannot be reached";; \
+		*) echo "$$out"; exit 1;; esac
+
+.PHONY: bench
+bench: notice ## Run every benchmark
+	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME (default 10s)
+	@git grep -n --untracked -oE '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file _ name; do \
+		echo "$$file $${name#func }"; \
+		$(GO) test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; done
+
+.PHONY: clean
+clean: ## Remove what was built or installed here
+	rm -rf bin .cache $(SCIMMY)/node_modules
+
+.PHONY: notice
+notice:
+	@echo "The first build compiles the Microsoft Graph SDK: 3 to 13 minutes and 5 GB of memory. Later ones take seconds."
+
+# The SCIM server that the tests provision into.
+$(SCIMMY)/node_modules/.package-lock.json: $(SCIMMY)/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing nodejs and npm for the SCIM server the tests run against"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends nodejs npm; \
+		else \
+			echo "node and npm are missing; the tests run a SCIM server on them: apt-get install nodejs npm" >&2; exit 1; \
+		fi; }
+	@echo "Installing the npm packages of the SCIM server the tests run against"
+	cd $(SCIMMY) && npm ci --no-audit --no-fund
+	@touch $@
