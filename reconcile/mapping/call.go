@@ -125,7 +125,7 @@ func (n *call) each(r *run, v Value, f func(string) (Value, error)) (Value, erro
 				items = append(items, got)
 			}
 		}
-		return listOf(items...), nil
+		return ListValue(items...), nil
 	case Object:
 		return Value{}, n.fail(TypeMismatch, "%s cannot work on a complex value", n.fn.name)
 	}

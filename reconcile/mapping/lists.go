@@ -34,7 +34,7 @@ func evalSplit(r *run, n *call) (Value, error) {
 		for i, part := range parts {
 			items[i] = StringValue(strings.TrimSpace(part))
 		}
-		return listOf(items...), nil
+		return ListValue(items...), nil
 	})
 	return split, err
 }
@@ -74,5 +74,5 @@ func evalRemoveDuplicates(r *run, n *call) (Value, error) {
 			kept = append(kept, item)
 		}
 	}
-	return listOf(kept...), nil
+	return ListValue(kept...), nil
 }

@@ -6,28 +6,15 @@ import (
 	"strings"
 )
 
-// A Role is an app role a user has, as [appRoleAssignments] lists it.
-type Role struct{ ID, Value, DisplayName string }
-
-// RolesValue returns the value of [appRoleAssignments]. Disabled roles should be left out by
-// the caller.
-func RolesValue(roles []Role) Value {
-	if len(roles) == 0 {
-		return Value{}
-	}
-	items := make([]Value, len(roles))
-	for i, role := range roles {
-		items[i] = ObjectValue(map[string]any{"id": role.ID, "value": role.Value, "displayName": role.DisplayName})
-	}
-	return listOf(items...)
-}
+// A role is an element of [appRoleAssignments].
+type role struct{ id, value, displayName string }
 
 // name is what the role is called in a target: its value, or display name without one.
-func (r Role) name() string {
-	if r.Value != "" {
-		return r.Value
+func (r role) name() string {
+	if r.value != "" {
+		return r.value
 	}
-	return r.DisplayName
+	return r.displayName
 }
 
 // defaultAccess is the role id Graph gives an assignment without a role.
@@ -35,28 +22,28 @@ const defaultAccess = "00000000-0000-0000-0000-000000000000"
 
 // roles evaluates the argument as app roles: distinct, in the order they come, without default
 // access. null is false for ok.
-func (n *call) roles(r *run) (roles []Role, ok bool, err error) {
+func (n *call) roles(r *run) (roles []role, ok bool, err error) {
 	v, err := n.arg(r, 0)
 	if err != nil || v.typ == Null {
 		return nil, false, err
 	}
 	for _, item := range v.Items() {
-		var role Role
+		var found role
 		switch item.typ {
 		case Object:
-			role = Role{item.Member("id").Text(), item.Member("value").Text(), item.Member("displayName").Text()}
+			found = role{item.Member("id").Text(), item.Member("value").Text(), item.Member("displayName").Text()}
 		case String:
-			role = Role{Value: item.text}
+			found = role{value: item.text}
 		default:
 			return nil, false, n.fail(TypeMismatch, "%s needs app roles, not %s", n.fn.name, r.quote(item.Text()))
 		}
-		if role.ID == defaultAccess && role.Value == "" || role.name() == "" {
+		if found.id == defaultAccess && found.value == "" || found.name() == "" {
 			continue
 		}
-		if !slices.ContainsFunc(roles, func(other Role) bool {
-			return other.name() == role.name() || role.ID != "" && other.ID == role.ID
+		if !slices.ContainsFunc(roles, func(other role) bool {
+			return other.name() == found.name() || found.id != "" && other.id == found.id
 		}) {
-			roles = append(roles, role)
+			roles = append(roles, found)
 		}
 	}
 	return roles, true, nil
@@ -107,7 +94,7 @@ func evalRoles(r *run, n *call) (Value, error) {
 	for i, role := range roles {
 		items[i] = StringValue(role.name())
 	}
-	return listOf(items...), nil
+	return ListValue(items...), nil
 }
 
 func evalRolesComplex(r *run, n *call) (Value, error) { return n.complexRoles(r, "displayName") }
@@ -123,13 +110,13 @@ func (n *call) complexRoles(r *run, display string) (Value, error) {
 	}
 	items := make([]Value, len(roles))
 	for i, role := range roles {
-		name := role.DisplayName
+		name := role.displayName
 		if name == "" {
-			name = role.Value
+			name = role.value
 		}
 		items[i] = ObjectValue(map[string]any{
 			"primary": false, "type": "WindowsAzureActiveDirectoryRole", display: name, "value": role.name(),
 		})
 	}
-	return listOf(items...), nil
+	return ListValue(items...), nil
 }

@@ -70,14 +70,18 @@ func BoolValue(b bool) Value {
 // DateValue returns an instant, which is kept to 100 nanoseconds in UTC.
 func DateValue(t time.Time) Value { return Value{typ: Date, num: ticksOf(t)} }
 
-// ListValue returns a list of strings.
-func ListValue(items []string) Value { return FromAny(items) }
-
-func listOf(items ...Value) Value { return Value{typ: List, more: &compound{list: items}} }
+// ListValue returns a list.
+func ListValue(items ...Value) Value { return Value{typ: List, more: &compound{list: items}} }
 
 // ObjectValue returns a complex value, such as an app role.
 func ObjectValue(members map[string]any) Value {
 	return Value{typ: Object, more: &compound{object: members}}
+}
+
+// RoleValue returns an app role, an element of [appRoleAssignments]. Disabled roles should be
+// left out by the caller. id may be empty.
+func RoleValue(id, value, displayName string) Value {
+	return ObjectValue(map[string]any{"id": id, "value": value, "displayName": displayName})
 }
 
 // FromJSON reads a property as Graph sent it. Text that is not JSON is an error.
@@ -94,7 +98,7 @@ func FromJSON(raw []byte) (Value, error) {
 	case "false":
 		return BoolValue(false), nil
 	case "[]":
-		return listOf(), nil
+		return ListValue(), nil
 	}
 	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && json.Valid(raw) {
 		return StringValue(strings.ToValidUTF8(string(raw[1:len(raw)-1]), "\uFFFD")), nil
@@ -144,13 +148,13 @@ func FromAny(v any) Value {
 		for i, item := range v {
 			items[i] = FromAny(item)
 		}
-		return listOf(items...)
+		return ListValue(items...)
 	case []string:
 		items := make([]Value, len(v))
 		for i, item := range v {
 			items[i] = StringValue(item)
 		}
-		return listOf(items...)
+		return ListValue(items...)
 	case map[string]any:
 		return ObjectValue(v)
 	}

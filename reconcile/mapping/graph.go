@@ -1,0 +1,144 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/target"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// A property is where Graph keeps an attribute.
+type property struct {
+	name   string
+	member string // of a complex property
+	first  bool   // of a list
+}
+
+// portalNames are the names of the portal's attribute list that Graph has under another name:
+// the renames of the Azure AD Graph migration guide, and those found in default mappings.
+var portalNames = map[string]property{
+	"objectId":                   {name: "id"},
+	"mobile":                     {name: "mobilePhone"},
+	"telephoneNumber":            {name: "businessPhones", first: true},
+	"physicalDeliveryOfficeName": {name: "officeLocation"},
+	"facsimileTelephoneNumber":   {name: "faxNumber"},
+	"dirSyncEnabled":             {name: "onPremisesSyncEnabled"},
+	"immutableId":                {name: "onPremisesImmutableId"},
+	"lastDirSyncDateTime":        {name: "onPremisesLastSyncDateTime"},
+	"originalUserPrincipalName":  {name: "userPrincipalName"},
+}
+
+// computedNames are the attributes that are no property of Graph's: what they are is worked
+// out by whoever evaluates.
+var computedNames = []string{"IsSoftDeleted", "appRoleAssignments", "memberOf", "tenantId"}
+
+func locate(name string) property {
+	if p, ok := portalNames[name]; ok {
+		return p
+	}
+	if number, ok := strings.CutPrefix(name, "extensionAttribute"); ok && isDigits(number) {
+		return property{name: "onPremisesExtensionAttributes", member: name}
+	}
+	if whole, member, ok := strings.Cut(name, "."); ok && !strings.Contains(whole, "[") {
+		return property{name: whole, member: member}
+	}
+	return property{name: name}
+}
+
+// GraphProperty returns the Graph property that an attribute's name needs in $select. computed
+// names have none: IsSoftDeleted, appRoleAssignments, memberOf and tenantId.
+func GraphProperty(name string) (prop string, computed bool) {
+	for _, known := range computedNames {
+		if strings.EqualFold(known, name) {
+			return "", true
+		}
+	}
+	return locate(name).name, false
+}
+
+// GraphValue returns an attribute by the name an expression uses, from properties as Graph
+// sent them; raw returns nil for an absent one. A property that is no JSON is null.
+func GraphValue(name string, kind graphsync.Kind, raw func(property string) []byte) Value {
+	p := locate(name)
+	text := raw(p.name)
+	if len(text) == 0 {
+		return Value{}
+	}
+	v, err := FromJSON(text)
+	switch {
+	case err != nil:
+		return Value{}
+	case p.member != "":
+		return v.Member(p.member)
+	case p.first && v.typ == List:
+		if len(v.more.list) == 0 {
+			return Value{}
+		}
+		return v.more.list[0]
+	case name == "userPrincipalName" && kind == graphsync.User && v.typ == String:
+		return StringValue(GuestName(v.text))
+	}
+	return v
+}
+
+// GuestName returns the user principal name as provisioning uses it: of a guest, the address
+// at home. ada_x.example#EXT#@contoso.onmicrosoft.com is ada@x.example; any other name stays.
+func GuestName(upn string) string {
+	local, _, ok := strings.Cut(upn, "#EXT#@")
+	if !ok {
+		return upn
+	}
+	at := strings.LastIndexByte(local, '_')
+	if at <= 0 || at == len(local)-1 {
+		return local
+	}
+	return local[:at] + "@" + local[at+1:]
+}
+
+// userProperties and groupProperties are Graph's (v1.0, user and group resource types) as far
+// as mappings use them. They serve to find misspellings only: a name that is not here and not
+// close to one here is taken as it is.
+var (
+	userProperties = strings.Fields(`aboutMe accountEnabled ageGroup assignedLicenses assignedPlans birthday businessPhones city companyName
+		consentProvidedForMinor country createdDateTime creationType customSecurityAttributes deletedDateTime department displayName
+		employeeHireDate employeeId employeeLeaveDateTime employeeOrgData employeeType externalUserState externalUserStateChangeDateTime faxNumber
+		givenName hireDate id identities imAddresses interests isManagementRestricted isResourceAccount jobTitle lastPasswordChangeDateTime
+		legalAgeGroupClassification licenseAssignmentStates mail mailboxSettings mailNickname manager mobilePhone mySite officeLocation
+		onPremisesDistinguishedName onPremisesDomainName onPremisesExtensionAttributes onPremisesImmutableId onPremisesLastSyncDateTime
+		onPremisesProvisioningErrors onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled onPremisesUserPrincipalName
+		otherMails passwordPolicies passwordProfile pastProjects postalCode preferredDataLocation preferredLanguage preferredName provisionedPlans
+		proxyAddresses responsibilities schools securityIdentifier serviceProvisioningErrors showInAddressList signInSessionsValidFromDateTime skills
+		state streetAddress surname usageLocation userPrincipalName userType`)
+	groupProperties = strings.Fields(`assignedLabels assignedLicenses classification createdDateTime deletedDateTime description displayName
+		expirationDateTime groupTypes id infoCatalogs isAssignableToRole isManagementRestricted mail mailEnabled mailNickname membershipRule
+		membershipRuleProcessingState onPremisesDomainName onPremisesLastSyncDateTime onPremisesNetBiosName onPremisesProvisioningErrors
+		onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled preferredDataLocation preferredLanguage proxyAddresses renewedDateTime
+		securityEnabled securityIdentifier serviceProvisioningErrors theme uniqueName visibility members owners`)
+)
+
+// misspelled returns the property an attribute's name was probably meant to be: one that
+// differs by case only, or by one letter of a long name.
+func misspelled(kind target.Kind, name string) string {
+	known := userProperties
+	if kind == target.Group {
+		known = groupProperties
+	}
+	whole := locate(name).name
+	if computed := slices.ContainsFunc(computedNames, func(c string) bool { return strings.EqualFold(c, name) }); computed || slices.Contains(known, whole) {
+		return ""
+	}
+	for _, right := range known {
+		if strings.EqualFold(right, name) || len(right) > 7 && levenshtein.ComputeDistance(right, name) == 1 {
+			return right
+		}
+	}
+	for portal := range portalNames {
+		if strings.EqualFold(portal, name) {
+			return portal
+		}
+	}
+	return ""
+}
