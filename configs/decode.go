@@ -149,7 +149,26 @@ func (d *decoder) unknown(p pair, key string, fields []field) {
 	if key != "" {
 		where = " in " + key
 	}
-	d.faults.add(p.value.key, join(key, p.key), didYouMean(p.key, names, "the keys here are"), "unknown key %s%s", p.key, where)
+	hint := didYouMean(p.key, names, "the keys here are")
+	if section := sectionWith(p.key, fields); section != "" {
+		hint = "it belongs under " + section
+	}
+	d.faults.add(p.value.key, join(key, p.key), hint, "unknown key %s%s", p.key, where)
+}
+
+// sectionWith returns the field whose section has a key that was written one level too high.
+func sectionWith(key string, fields []field) string {
+	for _, f := range fields {
+		t := f.typ
+		if t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		_, short := reflect.New(t).Interface().(polymorph)
+		if t.Kind() == reflect.Struct && !short && slices.ContainsFunc(fieldsOf(t), func(f field) bool { return f.name == key }) {
+			return f.name
+		}
+	}
+	return ""
 }
 
 // exclusive refuses x beside x_file, and two keys of one group.

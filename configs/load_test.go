@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -188,6 +189,9 @@ func TestLoadAndFind(t *testing.T) {
 	if want := filepath.Join(dir, "client-secret"); c.App.ClientSecret.File != want {
 		t.Errorf("client secret in %s, want %s", c.App.ClientSecret.File, want)
 	}
+	if first, _, _ := strings.Cut(configs.Starter(), "\n"); first != "# yaml-language-server: $schema=entrasync.schema.json" {
+		t.Errorf("editors do not find the schema: %s", first)
+	}
 	if got, err := configs.Find(file); got != file || err != nil {
 		t.Errorf("explicit file: %s, %v", got, err)
 	}
@@ -221,6 +225,36 @@ func TestChecksRunBesideFaults(t *testing.T) {
 	const want = "c.yaml:11:9: syncs.front.to names no target: there is no \"frnt\"; did you mean front?\nc.yaml:15:19: no such function"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant\n%s", err, want)
+	}
+}
+
+// The largest files of the worst kinds are refused or read in seconds.
+func TestHostileFilesAreBounded(t *testing.T) {
+	t.Parallel()
+	fill := func(part string) string { return strings.Repeat(part, (4<<20-100)/len(part)) }
+	for name, text := range map[string]string{
+		"brackets": fill("["), "braces": fill("{"), "dashes": fill("- "), "questions": fill("? "), "anchors": "a: &a x\nb: [" + fill("*a,") + "]",
+		"keys": func() string {
+			var b strings.Builder
+			for i := 0; b.Len() < 4<<20-100; i++ {
+				fmt.Fprintf(&b, "k%d: x\n", i)
+			}
+			return b.String()
+		}(),
+		"colons": fill("a: "), "quotes": fill("'"), "dollars": "state: '" + fill("${x") + "'", "lines": "a: |" + fill("\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begin := time.Now()
+			if _, err := configs.Parse("h.yaml", []byte(text), env()); err == nil {
+				t.Error("loads")
+			}
+			if took := time.Since(begin); took > 20*time.Second {
+				t.Errorf("took %v", took)
+			} else {
+				t.Logf("%v", took)
+			}
+		})
 	}
 }
 

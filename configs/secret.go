@@ -31,7 +31,7 @@ func (s Secret) IsZero() bool { return s.File == "" && s.inline == nil }
 // once; white space at its end is dropped. An empty secret is an error.
 func (s Secret) Read() (string, error) {
 	if s.inline != nil {
-		return *s.inline, nil
+		return strings.TrimRight(*s.inline, "\r\n"), nil // variables often end in one
 	}
 	if s.File == "" {
 		return "", errors.New("read secret: none is configured")

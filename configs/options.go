@@ -1,0 +1,69 @@
+package configs
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// A Target is one application. What its type of application needs is in Options.
+type Target struct {
+	Name    string
+	Type    string
+	Pos     Position `json:"-"` // of the type
+	Options Node
+}
+
+func (t *Target) decode(d *decoder, n *node, key string, _ field) {
+	if n.kind != section {
+		d.wrong(n, key, "a section of keys")
+		return
+	}
+	t.Name = strings.TrimPrefix(key, "targets.")
+	rest := *n
+	rest.pairs = nil
+	for _, p := range n.pairs {
+		if p.key == "type" {
+			t.Type, _ = d.text(p.value, join(key, "type"), field{})
+			t.Pos = p.value.pos
+			continue
+		}
+		rest.pairs = append(rest.pairs, p)
+	}
+	if t.Type == "" && n.get("type") == nil {
+		d.faults.add(n.key, join(key, "type"), "such as type: scim", "%s is missing", join(key, "type"))
+	}
+	t.Options = Node{node: &rest, dir: d.dir, key: key}
+}
+
+// A Node is a section that is kept for others to decode.
+type Node struct {
+	node *node
+	dir  string
+	key  string
+}
+
+// Decode puts the section into a struct, a pointer to which is given, as strictly as the rest of
+// the configuration is read. The error is [Faults]; keys already decoded keep their values.
+func (n Node) Decode(into any) error {
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		panic(fmt.Sprintf("configs: Decode needs a pointer to a struct, not %T", into))
+	}
+	if n.node == nil {
+		return nil
+	}
+	var faults Faults
+	d := &decoder{dir: n.dir, faults: &faults}
+	d.section(n.node, v.Elem(), n.key)
+	return faults.Err()
+}
+
+// Position returns where the key at a path inside the section has its value, or the nearest
+// section around it that exists.
+func (n Node) Position(path ...string) Position {
+	if n.node == nil {
+		return Position{}
+	}
+	return n.node.find(path).place()
+}
