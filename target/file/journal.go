@@ -65,7 +65,7 @@ func openJournal(path string, create bool) (*journal, error) {
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			f.Close()
 			if errors.Is(err, syscall.EWOULDBLOCK) {
-				return nil, fmt.Errorf("%s is in use by another process; wait until its cycle has ended, or give each its own file", path)
+				return nil, fmt.Errorf("%s is in use by another process or another target; wait until its cycle has ended, or give each its own path", path)
 			}
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}

@@ -1,0 +1,61 @@
+// Package all is the list of the kinds of applications that can be provisioned: a map from the
+// configuration's `type` word to the options of that kind. To add one, write a package beside
+// target/scim, give it options here, and let its tests run target/targettest.
+//
+// Options are plain structs. Their tags (yaml, doc, required, oneof, format, enum, min) are what
+// the configuration is decoded by and what its JSON Schema is made from; this package reads no
+// configuration itself.
+package all
+
+import (
+	"net/http"
+	"strings"
+
+	"entrasync/target"
+)
+
+// Types leads from a target's type to fresh options with their defaults.
+var Types = map[string]func() Options{
+	"scim": func() Options { return &SCIM{} },
+	"file": func() Options { return &File{} },
+}
+
+// Options are what the configuration says of one target: a pointer to a struct.
+type Options interface {
+	// Validate returns every fault that the struct's tags cannot tell, in the order of keys.
+	// It touches no file and no network.
+	Validate() []Fault
+
+	// For returns a copy for one tenant, with {tenant} replaced by its name or id. Without
+	// that word in the options all tenants share one application.
+	For(tenant string) Options
+
+	// Open returns a ready adapter. Nothing has been sent yet; secrets are read when they
+	// are used, and again when their file has changed.
+	Open(Env) (target.Adapter, error)
+}
+
+// A Fault is something wrong with an option.
+type Fault struct {
+	Key     []string // path of the key, such as auth, basic, username
+	Message string   // what is wrong, beginning with the key
+	Hint    string   // what to write instead
+}
+
+// An Env is what the program gives to adapters.
+type Env struct {
+	Version string            // of the program, for the User-Agent
+	Base    http.RoundTripper // reaches applications in the same process; nil for the network
+}
+
+const tenantWord = "{tenant}"
+
+func fill(text, tenant string) string { return strings.ReplaceAll(text, tenantWord, tenant) }
+
+// A check collects faults.
+type check []Fault
+
+func (c *check) fault(key, message, hint string) {
+	path := strings.Split(key, ".")
+	*c = append(*c, Fault{Key: path, Message: key + " " + message, Hint: hint})
+}

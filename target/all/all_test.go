@@ -1,0 +1,275 @@
+package all_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"entrasync/target"
+	"entrasync/target/all"
+	"entrasync/target/scim/scimtest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func write(tb testing.TB, path, text string) string {
+	tb.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+func path(tb testing.TB, text string) target.Path {
+	tb.Helper()
+	p, err := target.ParsePath(text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// The keys are what configuration files are written with: none goes, and each says what it is.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"file": {"path"},
+		"scim": {
+			"auth", "auth.basic", "auth.basic.password", "auth.basic.password_file", "auth.basic.username",
+			"auth.bearer_token", "auth.bearer_token_file",
+			"auth.oauth2", "auth.oauth2.client_id", "auth.oauth2.client_secret", "auth.oauth2.client_secret_file",
+			"auth.oauth2.scope", "auth.oauth2.token_url",
+			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "dialect", "group_schemas",
+			"members_per_patch", "no_filter", "page_size", "proxy", "rate", "replace", "timeout", "url", "verify_writes",
+		},
+	}
+	got := map[string][]string{}
+	for name, fresh := range all.Types {
+		var walk func(typ reflect.Type, prefix string)
+		walk = func(typ reflect.Type, prefix string) {
+			for i := range typ.NumField() {
+				f := typ.Field(i)
+				key := prefix + f.Tag.Get("yaml")
+				got[name] = append(got[name], key)
+				if f.Tag.Get("yaml") == "" || !strings.HasSuffix(f.Tag.Get("doc"), ".") {
+					t.Errorf("%s: %s has no key or no sentence in its tags", name, f.Name)
+				}
+				inner := f.Type
+				if inner.Kind() == reflect.Pointer {
+					inner = inner.Elem()
+				}
+				if inner.Kind() == reflect.Struct {
+					walk(inner, key+".")
+				}
+			}
+		}
+		walk(reflect.TypeOf(fresh()).Elem(), "")
+		slices.Sort(got[name])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options all.Options
+		want    []string
+	}{
+		"good scim": {&all.SCIM{
+			URL: "https://scim.example.com/{tenant}/?aadOptscim062020", Proxy: "http://proxy:3128",
+			ClientCertificateFile: "c", ClientKeyFile: "k", GroupSchemas: []string{"urn:x:y"},
+			Auth: all.SCIMAuth{Basic: &all.SCIMBasic{Username: "u", PasswordFile: "p"}},
+		}, nil},
+		"every fault at once": {&all.SCIM{
+			Auth:                  all.SCIMAuth{Basic: &all.SCIMBasic{Username: "u"}, OAuth2: &all.SCIMOAuth2{ClientID: "c"}},
+			ClientCertificateFile: "c", Proxy: "proxy:3128", GroupSchemas: []string{"group"},
+		}, []string{
+			"auth.basic: auth.basic has no password (add password_file)",
+			"auth.oauth2: auth.oauth2 has no secret (add client_secret_file)",
+			"client_certificate_file: client_certificate_file has no key beside it (add client_key_file)",
+			"proxy: proxy is not an address (write proxy: http://proxy.example.com:3128)",
+			`group_schemas: group_schemas number 1, "group", is not a URN (write group_schemas: ["http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"])`,
+		}},
+		"key without certificate": {&all.SCIM{ClientKeyFile: "k"}, []string{
+			"client_key_file: client_key_file has no certificate beside it (add client_certificate_file)",
+		}},
+		"good file":     {&all.File{Path: "people.jsonl"}, nil},
+		"a directory":   {&all.File{Path: "people/"}, []string{"path: path is a directory (write path: people.jsonl)"}},
+		"its own other": {&all.File{Path: "a.journal"}, []string{"path: path ends in .journal, which is the name of the file's own journal (write path: people.jsonl)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, f := range c.options.Validate() {
+				got = append(got, fmt.Sprintf("%s: %s (%s)", strings.Join(f.Key, "."), f.Message, f.Hint))
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestForOneTenant(t *testing.T) {
+	t.Parallel()
+	shared := &all.SCIM{URL: "https://{tenant}.example.com/{tenant}", PageSize: 7}
+	if got, want := shared.For("contoso"), (&all.SCIM{URL: "https://contoso.example.com/contoso", PageSize: 7}); !cmp.Equal(got, all.Options(want)) {
+		t.Errorf("got %+v", got)
+	}
+	if shared.URL != "https://{tenant}.example.com/{tenant}" {
+		t.Errorf("the shared options became %q", shared.URL)
+	}
+	if got := (&all.File{Path: "/data/{tenant}.jsonl"}).For("contoso").(*all.File).Path; got != "/data/contoso.jsonl" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestOpenFile(t *testing.T) {
+	t.Parallel()
+	people := filepath.Join(t.TempDir(), "people.jsonl")
+	a, err := (&all.File{Path: people}).Open(all.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Create(t.Context(), target.User, []target.Attribute{{Path: path(t, "userName"), Value: "ada"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.(target.Closer).Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(people); err != nil || !strings.Contains(string(text), `"userName":"ada"`) {
+		t.Errorf("the file holds %q (%v)", text, err)
+	}
+}
+
+// A real server over TLS with its own certificate, and a token that is changed under way.
+func TestOpenSCIM(t *testing.T) {
+	t.Parallel()
+	server := scimtest.Elimity(t, scimtest.Options{TLS: true})
+	token := write(t, filepath.Join(t.TempDir(), "token"), server.Token+"\n")
+	a, err := (&all.SCIM{URL: server.URL + "/", CAFile: server.CAFile, Auth: all.SCIMAuth{BearerTokenFile: token}}).Open(all.Env{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func() error {
+		_, err := a.Find(t.Context(), target.User, path(t, "userName"), "ada")
+		return err
+	}
+	if err := find(); err != nil {
+		t.Fatalf("with the right token: %v", err)
+	}
+	write(t, token, "no longer good")
+	if err := find(); target.CodeOf(err) != target.Unauthorized {
+		t.Errorf("with a wrong token: %v", err)
+	} else if strings.Contains(err.Error(), "no longer good") {
+		t.Errorf("the error tells the token: %v", err)
+	}
+	// As Kubernetes and careful people rotate: another file, moved into the place of the old.
+	if err := os.Rename(write(t, token+".new", server.Token), token); err != nil {
+		t.Fatal(err)
+	}
+	if err := find(); err != nil {
+		t.Errorf("with the right token again: %v", err)
+	}
+	if err := os.Remove(token); err != nil {
+		t.Fatal(err)
+	}
+	if err := find(); target.CodeOf(err) != target.Unauthorized || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("without the file: %v", err)
+	}
+}
+
+// Each form of auth and each setting arrives on the wire.
+func TestOpenSCIMAuthorizes(t *testing.T) {
+	t.Parallel()
+	secretFile := write(t, filepath.Join(t.TempDir(), "secret"), "from file\r\n")
+	basic := func(password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+password))
+	}
+	app := &fakeApp{}
+	for want, auth := range map[string]all.SCIMAuth{
+		"":                 {},
+		"Bearer in config": {BearerToken: "in config"},
+		"Bearer from file": {BearerTokenFile: secretFile},
+		basic("in config"): {Basic: &all.SCIMBasic{Username: "user", Password: "in config"}},
+		basic("from file"): {Basic: &all.SCIMBasic{Username: "user", PasswordFile: secretFile}},
+		"Bearer issued to client/from file for [a b]": {OAuth2: &all.SCIMOAuth2{
+			TokenURL: "https://login.example.com/token", ClientID: "client", ClientSecretFile: secretFile, Scope: "a  b",
+		}},
+	} {
+		a, err := (&all.SCIM{URL: "https://app.example.com/v2", Auth: auth, Dialect: "entra-legacy"}).Open(all.Env{Base: app, Version: "1.2.3"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Find(t.Context(), target.User, path(t, "userName"), "ada"); err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		last := app.last()
+		if got := last.Header.Get("Authorization"); got != want {
+			t.Errorf("authorized with %q, want %q", got, want)
+		}
+		if agent := last.Header.Get("User-Agent"); !strings.Contains(agent, "1.2.3") {
+			t.Errorf("User-Agent %q does not tell the version", agent)
+		}
+	}
+}
+
+func TestOpenSCIMSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for want, o := range map[string]*all.SCIM{
+		"url":     {URL: "scim.example.com"},
+		"ca_file": {URL: "https://scim.example.com", CAFile: filepath.Join(t.TempDir(), "missing.pem")},
+		"dialect": {URL: "https://scim.example.com", Dialect: "klingon"},
+	} {
+		if _, err := o.Open(all.Env{}); err == nil || !strings.HasPrefix(err.Error(), "open scim target: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to name %s", err, want)
+		}
+	}
+}
+
+// fakeApp answers in process: tokens at /token, and to everything else an empty list.
+type fakeApp struct {
+	mu      sync.Mutex // guards request
+	request *http.Request
+}
+
+func (f *fakeApp) last() *http.Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.request
+}
+
+func (f *fakeApp) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if r.URL.Path == "/token" {
+		id, secret, ok := r.BasicAuth()
+		if !ok {
+			r.ParseForm()
+			id, secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+		} else {
+			r.ParseForm()
+			secret = strings.ReplaceAll(secret, "+", " ")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"issued to %s/%s for %v","token_type":"bearer","expires_in":3600}`, id, secret, strings.Fields(r.PostForm.Get("scope")))
+	} else {
+		f.mu.Lock()
+		f.request = r
+		f.mu.Unlock()
+		w.Header().Set("Content-Type", "application/scim+json")
+		io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)
+	}
+	return w.Result(), nil
+}

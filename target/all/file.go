@@ -1,0 +1,31 @@
+package all
+
+import (
+	"strings"
+
+	"entrasync/target"
+	"entrasync/target/file"
+)
+
+// File are the options of a JSON Lines file.
+type File struct {
+	Path string `yaml:"path" format:"path" required:"true" doc:"The file, one user or group a line. {tenant} stands for the tenant's name."`
+}
+
+// Validate implements [Options].
+func (o *File) Validate() []Fault {
+	var c check
+	switch {
+	case strings.HasSuffix(o.Path, "/"):
+		c.fault("path", "is a directory", "write path: people.jsonl")
+	case strings.HasSuffix(o.Path, ".journal"):
+		c.fault("path", "ends in .journal, which is the name of the file's own journal", "write path: people.jsonl")
+	}
+	return c
+}
+
+// For implements [Options].
+func (o *File) For(tenant string) Options { return &File{Path: fill(o.Path, tenant)} }
+
+// Open implements [Options].
+func (o *File) Open(Env) (target.Adapter, error) { return file.New(file.Config{Path: o.Path}) }
