@@ -57,7 +57,8 @@ type application struct {
 
 // A servicePrincipal is an application in a tenant: what admin consent makes.
 type servicePrincipal struct {
-	app     *application
+	clientID, name string
+
 	object  *object
 	granted []string
 	pending int // token requests that still fail because consent spreads
@@ -145,22 +146,27 @@ func (t *Tenant) App(spec AppSpec) (AppSpec, graphsync.ID) {
 	return spec, t.Consent(spec.ClientID)
 }
 
+// registration returns a copy of an app registration.
+func (s *Server) registration(clientID string) application {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.registered(clientID)
+}
+
 // Consent does what an administrator's consent does: it makes the service principal, unless
 // there is one, and grants the permissions the registration asks for at this time, in place of
 // those granted before. It returns the service principal's id.
 func (t *Tenant) Consent(clientID string) graphsync.ID {
-	t.s.mu.Lock()
-	app := t.s.registered(clientID)
-	t.s.mu.Unlock()
+	app := t.s.registration(clientID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.consent(app, 0)
 }
 
-func (t *Tenant) consent(app *application, delay int) graphsync.ID {
+func (t *Tenant) consent(app application, delay int) graphsync.ID {
 	p := t.principal(app.ClientID)
 	if p == nil {
-		p = &servicePrincipal{app: app, roles: app.Roles, object: t.add(servicePrincipalSchema, Props{
+		p = &servicePrincipal{clientID: app.ClientID, name: app.Name, roles: app.Roles, object: t.add(servicePrincipalSchema, Props{
 			"id":                        newID(t.id.String(), "servicePrincipal", app.ClientID),
 			"accountEnabled":            true,
 			"appDisplayName":            app.Name,
@@ -183,7 +189,7 @@ func (t *Tenant) consent(app *application, delay int) graphsync.ID {
 // principal returns the service principal of an app, also a removed one, or nil.
 func (t *Tenant) principal(clientID string) *servicePrincipal {
 	for _, p := range t.principals {
-		if strings.EqualFold(p.app.ClientID, clientID) {
+		if strings.EqualFold(p.clientID, clientID) {
 			return p
 		}
 	}
@@ -253,7 +259,7 @@ func (p *servicePrincipal) role(value string) graphsync.ID {
 			return r.ID
 		}
 	}
-	panic(fmt.Sprintf("graphtest: app %s has no role %q", p.app.Name, value))
+	panic(fmt.Sprintf("graphtest: app %s has no role %q", p.name, value))
 }
 
 // Assign gives a user, group or service principal a role of the app by its value, or default
@@ -271,15 +277,15 @@ func (t *Tenant) assign(p *servicePrincipal, principal *object, role graphsync.I
 			return a.id
 		}
 	}
-	return t.appendRow(p, principal, role)
+	return t.appendRow(p, principal, role, t.s.opts.Now())
 }
 
 // appendRow is assign for those known to be new.
-func (t *Tenant) appendRow(p *servicePrincipal, principal *object, role graphsync.ID) string {
+func (t *Tenant) appendRow(p *servicePrincipal, principal *object, role graphsync.ID, at time.Time) string {
 	p.made++
 	sum := sha256.Sum256([]byte(p.object.id.String() + principal.id.String() + role.String() + strconv.Itoa(p.made)))
 	id := base64.RawURLEncoding.EncodeToString(sum[:])
-	p.rows = append(p.rows, assignment{id, p.made, principal, role, t.s.opts.Now().Unix()})
+	p.rows = append(p.rows, assignment{id, p.made, principal, role, at.Unix()})
 	return id
 }
 

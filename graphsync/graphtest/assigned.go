@@ -11,7 +11,7 @@ import (
 func (t *Tenant) findPrincipal(key string) *servicePrincipal {
 	appID, byApp := strings.CutPrefix(key, "appId=")
 	for _, p := range t.principals {
-		if !p.removed && (byApp && strings.EqualFold(p.app.ClientID, appID) || !byApp && strings.EqualFold(p.object.id.String(), key)) {
+		if !p.removed && (byApp && strings.EqualFold(p.clientID, appID) || !byApp && strings.EqualFold(p.object.id.String(), key)) {
 			return p
 		}
 	}
@@ -80,8 +80,7 @@ func (c *call) listServicePrincipals() (*Answer, *graphError) {
 		l.count = 0
 	}
 	for i, p := range t.principals {
-		id := p.object.id.String()
-		if p.removed || l.filter != nil && !l.filter.holds(map[string]string{"appId": p.app.ClientID, "displayName": p.object.text("displayName"), "id": id}[l.filter.Property]) {
+		if p.removed || l.filter != nil && !l.filter.holds(p.object.column(l.filter.Property)) {
 			continue
 		}
 		if counting {

@@ -216,27 +216,33 @@ func (t *Tenant) Update(id graphsync.ID, props Props) {
 func (t *Tenant) Set(id graphsync.ID, name string, value any) { t.Update(id, Props{name: value}) }
 
 func (t *Tenant) update(o *object, props Props) {
-	names := make([]string, 0, len(props))
-	for name := range props {
-		if name != "id" {
-			names = append(names, name)
+	var others []string // directory extensions: their order is the order they are registered in
+	for name, value := range props {
+		if o.schema.find(name) >= 0 {
+			t.setProperty(o, name, value)
+		} else if name != "id" {
+			others = append(others, name)
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		index, p := t.property(o.schema, name, props[name])
-		var value string
-		var err error
-		if name == "onPremisesExtensionAttributes" {
-			value, err = o.extensionAttributes(index, props[name])
-		} else {
-			value, err = p.encode(props[name])
-		}
-		if err != nil {
-			panic("graphtest: " + err.Error())
-		}
-		t.put(o, index, value)
+	slices.Sort(others)
+	for _, name := range others {
+		t.setProperty(o, name, props[name])
 	}
+}
+
+func (t *Tenant) setProperty(o *object, name string, given any) {
+	index, p := t.property(o.schema, name, given)
+	var value string
+	var err error
+	if name == "onPremisesExtensionAttributes" {
+		value, err = o.extensionAttributes(index, given)
+	} else {
+		value, err = p.encode(given)
+	}
+	if err != nil {
+		panic("graphtest: " + err.Error())
+	}
+	t.put(o, index, value)
 }
 
 // property finds a property by name; a directory extension is registered by its first value.

@@ -261,10 +261,14 @@ func (g *generator) teams() {
 	}
 }
 
+func (g *generator) row(principal *object, role graphsync.ID) {
+	g.t.appendRow(g.app, principal, role, g.hired)
+}
+
 // assign gives roles: to departments by their groups, and to some people directly.
 func (g *generator) assign() {
 	if len(g.app.roles) == 0 {
-		g.app.roles = completeRoles(g.app.app.ClientID, DefaultRoles())
+		g.app.roles = completeRoles(g.app.clientID, DefaultRoles())
 	}
 	var roles []graphsync.ID
 	for _, r := range g.app.roles {
@@ -277,9 +281,9 @@ func (g *generator) assign() {
 	for at, group := range g.t.groups.entries {
 		if name := group.text("displayName"); group.last == uint32(at+1) {
 			if i, ok := byName[name]; ok {
-				g.t.appendRow(g.app, group, role(i))
+				g.row(group, role(i))
 			} else if name == "Managers" {
-				g.t.appendRow(g.app, group, role(1))
+				g.row(group, role(1))
 			}
 		}
 	}
@@ -287,15 +291,15 @@ func (g *generator) assign() {
 		for rank, o := range people {
 			switch {
 			case rank == 0:
-				g.t.appendRow(g.app, o, role(0))
+				g.row(o, role(0))
 			case byName[units[at].name] == 0 && rank%5 == 2:
-				g.t.appendRow(g.app, o, role(2))
+				g.row(o, role(2))
 			}
 		}
 	}
 	for i, o := range g.guests {
 		if i%3 == 0 {
-			g.t.appendRow(g.app, o, role(3))
+			g.row(o, role(3))
 		}
 	}
 }

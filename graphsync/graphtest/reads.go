@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (t *Tenant) lookup(s *schema, key string) *object {
 	return nil
 }
 
-// resource is an object with the selected properties; what was never set is null, or an empty
+// write renders an object with the selected properties; what was never set is null, or an empty
 // collection, outside of delta.
 func (t *Tenant) write(out *bytes.Buffer, o *object, sel *selection, head string) {
 	out.WriteString("{" + head + `"id":"` + o.id.String() + `"`)
@@ -275,6 +276,64 @@ func (s shapes) write(out *bytes.Buffer, o *object) {
 		sel = &selection{}
 	}
 	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.schema.odataType+`",`)
+}
+
+func (c *call) listUsers() (*Answer, *graphError)  { return c.listAll(userSchema) }
+func (c *call) listGroups() (*Answer, *graphError) { return c.listAll(groupSchema) }
+
+// listAll answers a collection with all that is live, in the order of last change.
+func (c *call) listAll(s *schema) (*Answer, *graphError) {
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, cur, err := c.list(s.collection, s.collection, 100, 999, "$select", "$top", "$filter", "$count")
+	if err != nil {
+		return nil, err
+	}
+	if l.filter == nil {
+		names := []string{"id", "displayName", "mail", "mailNickname", "userPrincipalName", "givenName", "surname", "department", "employeeId"}
+		names = slices.DeleteFunc(names, func(name string) bool { return name != "id" && s.find(name) < 0 })
+		if l.filter, err = c.filter(names, names[1:]); err != nil {
+			return nil, err
+		}
+	}
+	counting, err := c.counting()
+	if err != nil {
+		return nil, err
+	}
+	sel, err := t.selection(s, l.names, false)
+	if err != nil {
+		return nil, err
+	}
+	if counting {
+		l.count = 0
+	}
+	for at, o := range t.feed(s).entries {
+		if o.last != uint32(at+1) || o.state != live || l.filter != nil && !l.filter.holds(o.column(l.filter.Property)) {
+			continue
+		}
+		if counting {
+			l.count++
+		}
+		if at < int(cur.At) || l.full {
+			if l.full && !counting {
+				break
+			}
+			continue
+		}
+		if out := l.row(at + 1); out != nil {
+			t.write(out, o, sel, "")
+		}
+	}
+	return l.answer(), nil
+}
+
+// column is a string property or the id.
+func (o *object) column(name string) string {
+	if name == "id" {
+		return o.id.String()
+	}
+	return o.text(name)
 }
 
 func (c *call) listDeletedUsers() (*Answer, *graphError)  { return c.listDeleted(userSchema) }

@@ -48,12 +48,17 @@ func routes() []route {
 	return []route{
 		{"GET", "users/delta", readUsers, 1, (*call).usersDelta},
 		{"GET", "groups/delta", readGroups, 1, (*call).groupsDelta},
+		{"GET", "users", readUsers, 2, (*call).listUsers},
 		{"GET", "users/{}", readUsers, 1, (*call).getUser},
 		{"GET", "users/{}/manager", readUsers, 1, (*call).getManager},
 		{"GET", "users/{}/appRoleAssignments", readGrants, 2, (*call).listAppRoleAssignments},
+		{"GET", "groups", readGroups, 1, (*call).listGroups},
 		{"GET", "groups/{}", readGroups, 1, (*call).getGroup},
 		{"GET", "groups/{}/members", readMembers, 3, (*call).listMembers},
 		{"GET", "servicePrincipals", readApps, 1, (*call).listServicePrincipals},
+		{"GET", "servicePrincipals/delta", readApps, 1, (*call).notEmulated},
+		{"GET", "directoryObjects/delta", readAny, 1, (*call).notEmulated},
+		{"POST", "$batch", readAny, 1, (*call).notEmulated},
 		{"GET", "servicePrincipals/{}", readApps, 1, (*call).getServicePrincipal},
 		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, (*call).listAppRoleAssignedTo},
 		{"GET", "directory/deletedItems/microsoft.graph.user", readUsers, 1, (*call).listDeletedUsers},
@@ -131,6 +136,12 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 		return nil, refuse(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
 	}
 	return nil, badRequest("Resource not found for the segment '%s'.", unknownSegment(given))
+}
+
+// notEmulated is for what Graph documents and this emulator lacks, so that nobody takes its
+// refusal for Graph's.
+func (c *call) notEmulated() (*Answer, *graphError) {
+	return nil, refuse(http.StatusNotImplemented, "notImplemented", "The emulator does not offer %s. Graph does.", c.r.URL.Path)
 }
 
 func insufficient() *graphError {

@@ -1,10 +1,8 @@
 package graphtest
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +15,15 @@ type schema struct {
 	properties []property
 	outside    []string // documented, but not in the store that delta reads
 	relations  []string // what delta may select besides properties
+	index      map[string]int
+}
+
+func (s schema) indexed() *schema {
+	s.index = make(map[string]int, len(s.properties))
+	for i, p := range s.properties {
+		s.index[p.name] = i
+	}
+	return &s
 }
 
 // A property is declared by its position in a schema, which is also the order of output.
@@ -38,7 +45,7 @@ const (
 	number
 )
 
-// parse reads "name:kind*" words: kind b(oolean), d(ate), s(trings), o(bject), O(bjects),
+// properties reads "name:kind*" words: kind b(oolean), d(ate), s(trings), o(bject), O(bjects),
 // n(umber), text when left out; * marks what is returned without $select.
 func properties(words string) []property {
 	kinds := map[string]valueKind{"": text, "b": boolean, "d": date, "s": texts, "o": complexType, "O": complexTypes, "n": number}
@@ -52,7 +59,7 @@ func properties(words string) []property {
 }
 
 // resources/user (2026-07-03): the default set and those "returned only on $select".
-var userSchema = &schema{
+var userSchema = schema{
 	odataType:  "#microsoft.graph.user",
 	collection: "users",
 	properties: properties(`businessPhones:s* displayName* givenName* jobTitle* mail* mobilePhone* officeLocation*
@@ -69,10 +76,10 @@ var userSchema = &schema{
 	outside: strings.Fields(`signInActivity mailboxSettings cloudLicensing deviceEnrollmentLimit print aboutMe birthday
 		hireDate interests mySite pastProjects preferredName responsibilities schools skills customSecurityAttributes`),
 	relations: []string{"manager"},
-}
+}.indexed()
 
 // resources/group (2026-06-26).
-var groupSchema = &schema{
+var groupSchema = schema{
 	odataType:  "#microsoft.graph.group",
 	collection: "groups",
 	properties: properties(`deletedDateTime:d* classification* createdDateTime:d* creationOptions:s* description* displayName*
@@ -85,10 +92,10 @@ var groupSchema = &schema{
 	outside: strings.Fields(`allowExternalSenders autoSubscribeNewMembers hideFromAddressLists hideFromOutlookClients
 		isSubscribedByMail unseenCount isArchived`),
 	relations: []string{"members", "owners"},
-}
+}.indexed()
 
 // resources/servicePrincipal.
-var servicePrincipalSchema = &schema{
+var servicePrincipalSchema = schema{
 	odataType:  "#microsoft.graph.servicePrincipal",
 	collection: "servicePrincipals",
 	properties: properties(`deletedDateTime:d* accountEnabled:b* alternativeNames:s* appDescription* appDisplayName* appId*
@@ -97,10 +104,10 @@ var servicePrincipalSchema = &schema{
 		replyUrls:s* servicePrincipalNames:s* servicePrincipalType* signInAudience* tags:s* tokenEncryptionKeyId*
 		appRoles:O* oauth2PermissionScopes:O* keyCredentials:O* passwordCredentials:O* info:o* samlSingleSignOnSettings:o*
 		addIns:O* resourceSpecificApplicationPermissions:O* verifiedPublisher:o* applicationTemplateId*`),
-}
+}.indexed()
 
 // resources/organization; only what describes the tenant itself.
-var organizationSchema = &schema{
+var organizationSchema = schema{
 	odataType:  "#microsoft.graph.organization",
 	collection: "organization",
 	properties: properties(`deletedDateTime:d* businessPhones:s* city* country* countryLetterCode* createdDateTime:d*
@@ -108,19 +115,22 @@ var organizationSchema = &schema{
 		postalCode* preferredLanguage* securityComplianceNotificationMails:s* securityComplianceNotificationPhones:s* state*
 		street* technicalNotificationMails:s* tenantType* assignedPlans:O* privacyProfile:o* provisionedPlans:O* verifiedDomains:O*
 		directorySizeQuota:o onPremisesSyncStatus:O partnerTenantType`),
-}
+}.indexed()
 
 // resources/appRoleAssignment.
-var assignmentSchema = &schema{
+var assignmentSchema = schema{
 	odataType:  "#microsoft.graph.appRoleAssignment",
 	collection: "appRoleAssignments",
 	properties: properties(`deletedDateTime:d* appRoleId* createdDateTime:d* principalDisplayName* principalId* principalType*
 		resourceDisplayName* resourceId*`),
-}
+}.indexed()
 
 // find returns a property's position, or -1.
 func (s *schema) find(name string) int {
-	return slices.IndexFunc(s.properties, func(p property) bool { return p.name == name })
+	if i, ok := s.index[name]; ok {
+		return i
+	}
+	return -1
 }
 
 // extensionName is a directory extension: extension_, the app id without dashes, the name.
@@ -160,8 +170,10 @@ func (p property) encode(value any) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("%T %v is no value of property %s", value, value, p.name)
 	}
-	encoded, err := json.Marshal(value)
-	return string(encoded), err
+	if s, ok := value.(string); ok && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }) {
+		return `"` + s + `"`, nil
+	}
+	return string(encodeJSON(value)), nil
 }
 
 // extension returns the property of a directory extension whose first value is given.
