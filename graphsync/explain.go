@@ -39,6 +39,8 @@ func explainAADSTS(number int) (explanation, bool) {
 		return explanation{CredentialInvalid, "the certificate's signature was not accepted", "upload this certificate to the app registration, or use the key of one that is there and has not expired"}, true
 	case 700024:
 		return explanation{CredentialInvalid, "the signed assertion is outside its time of validity", "set this machine's clock (NTP)"}, true
+	case 700211, 700213:
+		return explanation{Configuration, "the app registration does not trust this workload identity's token", "add a federated credential with the token's issuer and subject to the app registration"}, true
 	case 90002:
 		return explanation{TenantUnknown, "there is no such tenant", "check the tenant id, and that cloud names the tenant's own cloud"}, true
 	case 90038, 900382, 900432:

@@ -2,6 +2,7 @@ package msgraph
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"entrasync/graphsync"
@@ -83,4 +84,11 @@ func (s *Source) checkNext(next, current string) error {
 	return s.cloud.CheckLink(next)
 }
 
-func named(op operation, err error) error { return fmt.Errorf("%s: %w", op.name, err) }
+// named says in an error what was being done.
+func named(op operation, err error) error {
+	if e := (*graphsync.Error)(nil); errors.As(err, &e) {
+		e.Op = op.name
+		return err
+	}
+	return fmt.Errorf("%s: %w", op.name, err)
+}

@@ -192,3 +192,11 @@ func explained(t *testing.T, err error, class graphsync.Class) *graphsync.Error 
 }
 
 func ago(d time.Duration) time.Time { return time.Now().Add(-d) }
+
+func quoteJSON(s string) string {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(quoted)
+}

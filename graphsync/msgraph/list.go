@@ -18,6 +18,7 @@ import (
 type list struct {
 	next, delta string
 	count       int64 // @odata.count, -1 when absent
+	entries     int
 }
 
 // decodeList reads an OData collection, handing each element of its value to entry, which
@@ -50,7 +51,7 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 		}
 		seen[key] = true
 		if key == "value" && dec.PeekKind() == '[' {
-			if err := readElements(dec, entry); err != nil {
+			if l.entries, err = readElements(dec, entry); err != nil {
 				return l, notJSON(err)
 			}
 			continue
@@ -93,17 +94,17 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 	return l, nil
 }
 
-func readElements(dec *jsontext.Decoder, entry func(*jsontext.Decoder) error) error {
+func readElements(dec *jsontext.Decoder, entry func(*jsontext.Decoder) error) (n int, err error) {
 	if _, err := dec.ReadToken(); err != nil {
-		return err
+		return 0, err
 	}
-	for dec.PeekKind() != ']' {
+	for ; dec.PeekKind() != ']'; n++ {
 		if err := entry(dec); err != nil {
-			return err
+			return n, err
 		}
 	}
-	_, err := dec.ReadToken()
-	return err
+	_, err = dec.ReadToken()
+	return n, err
 }
 
 // undocumented is JSON that says something Graph does not document.

@@ -74,7 +74,7 @@ func explainNetwork(host string, err error) *graphsync.Error {
 	case errors.As(err, &verify), errors.As(err, &unknownCA), errors.As(err, &invalidCert):
 		e.Message = fmt.Sprintf("the TLS certificate of %s is not trusted: %v", host, err)
 		e.Hint = "if a proxy inspects TLS, or the host has its own authority, put that authority's certificate in a PEM file and name it in SSL_CERT_FILE"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.Message, e.Hint = host+" does not speak TLS", "check cloud and the proxy settings"
 	case errors.As(err, &dns):
 		e.Message, e.Hint = fmt.Sprintf("the name %s cannot be resolved", dns.Name), reach

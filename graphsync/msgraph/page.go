@@ -1,6 +1,7 @@
 package msgraph
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,10 +74,14 @@ const (
 )
 
 func (d *pageDecoder) name(quoted []byte) *name {
-	if n := d.names[string(quoted)]; n != nil {
+	key := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(key, '\\') >= 0 {
+		key = []byte(text(quoted))
+	}
+	if n := d.names[string(key)]; n != nil {
 		return n
 	}
-	n := &name{text: text(quoted)}
+	n := &name{text: string(key)}
 	switch {
 	case n.text == "id":
 		n.role = identity
@@ -91,7 +96,7 @@ func (d *pageDecoder) name(quoted []byte) *name {
 	case !strings.Contains(n.text, "@") && n.text != "members":
 		n.role = property
 	}
-	d.names[string(quoted)] = n
+	d.names[n.text] = n
 	return n
 }
 
@@ -100,6 +105,7 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 	d.entries++
 	change := graphsync.Change{Kind: d.kind}
 	firstProperty, firstMember, skipped := len(d.properties), len(d.members), len(d.page.Skipped)
+	start := dec.InputOffset()
 	var id []byte
 	fault := ""
 	if dec.PeekKind() != '{' {
@@ -166,6 +172,12 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 		d.properties, d.members, d.page.Skipped = d.properties[:firstProperty], d.members[:firstMember], d.page.Skipped[:skipped]
 		d.skip(id, fault)
 		return nil
+	}
+	if len(d.page.Changes) == 0 {
+		// Entries of a page are alike: the first tells what room the others take.
+		alike := min(len(dec.UnreadBuffer())/int(dec.InputOffset()-start)+1, 1000)
+		d.page.Changes = make([]graphsync.Change, 0, alike)
+		d.properties = slices.Grow(d.properties, alike*len(d.properties))
 	}
 	change.Properties = slices.Clip(d.properties[firstProperty:])
 	change.Members = slices.Clip(d.members[firstMember:])

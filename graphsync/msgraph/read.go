@@ -110,13 +110,11 @@ func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([
 	var rows, counted int64 = 0, -1
 	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (list, func() error, error) {
 		var page []graphsync.Assignment
-		read := int64(0)
 		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
 			raw, err := dec.ReadValue()
 			if err != nil {
 				return err
 			}
-			read++
 			a, provisioned, err := decodeAssignment(raw)
 			if provisioned {
 				page = append(page, a)
@@ -124,7 +122,7 @@ func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([
 			return err
 		})
 		return l, func() error {
-			rows += read
+			rows += int64(l.entries)
 			if counted < 0 {
 				counted = l.count
 			}
@@ -212,11 +210,14 @@ func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]g
 	})
 }
 
+// maxEmpty is the number of empty pages in a row taken for an endless collection.
+const maxEmpty = 100
+
 // pages reads a collection to its end. decode may run several times for a page that comes
 // in broken; the function it returns runs once, when the page is whole.
 func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
 	decode func(body []byte) (list, func() error, error)) error {
-	seen := map[string]bool{}
+	seen, empty := map[string]bool{}, 0
 	for {
 		var l list
 		var accept func() error
@@ -236,8 +237,11 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 		if l.next == "" {
 			return nil
 		}
-		if seen[l.next] {
-			return named(op, undocumented("the nextLink leads to a page that was read before"))
+		if empty++; l.entries > 0 {
+			empty = 0
+		}
+		if seen[l.next] || empty == maxEmpty {
+			return named(op, undocumented("the pages have no end: a nextLink leads back, or page after page is empty"))
 		}
 		seen[l.next] = true
 		if info, err = next(l.next); err != nil {
