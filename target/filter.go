@@ -46,7 +46,7 @@ func (n conjunction) match(v any) bool { return n.left.match(v) && n.right.match
 func (n conjunction) equals() []comparison {
 	return append(n.left.equals(), n.right.equals()...)
 }
-func (n conjunction) String() string { return "(" + n.left.String() + " and " + n.right.String() + ")" }
+func (n conjunction) String() string { return n.left.String() + " and " + n.right.String() }
 
 type disjunction struct{ left, right node }
 
@@ -81,7 +81,7 @@ func (n comparison) String() string {
 	if n.op == "pr" {
 		return n.ref.key() + " pr"
 	}
-	value, _ := json.Marshal(n.value) // one of four plain types
+	value, _ := json.Marshal(n.emitted()) // one of four plain types
 	return n.ref.key() + " " + n.op + " " + string(value)
 }
 

@@ -31,6 +31,10 @@ func ParsePath(text string) (Path, error) {
 // String returns the path as it was written.
 func (p Path) String() string { return p.text }
 
+// Canonical returns the path as it goes over the wire: without a core schema's URN, and with
+// the boolean of primary eq "True" as a boolean.
+func (p Path) Canonical() string { return p.ref.key() }
+
 // Schema returns the URN of the extension the attribute belongs to, "" for a core attribute.
 func (p Path) Schema() string { return p.ref.schema }
 
@@ -50,7 +54,7 @@ func (p Path) Whole() Path {
 }
 
 // Equal reports whether two paths name the same attribute, however they are written.
-func (p Path) Equal(q Path) bool { return strings.EqualFold(p.ref.key(), q.ref.key()) }
+func (p Path) Equal(q Path) bool { return strings.EqualFold(p.Canonical(), q.Canonical()) }
 
 // Get returns the value at the path in a resource as decoded from JSON, nil when there is
 // none. A filter chooses the first element it matches; a sub-attribute of a list without a

@@ -181,6 +181,9 @@ func TestPathEqual(t *testing.T) {
 	if path(t, `emails[type eq "work"].value`).Equal(path(t, `emails[type eq "home"].value`)) {
 		t.Error("work and home are equal")
 	}
+	if got := path(t, `urn:ietf:params:scim:schemas:core:2.0:User:roles[Primary EQ "True" and  type eq "x"].value`).Canonical(); got != `roles[Primary eq true and type eq "x"].value` {
+		t.Errorf("canonical form is %s", got)
+	}
 	if got := path(t, enterprise+`:x[type eq "a"].value`).Whole().String(); got != enterprise+":x" {
 		t.Errorf("whole attribute is %s", got)
 	}

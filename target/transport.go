@@ -42,6 +42,9 @@ type TransportConfig struct {
 
 const maxRedirects = 5
 
+// ErrTooLarge is the cause of an error about an answer larger than MaxBody.
+var ErrTooLarge = errors.New("answer too large")
+
 // A Transport paces, authorizes and repeats the requests to one application, for all who
 // send to it. It is an [http.RoundTripper] that returns answers read to their end.
 //
@@ -284,7 +287,7 @@ func (t *Transport) read(req *http.Request, answer *http.Response, credential st
 	if int64(len(body)) > t.maxBody {
 		return &Error{
 			Code: Rejected, Status: answer.StatusCode, Unsure: writes(req),
-			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page size",
+			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page size", Err: ErrTooLarge,
 		}
 	}
 	body = t.auth.redact(body, credential, answer.StatusCode >= 300)

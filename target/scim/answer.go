@@ -1,0 +1,179 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"entrasync/target"
+)
+
+// An answer is a 2xx answer. object is nil when it had no body, or an empty object for one.
+type answer struct {
+	status  int
+	header  http.Header
+	object  map[string]any
+	version string
+}
+
+// decode judges an answer. Servers send any content type, or none; SCIM is known by content.
+func decode(c call, status int, header http.Header, body []byte) (*answer, error) {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if status < 200 || status > 299 {
+		return nil, refusal(c, status, header, body)
+	}
+	ans := &answer{status: status, header: header, version: header.Get("ETag")}
+	if len(body) == 0 {
+		return ans, nil
+	}
+	var value any
+	err := json.Unmarshal(body, &value)
+	object, ok := value.(map[string]any)
+	if err != nil || !ok || !looksLikeSCIM(object) {
+		return nil, notSCIM(c, status, body, object)
+	}
+	if len(object) > 0 {
+		ans.object = object
+	}
+	return ans, nil
+}
+
+// looksLikeSCIM accepts what servers really send: resources without schemas, lists without
+// anything but a number. An empty object says nothing and is taken for no body.
+func looksLikeSCIM(object map[string]any) bool {
+	if len(object) == 0 {
+		return true
+	}
+	if hasError(object) {
+		return false
+	}
+	for _, name := range []string{"id", "schemas", "Resources", "totalResults"} {
+		if member(object, name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// hasError tells an error in a good answer's clothes: Casdoor sends 200 {"status":"error"},
+// others a SCIM error with the status inside only.
+func hasError(object map[string]any) bool {
+	if s, ok := member(object, "status").(string); ok && strings.EqualFold(s, "error") {
+		return true
+	}
+	return strings.Contains(schemasOf(object), "messages:2.0:Error")
+}
+
+func schemasOf(object map[string]any) string {
+	list, _ := member(object, "schemas").([]any)
+	var all []string
+	for _, s := range list {
+		if s, ok := s.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// member returns an object's member by its name in any case, as attribute names are
+// (RFC 7643, section 2.1).
+func member(object map[string]any, name string) any {
+	if v, ok := object[name]; ok {
+		return v
+	}
+	for key, v := range object {
+		if len(key) == len(name) && strings.EqualFold(key, name) {
+			return v
+		}
+	}
+	return nil
+}
+
+// text returns a string, or the digits of a number: ids and statuses come as both.
+func text(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64)
+	}
+	return ""
+}
+
+func number(value any) (int, bool) {
+	switch value := value.(type) {
+	case float64:
+		return int(value), value >= 0 && value < 1e9
+	case string:
+		n, err := strconv.Atoi(value)
+		return n, err == nil && n >= 0
+	}
+	return 0, false
+}
+
+// resource makes a resource of an object, nil when it has no id.
+func resource(kind target.Kind, object map[string]any, etag string) *target.Resource {
+	id := text(member(object, "id"))
+	if id == "" {
+		return nil
+	}
+	if meta, ok := member(object, "meta").(map[string]any); ok {
+		if v := text(member(meta, "version")); v != "" && etag == "" {
+			etag = v
+		}
+	}
+	return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Attributes: object, Version: etag}
+}
+
+func (ans *answer) resource(kind target.Kind) *target.Resource {
+	if ans.object == nil {
+		return nil
+	}
+	return resource(kind, ans.object, ans.version)
+}
+
+// located returns the id at the end of the Location header, for answers without a body.
+func (ans *answer) located(kind target.Kind) string {
+	u, err := url.Parse(ans.header.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	dir, escaped := path.Split(strings.TrimRight(u.EscapedPath(), "/"))
+	id, err := url.PathUnescape(escaped)
+	if err != nil || !strings.HasSuffix(strings.TrimRight(dir, "/"), endpoint(kind)) {
+		return ""
+	}
+	return id
+}
+
+// A listing is one page of resources.
+type listing struct {
+	resources []target.Resource
+	came      int // entries on the page, also those that are no resources
+	total     int // -1 when not said
+	next      string
+}
+
+func (ans *answer) listing(c call, kind target.Kind) (*listing, error) {
+	total, counted := number(member(ans.object, "totalResults"))
+	list, listed := member(ans.object, "Resources").([]any)
+	if !counted && !listed {
+		return nil, notSCIM(c, ans.status, nil, ans.object)
+	}
+	l := &listing{came: len(list), total: -1, next: text(member(ans.object, "nextCursor"))}
+	if counted {
+		l.total = total
+	}
+	l.resources = make([]target.Resource, 0, len(list))
+	for _, entry := range list {
+		object, _ := entry.(map[string]any)
+		if r := resource(kind, object, ""); r != nil {
+			l.resources = append(l.resources, *r)
+		}
+	}
+	return l, nil
+}

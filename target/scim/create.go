@@ -1,0 +1,112 @@
+package scim
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"entrasync/target"
+)
+
+// Create implements [target.Adapter].
+func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
+	op := opName("create", kind)
+	ans, err := a.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.document(kind, attributes)})
+	if err != nil {
+		a.indexes[kind].forget() // whoever looks now must not be shown what was before
+		if e := blamed(err, attributes); e != nil {
+			return nil, e
+		}
+		return nil, err
+	}
+	if r := ans.resource(kind); r != nil {
+		return r, nil
+	}
+	if id := ans.located(kind); id != "" {
+		return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Version: ans.version}, nil
+	}
+	return a.created(ctx, op, kind, attributes)
+}
+
+// created looks up the id of a resource that was made without telling it.
+func (a *Adapter) created(ctx context.Context, op string, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
+	a.indexes[kind].forget()
+	for _, name := range []string{"externalId", "userName", "displayName"} {
+		for _, attribute := range attributes {
+			value, ok := attribute.Value.(string)
+			if !ok || value == "" || attribute.Path.Canonical() != name {
+				continue
+			}
+			if found, err := a.Find(ctx, kind, attribute.Path, value); err == nil && len(found) == 1 {
+				return &found[0], nil
+			}
+		}
+	}
+	return nil, &target.Error{
+		Op: op, Code: target.Unavailable, Unsure: true,
+		Message: "the application did not say the id of what it made, and it cannot be found yet",
+	}
+}
+
+// document makes a new resource's JSON, with only the schemas that it uses.
+func (a *Adapter) document(kind target.Kind, attributes []target.Attribute) map[string]any {
+	doc := map[string]any{}
+	for _, attribute := range attributes {
+		attribute = a.wired(attribute)
+		if attribute.Value != nil {
+			attribute.Path.Set(doc, attribute.Value)
+		}
+	}
+	// One mail address is the primary one; AWS insists, and Entra sends it.
+	if emails, ok := doc["emails"].([]any); ok && len(emails) == 1 {
+		if email, ok := emails[0].(map[string]any); ok && email["primary"] == nil {
+			email["primary"] = true
+		}
+	}
+	schemas := []any{coreSchema(kind)}
+	if kind == target.Group {
+		for _, urn := range a.cfg.GroupSchemas {
+			schemas = append(schemas, urn)
+		}
+		if a.cfg.Dialect == EntraLegacy || a.cfg.Dialect == Entra2020 {
+			schemas = append(schemas, entraGroup)
+		}
+	}
+	doc["schemas"] = withExtensions(schemas, doc, attributes)
+	return doc
+}
+
+// withExtensions adds the URNs of the attributes' extensions that the document has.
+func withExtensions(schemas []any, doc map[string]any, attributes []target.Attribute) []any {
+	var urns []string
+	for _, attribute := range attributes {
+		urn := attribute.Path.Schema()
+		if urn == "" || member(doc, urn) == nil || slices.Contains(urns, urn) {
+			continue
+		}
+		if !slices.ContainsFunc(schemas, func(s any) bool { return strings.EqualFold(text(s), urn) }) {
+			urns = append(urns, urn)
+		}
+	}
+	slices.Sort(urns)
+	for _, urn := range urns {
+		schemas = append(schemas, urn)
+	}
+	return schemas
+}
+
+// Delete implements [target.Adapter]. Servers that answer a second deletion with an error of
+// their own are asked whether the resource is gone.
+func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
+	_, err := a.send(ctx, call{op: opName("delete", ref.Kind), method: http.MethodDelete, path: []string{endpoint(ref.Kind), ref.ID}})
+	if err == nil || missing(err) {
+		return nil
+	}
+	if statusOf(err) >= 500 && ctx.Err() == nil {
+		if _, gone := a.Get(ctx, ref); missing(gone) {
+			return nil
+		}
+	}
+	return err
+}

@@ -1,0 +1,208 @@
+package scim
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"entrasync/target"
+)
+
+// providerLife is how long what an application says of itself is believed.
+const providerLife = time.Hour
+
+// A provider is what ServiceProviderConfig says, as far as it is acted on. Its flags for PATCH
+// and filters are reported only: servers are wrong about both in both directions.
+type provider struct {
+	found         bool
+	patch, filter bool
+	maxResults    int
+	cursor        bool // pages by cursor (RFC 9865, section 4)
+}
+
+// provider reads ServiceProviderConfig, which may be missing, refused or rubbish; then the
+// defaults hold that nearly every server keeps to.
+func (a *Adapter) provider(ctx context.Context) *provider {
+	a.learned.mu.Lock()
+	known, at := a.learned.provider, a.learned.providerAt
+	a.learned.mu.Unlock()
+	if known != nil && time.Since(at) < providerLife {
+		return known
+	}
+	p := &provider{patch: true, filter: true}
+	for _, name := range []string{"ServiceProviderConfig", "ServiceProviderConfigs"} {
+		ans, err := a.send(ctx, call{op: "read service provider configuration", method: http.MethodGet, path: []string{name}})
+		if err != nil && statusOf(err) != http.StatusNotFound {
+			break
+		}
+		if err != nil || ans.object == nil {
+			continue
+		}
+		p.read(ans.object)
+		break
+	}
+	if ctx.Err() == nil {
+		a.learned.mu.Lock()
+		a.learned.provider, a.learned.providerAt = p, time.Now()
+		a.learned.mu.Unlock()
+	}
+	return p
+}
+
+func (p *provider) read(object map[string]any) {
+	if list, ok := member(object, "Resources").([]any); ok && len(list) > 0 { // some wrap it in a list
+		object, _ = list[0].(map[string]any)
+	}
+	section := func(name string) map[string]any {
+		m, _ := member(object, name).(map[string]any)
+		return m
+	}
+	supported := func(name string, otherwise bool) bool {
+		if b, ok := member(section(name), "supported").(bool); ok {
+			return b
+		}
+		return otherwise
+	}
+	p.found = true
+	p.patch, p.filter = supported("patch", true), supported("filter", true)
+	p.maxResults, _ = number(member(section("filter"), "maxResults"))
+	pagination := section("pagination")
+	p.cursor, _ = member(pagination, "cursor").(bool)
+	if n, ok := number(member(pagination, "maxPageSize")); ok && n > 0 {
+		p.maxResults = n
+	}
+}
+
+// Probe implements [target.Adapter]. It asks for a user nobody can have, which proves address,
+// credential and protocol at once, as Entra's connection test does.
+func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path) (*target.Profile, error) {
+	provider := a.provider(ctx)
+	profile := &target.Profile{
+		Kinds: map[target.Kind]bool{target.User: true, target.Group: true},
+		Patch: provider.patch, Filter: true, PageSize: provider.maxResults,
+		Unknown: map[string]bool{},
+	}
+	note := func(format string, args ...any) { profile.Notes = append(profile.Notes, fmt.Sprintf(format, args...)) }
+	if !provider.found {
+		note("it has no ServiceProviderConfig that could be read; PATCH and filters are taken to work")
+	}
+	strangers, err := a.probeUsers(ctx)
+	switch {
+	case err == nil && !strangers:
+	case err == nil:
+		profile.Filter = false
+		note("it ignores filters and answers with everyone; all accounts are read once in a cycle to find one")
+	case refusesFilter(err):
+		profile.Filter = false
+		note("it refuses a filter by userName; all accounts are read once in a cycle to find one")
+		if err := a.probeList(ctx, target.User); err != nil {
+			return nil, noService(err)
+		}
+	default:
+		return nil, noService(err)
+	}
+	if err := a.probeList(ctx, target.Group); err != nil {
+		if target.CodeOf(err).Stops() && statusOf(err) == http.StatusUnauthorized || ctx.Err() != nil {
+			return nil, err
+		}
+		profile.Kinds[target.Group] = false
+		if len(paths[target.Group]) > 0 {
+			note("it does not offer groups: %v", err)
+		}
+	}
+	a.probeSchemas(ctx, paths, profile, note)
+	return profile, nil
+}
+
+// noService turns "no such address" into what it means for the whole target.
+func noService(err error) error {
+	if statusOf(err) != http.StatusNotFound {
+		return err
+	}
+	return &target.Error{
+		Op: "probe", Code: target.NotSCIM, Status: http.StatusNotFound,
+		Message: "there is no SCIM service at this address (404)", Hint: "check the path of the target's url; it often ends in /scim/v2", Err: err,
+	}
+}
+
+// probeUsers asks for a userName that is random; strangers means that somebody came.
+func (a *Adapter) probeUsers(ctx context.Context) (strangers bool, err error) {
+	c := call{
+		op: "probe", method: http.MethodGet, path: []string{"Users"},
+		query: []string{param("filter", "userName eq "+quote("entrasync-probe-"+rand.Text()))},
+	}
+	ans, err := a.send(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	page, err := ans.listing(c, target.User)
+	return err == nil && page.came > 0, err
+}
+
+func (a *Adapter) probeList(ctx context.Context, kind target.Kind) error {
+	c := call{op: "probe", method: http.MethodGet, path: []string{endpoint(kind)}, query: []string{"startIndex=1", "count=1"}}
+	if kind == target.Group {
+		c.query = append(c.query, "excludedAttributes=members")
+	}
+	ans, err := a.send(ctx, c)
+	if err != nil {
+		return err
+	}
+	_, err = ans.listing(c, kind)
+	return err
+}
+
+// probeSchemas flags mapped attributes that the application's schemas do not have.
+func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]target.Path, profile *target.Profile, note func(string, ...any)) {
+	c := call{op: "read schemas", method: http.MethodGet, path: []string{"Schemas"}}
+	ans, err := a.send(ctx, c)
+	if err != nil {
+		return
+	}
+	known := attributesOf(ans.object)
+	for _, kind := range []target.Kind{target.User, target.Group} {
+		core := strings.ToLower(coreSchema(kind))
+		if known[core] == nil {
+			continue // it does not describe this kind at all
+		}
+		for _, path := range paths[kind] {
+			schema, name := strings.ToLower(path.Schema()), strings.ToLower(path.Name())
+			if schema == "" {
+				schema = core
+			}
+			switch {
+			case known[schema] == nil:
+				profile.Unknown[path.String()] = true
+				note("its schemas do not have %s, which %s belongs to", path.Schema(), path)
+			case schema == core && (name == "externalid" || name == "id" || name == "schemas" || name == "meta"):
+				// common attributes are not part of a schema (RFC 7643, section 3.1)
+			case !known[schema][name]:
+				profile.Unknown[path.String()] = true
+				note("its schemas do not have the attribute %s", path)
+			}
+		}
+	}
+}
+
+// attributesOf returns the names of each schema's attributes, in lower case.
+func attributesOf(object map[string]any) map[string]map[string]bool {
+	known := map[string]map[string]bool{}
+	list, _ := member(object, "Resources").([]any)
+	for _, entry := range list {
+		schema, _ := entry.(map[string]any)
+		attributes, _ := member(schema, "attributes").([]any)
+		id := strings.ToLower(text(member(schema, "id")))
+		if id == "" || len(attributes) == 0 {
+			continue
+		}
+		known[id] = map[string]bool{}
+		for _, attribute := range attributes {
+			m, _ := attribute.(map[string]any)
+			known[id][strings.ToLower(text(member(m, "name")))] = true
+		}
+	}
+	return known
+}

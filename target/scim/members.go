@@ -1,0 +1,281 @@
+package scim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"entrasync/target"
+)
+
+// hopeless is after how many refused members, with none taken, it is not the members.
+const hopeless = 10
+
+// A membership is one change of a group.
+type membership struct {
+	id     string
+	remove bool
+}
+
+// A roster is one call of ChangeMembers while it finds out what the application takes.
+type roster struct {
+	a       *Adapter
+	group   target.Ref
+	taken   int
+	refused []target.MemberError
+
+	undoubling bool
+}
+
+// ChangeMembers implements [target.MemberWriter]. Changes go in batches. One that is refused
+// is halved until the members are known that it is about, or until it is small enough.
+func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remove []string) ([]target.MemberError, error) {
+	var changes []membership
+	for _, id := range remove {
+		changes = append(changes, membership{id: id, remove: true})
+	}
+	for _, id := range add {
+		changes = append(changes, membership{id: id})
+	}
+	r := &roster{a: a, group: group}
+	if a.learned.knows(noPatch, target.Group, "") || a.cfg.Replace {
+		return nil, a.putMembers(ctx, group, changes)
+	}
+	for len(changes) > 0 {
+		batch := changes[:min(len(changes), a.learned.limit(a.cfg.MembersPerPatch))]
+		if err := r.apply(ctx, batch); err != nil {
+			if len(r.refused) == 0 && r.taken == 0 && statusOf(err) != http.StatusNotFound && noPatchAt(err) {
+				return nil, a.putMembers(ctx, group, changes)
+			}
+			return r.refused, err
+		}
+		changes = changes[len(batch):]
+	}
+	if a.cfg.VerifyWrites {
+		return r.verify(ctx, add, remove)
+	}
+	return r.refused, nil
+}
+
+// apply writes changes, in halves where they are refused together.
+func (r *roster) apply(ctx context.Context, changes []membership) error {
+	err := r.patch(ctx, changes)
+	if err == nil {
+		r.taken += len(changes)
+		return nil
+	}
+	switch statusOf(err) {
+	case http.StatusNotFound:
+		if _, gone := r.a.Get(ctx, r.group); gone != nil {
+			return gone // the group, not a member
+		}
+	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity,
+		http.StatusRequestEntityTooLarge, http.StatusInternalServerError:
+	default:
+		return err
+	}
+	if len(changes) == 1 {
+		return r.refuse(ctx, changes[0], err)
+	}
+	half := len(changes) / 2
+	before := len(r.refused)
+	if err := r.apply(ctx, changes[:half]); err != nil {
+		return err
+	}
+	if err := r.apply(ctx, changes[half:]); err != nil {
+		return err
+	}
+	if before == len(r.refused) { // each half is good: it was the size
+		r.a.learned.setLimit(max(half, 1))
+	}
+	return nil
+}
+
+// refuse judges a single change that was refused. imulab answers a removal with an error
+// although it is done, and removing who is not there is success.
+func (r *roster) refuse(ctx context.Context, change membership, err error) error {
+	if change.remove {
+		if t := typeOf(err); t == noTarget || statusOf(err) == http.StatusNotFound {
+			r.taken++
+			return nil
+		}
+		if ids, ok, readErr := r.a.Members(ctx, r.group); readErr == nil && ok && !slices.Contains(ids, change.id) {
+			r.taken++
+			return nil
+		}
+	}
+	r.refused = append(r.refused, target.MemberError{ID: change.id, Err: err})
+	if r.taken == 0 && len(r.refused) >= hopeless {
+		return err
+	}
+	return nil
+}
+
+// patch sends membership changes: additions in one operation, an operation for each removal,
+// because servers differ on anything shorter.
+func (r *roster) patch(ctx context.Context, changes []membership) error {
+	var ops []operation
+	var added []any
+	for _, change := range changes {
+		switch {
+		case !change.remove:
+			added = append(added, map[string]any{"value": change.id})
+		case r.a.cfg.Dialect == EntraLegacy:
+			ops = append(ops, operation{Op: "remove", Path: "members", Value: []any{map[string]any{"value": change.id}}})
+		default:
+			ops = append(ops, operation{Op: "remove", Path: "members[value eq " + quote(change.id) + "]"})
+		}
+	}
+	if len(added) > 0 {
+		ops = append(ops, operation{Op: "add", Path: "members", Value: added})
+	}
+	ans, err := r.a.send(ctx, call{
+		op: "change members of group", method: http.MethodPatch, path: []string{"Groups", r.group.ID}, fixed: true,
+		body: patchBody{Schemas: []string{patchOp}, Operations: r.a.inDialect(ops)},
+	})
+	if err != nil {
+		return err
+	}
+	if len(added) > 0 && ans.object != nil {
+		r.a.noteMembers(ans.object, true)
+		return r.undouble(ctx, ans.object, changes)
+	}
+	return nil
+}
+
+// undouble puts right that SCIMMY and scimply list a member twice who was there already: in
+// one PATCH, so that nobody is out of the group in between.
+func (r *roster) undouble(ctx context.Context, group map[string]any, changes []membership) error {
+	list, _ := member(group, "members").([]any)
+	times := map[string]int{}
+	for _, m := range list {
+		times[memberID(m)]++
+	}
+	var again []membership
+	for _, change := range changes {
+		if !change.remove && times[change.id] > 1 {
+			again = append(again, membership{id: change.id, remove: true})
+		}
+	}
+	if len(again) == 0 || r.undoubling {
+		return nil
+	}
+	for _, change := range again {
+		again = append(again, membership{id: change.id})
+	}
+	r.undoubling = true
+	defer func() { r.undoubling = false }()
+	return r.patch(ctx, again)
+}
+
+// verify reads a group back, where the application shows its members.
+func (r *roster) verify(ctx context.Context, add, remove []string) ([]target.MemberError, error) {
+	ids, ok, err := r.a.Members(ctx, r.group)
+	if err != nil || !ok {
+		return r.refused, err
+	}
+	there := map[string]bool{}
+	for _, id := range ids {
+		there[id] = true
+	}
+	silent := func(id, what string) {
+		if !slices.ContainsFunc(r.refused, func(e target.MemberError) bool { return e.ID == id }) {
+			r.refused = append(r.refused, target.MemberError{ID: id, Err: &target.Error{
+				Op: "change members of group", Code: target.Rejected, Message: "the application answered that it is done but did not " + what + " the member",
+			}})
+		}
+	}
+	for _, id := range add {
+		if !there[id] {
+			silent(id, "add")
+		}
+	}
+	for _, id := range remove {
+		if there[id] {
+			silent(id, "remove")
+		}
+	}
+	return r.refused, nil
+}
+
+// putMembers writes the whole group for applications without PATCH, if it shows its members.
+func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []membership) error {
+	_, err := a.replace(ctx, group, func(doc map[string]any) error {
+		list, shown := member(doc, "members").([]any)
+		if !shown && !a.learned.knows(showsMembers, target.Group, "") {
+			return &target.Error{
+				Op: "change members of group", Code: target.Unsupported,
+				Message: "the application takes groups as a whole only and does not show their members, so that writing one could empty it",
+			}
+		}
+		for _, change := range changes {
+			list = slices.DeleteFunc(list, func(m any) bool { return memberID(m) == change.id })
+			if !change.remove {
+				list = append(list, map[string]any{"value": change.id})
+			}
+		}
+		for name := range doc {
+			if name != "members" && len(name) == len("members") && member(map[string]any{name: true}, "members") != nil {
+				delete(doc, name)
+			}
+		}
+		doc["members"] = append([]any{}, list...)
+		return nil
+	})
+	if err == nil {
+		a.learned.learn(noPatch, target.Group, "")
+	}
+	return err
+}
+
+// Members implements [target.MemberReader]. A group without a members attribute is empty only
+// where other groups have shown theirs; a list that stays empty after somebody was added is
+// hidden.
+func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, ok bool, err error) {
+	r, err := a.read(ctx, call{op: "read members of group", method: http.MethodGet, path: []string{"Groups", group.ID}}, group)
+	if err != nil {
+		return nil, false, err
+	}
+	list, listed := member(r.Attributes, "members").([]any)
+	a.noteMembers(r.Attributes, false)
+	shown := a.learned.knows(showsMembers, target.Group, "")
+	if len(list) == 0 && (a.learned.knows(hidesMembers, target.Group, "") && !shown || !listed && !shown) {
+		return nil, false, nil
+	}
+	seen := map[string]bool{}
+	ids = []string{}
+	for _, m := range list {
+		id := memberID(m)
+		if id == "" {
+			return nil, false, &target.Error{Op: "read members of group", Code: target.Rejected, Message: "a member has no id", Err: errors.New("member without value")}
+		}
+		if !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids, true, nil
+}
+
+// noteMembers learns from a group whether members are shown; added says that somebody was
+// added just before.
+func (a *Adapter) noteMembers(object map[string]any, added bool) {
+	list, _ := member(object, "members").([]any)
+	switch {
+	case len(list) > 0:
+		a.learned.learn(showsMembers, target.Group, "")
+	case added:
+		a.learned.learn(hidesMembers, target.Group, "")
+	}
+}
+
+func memberID(m any) string {
+	switch m := m.(type) {
+	case string:
+		return m
+	case map[string]any:
+		return text(member(m, "value"))
+	}
+	return ""
+}

@@ -1,0 +1,123 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"entrasync/target"
+)
+
+// A call is one request in SCIM's terms.
+type call struct {
+	op      string // for errors: "create user", ...
+	method  string
+	path    []string // segments below the base, not escaped
+	query   []string // name=value, escaped by param
+	body    any
+	version string // If-Match, "" for none
+	fixed   bool   // sending it twice leads to the same
+}
+
+// param escapes a query parameter as servers understand it: a space as %20, since not all
+// read + as one.
+func param(name, value string) string {
+	return name + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+// errNoID is the cause of refusing an id that would lead to another address.
+var errNoID = errors.New("not an id")
+
+func (a *Adapter) url(c call) (*url.URL, error) {
+	u := *a.base
+	u.Path = strings.TrimRight(u.Path, "/")
+	escaped := strings.TrimRight(a.base.EscapedPath(), "/")
+	for _, segment := range c.path {
+		if segment == "" || segment == "." || segment == ".." {
+			return nil, &target.Error{Code: target.Rejected, Message: "the id is empty or a path, and cannot be asked for", Err: errNoID}
+		}
+		u.Path += "/" + segment
+		escaped += "/" + url.PathEscape(segment)
+	}
+	u.RawPath = escaped
+	if query := strings.Join(c.query, "&"); query != "" {
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += query
+	}
+	return &u, nil
+}
+
+// send makes a call. An answer that is not 2xx is an error; one that is not SCIM too.
+func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
+	u, err := a.url(c)
+	if err != nil {
+		return nil, withOp(err, c.op)
+	}
+	var body []byte
+	if c.body != nil {
+		if body, err = encode(c.body); err != nil {
+			return nil, &target.Error{Op: c.op, Code: target.Rejected, Message: "a value cannot be written as JSON", Err: err}
+		}
+	}
+	req := (&http.Request{Method: c.method, URL: u, Header: http.Header{}}).WithContext(ctx)
+	req.Header.Set("Accept", "application/scim+json, application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/scim+json")
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if c.version != "" {
+		req.Header.Set("If-Match", c.version)
+	}
+	if c.fixed {
+		req.Header["Idempotency-Key"] = nil
+	}
+	resp, err := a.transport.RoundTrip(req)
+	if err != nil {
+		return nil, withOp(err, c.op)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, withOp(err, c.op)
+	}
+	return decode(c, resp.StatusCode, resp.Header, text)
+}
+
+// encode writes JSON without escaping <, > and &, which naive filters compare as they come.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
+
+func quote(text string) string {
+	b, _ := encode(text) // a string
+	return string(b)
+}
+
+// withOp says in which operation an error happened.
+func withOp(err error, op string) error {
+	var e *target.Error
+	if !errors.As(err, &e) {
+		return &target.Error{Op: op, Code: target.Unavailable, Message: "the answer could not be read", Err: err}
+	}
+	if e.Op != "" {
+		return err
+	}
+	named := *e
+	named.Op = op
+	return &named
+}
+
+func opName(verb string, kind target.Kind) string { return verb + " " + string(kind) }
