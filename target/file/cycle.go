@@ -65,8 +65,15 @@ func (a *Adapter) open(writing bool) error {
 		return err
 	}
 	if a.log != nil {
-		if err := errors.Join(a.log.flush(), a.log.replay(s)); err != nil {
+		if err := a.log.flush(); err != nil {
 			return err
+		}
+		if empty, err := a.log.empty(); err != nil {
+			return err
+		} else if !empty {
+			if err := a.log.replay(s); err != nil {
+				return err
+			}
 		}
 	}
 	a.store, a.seen = s, now

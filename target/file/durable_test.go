@@ -274,6 +274,39 @@ func TestAFileThatCannotBeWrittenSaysSo(t *testing.T) {
 	}
 }
 
+// A full disk: the call says that it may or may not have happened, memory falls back to what
+// the disk has, and when there is room again all goes on.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "people.jsonl")
+	a := open(t, path)
+	create(t, a, "ada")
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/dev/full", path+".journal"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := a.Create(t.Context(), target.User, attrs(t, "userName", "bob"))
+	var e *target.Error
+	if !errors.As(err, &e) || e.Code != target.Unavailable || !e.Unsure || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("create on a full disk: %v", err)
+	}
+	if err := os.Remove(path + ".journal"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ada"}, names(t, a)); diff != "" {
+		t.Errorf("after the failure (-want +got):\n%s", diff)
+	}
+	create(t, a, "bob")
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(lines(t, path)); n != 2 {
+		t.Errorf("the file has %d lines, want 2", n)
+	}
+}
+
 func BenchmarkCreate(b *testing.B) {
 	for _, workers := range []int{2, 8, 32} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {

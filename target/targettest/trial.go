@@ -191,7 +191,7 @@ func (t *trial) members(group target.Ref) (ids []string, ok bool, err error) {
 			}
 		}
 		slices.Sort(ids)
-		return ids, true, nil
+		return slices.Compact(ids), true, nil // some servers list a member twice
 	}
 	reader, can := t.a.(target.MemberReader)
 	if !can {
