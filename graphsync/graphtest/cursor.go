@@ -26,6 +26,7 @@ type cursor struct {
 	Select []string       `json:"s,omitempty"` // nil is the default set
 	IDs    []graphsync.ID `json:"i,omitempty"` // $filter=id eq
 	Since  uint32         `json:"v,omitempty"` // what the client has from rounds before
+	Start  uint32         `json:"b,omitempty"` // where the feed stood when the client began to have anything
 	At     uint32         `json:"p,omitempty"` // entries of the feed done with in this round
 	Member int            `json:"m,omitempty"` // member entries of the object there done with
 	Top    int            `json:"k,omitempty"`

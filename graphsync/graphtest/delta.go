@@ -41,7 +41,7 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 	w.cur.Nonce = 0
 	if w.done() {
 		link, option = `,"@odata.deltaLink":`, "$deltatoken"
-		w.cur.Since, w.cur.At, w.cur.Member = w.feed.version(), w.feed.version(), 0
+		w.cur.Since, w.cur.Start, w.cur.At, w.cur.Member = w.feed.version(), w.feed.version(), w.feed.version(), 0
 	}
 	w.feed.sealed = max(w.feed.sealed, w.cur.At)
 	w.out.WriteString(link)
@@ -80,10 +80,10 @@ func (c *call) deltaCursor(s *schema) (*cursor, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	cur := &cursor{Tenant: c.tenant.id, Query: s.collection, Select: names, IDs: ids}
+	cur := &cursor{Tenant: c.tenant.id, Query: s.collection, Select: names, IDs: ids,
+		Start: c.tenant.feed(s).version()}
 	if c.query.Get("$deltatoken") == "latest" {
-		cur.At = c.tenant.feed(s).version()
-		cur.Since = cur.At
+		cur.Since, cur.At = cur.Start, cur.Start
 	}
 	return cur, nil
 }
@@ -140,7 +140,8 @@ func (w *walk) run() {
 func (w *walk) object(o *object) bool {
 	since := w.cur.Since
 	if o.state != live {
-		if o.stateAt > since && since > 0 {
+		// A first round tells of none but those who went while it was being read.
+		if o.stateAt > w.cur.Start {
 			w.removed(o)
 		}
 		return true
@@ -154,7 +155,7 @@ func (w *walk) object(o *object) bool {
 	if m == nil || !w.sel.members {
 		m = &membership{}
 	} else {
-		first = m.next(max(m.since(since), w.cur.Member), since)
+		first = m.next(max(m.since(since), w.cur.Member), w.cur.Start)
 	}
 	changed := fresh || w.cur.Member > 0 || first < len(m.entries) || w.sel.manager && o.manager != nil && o.manager.version > since ||
 		slices.ContainsFunc(o.props, func(p prop) bool { return p.version > since && w.sel.has(p.index) })
@@ -170,7 +171,7 @@ func (w *walk) object(o *object) bool {
 		if w.cur.Member == 0 {
 			w.properties(o, since, fresh)
 		}
-		first = w.members(m, first, since)
+		first = w.members(m, first)
 		w.out.WriteByte('}')
 		w.objects--
 		w.cur.Member = first // not 0 again: what follows are parts
@@ -225,10 +226,10 @@ func (w *walk) properties(o *object, since uint32, fresh bool) {
 
 // members writes one members@delta array, from entry first on, and returns where it stopped. A
 // large group takes several: the same id recurs on a page and on later ones, as in Graph.
-func (w *walk) members(m *membership, first int, since uint32) int {
+func (w *walk) members(m *membership, first int) int {
 	room := min(w.links, max(w.t.s.opts.MembersPageSize/2, 1))
 	opened := false
-	for ; first < len(m.entries) && room > 0; first = m.next(first+1, since) {
+	for ; first < len(m.entries) && room > 0; first = m.next(first+1, w.cur.Start) {
 		e := m.entries[first]
 		if !opened {
 			w.out.WriteString(`,"members@delta":[`)

@@ -32,11 +32,11 @@ func (m *membership) since(version uint32) int {
 	return sort.Search(len(m.entries), func(i int) bool { return m.entries[i].version > version })
 }
 
-// next returns the first entry from index i on that tells something new to a client that has
-// all up to version since: the last one of its member, and no removal for a new client.
-func (m *membership) next(i int, since uint32) int {
+// next returns the first entry from index i on that is worth telling: the last one of its
+// member, and no removal up to version start, of which the client does not know.
+func (m *membership) next(i int, start uint32) int {
 	for ; i < len(m.entries); i++ {
-		if e := m.entries[i]; m.last[e.member] == uint32(i) && (!e.removed || since > 0) {
+		if e := m.entries[i]; m.last[e.member] == uint32(i) && (!e.removed || e.version > start) {
 			break
 		}
 	}
