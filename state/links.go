@@ -60,20 +60,32 @@ func (tx *Tx) PutLink(sync string, l Link) error {
 	if l.Kind == 0 || l.TargetID == "" {
 		return fmt.Errorf("put link of %s %s: it needs a kind and a target id", l.Kind, l.Source)
 	}
-	if err := tx.DeleteLink(sync, l.Kind, l.Source); err != nil {
+	old, known, err := tx.Link(sync, l.Kind, l.Source)
+	if err != nil {
 		return err
 	}
 	rec, err := tx.encodeLink(l)
 	if err != nil {
 		return fmt.Errorf("put link of %s %s: %w", l.Kind, l.Source, err)
 	}
+	if known {
+		tx.countLink(sync, old, -1)
+		if err := tx.unindex(sync, old, l); err != nil {
+			return err
+		}
+	}
 	if err := tx.put(objectKey(l.Kind, l.Source), rec, bucketSyncs, sync, inLinks); err != nil {
 		return err
 	}
-	if err := tx.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, sync, inTargets); err != nil {
-		return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
+	if source, ok := tx.LinkByTarget(sync, l.Kind, l.TargetID); !ok || source != l.Source {
+		if err := tx.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, sync, inTargets); err != nil {
+			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
+		}
 	}
 	for _, k := range l.Keys {
+		if slices.Contains(old.Keys, k) {
+			continue
+		}
 		if err := tx.put(append(matchKey(l.Kind, k), l.Source[:]...), []byte{}, bucketSyncs, sync, inKeys); err != nil {
 			return err
 		}
@@ -84,24 +96,32 @@ func (tx *Tx) PutLink(sync string, l Link) error {
 
 // DeleteLink forgets a link; none is fine.
 func (tx *Tx) DeleteLink(sync string, kind graphsync.Kind, id graphsync.ID) error {
-	l, ok, err := tx.Link(sync, kind, id)
-	if err != nil || !ok {
+	old, known, err := tx.Link(sync, kind, id)
+	if err != nil || !known {
 		return err
 	}
 	if _, err := tx.drop(objectKey(kind, id), bucketSyncs, sync, inLinks); err != nil {
 		return err
 	}
-	if source, ok := tx.LinkByTarget(sync, kind, l.TargetID); ok && source == id {
-		if _, err := tx.drop(targetKey(kind, l.TargetID), bucketSyncs, sync, inTargets); err != nil {
+	tx.countLink(sync, old, -1)
+	return tx.unindex(sync, old, Link{})
+}
+
+// unindex drops the entries of a link that its successor does not share.
+func (tx *Tx) unindex(sync string, old, next Link) error {
+	if source, ok := tx.LinkByTarget(sync, old.Kind, old.TargetID); ok && source == old.Source && old.TargetID != next.TargetID {
+		if _, err := tx.drop(targetKey(old.Kind, old.TargetID), bucketSyncs, sync, inTargets); err != nil {
 			return err
 		}
 	}
-	for _, k := range l.Keys {
-		if _, err := tx.drop(append(matchKey(kind, k), id[:]...), bucketSyncs, sync, inKeys); err != nil {
+	for _, k := range old.Keys {
+		if slices.Contains(next.Keys, k) {
+			continue
+		}
+		if _, err := tx.drop(append(matchKey(old.Kind, k), old.Source[:]...), bucketSyncs, sync, inKeys); err != nil {
 			return err
 		}
 	}
-	tx.countLink(sync, l, -1)
 	return nil
 }
 
@@ -109,7 +129,7 @@ func (tx *Tx) DeleteLink(sync string, kind graphsync.Kind, id graphsync.ID) erro
 func (tx *Tx) Links(sync string, kind graphsync.Kind, after graphsync.ID) iter.Seq2[Link, error] {
 	return func(yield func(Link, error) bool) {
 		for k, rec := range scan(tx.tree(bucketSyncs, sync, inLinks), []byte{byte(kind)}, objectKey(kind, after)) {
-			if !yield(tx.decodeLink(kind, graphsync.ID(k[1:]), rec)) {
+			if !yield(tx.decodeLink(kind, parseID(k[1:]), rec)) {
 				return
 			}
 		}
@@ -122,7 +142,7 @@ func (tx *Tx) LinkByTarget(sync string, kind graphsync.Kind, targetID string) (g
 	if source == nil {
 		return graphsync.ID{}, false
 	}
-	return graphsync.ID(source), true
+	return parseID(source), true
 }
 
 // CountLinks returns how many links of a kind there are, and how many of them are active.
@@ -135,7 +155,7 @@ func (tx *Tx) SourcesByKey(sync string, kind graphsync.Kind, key MatchKey) []gra
 	var ids []graphsync.ID
 	prefix := matchKey(kind, key)
 	for k := range scan(tx.tree(bucketSyncs, sync, inKeys), prefix, nil) {
-		ids = append(ids, graphsync.ID(k[len(prefix):]))
+		ids = append(ids, parseID(k[len(prefix):]))
 	}
 	return ids
 }
@@ -253,7 +273,7 @@ func (tx *Tx) DeleteAppliedMember(sync string, group, member graphsync.ID) error
 func (tx *Tx) AppliedMembers(sync string, group graphsync.ID) iter.Seq2[graphsync.ID, string] {
 	return func(yield func(graphsync.ID, string) bool) {
 		for k, v := range scan(tx.tree(bucketSyncs, sync, inApplied), group[:], nil) {
-			if !yield(graphsync.ID(k[len(group):]), string(v)) {
+			if !yield(parseID(k[len(group):]), string(v)) {
 				return
 			}
 		}

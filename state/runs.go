@@ -188,6 +188,9 @@ func (s *Space) Put(key, value []byte) error {
 // Get returns the value of a key, nil when there is none.
 func (s *Space) Get(key []byte) []byte { return s.tx.get(key, s.path...) }
 
+// Has reports whether a key is there.
+func (s *Space) Has(key []byte) bool { return s.Get(key) != nil }
+
 // Delete removes a key; none is fine.
 func (s *Space) Delete(key []byte) error {
 	found, err := s.tx.drop(key, s.path...)

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/graphsync/msgraph"
+	"entrasync/reconcile"
+	"entrasync/state"
+	"entrasync/target"
+	"entrasync/target/all"
+)
+
+// A worker is a configuration brought to life: the state, a source per tenant, an adapter per
+// target, and the syncs between them. Parts are made when first needed, so that a command
+// that reads the state alone touches nothing else.
+type worker struct {
+	cfg   *configs.Config
+	log   *slog.Logger
+	store *state.Store
+	syncs []*plannedSync
+
+	graph http.RoundTripper // reaches Graph in tests and demos; nil for the network
+
+	mu      sync.Mutex
+	sources map[string]graphsync.Source // by tenant name
+	targets map[string]target.Adapter   // by target name
+	tenants map[graphsync.ID]*tenantState
+}
+
+// tenantState is a tenant's open state. Runs of one tenant's syncs take turns: they share a
+// snapshot.
+type tenantState struct {
+	*state.Tenant
+	turn chan struct{}
+}
+
+// loadConfig reads the configuration with everything that can be known wrong of it.
+func (a *app) loadConfig() (*configs.Config, []*plannedSync, error) {
+	file, err := configs.Find(a.configFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	var syncs []*plannedSync
+	cfg, err := configs.Load(file,
+		func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = compileSyncs(cfg); return faults },
+		checkTargets,
+	)
+	return cfg, syncs, err
+}
+
+// checkTargets decodes each target's options with the type's own struct.
+func checkTargets(cfg *configs.Config) (faults configs.Faults) {
+	for _, entry := range cfg.Targets {
+		if _, fs := targetOptions(entry.Value); len(fs) > 0 {
+			faults = append(faults, fs...)
+		}
+	}
+	return faults
+}
+
+func targetOptions(t configs.Target) (all.Options, configs.Faults) {
+	fresh, known := all.Types[t.Type]
+	if !known {
+		if t.Type == "" {
+			return nil, nil // configs has said so
+		}
+		names := slices.Sorted(maps.Keys(all.Types))
+		hint := "known types: " + strings.Join(names, ", ")
+		if near := configs.Nearest(t.Type, names); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return nil, configs.Faults{{Position: t.Pos, Key: "targets." + t.Name + ".type", Message: fmt.Sprintf("%q is not a type of target", t.Type), Hint: hint}}
+	}
+	options := fresh()
+	if err := t.Options.Decode(options); err != nil {
+		var faults configs.Faults
+		if errors.As(err, &faults) {
+			return nil, faults
+		}
+		return nil, configs.Faults{{Position: t.Pos, Key: "targets." + t.Name, Message: err.Error()}}
+	}
+	var faults configs.Faults
+	for _, f := range options.Validate() {
+		faults = append(faults, configs.Fault{Position: t.Options.Position(f.Key...), Key: "targets." + t.Name + "." + strings.Join(f.Key, "."), Message: f.Message, Hint: f.Hint})
+	}
+	return options, faults
+}
+
+// open loads the configuration and opens the state.
+func (a *app) open() (*worker, error) {
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	return a.openWith(cfg, syncs, a.logger(slog.LevelWarn))
+}
+
+func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logger) (*worker, error) {
+	store, err := state.Open(cfg.State)
+	if err != nil {
+		return nil, err
+	}
+	return newWorker(cfg, syncs, store, log), nil
+}
+
+// newWorker makes a worker; without a store it serves for tests of connections only.
+func newWorker(cfg *configs.Config, syncs []*plannedSync, store *state.Store, log *slog.Logger) *worker {
+	return &worker{
+		cfg: cfg, log: log, store: store, syncs: syncs,
+		sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{}, tenants: map[graphsync.ID]*tenantState{},
+	}
+}
+
+// Close releases the state.
+func (w *worker) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var errs []error
+	for _, tenant := range w.tenants {
+		errs = append(errs, tenant.Close())
+	}
+	return errors.Join(append(errs, w.store.Close())...)
+}
+
+// selected returns the syncs of the given names, all when there is none.
+func (w *worker) selected(names []string) ([]*plannedSync, error) {
+	if len(names) == 0 {
+		return w.syncs, nil
+	}
+	known := syncNames(w.syncs)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			hint := "syncs of this configuration: " + strings.Join(known, ", ")
+			if near := configs.Nearest(name, known); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return nil, withHint(fmt.Errorf("there is no sync %q", name), hint)
+		}
+	}
+	var out []*plannedSync
+	for _, s := range w.syncs {
+		if slices.Contains(names, s.Name) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// source returns the source of a tenant.
+func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.sources[name]; s != nil {
+		return s, nil
+	}
+	id, err := graphsync.ParseID(tenant.ID)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", name, err)
+	}
+	cloud, err := cloudOf(w.cfg.CloudOf(tenant))
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", name, err)
+	}
+	credential, err := credentialOf(w.cfg.AppOf(tenant))
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", name, err)
+	}
+	s, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log})
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", name, err)
+	}
+	w.sources[name] = s
+	return s, nil
+}
+
+func cloudOf(c configs.Cloud) (graphsync.Cloud, error) {
+	if c.Name != "" {
+		return graphsync.ParseCloud(c.Name)
+	}
+	return graphsync.CustomCloud(c.Authority, c.Graph)
+}
+
+func credentialOf(app *configs.App) (msgraph.Credential, error) {
+	if app == nil {
+		return msgraph.Credential{}, withHint(errors.New("no app registration is configured"), "add an app: section with client_id and client_secret_file")
+	}
+	c := msgraph.Credential{ClientID: app.ClientID}
+	switch {
+	case !app.ClientSecret.IsZero():
+		c.Secret = app.ClientSecret.Read
+	case !app.Certificate.IsZero():
+		c.Certificate = &msgraph.Certificate{File: app.Certificate.File}
+		if !app.CertificatePassword.IsZero() {
+			c.Certificate.Password = app.CertificatePassword.Read
+		}
+	case app.WorkloadIdentity != nil:
+		c.WorkloadIdentity = &msgraph.WorkloadIdentity{TokenFile: app.WorkloadIdentity.TokenFile}
+	case app.ManagedIdentity != nil:
+		c.ManagedIdentity = &msgraph.ManagedIdentity{ClientID: app.ManagedIdentity.ClientID}
+	}
+	return c, nil
+}
+
+// target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
+// target whose options name it has one adapter per tenant.
+func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	section, ok := w.cfg.Targets.Get(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no target %q", name)
+	}
+	options, faults := targetOptions(section)
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	filled := options.For(s.tenantName)
+	key := name
+	if !reflect.DeepEqual(filled, options) {
+		key += "\x00" + s.tenantName
+	}
+	if adapter := w.targets[key]; adapter != nil {
+		return adapter, nil
+	}
+	adapter, err := filled.Open(all.Env{Version: versionText()})
+	if err != nil {
+		return nil, fmt.Errorf("open target %s: %w", name, err)
+	}
+	w.targets[key] = adapter
+	return adapter, nil
+}
+
+// tenant returns a tenant's state, waiting for its turn. release ends the turn.
+func (w *worker) tenant(ctx context.Context, id graphsync.ID) (t *state.Tenant, release func(), err error) {
+	w.mu.Lock()
+	held := w.tenants[id]
+	if held == nil {
+		opened, err := w.store.Tenant(id)
+		if err != nil {
+			w.mu.Unlock()
+			return nil, nil, err
+		}
+		held = &tenantState{Tenant: opened, turn: make(chan struct{}, 1)}
+		w.tenants[id] = held
+	}
+	w.mu.Unlock()
+	select {
+	case held.turn <- struct{}{}:
+		return held.Tenant, func() { <-held.turn }, nil
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// peers are the compiled syncs that read from the same tenant.
+func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string) {
+	for _, s := range w.syncs {
+		if s.Tenant == id {
+			syncs, names = append(syncs, s.Sync), append(names, s.Name)
+		}
+	}
+	return syncs, names
+}
+
+// syncer puts together what a run of one sync needs. It holds the tenant's turn until release.
+func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (*reconcile.Syncer, func(), error) {
+	source, err := w.source(s.tenantName, s.tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	adapter, err := w.target(s.TargetName, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	tenant, release, err := w.tenant(ctx, s.Tenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	peers, names := w.peers(s.Tenant)
+	return &reconcile.Syncer{
+		Sync: s.Sync, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
+		Target: adapter, Log: w.log, Progress: progress, Now: time.Now,
+	}, release, nil
+}
+
+// stateDir is the absolute folder of the state, for messages.
+func stateDir(cfg *configs.Config) string {
+	dir, err := filepath.Abs(cfg.State)
+	if err != nil {
+		return cfg.State
+	}
+	return dir
+}

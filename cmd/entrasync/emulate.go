@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/graphsync/graphtest"
+)
+
+// The tenant and app of the emulator when nothing else is said.
+const (
+	sampleTenant = "11111111-1111-1111-1111-111111111111"
+	sampleClient = "6a1e0000-0000-0000-0000-000000000001"
+	sampleSecret = "emulated-secret"
+)
+
+type emulateFlags struct {
+	listen  string
+	users   int
+	seed    uint64
+	caDir   string
+	tenants int
+}
+
+func (a *app) emulateCommand() *cobra.Command {
+	f := emulateFlags{}
+	cmd := &cobra.Command{
+		Use:   "emulate",
+		Short: "Run the Graph emulator alone",
+		Long: `Serves an emulated Microsoft Entra tenant: token endpoint, Microsoft Graph and admin consent, over
+TLS with its own certificate authority. It prints the configuration to use with it and runs until
+it is interrupted. The sample tenant and its app are always the same; --seed makes other people.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.emulate(cmd.Context(), f) },
+	}
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "loopback address and port; port 0 picks a free one")
+	cmd.Flags().IntVar(&f.users, "users", 50, "people in each tenant")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "makes other people of the same number")
+	cmd.Flags().IntVar(&f.tenants, "tenants", 1, "number of tenants")
+	cmd.Flags().StringVar(&f.caDir, "ca-dir", ".", "folder for the CA certificate")
+	return cmd
+}
+
+func (a *app) emulate(ctx context.Context, f emulateFlags) error {
+	if f.users < 1 || f.tenants < 1 {
+		return fmt.Errorf("--users and --tenants must be at least 1")
+	}
+	server, tenants := sampleServer(f.users, f.seed, f.tenants)
+	running, err := server.Start(f.listen)
+	if err != nil {
+		return err
+	}
+	defer running.Close()
+	ca, err := running.CAFile(f.caDir)
+	if err != nil {
+		return err
+	}
+	if ca, err = filepath.Abs(ca); err != nil {
+		return err
+	}
+	if a.json {
+		ids := make([]string, len(tenants))
+		for i, t := range tenants {
+			ids[i] = t.ID().String()
+		}
+		err = a.printJSON(map[string]any{"format": "entrasync/emulate/1", "cloud": map[string]string{"authority": running.URL, "graph": running.URL},
+			"ca_file": ca, "client_id": sampleClient, "client_secret": sampleSecret, "tenants": ids})
+	} else {
+		fmt.Fprintf(a.out, "# Run entrasync with SSL_CERT_FILE=%s and this configuration:\ncloud: {authority: %q, graph: %q}\napp:\n  client_id: %s\n  client_secret: %s\ntenants:\n",
+			ca, running.URL, running.URL, sampleClient, sampleSecret)
+		for i, t := range tenants {
+			_, err = fmt.Fprintf(a.out, "  %s: {id: %s}\n", tenantName(i), t.ID())
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if file, ok := a.out.(*os.File); ok {
+		_ = file.Sync() // a reader on a pipe wants it now
+	}
+	return running.Serve(ctx)
+}
+
+func tenantName(i int) string {
+	if i == 0 {
+		return "contoso"
+	}
+	return fmt.Sprintf("contoso%d", i+1)
+}
+
+// sampleServer is an emulator with tenants in which the sample app is consented to and people
+// are assigned to it.
+func sampleServer(users int, seed uint64, tenants int) (*graphtest.Server, []*graphtest.Tenant) {
+	server := graphtest.New(graphtest.Options{})
+	server.Register(graphtest.AppSpec{ClientID: sampleClient, Name: "entrasync", Secret: sampleSecret, Roles: graphtest.DefaultRoles()})
+	var made []*graphtest.Tenant
+	for i := range tenants {
+		spec := graphtest.TenantSpec{}
+		if i == 0 {
+			spec.ID = sampleTenant
+		}
+		tenant := server.AddTenant(spec)
+		tenant.Consent(sampleClient)
+		tenant.Populate(graphtest.GenerateOptions{Users: users, Seed: seed + uint64(i), App: sampleClient})
+		made = append(made, tenant)
+	}
+	return server, made
+}

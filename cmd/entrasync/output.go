@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"entrasync/reconcile"
+)
+
+// printJSON prints one document on one line.
+func (a *app) printJSON(document any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(document); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// table prints rows in aligned columns.
+func (a *app) table(header string, rows func(row func(cells ...any))) error {
+	tw := tabwriter.NewWriter(a.out, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.ToUpper(header))
+	rows(func(cells ...any) {
+		for i, cell := range cells {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			fmt.Fprint(tw, printable(fmt.Sprint(cell)))
+		}
+		fmt.Fprintln(tw)
+	})
+	return tw.Flush()
+}
+
+// printable keeps what comes from a directory or an application from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
+// marks are the signs of actions in tables, as a diff has them.
+var marks = map[reconcile.Op]string{
+	reconcile.Create: "+", reconcile.Adopt: "=", reconcile.Update: "~", reconcile.Deactivate: "-",
+	reconcile.Reactivate: "^", reconcile.Delete: "x", reconcile.Members: "±",
+}
+
+var colours = map[reconcile.Op]string{
+	reconcile.Create: "32", reconcile.Adopt: "36", reconcile.Update: "33", reconcile.Deactivate: "31",
+	reconcile.Reactivate: "32", reconcile.Delete: "31", reconcile.Members: "33",
+}
+
+func (a *app) paint(code, text string) string {
+	if !a.colour() {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// printAction prints one step of a plan for people: what, to whom, why, and each value.
+func (a *app) printAction(w io.Writer, action *reconcile.Action) {
+	fmt.Fprintf(w, "  %s %-10s %-5s %s  %s\n", a.paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, printable(action.Key), a.paint("2", "("+printable(action.Why)+")"))
+	for _, change := range action.Changes {
+		switch {
+		case action.Op == reconcile.Create:
+			fmt.Fprintf(w, "      %s: %s\n", change.Attribute, shown(change.New))
+		case change.New == nil:
+			fmt.Fprintf(w, "      %s: %s → (cleared)\n", change.Attribute, shown(change.Old))
+		default:
+			fmt.Fprintf(w, "      %s: %s → %s\n", change.Attribute, shown(change.Old), shown(change.New))
+		}
+	}
+	for _, note := range action.Notes {
+		fmt.Fprintf(w, "      note: %s\n", printable(note))
+	}
+}
+
+func shown(v any) string {
+	if v == nil {
+		return "(none)"
+	}
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Sprint(v)
+	}
+	s := printable(strings.TrimSuffix(text.String(), "\n"))
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return s
+}
+
+// summaryLine says a summary in words, leaving out what is zero.
+func summaryLine(s reconcile.Summary) string {
+	var parts []string
+	add := func(n int, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(s.Create, "to create")
+	add(s.Adopt, "to adopt")
+	add(s.Update, "to update")
+	add(s.Deactivate, "to deactivate")
+	add(s.Reactivate, "to reactivate")
+	add(s.Delete, "to delete")
+	add(s.Members, "groups with member changes")
+	add(s.Held, "held")
+	add(s.Skipped, "skipped")
+	if len(parts) == 0 {
+		return fmt.Sprintf("nothing to do (%d unchanged)", s.Unchanged)
+	}
+	add(s.Unchanged, "unchanged")
+	return strings.Join(parts, ", ")
+}
+
+// progress draws one line on a terminal's standard error: stage, count, rate, time left.
+func (a *app) progress(name string) (report reconcile.Progress, done func()) {
+	if !terminal(a.err) || a.json && terminal(a.out) {
+		return nil, func() {}
+	}
+	var mu sync.Mutex
+	var drawn, began time.Time
+	stage := ""
+	clear := func() { fmt.Fprint(a.err, "\r\x1b[K") }
+	report = func(s reconcile.Step) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := time.Now()
+		if s.Stage != stage {
+			stage, began = s.Stage, now
+		} else if now.Sub(drawn) < 100*time.Millisecond {
+			return
+		}
+		drawn = now
+		line := fmt.Sprintf("%s: %s %d", name, s.Stage, s.Done)
+		if s.Total > 0 {
+			line += fmt.Sprintf("/%d", s.Total)
+		}
+		if s.Pages > 0 && s.Total == 0 {
+			line += fmt.Sprintf(", %d pages", s.Pages)
+		}
+		if spent := now.Sub(began).Seconds(); spent > 0.5 {
+			rate := float64(s.Done) / spent
+			line += fmt.Sprintf(", %.0f/s", rate)
+			if left := s.Total - s.Done; left > 0 && rate > 0 {
+				line += fmt.Sprintf(", %s left", time.Duration(float64(left)/rate*float64(time.Second)).Round(time.Second))
+			}
+		}
+		clear()
+		fmt.Fprint(a.err, line)
+	}
+	return report, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stage != "" {
+			clear()
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"entrasync/configs"
+)
+
+// version is set by the linker (make build); a plain `go build` tells the module's.
+var version = ""
+
+// An app is one invocation: its streams and the options every command has.
+type app struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+	env func(string) (string, bool)
+
+	configFile string
+	json       bool
+	logFormat  string
+	logLevel   string
+}
+
+// main runs one command line and returns its exit code.
+func (a *app) main(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	return exitCode(root.ExecuteContext(ctx), a.err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "entrasync",
+		Short: "Keep an application's accounts in step with Microsoft Entra ID",
+		Long: `entrasync reads users, groups and app-role assignments from Microsoft Entra ID and creates,
+updates, deactivates and reactivates accounts in your applications. It shows what it would do
+before it does it, says why, and never removes anybody because of an error.
+
+New here? Run "entrasync demo": it needs nothing.
+
+` + exitCodesHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default entrasync.yaml, then /etc/entrasync/entrasync.yaml)")
+	flags.BoolVar(&a.json, "json", false, "print JSON")
+	flags.StringVar(&a.logFormat, "log-format", "text", "log format on standard error: text or json")
+	flags.StringVar(&a.logLevel, "log-level", "", "log level: debug, info, warn or error (default warn; info for run)")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.logFormat != "text" && a.logFormat != "json" {
+			return fmt.Errorf("--log-format is %q, want text or json", a.logFormat)
+		}
+		_, err := a.level(slog.LevelWarn)
+		return err
+	}
+	for _, command := range a.commands() {
+		root.AddCommand(command)
+	}
+	return root
+}
+
+// commands lists every command in the order of a first encounter.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.demoCommand(), a.initCommand(), a.checkCommand(), a.planCommand(), a.syncCommand(), a.runCommand(),
+		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(),
+		a.holdsCommand(), a.approveCommand(), a.rejectCommand(),
+		a.emulateCommand(), a.versionCommand(),
+	}
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		if a.json {
+			return a.printJSON(map[string]string{"format": "entrasync/version/1", "version": versionText()})
+		}
+		fmt.Fprintln(a.out, "entrasync", versionText())
+		return nil
+	}}
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return strings.Trim(info.Main.Version, "()")
+	}
+	return "devel"
+}
+
+func (a *app) initCommand() *cobra.Command {
+	force := false
+	cmd := &cobra.Command{Use: "init", Short: "Write a commented starter configuration", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		name := a.configFile
+		if name == "" {
+			name = "entrasync.yaml"
+		}
+		mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
+		if force {
+			mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		}
+		file, err := os.OpenFile(name, mode, 0o600)
+		if os.IsExist(err) {
+			return withHint(fmt.Errorf("%s exists already", name), "choose another name with --config, or overwrite it with --force")
+		}
+		if err != nil {
+			return fmt.Errorf("write starter configuration: %w", err)
+		}
+		_, err = io.WriteString(file, configs.Starter())
+		if cerr := file.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return fmt.Errorf("write starter configuration: %w", err)
+		}
+		fmt.Fprintf(a.err, "Wrote %s. Fill in what it asks for, then: entrasync check\n", name)
+		return nil
+	}}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
+	return cmd
+}
+
+func (a *app) level(fallback slog.Level) (slog.Level, error) {
+	if a.logLevel == "" {
+		return fallback, nil
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return fallback, fmt.Errorf("--log-level is %q, want debug, info, warn or error", a.logLevel)
+	}
+	return level, nil
+}
+
+// logger writes to standard error. Under systemd lines need no time of their own: the journal
+// has it.
+func (a *app) logger(fallback slog.Level) *slog.Logger {
+	level, _ := a.level(fallback)
+	options := &slog.HandlerOptions{Level: level}
+	if _, journal := a.env("JOURNAL_STREAM"); journal {
+		options.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
+			if attr.Key == slog.TimeKey && len(groups) == 0 {
+				return slog.Attr{}
+			}
+			return attr
+		}
+	}
+	if a.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(a.err, options))
+	}
+	return slog.New(slog.NewTextHandler(a.err, options))
+}
+
+// terminal reports whether a stream is a terminal a person looks at.
+func terminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// colour reports whether output may be coloured (https://no-color.org).
+func (a *app) colour() bool {
+	no, set := a.env("NO_COLOR")
+	return terminal(a.out) && !(set && no != "")
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"entrasync/cmd/internal/scheduler"
+	"entrasync/configs"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// slots is how many cycles run at once over all tenants.
+const slots = 8
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run as a service: every sync on its schedule",
+		Long: `Runs a first cycle of every sync at once and then on the schedule. A cycle that is still going
+when its time comes again is skipped, not queued. SIGTERM stops within one request, and the next
+start goes on where this one was; SIGHUP reads the configuration again.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+}
+
+func (a *app) run(ctx context.Context) error {
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		return err
+	}
+	log := a.logger(slog.LevelInfo)
+	w, err := a.openWith(cfg, syncs, log)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	s := &service{app: a, log: log, store: w.store}
+	s.worker.Store(w)
+	return s.run(ctx)
+}
+
+// A service runs the jobs of the present configuration. A reload puts a new worker in its
+// place; cycles that are going on finish with the one they began with.
+type service struct {
+	*app
+	log       *slog.Logger
+	store     *state.Store
+	worker    atomic.Pointer[worker]
+	scheduler *scheduler.Scheduler
+}
+
+func (s *service) run(ctx context.Context) error {
+	watchdog, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		return fmt.Errorf("read systemd's watchdog setting: %w", err)
+	}
+	options := scheduler.Options{Slots: slots, Log: s.log}
+	if watchdog > 0 {
+		options.BeatEvery = watchdog / 3
+		options.Beat = func() { s.notify(daemon.SdNotifyWatchdog) }
+	}
+	s.scheduler = scheduler.New(options)
+	if err := s.schedule(s.worker.Load()); err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	go func() {
+		for {
+			select {
+			case <-hangup:
+				s.reload()
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	s.notify(daemon.SdNotifyReady)
+	s.log.Info("running", "syncs", len(s.worker.Load().syncs), "schedule", s.worker.Load().cfg.Schedule, "state", stateDir(s.worker.Load().cfg))
+	err = s.scheduler.Run(ctx)
+	s.notify(daemon.SdNotifyStopping)
+	s.log.Info("stopped; the next start goes on where this one was")
+	return err
+}
+
+// notify tells systemd, where there is one.
+func (s *service) notify(what string) {
+	if _, err := daemon.SdNotify(false, what); err != nil {
+		s.log.Warn("notify systemd", "state", what, "error", err)
+	}
+}
+
+// reload reads the configuration again. One that does not load changes nothing.
+func (s *service) reload() {
+	s.notify(daemon.SdNotifyReloading)
+	defer s.notify(daemon.SdNotifyReady)
+	cfg, syncs, err := s.loadConfig()
+	var faults configs.Faults
+	switch {
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			s.log.Error("configuration not reloaded", "fault", f.String())
+		}
+		return
+	case err != nil:
+		s.log.Error("configuration not reloaded", "error", err)
+		return
+	}
+	old := s.worker.Load()
+	if stateDir(cfg) != stateDir(old.cfg) {
+		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", stateDir(old.cfg), "wanted", stateDir(cfg))
+		return
+	}
+	next := newWorker(cfg, syncs, s.store, s.log)
+	next.tenants = old.tenants // one turn per tenant, also across the change
+	if err := s.schedule(next); err != nil {
+		s.log.Error("configuration not reloaded", "error", err)
+		return
+	}
+	s.worker.Store(next)
+	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
+}
+
+// schedule puts the jobs of a worker in the place of those there were.
+func (s *service) schedule(w *worker) error {
+	every, err := scheduler.Parse(w.cfg.Schedule)
+	if err != nil {
+		return err
+	}
+	full, err := scheduler.Parse(w.cfg.FullCycle)
+	if err != nil {
+		return err
+	}
+	var jobs []scheduler.Job
+	for _, planned := range w.syncs {
+		if planned.tenant.Paused {
+			s.log.Info("tenant is paused in the configuration", "sync", planned.Name, "tenant", planned.tenantName)
+			continue
+		}
+		jobs = append(jobs, scheduler.Job{
+			Name: planned.Name + "/" + planned.tenantName, Schedules: []scheduler.Schedule{every},
+			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full) },
+		})
+	}
+	s.scheduler.Set(jobs...)
+	return nil
+}
+
+// cycle runs one sync of one tenant and logs what came of it. What fails stays with this
+// tenant.
+func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, full scheduler.Schedule) error {
+	log := s.log.With("sync", planned.Name, "tenant", planned.tenantName)
+	syncer, release, err := w.syncer(ctx, planned, nil)
+	if err != nil {
+		if ctx.Err() == nil {
+			log.Error("cycle could not run", "error", err)
+		}
+		return err
+	}
+	defer release()
+	options := reconcile.Options{Apply: true}
+	err = syncer.Tenant.View(func(tx *state.Tx) error {
+		last := tx.SyncInfo(planned.Name).LastFull
+		options.Full = !last.IsZero() && !full.Next(last, last).After(time.Now())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	report, err := syncer.Run(ctx, options)
+	if ctx.Err() != nil {
+		log.Info("cycle interrupted; the next one goes on there")
+		return ctx.Err()
+	}
+	if err != nil {
+		log.Error("cycle could not run", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
+		return err
+	}
+	summary := report.Summary
+	log.Info("cycle done", "result", string(report.Result), "cycle", string(report.Cycle), "run", report.Run,
+		"done", strings.TrimSpace(doneLine(report)), "held", summary.Held, "skipped", summary.Skipped, "errors", len(report.Errors),
+		"graph_requests", report.Graph.Requests, "target_requests", report.Target.Requests, "ms", report.DurationMS)
+	return nil
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// syncStatus is one entry of `status --json`.
+type syncStatus struct {
+	Sync       string            `json:"sync"`
+	Tenant     string            `json:"tenant"`
+	Target     string            `json:"target"`
+	Linked     int               `json:"linked"`
+	LastRun    *reconcile.Report `json:"last_run"`
+	NextRun    *time.Time        `json:"next_run"`
+	Holds      int               `json:"holds"`
+	Retrying   int               `json:"retrying"`
+	Skipped    int               `json:"skipped"`
+	Quarantine *state.Quarantine `json:"quarantine"`
+
+	tenantName string
+	retries    []state.Retry
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
+		w, err := a.open()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		syncs, err := w.selected(names)
+		if err != nil {
+			return err
+		}
+		statuses := make([]syncStatus, 0, len(syncs))
+		for _, s := range syncs {
+			status, err := w.status(s)
+			if err != nil {
+				return err
+			}
+			statuses = append(statuses, status)
+		}
+		if a.json {
+			return a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses})
+		}
+		return a.printStatus(statuses)
+	}}
+}
+
+// retriesShown is how many records `status` names per sync.
+const retriesShown = 20
+
+func (w *worker) status(s *plannedSync) (syncStatus, error) {
+	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName}
+	tenant, err := w.store.Tenant(s.Tenant)
+	if err != nil {
+		return out, err
+	}
+	defer tenant.Close()
+	err = tenant.View(func(tx *state.Tx) error {
+		out.Linked = linked(tx, s.Name)
+		out.Quarantine = tx.SyncInfo(s.Name).Quarantine
+		for range tx.Holds(s.Name) {
+			out.Holds++
+		}
+		out.Retrying, out.Skipped = tx.CountRetries(s.Name)
+		for retry := range tx.Retries(s.Name) {
+			if out.retries = append(out.retries, retry); len(out.retries) == retriesShown {
+				break
+			}
+		}
+		runs := tx.Runs(s.Name, 1)
+		if len(runs) == 0 {
+			return nil
+		}
+		out.LastRun = new(reconcile.Report)
+		return json.Unmarshal(runs[0].Report, out.LastRun)
+	})
+	if err != nil {
+		return out, fmt.Errorf("read the state of sync %s: %w", s.Name, err)
+	}
+	return out, nil
+}
+
+func (a *app) printStatus(statuses []syncStatus) error {
+	err := a.table("sync\ttenant\ttarget\tlinked\tlast run\tresult\theld\tretrying\tskipped", func(row func(...any)) {
+		for _, s := range statuses {
+			last, result := "never", "-"
+			if s.LastRun != nil {
+				last, result = s.LastRun.Started.Local().Format("2006-01-02 15:04:05"), string(s.LastRun.Result)
+			}
+			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Retrying, s.Skipped)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range statuses {
+		if s.LastRun != nil && s.LastRun.Failure != nil {
+			fmt.Fprintf(a.out, "\n%s: the last run could not run: %s\n", s.Sync, printable(s.LastRun.Failure.Message))
+			if s.LastRun.Failure.Hint != "" {
+				fmt.Fprintf(a.out, "  → %s\n", printable(s.LastRun.Failure.Hint))
+			}
+		}
+		if s.Quarantine != nil {
+			fmt.Fprintf(a.out, "\n%s: paused since %s: %s; tried again at %s\n", s.Sync, s.Quarantine.Since.Local().Format(time.DateTime), printable(s.Quarantine.Message), s.Quarantine.NextProbe.Local().Format(time.DateTime))
+		}
+		for i, retry := range s.retries {
+			if i == 0 {
+				fmt.Fprintf(a.out, "\n%s:\n", s.Sync)
+			}
+			when := "looked at again in every cycle"
+			if !retry.Skipped {
+				when = fmt.Sprintf("attempt %d, next after %s", retry.Attempts+1, retry.Next.Local().Format(time.DateTime))
+			}
+			fmt.Fprintf(a.out, "  %s: %s (%s; %s)\n", printable(retry.Name), printable(retry.Message), retry.Code, when)
+		}
+	}
+	return nil
+}
+
+func (a *app) runsCommand() *cobra.Command {
+	limit := 20
+	cmd := &cobra.Command{Use: "runs [SYNC...]", Short: "List past runs", RunE: func(cmd *cobra.Command, names []string) error {
+		w, err := a.open()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		syncs, err := w.selected(names)
+		if err != nil {
+			return err
+		}
+		var reports []reconcile.Report
+		for _, s := range syncs {
+			tenant, err := w.store.Tenant(s.Tenant)
+			if err != nil {
+				return err
+			}
+			err = tenant.View(func(tx *state.Tx) error {
+				for _, run := range tx.Runs(s.Name, limit) {
+					var report reconcile.Report
+					if err := json.Unmarshal(run.Report, &report); err != nil {
+						return err
+					}
+					reports = append(reports, report)
+				}
+				return nil
+			})
+			tenant.Close()
+			if err != nil {
+				return fmt.Errorf("read the runs of sync %s: %w", s.Name, err)
+			}
+		}
+		if a.json {
+			return a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": reports})
+		}
+		return a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
+			for i := range reports {
+				r := &reports[i]
+				row(r.Run, r.Sync, r.Tenant, r.Cycle, r.Result, doneLine(r), (time.Duration(r.DurationMS) * time.Millisecond).String())
+			}
+		})
+	}}
+	cmd.Flags().IntVar(&limit, "limit", limit, "at most so many runs per sync")
+	return cmd
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		w, err := a.open()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		found := false
+		for _, s := range w.syncs {
+			shown, err := a.showRun(w, s, args[0])
+			if err != nil {
+				return err
+			}
+			found = found || shown
+		}
+		if !found {
+			return withHint(fmt.Errorf("there is no run %q", args[0]), "list them with: entrasync runs")
+		}
+		return nil
+	}}
+}
+
+func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err error) {
+	tenant, err := w.store.Tenant(s.Tenant)
+	if err != nil {
+		return false, err
+	}
+	defer tenant.Close()
+	err = tenant.View(func(tx *state.Tx) error {
+		run, ok := tx.Run(s.Name, id)
+		if !ok {
+			return nil
+		}
+		found = true
+		var report reconcile.Report
+		if err := json.Unmarshal(run.Report, &report); err != nil {
+			return err
+		}
+		lines := []json.RawMessage{}
+		for line := range tx.RunLines(s.Name, id) {
+			lines = append(lines, append(json.RawMessage(nil), line...))
+		}
+		if a.json {
+			return a.printJSON(map[string]any{"format": "entrasync/run/1", "report": report, "actions": lines})
+		}
+		fmt.Fprintf(a.out, "%s: run %s, %s, %s\n", s.Name, report.Run, report.Cycle, report.Result)
+		for _, line := range lines {
+			var action struct {
+				reconcile.Action
+				Outcome string
+				Error   *reconcile.Failure
+			}
+			if err := json.Unmarshal(line, &action); err != nil {
+				return err
+			}
+			a.printAction(a.out, &action.Action)
+			if action.Error != nil {
+				fmt.Fprintf(a.out, "      failed: %s (%s)\n", printable(action.Error.Message), action.Error.Code)
+			}
+		}
+		for _, skipped := range report.Skipped {
+			fmt.Fprintf(a.out, "  · skipped %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+		}
+		for _, held := range report.Held {
+			fmt.Fprintf(a.out, "  ! held %s %s %s: %s\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		}
+		a.printNotes(&report)
+		return nil
+	})
+	return found, err
+}

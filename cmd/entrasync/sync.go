@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+type syncFlags struct {
+	full      bool
+	noRefresh bool
+	exitCode  bool
+	out       string
+	plan      string
+	user      string
+	group     string
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var f syncFlags
+	cmd := &cobra.Command{
+		Use:   "plan [SYNC...]",
+		Short: "Dry run: print what would change and why, write nothing to any target",
+		Long: `Reads the directory, compares it with what was last applied, and prints what a sync would do.
+Nothing is written to any target. With --no-refresh no call to Graph is made either: the plan is
+made from the snapshot, which shows at once what a changed mapping or filter would do.`,
+		RunE: func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names, f) },
+	}
+	cmd.Flags().StringVar(&f.out, "out", "", "keep the plan in this file, for sync --plan")
+	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 when changes are pending")
+	cmd.Flags().BoolVar(&f.noRefresh, "no-refresh", false, "plan from the snapshot alone, without a Graph call")
+	cmd.Flags().BoolVar(&f.full, "full", false, "read everything again and evaluate everybody")
+	return cmd
+}
+
+func (a *app) syncCommand() *cobra.Command {
+	var f syncFlags
+	cmd := &cobra.Command{
+		Use:   "sync [SYNC...]",
+		Short: "Run one cycle and apply it",
+		RunE:  func(cmd *cobra.Command, names []string) error { return a.sync(cmd.Context(), names, f) },
+	}
+	cmd.Flags().StringVar(&f.plan, "plan", "", "apply exactly the plan in this file, or nothing if anything moved since")
+	cmd.Flags().BoolVar(&f.full, "full", false, "initial cycle: read everything again and evaluate everybody")
+	cmd.Flags().StringVar(&f.user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
+	cmd.Flags().StringVar(&f.group, "group", "", "provision on demand: this group only (object id or name)")
+	cmd.MarkFlagsMutuallyExclusive("plan", "user", "group")
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	syncs, err := w.selected(names)
+	if err != nil {
+		return err
+	}
+	var file *os.File
+	if f.out != "" {
+		if file, err = os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
+			return fmt.Errorf("keep plan: %w", err)
+		}
+		defer file.Close()
+	}
+	code := exitDone
+	for _, s := range syncs {
+		err := a.planOne(ctx, w, s, f, file, &code)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			code = worst(code, exitCode(err, a.err))
+		}
+	}
+	if file != nil {
+		if err := file.Close(); err != nil {
+			return fmt.Errorf("keep plan: %w", err)
+		}
+	}
+	return codeError(code)
+}
+
+func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlags, file io.Writer, code *int) error {
+	progress, done := a.progress(s.Name)
+	syncer, release, err := w.syncer(ctx, s, progress)
+	if err != nil {
+		return err
+	}
+	defer release()
+	report, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
+	done()
+	if err != nil {
+		return explained(report, err)
+	}
+	plan := syncer.Plan(report)
+	if file != nil {
+		if err := plan.WriteJSON(file); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		err = plan.WriteJSON(a.out)
+	} else {
+		err = a.printPlan(s, report, plan)
+	}
+	switch {
+	case f.exitCode && report.Summary.Changes() > 0:
+		*code = worst(*code, exitPending)
+	case report.Summary.Held > 0:
+		*code = worst(*code, exitHeld)
+	}
+	return err
+}
+
+// printPlan prints a plan for people.
+func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcile.Plan) error {
+	fmt.Fprintf(a.out, "%s: tenant %s → target %s (%s)\n", s.Name, s.tenantName, s.TargetName, report.Cycle)
+	for action, err := range plan.Actions() {
+		if err != nil {
+			return err
+		}
+		a.printAction(a.out, &action)
+	}
+	for held, err := range plan.Held() {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "  ! held by guard %s as %s: %s %s %s (%s)\n", held.Guard, held.Hold, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+	}
+	for skipped, err := range plan.Skipped() {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "  · skipped %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+	}
+	a.printNotes(report)
+	fmt.Fprintf(a.out, "%s: %s\n", s.Name, summaryLine(report.Summary))
+	if report.Summary.Held > 0 {
+		fmt.Fprintf(a.out, "To see what is held: entrasync holds. To let it go on: entrasync approve HOLD.\n")
+	}
+	return nil
+}
+
+func (a *app) printNotes(report *reconcile.Report) {
+	for _, note := range report.Notes {
+		fmt.Fprintf(a.out, "  note: %s\n", printable(note))
+	}
+}
+
+func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	syncs, err := w.selected(names)
+	if err != nil {
+		return err
+	}
+	var documents []reconcile.Document
+	if f.plan != "" {
+		if documents, err = readPlan(f.plan); err != nil {
+			return err
+		}
+		if syncs, err = plannedOnly(syncs, documents); err != nil {
+			return err
+		}
+	}
+	options := reconcile.Options{Apply: true, Full: f.full}
+	switch {
+	case f.user != "":
+		options.Subject = &reconcile.Subject{Kind: graphsync.User, Key: f.user}
+	case f.group != "":
+		options.Subject = &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
+	}
+	code := exitDone
+	for _, s := range syncs {
+		if s.tenant.Paused {
+			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused in the configuration\n", s.Name, s.tenantName)
+			continue
+		}
+		for i := range documents {
+			if documents[i].Sync == s.Name && documents[i].Tenant == s.Tenant {
+				options.Expect = &documents[i]
+			}
+		}
+		report, err := a.syncOne(ctx, w, s, options)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			code = worst(code, exitCode(err, a.err))
+			continue
+		}
+		code = worst(code, exitOf(report))
+	}
+	return codeError(code)
+}
+
+func readPlan(name string) ([]reconcile.Document, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	defer file.Close()
+	documents, err := reconcile.ReadDocuments(file)
+	if err != nil {
+		return nil, withHint(fmt.Errorf("%s: %w", name, err), "make it with: entrasync plan --out "+name)
+	}
+	if len(documents) == 0 {
+		return nil, fmt.Errorf("%s holds no plan", name)
+	}
+	return documents, nil
+}
+
+// plannedOnly keeps the syncs a plan is for.
+func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
+	for i := range documents {
+		d := &documents[i]
+		found := false
+		for _, s := range syncs {
+			if s.Name == d.Sync && s.Tenant == d.Tenant {
+				out, found = append(out, s), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, d.Tenant)
+		}
+	}
+	return out, nil
+}
+
+func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options reconcile.Options) (*reconcile.Report, error) {
+	progress, done := a.progress(s.Name)
+	syncer, release, err := w.syncer(ctx, s, progress)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	report, err := syncer.Run(ctx, options)
+	done()
+	if a.json {
+		if perr := a.printJSON(report); perr != nil {
+			return report, perr
+		}
+		if err != nil {
+			return report, explained(report, err)
+		}
+		return report, nil
+	}
+	if err != nil {
+		return report, explained(report, err)
+	}
+	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
+	return report, nil
+}
+
+// printReport prints what a sync did.
+func (a *app) printReport(s *plannedSync, report *reconcile.Report, plan *reconcile.Plan, verbose bool) {
+	for _, step := range report.Steps {
+		fmt.Fprintf(a.out, "  %s %-8s %s\n", step.Mark(), step.Name, printable(step.Detail))
+	}
+	if verbose {
+		for action, err := range plan.Actions() {
+			if err == nil {
+				a.printAction(a.out, &action)
+			}
+		}
+	}
+	for _, failure := range report.Errors {
+		fmt.Fprintf(a.out, "  failed: %s %s %s: %s (%s", failure.Op, failure.Kind, printable(failure.Key), printable(failure.Message), failure.Code)
+		if failure.RetryAt != "" {
+			fmt.Fprintf(a.out, ", tried again after %s", failure.RetryAt)
+		}
+		fmt.Fprintln(a.out, ")")
+	}
+	for _, skipped := range report.Skipped {
+		fmt.Fprintf(a.out, "  skipped: %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+	}
+	for _, held := range report.Held {
+		fmt.Fprintf(a.out, "  held: %s %s %s (%s, guard %s: %s)\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), held.Hold, held.Guard, printable(held.Cause))
+	}
+	a.printNotes(report)
+	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, doneLine(report), report.Graph.Requests, report.Target.Requests,
+		(time.Duration(report.DurationMS) * time.Millisecond).Round(time.Millisecond))
+}
+
+// doneLine says in words what was done.
+func doneLine(report *reconcile.Report) string {
+	s := report.Summary
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{s.Create, "created"}, {s.Adopt, "adopted"}, {s.Update, "updated"}, {s.Deactivate, "deactivated"}, {s.Reactivate, "reactivated"},
+		{s.Delete, "deleted"}, {s.Members, "group memberships written"}, {len(report.Errors), "failed"}, {s.Held, "held"}, {s.Skipped, "skipped"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if len(parts) == 0 {
+		return fmt.Sprintf("nothing to do, %d unchanged", s.Unchanged)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// explained adds the advice a report carries to the error of its run.
+func explained(report *reconcile.Report, err error) error {
+	var advice hinted
+	if report == nil || report.Failure == nil || errors.As(err, &advice) {
+		return err
+	}
+	return withHint(err, report.Failure.Hint)
+}
+
+func codeError(code int) error {
+	if code == exitDone {
+		return nil
+	}
+	return exitError(code)
+}

@@ -1,0 +1,330 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// applyChunk is how many actions are read from the stored plan at once.
+const applyChunk = 256
+
+// apply carries out the plan: users, then groups, then memberships. Within a phase actions run
+// concurrently, and there is one action per object, so what happens to an object happens in
+// order. Each link is written as soon as its call has succeeded.
+func (c *cycle) apply(ctx context.Context) error {
+	total := c.counts.Changes()
+	for _, p := range []phase{userPhase, groupPhase, memberPhase} {
+		if err := c.applyPhase(ctx, p, total); err != nil {
+			return err
+		}
+	}
+	if closer, ok := c.Target.(target.Closer); ok {
+		if err := closer.Close(ctx); err != nil {
+			return fmt.Errorf("finish writing to target %s: %w", c.Sync.TargetName, err)
+		}
+	}
+	return nil
+}
+
+// applyPhase runs the actions of one phase. Workers make the calls; the recorder, apart from
+// them, writes what came of each. Neither goes on when the other cannot.
+func (c *cycle) applyPhase(ctx context.Context, p phase, total int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	rec := &recorder{cycle: c, results: make(chan *result, recordBatch), total: total}
+	recorded := make(chan error, 1)
+	go func() { recorded <- rec.run(cancel) }()
+
+	workers, wctx := errgroup.WithContext(ctx)
+	workers.SetLimit(c.concurrency())
+	read := c.eachChunk(p, func(keys [][]byte, actions []storedAction) error {
+		for i := range actions {
+			a := &actions[i]
+			if a.Held != nil {
+				continue
+			}
+			if err := wctx.Err(); err != nil {
+				return err
+			}
+			key, err := parseActionKey(keys[i])
+			if err != nil {
+				return err
+			}
+			workers.Go(func() error {
+				done := c.carryOut(wctx, key, a)
+				if done == nil {
+					return wctx.Err() // interrupted: it stays pending
+				}
+				rec.results <- done
+				return done.stop
+			})
+		}
+		return nil
+	})
+	work := workers.Wait()
+	close(rec.results)
+	if err := <-recorded; err != nil {
+		return err
+	}
+	if work != nil {
+		return work
+	}
+	return read
+}
+
+// eachChunk reads a phase of the stored plan in chunks, each in a transaction of its own, so
+// that no transaction stays open during calls to the application.
+func (c *cycle) eachChunk(p phase, visit func(keys [][]byte, actions []storedAction) error) error {
+	after := []byte{byte(p)}
+	for {
+		var keys [][]byte
+		var actions []storedAction
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			for key, raw := range tx.Space(c.Sync.Name, planSpace).All(after) {
+				if key[0] != byte(p) || len(keys) == applyChunk {
+					break
+				}
+				a, err := decodeAction(raw)
+				if err != nil {
+					return err
+				}
+				keys, actions = append(keys, append([]byte(nil), key...)), append(actions, a)
+			}
+			return nil
+		})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		after = keys[len(keys)-1]
+		if err := visit(keys, actions); err != nil {
+			return err
+		}
+	}
+}
+
+// A result is what became of one action.
+type result struct {
+	key     actionKey
+	action  *storedAction
+	link    *state.Link // to write
+	drop    bool        // the link is to be forgotten
+	added   map[graphsync.ID]string
+	removed []graphsync.ID
+	waiting []graphsync.ID // members that have no account yet
+	refused []refusedMember
+	err     error
+	stop    error // concerns the whole application
+}
+
+type refusedMember struct {
+	member graphsync.ID
+	err    error
+}
+
+// carryOut makes the calls of one action. It returns nil when it was interrupted before
+// anything was known.
+func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
+	done := &result{key: key, action: a}
+	switch a.Op {
+	case Create:
+		c.create(ctx, a, done)
+	case Adopt:
+		c.write(ctx, a, done, true)
+	case Update, Reactivate, Deactivate:
+		c.write(ctx, a, done, false)
+	case Delete:
+		done.err = c.Target.Delete(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID})
+		done.drop = done.err == nil
+	case Members:
+		c.changeMembers(ctx, a, done)
+	}
+	if done.err == nil {
+		return done
+	}
+	if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
+		return nil
+	}
+	if target.CodeOf(done.err).Stops() {
+		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, c.Sync.TargetName, done.err)
+	}
+	return done
+}
+
+// create makes an account. When the application says it exists, or the answer was lost, it is
+// looked for instead of made again.
+func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
+	attributes, applied, err := c.attributes(a, true)
+	if err != nil {
+		done.err = err
+		return
+	}
+	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
+	if err != nil {
+		var failure *target.Error
+		if !errors.As(err, &failure) || failure.Code != target.Conflict && !failure.Unsure {
+			done.err = err
+			return
+		}
+		c.recoverCreate(ctx, a, done, err)
+		return
+	}
+	owner := c.owner(a.Kind, a.SourceID)
+	present, err := c.Store.Claim(c.Sync.TargetName, resource.ID, owner)
+	if err == nil && present != owner {
+		err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: fmt.Sprintf("the target answered with account %s, which belongs to sync %s of tenant %s", resource.ID, present.Sync, present.Tenant)}
+	}
+	if done.err = err; err == nil {
+		done.link = c.newLink(a, resource.ID, applied)
+	}
+}
+
+// recoverCreate looks for what a create may have met or made.
+func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result, cause error) {
+	done.err = cause
+	m, err := c.newMatcher(a.Kind)
+	if err != nil {
+		return
+	}
+	v, err := m.judge(ctx, a)
+	if err != nil || v.adopt == nil || v.code != "" {
+		if err == nil && v.code != "" {
+			done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: v.why, Err: cause}
+		}
+		return
+	}
+	// The plan said create; what exists is brought to what was planned.
+	adopted := *a
+	desired, err := c.desire(a.Kind, a.SourceID, false)
+	if err != nil {
+		done.err = err
+		return
+	}
+	adopted.Op, adopted.TargetID = Adopt, &v.adopt.ID
+	adopted.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, v.adopt)
+	if a.Kind == graphsync.User && inactive(v.adopt) {
+		adopted.Changes = withActive(adopted.Changes, false, true)
+	}
+	done.err = nil
+	c.write(ctx, &adopted, done, true)
+}
+
+// write updates an account, or takes it over.
+func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
+	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
+	if adopting {
+		present, err := c.Store.Claim(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.SourceID))
+		if err != nil {
+			done.err = err
+			return
+		}
+		if present != c.owner(a.Kind, a.SourceID) {
+			done.err = &target.Error{Code: target.Conflict, Op: "adopt " + a.Kind.String(), Message: fmt.Sprintf("account %s was taken by sync %s of tenant %s meanwhile", ref.ID, present.Sync, present.Tenant)}
+			return
+		}
+	}
+	attributes, applied, err := c.attributes(a, false)
+	if err != nil {
+		done.err = err
+		return
+	}
+	if len(attributes) > 0 {
+		_, err = c.Target.Update(ctx, ref, attributes)
+	}
+	switch {
+	case err == nil:
+	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate:
+		done.drop = true // nobody is there to deactivate
+		return
+	case target.CodeOf(err) == target.NotFound:
+		done.drop = true
+		done.err = fmt.Errorf("%w; the link to %s was dropped and the next cycle looks for the account or makes it anew", err, ref.ID)
+		return
+	default:
+		done.err = err
+		return
+	}
+	if adopting {
+		done.link = c.newLink(a, ref.ID, applied)
+		done.link.Adopted = true
+		return
+	}
+	done.link, done.err = c.changedLink(a, applied)
+}
+
+// changeMembers writes one part of a group's memberships.
+func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result) {
+	writer, ok := c.Target.(target.MemberWriter)
+	if !ok {
+		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}
+		return
+	}
+	var group string
+	var add, remove []string
+	done.added = map[graphsync.ID]string{}
+	byTarget := map[string]graphsync.ID{}
+	done.err = c.Tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(c.Sync.Name, graphsync.Group, a.SourceID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errGroupMissing
+		}
+		group = link.TargetID
+		for _, member := range a.Add {
+			account, ok, err := tx.Link(c.Sync.Name, graphsync.User, member)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				done.waiting = append(done.waiting, member)
+				continue
+			}
+			add = append(add, account.TargetID)
+			done.added[member] = account.TargetID
+			byTarget[account.TargetID] = member
+		}
+		for _, member := range a.Remove {
+			done.removed = append(done.removed, member)
+			if account, ok := tx.AppliedMember(c.Sync.Name, a.SourceID, member); ok {
+				remove = append(remove, account)
+				byTarget[account] = member
+			} else if link, ok, err := tx.Link(c.Sync.Name, graphsync.User, member); err == nil && ok {
+				remove = append(remove, link.TargetID)
+				byTarget[link.TargetID] = member
+			}
+		}
+		return nil
+	})
+	if errors.Is(done.err, errGroupMissing) {
+		done.err, done.added, done.removed = nil, nil, nil
+		done.waiting = append(append([]graphsync.ID(nil), a.Add...), a.Remove...)
+		return
+	}
+	if done.err != nil || len(add)+len(remove) == 0 {
+		return
+	}
+	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
+	if err != nil {
+		done.err = err
+		done.added, done.removed = nil, nil
+		return
+	}
+	for _, r := range refused {
+		member, ok := byTarget[r.ID]
+		if !ok {
+			continue
+		}
+		delete(done.added, member)
+		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
+	}
+}
+
+var errGroupMissing = errors.New("the group has no resource yet")

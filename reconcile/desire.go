@@ -1,0 +1,246 @@
+package reconcile
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/scope"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// Words that stand for a value in plans and logs.
+const (
+	redacted  = "[Redact]"              // Entra's own word in provisioning logs
+	generated = "[generated on create]" // random values are made when the account is
+)
+
+// An outcome is what a mapping makes of one object, and what people call it there.
+type outcome struct {
+	mapping.Result
+	Key string
+}
+
+// evaluate works out the attributes an object should have in the application.
+func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m *mapping.Mapping, creating bool) outcome {
+	env := mapping.Env{
+		Source: &source{object: object, eval: e, stand: stand},
+		Now:    c.now,
+		Random: rand.Reader,
+	}
+	result := m.Evaluate(&env, creating)
+	name := "userName"
+	if object.Kind == graphsync.Group {
+		name = "displayName"
+	}
+	return outcome{Result: result, Key: textOf(result.Attributes, name)}
+}
+
+// desire works out, from the snapshot as it stands, what one object should be in the
+// application. It is for workers: each call has an evaluator of its own.
+func (c *cycle) desire(kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
+	err = c.Tenant.View(func(tx *state.Tx) error {
+		o, err = c.desireIn(tx, newEvaluator(c.Sync), kind, id, creating)
+		return err
+	})
+	return o, err
+}
+
+func (c *cycle) desireIn(tx *state.Tx, e *evaluator, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
+	object, ok := tx.Object(kind, id)
+	if !ok {
+		return outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
+	}
+	stand := standing{Known: true, InScope: true, Enabled: true}
+	if e.in(tx); kind == graphsync.User {
+		stand = e.standing(&object, nil)
+	}
+	o := c.evaluate(e, &object, &stand, c.rules(kind).Mapping, creating)
+	if o.Problem != nil {
+		return o, o.Problem
+	}
+	return o, nil
+}
+
+func (c *cycle) rules(kind graphsync.Kind) *Rules {
+	if kind == graphsync.Group {
+		return &c.Sync.Groups.Rules
+	}
+	return &c.Sync.Users
+}
+
+// keyOf is what people call an object when the mapping has no say.
+func keyOf(object *state.Object, link *state.Link) string {
+	if link != nil && link.Key != "" {
+		return link.Key
+	}
+	names := []string{"userPrincipalName", "mail", "displayName"}
+	if object.Kind == graphsync.Group {
+		names = []string{"displayName"}
+	}
+	for _, name := range names {
+		if value := stringProperty(object, name); value != "" {
+			return value
+		}
+	}
+	return object.ID.String()
+}
+
+// textOf returns the desired value of a path as text, "" when there is none.
+func textOf(desired []mapping.Desired, path string) string {
+	for _, d := range desired {
+		if d.Do == mapping.Write && strings.EqualFold(d.Attribute.Path.String(), path) {
+			switch v := d.Value.(type) {
+			case nil:
+				return ""
+			case string:
+				return v
+			default:
+				return fmt.Sprint(v)
+			}
+		}
+	}
+	return ""
+}
+
+// wantsActive is what the mapping of `active` says; without one, people in scope are active.
+// Some applications take it as text (requirement R6), so text counts too.
+func wantsActive(desired []mapping.Desired) bool {
+	for _, d := range desired {
+		if d.Do == mapping.Write && strings.EqualFold(d.Attribute.Path.String(), "active") {
+			return strings.EqualFold(fmt.Sprint(d.Value), "true")
+		}
+	}
+	return true
+}
+
+// withActive makes sure that a list of changes has the one of active, first.
+func withActive(changes []Change, old, new any) []Change {
+	for _, change := range changes {
+		if strings.EqualFold(change.Attribute, "active") {
+			return changes
+		}
+	}
+	return append([]Change{{Attribute: "active", Old: old, New: new}}, changes...)
+}
+
+// nothing is the held function of somebody who has no account.
+func nothing(string) (any, bool) { return nil, false }
+
+// appliedChanges compares what is desired with what this sync last applied.
+func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.Link) []Change {
+	return planned(m.Changes(desired, func(path string) (any, bool) {
+		raw, ok := link.Applied[path]
+		if !ok {
+			return nil, false
+		}
+		for _, d := range desired {
+			if d.Attribute.Redact && d.Attribute.Path.String() == path {
+				// Only a digest of a redacted value is kept: equal digests, equal values.
+				if string(raw) == string(digestOf(link.Source, path, d.Attribute.Canonical(d.Value))) {
+					return d.Value, true
+				}
+				return redacted, true
+			}
+		}
+		var value any
+		if json.Unmarshal(raw, &value) != nil {
+			return nil, false
+		}
+		return value, true
+	}, false))
+}
+
+// resourceChanges compares what is desired with an account as the application returned it.
+func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *target.Resource) []Change {
+	return planned(m.Changes(desired, func(path string) (any, bool) {
+		for _, d := range desired {
+			if d.Attribute.Path.String() == path {
+				value := resource.Value(d.Attribute.Path)
+				return value, value != nil
+			}
+		}
+		return nil, false
+	}, false))
+}
+
+// planned turns a mapping's changes into a plan's, hiding what must not be seen.
+func planned(changes []mapping.Change) []Change {
+	out := make([]Change, 0, len(changes))
+	for _, change := range changes {
+		shown := Change{Attribute: change.Attribute.Path.String(), Old: change.Old, New: change.New}
+		switch {
+		case change.Attribute.Redact:
+			if shown.Old != nil {
+				shown.Old = redacted
+			}
+			if shown.New != nil {
+				shown.New = redacted
+			}
+		case change.Attribute.Volatile() && change.New != nil:
+			shown.New = generated
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+// hasDeferred reports whether a change's value is made only when it is applied.
+func hasDeferred(changes []Change) bool {
+	for _, change := range changes {
+		if change.New == redacted || change.New == generated {
+			return true
+		}
+	}
+	return false
+}
+
+// canonical is the JSON form in which an applied value is kept with the link.
+func canonical(source graphsync.ID, a *mapping.Attribute, value any) json.RawMessage {
+	if a.Redact {
+		return digestOf(source, a.Path.String(), a.Canonical(value))
+	}
+	return encode(a.Canonical(value))
+}
+
+func digestOf(source graphsync.ID, path string, value any) json.RawMessage {
+	h := sha256.New()
+	h.Write(source[:])
+	h.Write([]byte(path))
+	h.Write(encode(value))
+	return encode("sha256:" + hex.EncodeToString(h.Sum(nil)[:16]))
+}
+
+func phaseOf(kind graphsync.Kind) phase {
+	if kind == graphsync.Group {
+		return groupPhase
+	}
+	return userPhase
+}
+
+// matchKey is the form in which a matching value is indexed: applications compare userName in
+// any case, so two spellings are one value here.
+func matchKey(path, value string) state.MatchKey {
+	return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}
+}
+
+// filterLookup gives a scoping filter the properties of an object.
+func filterLookup(object *state.Object) scope.Lookup {
+	return func(attribute string) scope.Value {
+		property, _ := mapping.GraphProperty(attribute)
+		if strings.EqualFold(attribute, "objectId") {
+			return scope.String(object.ID.String())
+		}
+		raw, ok := object.Value(property)
+		if !ok {
+			return scope.Value{}
+		}
+		return scope.JSON(raw)
+	}
+}

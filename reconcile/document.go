@@ -1,0 +1,238 @@
+package reconcile
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+const planFormat = "entrasync/plan/1"
+
+// planHead is a plan's document without its lists.
+type planHead struct {
+	Format   string       `json:"format"`
+	Sync     string       `json:"sync"`
+	Tenant   graphsync.ID `json:"tenant"`
+	Cycle    Cycle        `json:"cycle"`
+	Complete bool         `json:"complete"`
+	Binding  string       `json:"binding"` // what the plan is bound to: these actions under this configuration
+	Summary  Summary      `json:"summary"`
+}
+
+// A Document is a plan as it was written and reviewed.
+type Document struct {
+	planHead
+	Actions []Action  `json:"actions"`
+	Held    []Held    `json:"held"`
+	Skipped []Skipped `json:"skipped"`
+}
+
+// A Plan is the plan a cycle stored. It is read from the state as it is used: a million actions
+// are never in memory together. It is valid until the sync's next run.
+type Plan struct {
+	sync   *Sync
+	tenant *state.Tenant
+	head   planHead
+}
+
+// Plan returns the plan of the run that a report is of.
+func (s *Syncer) Plan(r *Report) *Plan {
+	return &Plan{sync: s.Sync, tenant: s.Tenant, head: planHead{
+		Format: planFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
+	}}
+}
+
+// Actions yields what the plan does, in the order in which it is done.
+func (p *Plan) Actions() iter.Seq2[Action, error] {
+	return func(yield func(Action, error) bool) {
+		p.stored(planSpace, func(raw []byte) error {
+			a, err := decodeAction(raw)
+			if err == nil && a.Held != nil {
+				return nil
+			}
+			return stopUnless(yield(a.Action, err))
+		}, func(err error) { yield(Action{}, err) })
+	}
+}
+
+// Held yields what waits for an approval.
+func (p *Plan) Held() iter.Seq2[Held, error] {
+	return func(yield func(Held, error) bool) {
+		p.stored(heldSpace, func(raw []byte) error {
+			a, err := decodeAction(raw)
+			if err != nil {
+				return stopUnless(yield(Held{}, err))
+			}
+			return stopUnless(yield(Held{Hold: a.Held.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action}, nil))
+		}, func(err error) { yield(Held{}, err) })
+	}
+}
+
+// Skipped yields the records nothing is done for.
+func (p *Plan) Skipped() iter.Seq2[Skipped, error] {
+	return func(yield func(Skipped, error) bool) {
+		p.stored(skippedSpace, func(raw []byte) error {
+			var s Skipped
+			err := decode(raw, &s)
+			return stopUnless(yield(s, err))
+		}, func(err error) { yield(Skipped{}, err) })
+	}
+}
+
+// errStop ends a walk that the caller has had enough of.
+var errStop = fmt.Errorf("stop")
+
+func stopUnless(more bool) error {
+	if more {
+		return nil
+	}
+	return errStop
+}
+
+func (p *Plan) stored(space string, visit func(raw []byte) error, failed func(error)) {
+	err := p.tenant.View(func(tx *state.Tx) error {
+		for _, raw := range tx.Space(p.sync.Name, space).All(nil) {
+			if err := visit(raw); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && err != errStop {
+		failed(err)
+	}
+}
+
+// binding identifies the plan: the same actions under the same configuration give the same
+// text. Values that are made on creation are bound by their place only.
+func (p *Plan) binding() (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00%s\x00", p.sync.Name, p.sync.Tenant, p.sync.Hash())
+	for action, err := range p.Actions() {
+		if err != nil {
+			return "", err
+		}
+		h.Write(encode(&action))
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// WriteJSON writes the plan as one line of JSON: the contract's plan document.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	head := p.head
+	var err error
+	if head.Binding, err = p.binding(); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	text := encode(&head)
+	out.Write(text[:len(text)-1])
+	if err := writeList(out, "actions", p.Actions()); err != nil {
+		return err
+	}
+	if err := writeList(out, "held", p.Held()); err != nil {
+		return err
+	}
+	if err := writeList(out, "skipped", p.Skipped()); err != nil {
+		return err
+	}
+	out.WriteString("}\n")
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	return nil
+}
+
+func writeList[T any](out *bufio.Writer, name string, items iter.Seq2[T, error]) error {
+	fmt.Fprintf(out, ",%q:[", name)
+	first := true
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
+		if !first {
+			out.WriteByte(',')
+		}
+		first = false
+		out.Write(encode(&item))
+	}
+	return out.WriteByte(']')
+}
+
+// ReadDocuments reads plans as WriteJSON wrote them, one after another.
+func ReadDocuments(r io.Reader) ([]Document, error) {
+	dec := json.NewDecoder(r)
+	dec.UseNumber()
+	dec.DisallowUnknownFields()
+	var docs []Document
+	for {
+		var d Document
+		err := dec.Decode(&d)
+		if err == io.EOF {
+			return docs, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read plan: %w", err)
+		}
+		if d.Format != planFormat {
+			return nil, fmt.Errorf("read plan: format is %q, want %q", d.Format, planFormat)
+		}
+		docs = append(docs, d)
+	}
+}
+
+// expect compares the plan that came out with the one that was reviewed.
+func (c *cycle) expect() error {
+	want := c.opts.Expect
+	if want == nil {
+		return nil
+	}
+	c.tally()
+	have, err := c.Plan(&c.report).binding()
+	if err != nil {
+		return err
+	}
+	written := sha256.New()
+	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, c.Sync.Hash())
+	for i := range want.Actions {
+		written.Write(encode(&want.Actions[i]))
+	}
+	if have == want.Binding && hex.EncodeToString(written.Sum(nil)) == want.Binding {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; nothing was changed", ErrPlanMoved, c.difference(want))
+}
+
+// difference says in words what moved since a plan was made.
+func (c *cycle) difference(want *Document) string {
+	now := map[string]string{}
+	for action, err := range c.Plan(&c.report).Actions() {
+		if err != nil {
+			return err.Error()
+		}
+		now[fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)] = string(encode(&action))
+	}
+	for i := range want.Actions {
+		action := &want.Actions[i]
+		name := fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)
+		text, still := now[name]
+		switch {
+		case !still:
+			return "it says to " + name + ", which is no longer due"
+		case text != string(encode(action)):
+			return "what it says of " + action.Key + " is different now"
+		}
+		delete(now, name)
+	}
+	for name := range now {
+		return "it does not say to " + name + ", which is due now"
+	}
+	return "the configuration changed"
+}

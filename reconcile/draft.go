@@ -1,0 +1,444 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// draftChunk is how many objects are evaluated between two commits of the draft.
+const draftChunk = 2000
+
+// draft writes the plan of accounts and groups: for each pending object what should be there,
+// compared with what was last applied. It asks nobody outside. People without a link get a
+// provisional create, which match turns into an adoption where an account exists.
+func (c *cycle) draft(ctx context.Context) error {
+	c.eval = newEvaluator(c.Sync)
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		c.info = tx.SyncInfo(c.Sync.Name)
+		changed := c.info.ConfigHash != c.Sync.Hash()
+		// What reads the clock can change without any page telling of it.
+		c.all = c.opts.Subject == nil && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name) || c.Sync.readsClock())
+		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace} {
+			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.opts.Subject != nil:
+		c.kind = OnDemand
+		return c.draftSubject(ctx)
+	case c.all:
+		if c.info.LastSuccess.IsZero() || c.opts.Full {
+			c.kind = Initial
+		}
+		return c.draftAll(ctx)
+	}
+	return c.draftPending(ctx)
+}
+
+// draftAll evaluates every object of the snapshot.
+func (c *cycle) draftAll(ctx context.Context) error {
+	kinds := []graphsync.Kind{graphsync.User}
+	if c.Sync.Groups.Enabled {
+		kinds = append(kinds, graphsync.Group)
+	}
+	for _, kind := range kinds {
+		var after graphsync.ID
+		for {
+			var ids []graphsync.ID
+			err := c.Tenant.View(func(tx *state.Tx) error {
+				for object := range tx.Objects(kind, after) {
+					if ids = append(ids, object.ID); len(ids) == draftChunk {
+						break
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if len(ids) == 0 {
+				break
+			}
+			if err := c.draftObjects(ctx, kind, ids); err != nil {
+				return err
+			}
+			after = ids[len(ids)-1]
+		}
+	}
+	return nil
+}
+
+// draftPending evaluates what pages and earlier failures left to do.
+func (c *cycle) draftPending(ctx context.Context) error {
+	var after state.PendingKey
+	for {
+		var keys []state.PendingKey
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			for key := range tx.Pending(c.Sync.Name, after) {
+				if keys = append(keys, key); len(keys) == draftChunk {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		if err := c.draftKeys(ctx, keys); err != nil {
+			return err
+		}
+		after = keys[len(keys)-1]
+	}
+	var due []state.PendingKey
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		for retry := range tx.Retries(c.Sync.Name) {
+			if retry.Skipped || !retry.Next.After(c.now) {
+				due = append(due, retry.Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.draftKeys(ctx, due)
+}
+
+func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
+	var users, groups []graphsync.ID
+	var pairs []state.PendingKey
+	for _, key := range keys {
+		switch {
+		case !key.Member.IsZero():
+			pairs = append(pairs, key)
+		case key.Kind == graphsync.User:
+			users = append(users, key.ID)
+		default:
+			groups = append(groups, key.ID)
+		}
+	}
+	if err := c.draftObjects(ctx, graphsync.User, users); err != nil {
+		return err
+	}
+	if !c.Sync.Groups.Enabled {
+		return nil
+	}
+	if err := c.draftObjects(ctx, graphsync.Group, groups); err != nil || len(pairs) == 0 {
+		return err
+	}
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		space := tx.Space(c.Sync.Name, pairSpace)
+		for _, pair := range pairs {
+			if err := space.Put(pairKey(pair.ID, pair.Member), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// draftObjects evaluates objects of one kind and stores what comes out.
+func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) error {
+	for len(ids) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		chunk := ids[:min(len(ids), draftChunk)]
+		ids = ids[len(chunk):]
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace), claims: tx.Space(c.Sync.Name, claimSpace)}
+			for _, id := range chunk {
+				var err error
+				if kind == graphsync.User {
+					err = d.user(id)
+				} else {
+					err = d.group(id)
+				}
+				if err != nil {
+					return fmt.Errorf("plan %s %s: %w", kind, id, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		c.drafted += len(chunk)
+		c.step("drafting", c.drafted, 0)
+	}
+	return nil
+}
+
+// A drafter plans objects within one transaction.
+type drafter struct {
+	*cycle
+	tx     *state.Tx
+	eval   *evaluator
+	plan   *state.Space
+	claims *state.Space
+}
+
+// user plans one person.
+func (d *drafter) user(id graphsync.ID) error {
+	object, known := d.tx.Object(graphsync.User, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, id)
+	if err != nil || !known {
+		return err // never told of by the directory: nothing is concluded
+	}
+	if err := d.pairsOf(id, linked); err != nil {
+		return err
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+	}
+	stand := d.eval.standing(&object, last)
+	key := keyOf(&object, last)
+	if stand.Problem != "" {
+		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
+	}
+	if stand.InScope && !stand.Enabled && !stand.Disabled {
+		return d.skip(graphsync.User, id, key, "source_incomplete", "Graph did not say whether the user is enabled (accountEnabled is absent)")
+	}
+	if !stand.Active() {
+		if !linked {
+			return nil
+		}
+		return d.remove(&link, &stand, key)
+	}
+	result := d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, !linked)
+	if done, err := d.refused(graphsync.User, id, key, result); done {
+		return err
+	}
+	if result.Key != "" {
+		key = result.Key
+	}
+	wanted := wantsActive(result.Attributes)
+	if !linked {
+		if !wanted {
+			return nil // an inactive person is not created
+		}
+		return d.create(graphsync.User, id, key, &stand, result)
+	}
+	changes := appliedChanges(d.Sync.Users.Mapping, result.Attributes, last)
+	op := Update
+	switch {
+	case wanted && !link.Active:
+		op = Reactivate
+		changes = withActive(changes, false, true)
+	case !wanted && link.Active:
+		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		return d.remove(&link, &stand, key)
+	case !wanted:
+		return nil
+	case len(changes) == 0:
+		return d.touch(&link, &stand)
+	}
+	if !d.Sync.Users.May(op) {
+		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
+	}
+	return d.put(userPhase, storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Deferred: hasDeferred(changes), Via: stand.Via})
+}
+
+// remove plans what on_remove says for somebody who has an account and should not.
+func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
+	rules := &d.Sync.Users
+	op := rules.OnRemove.Do
+	if !link.Active {
+		expired := rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() && !d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))
+		if op != Delete && !expired {
+			return nil
+		}
+		op = Delete
+		if expired {
+			stand.Why += fmt.Sprintf("; inactive since %s", link.InactiveSince.Format("2006-01-02"))
+		}
+	}
+	if op == "" {
+		return nil
+	}
+	if !rules.May(op) {
+		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
+	}
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}}
+	if op == Deactivate {
+		// active alone: a deleted person's other values may be Entra's leftovers, such as a
+		// user principal name prefixed with the object id.
+		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
+	}
+	return d.put(userPhase, a)
+}
+
+// create plans an account for somebody who has none, as far as is known before the target is
+// asked. Two people with one matching value are both left out: neither is the right one.
+func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
+	rules := d.rules(kind)
+	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
+	if kind == graphsync.User {
+		changes = withActive(changes, nil, true)
+	}
+	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
+		Notes: append(stand.Notes, result.Notes...)}, Deferred: hasDeferred(changes), Via: stand.Via}
+	for _, path := range rules.Match {
+		value := textOf(result.Attributes, path)
+		if value == "" && strings.EqualFold(path, "externalId") && !rules.maps(path) {
+			value = id.String() // without a mapping, externalId is what Entra calls the object
+		}
+		a.Match = append(a.Match, value)
+		if value == "" {
+			continue
+		}
+		other, err := d.claim(kind, id, path, value)
+		if err != nil {
+			return err
+		}
+		if other.IsZero() {
+			continue
+		}
+		why := fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other)
+		if err := d.withdraw(kind, other, path, value, id); err != nil {
+			return err
+		}
+		return d.skip(kind, id, key, "duplicate_source", why)
+	}
+	return d.put(phaseOf(kind), a)
+}
+
+// claim notes that a new object wants a matching value and returns who else does: a new one of
+// this plan, or one that has an account already.
+func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
+	key := []byte(fmt.Sprintf("%s\x00%s\x00%s", kind, path, strings.ToLower(value)))
+	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
+		return graphsync.ID(raw), nil
+	}
+	for _, other := range d.tx.SourcesByKey(d.Sync.Name, kind, matchKey(path, value)) {
+		if other == id {
+			continue
+		}
+		return other, nil
+	}
+	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// withdraw takes back the provisional create of the other of two that want one value.
+func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value string, id graphsync.ID) error {
+	key := actionKey{phase: phaseOf(kind), id: other}.bytes()
+	raw := d.plan.Get(key)
+	if raw == nil {
+		return nil
+	}
+	a, err := decodeAction(raw)
+	if err != nil || a.Op != Create {
+		return err
+	}
+	if err := d.plan.Delete(key); err != nil {
+		return err
+	}
+	d.counts.count(Create, -1)
+	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
+}
+
+// group plans one group, without its members.
+func (d *drafter) group(id graphsync.ID) error {
+	object, known := d.tx.Object(graphsync.Group, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.Group, id)
+	if err != nil || !known {
+		return err
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+	}
+	key := keyOf(&object, last)
+	why, in, problem := d.eval.groupInScope(&object)
+	if problem != "" {
+		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
+	}
+	if !in {
+		if !linked || !d.Sync.Groups.May(Delete) {
+			return nil
+		}
+		return d.put(groupPhase, storedAction{Action: Action{Op: Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
+	}
+	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
+	result := d.evaluate(d.eval, &object, &stand, d.Sync.Groups.Mapping, !linked)
+	if done, err := d.refused(graphsync.Group, id, key, result); done {
+		return err
+	}
+	if !linked {
+		if err := d.create(graphsync.Group, id, key, &stand, result); err != nil {
+			return err
+		}
+		return d.allPairs(id)
+	}
+	if d.all {
+		if err := d.allPairs(id); err != nil {
+			return err
+		}
+	}
+	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
+	if len(changes) == 0 {
+		return nil
+	}
+	if !d.Sync.Groups.May(Update) {
+		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
+	}
+	return d.put(groupPhase, storedAction{Action: Action{Op: Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: why, Notes: result.Notes}, Deferred: hasDeferred(changes)})
+}
+
+// refused stores why an object cannot be mapped, if it cannot.
+func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, result outcome) (bool, error) {
+	if p := result.Problem; p != nil {
+		return true, d.skip(kind, id, key, p.Code, p.Message)
+	}
+	if result.IgnoreObject {
+		return true, d.skip(kind, id, key, "ignored", "an expression of the mapping says to ignore this object")
+	}
+	return false, nil
+}
+
+// put stores an action. A create that the configuration forbids is stored all the same: the
+// account may exist and be adopted; match drops it otherwise.
+func (d *drafter) put(p phase, a storedAction) error {
+	d.counts.count(a.Op, 1)
+	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encode(&a))
+}
+
+func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {
+	return d.cycle.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
+}
+
+// skip stores a record that nothing is done for, replacing an earlier reason.
+func (c *cycle) skip(tx *state.Tx, s Skipped) error {
+	space := tx.Space(c.Sync.Name, skippedSpace)
+	key := actionKey{phase: phaseOf(s.Kind), id: s.SourceID}.bytes()
+	if space.Get(key) == nil {
+		c.counts.Skipped++
+	}
+	return space.Put(key, encode(&s))
+}
+
+// touch keeps the way by which somebody is in scope up to date, so that the cause can be named
+// when it goes away. It is no change of the account.
+func (d *drafter) touch(link *state.Link, stand *standing) error {
+	if !d.opts.Apply || link.Via == stand.Via && link.Cause == "" {
+		return nil
+	}
+	link.Via, link.Cause = stand.Via, ""
+	return d.tx.PutLink(d.Sync.Name, *link)
+}

@@ -1,0 +1,230 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+)
+
+// An Explanation is why an object has, or has not, an account and these values: the contract's
+// explain document.
+type Explanation struct {
+	Format      string               `json:"format"`
+	Sync        string               `json:"sync"`
+	Tenant      graphsync.ID         `json:"tenant"`
+	Subject     ExplainedSubject     `json:"subject"`
+	InScope     bool                 `json:"in_scope"`
+	Because     []ExplainedStep      `json:"because"`
+	Attributes  []ExplainedAttribute `json:"attributes"`
+	Link        *ExplainedLink       `json:"link"`
+	Pending     []string             `json:"pending"`
+	LastOutcome *ExplainedOutcome    `json:"last_outcome"`
+}
+
+// An ExplainedSubject names who is explained.
+type ExplainedSubject struct {
+	Kind     graphsync.Kind `json:"kind"`
+	SourceID graphsync.ID   `json:"source_id"`
+	Key      string         `json:"key"`
+}
+
+// An ExplainedStep is one link of the chain from the directory to the account.
+type ExplainedStep struct {
+	Step   string `json:"step"` // directory, assignment, role, group, filter, account, mapping
+	Result string `json:"result"`
+	Detail string `json:"detail"`
+}
+
+// An ExplainedAttribute is how one value came about.
+type ExplainedAttribute struct {
+	Attribute  string `json:"attribute"`
+	Expression string `json:"expression"`
+	Value      any    `json:"value"`
+	Applied    any    `json:"applied"`
+	Note       string `json:"note,omitempty"`
+}
+
+// An ExplainedLink is the account an object has.
+type ExplainedLink struct {
+	TargetID string    `json:"target_id"`
+	Since    time.Time `json:"since"`
+	Adopted  bool      `json:"adopted"`
+	Active   bool      `json:"active"`
+	Cause    string    `json:"cause,omitempty"`
+}
+
+// An ExplainedOutcome is what was last done, or tried.
+type ExplainedOutcome struct {
+	Op      string     `json:"op"`
+	At      *time.Time `json:"at,omitempty"`
+	Code    string     `json:"code,omitempty"`
+	Message string     `json:"message,omitempty"`
+	RetryAt *time.Time `json:"retry_at,omitempty"`
+}
+
+// Explain tells why, from the snapshot and the links alone: no call is made.
+func Explain(ctx context.Context, s *Sync, tenant *state.Tenant, subject Subject, now time.Time) (*Explanation, error) {
+	id, err := Find(ctx, tenant, subject)
+	if err != nil {
+		return nil, err
+	}
+	c := &cycle{Syncer: &Syncer{Sync: s, Tenant: tenant}, now: now}
+	x := &Explanation{Format: "entrasync/explain/1", Sync: s.Name, Tenant: s.Tenant, Attributes: []ExplainedAttribute{}, Pending: []string{}}
+	err = tenant.View(func(tx *state.Tx) error { return c.explain(tx, x, subject.Kind, id) })
+	if err != nil {
+		return nil, fmt.Errorf("explain %s %s: %w", subject.Kind, id, err)
+	}
+	return x, nil
+}
+
+func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) error {
+	object, _ := tx.Object(kind, id)
+	link, linked, err := tx.Link(c.Sync.Name, kind, id)
+	if err != nil {
+		return err
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+		x.Link = &ExplainedLink{TargetID: link.TargetID, Since: link.Since, Adopted: link.Adopted, Active: link.Active, Cause: link.Cause}
+		if !link.LastAt.IsZero() {
+			x.LastOutcome = &ExplainedOutcome{Op: link.LastOp, At: &link.LastAt}
+		}
+	}
+	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: keyOf(&object, last)}
+	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
+		"%s %s", kind, keyOf(&object, nil))
+	eval := newEvaluator(c.Sync).in(tx)
+	stand := standing{Known: true, InScope: true, Enabled: true}
+	if kind == graphsync.User {
+		stand = eval.standing(&object, last)
+		c.explainStanding(eval, x, &object, &stand)
+	} else {
+		why, in, problem := eval.groupInScope(&object)
+		stand.InScope, stand.Why, stand.Problem = in, why, problem
+		x.because("scope", yesNo(in), "%s", why+problem)
+	}
+	x.InScope = stand.InScope && stand.Problem == ""
+	if m := c.rules(kind).Mapping; m != nil {
+		c.explainAttributes(eval, x, &object, &stand, m, last)
+	}
+	switch {
+	case !linked:
+		x.because("account", "none", "no account is linked")
+	case link.Active:
+		x.because("account", "active", "%s since %s", link.TargetID, link.Since.Format(time.RFC3339))
+	default:
+		x.because("account", "inactive", "%s: %s", link.TargetID, link.Cause)
+	}
+	c.explainOpen(tx, x, kind, id)
+	return nil
+}
+
+func (x *Explanation) because(step, result, format string, args ...any) {
+	x.Because = append(x.Because, ExplainedStep{Step: step, Result: result, Detail: fmt.Sprintf(format, args...)})
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// explainStanding tells of assignment, roles and scope.
+func (c *cycle) explainStanding(eval *evaluator, x *Explanation, user *state.Object, stand *standing) {
+	if !c.Sync.Scope.All {
+		way := "no"
+		switch {
+		case stand.InScope && stand.Via.IsZero():
+			way = "direct"
+		case stand.InScope:
+			way = "group"
+			x.because("group", "member", "%s", eval.group(stand.Via).name)
+		}
+		x.because("assignment", way, "%s", stand.Why)
+	}
+	for _, role := range stand.Roles {
+		x.because("role", "granted", "%s (%s)", role.Value, role.Name)
+	}
+	for _, note := range stand.Notes {
+		x.because("role", "ignored", "%s", note)
+	}
+	switch {
+	case stand.Problem != "":
+		x.because("scope", "unclear", "the scoping filter cannot judge it: %s", stand.Problem)
+	case stand.InScope && stand.Disabled:
+		x.because("scope", "disabled", "the user is disabled in Entra (accountEnabled is false)")
+	case stand.InScope && !stand.Enabled:
+		x.because("scope", "unclear", "Graph did not say whether the user is enabled")
+	default:
+		x.because("scope", yesNo(stand.InScope), "%s", stand.Why)
+	}
+}
+
+// explainAttributes tells how each value comes about and what was last applied.
+func (c *cycle) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *standing, m *mapping.Mapping, link *state.Link) {
+	result := c.evaluate(eval, object, stand, m, link == nil)
+	for _, d := range result.Attributes {
+		path := d.Attribute.Path.String()
+		a := ExplainedAttribute{Attribute: path, Expression: d.Attribute.Expression(), Value: d.Value}
+		if link != nil {
+			if raw, ok := link.Applied[path]; ok {
+				var applied any
+				if json.Unmarshal(raw, &applied) == nil {
+					a.Applied = applied
+				}
+			}
+			if d.Attribute.OnCreateOnly() {
+				a.Note = "written when the account is created, never again"
+			}
+		}
+		if d.Attribute.Redact {
+			if a.Value != nil {
+				a.Value = redacted
+			}
+			if a.Applied != nil {
+				a.Applied = redacted
+			}
+		} else if d.Attribute.Volatile() {
+			a.Value = generated
+		}
+		x.Attributes = append(x.Attributes, a)
+	}
+	if result.Problem != nil {
+		x.because("mapping", "problem", "%s (%s)", result.Problem.Message, result.Problem.Code)
+	}
+	if result.IgnoreObject {
+		x.because("mapping", "ignored", "an expression of the mapping says to ignore this object")
+	}
+}
+
+// explainOpen tells what is still to be done, and what went wrong.
+func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) {
+	key := state.PendingKey{Kind: kind, ID: id}
+	if tx.PendingAll(c.Sync.Name) {
+		x.Pending = append(x.Pending, "everybody is evaluated in the next cycle")
+	}
+	for pending := range tx.Pending(c.Sync.Name, state.PendingKey{}) {
+		if pending == key {
+			x.Pending = append(x.Pending, "changed since the last cycle, or held")
+			break
+		}
+	}
+	if raw := tx.Space(c.Sync.Name, heldSpace).Get(actionKey{phase: phaseOf(kind), id: id}.bytes()); raw != nil {
+		if a, err := decodeAction(raw); err == nil && a.Held != nil {
+			x.Pending = append(x.Pending, fmt.Sprintf("%s is held as %s: %s", a.Op, a.Held.Hold, a.Held.Cause))
+		}
+	}
+	if retry, ok := tx.Retry(c.Sync.Name, key); ok {
+		x.LastOutcome = &ExplainedOutcome{Op: retry.Op, Code: retry.Code, Message: retry.Message, RetryAt: &retry.Next}
+		if retry.Skipped {
+			x.LastOutcome.Op, x.LastOutcome.RetryAt = "skip", nil
+		}
+	}
+}

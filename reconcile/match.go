@@ -1,0 +1,421 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// listThreshold is from how many unlinked objects on the application is listed once instead of
+// being asked about each of them.
+const listThreshold = 50
+
+// matchChunk is how many provisional creates are matched between two commits.
+const matchChunk = 200
+
+// match looks for accounts of people who have no link: by filter when they are few, in a list
+// read once when they are many and the application can be listed. A provisional create becomes
+// an adoption, or is skipped when the account is ambiguous, protected or somebody else's.
+func (c *cycle) match(ctx context.Context) error {
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		creates, err := c.countCreates(kind)
+		if err != nil {
+			return err
+		}
+		if creates == 0 {
+			continue
+		}
+		m, err := c.newMatcher(kind)
+		if err != nil {
+			return err
+		}
+		if lister, ok := c.Target.(target.Lister); ok && creates >= listThreshold {
+			if err := m.list(ctx, lister); err != nil {
+				return err
+			}
+			m.find = m.lookUp
+		}
+		if err := m.all(ctx, creates); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countCreates counts provisional creates of a kind.
+func (c *cycle) countCreates(kind graphsync.Kind) (n int, err error) {
+	err = c.eachStored(phaseOf(kind), func(_ []byte, a storedAction) error {
+		if a.Op == Create {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// eachStored walks the stored actions of a phase in order, in one read transaction.
+func (c *cycle) eachStored(p phase, visit func(key []byte, a storedAction) error) error {
+	return c.Tenant.View(func(tx *state.Tx) error {
+		for key, raw := range tx.Space(c.Sync.Name, planSpace).Prefix([]byte{byte(p)}) {
+			a, err := decodeAction(raw)
+			if err != nil {
+				return err
+			}
+			if err := visit(key, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// A matcher finds existing resources of one kind.
+type matcher struct {
+	*cycle
+	kind  graphsync.Kind
+	rules *Rules
+	paths []target.Path
+	find  func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
+
+	mu      sync.Mutex
+	adopted map[string]graphsync.ID // target ids taken in this plan
+}
+
+func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
+	m := &matcher{cycle: c, kind: kind, rules: c.rules(kind), adopted: map[string]graphsync.ID{}}
+	m.find = m.ask
+	for _, text := range m.rules.Match {
+		path, err := target.ParsePath(text)
+		if err != nil {
+			return nil, fmt.Errorf("matching attribute %s: %w", text, err)
+		}
+		m.paths = append(m.paths, path)
+	}
+	return m, nil
+}
+
+// list reads the application once into scratch space, indexed by the matching attributes.
+func (m *matcher) list(ctx context.Context, lister target.Lister) error {
+	err := m.Tenant.Update(func(tx *state.Tx) error {
+		if err := tx.Space(m.Sync.Name, listingSpace).Clear(); err != nil {
+			return err
+		}
+		return tx.Space(m.Sync.Name, indexSpace).Clear()
+	})
+	if err != nil {
+		return err
+	}
+	read := 0
+	err = lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
+		read += len(page)
+		m.step("matching", read, 0)
+		return m.Tenant.Update(func(tx *state.Tx) error {
+			listing, index := tx.Space(m.Sync.Name, listingSpace), tx.Space(m.Sync.Name, indexSpace)
+			for i := range page {
+				r := &page[i]
+				if err := listing.Put([]byte(r.ID), encode(r)); err != nil {
+					return err
+				}
+				for _, path := range m.paths {
+					value, ok := r.Value(path).(string)
+					if !ok || value == "" {
+						continue
+					}
+					if err := index.Put(indexKey(path, value, r.ID), []byte(r.ID)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
+	}
+	return nil
+}
+
+func indexKey(path target.Path, value, id string) []byte {
+	return []byte(path.String() + "\x00" + strings.ToLower(value) + "\x00" + id)
+}
+
+// lookUp finds in the list read before.
+func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
+	err = m.Tenant.View(func(tx *state.Tx) error {
+		listing := tx.Space(m.Sync.Name, listingSpace)
+		for _, id := range tx.Space(m.Sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
+			var r target.Resource
+			if err := json.Unmarshal(listing.Get(id), &r); err != nil {
+				return fmt.Errorf("read listed account: %w", err)
+			}
+			found = append(found, r)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// ask finds by a filter request.
+func (m *matcher) ask(ctx context.Context, by target.Path, value string) ([]target.Resource, error) {
+	return m.Target.Find(ctx, targetKind(m.kind), by, value)
+}
+
+// all matches every provisional create, concurrently within a chunk.
+func (m *matcher) all(ctx context.Context, total int) error {
+	var after []byte
+	for done := 0; ; {
+		var keys [][]byte
+		var actions []storedAction
+		err := m.Tenant.View(func(tx *state.Tx) error {
+			prefix := byte(phaseOf(m.kind))
+			if after == nil {
+				after = []byte{prefix}
+			}
+			for key, raw := range tx.Space(m.Sync.Name, planSpace).All(after) {
+				if key[0] != prefix || len(keys) == matchChunk {
+					break
+				}
+				after = append([]byte(nil), key...)
+				a, err := decodeAction(raw)
+				if err != nil {
+					return err
+				}
+				if a.Op == Create {
+					keys, actions = append(keys, after), append(actions, a)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return nil
+		}
+		verdicts := make([]verdict, len(actions))
+		group, gctx := errgroup.WithContext(ctx)
+		group.SetLimit(m.concurrency())
+		for i := range actions {
+			group.Go(func() (err error) {
+				verdicts[i], err = m.judge(gctx, &actions[i])
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if err := m.write(keys, actions, verdicts); err != nil {
+			return err
+		}
+		done += len(keys)
+		m.step("matching", done, total)
+	}
+}
+
+// A verdict is what matching found for one provisional create.
+type verdict struct {
+	code, why string           // skip
+	adopt     *target.Resource // take over this resource
+	members   []string         // of an adopted group, where the application tells
+	byID      bool             // found by externalId: made or adopted by us before
+	retry     error            // the target failed on this one
+}
+
+// judge tries the matching attributes in order and stops at the first that yields a match.
+func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
+	for i, path := range m.paths {
+		value := a.Match[i]
+		if value == "" {
+			continue
+		}
+		found, err := m.find(ctx, path, value)
+		if err != nil {
+			var failure *target.Error
+			if !errors.As(err, &failure) || failure.Code.Stops() || failure.Code == target.Unavailable || ctx.Err() != nil {
+				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
+			}
+			return verdict{retry: err}, nil
+		}
+		if len(found) > 1 {
+			ids := make([]string, 0, len(found))
+			for _, r := range found[:min(len(found), 5)] {
+				ids = append(ids, r.ID)
+			}
+			return verdict{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %q (%s): none is taken", len(found), a.Kind, path, value, strings.Join(ids, ", "))}, nil
+		}
+		if len(found) == 1 {
+			return m.judgeFound(ctx, a, path, &found[0])
+		}
+	}
+	if !m.rules.May(Create) {
+		return verdict{code: "action_not_allowed", why: "no account exists and create is not among the actions of the sync"}, nil
+	}
+	return verdict{}, nil
+}
+
+// judgeFound decides whether the one match may be adopted.
+func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, r *target.Resource) (verdict, error) {
+	for _, protect := range m.Sync.Scope.Protect {
+		if protect.Match(r.Attributes) {
+			return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
+		}
+	}
+	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, m.kind)
+	if err != nil {
+		return verdict{}, err
+	}
+	if owned && owner != m.owner(m.kind, a.SourceID) {
+		whose := fmt.Sprintf("%s %s of this sync", owner.Kind, owner.Source)
+		if owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name {
+			whose = fmt.Sprintf("sync %s of tenant %s", owner.Sync, owner.Tenant)
+		}
+		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to %s", by, r.ID, whose)}, nil
+	}
+	if other := m.take(r.ID, a.SourceID); other != a.SourceID {
+		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is taken by %s %s in the same plan", by, r.ID, a.Kind, other)}, nil
+	}
+	v := verdict{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
+	if m.kind != graphsync.Group {
+		return v, nil
+	}
+	if m.Sync.Groups.Takeover == TakeoverSkip && !v.byID {
+		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
+	}
+	if reader, ok := m.Target.(target.MemberReader); ok {
+		ids, visible, err := reader.Members(ctx, r.Ref)
+		if err != nil {
+			return verdict{retry: err}, nil
+		}
+		if visible {
+			v.members = ids
+		}
+	}
+	return v, nil
+}
+
+// take notes that a source adopts a resource in this plan and returns who does.
+func (m *matcher) take(resource string, source graphsync.ID) graphsync.ID {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if other, taken := m.adopted[resource]; taken {
+		return other
+	}
+	m.adopted[resource] = source
+	return source
+}
+
+// write turns provisional creates into what the verdicts say.
+func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdict) error {
+	return m.Tenant.Update(func(tx *state.Tx) error {
+		plan := tx.Space(m.Sync.Name, planSpace)
+		for i, v := range verdicts {
+			a := &actions[i]
+			switch {
+			case v.adopt != nil:
+				if err := m.adopt(tx, a, v); err != nil {
+					return err
+				}
+				if err := plan.Put(keys[i], encode(a)); err != nil {
+					return err
+				}
+			case v.code != "" || v.retry != nil:
+				if v.retry != nil {
+					v.code, v.why = string(target.CodeOf(v.retry)), v.retry.Error()
+				}
+				m.counts.count(Create, -1)
+				if err := plan.Delete(keys[i]); err != nil {
+					return err
+				}
+				if err := m.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// adopt rewrites a provisional create into taking over an existing resource: only what differs
+// is written, and nothing that is set on creation only.
+func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
+	r := v.adopt
+	desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, false)
+	if err != nil {
+		return err
+	}
+	m.counts.count(Create, -1)
+	m.counts.count(Adopt, 1)
+	a.Op, a.TargetID = Adopt, &r.ID
+	a.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, r)
+	if m.kind == graphsync.User && inactive(r) {
+		a.Changes = withActive(a.Changes, false, true)
+	}
+	a.Deferred = hasDeferred(a.Changes)
+	a.Why += "; an account exists and is adopted"
+	if v.byID {
+		return m.current(tx, a, v.members)
+	}
+	if m.kind == graphsync.User {
+		if theirs, ours := r.Attributes["externalId"], textOf(desired.Attributes, "externalId"); ours != "" && theirs != nil && theirs != "" && theirs != ours {
+			a.Held = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
+			a.Notes = append(a.Notes, fmt.Sprintf("its externalId is %v", theirs))
+		}
+		return nil
+	}
+	if m.Sync.Groups.Takeover == TakeoverHold {
+		a.Held = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
+	}
+	return m.current(tx, a, v.members)
+}
+
+// current notes who is in a group that is adopted, and tells what taking it over means: who
+// stays, who gains what the group gives, who would be removed. People this sync does not
+// provision are left in it.
+func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error {
+	if m.kind != graphsync.Group || members == nil {
+		return nil
+	}
+	space := tx.Space(m.Sync.Name, currentSpace)
+	stay, leave, foreign := 0, 0, 0
+	for _, id := range members {
+		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
+			return err
+		}
+		source, ours := tx.LinkByTarget(m.Sync.Name, graphsync.User, id)
+		switch {
+		case !ours:
+			foreign++
+		case tx.HasMember(a.SourceID, source):
+			stay++
+		default:
+			leave++
+		}
+	}
+	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))
+	return nil
+}
+
+// inactive reports whether an account is switched off, in whatever form the application says it.
+func inactive(r *target.Resource) bool {
+	return strings.EqualFold(fmt.Sprint(r.Attributes["active"]), "false")
+}
+
+func (c *cycle) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
+	return state.Owner{Tenant: c.Sync.Tenant, Sync: c.Sync.Name, Kind: kind, Source: id}
+}
+
+func (c *cycle) concurrency() int {
+	if c.Concurrency > 0 {
+		return c.Concurrency
+	}
+	return 8
+}

@@ -1,0 +1,214 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// membersPart is how many membership changes one action holds at most: a group of a million
+// is planned and applied in parts.
+const membersPart = 5000
+
+func pairKey(group, member graphsync.ID) []byte {
+	return append(append(make([]byte, 0, 32), group[:]...), member[:]...)
+}
+
+// pairsOf marks the memberships of somebody whose account appears, changes its state or goes.
+func (d *drafter) pairsOf(user graphsync.ID, linked bool) error {
+	if !d.Sync.Groups.Enabled || d.all && linked {
+		return nil // when everybody is evaluated, groups mark their members themselves
+	}
+	space := d.tx.Space(d.Sync.Name, pairSpace)
+	for _, group := range slices.Collect(d.tx.GroupsOf(user)) {
+		if err := space.Put(pairKey(group, user), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allPairs marks every membership a group has, or had when it was last written.
+func (d *drafter) allPairs(group graphsync.ID) error {
+	space := d.tx.Space(d.Sync.Name, pairSpace)
+	for member := range d.tx.Members(group) {
+		if member.Kind != graphsync.User {
+			continue
+		}
+		if err := space.Put(pairKey(group, member.ID), nil); err != nil {
+			return err
+		}
+	}
+	for member := range d.tx.AppliedMembers(d.Sync.Name, group) {
+		if err := space.Put(pairKey(group, member), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draftMembers plans memberships, when it is known who has or will have an account: for each
+// marked pair whether it should be, against whether it was last written.
+func (c *cycle) draftMembers(ctx context.Context) error {
+	if !c.Sync.Groups.Enabled {
+		return nil
+	}
+	var after []byte
+	part := &memberPart{}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var pairs [][]byte
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			for pair := range tx.Space(c.Sync.Name, pairSpace).All(after) {
+				if pairs = append(pairs, slices.Clone(pair)); len(pairs) == draftChunk {
+					break
+				}
+			}
+			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace)}
+			for _, pair := range pairs {
+				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
+					return err
+				}
+			}
+			if len(pairs) < draftChunk {
+				return d.flush(part)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("plan memberships: %w", err)
+		}
+		if len(pairs) < draftChunk {
+			return nil
+		}
+		after = pairs[len(pairs)-1]
+	}
+}
+
+// A memberPart gathers the membership changes of one group.
+type memberPart struct {
+	group       graphsync.ID
+	number      uint32
+	live        bool // in scope, with a resource that exists or will
+	name        string
+	target      *string
+	add, remove []graphsync.ID
+}
+
+// pair plans one membership.
+func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
+	if part.group != group {
+		if err := d.flush(part); err != nil {
+			return err
+		}
+		if err := d.open(part, group); err != nil {
+			return err
+		}
+	}
+	if !part.live {
+		return nil
+	}
+	wanted, account, err := d.wantsMember(group, member)
+	if err != nil {
+		return err
+	}
+	_, applied := d.tx.AppliedMember(d.Sync.Name, group, member)
+	if !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)) {
+		applied = true
+		if err := d.tx.Space(d.Sync.Name, seedSpace).Put(pairKey(group, member), []byte(account)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case wanted && !applied:
+		part.add = append(part.add, member)
+	case !wanted && applied:
+		part.remove = append(part.remove, member)
+	}
+	if len(part.add)+len(part.remove) < membersPart {
+		return nil
+	}
+	number := part.number + 1
+	if err := d.flush(part); err != nil {
+		return err
+	}
+	part.number = number
+	return nil
+}
+
+// open looks up what is known of a group: memberships of one that is out of scope, or has no
+// resource and gets none, wait.
+func (d *drafter) open(part *memberPart, id graphsync.ID) error {
+	*part = memberPart{group: id}
+	object, ok := d.tx.Object(graphsync.Group, id)
+	if !ok {
+		return nil
+	}
+	if _, in, _ := d.eval.groupInScope(&object); !in {
+		return nil
+	}
+	part.name = keyOf(&object, nil)
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.Group, id)
+	if err != nil {
+		return err
+	}
+	if linked {
+		part.live, part.target = true, &link.TargetID
+		return nil
+	}
+	raw := d.plan.Get(actionKey{phase: groupPhase, id: id}.bytes())
+	part.live = raw != nil
+	return nil
+}
+
+// wantsMember tells whether a person should be a member in the application: a member in Entra
+// who is not deleted and has, or will have, an account. It returns the account where it exists.
+func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, err error) {
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, member)
+	if err != nil {
+		return false, "", err
+	}
+	if linked {
+		account = link.TargetID
+	}
+	exists := linked
+	if raw := d.plan.Get(actionKey{phase: userPhase, id: member}.bytes()); raw != nil {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return false, "", err
+		}
+		switch {
+		case a.Op == Delete:
+			exists = false
+		case a.Op == Create || a.Op == Adopt:
+			exists = true
+			if a.TargetID != nil {
+				account = *a.TargetID
+			}
+		}
+	}
+	if !exists || !d.tx.HasMember(group, member) {
+		return false, account, nil
+	}
+	object, ok := d.tx.Object(graphsync.User, member)
+	return ok && object.Removed == graphsync.NotRemoved, account, nil
+}
+
+// flush stores what was gathered as an action.
+func (d *drafter) flush(part *memberPart) error {
+	if len(part.add)+len(part.remove) == 0 {
+		return nil
+	}
+	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
+		Add: part.add, Remove: part.remove, Why: fmt.Sprintf("%d join, %d leave", len(part.add), len(part.remove)),
+		Cause: "members left group " + part.name}}
+	d.counts.count(Members, 1)
+	key := actionKey{phase: memberPhase, id: part.group, part: part.number}
+	part.add, part.remove = nil, nil
+	return d.plan.Put(key.bytes(), encode(&a))
+}

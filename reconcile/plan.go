@@ -1,0 +1,238 @@
+package reconcile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// An Op is what an action does.
+type Op string
+
+// The operations of the contract. Groups have Create, Adopt, Update, Delete and Members.
+const (
+	Create     Op = "create"
+	Adopt      Op = "adopt"
+	Update     Op = "update"
+	Deactivate Op = "deactivate"
+	Reactivate Op = "reactivate"
+	Delete     Op = "delete"
+	Members    Op = "members"
+)
+
+// Removes reports whether the operation takes something away from a person.
+func (op Op) Removes() bool { return op == Deactivate || op == Delete }
+
+// A Change is one attribute of an action. Values of attributes that are redacted, or that are
+// only made when the action is applied, are replaced by a word in brackets.
+type Change struct {
+	Attribute string `json:"attribute"`
+	Old       any    `json:"old"`
+	New       any    `json:"new"`
+}
+
+// An Action is one step of a plan. Why is for people; no code reads it back.
+type Action struct {
+	Op       Op             `json:"op"`
+	Kind     graphsync.Kind `json:"kind"`
+	SourceID graphsync.ID   `json:"source_id"`
+	TargetID *string        `json:"target_id"`
+	Key      string         `json:"key"` // what people call it: userName or displayName
+	Changes  []Change       `json:"changes,omitzero"`
+	Add      []graphsync.ID `json:"add,omitempty"`    // members to add, by source id
+	Remove   []graphsync.ID `json:"remove,omitempty"` // members to remove, by source id
+	Why      string         `json:"why"`
+	Cause    string         `json:"cause,omitempty"` // what a guard groups by
+	Notes    []string       `json:"notes,omitempty"`
+}
+
+// A Held action waits for an approval.
+type Held struct {
+	Hold   string `json:"hold"`
+	Guard  string `json:"guard"`
+	Cause  string `json:"cause"`
+	Action Action `json:"action"`
+}
+
+// A Skipped record is one the plan does nothing for although somebody may expect it.
+type Skipped struct {
+	Kind     graphsync.Kind `json:"kind"`
+	SourceID graphsync.ID   `json:"source_id"`
+	Key      string         `json:"key"`
+	Code     string         `json:"code"`
+	Why      string         `json:"why"`
+}
+
+// A Failure is an action that did not succeed.
+type Failure struct {
+	Kind     graphsync.Kind `json:"kind"`
+	SourceID graphsync.ID   `json:"source_id"`
+	Key      string         `json:"key"`
+	Op       Op             `json:"op"`
+	Code     string         `json:"code"`
+	Message  string         `json:"message"`
+	RetryAt  string         `json:"retry_at,omitempty"`
+}
+
+// A Summary counts a plan's actions by what they do.
+type Summary struct {
+	Create     int `json:"create"`
+	Adopt      int `json:"adopt"`
+	Update     int `json:"update"`
+	Deactivate int `json:"deactivate"`
+	Reactivate int `json:"reactivate"`
+	Delete     int `json:"delete"`
+	Members    int `json:"members"`
+	Held       int `json:"held"`
+	Skipped    int `json:"skipped"`
+	Unchanged  int `json:"unchanged"`
+}
+
+// Changes is the number of actions that would be applied.
+func (s Summary) Changes() int {
+	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members
+}
+
+func (s *Summary) count(op Op, by int) {
+	switch op {
+	case Create:
+		s.Create += by
+	case Adopt:
+		s.Adopt += by
+	case Update:
+		s.Update += by
+	case Deactivate:
+		s.Deactivate += by
+	case Reactivate:
+		s.Reactivate += by
+	case Delete:
+		s.Delete += by
+	case Members:
+		s.Members += by
+	}
+}
+
+// A Cycle is how much a run looked at.
+type Cycle string
+
+// The cycles of the contract.
+const (
+	Initial     Cycle = "initial"
+	Incremental Cycle = "incremental"
+	OnDemand    Cycle = "on-demand"
+)
+
+// The phases order a plan: users, then groups, then memberships, so that a member has its
+// account and a group exists before anything refers to them.
+type phase byte
+
+const (
+	userPhase phase = iota + 1
+	groupPhase
+	memberPhase
+)
+
+// An actionKey orders the plan and names an action in the stored plan: phase, source id, and
+// for a large group's memberships the number of the part.
+type actionKey struct {
+	phase phase
+	id    graphsync.ID
+	part  uint32
+}
+
+func (k actionKey) bytes() []byte {
+	b := make([]byte, 0, 21)
+	b = append(b, byte(k.phase))
+	b = append(b, k.id[:]...)
+	return binary.BigEndian.AppendUint32(b, k.part)
+}
+
+func parseActionKey(b []byte) (actionKey, error) {
+	if len(b) != 21 {
+		return actionKey{}, fmt.Errorf("read stored plan: a key of %d bytes", len(b))
+	}
+	return actionKey{phase: phase(b[0]), id: graphsync.ID(b[1:17]), part: binary.BigEndian.Uint32(b[17:])}, nil
+}
+
+// pendingKey is the key that is settled when the action has been applied.
+func (k actionKey) pendingKey() state.PendingKey {
+	kind := graphsync.User
+	if k.phase != userPhase {
+		kind = graphsync.Group
+	}
+	return state.PendingKey{Kind: kind, ID: k.id}
+}
+
+func pendingBytes(k state.PendingKey) []byte {
+	b := append([]byte{byte(k.Kind)}, k.ID[:]...)
+	return append(b, k.Member[:]...)
+}
+
+// The spaces of a sync's scratch storage in which a cycle keeps its plan.
+const (
+	planSpace     = "plan"     // actionKey → storedAction
+	skippedSpace  = "skipped"  // pending key → Skipped
+	heldSpace     = "held"     // actionKey → storedHold
+	approvedSpace = "approved" // actionKey → digest of the action that was approved
+	claimSpace    = "claims"   // attribute NUL value → source id, for duplicates within a plan
+	listingSpace  = "listing"  // target id → resource
+	indexSpace    = "index"    // attribute NUL value NUL target id
+	pairSpace     = "pairs"    // group id, member id: memberships to look at
+	currentSpace  = "current"  // group id, target id: who is in a group that is being adopted
+	failedSpace   = "failed"   // pending key: failed in this cycle
+	seedSpace     = "seeds"    // group id, member id → target id: members an adopted group has already
+)
+
+// storedAction is an Action with what applying it needs and printing it does not.
+type storedAction struct {
+	Action
+	Deferred bool         `json:"deferred,omitempty"`
+	Match    []string     `json:"match,omitempty"`
+	Via      graphsync.ID `json:"via,omitzero"`
+	Held     *storedHold  `json:"held,omitempty"`
+}
+
+type storedHold struct {
+	Hold  string `json:"hold"`
+	Guard string `json:"guard"`
+	Cause string `json:"cause"`
+}
+
+func encode(v any) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err)) // our own types: cannot fail
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+func decode(b []byte, into any) error {
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("read stored plan: %w", err)
+	}
+	return nil
+}
+
+func decodeAction(b []byte) (storedAction, error) {
+	var a storedAction
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	if err := dec.Decode(&a); err != nil {
+		return a, fmt.Errorf("read stored plan: %w", err)
+	}
+	return a, nil
+}
+
+// digest identifies exactly this action: an approval is bound to it.
+func (a *Action) digest() string {
+	sum := sha256.Sum256(encode(a))
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,335 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// confirmBatch is how many absences are asked about at once (directoryObjects/getByIds takes
+// 1,000).
+const confirmBatch = 1000
+
+// emptyPagesLimit ends a round that keeps sending empty pages: Graph may send some, never
+// thousands.
+const emptyPagesLimit = 1000
+
+// pull brings the snapshot up to date: users, groups with members, the enterprise application,
+// its assignments. Each page is committed as it comes; nothing is decided before all rounds
+// have reached their delta link and every absence is proven.
+func (c *cycle) pull(ctx context.Context) error {
+	if c.opts.NoRefresh {
+		return nil
+	}
+	if err := c.pullStream(ctx, graphsync.Users, c.Needs.UserProperties); err != nil {
+		return err
+	}
+	if len(c.Needs.GroupProperties) > 0 {
+		if err := c.pullStream(ctx, graphsync.Groups, c.Needs.GroupProperties); err != nil {
+			return err
+		}
+	}
+	if c.Needs.App {
+		return c.pullAssignments(ctx)
+	}
+	return nil
+}
+
+// pullStream follows a delta stream to its delta link. An expired link begins a new round.
+func (c *cycle) pullStream(ctx context.Context, stream graphsync.Stream, properties []string) error {
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		cursor := tx.Cursor(stream)
+		// A link tracks only what its round selected (delta overview): other properties, other round.
+		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || c.opts.Full && cursor.Complete {
+			return c.beginRound(tx, stream, properties)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for restarts := 0; ; restarts++ {
+		err := c.followStream(ctx, stream, properties)
+		if errors.Is(err, graphsync.ErrResync) && restarts < 2 {
+			c.Log.Info("delta link expired, reading everything again", "tenant", c.Sync.Tenant, "stream", stream)
+			err = c.Tenant.Update(func(tx *state.Tx) error { return c.beginRound(tx, stream, properties) })
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return c.confirmAbsences(ctx, stream)
+	}
+}
+
+func (c *cycle) beginRound(tx *state.Tx, stream graphsync.Stream, properties []string) error {
+	if err := tx.BeginRound(stream, graphsync.SelectKey(properties), c.now); err != nil {
+		return err
+	}
+	// A new round tells the present state of everything: everybody is evaluated when it is done.
+	for _, name := range c.Peers {
+		if err := tx.SetPendingAll(name, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followStream reads pages until the delta link. Reading the next page overlaps with
+// committing the last ones; pages that have piled up share one commit. A cursor never runs
+// ahead of its data, because both are in the same transaction.
+func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, properties []string) error {
+	var start state.Cursor
+	err := c.Tenant.View(func(tx *state.Tx) error { start = tx.Cursor(stream); return nil })
+	if err != nil {
+		return err
+	}
+	pages := make(chan *graphsync.Page, 8)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(pages)
+		link, empty := start.Link, 0
+		for {
+			page, err := c.Source.DeltaPage(ctx, stream, properties, link)
+			if err != nil {
+				return fmt.Errorf("read %s: %w", stream, err)
+			}
+			if empty++; len(page.Changes) > 0 {
+				empty = 0
+			}
+			if empty > emptyPagesLimit {
+				return fmt.Errorf("read %s: %w", stream, &graphsync.Error{Class: graphsync.BadResponse, Op: string(stream) + "/delta",
+					Message: fmt.Sprintf("%d empty pages in a row, each pointing to another", empty), Hint: "try again later; if it stays, run with --full"})
+			}
+			select {
+			case pages <- page:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if page.Next == "" {
+				return nil
+			}
+			link = page.Next
+		}
+	})
+	group.Go(func() error {
+		for page := range pages {
+			batch := []*graphsync.Page{page}
+			for len(batch) < cap(pages) && len(pages) > 0 {
+				if next, ok := <-pages; ok {
+					batch = append(batch, next)
+				}
+			}
+			if err := c.commitPages(stream, batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+func (c *cycle) commitPages(stream graphsync.Stream, pages []*graphsync.Page) error {
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		for _, page := range pages {
+			if _, err := tx.PutPage(stream, page, c.now, c.Peers); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", stream, err)
+	}
+	for _, page := range pages {
+		c.report.Graph.Pages++
+		c.report.Graph.Objects += int64(len(page.Changes))
+		c.report.Graph.Bytes += int64(page.Bytes)
+		for _, bad := range page.Skipped {
+			c.note("an entry of %s was not understood and left as it was: %s: %s", stream, bad.ID, bad.Reason)
+		}
+	}
+	c.step(string(stream), int(c.report.Graph.Objects), 0)
+	return nil
+}
+
+// confirmAbsences asks Graph about each object that a full round did not show. Only a direct
+// answer makes an absence: a list may be incomplete, also at its end.
+func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
+	kind := stream.Kind()
+	var after graphsync.ID
+	for {
+		sweep := false
+		var ids []graphsync.ID
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			if sweep = tx.Cursor(stream).Sweep; !sweep {
+				return nil
+			}
+			for object := range tx.Unseen(kind, after) {
+				if ids = append(ids, object.ID); len(ids) == confirmBatch {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(ids) == 0 {
+			if err == nil && stream == graphsync.Groups {
+				err = c.confirmMembers(ctx)
+			}
+			if err != nil || !sweep {
+				return err
+			}
+			return c.Tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
+		}
+		answers, err := c.Source.Presence(ctx, kind, ids)
+		if err != nil {
+			return fmt.Errorf("confirm that %d %ss are gone: %w", len(ids), kind, err)
+		}
+		present := 0
+		err = c.Tenant.Update(func(tx *state.Tx) error {
+			present = 0
+			for i, id := range ids {
+				if answers[i] == graphsync.Present {
+					present++
+				}
+				if err := tx.Settle(kind, id, answers[i], c.Peers); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if present > 0 {
+			c.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// confirmMembers reads the members of each group in which a full round left out somebody who
+// was a member before.
+func (c *cycle) confirmMembers(ctx context.Context) error {
+	var doubtful []graphsync.ID
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		if !tx.Cursor(graphsync.Groups).Sweep {
+			return nil
+		}
+		for group := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+			if len(doubtful) == 0 || doubtful[len(doubtful)-1] != group {
+				doubtful = append(doubtful, group)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, group := range doubtful {
+		present := map[state.Member]bool{}
+		err := c.Source.Members(ctx, group, func(members []graphsync.MemberChange) error {
+			for _, m := range members {
+				present[state.Member{Kind: m.Kind, ID: m.ID}] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("confirm the members of group %s: %w", group, err)
+		}
+		err = c.Tenant.Update(func(tx *state.Tx) error {
+			var unseen []state.Member
+			for g, m := range tx.UnseenMembers(group, state.Member{}) {
+				if g != group {
+					break
+				}
+				unseen = append(unseen, m)
+			}
+			for _, m := range unseen {
+				if err := tx.SetMember(group, m, present[m], c.Peers); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pullAssignments reads the enterprise application and all its assignments. Graph has no delta
+// for them; they are compared by id, and taken only when as many came as Graph counted.
+func (c *cycle) pullAssignments(ctx context.Context) error {
+	app, err := c.Source.App(ctx, c.Sync.AppID)
+	if err != nil {
+		return fmt.Errorf("read the enterprise application %s: %w", c.Sync.AppID, err)
+	}
+	if !app.Enabled {
+		return &graphsync.Error{Class: graphsync.AppDisabled, Op: "servicePrincipals",
+			Message: fmt.Sprintf("the enterprise application %q is disabled in tenant %s", app.Name, c.Sync.Tenant),
+			Hint:    "an administrator of the tenant can enable it: Enterprise applications, Properties, \"Enabled for users to sign-in\""}
+	}
+	err = c.Tenant.Update(func(tx *state.Tx) error {
+		changed, err := tx.PutApp(*app)
+		if changed && err == nil && c.Sync.usesRoles() {
+			return tx.SetPendingAll(c.Sync.Name, true)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for attempt := 0; ; attempt++ {
+		err := c.readAssignments(ctx, app)
+		if errors.Is(err, graphsync.ErrIncomplete) && attempt == 0 {
+			continue // replication: a second read usually agrees
+		}
+		return err
+	}
+}
+
+func (c *cycle) readAssignments(ctx context.Context, app *graphsync.App) error {
+	round, err := c.Tenant.BeginAssignments(c.Sync.AppID)
+	if err != nil {
+		return err
+	}
+	rows := 0
+	err = c.Source.Assignments(ctx, app.ID, func(page []graphsync.Assignment) error {
+		rows += len(page)
+		c.report.Graph.Pages++
+		c.step("assignments", rows, 0)
+		return round.Add(page)
+	})
+	if err != nil {
+		return fmt.Errorf("read the assignments of %q: %w", app.Name, err)
+	}
+	diff, err := round.Commit(c.Peers)
+	if err != nil {
+		return err
+	}
+	c.report.Graph.Objects += int64(diff.Added + diff.Removed)
+	return nil
+}
+
+// note adds a sentence to the report, once.
+func (c *cycle) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	for _, known := range c.report.Notes {
+		if known == text {
+			return
+		}
+	}
+	if len(c.report.Notes) < ListLimit {
+		c.report.Notes = append(c.report.Notes, strings.ToValidUTF8(text, "�"))
+	}
+}

@@ -1,0 +1,349 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// recordBatch bounds how many results share one commit.
+const recordBatch = 512
+
+// A recorder writes results to the state as they come in, in one goroutine: while a commit
+// waits for the disk the next results gather, so that the disk never slows the calls down and
+// a result is never long unrecorded.
+type recorder struct {
+	*cycle
+	results chan *result
+	total   int
+}
+
+// run records until the results are closed. When the state cannot be written it stops the
+// calls, and only drains.
+func (r *recorder) run(stop context.CancelCauseFunc) (err error) {
+	for first := range r.results {
+		batch := []*result{first}
+		for len(batch) < recordBatch && len(r.results) > 0 {
+			batch = append(batch, <-r.results)
+		}
+		if err != nil {
+			continue
+		}
+		if err = r.commit(batch); err != nil {
+			stop(err)
+			continue
+		}
+		r.step("applying", r.attempted, r.total)
+	}
+	return err
+}
+
+func (r *recorder) commit(batch []*result) error {
+	err := r.Tenant.Update(func(tx *state.Tx) error {
+		for _, done := range batch {
+			if err := r.record(tx, done); err != nil {
+				return fmt.Errorf("record %s %s: %w", done.action.Kind, done.action.SourceID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, done := range batch {
+		if !done.drop || done.action.TargetID == nil {
+			continue
+		}
+		if err := r.Store.Release(r.Sync.TargetName, *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record writes one result: the link, what is no longer pending, what is to be retried.
+func (r *recorder) record(tx *state.Tx, done *result) error {
+	a := done.action
+	r.attempted++
+	line := runLine{Action: a.Action, Outcome: "done"}
+	key := done.key.pendingKey()
+	if done.drop {
+		if err := r.forget(tx, a, done); err != nil {
+			return err
+		}
+	}
+	if done.err != nil {
+		line.Outcome = "failed"
+		if done.stop != nil {
+			return r.line(tx, line) // the application's fault, not this record's: it stays pending
+		}
+		failure := r.failure(tx, key, a, done.err)
+		line.Error = &failure
+		if err := tx.DeletePending(r.Sync.Name, key); err != nil {
+			return err
+		}
+		return r.line(tx, line)
+	}
+	if a.Op == Members {
+		if err := r.recordMembers(tx, done); err != nil {
+			return err
+		}
+		return r.line(tx, line)
+	}
+	if done.link != nil {
+		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
+			return err
+		}
+	}
+	if err := tx.DeletePending(r.Sync.Name, key); err != nil {
+		return err
+	}
+	if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
+		return err
+	}
+	if err := tx.Space(r.Sync.Name, approvedSpace).Delete(done.key.bytes()); err != nil {
+		return err
+	}
+	return r.line(tx, line)
+}
+
+// forget drops the link of an account that is gone, with its memberships.
+func (r *recorder) forget(tx *state.Tx, a *storedAction, done *result) error {
+	if err := tx.DeleteLink(r.Sync.Name, a.Kind, a.SourceID); err != nil {
+		return err
+	}
+	if a.Kind == graphsync.User {
+		for _, group := range slices.Collect(tx.GroupsOf(a.SourceID)) {
+			if err := tx.DeleteAppliedMember(r.Sync.Name, group, a.SourceID); err != nil {
+				return err
+			}
+		}
+	} else {
+		var members []graphsync.ID
+		for member := range tx.AppliedMembers(r.Sync.Name, a.SourceID) {
+			members = append(members, member)
+		}
+		for _, member := range members {
+			if err := tx.DeleteAppliedMember(r.Sync.Name, a.SourceID, member); err != nil {
+				return err
+			}
+		}
+	}
+	if done.err != nil {
+		return tx.AddPending(r.Sync.Name, done.key.pendingKey())
+	}
+	return nil
+}
+
+func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
+	group := done.action.SourceID
+	settle := func(member graphsync.ID) error {
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
+		if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
+			return err
+		}
+		return tx.DeletePending(r.Sync.Name, key)
+	}
+	for member, account := range done.added {
+		if err := tx.PutAppliedMember(r.Sync.Name, group, member, account); err != nil {
+			return err
+		}
+		if err := settle(member); err != nil {
+			return err
+		}
+	}
+	for _, member := range done.removed {
+		if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
+			return err
+		}
+		if err := settle(member); err != nil {
+			return err
+		}
+	}
+	for _, member := range done.waiting {
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
+		err := tx.PutRetry(r.Sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
+			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
+		if err != nil {
+			return err
+		}
+	}
+	for _, refused := range done.refused {
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
+		r.failure(tx, key, done.action, refused.err)
+	}
+	return nil
+}
+
+// failure notes that an action did not succeed and when it is tried again: the waits grow, and
+// a change at the source tries it at once.
+func (r *recorder) failure(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
+	retry, _ := tx.Retry(r.Sync.Name, key)
+	if retry.Attempts == 0 {
+		retry.First = r.now
+	}
+	retry.Key, retry.Attempts, retry.Skipped = key, retry.Attempts+1, false
+	retry.Code, retry.Op, retry.Name, retry.Message = codeOf(cause), string(a.Op), a.Key, cause.Error()
+	wait := retryWait(retry.Attempts)
+	var failed *target.Error
+	if errors.As(cause, &failed) && failed.RetryAfter > wait {
+		wait = failed.RetryAfter
+	}
+	retry.Next = r.now.Add(wait)
+	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
+	if err := tx.PutRetry(r.Sync.Name, retry); err != nil {
+		r.Log.Error("store retry", "sync", r.Sync.Name, "error", err)
+	}
+	if err := tx.Space(r.Sync.Name, failedSpace).Put(pendingBytes(key), nil); err != nil {
+		r.Log.Error("store retry", "sync", r.Sync.Name, "error", err)
+	}
+	r.failures++
+	if len(r.report.Errors) < ListLimit {
+		r.report.Errors = append(r.report.Errors, f)
+	}
+	r.Log.Warn("action failed", "sync", r.Sync.Name, "tenant", r.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message, "retry_at", f.RetryAt)
+	return f
+}
+
+// retryWait grows from "next cycle" to a day.
+func retryWait(attempts int) time.Duration {
+	switch attempts {
+	case 1:
+		return 0
+	case 2:
+		return time.Hour
+	case 3:
+		return 6 * time.Hour
+	}
+	return 24 * time.Hour
+}
+
+func codeOf(err error) string {
+	var failed *target.Error
+	if errors.As(err, &failed) {
+		return string(failed.Code)
+	}
+	var mapped *mapping.Problem
+	if errors.As(err, &mapped) {
+		return mapped.Code
+	}
+	return string(target.Unavailable)
+}
+
+// A runLine is one line of a stored run: an action and what became of it.
+type runLine struct {
+	Action
+	Outcome string   `json:"outcome"`
+	Error   *Failure `json:"error,omitempty"`
+}
+
+func (r *recorder) line(tx *state.Tx, line runLine) error {
+	return tx.AppendRunLine(r.Sync.Name, r.cycle.run, encode(&line))
+}
+
+// attributes gives an action's changes as the adapter wants them, with the values that a plan
+// does not hold made now, and the form in which they are kept with the link.
+func (c *cycle) attributes(a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+	var fresh outcome
+	if a.Op != Deactivate {
+		var err error
+		if fresh, err = c.desire(a.Kind, a.SourceID, creating); err != nil {
+			return nil, nil, err
+		}
+	}
+	desired := make(map[string]*mapping.Desired, len(fresh.Attributes))
+	applied := make(map[string]json.RawMessage, len(a.Changes))
+	for i := range fresh.Attributes {
+		d := &fresh.Attributes[i]
+		path := d.Attribute.Path.String()
+		desired[path] = d
+		if a.Op == Adopt && d.Do == mapping.Write && !d.Attribute.OnCreateOnly() {
+			applied[path] = canonical(a.SourceID, d.Attribute, d.Value) // found as desired
+		}
+	}
+	out := make([]target.Attribute, 0, len(a.Changes))
+	for _, change := range a.Changes {
+		path, err := target.ParsePath(change.Attribute)
+		if err != nil {
+			return nil, nil, err
+		}
+		value := change.New
+		if d := desired[change.Attribute]; d != nil && value != nil && d.Do == mapping.Write {
+			value = d.Value
+			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
+		} else if value == nil {
+			applied[change.Attribute] = json.RawMessage("null")
+		} else if strings.EqualFold(change.Attribute, "active") {
+			applied[change.Attribute] = encode(value)
+		}
+		out = append(out, target.Attribute{Path: path, Value: value})
+	}
+	return out, applied, nil
+}
+
+// newLink is the link of an account just made or adopted.
+func (c *cycle) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
+	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: c.now,
+		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: c.now}
+	rules := c.rules(a.Kind)
+	for i, path := range rules.Match {
+		if i < len(a.Match) && a.Match[i] != "" {
+			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
+		}
+	}
+	return link
+}
+
+// changedLink is the link of an account after an update.
+func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage) (*state.Link, error) {
+	var link state.Link
+	err := c.Tenant.View(func(tx *state.Tx) (err error) {
+		var ok bool
+		link, ok, err = tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+		if err == nil && !ok {
+			err = fmt.Errorf("the link of %s %s is gone", a.Kind, a.SourceID)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if link.Applied == nil {
+		link.Applied = map[string]json.RawMessage{}
+	}
+	rules := c.rules(a.Kind)
+	for path, value := range applied {
+		if string(value) == "null" {
+			delete(link.Applied, path)
+		} else {
+			link.Applied[path] = value
+		}
+		for _, matched := range rules.Match {
+			var text string
+			if strings.EqualFold(matched, path) && json.Unmarshal(value, &text) == nil && text != "" {
+				link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
+				link.Keys = append(link.Keys, matchKey(matched, text))
+			}
+		}
+	}
+	switch a.Op {
+	case Deactivate:
+		link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause
+	case Reactivate:
+		link.Active, link.InactiveSince, link.Cause = true, time.Time{}, ""
+	}
+	if a.Op != Deactivate {
+		link.Via = a.Via
+	}
+	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), c.now
+	return &link, nil
+}

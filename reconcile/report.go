@@ -1,0 +1,79 @@
+package reconcile
+
+import (
+	"time"
+
+	"entrasync/graphsync"
+)
+
+// A Result is how a run ended.
+type Result string
+
+// The results of the contract.
+const (
+	OK      Result = "ok"
+	Partial Result = "partial" // some records failed
+	Waiting Result = "held"    // something waits for approval
+	Failed  Result = "failed"  // the cycle could not run
+)
+
+// A Report is what a run did. Lists are cut to ListLimit entries; the stored run has them all.
+type Report struct {
+	Format     string        `json:"format"`
+	Sync       string        `json:"sync"`
+	Tenant     graphsync.ID  `json:"tenant"`
+	Run        string        `json:"run"`
+	Cycle      Cycle         `json:"cycle"`
+	Result     Result        `json:"result"`
+	Summary    Summary       `json:"summary"`
+	Held       []Held        `json:"held"`
+	Skipped    []Skipped     `json:"skipped"`
+	Errors     []Failure     `json:"errors"`
+	Graph      GraphTraffic  `json:"graph"`
+	Target     TargetTraffic `json:"target"`
+	Steps      []SubjectStep `json:"steps,omitempty"` // of a provision on demand
+	Notes      []string      `json:"notes,omitempty"`
+	Started    time.Time     `json:"started"`
+	DurationMS int64         `json:"duration_ms"`
+	// Failure says in one sentence why the cycle could not run, when Result is Failed.
+	Failure *CycleFailure `json:"failure,omitempty"`
+}
+
+// A CycleFailure is why a cycle could not run.
+type CycleFailure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// GraphTraffic is what a run read from Graph.
+type GraphTraffic struct {
+	Pages     int64 `json:"pages"`
+	Objects   int64 `json:"objects"`
+	Bytes     int64 `json:"bytes"`
+	Requests  int64 `json:"requests"`
+	Throttled int64 `json:"throttled"`
+}
+
+// TargetTraffic is what a run sent to the application.
+type TargetTraffic struct {
+	Requests  int64 `json:"requests"`
+	Throttled int64 `json:"throttled"`
+}
+
+// ListLimit bounds the lists of a report: a cycle that fails on everybody must not make a
+// report as large as the directory.
+const ListLimit = 1000
+
+const reportFormat = "entrasync/report/1"
+
+// Progress is called now and then during a run, never concurrently.
+type Progress func(Step)
+
+// A Step is how far a run has come.
+type Step struct {
+	Stage string // "users", "groups", "assignments", "drafting", "matching", "applying"
+	Done  int
+	Total int // 0 when unknown
+	Pages int
+}

@@ -1,0 +1,212 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// settle ends an applied cycle: what was looked at and is done is no longer pending, what is
+// held stays so, what was skipped or failed is kept with its reason.
+func (c *cycle) settle(ctx context.Context) error {
+	if err := c.settleSeeds(ctx); err != nil {
+		return err
+	}
+	if c.opts.Subject != nil {
+		return nil
+	}
+	if err := c.settleRetries(ctx); err != nil {
+		return err
+	}
+	if err := c.settleHeld(ctx); err != nil {
+		return err
+	}
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		if c.all {
+			if err := tx.SetPendingAll(c.Sync.Name, false); err != nil {
+				return err
+			}
+		}
+		if c.opts.Full || c.info.LastFull.IsZero() {
+			c.info.LastFull = c.now
+		}
+		if c.info.FirstRun.IsZero() {
+			c.info.FirstRun = c.now
+		}
+		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace} {
+			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// settleSeeds records the members that adopted groups had already.
+func (c *cycle) settleSeeds(ctx context.Context) error {
+	return c.chunks(ctx, seedSpace, func(tx *state.Tx, key, value []byte) error {
+		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
+		if _, linked, err := tx.Link(c.Sync.Name, graphsync.Group, group); err != nil || !linked {
+			return err
+		}
+		if _, linked, err := tx.Link(c.Sync.Name, graphsync.User, member); err != nil || !linked {
+			return err
+		}
+		return tx.PutAppliedMember(c.Sync.Name, group, member, string(value))
+	})
+}
+
+// chunks visits a scratch space, some entries per transaction.
+func (c *cycle) chunks(ctx context.Context, space string, visit func(tx *state.Tx, key, value []byte) error) error {
+	var after []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := 0
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			n = 0
+			var keys, values [][]byte
+			for key, value := range tx.Space(c.Sync.Name, space).All(after) {
+				keys, values = append(keys, slices.Clone(key)), append(values, slices.Clone(value))
+				if n++; n == draftChunk {
+					break
+				}
+			}
+			for i := range keys {
+				if err := visit(tx, keys[i], values[i]); err != nil {
+					return err
+				}
+			}
+			if n > 0 {
+				after = keys[n-1]
+			}
+			return nil
+		})
+		if err != nil || n < draftChunk {
+			return err
+		}
+	}
+}
+
+// settleRetries forgets records that were looked at again and are well now, and stores the
+// reasons of those that are skipped. Skipped ones are looked at in every cycle: it costs no
+// call, and `status` always has the present reason.
+func (c *cycle) settleRetries(ctx context.Context) error {
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		failed, skipped := tx.Space(c.Sync.Name, failedSpace), tx.Space(c.Sync.Name, skippedSpace)
+		var well []state.PendingKey
+		for retry := range tx.Retries(c.Sync.Name) {
+			looked := c.all || retry.Skipped || !retry.Next.After(c.now)
+			if !looked || failed.Has(pendingBytes(retry.Key)) {
+				continue
+			}
+			if retry.Key.Member.IsZero() && skipped.Has(skippedKey(retry.Key)) {
+				continue
+			}
+			if !retry.Key.Member.IsZero() && retry.Code == "unknown_reference" && retry.First.Equal(c.now) {
+				continue // found waiting in this very cycle
+			}
+			well = append(well, retry.Key)
+		}
+		for _, key := range well {
+			if err := tx.DeleteRetry(c.Sync.Name, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.chunks(ctx, skippedSpace, func(tx *state.Tx, _, value []byte) error {
+		var s Skipped
+		if err := decode(value, &s); err != nil {
+			return err
+		}
+		key := state.PendingKey{Kind: s.Kind, ID: s.SourceID}
+		first := c.now
+		if known, ok := tx.Retry(c.Sync.Name, key); ok && known.Skipped {
+			first = known.First
+		}
+		return tx.PutRetry(c.Sync.Name, state.Retry{Key: key, Code: s.Code, Message: s.Why, Name: s.Key, First: first, Next: c.now, Skipped: true})
+	})
+}
+
+func skippedKey(k state.PendingKey) []byte {
+	return actionKey{phase: phaseOf(k.Kind), id: k.ID}.bytes()
+}
+
+// settleHeld empties the pending set but for what is held: that is planned again in each cycle
+// until it is approved or its cause goes away.
+func (c *cycle) settleHeld(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := 0
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			var keys []state.PendingKey
+			for key := range tx.Pending(c.Sync.Name, state.PendingKey{}) {
+				if keys = append(keys, key); len(keys) == draftChunk {
+					break
+				}
+			}
+			for _, key := range keys {
+				if err := tx.DeletePending(c.Sync.Name, key); err != nil {
+					return err
+				}
+			}
+			n = len(keys)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if n < draftChunk {
+			break
+		}
+	}
+	return c.chunks(ctx, heldSpace, func(tx *state.Tx, key, raw []byte) error {
+		k, err := parseActionKey(key)
+		if err != nil {
+			return err
+		}
+		if k.phase != memberPhase {
+			return tx.AddPending(c.Sync.Name, k.pendingKey())
+		}
+		a, err := decodeAction(raw)
+		if err != nil {
+			return err
+		}
+		for _, member := range append(slices.Clone(a.Add), a.Remove...) {
+			if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: k.id, Member: member}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// store keeps the report as a run and the sync's times.
+func (c *cycle) store() error {
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		info := c.info
+		if c.eval == nil {
+			info = tx.SyncInfo(c.Sync.Name) // the cycle ended before it knew
+		}
+		info.LastRun = c.now
+		if err := tx.PutSyncInfo(c.Sync.Name, info); err != nil {
+			return err
+		}
+		return tx.PutRun(c.Sync.Name, state.Run{ID: c.run, Started: c.now, Ended: c.Now().UTC(), Result: string(c.report.Result), Report: encode(&c.report)})
+	})
+	if err != nil {
+		return fmt.Errorf("store run: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,343 @@
+package reconcile
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/scope"
+	"entrasync/state"
+)
+
+// A standing is where a person stands towards an application, and why.
+type standing struct {
+	Known    bool // the directory has told of this person
+	InScope  bool // assigned (or all), not excluded, passes the filter, exists
+	Enabled  bool // accountEnabled
+	Disabled bool // accountEnabled is false; neither is set when Graph did not say
+	Why      string
+	Cause    string       // what a guard groups by when the person leaves
+	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
+	Problem  string       // why it cannot be told; nothing is done then
+	Roles    []graphsync.AppRole
+	Notes    []string
+}
+
+// Active reports whether the person should have a working account: Entra's IsSoftDeleted is
+// its opposite (unassigned, out of the filter, deleted, or disabled).
+func (s *standing) Active() bool { return s.InScope && s.Enabled }
+
+// An evaluator works out standings and desired attributes from the snapshot, within one
+// transaction at a time. It remembers the assignments of groups, of which there are few.
+type evaluator struct {
+	sync   *Sync
+	tx     *state.Tx
+	app    graphsync.App
+	roles  map[graphsync.ID]graphsync.AppRole
+	groups map[graphsync.ID]*groupFacts
+	mask   string
+}
+
+type groupFacts struct {
+	name     string
+	live     bool
+	assigned []graphsync.ID // role ids
+	parents  []graphsync.ID // read only for nested groups
+	read     bool
+}
+
+func newEvaluator(s *Sync) *evaluator {
+	return &evaluator{sync: s, groups: map[graphsync.ID]*groupFacts{}}
+}
+
+// in binds the evaluator to a transaction. What it remembered of groups stays true for a cycle:
+// the snapshot does not change between drafting and applying.
+func (e *evaluator) in(tx *state.Tx) *evaluator {
+	e.tx = tx
+	if e.roles == nil {
+		e.app, _ = tx.App(e.sync.AppID)
+		e.roles = make(map[graphsync.ID]graphsync.AppRole, len(e.app.Roles))
+		for _, role := range e.app.Roles {
+			e.roles[role.ID] = role
+		}
+	}
+	return e
+}
+
+func (e *evaluator) group(id graphsync.ID) *groupFacts {
+	facts := e.groups[id]
+	if facts == nil {
+		facts = &groupFacts{name: id.String()}
+		if object, ok := e.tx.Object(graphsync.Group, id); ok {
+			facts.live = object.Removed == graphsync.NotRemoved
+			if name := stringProperty(&object, "displayName"); name != "" {
+				facts.name = name
+			}
+		}
+		for a := range e.tx.Assignments(e.sync.AppID, id) {
+			facts.assigned = append(facts.assigned, a.Role)
+		}
+		e.groups[id] = facts
+	}
+	return facts
+}
+
+// standing works out one person's. link is what was last known of the account, to tell what
+// the person left; nil when there is none.
+func (e *evaluator) standing(user *state.Object, link *state.Link) standing {
+	s := standing{Known: true}
+	switch raw, _ := user.Value("accountEnabled"); string(raw) {
+	case "true":
+		s.Enabled = true
+	case "false":
+		s.Disabled = true
+	}
+	switch user.Removed {
+	case graphsync.SoftDeleted:
+		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
+		return s
+	case graphsync.Purged:
+		s.Why, s.Cause = "deleted in Entra for good", "deleted in Entra"
+		return s
+	}
+	if why, cause, ok := e.assigned(user, link, &s); !ok {
+		s.Why, s.Cause = why, cause
+		return s
+	}
+	if why, cause, out := e.excluded(user, &s); out {
+		s.Why, s.Cause = why, cause
+		return s
+	}
+	s.InScope = true
+	if s.Disabled {
+		s.Why, s.Cause = "the user is disabled in Entra", "disabled in Entra"
+	}
+	return s
+}
+
+// assigned finds how the person is in scope: by the shortest way, directly first.
+func (e *evaluator) assigned(user *state.Object, link *state.Link, s *standing) (why, cause string, ok bool) {
+	if e.sync.Scope.All {
+		s.Why = "every user of the tenant is in scope"
+		if len(e.app.Roles) > 0 {
+			e.collectRoles(user, s)
+		}
+		return "", "", true
+	}
+	if e.collectRoles(user, s) {
+		return "", "", true
+	}
+	if link == nil {
+		return "not assigned to the application", "not assigned", false
+	}
+	if link.Via.IsZero() {
+		return "no longer assigned to the application", "assignment of the user removed", false
+	}
+	via := e.group(link.Via)
+	switch {
+	case !via.live:
+		return fmt.Sprintf("group %s, which gave the assignment, was deleted", via.name), fmt.Sprintf("group %s was deleted", via.name), false
+	case len(via.assigned) == 0:
+		return fmt.Sprintf("group %s is no longer assigned to the application", via.name), fmt.Sprintf("group %s lost its assignment", via.name), false
+	default:
+		return fmt.Sprintf("no longer a member of group %s", via.name), fmt.Sprintf("left group %s", via.name), false
+	}
+}
+
+// collectRoles gathers the roles from the person's own rows and from the rows of groups the
+// person is a direct member of (or, by choice, a nested one), and tells whether there is any.
+func (e *evaluator) collectRoles(user *state.Object, s *standing) bool {
+	found := false
+	grant := func(role graphsync.ID, via graphsync.ID, why string) {
+		if !found {
+			found = true
+			s.Via = via
+			if !e.sync.Scope.All {
+				s.Why = why
+			}
+		}
+		if role.IsZero() {
+			return // default access carries no role
+		}
+		declared, ok := e.roles[role]
+		if !ok || slices.ContainsFunc(s.Roles, func(r graphsync.AppRole) bool { return r.ID == role }) {
+			return
+		}
+		if !declared.Enabled {
+			s.Notes = append(s.Notes, fmt.Sprintf("app role %q is disabled and was ignored", declared.Name))
+			return
+		}
+		s.Roles = append(s.Roles, declared)
+	}
+	for a := range e.tx.Assignments(e.sync.AppID, user.ID) {
+		grant(a.Role, graphsync.ID{}, "assigned directly")
+	}
+	for _, id := range e.groupsOf(user.ID) {
+		facts := e.group(id)
+		if !facts.live {
+			continue
+		}
+		for _, role := range facts.assigned {
+			grant(role, id, "assigned through group "+facts.name)
+		}
+	}
+	return found
+}
+
+// groupsOf returns the groups whose assignments reach a member: the direct ones, and with
+// nested groups also those above them, each once even where groups contain each other.
+func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
+	direct := slices.Collect(e.tx.GroupsOf(member))
+	if !e.sync.Scope.Nested {
+		return direct
+	}
+	seen := make(map[graphsync.ID]bool, len(direct))
+	queue := direct
+	var all []graphsync.ID
+	for len(queue) > 0 {
+		id := queue[0]
+		queue = queue[1:]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		all = append(all, id)
+		facts := e.group(id)
+		if !facts.read {
+			facts.parents, facts.read = slices.Collect(e.tx.GroupsOf(id)), true
+		}
+		queue = append(queue, facts.parents...)
+	}
+	return all
+}
+
+// excluded tells whether the configuration keeps the person out.
+func (e *evaluator) excluded(user *state.Object, s *standing) (why, cause string, out bool) {
+	sc := &e.sync.Scope
+	if !sc.Guests && strings.EqualFold(stringProperty(user, "userType"), "Guest") {
+		return "guests are not in scope", "guests are not in scope", true
+	}
+	for _, name := range sc.ExcludeUsers {
+		if strings.EqualFold(name, user.ID.String()) || strings.EqualFold(name, stringProperty(user, "userPrincipalName")) ||
+			strings.EqualFold(name, stringProperty(user, "mail")) {
+			return "excluded by name in the configuration", "excluded by the configuration", true
+		}
+	}
+	if len(sc.ExcludeGroups) > 0 {
+		for _, id := range e.groupsOf(user.ID) {
+			facts := e.group(id)
+			for _, name := range sc.ExcludeGroups {
+				if facts.live && (strings.EqualFold(name, id.String()) || strings.EqualFold(name, facts.name)) {
+					return "member of the excluded group " + facts.name, "excluded group " + facts.name, true
+				}
+			}
+		}
+	}
+	if sc.Filter != nil {
+		verdict, reason := sc.Filter.Match(filterLookup(user))
+		switch verdict {
+		case scope.Invalid: // the filter cannot judge this value: that is no reason to remove anybody
+			s.Problem = reason.String()
+		case scope.Out:
+			return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true
+		}
+	}
+	return "", "", false
+}
+
+// groupInScope tells whether a group is provisioned as a group. A group that a filter cannot
+// judge is not, and nothing is done to it: problem says why.
+func (e *evaluator) groupInScope(group *state.Object) (why string, ok bool, problem string) {
+	rules := &e.sync.Groups
+	switch {
+	case !rules.Enabled:
+		return "groups are not provisioned", false, ""
+	case group.Removed != graphsync.NotRemoved:
+		return "the group was deleted in Entra", false, ""
+	case rules.Filter != nil:
+		verdict, reason := rules.Filter.Match(filterLookup(group))
+		switch verdict {
+		case scope.In:
+			return "passes the filter for groups", true, ""
+		case scope.Invalid:
+			return "", false, reason.String()
+		}
+		return "does not pass the filter for groups: " + reason.String(), false, ""
+	case rules.All:
+		return "every group of the tenant is in scope", true, ""
+	case len(e.group(group.ID).assigned) > 0:
+		return "assigned to the application", true, ""
+	}
+	return "not assigned to the application", false, ""
+}
+
+// source presents an object of the snapshot to expressions. It computes what Graph does not
+// store: IsSoftDeleted, roles, groups, tenant, the guest form of the user principal name.
+type source struct {
+	object *state.Object
+	eval   *evaluator
+	stand  *standing
+}
+
+// Attribute returns the value of an attribute by the name an expression uses.
+func (s *source) Attribute(name string) mapping.Value {
+	switch {
+	case strings.EqualFold(name, "objectId"), name == "id":
+		return mapping.StringValue(s.object.ID.String())
+	case strings.EqualFold(name, "tenantId"):
+		return mapping.StringValue(s.eval.sync.Tenant.String())
+	case strings.EqualFold(name, "IsSoftDeleted"):
+		return mapping.BoolValue(!s.stand.Active())
+	case strings.EqualFold(name, "appRoleAssignments"):
+		return s.roles()
+	case strings.EqualFold(name, "memberOf"):
+		return s.memberOf()
+	}
+	return mapping.GraphValue(name, s.object.Kind, func(property string) []byte {
+		raw, _ := s.object.Value(property)
+		return raw
+	})
+}
+
+func (s *source) roles() mapping.Value {
+	roles := make([]mapping.Value, 0, len(s.stand.Roles))
+	for _, r := range s.stand.Roles {
+		roles = append(roles, mapping.RoleValue(r.ID.String(), r.Value, r.Name))
+	}
+	return mapping.ListValue(roles...)
+}
+
+func (s *source) memberOf() mapping.Value {
+	var names []string
+	for _, id := range s.eval.groupsOf(s.object.ID) {
+		if facts := s.eval.group(id); facts.live {
+			names = append(names, facts.name)
+		}
+	}
+	slices.Sort(names)
+	values := make([]mapping.Value, 0, len(names))
+	for _, name := range names {
+		values = append(values, mapping.StringValue(name))
+	}
+	return mapping.ListValue(values...)
+}
+
+// stringProperty returns a property that is a JSON string, "" for anything else.
+func stringProperty(o *state.Object, name string) string {
+	raw, ok := o.Value(name)
+	if !ok || len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}

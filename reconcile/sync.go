@@ -1,0 +1,225 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/scope"
+	"entrasync/target"
+)
+
+// A Sync is one compiled `syncs:` section for one tenant: who is in scope, what their accounts
+// look like, what may be done, and what is held.
+type Sync struct {
+	Name       string
+	TargetName string
+	Tenant     graphsync.ID
+	AppID      string // whose assignments count
+	Scope      Scope
+	Users      Rules
+	Groups     GroupRules
+	Guard      Guard
+	Quarantine Quarantine
+	Text       string // the configuration it was compiled from; a change evaluates everybody anew
+}
+
+// A Scope says who is provisioned.
+type Scope struct {
+	All           bool // every user of the tenant; else those assigned to the application
+	Nested        bool // members of nested groups count too
+	Guests        bool
+	Filter        *scope.Filter // nil: everybody passes
+	ExcludeUsers  []string      // object ids, user principal names or addresses
+	ExcludeGroups []string      // object ids or display names
+	Protect       []target.Filter
+}
+
+// Rules say what becomes of the objects of one kind.
+type Rules struct {
+	Mapping  *mapping.Mapping
+	Match    []string // target paths, tried in order
+	Actions  map[Op]bool
+	OnRemove OnRemove
+}
+
+// May reports whether the configuration lets the sync do this at all.
+func (r *Rules) May(op Op) bool {
+	switch op {
+	case Adopt, Members:
+		return true
+	}
+	return r.Actions[op]
+}
+
+// maps reports whether a target attribute has a mapping.
+func (r *Rules) maps(path string) bool {
+	return slices.ContainsFunc(r.Mapping.Attributes(), func(a *mapping.Attribute) bool { return strings.EqualFold(a.Path.String(), path) })
+}
+
+// OnRemove says what happens to the account of somebody who left.
+type OnRemove struct {
+	Do    Op            // Deactivate, Delete or "" for nothing
+	After time.Duration // with Deactivate: delete this long afterwards, 0 for never
+}
+
+// Takeover says what happens when a group of the same name exists.
+type Takeover string
+
+// The policies of contract `groups.takeover`.
+const (
+	TakeoverHold  Takeover = "hold"
+	TakeoverAdopt Takeover = "adopt"
+	TakeoverSkip  Takeover = "skip"
+)
+
+// GroupRules are the Rules for groups and which groups there are.
+type GroupRules struct {
+	Rules
+	Enabled  bool
+	All      bool          // every group; else assigned ones
+	Filter   *scope.Filter // when set, the groups that pass it, assigned or not
+	Takeover Takeover
+}
+
+// A Limit is a bound on what one cycle may do. What is nil does not bound; 0 holds everything.
+type Limit struct {
+	Count   *int
+	Percent *float64
+}
+
+// Guard bounds what a cycle does without an approval.
+type Guard struct {
+	Removals         Limit
+	Creations        Limit
+	Updates          Limit
+	MembersRemoved   Limit // per group
+	FirstRunRemovals bool  // false: a first run's removals are held
+}
+
+// Quarantine says when a sync that mostly fails is paused: when more than Failures percent of
+// at least AtLeast attempted actions failed.
+type Quarantine struct {
+	Failures float64
+	AtLeast  int
+}
+
+// Hash identifies the configuration that decides what accounts should be.
+func (s *Sync) Hash() string {
+	sum := sha256.Sum256([]byte(s.Text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Needs is what a set of syncs reads from Graph: nothing more is asked for.
+type Needs struct {
+	UserProperties  []string // $select of users/delta, sorted
+	GroupProperties []string // $select of groups/delta, sorted; empty when groups are not read
+	App             bool     // the enterprise application and its assignments
+}
+
+// Permissions are the application permissions these needs take, least first.
+func (n Needs) Permissions() []string {
+	p := []string{"User.Read.All"}
+	if len(n.GroupProperties) > 0 {
+		p = append(p, "GroupMember.Read.All")
+	}
+	if n.App {
+		p = append(p, "Application.Read.All")
+	}
+	return p
+}
+
+// alwaysSelected are the user properties every decision needs: whether the person is enabled,
+// a guest, and what to call them.
+var alwaysSelected = []string{"accountEnabled", "displayName", "id", "mail", "userPrincipalName", "userType"}
+
+// NeedsOf returns what the syncs of one tenant need together. They share one snapshot and so
+// one $select.
+func NeedsOf(syncs []*Sync) Needs {
+	var n Needs
+	users := slices.Clone(alwaysSelected)
+	groups := []string{"displayName", "id", "members"}
+	readGroups := false
+	add := func(to *[]string, names []string) {
+		for _, name := range names {
+			property, computed := mapping.GraphProperty(name)
+			switch {
+			case strings.EqualFold(name, "appRoleAssignments"):
+				n.App = true
+			case strings.EqualFold(name, "memberOf"):
+				readGroups = true
+			}
+			if !computed && property != "" {
+				*to = append(*to, property)
+			}
+		}
+	}
+	for _, s := range syncs {
+		add(&users, s.Users.Mapping.Sources())
+		if s.Scope.Filter != nil {
+			add(&users, s.Scope.Filter.Attributes())
+		}
+		if !s.Scope.All {
+			n.App, readGroups = true, true
+		}
+		if len(s.Scope.ExcludeGroups) > 0 {
+			readGroups = true
+		}
+		if s.Groups.Enabled {
+			readGroups = true
+			add(&groups, s.Groups.Mapping.Sources())
+			if s.Groups.Filter != nil {
+				add(&groups, s.Groups.Filter.Attributes())
+			}
+			if !s.Groups.All && s.Groups.Filter == nil {
+				n.App = true
+			}
+		}
+	}
+	slices.Sort(users)
+	n.UserProperties = slices.Compact(users)
+	if readGroups {
+		slices.Sort(groups)
+		n.GroupProperties = slices.Compact(groups)
+	}
+	return n
+}
+
+// Paths are the target attributes that are written, by kind.
+func (s *Sync) Paths() map[target.Kind][]target.Path {
+	paths := map[target.Kind][]target.Path{}
+	for _, a := range s.Users.Mapping.Attributes() {
+		paths[target.User] = append(paths[target.User], a.Path)
+	}
+	if s.Groups.Enabled {
+		for _, a := range s.Groups.Mapping.Attributes() {
+			paths[target.Group] = append(paths[target.Group], a.Path)
+		}
+	}
+	return paths
+}
+
+func (s *Sync) readsClock() bool {
+	return s.Users.Mapping.ReadsClock() || s.Groups.Enabled && s.Groups.Mapping.ReadsClock()
+}
+
+// usesRoles reports whether a change of the application's role list can change an account.
+func (s *Sync) usesRoles() bool {
+	for _, name := range s.Users.Mapping.Sources() {
+		if strings.EqualFold(name, "appRoleAssignments") {
+			return true
+		}
+	}
+	return false
+}
+
+func targetKind(k graphsync.Kind) target.Kind {
+	if k == graphsync.Group {
+		return target.Group
+	}
+	return target.User
+}

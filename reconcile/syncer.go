@@ -1,0 +1,244 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A Syncer runs one sync for one tenant. Runs of syncs of the same tenant must not overlap:
+// they share the tenant's snapshot.
+type Syncer struct {
+	Sync   *Sync
+	Needs  Needs    // of all syncs of the tenant
+	Peers  []string // names of all syncs of the tenant, this one included
+	Source graphsync.Source
+	Store  *state.Store
+	Tenant *state.Tenant
+	Target target.Adapter
+
+	Concurrency int // actions applied at once; 0 means 8
+	Log         *slog.Logger
+	Progress    Progress // may be nil
+	Now         func() time.Time
+}
+
+// A Subject names one object for provision on demand: an object id, a user principal name, an
+// address, or a group's display name.
+type Subject struct {
+	Kind graphsync.Kind
+	Key  string
+}
+
+// Options say what kind of run it is. The zero value is a dry incremental run.
+type Options struct {
+	Apply     bool
+	Full      bool      // read everything again and evaluate everybody
+	NoRefresh bool      // plan from the snapshot alone, without a Graph call
+	Subject   *Subject  // only this object
+	Expect    *Document // apply only if exactly this plan comes out
+}
+
+// ErrPlanMoved means that source, target links or mapping moved since the plan was made.
+var ErrPlanMoved = errors.New("the plan no longer fits")
+
+// Run makes one cycle: what entrasync is, in one screen. The report is never nil; the error is
+// why the cycle could not run, and nothing is changed in the application after it is known.
+// A failed record is not an error: it is in the report.
+func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
+	c := s.newCycle(opts)
+	if err := c.pull(ctx); err != nil { // Graph → snapshot, page by page
+		return c.failed(err)
+	}
+	if err := c.draft(ctx); err != nil { // snapshot and links → what should happen
+		return c.failed(err)
+	}
+	if err := c.match(ctx); err != nil { // people without a link → accounts that exist
+		return c.failed(err)
+	}
+	if err := c.draftMembers(ctx); err != nil { // who has, or will have, an account → memberships
+		return c.failed(err)
+	}
+	if err := c.review(ctx); err != nil { // guards hold back, approvals let go
+		return c.failed(err)
+	}
+	if err := c.expect(); err != nil { // a reviewed plan is applied exactly or not at all
+		return c.failed(err)
+	}
+	c.walkMatch()
+	if !opts.Apply {
+		return c.finish()
+	}
+	if err := c.apply(ctx); err != nil { // users, then groups, then memberships
+		return c.failed(err)
+	}
+	c.applied = true
+	if err := c.settle(ctx); err != nil { // what is done is no longer pending
+		return c.failed(err)
+	}
+	return c.finish()
+}
+
+// cycle is the state of one Run.
+type cycle struct {
+	*Syncer
+	opts   Options
+	kind   Cycle
+	now    time.Time
+	run    string
+	eval   *evaluator
+	info   state.SyncInfo
+	all    bool // everybody is evaluated, not only the pending
+	report Report
+	counts Summary
+
+	drafted    int
+	applied    bool
+	heldLinked int // held actions on linked objects
+	failures   int
+	attempted  int
+	graph0     graphsync.Traffic
+	target0    target.Traffic
+}
+
+func (s *Syncer) newCycle(opts Options) *cycle {
+	now := s.Now().UTC()
+	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z")}
+	c.graph0 = s.Source.Traffic()
+	c.target0 = traffic(s.Target)
+	c.report = Report{
+		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: c.run, Started: now,
+		Held: []Held{}, Skipped: []Skipped{}, Errors: []Failure{},
+	}
+	return c
+}
+
+func traffic(a target.Adapter) target.Traffic {
+	if m, ok := a.(target.Meter); ok {
+		return m.Traffic()
+	}
+	return target.Traffic{}
+}
+
+// unchanged counts what is linked and has nothing done to it.
+func (c *cycle) unchanged() int {
+	n := 0
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
+		n = users + groups
+		return nil
+	})
+	if err != nil {
+		return 0
+	}
+	s := &c.counts
+	touched := s.Update + s.Deactivate + s.Reactivate + s.Delete
+	if c.applied {
+		touched += s.Create + s.Adopt - s.Delete // they are, or are no longer, linked by now
+	}
+	return max(0, n-touched-c.heldLinked)
+}
+
+func (c *cycle) step(stage string, done, total int) {
+	if c.Progress != nil {
+		c.Progress(Step{Stage: stage, Done: done, Total: total, Pages: int(c.report.Graph.Pages)})
+	}
+}
+
+// failed ends a cycle that could not run. The report says why in plain words, and is stored so
+// that `status` can tell.
+func (c *cycle) failed(cause error) (*Report, error) {
+	c.report.Failure = explainFailure(cause)
+	c.report.Result = Failed
+	c.tally()
+	if c.opts.Apply && !errors.Is(cause, context.Canceled) {
+		if err := c.store(); err != nil {
+			c.Log.Error("store run", "sync", c.Sync.Name, "error", err)
+		}
+	}
+	return &c.report, fmt.Errorf("sync %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, cause)
+}
+
+// finish ends a cycle that ran.
+func (c *cycle) finish() (*Report, error) {
+	switch {
+	case c.failures > 0:
+		c.report.Result = Partial
+	case c.counts.Held > 0:
+		c.report.Result = Waiting
+	default:
+		c.report.Result = OK
+	}
+	c.walkAct()
+	c.tally()
+	if err := c.lists(); err != nil {
+		return &c.report, err
+	}
+	if c.opts.Apply {
+		if err := c.store(); err != nil {
+			return &c.report, fmt.Errorf("sync %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, err)
+		}
+	}
+	return &c.report, nil
+}
+
+// tally fills the figures of the report.
+func (c *cycle) tally() {
+	g, t := c.Source.Traffic(), traffic(c.Target)
+	c.report.Cycle = c.kind
+	c.counts.Unchanged = c.unchanged()
+	c.report.Summary = c.counts
+	c.report.Graph.Requests = g.Requests - c.graph0.Requests
+	c.report.Graph.Throttled = g.Throttled - c.graph0.Throttled
+	c.report.Target = TargetTraffic{Requests: t.Requests - c.target0.Requests, Throttled: t.Throttled - c.target0.Throttled}
+	c.report.DurationMS = c.Now().Sub(c.now).Milliseconds()
+}
+
+// lists fills the report's lists from the plan, cut to ListLimit.
+func (c *cycle) lists() error {
+	plan := c.Plan(&c.report)
+	for held, err := range plan.Held() {
+		if err != nil {
+			return err
+		}
+		if c.report.Held = append(c.report.Held, held); len(c.report.Held) == ListLimit {
+			break
+		}
+	}
+	for skipped, err := range plan.Skipped() {
+		if err != nil {
+			return err
+		}
+		if c.report.Skipped = append(c.report.Skipped, skipped); len(c.report.Skipped) == ListLimit {
+			break
+		}
+	}
+	return nil
+}
+
+// explainFailure turns an error into the sentence and the advice a report carries.
+func explainFailure(err error) *CycleFailure {
+	f := &CycleFailure{Code: "failed", Message: err.Error()}
+	var graphErr *graphsync.Error
+	var targetErr *target.Error
+	switch {
+	case errors.As(err, &graphErr):
+		f.Code, f.Hint = string(graphErr.Class), graphErr.Hint
+	case errors.As(err, &targetErr):
+		f.Code, f.Hint = string(targetErr.Code), targetErr.Hint
+	case errors.Is(err, graphsync.ErrIncomplete):
+		f.Code = "source_incomplete"
+	case errors.Is(err, ErrPlanMoved):
+		f.Code, f.Hint = "plan_moved", "make a new plan and review it"
+	case errors.Is(err, context.Canceled):
+		f.Code = "interrupted"
+	}
+	return f
+}
