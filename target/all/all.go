@@ -38,7 +38,7 @@ type Options interface {
 // A Fault is something wrong with an option.
 type Fault struct {
 	Key     []string // path of the key, such as auth, basic, username
-	Message string   // what is wrong, beginning with the key
+	Message string   // what is wrong, beginning with the key, so that targets.NAME. fits before it
 	Hint    string   // what to write instead
 }
 

@@ -4,6 +4,13 @@
 // abilities promise; one that concerns an ability your adapter does not offer says so in the
 // log (go test -v) and passes.
 //
+//	func TestConformance(t *testing.T) {
+//		targettest.Run(t, targettest.Harness{New: func(tb testing.TB) targettest.App {
+//			server := startMyApplication(tb)
+//			return targettest.App{Adapter: myadapter.New(server.URL)}
+//		}})
+//	}
+//
 // It knows adapters by their interface only and never looks at requests: what the wire must
 // look like is for the adapter's own tests.
 package targettest
