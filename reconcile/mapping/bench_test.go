@@ -71,8 +71,23 @@ func compiled(t testing.TB, specs ...mapping.Spec) *mapping.Mapping {
 	return m
 }
 
+// BenchmarkMapping is the typical mapping alone: the attributes are there as values.
 func BenchmarkMapping(b *testing.B) {
-	m, env := compiled(b, typical...), &mapping.Env{Source: newBenchSource()}
+	m, source, record := compiled(b, typical...), newBenchSource(), mapping.Record{}
+	for _, name := range m.Sources() {
+		record[name] = source.Attribute(name)
+	}
+	benchmarkMapping(b, m, record)
+}
+
+// BenchmarkMappingFromJSON is the same with the attributes read from Graph's JSON.
+func BenchmarkMappingFromJSON(b *testing.B) {
+	benchmarkMapping(b, compiled(b, typical...), newBenchSource())
+}
+
+func benchmarkMapping(b *testing.B, m *mapping.Mapping, source mapping.Source) {
+	env := &mapping.Env{Source: source}
+	b.ReportAllocs()
 	for b.Loop() {
 		if result := m.Evaluate(env, true); result.Problem != nil {
 			b.Fatal(result.Problem)

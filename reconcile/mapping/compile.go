@@ -119,7 +119,7 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 	folded := fold(n, t, n.args...)
 	if folded == node(n) && fn.name != "Error" {
 		// It fails whatever the source is. Only a dead branch makes that harmless.
-		_, err := n.eval(&run{env: &Env{}, fuel: maxFuel, work: maxWork})
+		_, err := n.eval(&run{fuel: maxFuel, work: maxWork})
 		var failure *Error
 		if errors.As(err, &failure) {
 			c.warn(t, "always fails: "+failure.Message)
@@ -224,7 +224,7 @@ func fold(n node, of *term, parts ...node) node {
 			return n
 		}
 	}
-	v, err := n.eval(&run{env: &Env{}, fuel: maxFuel, work: maxWork})
+	v, err := n.eval(&run{fuel: maxFuel, work: maxWork})
 	if err != nil {
 		return n
 	}

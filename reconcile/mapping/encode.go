@@ -115,7 +115,7 @@ func checkRandomString(n *call) error {
 			return nil
 		}
 		var err error
-		if counts[i], _, err = (&call{fn: n.fn, of: n.of, args: n.args[:i+1]}).integer(&run{env: &Env{}}, i); err != nil {
+		if counts[i], _, err = (&call{fn: n.fn, of: n.of, args: n.args[:i+1]}).integer(&run{}, i); err != nil {
 			return err
 		}
 		if c.value.IsNull() {

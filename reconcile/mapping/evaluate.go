@@ -64,8 +64,7 @@ type Result struct {
 // is null, the default is written at creation, and on update with on_null "default"; else
 // on_null decides between keeping and clearing.
 func (m *Mapping) Evaluate(env *Env, creating bool) Result {
-	local := *env
-	r := run{env: &local}
+	r := run{env: *env}
 	result := Result{Attributes: make([]Desired, 0, len(m.attributes))}
 	for _, a := range m.attributes {
 		d := Desired{Attribute: a}
@@ -74,7 +73,7 @@ func (m *Mapping) Evaluate(env *Env, creating bool) Result {
 			result.Attributes = append(result.Attributes, d)
 			continue
 		}
-		local.Priority = a.priority
+		r.env.Priority = a.priority
 		r.fuel, r.work, r.mask = maxFuel, maxWork, a.Redact
 		got := a.evaluate(&r, creating)
 		if update {

@@ -118,7 +118,7 @@ func (e *Expr) Constant() (Value, bool) {
 // Eval returns the value for an object. A dropped flow is a value of type [IgnoreAttribute] or
 // [IgnoreObject]. An error is an [*Error].
 func (e *Expr) Eval(env *Env) (Value, error) {
-	r := run{env: env, fuel: maxFuel, work: maxWork, mask: e.redacted}
+	r := run{env: *env, fuel: maxFuel, work: maxWork, mask: e.redacted}
 	return e.eval(&r)
 }
 
@@ -154,7 +154,7 @@ type Step struct {
 // Explain evaluates the expression and returns every attribute and call in it, outermost
 // first. When the expression calls Redact, all values are redacted.
 func (e *Expr) Explain(env *Env) []Step {
-	r := run{env: env, fuel: maxFuel, work: maxWork, mask: e.redacted, trace: map[*term]result{}}
+	r := run{env: *env, fuel: maxFuel, work: maxWork, mask: e.redacted, trace: map[*term]result{}}
 	e.eval(&r)
 	var steps []Step
 	var walk func(t *term, depth int)
@@ -196,7 +196,7 @@ type result struct {
 
 // A run is one evaluation.
 type run struct {
-	env   *Env
+	env   Env
 	fuel  int
 	work  int
 	mask  bool // messages must not quote values
@@ -267,7 +267,9 @@ func (n *attribute) eval(r *run) (Value, error) {
 	}
 	v := r.env.Source.Attribute(n.name)
 	err := r.spend(v.size(), n.of.column)
-	r.note(n.of, v, err)
+	if r.trace != nil {
+		r.note(n.of, v, err)
+	}
 	return v, err
 }
 

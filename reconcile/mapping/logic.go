@@ -28,14 +28,13 @@ func (n *comparison) compare(r *run) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	for _, v := range []Value{left, right} {
-		switch v.typ {
-		case List, Object:
-			return Value{}, &Error{Kind: TypeMismatch, Column: n.of.column, Message: "a list or a complex value cannot be compared",
-				Hint: "take one element with Item, or compare Count or Join of the list"}
-		case Null, IgnoreAttribute, IgnoreObject:
-			return BoolValue(false), nil
-		}
+	switch {
+	case left.scalar() && right.scalar():
+	case left.typ == List || left.typ == Object || right.typ == List || right.typ == Object:
+		return Value{}, &Error{Kind: TypeMismatch, Column: n.of.column, Message: "a list or a complex value cannot be compared",
+			Hint: "take one element with Item, or compare Count or Join of the list"}
+	default:
+		return BoolValue(false), nil
 	}
 	order := compareScalars(left, right)
 	switch n.op {
@@ -54,6 +53,9 @@ func (n *comparison) compare(r *run) (Value, error) {
 }
 
 func compareScalars(a, b Value) int {
+	if a.typ == String && b.typ == String && a.text == b.text {
+		return 0
+	}
 	if a.typ == b.typ && (a.typ == Int || a.typ == Date) {
 		switch {
 		case a.num < b.num:

@@ -110,6 +110,9 @@ func evalReplace(r *run, n *call) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
+		if v.typ == String {
+			return n.replaceAll(r, v.text, old, by)
+		}
 		return n.each(r, v, func(s string) (Value, error) { return n.replaceAll(r, s, old, by) })
 	case templateUse:
 		old, _, err := n.str(r, replaceOld)

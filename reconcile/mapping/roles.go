@@ -6,17 +6,6 @@ import (
 	"strings"
 )
 
-// A role is an element of [appRoleAssignments].
-type role struct{ id, value, displayName string }
-
-// name is what the role is called in a target: its value, or display name without one.
-func (r role) name() string {
-	if r.value != "" {
-		return r.value
-	}
-	return r.displayName
-}
-
 // defaultAccess is the role id Graph gives an assignment without a role.
 const defaultAccess = "00000000-0000-0000-0000-000000000000"
 
@@ -29,10 +18,12 @@ func (n *call) roles(r *run) (roles []role, ok bool, err error) {
 	}
 	for _, item := range v.Items() {
 		var found role
-		switch item.typ {
-		case Object:
+		switch {
+		case item.typ == Object && item.more.object == nil:
+			found = item.more.role
+		case item.typ == Object:
 			found = role{item.Member("id").Text(), item.Member("value").Text(), item.Member("displayName").Text()}
-		case String:
+		case item.typ == String:
 			found = role{value: item.text}
 		default:
 			return nil, false, n.fail(TypeMismatch, "%s needs app roles, not %s", n.fn.name, r.quote(item.Text()))

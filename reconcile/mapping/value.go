@@ -1,11 +1,9 @@
 package mapping
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +40,23 @@ type Value struct {
 
 type compound struct {
 	list   []Value
-	object map[string]any
+	object map[string]any // nil: the value is role
+	role   role
+}
+
+// A role is an element of [appRoleAssignments].
+type role struct{ id, value, displayName string }
+
+func (r role) members() map[string]any {
+	return map[string]any{"id": r.id, "value": r.value, "displayName": r.displayName}
+}
+
+// name is what the role is called in a target: its value, or display name without one.
+func (r role) name() string {
+	if r.value != "" {
+		return r.value
+	}
+	return r.displayName
 }
 
 // StringValue returns a string.
@@ -75,44 +89,16 @@ func ListValue(items ...Value) Value { return Value{typ: List, more: &compound{l
 
 // ObjectValue returns a complex value, such as an app role.
 func ObjectValue(members map[string]any) Value {
+	if members == nil {
+		members = map[string]any{}
+	}
 	return Value{typ: Object, more: &compound{object: members}}
 }
 
 // RoleValue returns an app role, an element of [appRoleAssignments]. Disabled roles should be
 // left out by the caller. id may be empty.
 func RoleValue(id, value, displayName string) Value {
-	return ObjectValue(map[string]any{"id": id, "value": value, "displayName": displayName})
-}
-
-// FromJSON reads a property as Graph sent it. Text that is not JSON is an error.
-func FromJSON(raw []byte) (Value, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return Value{}, fmt.Errorf("read value: empty JSON text")
-	}
-	switch string(raw) {
-	case "null":
-		return Value{}, nil
-	case "true":
-		return BoolValue(true), nil
-	case "false":
-		return BoolValue(false), nil
-	case "[]":
-		return ListValue(), nil
-	}
-	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && json.Valid(raw) {
-		return StringValue(strings.ToValidUTF8(string(raw[1:len(raw)-1]), "\uFFFD")), nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return Value{}, fmt.Errorf("read value: %w", err)
-	}
-	if decoder.More() {
-		return Value{}, fmt.Errorf("read value: more than one JSON value")
-	}
-	return FromAny(v), nil
+	return Value{typ: Object, more: &compound{role: role{id, value, displayName}}}
 }
 
 // FromAny returns the value of decoded JSON or YAML: nil, string, bool, numbers, [time.Time],
@@ -197,7 +183,7 @@ func (v Value) Member(name string) Value {
 	if v.typ != Object {
 		return Value{}
 	}
-	return FromAny(v.more.object[name])
+	return FromAny(v.members()[name])
 }
 
 // Redacted reports whether the value passed through Redact and must not be shown.
@@ -234,9 +220,9 @@ func (v Value) Text() string {
 		}
 		return strings.Join(texts, "; ")
 	case Object:
-		text, err := json.Marshal(v.more.object)
+		text, err := json.Marshal(v.members())
 		if err != nil {
-			return fmt.Sprint(v.more.object)
+			return fmt.Sprint(v.members())
 		}
 		return string(text)
 	}
@@ -275,9 +261,16 @@ func (v Value) Any() any {
 		}
 		return items
 	case Object:
-		return v.more.object
+		return v.members()
 	}
 	return nil
+}
+
+func (v Value) members() map[string]any {
+	if v.more.object == nil {
+		return v.more.role.members()
+	}
+	return v.more.object
 }
 
 func (v Value) float() float64 { return math.Float64frombits(uint64(v.num)) }
@@ -297,6 +290,9 @@ func (v Value) number() (string, bool) {
 	case Int, Float:
 		return v.Text(), true
 	case String:
+		if v.text == "" || v.text[0] > '9' {
+			return "", false
+		}
 		s := strings.TrimSpace(v.text)
 		return s, isNumber(s)
 	}
@@ -368,12 +364,4 @@ func (v Value) size() int {
 		}
 	}
 	return n
-}
-
-// equal reports whether two scalars are the same, compared by their text.
-func (v Value) equal(w Value) bool {
-	if v.typ == List || w.typ == List {
-		return v.typ == w.typ && slices.EqualFunc(v.more.list, w.more.list, Value.equal)
-	}
-	return v.typ == w.typ && v.num == w.num && v.Text() == w.Text()
 }
