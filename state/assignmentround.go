@@ -142,13 +142,13 @@ func (r *AssignmentRound) Commit(syncs []string) (AssignmentDiff, error) {
 
 func (r *AssignmentRound) commit(tx *Tx, p *pender) (AssignmentDiff, error) {
 	diff := AssignmentDiff{Rows: r.rows}
-	lost, affected := map[graphsync.ID]struct{}{}, map[graphsync.ID]struct{}{}
+	lost, groups := map[graphsync.ID]struct{}{}, map[graphsync.ID]struct{}{}
 	touch := func(a graphsync.Assignment) error {
-		if _, done := affected[a.Principal]; done {
-			return nil
-		}
 		if a.PrincipalKind == graphsync.Group {
-			affected[a.Principal] = struct{}{} // its members need not be walked twice
+			if _, done := groups[a.Principal]; done {
+				return nil // its members need not be walked twice
+			}
+			groups[a.Principal] = struct{}{}
 		}
 		return tx.pendPrincipal(p, Member{a.PrincipalKind, a.Principal})
 	}

@@ -84,7 +84,7 @@ func stagedCounter(appID string) string { return "staged\x00" + appID }
 
 func (tx *Tx) generation(appID string) uint32 {
 	if v := tx.get(keyGeneration, bucketAssignments, appID, inGeneration); v != nil {
-		return binary.BigEndian.Uint32(v)
+		return parseUint32(v)
 	}
 	return 0
 }
@@ -111,7 +111,7 @@ func parseAssignmentRow(k, v []byte) assignmentRow {
 	}
 	return assignmentRow{
 		number: binary.BigEndian.Uint32(v), generation: binary.BigEndian.Uint32(v[4:]),
-		a: graphsync.Assignment{ID: string(k), PrincipalKind: graphsync.Kind(v[8]), Principal: graphsync.ID(v[9:25]), Role: graphsync.ID(v[25:])},
+		a: graphsync.Assignment{ID: string(k), PrincipalKind: graphsync.Kind(v[8]), Principal: parseID(v[9:25]), Role: parseID(v[25:])},
 	}
 }
 
@@ -120,7 +120,7 @@ func parsePrincipalRow(k, v []byte) (graphsync.Assignment, uint32) {
 		panic(badRecord{"a principal's assignment cannot be read"})
 	}
 	return graphsync.Assignment{
-		ID: string(v[21:]), Principal: graphsync.ID(k), PrincipalKind: graphsync.Kind(v[4]), Role: graphsync.ID(v[5:21]),
+		ID: string(v[21:]), Principal: parseID(k[:16]), PrincipalKind: graphsync.Kind(v[4]), Role: parseID(v[5:21]),
 	}, binary.BigEndian.Uint32(v)
 }
 

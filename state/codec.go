@@ -2,8 +2,31 @@ package state
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
+
+	"entrasync/graphsync"
 )
+
+// A badRecord is the panic value of accessors that meet what they cannot decode; file.guard
+// turns it into a DamagedError. So iterators and getters need no error result for it.
+type badRecord struct{ what string }
+
+func (b badRecord) Error() string { return b.what }
+
+func parseID(b []byte) (id graphsync.ID) {
+	if len(b) != len(id) {
+		panic(badRecord{fmt.Sprintf("an id has %d bytes", len(b))})
+	}
+	return graphsync.ID(b)
+}
+
+func parseUint32(b []byte) uint32 {
+	if len(b) != 4 {
+		panic(badRecord{fmt.Sprintf("a number has %d bytes", len(b))})
+	}
+	return binary.BigEndian.Uint32(b)
+}
 
 // An encoder writes the fields of a record one behind the other.
 type encoder struct{ buf []byte }

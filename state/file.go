@@ -257,12 +257,6 @@ func (f *file) guard(fn func() error) (err error) {
 	return fn()
 }
 
-// A badRecord is the panic value of accessors without an error result that meet a record they
-// cannot decode; guard turns it into a DamagedError.
-type badRecord struct{ what string }
-
-func (b badRecord) Error() string { return b.what }
-
 // isDamage tells a damaged file from a programming error, which must stay a panic: it is a
 // record of ours, a fault in the mapped file, or raised inside bbolt.
 func isDamage(p any) bool {

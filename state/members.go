@@ -30,7 +30,7 @@ func (tx *Tx) Members(group graphsync.ID) iter.Seq[Member] {
 func (tx *Tx) GroupsOf(member graphsync.ID) iter.Seq[graphsync.ID] {
 	return func(yield func(graphsync.ID) bool) {
 		for k := range scan(tx.tree(bucketMemberOf), member[:], nil) {
-			if !yield(graphsync.ID(k[len(member):])) {
+			if !yield(parseID(k[len(member):])) {
 				return
 			}
 		}
@@ -54,7 +54,7 @@ func (tx *Tx) UnseenMembers(group graphsync.ID, after Member) iter.Seq2[graphsyn
 		var checked graphsync.ID
 		known, live := false, false
 		for k, stamp := range scan(tx.tree(bucketMembers), nil, memberKey(group, after)) {
-			if binary.BigEndian.Uint32(stamp) == c.Round {
+			if parseUint32(stamp) == c.Round {
 				continue
 			}
 			g, m := parseMemberKey(k)
@@ -76,7 +76,7 @@ func (tx *Tx) SetMember(group graphsync.ID, m Member, present bool, syncs []stri
 	key := memberKey(group, m)
 	stamp := members.Get(key)
 	round := tx.Cursor(graphsync.Groups).Round
-	if !present && stamp == nil || present && stamp != nil && binary.BigEndian.Uint32(stamp) == round {
+	if !present && stamp == nil || present && stamp != nil && parseUint32(stamp) == round {
 		return nil
 	}
 	if !present {
@@ -107,7 +107,7 @@ func parseMemberKey(k []byte) (graphsync.ID, Member) {
 	if len(k) != 33 {
 		panic(badRecord{"a membership cannot be read"})
 	}
-	return graphsync.ID(k[:16]), Member{Kind: graphsync.Kind(k[16]), ID: graphsync.ID(k[17:])}
+	return parseID(k[:16]), Member{Kind: graphsync.Kind(k[16]), ID: parseID(k[17:])}
 }
 
 func pairKey(a, b graphsync.ID) []byte { return append(append(make([]byte, 0, 32), a[:]...), b[:]...) }

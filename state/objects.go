@@ -3,7 +3,7 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"iter"
 	"slices"
 
@@ -69,7 +69,7 @@ func (o Object) Clone() Object {
 
 // Object returns an object of the snapshot, removed ones included.
 func (tx *Tx) Object(kind graphsync.Kind, id graphsync.ID) (Object, bool) {
-	rec := tx.tree(bucketObjects).Get(objectKey(kind, id))
+	rec := record(tx.tree(bucketObjects).Get(objectKey(kind, id)))
 	if rec == nil {
 		return Object{}, false
 	}
@@ -114,7 +114,7 @@ func (tx *Tx) Unseen(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
 func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Presence, syncs []string) error {
 	objects := tx.tree(bucketObjects)
 	key := objectKey(kind, id)
-	old := objects.Get(key)
+	old := record(objects.Get(key))
 	if old == nil || answer == graphsync.Unknown {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 				return err
 			}
 		}
-		if err := objects.Put(key, tx.record(graphsync.NotRemoved, round, old[recordHeader:])); err != nil {
+		if err := objects.Put(key, encodeRecord(graphsync.NotRemoved, round, old[recordHeader:])); err != nil {
 			return err
 		}
 	case graphsync.InDeletedItems, graphsync.Absent:
@@ -146,6 +146,25 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 	return p.done()
 }
 
+// Forget drops a removed object with its memberships, for when nothing is linked to it any
+// more. One that is not removed stays as it is.
+func (tx *Tx) Forget(kind graphsync.Kind, id graphsync.ID) error {
+	objects, key := tx.tree(bucketObjects), objectKey(kind, id)
+	if rec := record(objects.Get(key)); rec == nil || rec[0] == 0 {
+		return nil
+	}
+	// Writing to what is scanned is not allowed: collect first.
+	members, groups := slices.Collect(tx.Members(id)), slices.Collect(tx.GroupsOf(id))
+	var errs []error
+	for _, m := range members {
+		errs = append(errs, tx.tree(bucketMembers).Delete(memberKey(id, m)), tx.tree(bucketMemberOf).Delete(pairKey(m.ID, id)))
+	}
+	for _, g := range groups {
+		errs = append(errs, tx.tree(bucketMembers).Delete(memberKey(g, Member{kind, id})), tx.tree(bucketMemberOf).Delete(pairKey(id, g)))
+	}
+	return errors.Join(append(errs, objects.Delete(key))...)
+}
+
 // bury makes an object a tombstone and its consequences pending: its own, and those of a
 // group's members. It tells whether that changed anything.
 func (tx *Tx) bury(p *pender, objects *bbolt.Bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
@@ -155,7 +174,7 @@ func (tx *Tx) bury(p *pender, objects *bbolt.Bucket, kind graphsync.Kind, id gra
 	if old[0] == 0 {
 		tx.bump(liveCounter(kind), -1)
 	}
-	if err := objects.Put(objectKey(kind, id), tx.record(reason, round, old[recordHeader:])); err != nil {
+	if err := objects.Put(objectKey(kind, id), encodeRecord(reason, round, old[recordHeader:])); err != nil {
 		return false, err
 	}
 	if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
@@ -226,7 +245,7 @@ func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte, sam
 // giveBack returns the last record made to the arena.
 func (tx *Tx) giveBack(rec []byte) { tx.arena = tx.arena[:len(tx.arena)-len(rec)] }
 
-func (tx *Tx) record(removed graphsync.Removal, round uint32, properties []byte) []byte {
+func encodeRecord(removed graphsync.Removal, round uint32, properties []byte) []byte {
 	return append(appendHeader(make([]byte, 0, recordHeader+len(properties)), removed, round), properties...)
 }
 
@@ -234,19 +253,27 @@ func appendHeader(rec []byte, removed graphsync.Removal, round uint32) []byte {
 	return binary.BigEndian.AppendUint32(append(rec, byte(slices.Index(removals, removed))), round)
 }
 
+// record verifies a record as it comes from the file; nil stays nil.
+func record(rec []byte) []byte {
+	if rec != nil && (len(rec) < recordHeader || int(rec[0]) >= len(removals)) {
+		panic(badRecord{"the record of an object cannot be read"})
+	}
+	return rec
+}
+
 func roundOf(rec []byte) uint32 { return binary.BigEndian.Uint32(rec[1:]) }
 
 func (tx *Tx) object(kind graphsync.Kind, id graphsync.ID, rec []byte) Object {
-	if len(rec) < recordHeader || int(rec[0]) >= len(removals) {
-		panic(badRecord{fmt.Sprintf("the record of %s %s cannot be read", kind, id)})
-	}
 	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: tx.names()}
 }
 
 func (tx *Tx) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[graphsync.ID, []byte] {
 	return func(yield func(graphsync.ID, []byte) bool) {
 		for k, rec := range scan(tx.tree(bucketObjects), []byte{byte(kind)}, objectKey(kind, after)) {
-			if !yield(graphsync.ID(k[1:]), rec) {
+			if rec == nil {
+				panic(badRecord{"there is a bucket among the objects"})
+			}
+			if !yield(parseID(k[1:]), record(rec)) {
 				return
 			}
 		}

@@ -135,7 +135,7 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 	}
 	w.key[0] = byte(c.Kind)
 	copy(w.key[1:], c.ID[:])
-	old := w.objects.Get(w.key[:])
+	old := record(w.objects.Get(w.key[:]))
 	if c.Removed != graphsync.NotRemoved {
 		if !slices.Contains(removals, c.Removed) {
 			return fmt.Errorf("removal for the unknown reason %.40q", c.Removed)
@@ -212,7 +212,7 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 		return w.pending.member(group, member)
 	}
 	if stamp != nil {
-		if binary.BigEndian.Uint32(stamp) == w.round {
+		if parseUint32(stamp) == w.round {
 			return nil
 		}
 		return w.members.Put(key, w.stamp)

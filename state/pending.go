@@ -55,9 +55,9 @@ func (k PendingKey) bytes() []byte {
 func parsePendingKey(key []byte) PendingKey {
 	switch {
 	case len(key) == 33 && key[0] == keyMembership:
-		return Membership(graphsync.ID(key[1:17]), graphsync.ID(key[17:]))
+		return Membership(parseID(key[1:17]), parseID(key[17:]))
 	case len(key) == 17:
-		return PendingKey{Kind: graphsync.Kind(key[0]), ID: graphsync.ID(key[1:])}
+		return PendingKey{Kind: graphsync.Kind(key[0]), ID: parseID(key[1:])}
 	}
 	panic(badRecord{"a pending key cannot be read"})
 }

@@ -160,7 +160,7 @@ func decodeOwner(rec []byte) Owner {
 		panic(badRecord{"an account's owner cannot be read"})
 	}
 	return Owner{
-		Tenant: graphsync.ID(rec[:16]), Kind: graphsync.Kind(rec[16]),
-		Source: graphsync.ID(rec[17:33]), Sync: string(rec[33:]),
+		Tenant: parseID(rec[:16]), Kind: graphsync.Kind(rec[16]),
+		Source: parseID(rec[17:33]), Sync: string(rec[33:]),
 	}
 }

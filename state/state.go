@@ -94,7 +94,8 @@ func (s *Store) Close() error {
 	for _, o := range s.tenants {
 		errs = append(errs, o.file.close())
 	}
-	return errors.Join(append(errs, s.registry.close(), s.lock.Close())...)
+	// An empty lock file names nobody, in the moment between the next holder's lock and its name.
+	return errors.Join(append(errs, s.registry.close(), s.lock.Truncate(0), s.lock.Close())...)
 }
 
 // Dir returns the directory as it was given to Open.

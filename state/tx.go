@@ -210,7 +210,7 @@ func (tx *Tx) names() *names {
 	b := tx.tree(bucketNames)
 	stored := 0
 	if last, _ := b.Cursor().Last(); last != nil {
-		stored = int(binary.BigEndian.Uint32(last)) + 1
+		stored = int(parseUint32(last)) + 1
 	}
 	d := tx.file.names.Load()
 	if d == nil || len(d.list) < stored {
