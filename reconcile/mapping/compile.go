@@ -73,8 +73,6 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 		c.expr.volatile = c.expr.volatile || at.flows
 	case "Redact":
 		c.expr.redacted = true
-	case "SingleAppRoleAssignment":
-		c.expr.single = true
 	case "SelectUniqueValue":
 		if !at.top {
 			return nil, &Error{Kind: Nested, Column: t.column, Message: "SelectUniqueValue cannot stand inside another function",
@@ -85,9 +83,7 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 			c.warn(t, "IgnoreFlowIfNullOrEmpty inside another function gives null; it drops the flow only as the outermost function")
 		}
 	}
-	if fn.impure && fn.name != "Now" && fn.name != "DefaultDomain" {
-		c.expr.volatile = true
-	}
+	c.expr.volatile = c.expr.volatile || fn.random
 	n := &call{fn: fn, of: t, top: at.top, args: make([]node, len(t.args))}
 	constants := true
 	for i, arg := range t.args {

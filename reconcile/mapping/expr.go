@@ -60,7 +60,6 @@ type Expr struct {
 	volatile   bool
 	clock      bool
 	redacted   bool
-	single     bool // uses SingleAppRoleAssignment
 }
 
 // Compile reads an expression. An error is an [*Error].

@@ -16,8 +16,8 @@ type function struct {
 	eval func(r *run, n *call) (Value, error)
 	// check looks at the constant arguments when the expression is compiled.
 	check func(n *call) error
-	// impure: the value depends on more than the arguments.
-	impure bool
+	// impure: the value depends on more than the arguments. random: it is another one each time.
+	impure, random bool
 	// decides lists the arguments whose value chooses but does not become the result.
 	decides func(i int) bool
 	// branches: the arguments that may stay unevaluated.
@@ -84,9 +84,9 @@ var functions = table(
 	function{name: "ConvertFromBase64", params: list("source, encoding?"), eval: evalFromBase64,
 		doc: "The text of Base64 in Unicode (UTF-16LE, default), ASCII or UTF8. From the cloud-sync page."},
 	function{name: "ConvertToUTF8Hex", params: list("source"), eval: evalToUTF8Hex, doc: "Upper-case hexadecimal of the UTF-8 bytes."},
-	function{name: "Guid", impure: true, eval: evalGuid, doc: "A new random GUID."},
+	function{name: "Guid", impure: true, random: true, eval: evalGuid, doc: "A new random GUID."},
 	function{name: "RandomString", params: list("Length, MinimumNumbers, MinimumSpecialCharacters, MinimumCapital, MinimumLowerCase, CharactersToAvoid?"),
-		impure: true, eval: evalRandomString, check: checkRandomString,
+		impure: true, random: true, eval: evalRandomString, check: checkRandomString,
 		doc: "Length random characters, at most 256, with at least so many of each sort. Specials appear only when asked for."},
 	function{name: "DNComponent", params: list("dn, componentNumber"), eval: evalDNComponent,
 		doc: "The value of the 1-based component of a distinguished name, from the left. From the cloud-sync page. Open: null when there are fewer."},
@@ -116,7 +116,7 @@ var functions = table(
 		doc: "The value; as the outermost function, leaves the attribute alone when it is null or empty. Open: null when nested."},
 	function{name: "Redact", params: list("value"), eval: evalRedact, doc: "The value, which logs and plans show as [Redact]."},
 	function{name: "DefaultDomain", impure: true, eval: evalDefaultDomain, doc: "The tenant's default domain. Named by Graph only."},
-	function{name: "SelectUniqueValue", params: list("rule1, rule2, rule*"), impure: true, eval: evalSelectUnique,
+	function{name: "SelectUniqueValue", params: list("rule1, rule2, rule*"), impure: true, random: true, eval: evalSelectUnique,
 		doc: "The first value that the target does not have yet. Outermost only, for creation. Entra offers it for on-premises targets only. Null and empty rules are passed over."},
 
 	// Lists
@@ -137,7 +137,7 @@ var functions = table(
 		doc: "Intervals from date1 to date2 as Visual Basic counts: elapsed d, h, n, s toward zero; m and yyyy by the calendar; ww from Sunday to Sunday. Text is taken as by CDate."},
 	function{name: "DateFromNum", params: list("value"), eval: evalDateFromNum, doc: "The instant of a Windows FILETIME."},
 	function{name: "NumFromDate", params: list("value"), eval: evalNumFromDate, doc: "The Windows FILETIME of an ISO 8601 date and time, as text."},
-	function{name: "FormatDateTime", params: list("source, dateTimeStyles?, inputFormat, outputFormat"), min: 3, eval: evalFormatDateTime,
+	function{name: "FormatDateTime", params: list("source, dateTimeStyles?, inputFormat, outputFormat"), min: 3, impure: true, eval: evalFormatDateTime,
 		check: checkFormatDateTime, gaps: []int{1, 2},
 		doc: "A date read with one .NET format and written with another, in UTC; three arguments leave out the styles. Open: the input format is not looked at when source is a date already; two-digit years end at 2049."},
 
