@@ -19,17 +19,16 @@ const applyChunk = 256
 // concurrently, and there is one action per object, so what happens to an object happens in
 // order. Each link is written as soon as its call has succeeded.
 func (c *cycle) apply(ctx context.Context) error {
+	if c.walkMatch(); !c.opts.Apply {
+		return nil
+	}
 	total := c.counts.Changes()
 	for _, p := range []phase{userPhase, groupPhase, memberPhase} {
 		if err := c.applyPhase(ctx, p, total); err != nil {
 			return err
 		}
 	}
-	if closer, ok := c.Target.(target.Closer); ok {
-		if err := closer.Close(ctx); err != nil {
-			return fmt.Errorf("finish writing to target %s: %w", c.Sync.TargetName, err)
-		}
-	}
+	c.applied = true
 	return nil
 }
 

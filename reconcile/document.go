@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -189,7 +190,7 @@ func ReadDocuments(r io.Reader) ([]Document, error) {
 }
 
 // expect compares the plan that came out with the one that was reviewed.
-func (c *cycle) expect() error {
+func (c *cycle) expect(context.Context) error {
 	want := c.opts.Expect
 	if want == nil {
 		return nil

@@ -12,6 +12,9 @@ import (
 // settle ends an applied cycle: what was looked at and is done is no longer pending, what is
 // held stays so, what was skipped or failed is kept with its reason.
 func (c *cycle) settle(ctx context.Context) error {
+	if !c.opts.Apply {
+		return nil
+	}
 	if err := c.settleSeeds(ctx); err != nil {
 		return err
 	}

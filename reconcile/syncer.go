@@ -53,34 +53,19 @@ var ErrPlanMoved = errors.New("the plan no longer fits")
 // A failed record is not an error: it is in the report.
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
-	if err := c.pull(ctx); err != nil { // Graph → snapshot, page by page
-		return c.failed(err)
-	}
-	if err := c.draft(ctx); err != nil { // snapshot and links → what should happen
-		return c.failed(err)
-	}
-	if err := c.match(ctx); err != nil { // people without a link → accounts that exist
-		return c.failed(err)
-	}
-	if err := c.draftMembers(ctx); err != nil { // who has, or will have, an account → memberships
-		return c.failed(err)
-	}
-	if err := c.review(ctx); err != nil { // guards hold back, approvals let go
-		return c.failed(err)
-	}
-	if err := c.expect(); err != nil { // a reviewed plan is applied exactly or not at all
-		return c.failed(err)
-	}
-	c.walkMatch()
-	if !opts.Apply {
-		return c.finish()
-	}
-	if err := c.apply(ctx); err != nil { // users, then groups, then memberships
-		return c.failed(err)
-	}
-	c.applied = true
-	if err := c.settle(ctx); err != nil { // what is done is no longer pending
-		return c.failed(err)
+	for _, step := range []func(context.Context) error{
+		c.pull,         // Graph → snapshot, page by page
+		c.draft,        // snapshot and links → what should happen to accounts and groups
+		c.match,        // people without a link → accounts that exist
+		c.draftMembers, // who has, or will have, an account → memberships
+		c.review,       // guards hold back, approvals let go
+		c.expect,       // a reviewed plan is applied exactly or not at all
+		c.apply,        // users, then groups, then memberships
+		c.settle,       // what is done is no longer pending
+	} {
+		if err := step(ctx); err != nil {
+			return c.failed(err)
+		}
 	}
 	return c.finish()
 }
@@ -155,6 +140,9 @@ func (c *cycle) step(stage string, done, total int) {
 // failed ends a cycle that could not run. The report says why in plain words, and is stored so
 // that `status` can tell.
 func (c *cycle) failed(cause error) (*Report, error) {
+	if err := c.closeTarget(); err != nil {
+		c.Log.Error("close target", "sync", c.Sync.Name, "error", err)
+	}
 	c.report.Failure = explainFailure(cause)
 	c.report.Result = Failed
 	c.tally()
@@ -166,8 +154,24 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	return &c.report, fmt.Errorf("sync %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, cause)
 }
 
+// closeTarget lets the application finish, also when the cycle did not and has been cancelled:
+// what was acknowledged must be there.
+func (c *cycle) closeTarget() error {
+	closer, ok := c.Target.(target.Closer)
+	if !ok {
+		return nil
+	}
+	if err := closer.Close(context.Background()); err != nil {
+		return fmt.Errorf("finish writing to target %s: %w", c.Sync.TargetName, err)
+	}
+	return nil
+}
+
 // finish ends a cycle that ran.
 func (c *cycle) finish() (*Report, error) {
+	if err := c.closeTarget(); err != nil {
+		return c.failed(err)
+	}
 	switch {
 	case c.failures > 0:
 		c.report.Result = Partial

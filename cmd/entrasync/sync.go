@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,16 +68,14 @@ func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
 	if err != nil {
 		return err
 	}
-	var file *os.File
+	var kept bytes.Buffer
+	var keep io.Writer
 	if f.out != "" {
-		if file, err = os.OpenFile(f.out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
-			return fmt.Errorf("keep plan: %w", err)
-		}
-		defer file.Close()
+		keep = &kept
 	}
 	code := exitDone
 	for _, s := range syncs {
-		err := a.planOne(ctx, w, s, f, file, &code)
+		err := a.planOne(ctx, w, s, f, keep, &code)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -84,15 +83,15 @@ func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
 			code = worst(code, exitCode(err, a.err))
 		}
 	}
-	if file != nil {
-		if err := file.Close(); err != nil {
+	if f.out != "" && code != exitFailed {
+		if err := os.WriteFile(f.out, kept.Bytes(), 0o600); err != nil {
 			return fmt.Errorf("keep plan: %w", err)
 		}
 	}
 	return codeError(code)
 }
 
-func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlags, file io.Writer, code *int) error {
+func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlags, keep io.Writer, code *int) error {
 	progress, done := a.progress(s.Name)
 	syncer, release, err := w.syncer(ctx, s, progress)
 	if err != nil {
@@ -105,8 +104,8 @@ func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlag
 		return explained(report, err)
 	}
 	plan := syncer.Plan(report)
-	if file != nil {
-		if err := plan.WriteJSON(file); err != nil {
+	if keep != nil {
+		if err := plan.WriteJSON(keep); err != nil {
 			return err
 		}
 	}
