@@ -1,16 +1,11 @@
 package graphtest
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // A Fault makes some answers go wrong. It applies to the first Times requests that match,
@@ -21,7 +16,7 @@ type Fault struct {
 	// also matches delta()), "/v1.0/*/delta" or "/*/oauth2/v2.0/token".
 	Path string
 	// Tenant limits the fault to a tenant's token endpoint and to Graph requests with its
-	// tokens; an id.
+	// tokens; an id or domain.
 	Tenant string
 	// Match limits it further, when not nil.
 	Match func(*http.Request) bool
@@ -57,7 +52,7 @@ func (s *Server) Fault(f Fault) (end func()) {
 // match finds the fault for a request and counts it; s.mu is held.
 func (s *Server) match(r *http.Request) func(*call, func() *Answer) *Answer {
 	for _, f := range s.faults {
-		if f.Times > 0 && f.done >= f.Times || !f.matches(r) {
+		if f.Times > 0 && f.done >= f.Times || !f.matches(r) || f.Tenant != "" && s.tenants[tenantOf(r)] != s.tenants[strings.ToLower(f.Tenant)] {
 			continue
 		}
 		if f.passed < f.After {
@@ -86,9 +81,6 @@ func (f *fault) matches(r *http.Request) bool {
 			return false
 		}
 	}
-	if f.Tenant != "" && tenantOf(r) != strings.ToLower(f.Tenant) {
-		return false
-	}
 	return f.Match == nil || f.Match(r)
 }
 
@@ -115,248 +107,3 @@ func (f Fault) Repeat(times int) Fault { f.Times = times; return f }
 
 // Skip returns the fault with that many matching requests let through before it.
 func (f Fault) Skip(requests int) Fault { f.After = requests; return f }
-
-// instead is a fault that answers without asking the server.
-func instead(status int, header http.Header, body []byte) Fault {
-	return Fault{Answer: func(*http.Request, func() *Answer) *Answer {
-		return &Answer{Status: status, Header: header.Clone(), Body: body}
-	}}
-}
-
-// GraphFailure answers with an error in Graph's form. Pairs of header names and values may
-// follow.
-func GraphFailure(status int, code, message string, header ...string) Fault {
-	var body errorBody
-	body.Error.Code, body.Error.Message = code, message
-	body.Error.InnerError = innerError{"2026-01-01T00:00:00", "00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000000"}
-	h := http.Header{"Content-Type": {"application/json"}}
-	for i := 0; i+1 < len(header); i += 2 {
-		h.Set(header[i], header[i+1])
-	}
-	return instead(status, h, encodeJSON(body))
-}
-
-// Throttle answers 429. retryAfter is sent as it is: seconds, a fraction, a date, or nothing
-// for "".
-func Throttle(retryAfter string) Fault {
-	header := []string{"x-ms-throttle-information", "ResourceUnitLimitExceeded",
-		"x-ms-throttle-scope", "Tenant_Application/ReadWrite/app/tenant"}
-	if retryAfter != "" {
-		header = append(header, "Retry-After", retryAfter)
-	}
-	return GraphFailure(http.StatusTooManyRequests, "TooManyRequests", "Too Many Requests", header...)
-}
-
-// Unavailable answers 503, with Retry-After unless it is "".
-func Unavailable(retryAfter string) Fault {
-	var header []string
-	if retryAfter != "" {
-		header = []string{"Retry-After", retryAfter}
-	}
-	return GraphFailure(http.StatusServiceUnavailable, "serviceNotAvailable", "The service is temporarily unavailable.", header...)
-}
-
-// ServerError answers with a 5xx status.
-func ServerError(status int) Fault {
-	return GraphFailure(status, "InternalServerError", http.StatusText(status))
-}
-
-// Expired410 answers a delta link as one whose sync state was reset: 410 Gone with a Location.
-func Expired410() Fault {
-	return Fault{Match: hasToken, Answer: func(r *http.Request, next func() *Answer) *Answer {
-		a := GraphFailure(http.StatusGone, "syncStateNotFound", "The sync state generation is not found. The delta token is expired and data must be synchronized again.").Answer(r, next)
-		a.Header.Set("Location", "https://"+r.Host+r.URL.Path+"?$deltatoken=")
-		return a
-	}}
-}
-
-// SyncStateNotFound answers a delta link with 400 or 404, the other spelling of expiry.
-func SyncStateNotFound(status int) Fault {
-	f := GraphFailure(status, "syncStateNotFound", "The sync state generation is not found. The delta token is expired and data must be synchronized again.")
-	f.Match = hasToken
-	return f
-}
-
-// ResyncRequired answers a delta link with 410 resyncRequired and no Location.
-func ResyncRequired() Fault {
-	f := GraphFailure(http.StatusGone, "resyncRequired", "The delta token is no longer valid, and the app must reset the sync state.")
-	f.Match = hasToken
-	return f
-}
-
-func hasToken(r *http.Request) bool {
-	q := r.URL.Query()
-	return q.Get("$deltatoken") != "" || q.Get("$skiptoken") != ""
-}
-
-// TokenFailure answers a token request with an AADSTS error.
-func TokenFailure(status, number int, name, message string) Fault {
-	f := instead(status, http.Header{"Content-Type": {"application/json; charset=utf-8"}}, encodeJSON(map[string]any{
-		"error": name,
-		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: 00000000-0000-0000-0000-000000000000 Correlation ID: 00000000-0000-0000-0000-000000000000 Timestamp: 2026-01-01 00:00:00Z",
-			number, message),
-		"error_codes":    []int{number},
-		"timestamp":      "2026-01-01 00:00:00Z",
-		"trace_id":       "00000000-0000-0000-0000-000000000000",
-		"correlation_id": "00000000-0000-0000-0000-000000000000",
-	}))
-	return f.On("/*/oauth2/v2.0/token")
-}
-
-// HTMLPage answers 200 with a proxy's page instead of JSON.
-func HTMLPage() Fault {
-	return instead(http.StatusOK, http.Header{"Content-Type": {"text/html"}}, []byte("<!doctype html><title>Sign in to the network</title><p>Please sign in.</p>\n"))
-}
-
-// DropConnection ends the connection without an answer.
-func DropConnection() Fault {
-	return Fault{Answer: func(*http.Request, func() *Answer) *Answer { return &Answer{Drop: true} }}
-}
-
-// Slow sends the right answer after a wait.
-func Slow(wait time.Duration) Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Delay = wait })
-}
-
-// SlowBody sends the right answer with a wait between chunks of 1 KB.
-func SlowBody(wait time.Duration) Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Trickle = wait })
-}
-
-// TruncatedBody ends the connection half-way through the right answer.
-func TruncatedBody() Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Truncate = true })
-}
-
-// BrokenJSON sends half of the right answer as if it were all of it.
-func BrokenJSON() Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Body = a.Body[:len(a.Body)/2] })
-}
-
-// change is a fault that alters an answer that went well.
-func change(alter func(*http.Request, *Answer)) Fault {
-	return Fault{Answer: func(r *http.Request, next func() *Answer) *Answer {
-		a := next()
-		if a.Status == http.StatusOK {
-			alter(r, a)
-		}
-		return a
-	}}
-}
-
-// edit is a fault that alters the JSON of an answer that went well. What it does not touch
-// stays byte for byte.
-func edit(alter func(r *http.Request, a *Answer, page map[string]json.RawMessage)) Fault {
-	return change(func(r *http.Request, a *Answer) {
-		var page map[string]json.RawMessage
-		if err := json.Unmarshal(a.Body, &page); err != nil {
-			return
-		}
-		alter(r, a, page)
-		var out bytes.Buffer
-		for _, key := range []string{"@odata.context", "@odata.count", "@odata.nextLink", "value", "@odata.deltaLink"} {
-			if value, ok := page[key]; ok {
-				if out.Len() == 0 {
-					out.WriteByte('{')
-				} else {
-					out.WriteByte(',')
-				}
-				fmt.Fprintf(&out, "%q:%s", key, value)
-			}
-		}
-		out.WriteByte('}')
-		a.Body = out.Bytes()
-	})
-}
-
-// ForeignNextLink points the page's next or delta link at another host.
-func ForeignNextLink(host string) Fault {
-	return relink(func(u *url.URL) { u.Host = host })
-}
-
-// HTTPNextLink points the page's next or delta link at plain http.
-func HTTPNextLink() Fault {
-	return relink(func(u *url.URL) { u.Scheme = "http" })
-}
-
-func relink(alter func(*url.URL)) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
-		for _, key := range []string{"@odata.nextLink", "@odata.deltaLink"} {
-			var link string
-			if json.Unmarshal(page[key], &link) != nil {
-				continue
-			}
-			if u, err := url.Parse(link); err == nil {
-				alter(u)
-				page[key] = encodeJSON(u.String())
-			}
-		}
-	})
-}
-
-// EmptyPage puts a page without objects before a delta page: Graph does so now and then.
-// With Repeat there are several, with Always the round never ends.
-func EmptyPage() Fault {
-	return edit(func(_ *http.Request, a *Answer, page map[string]json.RawMessage) {
-		if a.again == "" {
-			return
-		}
-		page["value"] = json.RawMessage("[]")
-		page["@odata.nextLink"] = encodeJSON(a.again)
-		delete(page, "@odata.deltaLink")
-	})
-}
-
-// EndlessPaging makes every delta page empty and lead to another.
-func EndlessPaging() Fault { return EmptyPage().Always() }
-
-// ReplayPage sends a delta page whose next link leads to the same page once more.
-func ReplayPage() Fault {
-	return edit(func(_ *http.Request, a *Answer, page map[string]json.RawMessage) {
-		if a.again == "" {
-			return
-		}
-		page["@odata.nextLink"] = encodeJSON(a.again)
-		delete(page, "@odata.deltaLink")
-	})
-}
-
-// OutOfOrder reverses the entries of a page.
-func OutOfOrder() Fault {
-	return rows(func(entries []json.RawMessage) []json.RawMessage {
-		slices.Reverse(entries)
-		return entries
-	})
-}
-
-// MissingRow leaves out the last entry of a page, as Graph was seen to do in appRoleAssignedTo.
-func MissingRow() Fault {
-	return rows(func(entries []json.RawMessage) []json.RawMessage {
-		return entries[:max(len(entries)-1, 0)]
-	})
-}
-
-// BadRecord puts an entry into a page that is no directory object.
-func BadRecord(entry string) Fault {
-	return rows(func(entries []json.RawMessage) []json.RawMessage {
-		return slices.Insert(entries, len(entries)/2, json.RawMessage(entry))
-	})
-}
-
-func rows(alter func([]json.RawMessage) []json.RawMessage) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
-		var entries []json.RawMessage
-		if json.Unmarshal(page["value"], &entries) == nil {
-			page["value"] = encodeJSON(alter(entries))
-		}
-	})
-}
-
-// WrongCount adds to the @odata.count of a list.
-func WrongCount(by int) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
-		if n, err := strconv.Atoi(string(page["@odata.count"])); err == nil {
-			page["@odata.count"] = encodeJSON(n + by)
-		}
-	})
-}

@@ -92,6 +92,8 @@ func (c *call) route() *Answer {
 		return c.signingKeys()
 	case rest == "discovery/instance" && first == "common":
 		return c.instanceDiscovery()
+	case rest == "msi/token":
+		return c.managedIdentity(unescape(first))
 	case rest == "v2.0/adminconsent":
 		return c.adminConsent(unescape(first))
 	case strings.HasPrefix(rest, "users") || strings.HasPrefix(rest, "groups") || first == "beta":

@@ -104,7 +104,8 @@ type Running struct {
 
 	s    *Server
 	http *http.Server
-	done chan error
+	done chan struct{} // closed when serving has ended, with err
+	err  error
 }
 
 // Start serves on addr, host:port, where port 0 picks a free one and an empty addr is
@@ -134,12 +135,15 @@ func (s *Server) Start(addr string) (*Running, error) {
 			ReadHeaderTimeout: 10 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0), // clients that hang up are part of the job
 		},
-		done: make(chan error, 1),
+		done: make(chan struct{}),
 	}
 	s.mu.Lock()
 	s.url = run.URL
 	s.mu.Unlock()
-	go func() { run.done <- run.http.ServeTLS(listener, "", "") }()
+	go func() {
+		run.err = run.http.ServeTLS(listener, "", "")
+		close(run.done)
+	}()
 	return run, nil
 }
 
@@ -155,11 +159,11 @@ func (r *Running) Serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return r.Close()
-	case err := <-r.done:
-		if errors.Is(err, http.ErrServerClosed) {
+	case <-r.done:
+		if errors.Is(r.err, http.ErrServerClosed) {
 			return nil
 		}
-		return fmt.Errorf("serve emulator on %s: %w", r.URL, err)
+		return fmt.Errorf("serve emulator on %s: %w", r.URL, r.err)
 	}
 }
 

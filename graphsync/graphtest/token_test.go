@@ -300,3 +300,23 @@ func TestDiscovery(t *testing.T) {
 	}
 	diff(t, []any{"User.Read.All", "GroupMember.Read.All", "Application.Read.All"}, claims["roles"].([]any))
 }
+
+func TestManagedIdentity(t *testing.T) {
+	t.Parallel()
+	b := overTLS(t, graphtest.Options{})
+	endpoint := b.base + "/" + b.tenant.Domain() + "/msi/token?api-version=2019-08-01&resource=" + url.QueryEscape(b.base)
+	got := b.get(endpoint, "X-IDENTITY-HEADER", b.app.Secret)
+	if b.token = got.text(t, "access_token"); b.get("/users/delta").status != 200 {
+		t.Errorf("token of a managed identity: %d %s", got.status, got.body)
+	}
+	for name, refused := range map[string]*response{
+		"no header":    b.get(endpoint),
+		"no resource":  b.get(b.base+"/"+b.tenant.Domain()+"/msi/token?api-version=2019-08-01", "X-IDENTITY-HEADER", b.app.Secret),
+		"another app":  b.get(endpoint+"&client_id=x", "X-IDENTITY-HEADER", b.app.Secret),
+		"other tenant": b.get(strings.Replace(endpoint, "contoso", "fabrikam", 1), "X-IDENTITY-HEADER", b.app.Secret),
+	} {
+		if refused.status == 200 {
+			t.Errorf("%s: %s", name, refused.body)
+		}
+	}
+}
