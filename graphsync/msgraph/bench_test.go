@@ -3,7 +3,6 @@ package msgraph_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
 
-	"github.com/go-json-experiment/json/jsontext"
 	absauth "github.com/microsoft/kiota-abstractions-go/authentication"
 	"github.com/microsoft/kiota-abstractions-go/serialization"
 	kiotajson "github.com/microsoft/kiota-serialization-json-go"
@@ -141,64 +139,6 @@ func typedRound(ctx context.Context, adapter *msgraphcore.GraphRequestAdapterBas
 		}
 		builder, config = users.NewDeltaRequestBuilder(*next, adapter), nil
 	}
-}
-
-// BenchmarkDecode is the decoder alone; BenchmarkScan the floor below it: the same library
-// walking the same bytes and keeping nothing.
-func BenchmarkDecode(b *testing.B) {
-	body := userPage(`"@odata.deltaLink":"` + origin + `/d"`)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := msgraph.DecodePage(graphsync.User, selected, body); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perSecond(b, 200, "users/s")
-}
-
-func BenchmarkDecodeMembers(b *testing.B) {
-	var m strings.Builder
-	for i := range 500 {
-		fmt.Fprintf(&m, `,{"@odata.type":"#microsoft.graph.user","id":"00000000-0000-4000-8000-%012x"}`, i)
-	}
-	body := []byte(entries(`{"id":"` + g1 + `","members@delta":[` + m.String()[1:] + `]}`))
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := msgraph.DecodePage(graphsync.Group, nil, body); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perSecond(b, 500, "members/s")
-}
-
-func BenchmarkScan(b *testing.B) {
-	body := userPage(`"@odata.deltaLink":"` + origin + `/d"`)
-	b.SetBytes(int64(len(body)))
-	for b.Loop() {
-		dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-		for {
-			if _, err := dec.ReadToken(); err == io.EOF {
-				break
-			} else if err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	perSecond(b, 200, "users/s")
-}
-
-// BenchmarkValid is the standard library saying no more than that it is JSON.
-func BenchmarkValid(b *testing.B) {
-	body := userPage(`"@odata.deltaLink":"` + origin + `/d"`)
-	b.SetBytes(int64(len(body)))
-	for b.Loop() {
-		if !json.Valid(body) {
-			b.Fatal("not JSON")
-		}
-	}
-	perSecond(b, 200, "users/s")
 }
 
 func perSecond(b *testing.B, each int, unit string) {

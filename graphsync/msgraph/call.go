@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/odata"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 )
@@ -126,7 +127,7 @@ func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used
 	var failed error
 	handler := abs.NewRequestHandlerOption()
 	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
-		failed = s.read(response.(*http.Response), decode)
+		failed = s.read(response.(*http.Response), uri.Host, decode)
 		return nil, failed
 	})
 	info.AddRequestOptions([]abs.RequestOption{handler})
@@ -160,7 +161,7 @@ type bearer struct {
 }
 
 // read takes an answer apart: the decoded body of a 200, an explained error otherwise.
-func (s *Source) read(resp *http.Response, decode func([]byte) error) error {
+func (s *Source) read(resp *http.Response, host string, decode func([]byte) error) error {
 	defer resp.Body.Close()
 	s.reached.Store(true)
 	body, err := readBody(resp, s.maxBody)
@@ -171,7 +172,7 @@ func (s *Source) read(resp *http.Response, decode func([]byte) error) error {
 	case errors.Is(err, errTooLarge):
 		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", s.maxBody>>20)}
 	case err != nil:
-		err = explainNetwork(resp.Request.URL.Host, err)
+		err = explainNetwork(host, err)
 	default:
 		err = decode(body)
 	}
@@ -233,7 +234,7 @@ func (s *Source) blamePermission(e *graphsync.Error, op operation, token string)
 // isBroken tells a body that is not JSON, as a cut connection or a proxy leaves it, from JSON
 // that says something undocumented.
 func isBroken(e *graphsync.Error) bool {
-	return errors.Is(e, errNotJSON)
+	return errors.Is(e, odata.ErrNotJSON)
 }
 
 // retryAfter reads the header's three forms: seconds, seconds with a fraction (Graph

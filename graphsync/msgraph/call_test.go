@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/graphtest"
 	"entrasync/graphsync/msgraph"
 )
 
@@ -26,6 +29,7 @@ func TestWaitsAndRepeats(t *testing.T) {
 		answer(429, "", "Retry-After", time.Now().Add(42*time.Second).UTC().Format(http.TimeFormat))(w, r)
 	}
 	reset := func(http.ResponseWriter, *http.Request) { panic(io.ErrUnexpectedEOF) }
+	refused := func(http.ResponseWriter, *http.Request) { panic(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}) }
 	for name, test := range map[string]struct {
 		before    []http.HandlerFunc
 		wait      time.Duration // at least; at most a tenth and a second more
@@ -39,6 +43,7 @@ func TestWaitsAndRepeats(t *testing.T) {
 		"longer than 100 s":  {[]http.HandlerFunc{answer(429, "", "Retry-After", "150")}, 150 * time.Second, 1},
 		"503 with a wait":    {[]http.HandlerFunc{answer(503, "<html>", "Retry-After", "30")}, 30 * time.Second, 1},
 		"growing":            {[]http.HandlerFunc{answer(500, ""), answer(502, ""), answer(504, ""), answer(503, "")}, (1 + 2 + 4 + 8) * time.Second, 1},
+		"refused for once":   {[]http.HandlerFunc{refused, refused}, 3 * time.Second, 0},
 		"connection lost":    {[]http.HandlerFunc{reset, reset}, 3 * time.Second, 0},
 		"body is not JSON":   {[]http.HandlerFunc{answer(200, `{"value":[{`), answer(200, "<html>")}, 3 * time.Second, 0},
 		"many 429 in a row":  {[]http.HandlerFunc{answer(429, ""), answer(429, ""), answer(429, ""), answer(429, ""), answer(429, ""), answer(429, "")}, 63 * time.Second, 6},
@@ -111,6 +116,48 @@ func TestGivesUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A host that has never answered is more likely misconfigured than passing through a problem.
+func TestRefusedFromTheStart(t *testing.T) {
+	t.Parallel()
+	d := &double{graph: func(http.ResponseWriter, *http.Request) { panic(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}) }}
+	s := d.open(t)
+	_, err := readUsers(t, s)
+	if explained(t, err, graphsync.Unreachable); s.Traffic().Requests != 1 {
+		t.Errorf("%d requests", s.Traffic().Requests)
+	}
+}
+
+// A body that trickles in is cut off by the limit on an attempt.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := graphtest.New(graphtest.Options{})
+		tenant := server.AddTenant(graphtest.TenantSpec{})
+		app, _ := tenant.App(graphtest.AppSpec{Secret: planted})
+		tenant.Populate(graphtest.GenerateOptions{Users: 100})
+		cloud, err := graphsync.CustomCloud(server.URL(), server.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := msgraph.Open(msgraph.Config{Tenant: tenant.ID(), Cloud: cloud, HTTP: server.Transport(), Timeout: time.Minute,
+			Credential: msgraph.Credential{ClientID: app.ClientID, Secret: func() (string, error) { return planted, nil }}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Fault(graphtest.SlowBody(30 * time.Second).On("/v1.0/users/delta").Always())
+		before := time.Now()
+		_, err = s.DeltaPage(t.Context(), graphsync.Users, []string{"id", "displayName"}, "")
+		explained(t, err, graphsync.Transient)
+		if took := time.Since(before); took < 5*time.Minute || took > 6*time.Minute {
+			t.Errorf("took %s for five attempts of a minute", took)
+		}
+		server.Reset()
+		if _, err := s.DeltaPage(t.Context(), graphsync.Users, []string{"id", "displayName"}, ""); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }
 
 func TestCancellationEndsAWait(t *testing.T) {

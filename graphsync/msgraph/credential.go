@@ -122,6 +122,9 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 		return "", false, context.Cause(ctx)
 	case t.failed != nil:
 		t.failed.Message = t.scrub(t.failed.Message)
+		if t.credential.ManagedIdentity != nil && t.failed.Class == graphsync.Unreachable {
+			t.failed.Hint = "a managed identity exists only on a machine in Azure that was given one; use another credential elsewhere"
+		}
 		return "", false, t.failed
 	case t.credential.WorkloadIdentity != nil && os.IsNotExist(errFile(t.credential.WorkloadIdentity.TokenFile)):
 		return "", false, &graphsync.Error{Class: graphsync.Configuration, Op: "token",

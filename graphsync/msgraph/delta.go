@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/odata"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
@@ -36,7 +37,7 @@ func (s *Source) DeltaPage(ctx context.Context, stream graphsync.Stream, propert
 	}
 	var page *graphsync.Page
 	err = s.call(ctx, op, info, func(body []byte) (err error) {
-		page, err = decodePage(stream.Kind(), properties, body)
+		page, err = odata.DecodePage(stream.Kind(), properties, body)
 		return err
 	})
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Source) checkNext(next, current string) error {
 	case next == "":
 		return nil
 	case next == current:
-		return undocumented("the nextLink leads to the page it stands on")
+		return odata.Undocumented("the nextLink leads to the page it stands on")
 	}
 	return s.cloud.CheckLink(next)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/odata"
 
 	"github.com/go-json-experiment/json/jsontext"
 	abs "github.com/microsoft/kiota-abstractions-go"
@@ -67,13 +68,12 @@ func (s *Source) present(ctx context.Context, kind graphsync.Kind, ids []graphsy
 	}
 	next := func(link string) (*abs.RequestInformation, error) { return s.get(ctx, link) }
 	present := make(map[graphsync.ID]bool, len(ids))
-	err = s.pages(ctx, getByIDs, first, next, func(body []byte) (list, func() error, error) {
-		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
-			m, err := readMember(dec)
-			if err == nil && (m.fault != "" || m.change.Removed) {
-				err = undocumented("an object cannot be understood: " + m.fault)
+	err = s.pages(ctx, getByIDs, first, next, func(body []byte) (odata.List, func() error, error) {
+		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
+			m, err := odata.ReadMember(dec)
+			if err == nil && m.Kind == kind && !m.Removed {
+				present[m.ID] = true
 			}
-			present[m.change.ID] = true
 			return err
 		})
 		return l, func() error { return nil }, err
@@ -126,11 +126,11 @@ func (s *Source) exists(ctx context.Context, op operation, path string, id graph
 		var object struct {
 			ID graphsync.ID `json:"id"`
 		}
-		if err := decodeObject(body, &object); err != nil {
+		if err := odata.DecodeObject(body, &object); err != nil {
 			return err
 		}
 		if object.ID != id {
-			return undocumented("the answer is about another object")
+			return odata.Undocumented("the answer is about another object")
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/odata"
 
 	"github.com/go-json-experiment/json/jsontext"
 	abs "github.com/microsoft/kiota-abstractions-go"
@@ -73,11 +74,11 @@ func decodeApp(body []byte) (*graphsync.App, error) {
 			Enabled     bool         `json:"isEnabled"`
 		} `json:"appRoles"`
 	}
-	if err := decodeObject(body, &sp); err != nil {
+	if err := odata.DecodeObject(body, &sp); err != nil {
 		return nil, err
 	}
 	if sp.ID == nil || sp.Enabled == nil {
-		return nil, undocumented("the service principal has no id or no accountEnabled")
+		return nil, odata.Undocumented("the service principal has no id or no accountEnabled")
 	}
 	app := &graphsync.App{ID: *sp.ID, AppID: sp.AppID, Name: sp.DisplayName, Enabled: *sp.Enabled, Required: sp.Required}
 	for _, r := range sp.Roles {
@@ -108,9 +109,9 @@ func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([
 			ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{Headers: headers})
 	}
 	var rows, counted int64 = 0, -1
-	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (list, func() error, error) {
+	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (odata.List, func() error, error) {
 		var page []graphsync.Assignment
-		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
+		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
 			raw, err := dec.ReadValue()
 			if err != nil {
 				return err
@@ -122,9 +123,9 @@ func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([
 			return err
 		})
 		return l, func() error {
-			rows += int64(l.entries)
+			rows += int64(l.Entries)
 			if counted < 0 {
-				counted = l.count
+				counted = l.Count
 			}
 			if len(page) == 0 {
 				return nil
@@ -152,7 +153,7 @@ func decodeAssignment(raw []byte) (a graphsync.Assignment, provisioned bool, err
 		PrincipalType string `json:"principalType"`
 	}
 	if err := json.Unmarshal(raw, &row); err != nil || row.ID == "" {
-		return a, false, undocumented("an app role assignment cannot be understood")
+		return a, false, odata.Undocumented("an app role assignment cannot be understood")
 	}
 	switch row.PrincipalType {
 	case "User":
@@ -162,14 +163,14 @@ func decodeAssignment(raw []byte) (a graphsync.Assignment, provisioned bool, err
 	case "ServicePrincipal":
 		return a, false, nil
 	default:
-		return a, false, undocumented(fmt.Sprintf("app role assignment %.60q has the principal type %.40q", row.ID, row.PrincipalType))
+		return a, false, odata.Undocumented(fmt.Sprintf("app role assignment %.60q has the principal type %.40q", row.ID, row.PrincipalType))
 	}
 	a.ID = row.ID
 	if a.Principal, err = graphsync.ParseID(row.Principal); err == nil {
 		a.Role, err = graphsync.ParseID(row.Role)
 	}
 	if err != nil {
-		return a, false, undocumented(fmt.Sprintf("app role assignment %.60q: %v", row.ID, err))
+		return a, false, odata.Undocumented(fmt.Sprintf("app role assignment %.60q: %v", row.ID, err))
 	}
 	return a, true, nil
 }
@@ -187,17 +188,17 @@ func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]g
 	next := func(link string) (*abs.RequestInformation, error) {
 		return groups.NewItemMembersRequestBuilder(link, s.adapter).ToGetRequestInformation(ctx, nil)
 	}
-	return s.pages(ctx, readMembers, first, next, func(body []byte) (list, func() error, error) {
+	return s.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
 		var page []graphsync.MemberChange
-		l, err := decodeList(body, func(dec *jsontext.Decoder) error {
-			m, err := readMember(dec)
+		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
+			m, err := odata.ReadMember(dec)
 			switch {
 			case err != nil:
 				return err
-			case m.fault != "" || m.change.Removed:
-				return undocumented("a member of group " + group.String() + " cannot be understood: " + m.fault)
-			case m.change.Kind != 0:
-				page = append(page, m.change)
+			case m.Removed:
+				return odata.Undocumented("the members of group " + group.String() + " hold one that is removed")
+			case m.Kind != 0:
+				page = append(page, m)
 			}
 			return nil
 		})
@@ -216,10 +217,10 @@ const maxEmpty = 100
 // pages reads a collection to its end. decode may run several times for a page that comes
 // in broken; the function it returns runs once, when the page is whole.
 func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
-	decode func(body []byte) (list, func() error, error)) error {
+	decode func(body []byte) (odata.List, func() error, error)) error {
 	seen, empty := map[string]bool{}, 0
 	for {
-		var l list
+		var l odata.List
 		var accept func() error
 		err := s.call(ctx, op, info, func(body []byte) (err error) {
 			l, accept, err = decode(body)
@@ -228,23 +229,23 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 		if err != nil {
 			return err
 		}
-		if err := s.checkNext(l.next, ""); err != nil {
+		if err := s.checkNext(l.Next, ""); err != nil {
 			return named(op, err)
 		}
 		if err := accept(); err != nil {
 			return err
 		}
-		if l.next == "" {
+		if l.Next == "" {
 			return nil
 		}
-		if empty++; l.entries > 0 {
+		if empty++; l.Entries > 0 {
 			empty = 0
 		}
-		if seen[l.next] || empty == maxEmpty {
-			return named(op, undocumented("the pages have no end: a nextLink leads back, or page after page is empty"))
+		if seen[l.Next] || empty == maxEmpty {
+			return named(op, odata.Undocumented("the pages have no end: a nextLink leads back, or page after page is empty"))
 		}
-		seen[l.next] = true
-		if info, err = next(l.next); err != nil {
+		seen[l.Next] = true
+		if info, err = next(l.Next); err != nil {
 			return fmt.Errorf("%s: build request: %w", op.name, err)
 		}
 	}
@@ -267,11 +268,11 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	}
 	err = s.call(ctx, readOrganization, info, func(body []byte) error {
 		answer.Value = nil
-		if err := decodeObject(body, &answer); err != nil {
+		if err := odata.DecodeObject(body, &answer); err != nil {
 			return err
 		}
 		if len(answer.Value) != 1 {
-			return undocumented(fmt.Sprintf("the token belongs to %d organizations", len(answer.Value)))
+			return odata.Undocumented(fmt.Sprintf("the token belongs to %d organizations", len(answer.Value)))
 		}
 		return nil
 	})
@@ -290,7 +291,7 @@ func (s *Source) Permissions(ctx context.Context) ([]string, error) {
 	}
 	roles, err := tokenRoles(token)
 	if err != nil {
-		return nil, undocumented("the token's permissions cannot be read")
+		return nil, odata.Undocumented("the token's permissions cannot be read")
 	}
 	slices.Sort(roles)
 	return roles, nil

@@ -6,8 +6,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"entrasync/graphsync"
+)
+
+const (
+	u1 = "00000000-0000-4000-8000-0000000000a1"
+	u2 = "00000000-0000-4000-8000-0000000000a2"
+	g1 = "00000000-0000-4000-8000-0000000000b1"
+	g2 = "00000000-0000-4000-8000-0000000000b2"
 )
 
 // row is an element of appRoleAssignedTo.
@@ -111,6 +119,16 @@ func TestAnswersRefused(t *testing.T) {
 	if _, err := (&double{}).open(t).App(t.Context(), "' or 1 eq 1"); err == nil || !strings.Contains(err.Error(), "app id") {
 		t.Errorf("an app id that is no GUID: %v", err)
 	}
+	synctest.Test(t, func(t *testing.T) {
+		// A page of something in between is no answer, whatever its status.
+		for _, status := range []int{200, 404} {
+			d := &double{graph: inTurn(answer(200, `{"value":[]}`), answer(status, "<html>"))}
+			got, err := d.open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})
+			if explained(t, err, graphsync.BadResponse); got != nil {
+				t.Errorf("presence %v beside the error", got)
+			}
+		}
+	})
 	// A deleted item that is another object answers nothing.
 	d := &double{graph: inTurn(answer(200, `{"value":[]}`), answer(200, `{"id":"`+u2+`"}`))}
 	_, err := d.open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})

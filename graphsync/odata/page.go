@@ -1,4 +1,4 @@
-package msgraph
+package odata
 
 import (
 	"bytes"
@@ -16,29 +16,29 @@ import (
 // maxDepth bounds the nesting of a property's value: Graph's go three levels deep.
 const maxDepth = 16
 
-// decodePage decodes a delta page. Values point into body, which the page keeps.
+// DecodePage decodes a delta page. Values point into body, which the page keeps.
 //
 // What makes one entry unusable (no id, a property given twice, an undocumented @removed)
 // puts it into Page.Skipped and the page goes on; what makes the page unusable is an error.
 // Text that is not Unicode, such as half of an emoji, is replaced by U+FFFD.
-func decodePage(kind graphsync.Kind, properties []string, body []byte) (*graphsync.Page, error) {
+func DecodePage(kind graphsync.Kind, properties []string, body []byte) (*graphsync.Page, error) {
 	d := pageDecoder{
 		kind:    kind,
 		manager: slices.Contains(properties, "manager"),
 		names:   make(map[string]*name, 32),
 		page:    &graphsync.Page{Bytes: len(body)},
 	}
-	list, err := decodeList(body, d.entry)
+	list, err := DecodeList(body, d.entry)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case list.next == "" && list.delta == "":
-		return nil, undocumented("the page has neither a nextLink nor a deltaLink")
-	case list.next != "" && list.delta != "":
-		return nil, undocumented("the page has both a nextLink and a deltaLink")
+	case list.Next == "" && list.Delta == "":
+		return nil, Undocumented("the page has neither a nextLink nor a deltaLink")
+	case list.Next != "" && list.Delta != "":
+		return nil, Undocumented("the page has both a nextLink and a deltaLink")
 	}
-	d.page.Next, d.page.Delta = list.next, list.delta
+	d.page.Next, d.page.Delta = list.Next, list.Delta
 	return d.page, nil
 }
 
@@ -216,8 +216,17 @@ func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
 	return err
 }
 
-// A member is one entry of members@delta or of a group's members. Kind is zero for types
-// that are not provisioned.
+// ReadMember reads one object of a collection of directory objects, such as a group's
+// members. Kind is zero for types that are not provisioned.
+func ReadMember(dec *jsontext.Decoder) (graphsync.MemberChange, error) {
+	m, err := readMember(dec)
+	if err == nil && m.fault != "" {
+		err = Undocumented("an object of the answer cannot be understood: " + m.fault)
+	}
+	return m.change, err
+}
+
+// A member is one entry of members@delta or of a group's members.
 type member struct {
 	change graphsync.MemberChange
 	id     []byte

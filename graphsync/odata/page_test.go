@@ -1,6 +1,7 @@
-package msgraph_test
+package odata_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,11 +9,13 @@ import (
 	"testing"
 
 	"entrasync/graphsync"
-	"entrasync/graphsync/msgraph"
+	"entrasync/graphsync/odata"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+const origin = "https://graph.double.test"
 
 const (
 	u1 = "00000000-0000-4000-8000-0000000000a1"
@@ -27,6 +30,22 @@ func prop(name, value string) graphsync.Property {
 
 func member(kind graphsync.Kind, id string, removed bool) graphsync.MemberChange {
 	return graphsync.MemberChange{Kind: kind, ID: mustID(id), Removed: removed}
+}
+
+func mustID(text string) graphsync.ID {
+	id, err := graphsync.ParseID(text)
+	if err != nil {
+		panic(err)
+	}
+	return id
+}
+
+func quoteJSON(s string) string {
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(quoted)
 }
 
 // entries wraps entries into a last page.
@@ -93,7 +112,7 @@ func TestPageEntries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page, err := msgraph.DecodePage(test.kind, test.properties, []byte(test.body))
+			page, err := odata.DecodePage(test.kind, test.properties, []byte(test.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +143,7 @@ func TestPageIsRefused(t *testing.T) {
 		`{` + delta + `,"value":[{"id":"` + u1 + `"}]}}`: "not valid JSON",
 		`{` + delta + `,"value":[{"id" "` + u1 + `"}]}`:  "not valid JSON",
 	} {
-		page, err := msgraph.DecodePage(graphsync.User, nil, []byte(body))
+		page, err := odata.DecodePage(graphsync.User, nil, []byte(body))
 		if err == nil || page != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: page %v, error %v; want %q", body, page, err, want)
 		}
@@ -134,7 +153,7 @@ func TestPageIsRefused(t *testing.T) {
 // The slices of a page share arrays; appending to one must not reach its neighbour.
 func TestPageEntriesAreApart(t *testing.T) {
 	t.Parallel()
-	page, err := msgraph.DecodePage(graphsync.User, nil, []byte(entries(`{"id":"`+u1+`","a":1}`, `{"id":"`+u2+`","b":2}`)))
+	page, err := odata.DecodePage(graphsync.User, nil, []byte(entries(`{"id":"`+u1+`","a":1}`, `{"id":"`+u2+`","b":2}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +179,7 @@ func TestDocumentedPages(t *testing.T) {
 		if strings.HasPrefix(filepath.Base(file), "groups-") {
 			kind = graphsync.Group
 		}
-		page, err := msgraph.DecodePage(kind, []string{"manager"}, body)
+		page, err := odata.DecodePage(kind, []string{"manager"}, body)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
@@ -208,7 +227,7 @@ func FuzzPage(f *testing.F) {
 		if groups {
 			kind = graphsync.Group
 		}
-		page, err := msgraph.DecodePage(kind, []string{"manager"}, body)
+		page, err := odata.DecodePage(kind, []string{"manager"}, body)
 		if err != nil {
 			if page != nil {
 				t.Fatal("a page beside an error")
@@ -219,7 +238,7 @@ func FuzzPage(f *testing.F) {
 			t.Fatal("not exactly one link")
 		}
 		// What was understood survives being written and read again.
-		again, err := msgraph.DecodePage(kind, []string{"manager"}, write(page))
+		again, err := odata.DecodePage(kind, []string{"manager"}, write(page))
 		if err != nil {
 			t.Fatalf("%v in %s", err, write(page))
 		}

@@ -1,4 +1,10 @@
-package msgraph
+// Package odata decodes what Microsoft Graph answers: delta pages, collections and single
+// objects, from bytes to the directory's vocabulary.
+//
+// It sends nothing and knows no SDK, so that it can be fuzzed and measured by itself. It
+// promises that an explicit null stays one, that an entry nobody can understand is named and
+// costs only itself, and that a page which is not whole is an error.
+package odata
 
 import (
 	"bytes"
@@ -14,17 +20,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A list is what surrounds the entries of an answer.
-type list struct {
-	next, delta string
-	count       int64 // @odata.count, -1 when absent
-	entries     int
+// A List is what surrounds the entries of an answer.
+type List struct {
+	Next, Delta string
+	Count       int64 // @odata.count, -1 when absent
+	Entries     int
 }
 
-// decodeList reads an OData collection, handing each element of its value to entry, which
+// DecodeList reads an OData collection, handing each element of its value to entry, which
 // must consume it.
-func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) {
-	l := list{count: -1}
+func DecodeList(body []byte, entry func(*jsontext.Decoder) error) (List, error) {
+	l := List{Count: -1}
 	var err error
 	if body, err = repairText(body); err != nil {
 		return l, notJSON(err)
@@ -34,7 +40,7 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 		if _, err := dec.ReadValue(); err != nil {
 			return l, notJSON(err)
 		}
-		return l, undocumented("the answer is not a JSON object")
+		return l, Undocumented("the answer is not a JSON object")
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return l, notJSON(err)
@@ -47,11 +53,11 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 		}
 		key := text(quoted)
 		if seen[key] {
-			return l, undocumented(fmt.Sprintf("the answer has %.60q twice", key))
+			return l, Undocumented(fmt.Sprintf("the answer has %.60q twice", key))
 		}
 		seen[key] = true
 		if key == "value" && dec.PeekKind() == '[' {
-			if l.entries, err = readElements(dec, entry); err != nil {
+			if l.Entries, err = readElements(dec, entry); err != nil {
 				return l, notJSON(err)
 			}
 			continue
@@ -62,23 +68,23 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 		}
 		switch key {
 		case "value":
-			return l, undocumented("the answer's value is not a list")
+			return l, Undocumented("the answer's value is not a list")
 		case "@odata.nextLink", "@odata.deltaLink":
 			link := ""
 			if value.Kind() == '"' {
 				link = text(value)
 			}
 			if link == "" {
-				return l, undocumented("the answer's " + key + " is not a link")
+				return l, Undocumented("the answer's " + key + " is not a link")
 			}
 			if key == "@odata.nextLink" {
-				l.next = link
+				l.Next = link
 			} else {
-				l.delta = link
+				l.Delta = link
 			}
 		case "@odata.count":
-			if json.Unmarshal(value, &l.count) != nil || l.count < 0 {
-				return l, undocumented("the answer's @odata.count is not a number")
+			if json.Unmarshal(value, &l.Count) != nil || l.Count < 0 {
+				return l, Undocumented("the answer's @odata.count is not a number")
 			}
 		}
 	}
@@ -89,7 +95,7 @@ func decodeList(body []byte, entry func(*jsontext.Decoder) error) (list, error) 
 		return l, notJSON(errors.New("something follows the answer's end"))
 	}
 	if !seen["value"] {
-		return l, undocumented("the answer has no value")
+		return l, Undocumented("the answer has no value")
 	}
 	return l, nil
 }
@@ -107,13 +113,13 @@ func readElements(dec *jsontext.Decoder, entry func(*jsontext.Decoder) error) (n
 	return n, err
 }
 
-// undocumented is JSON that says something Graph does not document.
-func undocumented(what string) *graphsync.Error {
+// Undocumented is JSON that says something Graph does not document.
+func Undocumented(what string) *graphsync.Error {
 	return &graphsync.Error{Class: graphsync.BadResponse, Message: what, Hint: "if this lasts, report it with the request id"}
 }
 
-// errNotJSON marks bodies that are worth asking for again.
-var errNotJSON = errors.New("the body is not JSON")
+// ErrNotJSON marks bodies that are worth asking for again.
+var ErrNotJSON = errors.New("the body is not JSON")
 
 func notJSON(err error) error {
 	if e := (*graphsync.Error)(nil); errors.As(err, &e) {
@@ -121,7 +127,7 @@ func notJSON(err error) error {
 	}
 	return &graphsync.Error{
 		Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is not valid JSON, or was cut off: %v", err),
-		Hint: "a proxy or firewall may be answering in Graph's place, or cutting answers short", Err: errNotJSON,
+		Hint: "a proxy or firewall may be answering in Graph's place, or cutting answers short", Err: ErrNotJSON,
 	}
 }
 
@@ -162,13 +168,13 @@ func parseID(quoted []byte) (id graphsync.ID, ok bool) {
 	return id, err == nil
 }
 
-// decodeObject reads an answer of a single, small object.
-func decodeObject(body []byte, into any) error {
+// DecodeObject reads an answer of a single, small object.
+func DecodeObject(body []byte, into any) error {
 	if !json.Valid(body) {
-		return notJSON(errNotJSON)
+		return notJSON(ErrNotJSON)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return undocumented(fmt.Sprintf("the answer cannot be understood: %v", err))
+		return Undocumented(fmt.Sprintf("the answer cannot be understood: %v", err))
 	}
 	return nil
 }
