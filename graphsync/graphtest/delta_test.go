@@ -232,6 +232,19 @@ func TestLatestTokenSkipsWhatIs(t *testing.T) {
 	diff(t, []object{{"id": u1.String(), "displayName": "Ada"}}, entries)
 }
 
+func TestQuietRestores(t *testing.T) {
+	t.Parallel()
+	b := inProcess(t, graphtest.Options{QuietRestores: true})
+	b.tenant.AddUser(graphtest.Props{"id": u1, "displayName": "Ada"})
+	b.tenant.SoftDelete(u1)
+	_, link, _ := b.round("/users/delta?$select=displayName")
+	b.tenant.Restore(u1)
+	entries, _, _ := b.round(link)
+	diff(t, 0, len(entries))
+	entries, _, _ = b.round("/users/delta?$select=displayName")
+	diff(t, []object{{"id": u1.String(), "displayName": "Ada"}}, entries)
+}
+
 func TestFilterByID(t *testing.T) {
 	t.Parallel()
 	b := inProcess(t, graphtest.Options{})

@@ -279,7 +279,9 @@ func (t *Tenant) Restore(id graphsync.ID) {
 		panic(fmt.Sprintf("graphtest: %s is not in deletedItems", id))
 	}
 	o.state = live
-	o.born = t.feed(o.schema).touch(o)
+	if !t.s.opts.QuietRestores {
+		o.born = t.feed(o.schema).touch(o)
+	}
 	t.bin = slices.DeleteFunc(t.bin, func(b *object) bool { return b == o })
 }
 

@@ -12,8 +12,9 @@ import (
 // after having let After of them pass. The zero pattern matches every request to Graph. When
 // several faults match, the one added first applies.
 type Fault struct {
-	// Path is a pattern as of path.Match over the path, such as "/v1.0/users/delta" (which
-	// also matches delta()), "/v1.0/*/delta" or "/*/oauth2/v2.0/token".
+	// Path is a pattern as of path.Match over the path in its plainest spelling:
+	// "/v1.0/users/delta" is delta() too, "/v1.0/servicePrincipals/*/appRoleAssignedTo" is
+	// servicePrincipals(appId='…') too. "/*/oauth2/v2.0/token" is the token endpoint.
 	Path string
 	// Tenant limits the fault to a tenant's token endpoint and to Graph requests with its
 	// tokens; an id or domain.
@@ -69,7 +70,7 @@ func (s *Server) match(r *http.Request) func(*call, func() *Answer) *Answer {
 }
 
 func (f *fault) matches(r *http.Request) bool {
-	given := strings.ReplaceAll(r.URL.Path, "()", "")
+	given := "/" + strings.Join(segments(r.URL.EscapedPath()), "/")
 	pattern := f.Path
 	if pattern == "" && !strings.HasPrefix(given, "/v1.0/") {
 		return false

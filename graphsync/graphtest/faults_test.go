@@ -165,6 +165,10 @@ func TestFaultsAreAimed(t *testing.T) {
 			t.Errorf("groups: %d", got.status)
 		}
 	}
+	b.server.Fault(graphtest.ServerError(504).On("/v1.0/servicePrincipals/*/appRoleAssignedTo"))
+	if got := b.get("/servicePrincipals(appId='" + b.app.ClientID + "')/appRoleAssignedTo"); got.status != 504 {
+		t.Errorf("assignments: %d", got.status)
+	}
 	b.server.Reset()
 	if got := b.get("/groups/delta"); got.status != 200 {
 		t.Errorf("after Reset: %d", got.status)

@@ -96,7 +96,11 @@ func (c *call) route() *Answer {
 		return c.managedIdentity(unescape(first))
 	case rest == "v2.0/adminconsent":
 		return c.adminConsent(unescape(first))
-	case strings.HasPrefix(rest, "users") || strings.HasPrefix(rest, "groups") || first == "beta":
+	case first == "beta":
+		c.graph = true
+		_, err := c.notEmulated()
+		return c.fail(err)
+	case strings.HasPrefix(rest, "users") || strings.HasPrefix(rest, "groups"):
 		c.graph = true
 		return c.fail(badRequest("Invalid version: %s", first))
 	}
@@ -113,7 +117,7 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 		return nil, err
 	}
 	given := segments(path)
-	var known, method bool
+	known := false
 	for _, route := range routes() {
 		args, ok := route.match(given)
 		if !ok {
@@ -123,7 +127,6 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 		if route.method != c.r.Method {
 			continue
 		}
-		method = true
 		if !slices.ContainsFunc(route.anyOf, c.may) {
 			return nil, insufficient()
 		}
@@ -134,7 +137,7 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 		c.args, c.query, c.cost = args, query, route.cost
 		return route.handle(c)
 	}
-	if known && !method {
+	if known {
 		return nil, refuse(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
 	}
 	return nil, badRequest("Resource not found for the segment '%s'.", unknownSegment(given))

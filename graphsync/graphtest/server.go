@@ -43,6 +43,9 @@ type Options struct {
 	// ConsentDelay is the number of token requests that still fail with AADSTS700016 after
 	// an administrator has consented on the screen, as consent takes time to spread.
 	ConsentDelay int
+	// QuietRestores keeps restored objects out of delta rounds other than first ones, as has
+	// been reported of Graph when $select is used (microsoft-graph-docs issue 5821).
+	QuietRestores bool
 	// Log receives a line per request, default nothing.
 	Log *slog.Logger
 }
