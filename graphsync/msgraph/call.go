@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"entrasync/graphsync"
-	"entrasync/graphsync/odata"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 )
@@ -22,21 +19,12 @@ import (
 // it needs (Graph permissions reference).
 type operation struct{ name, permission string }
 
-// Bounds of the retry loop.
-const (
-	firstWait    = time.Second // doubled each time
-	longestWait  = time.Minute
-	faultRetries = 4 // after 5xx answers and lost connections
-	bodyRetries  = 2 // after bodies that are not JSON
-)
-
 // call sends a request until its answer has been decoded, and explains why not otherwise.
 // It is the only place that repeats anything.
 func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
-	var faults, broken int
-	var waited time.Duration
+	var tries retries
 	refreshed := false
-	for n := 0; ; n++ {
+	for {
 		var used bearer
 		err := s.attempt(ctx, info, &used, decode)
 		if err == nil {
@@ -52,34 +40,16 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 		if e.Op == "" {
 			e.Op = op.name
 		}
-		retry := false
-		switch {
-		case e.Op != "token" && !refreshed && s.stale(e, used):
+		if e.Op != "token" && !refreshed && s.stale(e, used) {
 			s.tokens.discard(used.token)
 			refreshed = true
 			continue
-		case e.Class == graphsync.PermissionMissing:
+		}
+		if e.Class == graphsync.PermissionMissing {
 			s.blamePermission(e, op, used.token)
-		case e.Class == graphsync.Throttled:
-			retry = true
-		case errors.Is(e, graphsync.ErrResync):
-		case e.Class == graphsync.Transient, e.Class == graphsync.Unreachable && s.reached.Load():
-			// 503 is how some of Graph's back ends ask to slow down.
-			retry = faults < faultRetries || e.Status == http.StatusServiceUnavailable && e.RetryAfter > 0
-			faults++
-		case isBroken(e):
-			retry = broken < bodyRetries
-			broken++
 		}
-		if !retry {
-			return e
-		}
-		wait := e.RetryAfter
-		if wait <= 0 {
-			wait = min(firstWait<<min(n, 10), longestWait)
-		}
-		wait += rand.N(wait/10 + 1) // so that tenants do not come back in step
-		if waited += wait; waited > s.patience {
+		wait, again := tries.next(e, s.reached.Load())
+		if !again || tries.waited > s.patience {
 			return e
 		}
 		if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
@@ -229,37 +199,4 @@ func (s *Source) blamePermission(e *graphsync.Error, op operation, token string)
 	}
 	e.Message = fmt.Sprintf("the app lacks the application permission %s in this tenant", op.permission)
 	e.Hint = fmt.Sprintf("add the application permission %s (Microsoft Graph) to the app registration and grant admin consent again", op.permission)
-}
-
-// isBroken tells a body that is not JSON, as a cut connection or a proxy leaves it, from JSON
-// that says something undocumented.
-func isBroken(e *graphsync.Error) bool {
-	return errors.Is(e, odata.ErrNotJSON)
-}
-
-// retryAfter reads the header's three forms: seconds, seconds with a fraction (Graph
-// throttling guidance shows one) and an HTTP date (RFC 9110 section 10.2.3). Nonsense is 0.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(header.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		if !(seconds > 0) {
-			return 0
-		}
-		return time.Duration(min(seconds, 86400) * float64(time.Second))
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(0, date.Sub(now))
-	}
-	return 0
-}
-
-func sleep(ctx context.Context, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

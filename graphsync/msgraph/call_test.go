@@ -87,6 +87,7 @@ func TestGivesUp(t *testing.T) {
 		"broken bodies":          {answer(200, `{"value":[`), graphsync.BadResponse, 3, time.Minute},
 		"undocumented JSON":      {answer(200, `{"value":[]}`), graphsync.BadResponse, 1, 0},
 		"throttled for too long": {answer(429, "", "Retry-After", "120"), graphsync.Throttled, 5, 11 * time.Minute},
+		"throttled in a hurry":   {answer(429, "", "Retry-After", "0.001"), graphsync.Throttled, 18, 11 * time.Minute},
 		"a wait beyond patience": {answer(429, "", "Retry-After", "7200"), graphsync.Throttled, 1, 0},
 		"unauthorized twice":     {answer(401, graphError("InvalidAuthenticationToken", "no")), graphsync.Configuration, 1, 0},
 		"redirect":               {answer(302, "", "Location", "https://evil.test/"), graphsync.BadResponse, 1, 0},
