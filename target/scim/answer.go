@@ -51,7 +51,7 @@ func looksLikeSCIM(object map[string]any) bool {
 	if hasError(object) {
 		return false
 	}
-	for _, name := range []string{"id", "schemas", "Resources", "totalResults"} {
+	for _, name := range []string{"id", "schemas", "Resources", "totalResults", "patch"} {
 		if member(object, name) != nil {
 			return true
 		}

@@ -26,6 +26,7 @@ type fact struct {
 // What can be learned.
 const (
 	noPatch       = "PATCH is refused, PUT works"
+	patchWorks    = "PATCH was taken"
 	noFilter      = "the filter is refused or ignored"
 	exactFilter   = "the filter compares in exact case"
 	looseFilter   = "the filter compares in any case"

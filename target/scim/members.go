@@ -44,10 +44,13 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 	}
 	for len(changes) > 0 {
 		batch := changes[:min(len(changes), a.learned.limit(a.cfg.MembersPerPatch))]
-		if err := r.apply(ctx, batch); err != nil {
-			if len(r.refused) == 0 && r.taken == 0 && statusOf(err) != http.StatusNotFound && noPatchAt(err) {
-				return nil, a.putMembers(ctx, group, changes)
+		err := r.apply(ctx, batch)
+		if r.taken == 0 && r.withoutPatch(err) {
+			if putErr := a.putMembers(ctx, group, changes); putErr == nil || len(r.refused) == 0 {
+				return nil, putErr
 			}
+		}
+		if err != nil {
 			return r.refused, err
 		}
 		changes = changes[len(batch):]
@@ -56,6 +59,16 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 		return r.verify(ctx, add, remove)
 	}
 	return r.refused, nil
+}
+
+// withoutPatch reports whether nothing was taken because there is no PATCH for groups: said at
+// once, or by 404 to each change of a group that does exist.
+func (r *roster) withoutPatch(err error) bool {
+	if len(r.refused) == 0 {
+		return !missing(err) && noPatchAt(err)
+	}
+	return !r.a.learned.knows(patchWorks, target.Group, "") &&
+		!slices.ContainsFunc(r.refused, func(e target.MemberError) bool { return statusOf(e.Err) != http.StatusNotFound })
 }
 
 // apply writes changes, in halves where they are refused together.
@@ -96,7 +109,7 @@ func (r *roster) apply(ctx context.Context, changes []membership) error {
 // although it is done, and removing who is not there is success.
 func (r *roster) refuse(ctx context.Context, change membership, err error) error {
 	if change.remove {
-		if t := typeOf(err); t == noTarget || statusOf(err) == http.StatusNotFound {
+		if typeOf(err) == noTarget || missing(err) && r.taken > 0 {
 			r.taken++
 			return nil
 		}
@@ -137,6 +150,7 @@ func (r *roster) patch(ctx context.Context, changes []membership) error {
 	if err != nil {
 		return err
 	}
+	r.a.learned.learn(patchWorks, target.Group, "")
 	if len(added) > 0 && ans.object != nil {
 		r.a.noteMembers(ans.object, true)
 		return r.undouble(ctx, ans.object, changes)

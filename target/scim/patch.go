@@ -60,7 +60,7 @@ func (a *Adapter) operations(ref target.Ref, attributes []target.Attribute) []op
 		case path.Filtered():
 			// add also replaces (RFC 7644, section 3.5.2.1); replace of what is not
 			// there ruins the list on scimply.
-			ops = append(ops, operation{Op: "add", Path: path.Canonical(), Value: value})
+			ops = append(ops, operation{Op: "add", Path: a.filteredPath(path), Value: value})
 		case !isList && (a.cfg.Dialect == Entra2020 || a.cfg.Dialect == Okta): // lists would be merged
 			together[path.Canonical()] = value
 		default:
@@ -74,6 +74,14 @@ func (a *Adapter) operations(ref target.Ref, attributes []target.Attribute) []op
 		ops = append([]operation{{Op: "replace", Value: together}}, ops...)
 	}
 	return a.inDialect(ops)
+}
+
+// filteredPath leaves Entra's primary eq "True" as it is where everything is Entra's.
+func (a *Adapter) filteredPath(path target.Path) string {
+	if a.cfg.Dialect == EntraLegacy && (path.Schema() != "" || !strings.Contains(path.String(), ":")) {
+		return path.String()
+	}
+	return path.Canonical()
 }
 
 // inDialect capitalizes for Entra's legacy form and writes its booleans as texts.
