@@ -17,8 +17,6 @@ type graphError struct {
 	header  http.Header
 }
 
-func (e *graphError) Error() string { return e.code + ": " + e.message }
-
 func refuse(status int, code, format string, args ...any) *graphError {
 	return &graphError{status: status, code: code, message: fmt.Sprintf(format, args...)}
 }
