@@ -41,7 +41,7 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 			e.Op = op.name
 		}
 		if e.Op != "token" && !refreshed && s.stale(e, used) {
-			s.tokens.discard(used.token)
+			s.tokens.discard(ctx, used.token)
 			refreshed = true
 			continue
 		}

@@ -253,7 +253,7 @@ func TestForbidden(t *testing.T) {
 		if d.issued() != 2 {
 			t.Errorf("%d tokens were asked for", d.issued())
 		}
-		s.Refresh()
+		s.Refresh(t.Context())
 		d.roles = nil
 		_, err := readUsers(t, s)
 		explained(t, err, graphsync.ConsentMissing)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"entrasync/graphsync"
@@ -62,13 +63,14 @@ type tokens struct {
 
 	// slot is held by whoever reads or changes what follows; a lock that a cancelled
 	// context can stop waiting for.
-	slot    chan struct{}
-	source  azcore.TokenCredential
-	made    []byte // the secret or certificate file that source was made from
-	secret  string // to be kept out of error texts
-	token   azcore.AccessToken
-	expires time.Time        // of the certificate
-	failed  *graphsync.Error // what the exchange going on has met, set by Do
+	slot   chan struct{}
+	source azcore.TokenCredential
+	made   []byte // the secret or certificate file that source was made from
+	secret string // to be kept out of error texts
+	token  azcore.AccessToken
+	failed *graphsync.Error // what the exchange going on has met, set by Do
+
+	expires atomic.Pointer[time.Time] // of the certificate, nil when there is none
 }
 
 func newTokens(cfg Config) (*tokens, error) {
@@ -89,7 +91,7 @@ func newTokens(cfg Config) (*tokens, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.expires = pair.certs[0].NotAfter
+		t.expires.Store(&pair.certs[0].NotAfter)
 	}
 	return t, nil
 }
@@ -118,26 +120,18 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 	case err == nil:
 		t.token = got
 		return got.Token, true, nil
-	case ctx.Err() != nil && (t.failed == nil || t.failed.Class == graphsync.Unreachable):
-		return "", false, context.Cause(ctx)
 	case t.failed != nil:
 		t.failed.Message = t.scrub(t.failed.Message)
 		if t.credential.ManagedIdentity != nil && t.failed.Class == graphsync.Unreachable {
 			t.failed.Hint = "a managed identity exists only on a machine in Azure that was given one; use another credential elsewhere"
 		}
 		return "", false, t.failed
-	case t.credential.WorkloadIdentity != nil && os.IsNotExist(errFile(t.credential.WorkloadIdentity.TokenFile)):
-		return "", false, &graphsync.Error{Class: graphsync.Configuration, Op: "token",
-			Message: "the workload identity's token file does not exist: " + t.credential.WorkloadIdentity.TokenFile, Hint: "check the projected service account volume"}
+	case ctx.Err() != nil:
+		return "", false, context.Cause(ctx)
 	}
 	// Its text may quote the answer, token and all: it is not passed on.
 	return "", false, &graphsync.Error{Class: graphsync.BadResponse, Op: "token",
 		Message: "the token endpoint's answer is not in the documented form", Hint: "a proxy or firewall may be answering in its place; check cloud.authority"}
-}
-
-func errFile(name string) error {
-	_, err := os.Stat(name)
-	return err
 }
 
 // prepare makes the azidentity credential, anew when its secret or certificate has changed.
@@ -175,23 +169,26 @@ func (t *tokens) prepare() error {
 		if err != nil {
 			return err
 		}
-		t.expires = pair.certs[0].NotAfter
-		if time.Now().After(t.expires) {
+		expires := pair.certs[0].NotAfter
+		t.expires.Store(&expires)
+		if time.Now().After(expires) {
 			return &graphsync.Error{Class: graphsync.CredentialExpired, Op: "token",
-				Message: fmt.Sprintf("the certificate in %s expired on %s", c.Certificate.File, t.expires.Format(time.DateOnly)),
+				Message: fmt.Sprintf("the certificate in %s expired on %s", c.Certificate.File, expires.Format(time.DateOnly)),
 				Hint:    "upload a new certificate to the app registration and put it in place with its key; it is picked up without a restart"}
 		}
 		source, err := azidentity.NewClientCertificateCredential(tenant, client, pair.certs, pair.key,
 			&azidentity.ClientCertificateCredentialOptions{ClientOptions: options, DisableInstanceDiscovery: custom})
 		return t.use(source, err)
-	case t.source != nil:
-		return nil
 	case c.WorkloadIdentity != nil:
+		// azidentity reads the file, but what it says about one that is missing is not told apart.
+		if _, err := os.Stat(c.WorkloadIdentity.TokenFile); err != nil || t.source != nil {
+			return err
+		}
 		source, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 			ClientOptions: options, TenantID: tenant, ClientID: client,
 			TokenFilePath: c.WorkloadIdentity.TokenFile, DisableInstanceDiscovery: custom})
 		return t.use(source, err)
-	default:
+	case t.source == nil:
 		o := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
 		if id := c.ManagedIdentity.ClientID; id != "" {
 			o.ID = azidentity.ClientID(id)
@@ -199,6 +196,7 @@ func (t *tokens) prepare() error {
 		source, err := azidentity.NewManagedIdentityCredential(o)
 		return t.use(source, err)
 	}
+	return nil
 }
 
 func (t *tokens) changed(material []byte) bool {
@@ -218,19 +216,17 @@ func (t *tokens) use(source azcore.TokenCredential, err error) error {
 }
 
 // discard forgets a token that was refused, unless another caller has replaced it already.
-// An empty argument forgets any. azidentity has a cache inside, so its credential goes too.
-func (t *tokens) discard(token string) {
-	t.slot <- struct{}{}
-	defer func() { <-t.slot }()
+// An empty token stands for any. azidentity has a cache inside, so its credential goes too.
+func (t *tokens) discard(ctx context.Context, token string) {
+	select {
+	case t.slot <- struct{}{}:
+		defer func() { <-t.slot }()
+	case <-ctx.Done():
+		return
+	}
 	if token == "" || token == t.token.Token {
 		t.token, t.source = azcore.AccessToken{}, nil
 	}
-}
-
-func (t *tokens) expiry() time.Time {
-	t.slot <- struct{}{}
-	defer func() { <-t.slot }()
-	return t.expires
 }
 
 func (t *tokens) scrub(text string) string {

@@ -189,7 +189,7 @@ func TestSecretIsReadAgain(t *testing.T) {
 		t.Errorf("after the secret was corrected: %v", err)
 	}
 	w.server.SetSecret(w.app.ClientID, planted, ago(time.Hour))
-	s.Refresh()
+	s.Refresh(t.Context())
 	_, err = s.Organization(t.Context())
 	explained(t, err, graphsync.CredentialExpired)
 }
@@ -332,7 +332,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	_, err = with(inFile(t, "token", sign("somebody else"))).Organization(t.Context())
 	explained(t, err, graphsync.Configuration)
 	_, err = with(filepath.Join(t.TempDir(), "none")).Organization(t.Context())
-	if e := explained(t, err, graphsync.Configuration); !strings.Contains(e.Message, "none") {
+	if e := explained(t, err, graphsync.CredentialInvalid); !strings.Contains(e.Message, "none") {
 		t.Error(err)
 	}
 }

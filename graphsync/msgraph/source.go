@@ -15,6 +15,7 @@
 package msgraph
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -100,12 +101,10 @@ func Open(cfg Config) (*Source, error) {
 		cloud: cfg.Cloud, tokens: tokens, agent: cfg.UserAgent,
 		maxBody: cfg.MaxBody, timeout: cfg.Timeout, patience: cfg.Patience, log: cfg.Log,
 	}
-	// Registries of our own: the SDK's default ones are process-wide.
+	// A registry of our own: the SDK's default one is process-wide. It writes the bodies of
+	// requests; nothing is parsed by the SDK.
 	writers := serialization.NewSerializationWriterFactoryRegistry()
-	jsonWriter := kiotajson.NewJsonSerializationWriterFactory()
-	writers.ContentTypeAssociatedFactories["application/json"] = jsonWriter
-	parsers := serialization.NewParseNodeFactoryRegistry()
-	parsers.ContentTypeAssociatedFactories["application/json"] = kiotajson.NewJsonParseNodeFactory()
+	writers.ContentTypeAssociatedFactories["application/json"] = kiotajson.NewJsonSerializationWriterFactory()
 	client := &http.Client{
 		Transport: graphTransport{base: cfg.HTTP, requests: &s.requests},
 		// A redirect would carry the token to a place nobody checked.
@@ -114,7 +113,7 @@ func Open(cfg Config) (*Source, error) {
 	// The token is attached by attempt, after the link has been checked: the SDK's own
 	// provider silently sends a request without one when the host is not among its own.
 	s.adapter, err = msgraphcore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		&absauth.AnonymousAuthenticationProvider{}, msgraphcore.GraphClientOptions{}, parsers, writers, client)
+		&absauth.AnonymousAuthenticationProvider{}, msgraphcore.GraphClientOptions{}, nil, writers, client)
 	if err != nil {
 		return nil, fmt.Errorf("open graph source: %w", err)
 	}
@@ -128,9 +127,15 @@ func (s *Source) Traffic() graphsync.Traffic {
 }
 
 // Refresh forgets the token, so that the next request obtains one with the permissions as
-// they are now: a token keeps those of its birth for about an hour.
-func (s *Source) Refresh() { s.tokens.discard("") }
+// they are now: a token keeps those of its birth for about an hour. A token being obtained is
+// waited for, as long as the context allows, and forgotten too.
+func (s *Source) Refresh(ctx context.Context) { s.tokens.discard(ctx, "") }
 
 // CredentialExpiry returns when the certificate ends, or the zero time where that cannot be
 // known (secrets and managed identities do not say).
-func (s *Source) CredentialExpiry() time.Time { return s.tokens.expiry() }
+func (s *Source) CredentialExpiry() time.Time {
+	if expires := s.tokens.expires.Load(); expires != nil {
+		return *expires
+	}
+	return time.Time{}
+}
