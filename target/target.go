@@ -79,7 +79,9 @@ type Adapter interface {
 
 	// Update writes the given attributes and no others. It returns the resource as it is
 	// afterwards where the application says so, else nil. A resource that does not exist
-	// is an error of code NotFound.
+	// is an error of code NotFound. Attributes that are refused or did not take are named
+	// in the error (several are joined); the others are written all the same, and the
+	// resource is returned beside the error.
 	Update(ctx context.Context, ref Ref, attributes []Attribute) (*Resource, error)
 
 	// Delete removes a resource. One that is already gone is success.

@@ -351,3 +351,18 @@ func TestTransportRedirects(t *testing.T) {
 		t.Error("the other host was asked")
 	}
 }
+
+func TestTransportProxy(t *testing.T) {
+	t.Parallel()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.URL.String()) // a proxy is asked for the whole URL
+	}))
+	defer proxy.Close()
+	answer, err := transport(t, target.TransportConfig{Proxy: proxy.URL}).RoundTrip(request(t, "GET", "http://scim.invalid/v2/Users", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, _ := io.ReadAll(answer.Body); string(body) != "http://scim.invalid/v2/Users" {
+		t.Errorf("the proxy was asked for %q", body)
+	}
+}

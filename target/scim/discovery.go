@@ -33,9 +33,11 @@ func (a *Adapter) provider(ctx context.Context) *provider {
 		return known
 	}
 	p := &provider{patch: true, filter: true}
+	answered := true
 	for _, name := range []string{"ServiceProviderConfig", "ServiceProviderConfigs"} {
 		ans, err := a.send(ctx, call{op: "read service provider configuration", method: http.MethodGet, path: []string{name}})
 		if err != nil && statusOf(err) != http.StatusNotFound {
+			answered = target.CodeOf(err) != target.Unavailable
 			break
 		}
 		if err != nil || ans.object == nil {
@@ -44,7 +46,7 @@ func (a *Adapter) provider(ctx context.Context) *provider {
 		p.read(ans.object)
 		break
 	}
-	if ctx.Err() == nil {
+	if answered {
 		a.learned.mu.Lock()
 		a.learned.provider, a.learned.providerAt = p, time.Now()
 		a.learned.mu.Unlock()
@@ -105,7 +107,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 		return nil, noService(err)
 	}
 	if err := a.probeList(ctx, target.Group); err != nil {
-		if target.CodeOf(err).Stops() && statusOf(err) == http.StatusUnauthorized || ctx.Err() != nil {
+		if status := statusOf(err); status == http.StatusUnauthorized || status == 0 || status > http.StatusNotImplemented {
 			return nil, err
 		}
 		profile.Kinds[target.Group] = false

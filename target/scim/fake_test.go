@@ -33,6 +33,7 @@ type fake struct {
 	pageCap      int                                            // most resources on a page
 	noop         func(path string) bool                         // answered 200 without effect
 	refuse       func(op, path string, value any) (int, string) // status and scimType for an operation
+	noopPut      func(name string) bool                         // the same for a member of a PUT
 	errorAfter   string                                         // method answered 500 although done (imulab)
 	delete500    bool                                           // 500 to a second DELETE (scimgateway)
 	noPatch      int                                            // status for every PATCH
@@ -265,7 +266,9 @@ func (f *fake) put(w http.ResponseWriter, r *http.Request, kind, id string, body
 		delete(old, name)
 	}
 	for name, value := range object {
-		old[name] = value
+		if f.noopPut == nil || !f.noopPut(name) {
+			old[name] = value
+		}
 	}
 	f.done(w, r, 200, old)
 }

@@ -66,7 +66,7 @@ func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Ki
 	switch {
 	case a.learned.knows(exactFilter, kind, key):
 		return true, nil
-	case a.learned.knows(looseFilter, kind, key):
+	case a.learned.knows(looseFilter, kind, key), a.learned.knows(emptyFilter, kind, key):
 		return false, nil
 	}
 	c := call{op: op, method: http.MethodGet, path: []string{endpoint(kind)}, query: []string{"startIndex=1", "count=5"}}
@@ -99,6 +99,7 @@ func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Ki
 			return true, nil
 		}
 	}
+	a.learned.learn(emptyFilter, kind, key) // who is made later in this cycle is known to the caller
 	return false, nil
 }
 

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -30,9 +31,11 @@ const (
 	noFilter      = "the filter is refused or ignored"
 	exactFilter   = "the filter compares in exact case"
 	looseFilter   = "the filter compares in any case"
+	emptyFilter   = "nobody to try the filter's case on"
 	noPathFilters = "paths with a filter are refused, the whole attribute works"
 	noExclude     = "excludedAttributes is refused"
-	notTaken      = "the attribute was told not to have taken"
+	notTaken      = "the attribute did not take"
+	onlyPut       = "the attribute takes with PUT only"
 	showsMembers  = "members are shown"
 	hidesMembers  = "members that were added are not shown"
 )
@@ -56,6 +59,13 @@ func (l *learned) learn(what string, kind target.Kind, attribute string) bool {
 	}
 	l.facts[f] = true
 	return true
+}
+
+// forget drops a fact about all kinds and attributes.
+func (l *learned) forget(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.facts, func(f fact, _ bool) bool { return f.what == what })
 }
 
 func (l *learned) limit(most int) int {

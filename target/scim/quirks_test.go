@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -179,6 +180,42 @@ func TestFilterComparesExactly(t *testing.T) {
 	}
 }
 
+// A first sync into an empty application asks once for each person, and no more.
+func TestFindInAnEmptyApplication(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	a := f.adapter(scim.Config{})
+	for i := range 20 {
+		find(t, a, "userName", fmt.Sprintf("user%d", i))
+	}
+	if n := len(f.sent("")); n != 21 {
+		t.Errorf("%d requests for 20 people", n)
+	}
+}
+
+// Many workers who need everyone at once read everyone once.
+func TestConcurrentFindsShareOneRead(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.refuseFilter = 400
+	for i := range 30 {
+		f.seed("Users", fmt.Sprintf(`{"userName":"user%d"}`, i))
+	}
+	a := f.adapter(scim.Config{PageSize: 10})
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			if got, err := a.Find(t.Context(), target.User, path(t, "userName"), fmt.Sprintf("User%d", i)); err != nil || len(got) != 1 {
+				t.Errorf("%v %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(f.sent("GET /Users?startIndex")); n > 4 {
+		t.Errorf("%d list pages were read", n)
+	}
+}
+
 // A 200 that changed nothing is told once; for activity each time, and never taken for done.
 func TestSilentNoOp(t *testing.T) {
 	t.Parallel()
@@ -186,6 +223,7 @@ func TestSilentNoOp(t *testing.T) {
 	f.noop = func(path string) bool {
 		return path == "externalId" || path == "active" || path == enterprise+":department"
 	}
+	f.noopPut = func(name string) bool { return name == "externalId" || name == "active" || name == enterprise }
 	first, second := f.seed("Users", `{"userName":"a","active":true}`), f.seed("Users", `{"userName":"b","active":true}`)
 	a := f.adapter(scim.Config{})
 	change := attributes(t, "title", "x", "externalId", "e", enterprise+":department", "d")
@@ -212,6 +250,24 @@ func TestSilentNoOp(t *testing.T) {
 	}
 	if _, err := f.adapter(scim.Config{VerifyWrites: true}).Update(t.Context(), user(first), attributes(t, "externalId", "e")); err == nil {
 		t.Error("204 with verification: taken for done")
+	}
+}
+
+// Polis and scimply answer 200 to an extension's path and do nothing, but keep what a PUT says.
+func TestSilentNoOpOfPatchOnly(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.noop = func(path string) bool { return strings.HasPrefix(path, "urn:") }
+	a := f.adapter(scim.Config{})
+	for range 2 {
+		id := f.seed("Users", `{"userName":"a","x-unknown":1}`)
+		r, err := a.Update(t.Context(), user(id), attributes(t, "title", "x", enterprise+":department", "d"))
+		if err != nil || r.Value(path(t, enterprise+":department")) != "d" || r.Attributes["title"] != "x" || r.Attributes["x-unknown"] != 1.0 {
+			t.Errorf("%v %v", r, err)
+		}
+	}
+	if len(f.sent("PATCH")) != 1 || len(f.sent("PUT")) != 2 {
+		t.Errorf("what was learned is not used: %v", f.sent("P"))
 	}
 }
 
@@ -428,6 +484,17 @@ func TestUnknownMembersAreIsolated(t *testing.T) {
 		if got := f.held("Groups", gid)["members"].([]any); err != nil || len(refused) != 2 || refused[0].ID != "m13" || refused[1].ID != "m77" || len(got) != 98 {
 			t.Errorf("%d: %d members, refused %v, %v", status, len(got), refused, err)
 		}
+	}
+}
+
+func TestMembersVerified(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	gid := f.seed("Groups", `{"displayName":"g","members":[{"value":"old"},{"value":"kept"}]}`)
+	f.noop = func(path string) bool { return strings.HasPrefix(path, "members[") }
+	refused, err := f.adapter(scim.Config{VerifyWrites: true}).ChangeMembers(t.Context(), group(gid), []string{"new"}, []string{"old"})
+	if err != nil || len(refused) != 1 || refused[0].ID != "old" {
+		t.Error(refused, err)
 	}
 }
 

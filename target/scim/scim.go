@@ -112,6 +112,7 @@ func (a *Adapter) Close(context.Context) error {
 	for _, index := range a.indexes {
 		index.forget()
 	}
+	a.learned.forget(emptyFilter)
 	return nil
 }
 

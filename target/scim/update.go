@@ -27,8 +27,10 @@ type update struct {
 // reported, and the others, activity above all, are written. An application without PATCH
 // gets the whole resource with what it had and we do not know.
 //
-// When an application answers with the resource and an attribute did not take, that is an
-// error beside the resource: always for active, once in the process's life for the others.
+// When an application answers a PATCH with the resource and an attribute did not take, a user
+// is written as a whole, which works on more servers (Polis and scimply keep extensions that
+// way only). What does not take then either is an error beside the resource: always for
+// active, once in the process's life for the others.
 func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
 	if len(attributes) == 0 {
 		return nil, nil
@@ -45,7 +47,7 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 		}
 	}
 	if err == nil {
-		u.refused = append(u.refused, a.check(ctx, u.ref, u.taken, &u.result)...)
+		err = u.check(ctx)
 	}
 	if err != nil {
 		u.refused = append(u.refused, err)
@@ -73,7 +75,9 @@ func (a *Adapter) replaces(kind target.Kind, attributes []target.Attribute) bool
 	if a.cfg.Dialect == Okta {
 		return len(attributes) > 1 || attributes[0].Path.Canonical() != map[target.Kind]string{target.User: "active", target.Group: "displayName"}[kind]
 	}
-	return a.cfg.Replace || a.learned.knows(noPatch, kind, "")
+	return a.cfg.Replace || a.learned.knows(noPatch, kind, "") || slices.ContainsFunc(attributes, func(attribute target.Attribute) bool {
+		return a.learned.knows(onlyPut, kind, factKey(attribute))
+	})
 }
 
 // apply writes attributes, in parts where the application refuses the whole. Its error is one
@@ -222,36 +226,57 @@ func blamed(err error, attributes []target.Attribute) error {
 	return named(err, path)
 }
 
-// check compares what an application says it has with what was written.
-func (a *Adapter) check(ctx context.Context, ref target.Ref, attributes []target.Attribute, result **target.Resource) []error {
-	if *result == nil && a.cfg.VerifyWrites && len(attributes) > 0 {
-		r, err := a.Get(ctx, ref)
+// check compares what the application says it has with what was written, and reports what did
+// not take.
+func (u *update) check(ctx context.Context) error {
+	if u.result == nil && u.a.cfg.VerifyWrites && len(u.taken) > 0 {
+		r, err := u.a.Get(ctx, u.ref)
 		if err != nil {
-			return []error{err}
+			return err
 		}
-		*result = r
+		u.result = r
 	}
-	if *result == nil || !informative((*result).Attributes) {
-		return nil
+	lost := slices.DeleteFunc(u.lost(u.taken), func(attribute target.Attribute) bool {
+		return !u.a.learned.learn(notTaken, u.ref.Kind, factKey(attribute)) && !isActive(attribute)
+	})
+	if len(lost) > 0 && u.patches && u.ref.Kind == target.User {
+		if r, err := u.a.put(ctx, u.ref, lost); err == nil && r != nil {
+			u.result = r
+			still := u.lost(lost)
+			for _, attribute := range lost {
+				if !slices.ContainsFunc(still, func(a target.Attribute) bool { return a.Path.Equal(attribute.Path) }) {
+					u.a.learned.learn(onlyPut, u.ref.Kind, factKey(attribute))
+				}
+			}
+			lost = still
+		}
 	}
-	var errs []error
-	for _, attribute := range attributes {
-		attribute = a.wired(attribute)
-		path := attribute.Path
-		if path.Same(attribute.Value, (*result).Value(path)) || strings.EqualFold(path.Name(), "password") {
-			continue
-		}
-		if !a.learned.learn(notTaken, ref.Kind, strings.ToLower(path.Canonical())) && !isActive(attribute) {
-			continue
-		}
-		errs = append(errs, &target.Error{
-			Op: opName("update", ref.Kind), Code: target.Rejected, Attribute: path.String(),
-			Message: fmt.Sprintf("the application answered that it is done but did not take %s", path),
+	for _, attribute := range lost {
+		u.refused = append(u.refused, &target.Error{
+			Op: opName("update", u.ref.Kind), Code: target.Rejected, Attribute: attribute.Path.String(),
+			Message: fmt.Sprintf("the application answered that it is done but did not take %s", attribute.Path),
 			Hint:    "take the attribute out of the mapping if the application keeps its own value",
 		})
 	}
-	return errs
+	return nil
 }
+
+// lost returns the attributes that the resource, where there is one to look at, does not have.
+func (u *update) lost(attributes []target.Attribute) []target.Attribute {
+	if u.result == nil || !informative(u.result.Attributes) {
+		return nil
+	}
+	var lost []target.Attribute
+	for _, attribute := range attributes {
+		wired := u.a.wired(attribute)
+		if !wired.Path.Same(wired.Value, u.result.Value(wired.Path)) && !strings.EqualFold(wired.Path.Name(), "password") {
+			lost = append(lost, attribute)
+		}
+	}
+	return lost
+}
+
+func factKey(attribute target.Attribute) string { return strings.ToLower(attribute.Path.Canonical()) }
 
 // informative tells a resource from an answer that holds its id only.
 func informative(object map[string]any) bool {
