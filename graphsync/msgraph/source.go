@@ -2,7 +2,7 @@
 // [graphsync.Source] over Microsoft's Graph SDK and azidentity, and the only package that
 // imports them.
 //
-// The SDK builds the requests and its adapter sends them; the bodies are decoded here,
+// The SDK builds the requests and its adapter sends them; odata decodes the bodies,
 // because the SDK's models lose explicit nulls, @removed and members@delta. The package
 // remembers nothing between calls but the token, and decides nothing.
 //
