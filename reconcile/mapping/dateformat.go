@@ -26,9 +26,14 @@ var standardFormats = map[string]string{
 	"y": "yyyy MMMM", "Y": "yyyy MMMM",
 }
 
+const maxDateFormat = 1000 // bytes
+
 func compileDateFormat(text string) (dateFormat, error) {
 	if text == "" {
 		return nil, fmt.Errorf("the date format is empty")
+	}
+	if len(text) > maxDateFormat {
+		return nil, fmt.Errorf("the date format has %d bytes, more than %d", len(text), maxDateFormat)
 	}
 	if standard, ok := standardFormats[text]; ok {
 		text = standard

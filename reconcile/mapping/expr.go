@@ -184,8 +184,8 @@ func (e *Expr) Explain(env *Env) []Step {
 // Limits of one evaluation. They are far above what directory data needs and far below what
 // would trouble a process.
 const (
-	maxFuel = 8 << 20   // bytes that may be read from attributes and produced by functions
-	maxWork = 100 << 20 // steps that regular expressions may take: characters times program size
+	maxFuel = 8 << 20  // bytes that may be read from attributes and produced by functions
+	maxWork = 40 << 20 // steps that regular expressions may take: characters times program size
 )
 
 type result struct {

@@ -157,9 +157,7 @@ type replacementPart struct {
 func (p *pattern) compileReplacement(s string) replacement {
 	var parts replacement
 	literal := func(text string) {
-		if last := len(parts) - 1; last >= 0 && parts[last].group < 0 && parts[last].mark == 0 {
-			parts[last].text += text
-		} else if text != "" {
+		if text != "" {
 			parts = append(parts, replacementPart{text: text, group: -1})
 		}
 	}

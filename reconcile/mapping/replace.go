@@ -141,6 +141,9 @@ func evalReplace(r *run, n *call) (Value, error) {
 		}
 		parts = replacement{{text: by, group: -1}}
 	} else if !prepared.ready {
+		if err := r.spend(64*strings.Count(by, "$"), n.of.column); err != nil {
+			return Value{}, err
+		}
 		parts = p.compileReplacement(by)
 	}
 	return n.each(r, v, func(s string) (Value, error) { return n.replaceMatches(r, p, s, group, parts) })
