@@ -53,7 +53,8 @@ var errSeveralRoles = errors.New("several app roles")
 
 // nearest returns the candidate closest to word, or "" when none is close enough to be meant.
 func nearest(word string, candidates []string) string {
-	best, distance := "", 1+max(1, utf8.RuneCountInString(word)/3)
+	length := utf8.RuneCountInString(word)
+	best, distance := "", min(1+max(1, length/3), max(1, length))
 	lower := strings.ToLower(word)
 	for _, candidate := range candidates {
 		if d := levenshtein.ComputeDistance(lower, strings.ToLower(candidate)); d < distance {

@@ -152,8 +152,10 @@ type Step struct {
 
 // Explain evaluates the expression and returns every attribute and call in it, outermost
 // first. When the expression calls Redact, all values are redacted.
-func (e *Expr) Explain(env *Env) []Step {
-	r := run{env: *env, fuel: maxFuel, work: maxWork, mask: e.redacted, trace: map[*term]result{}}
+func (e *Expr) Explain(env *Env) []Step { return e.explain(env, e.redacted) }
+
+func (e *Expr) explain(env *Env, mask bool) []Step {
+	r := run{env: *env, fuel: maxFuel, work: maxWork, mask: mask, trace: map[*term]result{}}
 	e.eval(&r)
 	var steps []Step
 	var walk func(t *term, depth int)
@@ -170,7 +172,7 @@ func (e *Expr) Explain(env *Env) []Step {
 			step.Err = asError(got.err, t.column)
 		default:
 			step.Value = got.value
-			step.Value.redacted = e.redacted
+			step.Value.redacted = mask
 		}
 		steps = append(steps, step)
 		for _, arg := range t.args {

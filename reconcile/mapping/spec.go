@@ -89,11 +89,12 @@ func (a *Attribute) source() *Expr {
 	return a.expr
 }
 
-// Explain returns the steps of the attribute's expression for an object.
+// Explain returns the steps of the attribute's expression for an object, redacted when the
+// attribute is.
 func (a *Attribute) Explain(env *Env) []Step {
 	local := *env
 	local.Priority = a.priority
-	return a.source().Explain(&local)
+	return a.source().explain(&local, a.Redact)
 }
 
 // A Mapping is all attribute mappings of one kind of object. It is immutable and safe for
@@ -111,17 +112,21 @@ type Mapping struct {
 func New(kind target.Kind, specs []Spec) (*Mapping, []Fault) {
 	m := &Mapping{kind: kind}
 	var faults []Fault
-	seen := map[string]string{}
 	for i := range specs {
 		b := builder{kind: kind, spec: &specs[i], a: &Attribute{}}
 		b.build()
 		faults = append(faults, b.faults...)
-		m.warnings = append(m.warnings, b.warnings...)
-		key := strings.ToLower(b.a.Path.String())
-		if first, ok := seen[key]; ok && key != "" {
-			faults = append(faults, Fault{Path: specs[i].Path, Field: "path", Message: "the attribute is mapped twice, first as " + first})
+		for j := range i {
+			other, err := target.ParsePath(specs[j].Path)
+			switch {
+			case err != nil || b.a.Path.String() == "":
+			case other.Equal(b.a.Path):
+				faults = append(faults, Fault{Path: specs[i].Path, Field: "path", Message: "the attribute is mapped twice, first as " + specs[j].Path})
+			case other.Whole().Equal(b.a.Path) || b.a.Path.Whole().Equal(other):
+				b.warn("path", "%s and %s write the same attribute; the application may take one for the other's change", specs[j].Path, specs[i].Path)
+			}
 		}
-		seen[key] = specs[i].Path
+		m.warnings = append(m.warnings, b.warnings...)
 		if len(b.faults) == 0 {
 			m.attributes = append(m.attributes, b.a)
 			m.sources = append(m.sources, b.a.source().Attributes()...)
