@@ -91,7 +91,7 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		backoff:  orDefault(cfg.Backoff, time.Second/2),
 		patience: orDefault(cfg.Patience, 2*time.Minute),
 		limiter:  rate.NewLimiter(rate.Inf, 1),
-		slots:    make(chan struct{}, orDefault(cfg.Concurrency, 4)),
+		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
 	if cfg.Rate > 0 {
 		t.limiter.SetLimit(rate.Limit(cfg.Rate))

@@ -21,12 +21,32 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 		return nil, err
 	}
 	if r := ans.resource(kind); r != nil {
+		if ans.status == http.StatusOK && somebodyElse(r, attributes) {
+			return nil, &target.Error{
+				Op: op, Code: target.Conflict, Status: ans.status,
+				Message: "the application answered with one that exists already",
+			}
+		}
 		return r, nil
 	}
 	if id := ans.located(kind); id != "" {
 		return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Version: ans.version}, nil
 	}
 	return a.created(ctx, op, kind, attributes)
+}
+
+// somebodyElse reports whether a resource bears another identity than was sent: some servers
+// answer a creation with 200 and whom they have under that name.
+func somebodyElse(r *target.Resource, attributes []target.Attribute) bool {
+	for _, attribute := range attributes {
+		switch strings.ToLower(attribute.Path.Canonical()) {
+		case "externalid", "username":
+			if held := r.Value(attribute.Path); held != nil && held != "" && !attribute.Path.Same(attribute.Value, held) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // created looks up the id of a resource that was made without telling it.

@@ -84,6 +84,17 @@ func TestConflictNamesItsAttribute(t *testing.T) {
 	}
 }
 
+func TestCreationAnsweredWithWhoExists(t *testing.T) {
+	t.Parallel()
+	a := cannedAdapter(t, canned{status: 200, body: `{"id":"u","userName":"ada","externalId":"theirs"}`})
+	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada", "externalId", "ours")); target.CodeOf(err) != target.Conflict {
+		t.Error(err)
+	}
+	if r, err := a.Create(t.Context(), target.User, attributes(t, "userName", "Ada", "externalId", "theirs")); err != nil || r.ID != "u" {
+		t.Error(r, err)
+	}
+}
+
 func TestReadAnswersWithAnother(t *testing.T) {
 	t.Parallel()
 	a := cannedAdapter(t, canned{status: 200, body: `{"id":"other","userName":"admin"}`})

@@ -165,13 +165,14 @@ func aboutValues(err error) bool {
 	return target.CodeOf(err) == target.Rejected && statusOf(err) != 0 && statusOf(err) < 300
 }
 
-// split parts what was refused: the attribute that is blamed from the others, else activity,
-// so that nobody stays active for a bad title, else in halves.
+// split parts what was refused: the attribute that is blamed goes last; else activity goes
+// first, so that nobody stays active for a bad title; else in halves.
 func split(attributes []target.Attribute, err error) (first, rest []target.Attribute) {
 	var e *target.Error
 	if errors.As(err, &e) {
 		if path := blame(e.Detail, attributes); path != "" {
-			return part(attributes, path)
+			bad, good := part(attributes, path)
+			return good, bad
 		}
 	}
 	if slices.ContainsFunc(attributes, isActive) {
@@ -181,20 +182,19 @@ func split(attributes []target.Attribute, err error) (first, rest []target.Attri
 	return attributes[:half], attributes[half:]
 }
 
-// part takes the attribute of a path out; it is written last when blamed, first when it is
-// activity.
-func part(attributes []target.Attribute, path string) (first, rest []target.Attribute) {
+// part takes the attribute of a path out. Both parts have something in them.
+func part(attributes []target.Attribute, path string) (of, others []target.Attribute) {
 	for _, a := range attributes {
 		if a.Path.String() == path || path == "active" && isActive(a) {
-			first = append(first, a)
+			of = append(of, a)
 		} else {
-			rest = append(rest, a)
+			others = append(others, a)
 		}
 	}
-	if len(rest) == 0 { // one path twice
+	if len(others) == 0 { // one path twice
 		return attributes[:1], attributes[1:]
 	}
-	return first, rest
+	return of, others
 }
 
 func isActive(a target.Attribute) bool {
