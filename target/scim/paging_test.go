@@ -1,0 +1,104 @@
+package scim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"entrasync/target"
+	"entrasync/target/scim"
+)
+
+// SCIMMY's page past the end is the first page; Casdoor's total is the page's size.
+func TestPaging(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		turn func(*fake)
+	}{
+		{"as the RFC has it", func(*fake) {}},
+		{"first page past the end", func(f *fake) { f.wrapAround = true }},
+		{"total is the page's size", func(f *fake) { f.totalIsPage = true }},
+		{"both", func(f *fake) { f.wrapAround, f.totalIsPage = true, true }},
+		{"pages smaller than asked for", func(f *fake) { f.pageCap = 3 }},
+		{"smaller, and total is the page's size", func(f *fake) { f.pageCap, f.totalIsPage = 3, true }},
+		{"by cursor", func(f *fake) { f.cursor = true }},
+	} {
+		for _, n := range []int{0, 1, 10, 20, 23} {
+			f := newFake(t)
+			tt.turn(f)
+			var want []string
+			for i := range n {
+				want = append(want, f.seed("Users", fmt.Sprintf(`{"userName":"u%d"}`, i)))
+			}
+			got := listed(t, f.adapter(scim.Config{PageSize: 10}), target.User)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %d of %d users", tt.name, len(got), n)
+			}
+			if sent := len(f.sent("GET /Users")); sent > 2+n/3+1 {
+				t.Errorf("%s: %d requests for %d users", tt.name, sent, n)
+			}
+		}
+	}
+}
+
+// Somebody who is deleted while the list is read moves somebody else to a page already read.
+func TestPagingWhileAccountsGo(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for i := range 25 {
+		f.seed("Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
+	}
+	gone := false
+	f.intercept = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.URL.Query().Get("startIndex") == "11" && !gone {
+			gone = true
+			f.byKind["Users"] = f.byKind["Users"][1:]
+		}
+		return false
+	}
+	if got := listed(t, f.adapter(scim.Config{PageSize: 10}), target.User); len(got) != 25 { // the deleted one came before
+		t.Errorf("%d users: %v", len(got), got)
+	}
+}
+
+func TestListThatIsNotComplete(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"more announced than given": `{"totalResults":5,"Resources":[{"id":"a"},{"id":"b"}]}`,
+		"no list":                   `{"data":[]}`,
+		"an error inside":           `{"status":"error","msg":"boom"}`,
+	} {
+		f := newFake(t)
+		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			if strings.HasSuffix(r.URL.Path, "/Users") {
+				answer(w, 200, json.RawMessage(body))
+			}
+			return strings.HasSuffix(r.URL.Path, "/Users")
+		}
+		if err := f.adapter(scim.Config{}).List(t.Context(), target.User, func([]target.Resource) error { return nil }); err == nil {
+			t.Errorf("%s: taken for everyone", name)
+		} else {
+			errorOf(t, err)
+		}
+	}
+}
+
+func TestListWithoutEnd(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.cursor = true
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if strings.HasSuffix(r.URL.Path, "/Users") {
+			answer(w, 200, json.RawMessage(`{"Resources":[{"id":"a"}],"nextCursor":"x"}`))
+		}
+		return strings.HasSuffix(r.URL.Path, "/Users")
+	}
+	err := f.adapter(scim.Config{}).List(t.Context(), target.User, func([]target.Resource) error { return nil })
+	if e := errorOf(t, err); !strings.Contains(e.Message, "circle") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,282 @@
+package scim_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"entrasync/target"
+	"entrasync/target/scim"
+)
+
+// A 200 that changed nothing is told once; for activity each time, and never taken for done.
+func TestSilentNoOp(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.noop = func(path string) bool {
+		return path == "externalId" || path == "active" || path == enterprise+":department"
+	}
+	f.noopPut = func(name string) bool { return name == "externalId" || name == "active" || name == enterprise }
+	first, second := f.seed("Users", `{"userName":"a","active":true}`), f.seed("Users", `{"userName":"b","active":true}`)
+	a := f.adapter(scim.Config{})
+	change := attributes(t, "title", "x", "externalId", "e", enterprise+":department", "d")
+	r, err := a.Update(t.Context(), user(first), change)
+	if e := errorOf(t, err); e.Code != target.Rejected || e.Attribute != "externalId" || !strings.Contains(err.Error(), "did not take "+enterprise+":department") {
+		t.Error(err)
+	}
+	if r == nil || r.Attributes["title"] != "x" {
+		t.Errorf("the resource is not returned beside the error: %v", r)
+	}
+	r, err = a.Update(t.Context(), user(second), change)
+	if err != nil || r == nil || r.Value(path(t, "externalId")) != nil {
+		t.Errorf("told again: %v, resource %v", err, r)
+	}
+	for _, id := range []string{first, second} {
+		_, err := a.Update(t.Context(), user(id), attributes(t, "active", false))
+		if e := errorOf(t, err); e.Code != target.Rejected || e.Attribute != "active" {
+			t.Error(err)
+		}
+	}
+	f.quiet = true
+	if _, err := f.adapter(scim.Config{}).Update(t.Context(), user(first), attributes(t, "externalId", "e")); err != nil {
+		t.Errorf("204 without verification: %v", err)
+	}
+	if _, err := f.adapter(scim.Config{VerifyWrites: true}).Update(t.Context(), user(first), attributes(t, "externalId", "e")); err == nil {
+		t.Error("204 with verification: taken for done")
+	}
+}
+
+// Polis and scimply answer 200 to an extension's path and do nothing, but keep what a PUT says.
+func TestSilentNoOpOfPatchOnly(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.noop = func(path string) bool { return strings.HasPrefix(path, "urn:") }
+	a := f.adapter(scim.Config{})
+	for range 2 {
+		id := f.seed("Users", `{"userName":"a","x-unknown":1}`)
+		r, err := a.Update(t.Context(), user(id), attributes(t, "title", "x", enterprise+":department", "d"))
+		if err != nil || r.Value(path(t, enterprise+":department")) != "d" || r.Attributes["title"] != "x" || r.Attributes["x-unknown"] != 1.0 {
+			t.Errorf("%v %v", r, err)
+		}
+	}
+	if len(f.sent("PATCH")) != 1 || len(f.sent("PUT")) != 2 {
+		t.Errorf("what was learned is not used: %v", f.sent("P"))
+	}
+}
+
+// The answer's form may differ without anything being wrong.
+func TestNormalizedAnswers(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	id := f.seed("Users", `{"userName":"a"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "PATCH" {
+			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"ada@x.example","active":"True","title":"",
+				"phoneNumbers":[{"type":"work","value":"tel:+41-31","primary":true}],"`+enterprise+`":{"manager":"m"}}`))
+		}
+		return r.Method == "PATCH"
+	}
+	change := attributes(t, "userName", "Ada@X.example", "active", true, "title", nil, `phoneNumbers[type eq "work"].value`, "+41 31", enterprise+":manager", "m")
+	if _, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), change); err != nil {
+		t.Error(err)
+	}
+}
+
+// imulab answers 500 after doing the work: a creation is in doubt and never sent twice.
+func TestErrorAfterTheWork(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.errorAfter = "POST"
+	a := f.adapter(scim.Config{})
+	_, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada"))
+	if e := errorOf(t, err); !e.Unsure || e.Code != target.Unavailable || len(f.sent("POST")) != 1 {
+		t.Errorf("%+v, %d POSTs", e, len(f.sent("POST")))
+	}
+	if got := find(t, a, "userName", "ada"); len(got) != 1 {
+		t.Error("a look afterwards does not find it")
+	}
+}
+
+func TestSecondDelete(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.delete500 = true
+	id := f.seed("Users", `{"userName":"a"}`)
+	a := f.adapter(scim.Config{})
+	for range 2 {
+		if err := a.Delete(t.Context(), user(id)); err != nil {
+			t.Error(err)
+		}
+	}
+	f.errorAfter = "DELETE"
+	if err := a.Delete(t.Context(), user(f.seed("Users", `{"userName":"b"}`))); err != nil {
+		t.Error(err)
+	}
+	for _, status := range []int{200, 202} {
+		f.intercept = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { w.WriteHeader(status); return true }
+		if err := a.Delete(t.Context(), user("x")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWithoutPatch(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{404, 405, 501} {
+		f := newFake(t)
+		f.noPatch, f.etags = status, true
+		id := f.seed("Users", `{"userName":"a","title":"old","x-unknown":{"kept":true},"active":true}`)
+		a := f.adapter(scim.Config{})
+		for range 2 {
+			r, err := a.Update(t.Context(), user(id), attributes(t, "active", false, "title", nil, enterprise+":department", "d"))
+			if err != nil || r == nil {
+				t.Fatalf("%d: %v", status, err)
+			}
+		}
+		want := map[string]any{
+			"id": id, "userName": "a", "active": false, "x-unknown": map[string]any{"kept": true},
+			"schemas": []any{"urn:ietf:params:scim:schemas:core:2.0:User", enterprise}, enterprise: map[string]any{"department": "d"},
+		}
+		if diff := cmp.Diff(want, f.held("Users", id)); diff != "" {
+			t.Errorf("%d: %s", status, diff)
+		}
+		if n := len(f.sent("PATCH")); n != 1 {
+			t.Errorf("%d: PATCH was tried %d times", status, n)
+		}
+		if _, err := a.Update(t.Context(), user("none"), attributes(t, "title", "x")); target.CodeOf(err) != target.NotFound {
+			t.Errorf("%d: of somebody who is gone: %v", status, err)
+		}
+
+		gid := f.seed("Groups", `{"displayName":"g","members":[{"value":"a"},{"value":"b"}]}`)
+		if _, err := a.ChangeMembers(t.Context(), group(gid), []string{"c", "b"}, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, _ := a.Members(t.Context(), group(gid)); !slices.Equal(got, []string{"c", "b"}) {
+			t.Errorf("%d: members %v", status, got)
+		}
+		hidden := f.seed("Groups", `{"displayName":"h"}`)
+		if _, err := f.adapter(scim.Config{}).Update(t.Context(), group(hidden), attributes(t, "displayName", "i")); target.CodeOf(err) != target.Unsupported {
+			t.Errorf("%d: a group whose members are not shown was written as a whole: %v", status, err)
+		}
+	}
+}
+
+func TestPreconditionFailedIsRedoneOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.etags = true
+	id := f.seed("Users", `{"userName":"a"}`)
+	meddle := 1
+	f.intercept = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "PUT" && meddle > 0 {
+			meddle--
+			f.get("Users", id)["nickName"] = "changed meanwhile"
+		}
+		return false
+	}
+	a := f.adapter(scim.Config{Replace: true})
+	if _, err := a.Update(t.Context(), user(id), attributes(t, "title", "x")); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.held("Users", id); got["title"] != "x" || got["nickName"] != "changed meanwhile" {
+		t.Errorf("%v", got)
+	}
+	meddle = 9
+	f.seed("Users", `{"userName":"b"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "PUT" {
+			refuseWith(w, 412, "")
+		}
+		return r.Method == "PUT"
+	}
+	before := len(f.sent("PUT"))
+	if _, err := a.Update(t.Context(), user(id), attributes(t, "title", "y")); err == nil || len(f.sent("PUT"))-before != 2 {
+		t.Errorf("%v after %d PUTs", err, len(f.sent("PUT"))-before)
+	}
+}
+
+func TestPathsWithFiltersRefused(t *testing.T) {
+	t.Parallel()
+	for _, keyword := range []string{"noTarget", "invalidPath", ""} {
+		f := newFake(t)
+		f.refuse = func(_, path string, _ any) (int, string) {
+			if strings.Contains(path, "[") {
+				return 400, keyword
+			}
+			return 0, ""
+		}
+		id := f.seed("Users", `{"userName":"a","phoneNumbers":[{"type":"work","value":"1"},{"type":"fax","value":"2"}]}`)
+		a := f.adapter(scim.Config{})
+		for _, mobile := range []string{"3", "4"} {
+			change := attributes(t, `phoneNumbers[type eq "mobile"].value`, mobile, `phoneNumbers[type eq "fax"].value`, nil, "title", "t"+mobile)
+			if _, err := a.Update(t.Context(), user(id), change); err != nil {
+				t.Fatalf("%s: %v", keyword, err)
+			}
+		}
+		want := map[string]any{"id": id, "userName": "a", "title": "t4", "phoneNumbers": []any{
+			map[string]any{"type": "work", "value": "1"}, map[string]any{"type": "mobile", "value": "4"},
+		}}
+		if diff := cmp.Diff(want, f.held("Users", id)); diff != "" {
+			t.Errorf("%s: %s", keyword, diff)
+		}
+		if n := len(f.sent("PATCH")); keyword == "invalidPath" && n != 3 {
+			t.Errorf("%d PATCHes: what was learned is not used", n)
+		}
+	}
+}
+
+// One bad attribute must not lose the others, activity above all.
+func TestOneBadAttribute(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 409, 422} {
+		f := newFake(t)
+		f.refuse = func(_, path string, _ any) (int, string) {
+			if path == "userName" || path == "nickName" {
+				return status, "mutability"
+			}
+			return 0, ""
+		}
+		id := f.seed("Users", `{"userName":"a","active":true}`)
+		change := attributes(t, "userName", "b", "displayName", "d", "active", false, "nickName", "n", "title", "t")
+		_, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), change)
+		want := map[string]any{"id": id, "userName": "a", "displayName": "d", "active": false, "title": "t"}
+		if diff := cmp.Diff(want, f.held("Users", id)); diff != "" {
+			t.Errorf("%d: %s", status, diff)
+		}
+		if err == nil || !strings.Contains(err.Error(), "userName") || !strings.Contains(err.Error(), "nickName") || errorOf(t, err).Attribute == "" {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+func TestBadAttributeNamedByTheTarget(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	id := f.seed("Users", `{"userName":"a"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, body []byte) bool {
+		if r.Method == "PATCH" && strings.Contains(string(body), "nickName") {
+			answer(w, 400, map[string]any{"detail": "Attribute 'nickName' is read only", "status": 400})
+			return true
+		}
+		return false
+	}
+	_, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), attributes(t, "title", "t", "displayName", "d", "nickName", "n", "locale", "de", "timezone", "z"))
+	if e := errorOf(t, err); e.Attribute != "nickName" || e.Detail != "Attribute 'nickName' is read only" || len(f.sent("PATCH")) != 3 {
+		t.Errorf("%+v after %d PATCHes", e, len(f.sent("PATCH")))
+	}
+	if got := f.held("Users", id); got["title"] != "t" || got["timezone"] != "z" {
+		t.Error(got)
+	}
+}
+
+func TestUpdateOfNothingAsksNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	if r, err := f.adapter(scim.Config{}).Update(t.Context(), user("x"), nil); r != nil || err != nil || len(f.sent("")) != 0 {
+		t.Error(r, err, f.sent(""))
+	}
+}
