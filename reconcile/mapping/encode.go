@@ -142,7 +142,7 @@ func evalRandomString(r *run, n *call) (Value, error) {
 		return Value{}, err
 	}
 	sorts := []string{digits, specials, capitals, smalls}
-	any := ""
+	all := ""
 	for i, sort := range sorts {
 		sorts[i] = strings.Map(func(c rune) rune {
 			if strings.ContainsRune(avoid, c) {
@@ -154,7 +154,7 @@ func evalRandomString(r *run, n *call) (Value, error) {
 			return Value{}, n.fail(Range, "CharactersToAvoid leaves nothing for %s", n.param(i+1))
 		}
 		if sort != specials || counts[i+1] > 0 {
-			any += sorts[i]
+			all += sorts[i]
 		}
 	}
 	out := make([]byte, 0, maxRandom)
@@ -175,10 +175,10 @@ func evalRandomString(r *run, n *call) (Value, error) {
 			return Value{}, err
 		}
 	}
-	if rest > 0 && any == "" {
+	if rest > 0 && all == "" {
 		return Value{}, n.fail(Range, "CharactersToAvoid leaves no characters")
 	}
-	if err := pick(any, rest); err != nil {
+	if err := pick(all, rest); err != nil {
 		return Value{}, err
 	}
 	for i := len(out) - 1; i > 0; i-- {

@@ -65,12 +65,12 @@ type Result struct {
 // on_null decides between keeping and clearing.
 func (m *Mapping) Evaluate(env *Env, creating bool) Result {
 	r := run{env: *env}
-	result := Result{Attributes: make([]Desired, 0, len(m.attributes))}
-	for _, a := range m.attributes {
-		d := Desired{Attribute: a}
+	result := Result{Attributes: make([]Desired, len(m.attributes))}
+	for i, a := range m.attributes {
+		d := &result.Attributes[i]
+		d.Attribute = a
 		update := a.createOnly && !creating
 		if update && a.Volatile() {
-			result.Attributes = append(result.Attributes, d)
 			continue
 		}
 		r.env.Priority = a.priority
@@ -80,7 +80,6 @@ func (m *Mapping) Evaluate(env *Env, creating bool) Result {
 			got.do, got.problem, got.ignore = Keep, nil, false
 		}
 		d.Value, d.Do = got.value, got.do
-		result.Attributes = append(result.Attributes, d)
 		if got.ignore {
 			result.IgnoreObject = true
 			result.Notes = append(result.Notes, got.note)
@@ -110,11 +109,15 @@ func (a *Attribute) evaluate(r *run, creating bool) evaluated {
 	if a.roles != nil {
 		return a.evaluateRoles(r)
 	}
-	v, err := a.expr.eval(r)
+	v, err := a.expr.root.eval(r)
 	if err != nil {
 		return evaluated{problem: a.failed(err)}
 	}
 	switch v.typ {
+	case String:
+		if v.text != "" && !a.Multi && !a.boolean && a.allowed == nil { // nearly always
+			return evaluated{value: v.text, do: Write}
+		}
 	case IgnoreAttribute:
 		return evaluated{}
 	case IgnoreObject:

@@ -207,9 +207,13 @@ type run struct {
 // spend charges n bytes.
 func (r *run) spend(n, column int) error {
 	if r.fuel -= n; r.fuel < 0 {
-		return &Error{Kind: Range, Column: column, Message: fmt.Sprintf("the expression handles more than %d bytes", maxFuel)}
+		return exhausted(column)
 	}
 	return nil
+}
+
+func exhausted(column int) error {
+	return &Error{Kind: Range, Column: column, Message: fmt.Sprintf("the expression handles more than %d bytes", maxFuel)}
 }
 
 func (r *run) now() time.Time {
