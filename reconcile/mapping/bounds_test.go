@@ -26,7 +26,7 @@ func hostileEnv() *mapping.Env {
 	}
 }
 
-// TestBounded evaluates what would run out of time or memory without limits.
+// TestBounded evaluates what would run out of memory, or run for hours, without limits.
 func TestBounded(t *testing.T) {
 	t.Parallel()
 	grow := `"aaaaaaaaaa"`
@@ -59,7 +59,7 @@ func TestBounded(t *testing.T) {
 	} {
 		start := time.Now()
 		got := outcome(text, hostileEnv())
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s takes %v", name, took)
 		}
 		if s, ok := got.(string); ok && len(s) > 8<<20 {

@@ -11,7 +11,6 @@ import (
 type place struct {
 	top   bool // the outermost call
 	flows bool // its value becomes part of the result, rather than deciding something
-	dead  bool // a branch: may never be evaluated
 }
 
 type compiler struct{ expr *Expr }
@@ -34,7 +33,7 @@ func (c *compiler) compile(t *term, at place) (node, error) {
 		c.expr.attributes = append(c.expr.attributes, t.text)
 		return &attribute{t.text, t}, nil
 	case compareTerm:
-		at = place{dead: at.dead}
+		at = place{}
 		left, err := c.compile(t.args[0], at)
 		if err != nil {
 			return nil, err
@@ -48,7 +47,7 @@ func (c *compiler) compile(t *term, at place) (node, error) {
 		n := &concat{of: t}
 		c.warn(t, "& is a cloud-sync operator; app provisioning in Entra may refuse it")
 		for _, arg := range t.args {
-			part, err := c.compile(arg, place{flows: at.flows, dead: at.dead})
+			part, err := c.compile(arg, place{flows: at.flows})
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +89,7 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 		if arg == nil {
 			continue
 		}
-		n.args[i], err = c.compile(arg, place{flows: at.flows && fn.flows(i), dead: at.dead || fn.lazy(i)})
+		n.args[i], err = c.compile(arg, place{flows: at.flows && fn.flows(i)})
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +113,7 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 	}
 	folded := fold(n, t, n.args...)
 	if folded == node(n) && fn.name != "Error" {
-		// It fails whatever the source is. Only a dead branch makes that harmless.
+		// It fails whatever the source is, which is harmless only in a branch that is never taken.
 		_, err := n.eval(&run{fuel: maxFuel, work: maxWork})
 		var failure *Error
 		if errors.As(err, &failure) {

@@ -187,7 +187,7 @@ func (e *Expr) explain(env *Env, mask bool) []Step {
 // would trouble a process.
 const (
 	maxFuel = 8 << 20  // bytes that may be read from attributes and produced by functions
-	maxWork = 40 << 20 // steps that regular expressions may take: characters times program size
+	maxWork = 20 << 20 // steps that regular expressions may take: characters times program size
 )
 
 type result struct {

@@ -20,15 +20,12 @@ type function struct {
 	impure, random bool
 	// decides lists the arguments whose value chooses but does not become the result.
 	decides func(i int) bool
-	// branches: the arguments that may stay unevaluated.
-	branches func(i int) bool
 	// gaps: the required arguments that may be left empty.
 	gaps []int
 }
 
 func (f *function) signature() string { return f.name + "(" + strings.Join(f.params, ", ") + ")" }
 func (f *function) flows(i int) bool  { return f.decides == nil || !f.decides(i) }
-func (f *function) lazy(i int) bool   { return f.branches != nil && f.branches(i) }
 func (f *function) omittable(i int) bool {
 	return slices.Contains(f.gaps, i)
 }
@@ -95,12 +92,12 @@ var functions = table(
 
 	// Logic
 	function{name: "IIF", params: list("condition, valueIfTrue, valueIfFalse"), eval: evalIIF, decides: firstArgument,
-		branches: func(i int) bool { return i > 0 }, gaps: []int{1, 2},
+		gaps: []int{1, 2},
 		doc: "One of two values; only that one is evaluated. Comparisons are by number when both sides are numbers, else ordinal. Open: a comparison with null is false."},
 	function{name: "Switch", params: list("source, defaultValue, key*, value*"), min: 2, eval: evalSwitch, gaps: []int{1},
-		decides: func(i int) bool { return i != 1 && i%2 == 0 }, branches: func(i int) bool { return i > 0 },
+		decides: func(i int) bool { return i != 1 && i%2 == 0 },
 		doc: "The value whose key equals source, exactly; else the default, which is null when omitted. Null equals the key \"\". Only what is needed is evaluated."},
-	function{name: "Coalesce", params: list("source1, source*"), eval: evalCoalesce, branches: func(i int) bool { return i > 0 },
+	function{name: "Coalesce", params: list("source1, source*"), eval: evalCoalesce,
 		doc: "The first source that is not null. Open: an empty one is passed over too, unless it is the last."},
 	function{name: "Not", params: list("source"), eval: evalNot, doc: "False for True, True for everything else."},
 	function{name: "CBool", params: list("expression"), eval: evalCBool,

@@ -277,7 +277,9 @@ func (b *builder) compile(field, text string) *Expr {
 		b.warn(field, "%s", warning)
 	}
 	e.tree.attributes(func(t *term) {
-		if right := misspelled(b.kind, t.text); right != "" {
+		if strings.ContainsAny(t.text, "[]\": ") {
+			b.fault(field, t.column, "[%s] is no property of Graph", t.text)
+		} else if right := misspelled(b.kind, t.text); right != "" {
 			b.fault(field, t.column, "Graph has no property %s; did you mean [%s]?", t.text, right)
 		}
 	})

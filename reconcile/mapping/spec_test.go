@@ -27,6 +27,7 @@ func TestFaults(t *testing.T) {
 		{"function", mapping.Spec{Path: "title", Expr: `Append(ToLowr([jobTitle]), "x")`}, "expr", 8, "did you mean ToLower?"},
 		{"property", mapping.Spec{Path: "title", Expr: "ToLower([jobtitle])"}, "expr", 9, "did you mean [jobTitle]?"},
 		{"property by one letter", mapping.Spec{Path: "title", Expr: "[departement]"}, "expr", 1, "did you mean [department]?"},
+		{"an attribute of SCIM as a source", mapping.Spec{Path: "title", Expr: `[emails[type eq "work"].value]`}, "expr", 1, "no property of Graph"},
 		{"no expression", mapping.Spec{Path: "title"}, "expr", 0, "empty"},
 		{"constant and expression", mapping.Spec{Path: "title", Expr: "[jobTitle]", Constant: true}, "expr", 0, "both"},
 		{"constant that is not allowed", mapping.Spec{Path: "userType", Expr: "premium", Allowed: []string{"Premium"}}, "expr", 0, "did you mean Premium?"},
