@@ -93,10 +93,10 @@ var functions = table(
 	// Logic
 	function{name: "IIF", params: list("condition, valueIfTrue, valueIfFalse"), eval: evalIIF, decides: firstArgument,
 		gaps: []int{1, 2},
-		doc: "One of two values; only that one is evaluated. Comparisons are by number when both sides are numbers, else ordinal. Open: a comparison with null is false."},
+		doc:  "One of two values; only that one is evaluated. Comparisons are by number when both sides are numbers, else ordinal. Open: a comparison with null is false."},
 	function{name: "Switch", params: list("source, defaultValue, key*, value*"), min: 2, eval: evalSwitch, gaps: []int{1},
 		decides: func(i int) bool { return i != 1 && i%2 == 0 },
-		doc: "The value whose key equals source, exactly; else the default, which is null when omitted. Null equals the key \"\". Only what is needed is evaluated."},
+		doc:     "The value whose key equals source, exactly; else the default, which is null when omitted. Null equals the key \"\". Only what is needed is evaluated."},
 	function{name: "Coalesce", params: list("source1, source*"), eval: evalCoalesce,
 		doc: "The first source that is not null. Open: an empty one is passed over too, unless it is the last."},
 	function{name: "Not", params: list("source"), eval: evalNot, doc: "False for True, True for everything else."},
