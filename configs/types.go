@@ -136,6 +136,8 @@ type Guard struct {
 	Updates          Limit  `yaml:"updates" doc:"Accounts changed."`
 	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
+	RemovalsPerDay   Limit  `yaml:"removals_per_day" doc:"Accounts deactivated or deleted without an approval in 24 hours, so that a slow trickle is seen."`
+	Administrators   *Text  `yaml:"administrators" doc:"SCIM filter for accounts that administer the application, such as roles[primary eq \"True\"].value eq \"AdminUser\". The last of them is not removed and keeps its role until approved."`
 }
 
 // Quarantine says when a sync is paused because too much fails.

@@ -1,7 +1,11 @@
 package reconcile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
+	"io"
 	"slices"
 
 	"entrasync/state"
@@ -44,4 +48,32 @@ func answer(tx *state.Tx, sync, hold string, verdict func(*storedAction) string)
 		}
 	}
 	return len(keys), tx.DeleteHold(sync, hold)
+}
+
+// HeldDigests identifies by hold what is held: the same actions give the same text. It binds an
+// answer to what a person was shown, as a hold keeps its id while its cause lasts and more may
+// have come to it.
+func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
+	sums := map[string]hash.Hash{}
+	for key, raw := range tx.Space(sync, heldSpace).All(nil) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if a.Held == nil {
+			continue
+		}
+		sum := sums[a.Held.Hold]
+		if sum == nil {
+			sum = sha256.New()
+			sums[a.Held.Hold] = sum
+		}
+		sum.Write(key)
+		io.WriteString(sum, a.Action.digest())
+	}
+	digests := make(map[string]string, len(sums))
+	for hold, sum := range sums {
+		digests[hold] = hex.EncodeToString(sum.Sum(nil)[:16])
+	}
+	return digests, nil
 }

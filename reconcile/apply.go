@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,16 +17,31 @@ import (
 // applyChunk is how many actions are read from the stored plan at once.
 const applyChunk = 256
 
-// apply carries out the plan: users, then groups, then memberships. Within a phase actions run
-// concurrently, and there is one action per object, so what happens to an object happens in
-// order. Each link is written as soon as its call has succeeded.
+// apply carries out the plan: leavers, users, groups, memberships. Within a phase actions run concurrently, and there is
+// one action per object, so what happens to an object happens in order. Each link is written as
+// soon as its call has succeeded.
 func (c *cycle) apply(ctx context.Context) error {
 	if c.walkMatch(); !c.opts.Apply {
 		return nil
 	}
 	total := c.counts.Changes()
-	for _, p := range []phase{userPhase, groupPhase, memberPhase} {
-		if err := c.applyPhase(ctx, p, total); err != nil {
+	var tried part
+	if c.probing {
+		goOn := false
+		var err error
+		if tried, goOn, err = c.applyProbe(ctx, total); err != nil || !goOn {
+			if err == nil {
+				err = fmt.Errorf("target %s is still paused: %s", c.Sync.TargetName, c.info.Quarantine.Message)
+			}
+			return err
+		}
+	}
+	for _, p := range phases {
+		rest := part{phase: p}
+		if p == tried.phase {
+			rest.from = tried.to
+		}
+		if err := c.applyPhase(ctx, rest, total); err != nil {
 			return err
 		}
 	}
@@ -34,7 +51,7 @@ func (c *cycle) apply(ctx context.Context) error {
 
 // applyPhase runs the actions of one phase. Workers make the calls; the recorder, apart from
 // them, writes what came of each. Neither goes on when the other cannot.
-func (c *cycle) applyPhase(ctx context.Context, p phase, total int) error {
+func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	rec := &recorder{cycle: c, results: make(chan *result, recordBatch), total: total}
@@ -43,10 +60,17 @@ func (c *cycle) applyPhase(ctx context.Context, p phase, total int) error {
 
 	workers, wctx := errgroup.WithContext(ctx)
 	workers.SetLimit(c.concurrency())
-	read := c.eachChunk(p, func(keys [][]byte, actions []storedAction) error {
+	n := 0
+	read := c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
+		if err := c.intend(actions); err != nil {
+			return err
+		}
 		for i := range actions {
 			a := &actions[i]
 			if a.Held != nil {
+				continue
+			}
+			if n++; n <= of.from || of.to > 0 && n > of.to {
 				continue
 			}
 			if err := wctx.Err(); err != nil {
@@ -120,6 +144,7 @@ type result struct {
 	refused []refusedMember
 	err     error
 	stop    error // concerns the whole application
+	notes   []string
 }
 
 type refusedMember struct {
@@ -192,10 +217,16 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 		return
 	}
 	v, err := m.judge(ctx, a)
-	if err != nil || v.adopt == nil || v.code != "" {
-		if err == nil && v.code != "" {
-			done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: v.why, Err: cause}
-		}
+	switch {
+	case err != nil:
+		return
+	case v.code != "":
+		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: v.why, Err: cause}
+		return
+	case v.adopt == nil && v.retry == nil && target.CodeOf(cause) == target.Conflict:
+		done.err = hidden(a, cause)
+		return
+	case v.adopt == nil:
 		return
 	}
 	// The plan said create; what exists is brought to what was planned.
@@ -212,6 +243,31 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 	}
 	done.err = nil
 	c.write(ctx, &adopted, done, true)
+}
+
+// Conflicts with an account that the application does not show.
+const (
+	hiddenDuplicate target.Code = "duplicate_hidden" // deleted there before, or of another organisation
+	otherLogin      target.Code = "other_login"      // it belongs to another way of signing in
+)
+
+// hidden is the error of somebody whose account exists, says the application, but who is not
+// found there. To try again soon is of no use: somebody has to look.
+func hidden(a *storedAction, cause error) error {
+	e := &target.Error{Code: hiddenDuplicate, Op: "create " + a.Kind.String(), RetryAfter: 24 * time.Hour, Err: cause,
+		Message: "the application says that one exists but does not show it: it may have been deleted there before"}
+	var said *target.Error
+	if errors.As(cause, &said) {
+		e.Status, e.Detail = said.Status, said.Detail
+	}
+	words := strings.ToLower(e.Detail)
+	for _, sign := range []string{"login", "log in", "sign in", "sign-in", "signs in", "google", "identity provider"} {
+		if strings.Contains(words, sign) {
+			e.Code, e.Message = otherLogin, "the application has the address under another login method"
+			break
+		}
+	}
+	return e
 }
 
 // write updates an account, or takes it over.
@@ -234,7 +290,11 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		return
 	}
 	if len(attributes) > 0 {
-		_, err = c.Target.Update(ctx, ref, attributes)
+		var after *target.Resource
+		after, err = c.Target.Update(ctx, ref, attributes)
+		if err == nil && after != nil {
+			err = c.verify(a, after, attributes, done)
+		}
 	}
 	switch {
 	case err == nil:
@@ -255,6 +315,23 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		return
 	}
 	done.link, done.err = c.changedLink(a, applied)
+}
+
+// verify compares an application's answer with what was asked. A value that it did not take is
+// told once and not sent for ever; a person it did not switch off is never counted as done.
+func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute, done *result) error {
+	for _, attribute := range asked {
+		if attribute.Path.Same(attribute.Value, after.Value(attribute.Path)) {
+			continue
+		}
+		if strings.EqualFold(attribute.Path.String(), "active") {
+			return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+				Message: fmt.Sprintf("the target answered success but active is still %v", after.Value(attribute.Path)),
+				Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
+		}
+		done.notes = append(done.notes, fmt.Sprintf("the target answered success but did not take %s", attribute.Path))
+	}
+	return nil
 }
 
 // changeMembers writes one part of a group's memberships.

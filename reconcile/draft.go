@@ -18,7 +18,6 @@ const draftChunk = 2000
 func (c *cycle) draft(ctx context.Context) error {
 	c.eval = newEvaluator(c.Sync)
 	err := c.Tenant.Update(func(tx *state.Tx) error {
-		c.info = tx.SyncInfo(c.Sync.Name)
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		// What reads the clock can change without any page telling of it.
 		c.all = c.opts.Subject == nil && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name) || c.Sync.readsClock())
@@ -280,7 +279,7 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 		// user principal name prefixed with the object id.
 		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
 	}
-	return d.put(userPhase, a)
+	return d.put(leavePhase, a)
 }
 
 // create plans an account for somebody who has none, as far as is known before the target is
@@ -290,6 +289,9 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
 	if kind == graphsync.User {
 		changes = withActive(changes, nil, true)
+		if d.Sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
+			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
+		}
 	}
 	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
 		Notes: append(stand.Notes, result.Notes...)}, Deferred: hasDeferred(changes), Via: stand.Via}

@@ -216,8 +216,12 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 			break
 		}
 	}
-	if raw := tx.Space(c.Sync.Name, heldSpace).Get(actionKey{phase: phaseOf(kind), id: id}.bytes()); raw != nil {
-		if a, err := decodeAction(raw); err == nil && a.Held != nil {
+	for _, p := range []phase{leavePhase, phaseOf(kind)} {
+		raw := tx.Space(c.Sync.Name, heldSpace).Get(actionKey{phase: p, id: id}.bytes())
+		if raw == nil {
+			continue
+		}
+		if a, err := decodeAction(raw); err == nil && a.Held != nil && a.Kind == kind {
 			x.Pending = append(x.Pending, fmt.Sprintf("%s is held as %s: %s", a.Op, a.Held.Hold, a.Held.Cause))
 		}
 	}

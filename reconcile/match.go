@@ -264,10 +264,8 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 
 // judgeFound decides whether the one match may be adopted.
 func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, r *target.Resource) (verdict, error) {
-	for _, protect := range m.Sync.Scope.Protect {
-		if protect.Match(r.Attributes) {
-			return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
-		}
+	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
+		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
 	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, m.kind)
 	if err != nil {

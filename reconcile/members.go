@@ -177,15 +177,19 @@ func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account 
 		account = link.TargetID
 	}
 	exists := linked
-	if raw := d.plan.Get(actionKey{phase: userPhase, id: member}.bytes()); raw != nil {
+	for _, p := range []phase{leavePhase, userPhase} {
+		raw := d.plan.Get(actionKey{phase: p, id: member}.bytes())
+		if raw == nil {
+			continue
+		}
 		a, err := decodeAction(raw)
 		if err != nil {
 			return false, "", err
 		}
-		switch {
-		case a.Op == Delete:
+		switch a.Op {
+		case Delete:
 			exists = false
-		case a.Op == Create || a.Op == Adopt:
+		case Create, Adopt:
 			exists = true
 			if a.TargetID != nil {
 				account = *a.TargetID

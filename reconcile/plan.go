@@ -92,6 +92,15 @@ type Summary struct {
 	Held       int `json:"held"`
 	Skipped    int `json:"skipped"`
 	Unchanged  int `json:"unchanged"`
+
+	Seats Seats `json:"seats"`
+}
+
+// Seats counts the accounts this sync keeps active: before the plan, and when it is applied.
+// What is held is not counted as applied.
+type Seats struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
 }
 
 // Changes is the number of actions that would be applied.
@@ -128,15 +137,26 @@ const (
 	OnDemand    Cycle = "on-demand"
 )
 
-// The phases order a plan: users, then groups, then memberships, so that a member has its
-// account and a group exists before anything refers to them.
+// The phases order a plan: leavers first, because they are urgent and give their seats free;
+// then users, groups and memberships, so that a member has its account and a group exists
+// before anything refers to them.
 type phase byte
 
 const (
-	userPhase phase = iota + 1
+	leavePhase phase = iota + 1
+	userPhase
 	groupPhase
 	memberPhase
 )
+
+var phases = []phase{leavePhase, userPhase, groupPhase, memberPhase}
+
+// A part is a phase of the plan, or some actions of it by their number: from the first on, up to
+// but without the last; to 0 is the end.
+type part struct {
+	phase    phase
+	from, to int
+}
 
 // An actionKey orders the plan and names an action in the stored plan: phase, source id, and
 // for a large group's memberships the number of the part.
@@ -163,7 +183,7 @@ func parseActionKey(b []byte) (actionKey, error) {
 // pendingKey is the key that is settled when the action has been applied.
 func (k actionKey) pendingKey() state.PendingKey {
 	kind := graphsync.User
-	if k.phase != userPhase {
+	if k.phase > userPhase {
 		kind = graphsync.Group
 	}
 	return state.PendingKey{Kind: kind, ID: k.id}

@@ -74,6 +74,15 @@ func (r *recorder) commit(batch []*result) error {
 func (r *recorder) record(tx *state.Tx, done *result) error {
 	a := done.action
 	r.attempted++
+	for _, note := range done.notes {
+		r.note("%s", note)
+	}
+	var failed *target.Error
+	if a.Op == Create && !(errors.As(done.err, &failed) && failed.Unsure) {
+		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
+			return err
+		}
+	}
 	line := runLine{Action: a.Action, Outcome: "done"}
 	key := done.key.pendingKey()
 	if done.drop {

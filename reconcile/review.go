@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -17,6 +18,9 @@ const smallest = 3
 // updatesFloor is from how many linked accounts on a percentage of updates counts.
 const updatesFloor = 20
 
+// window is how far back the guard against a slow trickle of removals looks.
+const window = 24 * time.Hour
+
 // review holds back what a guard does not let pass without an approval. Guards only hold:
 // nothing is added to a plan or changed in it. Held actions are grouped by cause, so that one
 // answer fits them, and everything else goes on.
@@ -25,6 +29,7 @@ func (c *cycle) review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
 	r := reviewer{cycle: c, facts: facts, held: map[string]*state.Hold{}, known: map[string]state.Hold{}}
 	err = c.Tenant.View(func(tx *state.Tx) error {
 		for hold := range tx.Holds(c.Sync.Name) {
@@ -50,19 +55,39 @@ func (c *cycle) review(ctx context.Context) error {
 // census counts what a guard compares with.
 type census struct {
 	linked, removals, updates, creations int
+	seats                                int                  // how many more accounts are active afterwards
 	groupMembers                         map[graphsync.ID]int // removed per group
+	recent                               int                  // removals of the last 24 hours
+	nobody                               string               // why an empty read is suspected, "" when not
+	administrators                       int
+	losing                               map[graphsync.ID]bool // administrators the plan would lose
 }
 
 func (c *cycle) census(ctx context.Context) (census, error) {
-	f := census{groupMembers: map[graphsync.ID]int{}}
+	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}}
+	for _, past := range c.info.Removals {
+		if c.now.Sub(past.At) < window {
+			f.recent += past.Count
+		}
+	}
 	err := c.Tenant.View(func(tx *state.Tx) error {
 		_, f.linked = tx.CountLinks(c.Sync.Name, graphsync.User)
+		switch {
+		case tx.CountObjects(graphsync.User) == 0:
+			f.nobody = "the tenant returned no users"
+		case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:
+			f.nobody = "the application has no assignments"
+		}
 		for _, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			a, err := decodeAction(raw)
 			if err != nil {
+				return err
+			}
+			f.seats += seatChange(tx, c.Sync.Name, &a)
+			if err := c.losesAdministrator(tx, &a, &f); err != nil {
 				return err
 			}
 			switch {
@@ -76,9 +101,27 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
 		}
-		return nil
+		return c.countAdministrators(ctx, tx, &f)
 	})
 	return f, err
+}
+
+// seatChange is how many more accounts an action leaves active.
+func seatChange(tx *state.Tx, sync string, a *storedAction) int {
+	if a.Kind != graphsync.User {
+		return 0
+	}
+	switch a.Op {
+	case Create, Adopt, Reactivate:
+		return 1
+	case Deactivate:
+		return -1
+	case Delete:
+		if link, ok, err := tx.Link(sync, graphsync.User, a.SourceID); err == nil && ok && link.Active {
+			return -1
+		}
+	}
+	return 0
 }
 
 type reviewer struct {
@@ -113,12 +156,16 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 		case guard == "":
 			continue
 		case string(approved.Get(keys[i])) == a.Action.digest():
+			if a.Op.Removes() {
+				r.approved++
+			}
 			if a.Held == nil {
 				continue
 			}
 			a.Held = nil
 		case string(approved.Get(keys[i])) == rejected+a.Action.digest():
 			r.counts.count(a.Op, -1)
+			r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
 			if err := plan.Delete(keys[i]); err != nil {
 				return nil, false, err
 			}
@@ -126,6 +173,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 		default:
 			a.Held = &storedHold{Hold: r.hold(guard, cause, a), Guard: guard, Cause: cause}
 			r.counts.count(a.Op, -1)
+			r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
 			r.counts.Held++
 			if a.Op != Create && a.Op != Adopt && a.Op != Members {
 				r.heldLinked++
@@ -152,12 +200,20 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 	g := &r.Sync.Guard
 	f := &r.facts
 	switch {
+	case f.losing[a.SourceID] && len(f.losing) >= f.administrators:
+		return "administrator", "the last administrators would be lost"
 	case a.Op.Removes():
+		if f.nobody != "" {
+			return "empty_read", f.nobody
+		}
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}
 		if exceeds(g.Removals, f.removals, f.linked) {
 			return "removals", a.Cause
+		}
+		if f.recent > 0 && exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent) {
+			return "removals_per_day", a.Cause
 		}
 	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"
@@ -167,6 +223,9 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 		total := r.tx.CountAppliedMembers(r.Sync.Name, a.SourceID)
 		if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {
 			return "members_removed", a.Cause
+		}
+		if removed := f.groupMembers[a.SourceID]; removed >= smallest && removed == total {
+			return "empties_group", "group " + a.Key + " would be emptied"
 		}
 	}
 	return "", ""

@@ -27,6 +27,8 @@ func (c *cycle) settle(ctx context.Context) error {
 	if err := c.settleHeld(ctx); err != nil {
 		return err
 	}
+	c.judgeFailures()
+	c.rememberRemovals()
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		if c.all {
 			if err := tx.SetPendingAll(c.Sync.Name, false); err != nil {
@@ -47,6 +49,15 @@ func (c *cycle) settle(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// rememberRemovals keeps what the guard over several cycles counts: removals that passed
+// without anybody's approval.
+func (c *cycle) rememberRemovals() {
+	c.info.Removals = slices.DeleteFunc(c.info.Removals, func(r state.Removals) bool { return c.now.Sub(r.At) >= window })
+	if n := c.counts.Deactivate + c.counts.Delete - c.approved; n > 0 {
+		c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})
+	}
 }
 
 // settleSeeds records the members that adopted groups had already.
@@ -199,7 +210,7 @@ func (c *cycle) settleHeld(ctx context.Context) error {
 func (c *cycle) store() error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		info := c.info
-		if c.eval == nil {
+		if !c.known {
 			info = tx.SyncInfo(c.Sync.Name) // the cycle ended before it knew
 		}
 		info.LastRun = c.now

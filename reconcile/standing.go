@@ -48,6 +48,8 @@ type groupFacts struct {
 	assigned []graphsync.ID // role ids
 	parents  []graphsync.ID // read only for nested groups
 	read     bool
+
+	provisioned *bool // as a group; nil until asked
 }
 
 func newEvaluator(s *Sync) *evaluator {
@@ -273,6 +275,24 @@ func (e *evaluator) groupInScope(group *state.Object) (why string, ok bool, prob
 		return "assigned to the application", true, ""
 	}
 	return "not assigned to the application", false, ""
+}
+
+// inProvisionedGroup tells whether somebody is a member of a group that is provisioned.
+func (e *evaluator) inProvisionedGroup(user graphsync.ID) bool {
+	for id := range e.tx.GroupsOf(user) {
+		facts := e.group(id)
+		if facts.provisioned == nil {
+			object, ok := e.tx.Object(graphsync.Group, id)
+			if ok {
+				_, ok, _ = e.groupInScope(&object)
+			}
+			facts.provisioned = &ok
+		}
+		if *facts.provisioned {
+			return true
+		}
+	}
+	return false
 }
 
 // source presents an object of the snapshot to expressions. It computes what Graph does not

@@ -99,6 +99,10 @@ type Guard struct {
 	Updates          Limit
 	MembersRemoved   Limit // per group
 	FirstRunRemovals bool  // false: a first run's removals are held
+	RemovalsPerDay   Limit // over the cycles of 24 hours: a slow trickle is seen
+	// Administrators fits the accounts that administer the application, by what was last
+	// applied to them; nil: none are known. The last ones are not lost without an approval.
+	Administrators *target.Filter
 }
 
 // Quarantine says when a sync that mostly fails is paused: when more than Failures percent of
@@ -149,7 +153,7 @@ func NeedsOf(syncs []*Sync) Needs {
 			property, computed := mapping.GraphProperty(name)
 			switch {
 			case strings.EqualFold(name, "appRoleAssignments"):
-				n.App = true
+				n.App, readGroups = true, true // roles come through groups too
 			case strings.EqualFold(name, "memberOf"):
 				readGroups = true
 			}

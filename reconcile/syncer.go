@@ -40,6 +40,7 @@ type Subject struct {
 type Options struct {
 	Apply     bool
 	Full      bool      // read everything again and evaluate everybody
+	Scheduled bool      // not asked for by a person: a sync in quarantine waits
 	NoRefresh bool      // plan from the snapshot alone, without a Graph call
 	Subject   *Subject  // only this object
 	Expect    *Document // apply only if exactly this plan comes out
@@ -55,12 +56,15 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
 		c.pull,         // Graph → snapshot, page by page
+		c.gate,         // a sync in quarantine waits for its next probe
+		c.recover,      // accounts that an interrupted cycle was making → links
 		c.draft,        // snapshot and links → what should happen to accounts and groups
 		c.match,        // people without a link → accounts that exist
+		c.protect,      // accounts the configuration keeps out of it → left alone
 		c.draftMembers, // who has, or will have, an account → memberships
 		c.review,       // guards hold back, approvals let go
 		c.expect,       // a reviewed plan is applied exactly or not at all
-		c.apply,        // users, then groups, then memberships
+		c.apply,        // leavers, users, groups, then memberships
 		c.settle,       // what is done is no longer pending
 	} {
 		if err := step(ctx); err != nil {
@@ -83,8 +87,11 @@ type cycle struct {
 	report Report
 	counts Summary
 
+	known      bool // info has been read
+	probing    bool // in quarantine: a few actions first
 	drafted    int
 	applied    bool
+	approved   int // removals let go by an approval
 	heldLinked int // held actions on linked objects
 	failures   int
 	attempted  int
@@ -143,6 +150,7 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	if err := c.closeTarget(); err != nil {
 		c.Log.Error("close target", "sync", c.Sync.Name, "error", err)
 	}
+	c.quarantineAfterStop(cause)
 	c.report.Failure = explainFailure(cause)
 	c.report.Result = Failed
 	c.tally()
@@ -239,6 +247,8 @@ func explainFailure(err error) *CycleFailure {
 		f.Code, f.Hint = string(targetErr.Code), targetErr.Hint
 	case errors.Is(err, graphsync.ErrIncomplete):
 		f.Code = "source_incomplete"
+	case errors.Is(err, ErrPaused):
+		f.Code, f.Hint = "quarantine", "correct what the message names; entrasync sync tries again at once"
 	case errors.Is(err, ErrPlanMoved):
 		f.Code, f.Hint = "plan_moved", "make a new plan and review it"
 	case errors.Is(err, context.Canceled):

@@ -87,6 +87,16 @@ func (r *AssignmentRound) meet(row assignmentRow, a graphsync.Assignment) {
 	}
 }
 
+// Missing returns how many rows of the state have not come yet.
+func (r *AssignmentRound) Missing() (int, error) {
+	missing := 0
+	err := r.tenant.View(func(tx *Tx) error {
+		missing = tx.CountAssignments(r.appID) - (r.rows - r.fresh)
+		return nil
+	})
+	return missing, err
+}
+
 func (r *AssignmentRound) saw(number uint32) bool {
 	word := int(number / 64)
 	return word < len(r.seen) && bits.OnesCount64(r.seen[word]&(1<<(number%64))) == 1

@@ -83,14 +83,27 @@ func (tx *Tx) AppendRunLine(sync, runID string, line []byte) error {
 }
 
 // RunLines yields a run's lines in the order they were added.
-func (tx *Tx) RunLines(sync, runID string) iter.Seq[[]byte] {
+func (tx *Tx) RunLines(sync, runID string) iter.Seq[[]byte] { return tx.RunLinesAfter(sync, runID, 0) }
+
+// RunLinesAfter yields the lines behind the first n, which costs no reading of those.
+func (tx *Tx) RunLinesAfter(sync, runID string, n int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		for _, line := range scan(tx.tree(bucketSyncs, sync, inLines, runID), nil, nil) {
+		after := binary.BigEndian.AppendUint64(nil, uint64(max(n, 0)))
+		for _, line := range scan(tx.tree(bucketSyncs, sync, inLines, runID), nil, after) {
 			if !yield(line) {
 				return
 			}
 		}
 	}
+}
+
+// CountRunLines returns how many lines a run has.
+func (tx *Tx) CountRunLines(sync, runID string) int {
+	b := tx.tree(bucketSyncs, sync, inLines, runID)
+	if b == nil {
+		return 0
+	}
+	return int(b.Sequence())
 }
 
 // A SyncInfo is how a sync stands.
@@ -101,6 +114,15 @@ type SyncInfo struct {
 	LastSuccess time.Time   `json:"last_success"`
 	LastFull    time.Time   `json:"last_full"`
 	Quarantine  *Quarantine `json:"quarantine,omitempty"`
+	// Removals are those of the last cycles without an approval, oldest first, for a guard
+	// that looks at more than one cycle.
+	Removals []Removals `json:"removals,omitempty"`
+}
+
+// Removals counts the accounts one cycle deactivated or deleted.
+type Removals struct {
+	At    time.Time `json:"at"`
+	Count int       `json:"count"`
 }
 
 // A Quarantine says why a sync is paused and when it tries its target again.

@@ -57,9 +57,12 @@ func (tx *Tx) DeleteRetry(sync string, key PendingKey) error {
 }
 
 // Retries yields all retries in the order of their keys.
-func (tx *Tx) Retries(sync string) iter.Seq[Retry] {
+func (tx *Tx) Retries(sync string) iter.Seq[Retry] { return tx.RetriesAfter(sync, PendingKey{}) }
+
+// RetriesAfter yields the retries behind a key; the zero key is before all.
+func (tx *Tx) RetriesAfter(sync string, after PendingKey) iter.Seq[Retry] {
 	return func(yield func(Retry) bool) {
-		for k, text := range scan(tx.tree(bucketSyncs, sync, inRetries), nil, nil) {
+		for k, text := range scan(tx.tree(bucketSyncs, sync, inRetries), nil, after.bytes()) {
 			r := fromJSON[Retry]("a retry", text)
 			if r.Key = parsePendingKey(k); !yield(r) {
 				return

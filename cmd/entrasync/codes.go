@@ -12,6 +12,8 @@ var codes = map[string]string{
 	"ambiguous_match":     "several accounts of the target have the matching value; none is taken. Make it unique in the target.",
 	"duplicate_source":    "two objects of the directory want the same account. Make the matching value unique in the directory.",
 	"duplicate_target":    "the account that fits belongs to somebody else. Look at both with entrasync explain; rename or remove one.",
+	"duplicate_hidden":    "the target says that such an account exists, but does not show it: deleted there before, or in another organisation. Have it restored or purged there; it is tried again a day later, and at once when the source changes.",
+	"other_login":         "the address exists in the target under another login method. Remove or convert it there; it is tried again a day later, and at once when the source changes.",
 	"protected":           "the account that fits is protected by scope.protect and is never touched.",
 	"group_exists":        "a group of that name exists and takeover is skip.",
 	"action_not_allowed":  "the actions of the sync do not include what would be due. Add it to actions.",
@@ -34,5 +36,7 @@ var codes = map[string]string{
 	"app_disabled":        "the application is disabled in the tenant. An administrator can enable it under Enterprise applications, Properties.",
 	"tenant_unknown":      "there is no such tenant in this cloud. Check the tenant id and cloud.",
 	"throttled":           "the service asked to wait longer than a cycle does. The next cycle goes on.",
+	"quarantine":          "the sync is paused because its target refused everything or most; the message says what. It is probed with growing waits; entrasync sync tries at once.",
+	"mostly_failing":      "most actions failed, so the sync is paused. Look at the errors: entrasync status.",
 	"plan_moved":          "source, target or mapping moved since the plan was made. Make a new plan and review it.",
 }

@@ -75,7 +75,7 @@ func (c *compiler) compile() *reconcile.Sync {
 		Scope:      c.scope(),
 		Users:      c.users(),
 		Groups:     c.groups(),
-		Guard:      guardOf(c.sync.Guard),
+		Guard:      c.guard(),
 		Quarantine: reconcile.Quarantine{Failures: float64(c.sync.Quarantine.Failures), AtLeast: c.sync.Quarantine.OfAtLeast},
 	}
 	s.Text = c.decisive(s)
@@ -245,7 +245,8 @@ func actionsOf(names []string) map[reconcile.Op]bool {
 	return actions
 }
 
-func guardOf(in configs.Guard) reconcile.Guard {
+func (c *compiler) guard() reconcile.Guard {
+	in := c.sync.Guard
 	limit := func(l configs.Limit) (out reconcile.Limit) {
 		out.Count = l.Count
 		if l.Percent != nil {
@@ -254,10 +255,19 @@ func guardOf(in configs.Guard) reconcile.Guard {
 		}
 		return out
 	}
-	return reconcile.Guard{
+	guard := reconcile.Guard{
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
 		MembersRemoved: limit(in.MembersRemoved), FirstRunRemovals: in.FirstRunRemovals == "allow",
+		RemovalsPerDay: limit(in.RemovalsPerDay),
 	}
+	if in.Administrators != nil {
+		filter, err := target.ParseFilter(in.Administrators.Value)
+		if err != nil {
+			c.fault(in.Administrators.Pos, []string{"guard", "administrators"}, err.Error(), "")
+		}
+		guard.Administrators = &filter
+	}
+	return guard
 }
 
 func texts(in []configs.Text) []string {

@@ -122,6 +122,9 @@ func summaryLine(s reconcile.Summary) string {
 		return fmt.Sprintf("nothing to do (%d unchanged)", s.Unchanged)
 	}
 	add(s.Unchanged, "unchanged")
+	if s.Seats.After != s.Seats.Before {
+		parts = append(parts, fmt.Sprintf("active accounts: %d → %d", s.Seats.Before, s.Seats.After))
+	}
 	return strings.Join(parts, ", ")
 }
 

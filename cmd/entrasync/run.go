@@ -172,7 +172,7 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 		return err
 	}
 	defer release()
-	options := reconcile.Options{Apply: true}
+	options := reconcile.Options{Apply: true, Scheduled: true}
 	err = syncer.Tenant.View(func(tx *state.Tx) error {
 		last := tx.SyncInfo(planned.Name).LastFull
 		options.Full = !last.IsZero() && !full.Next(last, last).After(time.Now())

@@ -1,0 +1,227 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// An AccountState is how an account of the application stands to the directory.
+type AccountState string
+
+// The states of the contract.
+const (
+	Linked    AccountState = "linked"    // a sync keeps it
+	Adoptable AccountState = "adoptable" // the next cycle would take it over
+	Ambiguous AccountState = "ambiguous" // several accounts or several people have the matching value
+	NoSource  AccountState = "no_source" // nobody in scope has it
+)
+
+// An Account is one account of the application, compared with the directory: a line of the
+// contract's discover document.
+type Account struct {
+	TargetID string       `json:"target_id"`
+	Key      string       `json:"key"`
+	State    AccountState `json:"state"`
+	// SourceID is the person it belongs to, or would; with NoSource somebody of the directory
+	// who has it but is not in scope.
+	SourceID *graphsync.ID `json:"source_id"`
+	Why      string        `json:"why"`
+
+	Resource target.Resource `json:"-"`
+}
+
+// Discover lists the application's accounts, in the order of their ids, with who they belong to.
+// The directory is read first. Protected accounts are left out: they are nobody's business
+// here. Nothing is written to the application or to the links.
+func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error {
+	c := s.newCycle(Options{})
+	for _, step := range []func(context.Context) error{
+		c.pull,      // Graph → snapshot
+		c.wanted,    // snapshot → who has which matching value
+		c.inventory, // the application's accounts → scratch space, with who wants them
+	} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("discover %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, err)
+		}
+	}
+	err := c.chunks(ctx, accountSpace, func(tx *state.Tx, _, raw []byte) error {
+		var found foundAccount
+		if err := decode(raw, &found); err != nil {
+			return err
+		}
+		found.Account.Resource = found.Resource
+		if id := found.SourceID; found.State == Adoptable && len(tx.Space(c.Sync.Name, wantedSpace).Get(id[:])) > 1 {
+			found.State, found.Why = Ambiguous, "the same person fits several accounts"
+		}
+		return visit(found.Account)
+	})
+	if err != nil {
+		return err
+	}
+	return c.Tenant.Update(c.forgetDiscovery)
+}
+
+func (c *cycle) forgetDiscovery(tx *state.Tx) error {
+	if err := tx.Space(c.Sync.Name, accountSpace).Clear(); err != nil {
+		return err
+	}
+	return tx.Space(c.Sync.Name, wantedSpace).Clear()
+}
+
+// The spaces of a discovery.
+const (
+	accountSpace = "accounts" // target id → foundAccount
+	wantedSpace  = "wanted"   // attribute NUL value NUL source id → 1 when in scope; source id → a byte per account
+)
+
+// A foundAccount is an Account as it is kept until all are known.
+type foundAccount struct {
+	Account
+	Resource target.Resource `json:"resource"`
+}
+
+// wanted notes the matching values of everybody in the directory, in scope or not.
+func (c *cycle) wanted(ctx context.Context) error {
+	c.eval = newEvaluator(c.Sync)
+	err := c.Tenant.Update(c.forgetDiscovery)
+	var after graphsync.ID
+	for more := true; more && err == nil; {
+		err = c.Tenant.Update(func(tx *state.Tx) error {
+			eval, space := c.eval.in(tx), tx.Space(c.Sync.Name, wantedSpace)
+			n := 0
+			for user := range tx.Objects(graphsync.User, after) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				after = user.ID
+				stand := eval.standing(&user, nil)
+				result := c.evaluate(eval, &user, &stand, c.Sync.Users.Mapping, true)
+				for _, path := range c.Sync.Users.Match {
+					value := textOf(result.Attributes, path)
+					if value == "" || user.Removed != graphsync.NotRemoved {
+						continue
+					}
+					if err := space.Put(append(wantedPrefix(path, value), user.ID[:]...), []byte{yes(stand.InScope)}); err != nil {
+						return err
+					}
+				}
+				if n++; n == draftChunk {
+					break
+				}
+			}
+			more = n == draftChunk
+			return nil
+		})
+	}
+	return err
+}
+
+func yes(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func wantedPrefix(path, value string) []byte {
+	return []byte(path + "\x00" + strings.ToLower(value) + "\x00")
+}
+
+// inventory reads the application's accounts and judges each.
+func (c *cycle) inventory(ctx context.Context) error {
+	lister, ok := c.Target.(target.Lister)
+	if !ok {
+		return &target.Error{Code: target.Unsupported, Op: "list accounts", Message: fmt.Sprintf("target %s cannot list its accounts", c.Sync.TargetName)}
+	}
+	m, err := c.newMatcher(graphsync.User)
+	if err != nil {
+		return err
+	}
+	return lister.List(ctx, target.User, func(page []target.Resource) error {
+		return c.Tenant.Update(func(tx *state.Tx) error {
+			for i := range page {
+				r := &page[i]
+				if c.Sync.Scope.protects(r) {
+					continue
+				}
+				found := foundAccount{Resource: *r, Account: Account{TargetID: r.ID, Key: nameOf(r)}}
+				if err := m.classify(tx, r, &found.Account); err != nil {
+					return err
+				}
+				if found.State == Adoptable {
+					space := tx.Space(c.Sync.Name, wantedSpace)
+					if err := space.Put(found.SourceID[:], append(slices.Clone(space.Get(found.SourceID[:])), 1)); err != nil {
+						return err
+					}
+				}
+				if err := tx.Space(c.Sync.Name, accountSpace).Put([]byte(r.ID), encode(&found)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// classify tells whose an account is.
+func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
+	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, graphsync.User)
+	if err != nil {
+		return err
+	}
+	if owned {
+		a.State, a.SourceID, a.Why = Linked, &owner.Source, "kept by this sync"
+		if owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name {
+			a.Why = fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, owner.Tenant)
+		}
+		return nil
+	}
+	for _, path := range m.paths {
+		value, ok := r.Value(path).(string)
+		if !ok || value == "" {
+			continue
+		}
+		var inScope, others []graphsync.ID
+		for key, scoped := range tx.Space(m.Sync.Name, wantedSpace).Prefix(wantedPrefix(path.String(), value)) {
+			id := graphsync.ID(key[len(key)-16:])
+			if scoped[0] == 1 {
+				inScope = append(inScope, id)
+			} else {
+				others = append(others, id)
+			}
+		}
+		switch {
+		case len(inScope) == 1:
+			a.State, a.SourceID, a.Why = Adoptable, &inScope[0], fmt.Sprintf("has the same %s", path)
+			if _, linked, err := tx.Link(m.Sync.Name, graphsync.User, inScope[0]); err != nil || linked {
+				a.State, a.Why = Ambiguous, fmt.Sprintf("has the %s of somebody who has another account", path)
+				return err
+			}
+			return nil
+		case len(inScope) > 1:
+			a.State, a.Why = Ambiguous, fmt.Sprintf("%d people have the same %s", len(inScope), path)
+			return nil
+		case len(others) > 0:
+			a.State, a.SourceID, a.Why = NoSource, &others[0], fmt.Sprintf("somebody in the directory has the same %s, but is not in scope", path)
+			return nil
+		}
+	}
+	a.State, a.Why = NoSource, "nobody in the directory has its "+strings.Join(m.rules.Match, " or ")
+	return nil
+}
+
+// nameOf is what people call an account.
+func nameOf(r *target.Resource) string {
+	for _, name := range []string{"userName", "displayName"} {
+		if text, ok := r.Attributes[name].(string); ok && text != "" {
+			return text
+		}
+	}
+	return r.ID
+}

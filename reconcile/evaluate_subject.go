@@ -1,0 +1,30 @@
+package reconcile
+
+import (
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+)
+
+// EvalSource presents a user of the snapshot to expressions, as a cycle of the sync would:
+// with IsSoftDeleted, app roles and groups worked out. It is good for as long as tx is. The
+// error of a user who is not there is [ErrUnknownSubject].
+func EvalSource(tx *state.Tx, s *Sync, user graphsync.ID) (mapping.Source, error) {
+	object, ok := tx.Object(graphsync.User, user)
+	if !ok {
+		return nil, fmt.Errorf("user %s: %w", user, ErrUnknownSubject)
+	}
+	link, linked, err := tx.Link(s.Name, graphsync.User, user)
+	if err != nil {
+		return nil, fmt.Errorf("read link of user %s: %w", user, err)
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+	}
+	eval := newEvaluator(s).in(tx)
+	stand := eval.standing(&object, last)
+	return &source{object: &object, eval: eval, stand: &stand}, nil
+}
