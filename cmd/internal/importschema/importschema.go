@@ -1,0 +1,318 @@
+// Package importschema turns the schema of a Microsoft Entra provisioning job, as Graph and the
+// portal give it in JSON (synchronizationSchema), into a `syncs:` section of the configuration.
+//
+// It is not a reader of jobs: it makes no call, and what is not in the schema (assigned or all,
+// the accidental-deletion threshold, the application's address and credential) is not known to
+// it. It promises that the section loads and compiles, that nobody enters the scope through a
+// clause that could not be carried over, that deletion is never switched on, and that all of what
+// was left out or means something else here is told with the reason.
+package importschema
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"entrasync/cmd/internal/jsonfile"
+	"entrasync/configs"
+	"entrasync/target"
+)
+
+// Options name what the section refers to. The zero Options use the names of the starter
+// configuration.
+type Options struct {
+	Sync string // name of the sync; default "app"
+	From string // tenant; default "main"
+	To   string // target; default "app"
+	Rule string // synchronization rule, when there are several
+}
+
+// A Kind says how much a Note matters.
+type Kind string
+
+// The kinds of notes; the words are stable.
+const (
+	LeftOut Kind = "left_out" // not in the section
+	Changed Kind = "changed"  // in the section, with another meaning than in Entra
+	Advice  Kind = "advice"   // the same, and worth a look
+)
+
+// A Note tells what became of a part of the schema.
+type Note struct {
+	Kind    Kind   `json:"kind"`
+	Place   string `json:"place"` // such as "Users: userType"
+	Message string `json:"message"`
+}
+
+// String returns the note as one line.
+func (n Note) String() string { return n.Place + ": " + n.Message }
+
+// A Result is an imported schema.
+type Result struct {
+	YAML  string // comments and a section syncs:
+	Notes []Note // in the order of the schema
+}
+
+// Convert imports a schema. name is the file's, for messages; text is its content in UTF-8.
+// An error says where the text is not what it should be.
+func Convert(name string, text []byte, o Options) (*Result, error) {
+	o.Sync, o.From, o.To = or(o.Sync, "app"), or(o.From, "main"), or(o.To, "app")
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s, err := read(name, text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := choose(name, text, s, o.Rule)
+	if err != nil {
+		return nil, err
+	}
+	c := &converter{schema: s, rule: r, Options: o}
+	users, groups, err := c.objects()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", jsonfile.Name(name), err)
+	}
+	c.rest()
+	section, err := c.section(users, groups)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{YAML: c.head() + section, Notes: c.notes}
+	if err := loads(result.YAML, o); err != nil {
+		return nil, fmt.Errorf("%s: the section made of it does not load: %w", jsonfile.Name(name), err)
+	}
+	return result, nil
+}
+
+func or(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}
+
+// named are the names a configuration allows.
+var named = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (o Options) check() error {
+	for _, name := range []string{o.Sync, o.From, o.To} {
+		if !named.MatchString(name) {
+			return fmt.Errorf("%s cannot be a name: use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit", quote(name))
+		}
+	}
+	return nil
+}
+
+// loads puts the section under the least head and reads it as a configuration.
+func loads(section string, o Options) error {
+	head := "app: {client_id: 00000000-0000-0000-0000-000000000000, client_secret_file: secret}\nconsent: {public_url: \"https://localhost\"}\n" +
+		"targets: {" + strconv.Quote(o.To) + ": {type: file, path: out}}\n"
+	if o.From != "consented" {
+		head += "tenants: {" + strconv.Quote(o.From) + ": {id: 00000000-0000-0000-0000-000000000000}}\n"
+	}
+	_, err := configs.Parse("section", []byte(head+section), func(string) (string, bool) { return "", false })
+	return err
+}
+
+// A converter imports one rule.
+type converter struct {
+	Options
+	schema *schema
+	rule   *rule
+	notes  []Note
+}
+
+func (c *converter) note(kind Kind, place, format string, args ...any) {
+	c.notes = append(c.notes, Note{kind, oneLine(place), oneLine(fmt.Sprintf(format, args...))})
+}
+
+// A part is what became of an object mapping.
+type part struct {
+	kind       target.Kind
+	label      string // "Users", "Groups"
+	object     *objectMapping
+	enabled    bool
+	attributes []attribute
+	match      []string
+	actions    []string
+	onRemove   string // "" leaves the default
+	filter     []group
+}
+
+// objects converts the object mappings of users and of groups; groups is nil without one.
+func (c *converter) objects() (users, groups *part, err error) {
+	chosen := map[string]*objectMapping{}
+	var seen []string
+	for i := range c.rule.Objects {
+		o := &c.rule.Objects[i]
+		source := strings.ToLower(o.Source)
+		seen = append(seen, quote(o.Source))
+		place := "Object mapping " + or(o.Name, o.Source+" to "+o.Target)
+		switch before := chosen[source]; {
+		case source != "user" && source != "group":
+			c.note(LeftOut, place, "it maps objects of type %s; entrasync provisions users and groups", quote(o.Source))
+		case before == nil:
+			chosen[source] = o
+		case !before.on() && o.on():
+			c.note(LeftOut, place, "another object mapping of %ss is switched off and was passed over for this one", source)
+			chosen[source] = o
+		default:
+			c.note(LeftOut, place, "it is a second object mapping of %ss", source)
+		}
+	}
+	if chosen["user"] == nil {
+		return nil, nil, fmt.Errorf("rule %s maps no users (sourceObjectName User) but %s", quote(c.rule.Name), or(strings.Join(seen, ", "), "nothing"))
+	}
+	if len(chosen["user"].Attributes) == 0 {
+		return nil, nil, errors.New("the object mapping of users has no attributeMappings; was the schema saved completely?")
+	}
+	users = c.users(chosen["user"])
+	if chosen["group"] != nil {
+		groups = c.groups(chosen["group"])
+	}
+	return users, groups, nil
+}
+
+func (o *objectMapping) on() bool { return o.Enabled == nil || *o.Enabled }
+
+func (c *converter) users(o *objectMapping) *part {
+	p := &part{kind: target.User, label: "Users", object: o, enabled: o.on()}
+	c.convert(p)
+	if len(p.match) == 0 {
+		if !slices.ContainsFunc(p.attributes, func(a attribute) bool { return slices.Contains([]string{"externalId", "userName"}, a.spec.Path) }) {
+			p.add("externalId", "[objectId]")
+			c.note(Changed, "Users: externalId", "added, because accounts could not be matched with people otherwise")
+		} else {
+			c.note(Changed, "Users", "the schema names no matching attribute; externalId and userName are used, as far as they are mapped")
+		}
+	}
+	add, update, remove := c.flows(p)
+	if add {
+		p.actions = append(p.actions, "create")
+	}
+	if update {
+		p.actions = append(p.actions, "update")
+	}
+	if update || remove {
+		p.actions = append(p.actions, "deactivate")
+	}
+	if update {
+		p.actions = append(p.actions, "reactivate")
+	}
+	if !p.enabled {
+		p.actions = nil
+		c.note(Changed, "Users", "provisioning of users is switched off in Entra, so actions is empty: nothing is done until it names some")
+	}
+	if remove {
+		c.note(Changed, "Users: flowTypes", "Entra deletes the account of a user who is deleted for good; here it is deactivated. "+
+			"To delete, add delete to actions and set on_remove, such as {delete_after: 30d}")
+	}
+	if !slices.Contains(p.actions, "deactivate") {
+		p.onRemove = "nothing"
+	}
+	c.note(Advice, "Users: scope", "the schema does not say whether the job takes those assigned or all users; assigned is written here")
+	return p
+}
+
+func (c *converter) groups(o *objectMapping) *part {
+	p := &part{kind: target.Group, label: "Groups", object: o, enabled: o.on()}
+	if !p.enabled {
+		c.note(LeftOut, "Groups", "provisioning of groups is switched off in Entra")
+		return nil
+	}
+	c.convert(p)
+	if len(p.attributes) == 0 {
+		c.note(LeftOut, "Groups", "none of their attribute mappings could be carried over")
+		return nil
+	}
+	if len(p.match) == 0 && !slices.ContainsFunc(p.attributes, func(a attribute) bool {
+		return slices.Contains([]string{"externalId", "displayName"}, a.spec.Path)
+	}) {
+		p.match = []string{"externalId"} // compared with the object ID, mapped or not
+		c.note(Changed, "Groups", "the schema names no matching attribute; externalId is compared with the object ID")
+	}
+	add, update, remove := c.flows(p)
+	if add {
+		p.actions = append(p.actions, "create")
+	}
+	if update {
+		p.actions = append(p.actions, "update")
+	}
+	if remove {
+		c.note(Changed, "Groups: flowTypes", "Entra deletes the group when it is deleted in the directory; here it stays. To delete, add delete to actions")
+	}
+	if len(p.filter) > 0 {
+		c.note(Changed, "Groups: scope", "a filter under source takes every group of the directory that passes, assigned to the application or not")
+	} else {
+		c.note(Advice, "Groups: scope", "the schema does not say whether the job takes those assigned or all groups; assigned is written here")
+	}
+	if !slices.ContainsFunc(o.Attributes, func(m attributeMapping) bool { return strings.EqualFold(m.Target, "members") }) {
+		c.note(Changed, "Groups: members", "the job does not write memberships; entrasync writes those of people who have accounts")
+	}
+	return p
+}
+
+// flows reads "Add, Update, Delete".
+func (c *converter) flows(p *part) (add, update, remove bool) {
+	var words []string
+	switch flows := p.object.FlowTypes.(type) {
+	case string:
+		words = strings.Split(flows, ",")
+	case []any:
+		for _, word := range flows {
+			words = append(words, fmt.Sprint(word))
+		}
+	case nil:
+		c.note(Changed, p.label+": flowTypes", "they are not given; Add and Update were assumed")
+		return true, true, false
+	default:
+		words = []string{fmt.Sprint(flows)}
+	}
+	for _, word := range words {
+		switch strings.ToLower(strings.TrimSpace(word)) {
+		case "add":
+			add = true
+		case "update":
+			update = true
+		case "delete":
+			remove = true
+		case "", "none":
+		default:
+			c.note(LeftOut, p.label+": flowTypes", "%s is not known", quote(word))
+		}
+	}
+	return add, update, remove
+}
+
+// rest tells what else the schema holds and the section has no place for.
+func (c *converter) rest() {
+	for i := range c.schema.Rules {
+		if r := &c.schema.Rules[i]; r != c.rule {
+			c.note(LeftOut, "Rule "+r.Name, "it goes from %s to %s; only one rule is imported", quote(r.Source), quote(r.Target))
+		}
+	}
+	if f := c.rule.ContainerFilter; f != nil && len(f.Containers) > 0 {
+		c.note(LeftOut, "Rule "+c.rule.Name, "containerFilter chooses organizational units of a directory on premises")
+	}
+	if f := c.rule.GroupFilter; f != nil && len(f.Groups) > 0 {
+		c.note(LeftOut, "Rule "+c.rule.Name, "groupFilter chooses groups (%d); assign them to the application instead", len(f.Groups))
+	}
+}
+
+// oneLine keeps text out of a schema from being more than one line of printable characters.
+func oneLine(s string) string {
+	return shorten(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || !strconv.IsPrint(r) }), " "), 400)
+}
+
+func quote(s string) string { return strconv.Quote(shorten(s, 60)) }
+
+func shorten(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
