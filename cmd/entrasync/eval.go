@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/cmd/internal/evaluation"
+	"entrasync/cmd/internal/jsonfile"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+)
+
+type evalFlags struct {
+	user, tenant, sync, source, now string
+	explain                         bool
+	options                         evaluation.Options
+}
+
+func (a *app) evalCommand() *cobra.Command {
+	var f evalFlags
+	cmd := &cobra.Command{
+		Use:   "eval EXPRESSION",
+		Short: "Try an expression on a user of the snapshot or on a sample",
+		Long: `Evaluates an expression of the Entra portal's language and prints its value. Attributes come from
+a user of the snapshot (--user) or from a JSON object (--json-source); without either every
+attribute is null. EXPRESSION may be -, to read it from standard input without quoting.`,
+		Example: `  entrasync eval 'Join(" ", [givenName], [surname])' --user ada@contoso.example
+  echo '{"mail": "Ada@Contoso.example"}' | entrasync eval 'ToLower([mail])' --json-source -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("explain") {
+				f.explain = terminal(a.out)
+			}
+			return a.eval(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.user, "user", "", "take the attributes of this user: object id, user principal name or address")
+	flags.StringVar(&f.tenant, "tenant", "", "with --user: of this tenant of the configuration")
+	flags.StringVar(&f.sync, "sync", "", "with --user: as this sync sees the user (app roles, IsSoftDeleted)")
+	flags.StringVar(&f.source, "json-source", "", "take the attributes from this file with a JSON object, - for standard input")
+	flags.StringVar(&f.now, "now", "", "the time it is, such as 2026-07-02T15:33:38Z")
+	flags.StringSliceVar(&f.options.Priority, "priority", nil, "which of several app roles wins, highest first")
+	flags.StringVar(&f.options.DefaultDomain, "default-domain", "", "what DefaultDomain() is")
+	flags.StringArrayVar(&f.options.Taken, "taken", nil, "a value that SelectUniqueValue finds taken; may be repeated")
+	flags.BoolVar(&f.explain, "explain", false, "show the value of each part (default on a terminal)")
+	cmd.MarkFlagsMutuallyExclusive("user", "json-source")
+	return cmd
+}
+
+func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err error) {
+	if f.now != "" {
+		if f.options.Now, err = evaluation.ParseTime(f.now); err != nil {
+			return fmt.Errorf("--now: %w", err)
+		}
+	}
+	if expression == "-" {
+		if f.source == "-" {
+			return errors.New("the expression and --json-source cannot both be read from standard input")
+		}
+		text, err := io.ReadAll(io.LimitReader(a.in, 1<<20)) // the language's limit is far below
+		if err != nil {
+			return fmt.Errorf("read expression: %w", err)
+		}
+		expression = strings.TrimRight(string(jsonfile.Text(text)), "\r\n")
+	}
+	switch {
+	case f.user != "":
+		return a.evalUser(ctx, expression, f)
+	case f.tenant != "" || f.sync != "":
+		return withHint(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
+	case f.source != "":
+		text, err := jsonfile.Read(f.source, a.in)
+		if err != nil {
+			return err
+		}
+		record, err := evaluation.ReadSource(f.source, text)
+		if err != nil {
+			return err
+		}
+		return a.printOutcome(evaluation.Try(expression, record, f.options), f.explain)
+	}
+	return a.printOutcome(evaluation.Try(expression, nil, f.options), f.explain)
+}
+
+// evalUser evaluates on the user as the first sync that knows the user sees them.
+func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	syncs, err := w.chosen(f.tenant, f.sync)
+	if err != nil {
+		return err
+	}
+	var seen *plannedSync // the first sync that knows the user
+	var outcome *evaluation.Outcome
+	for _, s := range syncs {
+		if seen != nil && seen.Tenant == s.Tenant {
+			continue
+		}
+		source := func(source mapping.Source) { outcome = evaluation.Try(expression, source, f.options) }
+		if seen != nil {
+			source = func(mapping.Source) {}
+		}
+		err := w.withUser(ctx, s, f.user, source)
+		switch {
+		case errors.Is(err, reconcile.ErrUnknownSubject):
+			continue
+		case err != nil:
+			return err
+		case seen != nil:
+			return withHint(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.tenantName, s.tenantName), "choose one with --tenant")
+		}
+		seen = s
+	}
+	if seen == nil {
+		return withHint(fmt.Errorf("user %q is not in the snapshot of any tenant", f.user),
+			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
+	}
+	if len(syncs) > 1 {
+		fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.tenantName)
+	}
+	return a.printOutcome(outcome, f.explain)
+}
+
+// chosen returns the syncs of a tenant, of a name, or all of them.
+func (w *worker) chosen(tenant, sync string) ([]*plannedSync, error) {
+	var names []string
+	if sync != "" {
+		names = []string{sync}
+	}
+	syncs, err := w.selected(names)
+	if err != nil || tenant == "" {
+		return syncs, err
+	}
+	of := slices.DeleteFunc(slices.Clone(syncs), func(s *plannedSync) bool {
+		return s.tenantName != tenant && !strings.EqualFold(s.Tenant.String(), tenant)
+	})
+	if len(of) == 0 {
+		return nil, withHint(fmt.Errorf("no sync reads from a tenant %q", tenant), "the tenants are named in the section tenants of the configuration")
+	}
+	return of, nil
+}
+
+// withUser presents a user of the snapshot as a sync sees them. The source is good during the
+// call only.
+func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(mapping.Source)) error {
+	tenant, err := w.store.Tenant(s.Tenant)
+	if err != nil {
+		return err
+	}
+	defer tenant.Close()
+	id, err := reconcile.Find(ctx, tenant, reconcile.Subject{Kind: graphsync.User, Key: key})
+	if err != nil {
+		return err
+	}
+	return tenant.View(func(tx *state.Tx) error {
+		source, err := reconcile.EvalSource(tx, s.Sync, id)
+		if err != nil {
+			return err
+		}
+		use(source)
+		return nil
+	})
+}
+
+func (a *app) printOutcome(o *evaluation.Outcome, explain bool) error {
+	if a.json {
+		if err := a.printJSON(o.Document()); err != nil {
+			return err
+		}
+		if o.Err != nil {
+			return exitError(exitFailed)
+		}
+		return nil
+	}
+	for _, warning := range o.Warnings {
+		fmt.Fprintf(a.err, "note: %s\n", printable(warning))
+	}
+	if o.Err != nil {
+		fmt.Fprint(a.err, "entrasync: ")
+		if err := o.WriteError(a.err); err != nil {
+			return err
+		}
+		if explain {
+			if err := o.WriteSteps(a.err); err != nil {
+				return err
+			}
+		}
+		return exitError(exitFailed)
+	}
+	text := o.Text()
+	if terminal(a.out) {
+		text = printable(text)
+	}
+	if _, err := fmt.Fprintln(a.out, text); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	if o.Redacted {
+		fmt.Fprintln(a.err, "note: the expression calls Redact, so the value is hidden here as in plans and logs; --json prints it")
+	}
+	if explain {
+		return o.WriteSteps(a.out)
+	}
+	return nil
+}
