@@ -156,6 +156,11 @@ type refusedMember struct {
 // anything was known.
 func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
 	done := &result{key: key, action: a}
+	if key.phase == referencePhase && a.TargetID == nil {
+		if done.err = c.resolve(a); done.err != nil || a.TargetID == nil {
+			return done // the account was not made: nothing can refer from it
+		}
+	}
 	switch a.Op {
 	case Create:
 		c.create(ctx, a, done)
@@ -179,6 +184,17 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, c.Sync.TargetName, done.err)
 	}
 	return done
+}
+
+// resolve finds the account that an action on one made in the same plan is about.
+func (c *cycle) resolve(a *storedAction) error {
+	return c.Tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+		if ok {
+			a.TargetID = &link.TargetID
+		}
+		return err
+	})
 }
 
 // create makes an account. When the application says it exists, or the answer was lost, it is

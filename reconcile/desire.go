@@ -19,6 +19,7 @@ import (
 const (
 	redacted  = "[Redact]"              // Entra's own word in provisioning logs
 	generated = "[generated on create]" // random values are made when the account is
+	accountOf = "[account of "          // the id of an account that the plan makes
 )
 
 // An outcome is what a mapping makes of one object, and what people call it there.
@@ -191,14 +192,11 @@ func planned(changes []mapping.Change) []Change {
 	return out
 }
 
-// hasDeferred reports whether a change's value is made only when it is applied.
-func hasDeferred(changes []Change) bool {
-	for _, change := range changes {
-		if change.New == redacted || change.New == generated {
-			return true
-		}
-	}
-	return false
+// madeOnApply reports whether a planned value only stands for one that is made when the action
+// is applied.
+func madeOnApply(planned any) bool {
+	text, ok := planned.(string)
+	return ok && (text == redacted || text == generated || strings.HasPrefix(text, accountOf))
 }
 
 // canonical is the JSON form in which an applied value is kept with the link.

@@ -21,7 +21,7 @@ func (c *cycle) draft(ctx context.Context) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		// What reads the clock can change without any page telling of it.
 		c.all = c.opts.Subject == nil && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name) || c.Sync.readsClock())
-		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace} {
+		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -225,6 +225,9 @@ func (d *drafter) user(id graphsync.ID) error {
 	if result.Key != "" {
 		key = result.Key
 	}
+	if err := d.waits(id, stand.WaitsFor); err != nil {
+		return err
+	}
 	wanted := wantsActive(result.Attributes)
 	if !linked {
 		if !wanted {
@@ -250,7 +253,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
 	return d.put(userPhase, storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
-		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Deferred: hasDeferred(changes), Via: stand.Via})
+		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via})
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
@@ -294,7 +297,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 		}
 	}
 	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
-		Notes: append(stand.Notes, result.Notes...)}, Deferred: hasDeferred(changes), Via: stand.Via}
+		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
 	for _, path := range rules.Match {
 		value := textOf(result.Attributes, path)
 		if value == "" && strings.EqualFold(path, "externalId") && !rules.maps(path) {
@@ -400,7 +403,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
 	}
 	return d.put(groupPhase, storedAction{Action: Action{Op: Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
-		Changes: changes, Why: why, Notes: result.Notes}, Deferred: hasDeferred(changes)})
+		Changes: changes, Why: why, Notes: result.Notes}})
 }
 
 // refused stores why an object cannot be mapped, if it cannot.

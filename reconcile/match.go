@@ -357,7 +357,6 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	if m.kind == graphsync.User && inactive(r) {
 		a.Changes = withActive(a.Changes, false, true)
 	}
-	a.Deferred = hasDeferred(a.Changes)
 	a.Why += "; an account exists and is adopted"
 	if v.byID {
 		return m.current(tx, a, v.members)

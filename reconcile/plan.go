@@ -138,18 +138,19 @@ const (
 )
 
 // The phases order a plan: leavers first, because they are urgent and give their seats free;
-// then users, groups and memberships, so that a member has its account and a group exists
-// before anything refers to them.
+// then users, references to other users, groups and memberships, so that whatever is referred
+// to exists before.
 type phase byte
 
 const (
 	leavePhase phase = iota + 1
 	userPhase
+	referencePhase
 	groupPhase
 	memberPhase
 )
 
-var phases = []phase{leavePhase, userPhase, groupPhase, memberPhase}
+var phases = []phase{leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
 
 // A part is a phase of the plan, or some actions of it by their number: from the first on, up to
 // but without the last; to 0 is the end.
@@ -183,7 +184,7 @@ func parseActionKey(b []byte) (actionKey, error) {
 // pendingKey is the key that is settled when the action has been applied.
 func (k actionKey) pendingKey() state.PendingKey {
 	kind := graphsync.User
-	if k.phase > userPhase {
+	if k.phase > referencePhase {
 		kind = graphsync.Group
 	}
 	return state.PendingKey{Kind: kind, ID: k.id}
@@ -204,6 +205,8 @@ const (
 	listingSpace  = "listing"  // target id → resource
 	indexSpace    = "index"    // attribute NUL value NUL target id
 	pairSpace     = "pairs"    // group id, member id: memberships to look at
+	waitingSpace  = "waiting"  // manager id, user id: users whose manager has no account yet; kept over cycles
+	referSpace    = "refer"    // user id → manager id: references to look at in this plan
 	currentSpace  = "current"  // group id, target id: who is in a group that is being adopted
 	failedSpace   = "failed"   // pending key: failed in this cycle
 	seedSpace     = "seeds"    // group id, member id → target id: members an adopted group has already
@@ -212,10 +215,9 @@ const (
 // storedAction is an Action with what applying it needs and printing it does not.
 type storedAction struct {
 	Action
-	Deferred bool         `json:"deferred,omitempty"`
-	Match    []string     `json:"match,omitempty"`
-	Via      graphsync.ID `json:"via,omitzero"`
-	Held     *storedHold  `json:"held,omitempty"`
+	Match []string     `json:"match,omitempty"`
+	Via   graphsync.ID `json:"via,omitzero"`
+	Held  *storedHold  `json:"held,omitempty"`
 }
 
 type storedHold struct {

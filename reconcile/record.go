@@ -112,6 +112,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
 			return err
 		}
+		if err := r.wake(tx, done.link); err != nil {
+			return err
+		}
 	}
 	if err := tx.DeletePending(r.Sync.Name, key); err != nil {
 		return err
@@ -286,7 +289,11 @@ func (c *cycle) attributes(a *storedAction, creating bool) ([]target.Attribute, 
 			return nil, nil, err
 		}
 		value := change.New
-		if d := desired[change.Attribute]; d != nil && value != nil && d.Do == mapping.Write {
+		d := desired[change.Attribute]
+		if madeOnApply(value) && (d == nil || d.Do != mapping.Write) {
+			continue // what it stood for is not to be had now: the next cycle looks again
+		}
+		if d != nil && value != nil && d.Do == mapping.Write {
 			value = d.Value
 			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
 		} else if value == nil {

@@ -42,7 +42,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}

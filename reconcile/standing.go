@@ -23,6 +23,7 @@ type standing struct {
 	Cause    string       // what a guard groups by when the person leaves
 	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
 	Problem  string       // why it cannot be told; nothing is done then
+	WaitsFor graphsync.ID // the manager, when there is one without an account
 	Roles    []graphsync.AppRole
 	Notes    []string
 }
@@ -316,6 +317,8 @@ func (s *source) Attribute(name string) mapping.Value {
 		return s.roles()
 	case strings.EqualFold(name, "memberOf"):
 		return s.memberOf()
+	case strings.EqualFold(name, "manager"):
+		return s.manager()
 	}
 	return mapping.GraphValue(name, s.object.Kind, func(property string) []byte {
 		raw, _ := s.object.Value(property)
@@ -329,6 +332,21 @@ func (s *source) roles() mapping.Value {
 		roles = append(roles, mapping.RoleValue(r.ID.String(), r.Value, r.Name))
 	}
 	return mapping.ListValue(roles...)
+}
+
+// manager is a reference: in the application it is the manager's account there (RFC 7643
+// section 4.3, manager.value), so a manager without one is waited for.
+func (s *source) manager() mapping.Value {
+	id, err := graphsync.ParseID(stringProperty(s.object, "manager"))
+	if err != nil {
+		return mapping.Value{}
+	}
+	link, ok, err := s.eval.tx.Link(s.eval.sync.Name, graphsync.User, id)
+	if err != nil || !ok {
+		s.stand.WaitsFor = id
+		return mapping.Value{}
+	}
+	return mapping.ObjectValue(map[string]any{"value": link.TargetID})
 }
 
 func (s *source) memberOf() mapping.Value {

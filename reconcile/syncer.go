@@ -55,17 +55,18 @@ var ErrPlanMoved = errors.New("the plan no longer fits")
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
-		c.pull,         // Graph → snapshot, page by page
-		c.gate,         // a sync in quarantine waits for its next probe
-		c.recover,      // accounts that an interrupted cycle was making → links
-		c.draft,        // snapshot and links → what should happen to accounts and groups
-		c.match,        // people without a link → accounts that exist
-		c.protect,      // accounts the configuration keeps out of it → left alone
-		c.draftMembers, // who has, or will have, an account → memberships
-		c.review,       // guards hold back, approvals let go
-		c.expect,       // a reviewed plan is applied exactly or not at all
-		c.apply,        // leavers, users, groups, then memberships
-		c.settle,       // what is done is no longer pending
+		c.pull,            // Graph → snapshot, page by page
+		c.gate,            // a sync in quarantine waits for its next probe
+		c.recover,         // accounts that an interrupted cycle was making → links
+		c.draft,           // snapshot and links → what should happen to accounts and groups
+		c.match,           // people without a link → accounts that exist
+		c.protect,         // accounts the configuration keeps out of it → left alone
+		c.draftReferences, // managers who will have an account → references
+		c.draftMembers,    // who has, or will have, an account → memberships
+		c.review,          // guards hold back, approvals let go
+		c.expect,          // a reviewed plan is applied exactly or not at all
+		c.apply,           // leavers, users, groups, then memberships
+		c.settle,          // what is done is no longer pending
 	} {
 		if err := step(ctx); err != nil {
 			return c.failed(err)

@@ -82,6 +82,9 @@ func (a *Attribute) Volatile() bool { return a.expr != nil && a.expr.Volatile() 
 // source's.
 func (a *Attribute) Expression() string { return a.source().String() }
 
+// Direct returns the directory attribute of a direct mapping, [name] alone.
+func (a *Attribute) Direct() (name string, ok bool) { return a.source().Direct() }
+
 func (a *Attribute) source() *Expr {
 	if a.roles != nil {
 		return a.roles.from

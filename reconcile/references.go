@@ -1,0 +1,85 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// waits notes that a user's manager has no account. The note outlives the cycle: whenever the
+// manager gets an account, the reference is looked at again by itself.
+func (d *drafter) waits(user, manager graphsync.ID) error {
+	if manager.IsZero() {
+		return nil
+	}
+	if err := d.tx.Space(d.Sync.Name, waitingSpace).Put(pairKey(manager, user), nil); err != nil {
+		return err
+	}
+	return d.tx.Space(d.Sync.Name, referSpace).Put(user[:], manager[:])
+}
+
+// draftReferences plans the references of users whose manager gets an account in this very
+// plan. They are written after all accounts are.
+func (c *cycle) draftReferences(ctx context.Context) error {
+	return c.chunks(ctx, referSpace, func(tx *state.Tx, key, value []byte) error {
+		user, manager := graphsync.ID(key), graphsync.ID(value)
+		plan := tx.Space(c.Sync.Name, planSpace)
+		raw := plan.Get(actionKey{phase: userPhase, id: manager}.bytes())
+		if raw == nil {
+			return nil
+		}
+		made, err := decodeAction(raw)
+		if err != nil || made.Op != Create && made.Op != Adopt {
+			return err
+		}
+		link, linked, err := tx.Link(c.Sync.Name, graphsync.User, user)
+		if err != nil {
+			return err
+		}
+		a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: user, Why: "the manager gets an account"}}
+		if linked {
+			a.TargetID, a.Key, a.Via = &link.TargetID, link.Key, link.Via
+		} else if raw := plan.Get(actionKey{phase: userPhase, id: user}.bytes()); raw != nil {
+			own, err := decodeAction(raw)
+			if err != nil {
+				return err
+			}
+			a.TargetID, a.Key, a.Via = own.TargetID, own.Key, own.Via
+		} else {
+			return nil // skipped: it has no account to refer from
+		}
+		for _, attribute := range c.Sync.Users.Mapping.Attributes() {
+			if name, ok := attribute.Direct(); ok && name == "manager" {
+				a.Changes = append(a.Changes, Change{Attribute: attribute.Path.String(), New: accountOf + made.Key + "]"})
+			}
+		}
+		if len(a.Changes) == 0 {
+			return nil
+		}
+		c.counts.count(Update, 1)
+		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encode(&a))
+	})
+}
+
+// wake makes those who waited for somebody's account pending.
+func (r *recorder) wake(tx *state.Tx, link *state.Link) error {
+	if link.Kind != graphsync.User || link.LastOp != string(Create) && link.LastOp != string(Adopt) {
+		return nil
+	}
+	waiting := tx.Space(r.Sync.Name, waitingSpace)
+	var keys [][]byte
+	for key := range waiting.Prefix(link.Source[:]) {
+		keys = append(keys, slices.Clone(key))
+	}
+	for _, key := range keys {
+		if err := waiting.Delete(key); err != nil {
+			return err
+		}
+		if err := tx.AddPending(r.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
