@@ -200,7 +200,7 @@ func (c *cycle) resolve(a *storedAction) error {
 // create makes an account. When the application says it exists, or the answer was lost, it is
 // looked for instead of made again.
 func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
-	attributes, applied, err := c.attributes(a, true)
+	attributes, applied, err := c.attributes(ctx, a, true)
 	if err != nil {
 		done.err = err
 		return
@@ -247,7 +247,7 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 	}
 	// The plan said create; what exists is brought to what was planned.
 	adopted := *a
-	desired, err := c.desire(a.Kind, a.SourceID, false)
+	desired, err := c.desire(ctx, a.Kind, a.SourceID, false)
 	if err != nil {
 		done.err = err
 		return
@@ -300,7 +300,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 			return
 		}
 	}
-	attributes, applied, err := c.attributes(a, false)
+	attributes, applied, err := c.attributes(ctx, a, false)
 	if err != nil {
 		done.err = err
 		return

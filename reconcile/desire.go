@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,6 +35,7 @@ func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m 
 		Source: &source{object: object, eval: e, stand: stand},
 		Now:    c.now,
 		Random: rand.Reader,
+		Taken:  func(value string) (bool, error) { return e.taken(object, m, value) },
 	}
 	result := m.Evaluate(&env, creating)
 	name := "userName"
@@ -45,9 +47,14 @@ func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m 
 
 // desire works out, from the snapshot as it stands, what one object should be in the
 // application. It is for workers: each call has an evaluator of its own.
-func (c *cycle) desire(kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
+func (c *cycle) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
+	e := newEvaluator(c.Sync)
+	e.ask = func(by target.Path, value string) (bool, error) {
+		found, err := c.Target.Find(ctx, targetKind(kind), by, value)
+		return len(found) > 0, err
+	}
 	err = c.Tenant.View(func(tx *state.Tx) error {
-		o, err = c.desireIn(tx, newEvaluator(c.Sync), kind, id, creating)
+		o, err = c.desireIn(tx, e, kind, id, creating)
 		return err
 	})
 	return o, err

@@ -264,11 +264,11 @@ func (r *recorder) line(tx *state.Tx, line runLine) error {
 
 // attributes gives an action's changes as the adapter wants them, with the values that a plan
 // does not hold made now, and the form in which they are kept with the link.
-func (c *cycle) attributes(a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
 	var fresh outcome
 	if a.Op != Deactivate {
 		var err error
-		if fresh, err = c.desire(a.Kind, a.SourceID, creating); err != nil {
+		if fresh, err = c.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // A standing is where a person stands towards an application, and why.
@@ -40,7 +41,8 @@ type evaluator struct {
 	app    graphsync.App
 	roles  map[graphsync.ID]graphsync.AppRole
 	groups map[graphsync.ID]*groupFacts
-	mask   string
+	// ask asks the application whether a value is in use; nil when nobody outside is asked.
+	ask func(by target.Path, value string) (bool, error)
 }
 
 type groupFacts struct {
@@ -294,6 +296,28 @@ func (e *evaluator) inProvisionedGroup(user graphsync.ID) bool {
 		}
 	}
 	return false
+}
+
+// taken tells whether somebody else has a value that must be unique: among the links, and in the
+// application where it may be asked.
+func (e *evaluator) taken(object *state.Object, m *mapping.Mapping, value string) (bool, error) {
+	for _, a := range m.Attributes() {
+		if !a.Unique() {
+			continue
+		}
+		for _, other := range e.tx.SourcesByKey(e.sync.Name, object.Kind, matchKey(a.Path.String(), value)) {
+			if other != object.ID {
+				return true, nil
+			}
+		}
+		if e.ask == nil {
+			continue
+		}
+		if used, err := e.ask(a.Path, value); used || err != nil {
+			return used, err
+		}
+	}
+	return false, nil
 }
 
 // source presents an object of the snapshot to expressions. It computes what Graph does not

@@ -82,6 +82,11 @@ func (a *Attribute) Volatile() bool { return a.expr != nil && a.expr.Volatile() 
 // source's.
 func (a *Attribute) Expression() string { return a.source().String() }
 
+// Unique reports whether the value is chosen so that nobody else has it (SelectUniqueValue).
+func (a *Attribute) Unique() bool {
+	return a.expr != nil && strings.HasPrefix(a.expr.String(), "SelectUniqueValue(")
+}
+
 // Direct returns the directory attribute of a direct mapping, [name] alone.
 func (a *Attribute) Direct() (name string, ok bool) { return a.source().Direct() }
 
