@@ -41,8 +41,11 @@ func (o *Object) Value(name string) (raw []byte, ok bool) {
 	for rest := o.properties; len(rest) > 0; {
 		var p property
 		p, rest = nextProperty(rest)
-		if p.index >= uint64(want) {
-			return p.value, p.index == uint64(want)
+		if p.index == uint64(want) {
+			return p.value, true
+		}
+		if p.index > uint64(want) {
+			break
 		}
 	}
 	return nil, false

@@ -109,6 +109,7 @@ func TestNullIsNotAbsent(t *testing.T) {
 	begin(t, tn, graphsync.Users)
 	put(t, tn, graphsync.Users, user(1, "mail", `"a@b"`, "city", `"Bonn"`, "mail", `"later@b"`))
 	put(t, tn, graphsync.Users, user(1, "mail", `null`, "age", `7`))
+	put(t, tn, graphsync.Users, user(2, "age", `8`))
 	view(t, tn, func(tx *state.Tx) {
 		equal(t, "properties", properties(tx, graphsync.User, 1), map[string]string{"mail": "null", "city": `"Bonn"`, "age": "7"})
 		o, _ := tx.Object(graphsync.User, id(1))
@@ -119,11 +120,15 @@ func TestNullIsNotAbsent(t *testing.T) {
 		if v, ok := o.Value("absent"); ok || v != nil {
 			t.Errorf("absent: %s, %v", v, ok)
 		}
+		other, _ := tx.Object(graphsync.User, id(2))
+		if v, ok := other.Value("city"); ok || v != nil {
+			t.Errorf("absent here, present elsewhere: %s, %v", v, ok)
+		}
 		if _, ok := tx.Object(graphsync.Group, id(1)); ok {
 			t.Error("a user's id is a group's too")
 		}
 	})
-	equal(t, "pending", took(t, tn), []state.PendingKey{userKey(1)})
+	equal(t, "pending", took(t, tn), []state.PendingKey{userKey(1), userKey(2)})
 }
 
 func TestReplayChangesNothing(t *testing.T) {
