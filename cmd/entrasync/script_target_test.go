@@ -1,0 +1,388 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"entrasync/target/scim/scimtest"
+)
+
+// The application is read back without the program: the file by its lines, a SCIM server by
+// plain GETs over all pages.
+//
+//	accounts [WORD]               print accounts, one a line, sorted; only those with WORD in their line
+//	groups                        print groups and their members
+//	target untouched              nothing was asked of it, or written to it, since the last time
+//	target writes                 print the writes since the last time, runs of the same as one
+//	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
+//	target seed-group NAME [MEMBER…]          a group of accounts, by userName
+//	target remove USERNAME        take an account away behind the program's back
+//	target start elimity|scimmy   in scripts: use a SCIM server from now on
+//
+// and of a SCIM server only
+//
+//	target fault KIND METHOD [WORD] [after=N] [times=N]
+//	        requests of the method, whose path or body has WORD, go wrong, always or so often:
+//	        refuse (400), unauthorized, forbidden, unavailable (503), throttle (429), html, lose
+//	        (carried out, no answer), stall (no answer, not carried out)
+//	target stalled                wait until a request stalls
+//	target heal                   end all faults
+
+type application struct {
+	file   string
+	server *scimtest.Server // nil: the file
+	seen   int              // requests told of
+	last   string           // what the file held when last looked at
+
+	mu      sync.Mutex // guards faults
+	faults  []*scimFault
+	stalled chan struct{}
+}
+
+type scimFault struct {
+	kind, method, word string
+	after, times       int // times -1: always
+}
+
+func (w *world) startTarget(kind string) {
+	w.target = &application{file: filepath.Join(w.dir, "accounts.jsonl"), stalled: make(chan struct{}, 100)}
+	w.setenv("TARGET", "file")
+	w.setenv("SCIM_URL", "http://127.0.0.1:9/v2")
+	w.startSCIM(kind)
+}
+
+func (w *world) startSCIM(kind string) {
+	a := w.target
+	switch kind {
+	case "file":
+		return
+	case "elimity":
+		a.server = scimtest.Elimity(w.tb, scimtest.Options{Token: scimToken})
+	case "scimmy":
+		a.server = scimtest.SCIMMY(w.tb, scimtest.Options{Token: scimToken})
+	default:
+		panic("target start: there is no server " + kind)
+	}
+	a.server.Fail(a.fail)
+	a.server.Lose(func(r *http.Request) bool { return a.pick(r, "lose") != nil })
+	w.setenv("TARGET", "scim")
+	w.setenv("SCIM_URL", a.server.URL)
+}
+
+// pick counts and returns the fault that fits a request.
+func (a *application) pick(r *http.Request, kinds ...string) *scimFault {
+	body, _ := io.ReadAll(r.Body) // the server rewinds it
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.faults {
+		switch {
+		case f.method != r.Method || !strings.Contains(r.URL.Path+" "+string(body), f.word) || f.times == 0 || !slices.Contains(kinds, f.kind):
+		case f.after > 0:
+			f.after--
+		default:
+			f.times = max(f.times-1, -1)
+			return f
+		}
+	}
+	return nil
+}
+
+func (a *application) fail(r *http.Request) *http.Response {
+	refusal := func(status int, detail string, header ...string) *http.Response {
+		body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","detail":%q}`, status, detail)
+		return scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
+	}
+	f := a.pick(r, "refuse", "unauthorized", "forbidden", "unavailable", "throttle", "html", "stall")
+	if f == nil {
+		return nil
+	}
+	switch f.kind {
+	case "refuse":
+		return refusal(http.StatusBadRequest, "the seat limit of your plan is reached")
+	case "unauthorized":
+		return refusal(http.StatusUnauthorized, "token was revoked")
+	case "forbidden":
+		return refusal(http.StatusForbidden, "token lacks the scope scim:write")
+	case "unavailable":
+		return refusal(http.StatusServiceUnavailable, "down for maintenance", "Retry-After", "0")
+	case "throttle":
+		return refusal(http.StatusTooManyRequests, "slow down", "Retry-After", "0")
+	case "html":
+		return scimtest.Answer(http.StatusOK, "<!doctype html><title>Sign in</title>", "Content-Type", "text/html")
+	}
+	a.stalled <- struct{}{}
+	<-r.Context().Done() // until the program has gone
+	return refusal(http.StatusServiceUnavailable, "nobody is listening")
+}
+
+func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string) {
+	a := w.target
+	words, pairs := options(args)
+	argument := func(i int) string {
+		if i >= len(words) {
+			ts.Fatalf("usage: target VERB ...")
+		}
+		return words[i]
+	}
+	switch argument(0) {
+	case "untouched":
+		if touched := a.touched(); (touched != "") != neg {
+			ts.Fatalf("the target was asked or written to: %v\n%s", touched != "", touched)
+		}
+		return
+	case "writes":
+		fmt.Fprint(ts.Stdout(), a.writes())
+	case "start":
+		w.startSCIM(argument(1))
+	case "seed":
+		user := map[string]any{"userName": argument(1), "active": pairs["active"] != "false"}
+		delete(pairs, "active")
+		for name, value := range pairs {
+			user[name] = value
+		}
+		w.seed("User", user)
+	case "seed-group":
+		members := []any{}
+		for _, u := range w.resources("User") {
+			if slices.Contains(words[2:], u["userName"].(string)) {
+				members = append(members, map[string]any{"value": u["id"]})
+			}
+		}
+		w.seed("Group", map[string]any{"displayName": argument(1), "members": members})
+	case "remove":
+		w.remove(argument(1))
+	case "fault":
+		f := &scimFault{kind: argument(1), method: argument(2), word: strings.Join(words[3:], " "), after: number(pairs["after"], 0), times: number(pairs["times"], -1)}
+		a.mu.Lock()
+		a.faults = append(a.faults, f)
+		a.mu.Unlock()
+	case "stalled":
+		<-a.stalled
+	case "heal":
+		a.mu.Lock()
+		a.faults = nil
+		a.mu.Unlock()
+	default:
+		ts.Fatalf("target %s: no such verb", words[0])
+	}
+	if neg {
+		ts.Fatalf("target %s cannot fail", words[0])
+	}
+}
+
+// touched returns what was asked or written since the last time.
+func (a *application) touched() string {
+	if a.server == nil {
+		before := a.last
+		data, _ := os.ReadFile(a.file)
+		if info, err := os.Stat(a.file); err == nil {
+			a.last = fmt.Sprint(info.ModTime(), "\n", string(data))
+		}
+		if a.last == before {
+			return ""
+		}
+		return a.last
+	}
+	var out strings.Builder
+	all := a.server.Requests()
+	for _, r := range all[a.seen:] {
+		fmt.Fprintf(&out, "%s %s?%s = %d\n%s\n", r.Method, r.Path, r.Query, r.Status, r.Body)
+	}
+	a.seen = len(all)
+	return out.String()
+}
+
+func (a *application) writes() string {
+	var lines []string
+	var counts []int
+	all := a.server.Requests()
+	for _, r := range all[a.seen:] {
+		if r.Method == http.MethodGet {
+			continue
+		}
+		line := r.Method + " /" + strings.Split(r.Path, "/")[2]
+		if r.Status >= 300 || r.Status == 0 {
+			line += fmt.Sprintf("=%d", r.Status)
+		}
+		if n := len(lines); n > 0 && lines[n-1] == line {
+			counts[n-1]++
+			continue
+		}
+		lines, counts = append(lines, line), append(counts, 1)
+	}
+	a.seen = len(all)
+	var out strings.Builder
+	for i, line := range lines {
+		fmt.Fprintf(&out, "%s x%d\n", line, counts[i])
+	}
+	return out.String()
+}
+
+func (w *world) seed(kind string, resource map[string]any) {
+	switch {
+	case w.target.server != nil && kind == "User":
+		w.target.server.Seed(w.tb, resource)
+	case w.target.server != nil:
+		w.target.server.SeedGroup(w.tb, resource)
+	default:
+		resource["id"] = fmt.Sprintf("seeded-%v%v", resource["userName"], resource["displayName"])
+		resource["meta"] = map[string]any{"resourceType": kind}
+		w.rewrite(func(lines []map[string]any) []map[string]any { return append(lines, resource) })
+	}
+}
+
+func (w *world) remove(userName string) {
+	if w.target.server != nil {
+		w.target.server.Delete(w.tb, "/Users/"+w.target.server.User(w.tb, userName)["id"].(string))
+		return
+	}
+	w.rewrite(func(lines []map[string]any) []map[string]any {
+		return slices.DeleteFunc(lines, func(line map[string]any) bool { return line["userName"] == userName })
+	})
+}
+
+func (w *world) rewrite(change func([]map[string]any) []map[string]any) {
+	file, err := os.Create(w.target.file + ".new")
+	if err != nil {
+		panic(err.Error())
+	}
+	defer file.Close()
+	enc := json.NewEncoder(file)
+	for _, line := range change(w.lines()) {
+		if err := enc.Encode(line); err != nil {
+			panic(err.Error())
+		}
+	}
+	if err := os.Rename(file.Name(), w.target.file); err != nil {
+		panic(err.Error())
+	}
+}
+
+func (w *world) lines() (lines []map[string]any) {
+	file, err := os.Open(w.target.file)
+	if err != nil {
+		return nil // nothing was ever written
+	}
+	defer file.Close()
+	scanner := bufio.NewScanner(file)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		line := map[string]any{}
+		if err := json.Unmarshal(scanner.Bytes(), &line); err != nil {
+			panic(fmt.Sprintf("accounts.jsonl: %v: %s", err, scanner.Text()))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// resources reads back every resource of a kind.
+func (w *world) resources(kind string) []map[string]any {
+	switch {
+	case w.target.server != nil && kind == "User":
+		return w.target.server.Users(w.tb)
+	case w.target.server != nil:
+		return w.target.server.Groups(w.tb)
+	}
+	return slices.DeleteFunc(w.lines(), func(line map[string]any) bool {
+		meta, _ := line["meta"].(map[string]any)
+		return meta["resourceType"] != kind
+	})
+}
+
+func (w *world) accountsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	var lines []string
+	for _, u := range w.resources("User") {
+		state := "active"
+		if u["active"] == false {
+			state = "inactive"
+		}
+		line := fmt.Sprint(u["userName"], " ", state)
+		rest := maps.Clone(u)
+		for _, name := range []string{"id", "meta", "schemas", "userName", "active", "groups"} {
+			delete(rest, name)
+		}
+		for _, pair := range w.flat("", rest) {
+			line += " " + pair
+		}
+		if len(args) == 0 || strings.Contains(line, args[0]) {
+			lines = append(lines, line)
+		}
+	}
+	printSorted(ts, neg, lines)
+}
+
+func (w *world) groupsCommand(ts *testscript.TestScript, neg bool, _ []string) {
+	names := map[string]string{}
+	for _, u := range w.resources("User") {
+		names[u["id"].(string)] = u["userName"].(string)
+	}
+	var lines []string
+	for _, g := range w.resources("Group") {
+		var members []string
+		list, _ := g["members"].([]any)
+		for _, m := range list {
+			id, _ := m.(map[string]any)["value"].(string)
+			name := names[id]
+			if name == "" {
+				name = "(gone: " + id + ")"
+			}
+			members = append(members, name)
+		}
+		slices.Sort(members)
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%v: %s", g["displayName"], strings.Join(members, " "))))
+	}
+	printSorted(ts, neg, lines)
+}
+
+func printSorted(ts *testscript.TestScript, neg bool, lines []string) {
+	if neg && len(lines) > 0 {
+		ts.Fatalf("there are:\n%s", strings.Join(lines, "\n"))
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		fmt.Fprintln(ts.Stdout(), line)
+	}
+}
+
+// flat writes attributes as sorted name=value. Extensions lose their URN; ids of the directory
+// become the short names of the script.
+func (w *world) flat(prefix string, attributes map[string]any) (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		label := prefix + name
+		switch value := attributes[name].(type) {
+		case map[string]any:
+			if strings.HasPrefix(name, "urn:") {
+				label = strings.TrimSuffix(prefix, ".")
+			} else {
+				label += "."
+			}
+			out = append(out, w.flat(label, value)...)
+		case []any:
+			text, _ := json.Marshal(value)
+			out = append(out, fmt.Sprintf("%s=%s", label, text))
+		case string:
+			if short, ok := w.graph.names[value]; ok {
+				value = short
+			}
+			if strings.Contains(value, " ") {
+				value = fmt.Sprintf("%q", value)
+			}
+			out = append(out, label+"="+value)
+		default:
+			out = append(out, fmt.Sprintf("%s=%v", label, value))
+		}
+	}
+	return out
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Scripts show the command at work, as a person types it: entrasync is a process of its own,
+// Microsoft Graph is the emulator over TLS, SCIM servers are real ones that others wrote.
+//
+//	testdata/stories  what a sync is for; each is run three times: into a file, and into two
+//	                  SCIM servers (elimity, SCIMMY)
+//	testdata/scim     what only a SCIM server can do or get wrong; run with both
+//	testdata/script   everything else, into a file
+//
+// A script starts in an empty folder with a tenant (contoso), an app registration that is
+// consented to, its secret in the file client-secret, and, unless it brings its own, the
+// configuration testdata/entrasync.yaml. Beside the commands of testscript there are:
+//
+//	exits CODE COMMAND…     run a command that must end with that exit code
+//	edit FILE OLD NEW       replace text in a file; OLD must be there
+//	graph …                 the directory: see script_graph_test.go
+//	accounts, groups, target …   the application: see script_target_test.go
+//	service …               the command run: see script_daemonProcesstest.go
+//
+// `go test ./cmd/entrasync -run 'Stories|Scripts' -update` writes the expected files anew. When a
+// script ends, everything the program wrote is searched for the secrets it was given.
+
+var update = flag.Bool("update", false, "write expected files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"entrasync": func() { os.Exit(recorded(run)) }})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	runScripts(t, "testdata/script", "file")
+}
+
+func TestStories(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"file", "elimity", "scimmy"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, "testdata/stories", kind)
+		})
+	}
+}
+
+func TestSCIMScripts(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"elimity", "scimmy"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, "testdata/scim", kind)
+		})
+	}
+}
+
+func runScripts(t *testing.T, dir, kind string) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 dir,
+		Setup:               func(env *testscript.Env) error { return newWorld(env, kind) },
+		UpdateScripts:       *update,
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Condition:           func(name string) (bool, error) { return name == kind || name == "scim" && kind != "file", nil },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "edit": edit,
+			"graph":    within((*world).graphCommand),
+			"accounts": within((*world).accountsCommand),
+			"groups":   within((*world).groupsCommand),
+			"target":   within((*world).targetCommand),
+			"service":  within((*world).serviceCommand),
+		},
+	})
+}
+
+// The secrets every script plants.
+const (
+	clientSecret = "the-client-secret-nobody-may-see"
+	scimToken    = "the-scim-token-nobody-may-see"
+)
+
+// A world is what surrounds one script: a directory and an application.
+type world struct {
+	tb      testing.TB
+	dir     string
+	setenv  func(key, value string)
+	graph   *directory
+	target  *application
+	service *daemonProcess
+}
+
+type worldKey struct{}
+
+func newWorld(env *testscript.Env, kind string) error {
+	w := &world{tb: env.T().(testing.TB), dir: env.WorkDir, setenv: env.Setenv}
+	env.Values[worldKey{}] = w
+	env.Setenv("ENTRASYNC_TRANSCRIPT", filepath.Join(w.dir, ".transcript"))
+	env.Setenv("NO_PROXY", "127.0.0.1")
+	for name, text := range map[string]string{"client-secret": clientSecret, "scim-token": scimToken} {
+		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	config := filepath.Join(w.dir, "entrasync.yaml")
+	if _, err := os.Stat(config); errors.Is(err, fs.ErrNotExist) {
+		text, err := os.ReadFile("testdata/entrasync.yaml")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(config, text, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := w.startGraph(); err != nil {
+		return err
+	}
+	w.startTarget(kind)
+	env.Defer(w.searchSecrets)
+	return nil
+}
+
+// within gives a command its world, and turns what panics in a test double into a failure.
+func within(command func(*world, *testscript.TestScript, bool, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		w := ts.Value(worldKey{}).(*world)
+		w.setenv = ts.Setenv
+		defer func() {
+			if text, ok := recover().(string); ok {
+				ts.Fatalf("%s", text)
+			}
+		}()
+		command(w, ts, neg, args)
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	ts.Logf("[stdout]\n%s[stderr]\n%s", ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[1]) {
+		ts.Fatalf("%s does not contain %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}
+
+// recorded runs the command with a copy of all it writes kept for searchSecrets.
+func recorded(command func() int) int {
+	name := os.Getenv("ENTRASYNC_TRANSCRIPT")
+	if name == "" {
+		return command()
+	}
+	transcript, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	var copied sync.WaitGroup
+	defer copied.Wait() // after both pipes are closed
+	for _, stream := range []**os.File{&os.Stdout, &os.Stderr} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			panic(err)
+		}
+		real := *stream
+		*stream = w
+		copied.Go(func() { io.Copy(io.MultiWriter(real, transcript), r) })
+		defer w.Close()
+	}
+	return command()
+}
+
+var accessToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ`)
+
+// searchSecrets looks through every file the program left and all it printed (promise 8).
+func (w *world) searchSecrets() {
+	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || entry.Name() == "client-secret" || entry.Name() == "scim-token" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, secret := range []string{clientSecret, scimToken} {
+			if bytes.Contains(data, []byte(secret)) {
+				w.tb.Errorf("%s holds a secret: %s", entry.Name(), secret)
+			}
+		}
+		if token := accessToken.Find(data); token != nil {
+			w.tb.Errorf("%s holds an access token: %s", entry.Name(), token)
+		}
+		return nil
+	})
+	if err != nil {
+		w.tb.Errorf("search for secrets: %v", err)
+	}
+}
+
+// options splits arguments into words and key=value pairs.
+func options(args []string) (words []string, pairs map[string]string) {
+	pairs = map[string]string{}
+	for _, arg := range args {
+		if key, value, ok := strings.Cut(arg, "="); ok && key != "" {
+			pairs[key] = value
+		} else {
+			words = append(words, arg)
+		}
+	}
+	return words, pairs
+}
+
+func number(text string, fallback int) int {
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(fmt.Sprintf("%q is not a number", text))
+	}
+	return n
+}
