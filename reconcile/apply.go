@@ -144,6 +144,7 @@ type result struct {
 	refused []refusedMember
 	err     error
 	stop    error // concerns the whole application
+	partly  bool  // some was written although it failed
 	notes   []string
 }
 
@@ -215,14 +216,7 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 		c.recoverCreate(ctx, a, done, err)
 		return
 	}
-	owner := c.owner(a.Kind, a.SourceID)
-	present, err := c.Store.Claim(c.Sync.TargetName, resource.ID, owner)
-	if err == nil && present != owner {
-		err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: fmt.Sprintf("the target answered with account %s, which belongs to sync %s of tenant %s", resource.ID, present.Sync, present.Tenant)}
-	}
-	if done.err = err; err == nil {
-		done.link = c.newLink(a, resource.ID, applied)
-	}
+	done.link = c.newLink(a, resource.ID, applied)
 }
 
 // recoverCreate looks for what a create may have met or made.
@@ -308,6 +302,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	if len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)
+		done.partly = err != nil && after != nil
 		if err == nil && after != nil {
 			err = c.verify(a, after, attributes, done)
 		}

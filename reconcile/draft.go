@@ -21,7 +21,7 @@ func (c *cycle) draft(ctx context.Context) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		// What reads the clock can change without any page telling of it.
 		c.all = c.opts.Subject == nil && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name) || c.Sync.readsClock())
-		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace} {
+		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -262,7 +262,10 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 	op := rules.OnRemove.Do
 	if !link.Active {
 		expired := rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() && !d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))
-		if op != Delete && !expired {
+		switch {
+		case op != Delete && rules.OnRemove.After > 0 && !expired:
+			return d.keepLater(link.Source)
+		case op != Delete && !expired:
 			return nil
 		}
 		op = Delete
@@ -281,8 +284,22 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.
 		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
+		if rules.OnRemove.After > 0 {
+			if err := d.keepLater(link.Source); err != nil {
+				return err
+			}
+		}
 	}
 	return d.put(leavePhase, a)
+}
+
+// keepLater has somebody looked at in each cycle until the account is due for deletion: nothing
+// else tells that the time has come.
+func (d *drafter) keepLater(id graphsync.ID) error {
+	if !d.opts.Apply {
+		return nil
+	}
+	return d.keepPending(d.tx, state.PendingKey{Kind: graphsync.User, ID: id})
 }
 
 // create plans an account for somebody who has none, as far as is known before the target is
@@ -421,7 +438,7 @@ func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, resu
 // account may exist and be adopted; match drops it otherwise.
 func (d *drafter) put(p phase, a storedAction) error {
 	d.counts.count(a.Op, 1)
-	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encode(&a))
+	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
 }
 
 func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {

@@ -53,29 +53,15 @@ func (c *cycle) match(ctx context.Context) error {
 
 // countCreates counts provisional creates of a kind.
 func (c *cycle) countCreates(kind graphsync.Kind) (n int, err error) {
-	err = c.eachStored(phaseOf(kind), func(_ []byte, a storedAction) error {
-		if a.Op == Create {
-			n++
+	err = c.Tenant.View(func(tx *state.Tx) error {
+		for _, raw := range tx.Space(c.Sync.Name, planSpace).Prefix([]byte{byte(phaseOf(kind))}) {
+			if opOf(raw) == Create {
+				n++
+			}
 		}
 		return nil
 	})
 	return n, err
-}
-
-// eachStored walks the stored actions of a phase in order, in one read transaction.
-func (c *cycle) eachStored(p phase, visit func(key []byte, a storedAction) error) error {
-	return c.Tenant.View(func(tx *state.Tx) error {
-		for key, raw := range tx.Space(c.Sync.Name, planSpace).Prefix([]byte{byte(p)}) {
-			a, err := decodeAction(raw)
-			if err != nil {
-				return err
-			}
-			if err := visit(key, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // A matcher finds existing resources of one kind.
@@ -322,7 +308,7 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 				if err := m.adopt(tx, a, v); err != nil {
 					return err
 				}
-				if err := plan.Put(keys[i], encode(a)); err != nil {
+				if err := plan.Put(keys[i], encodeAction(a)); err != nil {
 					return err
 				}
 			case v.code != "" || v.retry != nil:

@@ -214,5 +214,5 @@ func (d *drafter) flush(part *memberPart) error {
 	d.counts.count(Members, 1)
 	key := actionKey{phase: memberPhase, id: part.group, part: part.number}
 	part.add, part.remove = nil, nil
-	return d.plan.Put(key.bytes(), encode(&a))
+	return d.plan.Put(key.bytes(), encodeAction(&a))
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -209,6 +210,7 @@ const (
 	referSpace    = "refer"    // user id → manager id: references to look at in this plan
 	currentSpace  = "current"  // group id, target id: who is in a group that is being adopted
 	failedSpace   = "failed"   // pending key: failed in this cycle
+	keptSpace     = "kept"     // pending key: to be looked at again in the next cycle
 	seedSpace     = "seeds"    // group id, member id → target id: members an adopted group has already
 )
 
@@ -243,9 +245,28 @@ func decode(b []byte, into any) error {
 	return nil
 }
 
+// ops are the operations by the byte that stands for them before a stored action, so that a
+// plan can be counted without reading it. The order is part of the stored form.
+var ops = []Op{Create, Adopt, Update, Deactivate, Reactivate, Delete, Members}
+
+func encodeAction(a *storedAction) []byte {
+	return append([]byte{byte(slices.Index(ops, a.Op))}, encode(a)...)
+}
+
+// opOf returns the operation of a stored action.
+func opOf(raw []byte) Op {
+	if len(raw) == 0 || int(raw[0]) >= len(ops) {
+		return ""
+	}
+	return ops[raw[0]]
+}
+
 func decodeAction(b []byte) (storedAction, error) {
 	var a storedAction
-	dec := json.NewDecoder(bytes.NewReader(b))
+	if opOf(b) == "" {
+		return a, fmt.Errorf("read stored plan: an entry without an operation")
+	}
+	dec := json.NewDecoder(bytes.NewReader(b[1:]))
 	dec.UseNumber()
 	if err := dec.Decode(&a); err != nil {
 		return a, fmt.Errorf("read stored plan: %w", err)

@@ -48,6 +48,9 @@ func (r *recorder) run(stop context.CancelCauseFunc) (err error) {
 }
 
 func (r *recorder) commit(batch []*result) error {
+	if err := r.claim(batch); err != nil {
+		return err
+	}
 	err := r.Tenant.Update(func(tx *state.Tx) error {
 		for _, done := range batch {
 			if err := r.record(tx, done); err != nil {
@@ -70,6 +73,37 @@ func (r *recorder) commit(batch []*result) error {
 	return nil
 }
 
+// claim takes the accounts just made for this sync. One that an application gave out twice is
+// nobody's to change: the result becomes a failure.
+func (r *recorder) claim(batch []*result) error {
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		claims := map[string]state.Owner{}
+		for _, done := range batch {
+			if done.link != nil && done.link.Kind == kind && done.link.LastOp == string(Create) {
+				claims[done.link.TargetID] = r.owner(kind, done.link.Source)
+			}
+		}
+		if len(claims) == 0 {
+			continue
+		}
+		present, err := r.Store.ClaimAll(r.Sync.TargetName, claims)
+		if err != nil {
+			return err
+		}
+		for _, done := range batch {
+			if done.link == nil || done.link.Kind != kind || done.link.LastOp != string(Create) {
+				continue
+			}
+			if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {
+				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
+					Message: fmt.Sprintf("the target answered with account %s, which belongs to sync %s of tenant %s", done.link.TargetID, owner.Sync, owner.Tenant)}
+				done.link = nil
+			}
+		}
+	}
+	return nil
+}
+
 // record writes one result: the link, what is no longer pending, what is to be retried.
 func (r *recorder) record(tx *state.Tx, done *result) error {
 	a := done.action
@@ -78,7 +112,8 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		r.note("%s", note)
 	}
 	var failed *target.Error
-	if a.Op == Create && !(errors.As(done.err, &failed) && failed.Unsure) {
+	unsure := done.partly || errors.As(done.err, &failed) && failed.Unsure
+	if (a.Op == Create || a.Op == Adopt) && !unsure {
 		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
@@ -116,8 +151,10 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if err := tx.DeletePending(r.Sync.Name, key); err != nil {
-		return err
+	if !tx.Space(r.Sync.Name, keptSpace).Has(pendingBytes(key)) {
+		if err := tx.DeletePending(r.Sync.Name, key); err != nil {
+			return err
+		}
 	}
 	if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
 		return err

@@ -4,19 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/state"
 	"entrasync/target"
 )
 
-// intend writes down which accounts are about to be made, before any call: one whose answer is
-// lost in a crash is looked for by the next cycle and known as ours.
+// intend writes down which accounts are about to be made or taken over, before any call: one
+// whose answer is lost in a crash is looked for by the next cycle and known as ours.
 func (c *cycle) intend(actions []storedAction) error {
 	var intents []state.Intent
 	for i := range actions {
 		a := &actions[i]
-		if a.Op != Create || a.Held != nil {
+		if a.Op != Create && a.Op != Adopt || a.Held != nil {
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
@@ -40,9 +41,9 @@ func (c *cycle) intend(actions []storedAction) error {
 	})
 }
 
-// recover looks for accounts that a cycle was making when it ended without knowing whether it
-// had. One that is found is linked as our own, whatever has become of its person since; without
-// this a person who left in between would keep an account nobody knows of.
+// recover looks for accounts that a cycle was making or taking over when it ended without
+// knowing whether it had. One that is found is linked as our own, whatever has become of its
+// person since; without this a person who left in between would keep an account nobody knows of.
 func (c *cycle) recover(ctx context.Context) error {
 	if c.opts.NoRefresh {
 		return nil
@@ -59,6 +60,10 @@ func (c *cycle) recover(ctx context.Context) error {
 	}
 	for _, intent := range open {
 		found, err := c.findIntended(ctx, intent)
+		if code := target.CodeOf(err); err != nil && ctx.Err() == nil && code != target.Unavailable && !code.Stops() {
+			c.note("could not look whether an account was made for %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
+			continue // one record never stops the rest
+		}
 		if err != nil {
 			return fmt.Errorf("look whether the last cycle made an account for %s %s: %w", intent.Kind, intent.Source, err)
 		}
@@ -88,11 +93,25 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 		if err != nil {
 			return nil, err
 		}
-		if !owned || owner == c.owner(intent.Kind, intent.Source) {
+		if owned && owner != c.owner(intent.Kind, intent.Source) || contradicts(&found[0], intent) {
+			continue
+		}
+		if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {
 			return &found[0], nil
 		}
 	}
 	return nil, nil
+}
+
+// contradicts tells whether a resource carries the externalId of somebody else.
+func contradicts(r *target.Resource, intent state.Intent) bool {
+	theirs, _ := r.Attributes["externalId"].(string)
+	for _, key := range intent.Keys {
+		if strings.EqualFold(key.Attribute, "externalId") && theirs != "" && theirs != key.Value {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error {

@@ -59,7 +59,7 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 			return nil
 		}
 		c.counts.count(Update, 1)
-		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encode(&a))
+		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encodeAction(&a))
 	})
 }
 

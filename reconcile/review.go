@@ -57,6 +57,7 @@ type census struct {
 	linked, removals, updates, creations int
 	seats                                int                  // how many more accounts are active afterwards
 	groupMembers                         map[graphsync.ID]int // removed per group
+	approvals                            int                  // answers that wait to be used
 	recent                               int                  // removals of the last 24 hours
 	nobody                               string               // why an empty read is suspected, "" when not
 	administrators                       int
@@ -78,9 +79,17 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 		case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:
 			f.nobody = "the application has no assignments"
 		}
-		for _, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
+		f.approvals = tx.Space(c.Sync.Name, approvedSpace).Count()
+		for key, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if opOf(raw) == Create { // most of a first plan: counting them needs no reading
+				f.creations++
+				if key[0] == byte(userPhase) {
+					f.seats++
+				}
+				continue
 			}
 			a, err := decodeAction(raw)
 			if err != nil {
@@ -95,8 +104,6 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				f.removals++
 			case a.Op == Update:
 				f.updates++
-			case a.Op == Create:
-				f.creations++
 			case a.Op == Members && len(a.Remove) > 0:
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
@@ -139,13 +146,17 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 	approved := r.tx.Space(r.Sync.Name, approvedSpace)
 	var keys [][]byte
 	var actions []storedAction
+	n := 0
 	for key, raw := range plan.All(after) {
-		a, err := decodeAction(raw)
-		if err != nil {
-			return nil, false, err
+		if n++; r.concerns(opOf(raw)) {
+			a, err := decodeAction(raw)
+			if err != nil {
+				return nil, false, err
+			}
+			keys, actions = append(keys, slices.Clone(key)), append(actions, a)
 		}
-		keys, actions = append(keys, slices.Clone(key)), append(actions, a)
-		if len(keys) == draftChunk {
+		if n == draftChunk {
+			last = slices.Clone(key)
 			break
 		}
 	}
@@ -178,18 +189,29 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			if a.Op != Create && a.Op != Adopt && a.Op != Members {
 				r.heldLinked++
 			}
-			if err := held.Put(keys[i], encode(a)); err != nil {
+			if err := held.Put(keys[i], encodeAction(a)); err != nil {
 				return nil, false, err
 			}
 		}
-		if err := plan.Put(keys[i], encode(a)); err != nil {
+		if err := plan.Put(keys[i], encodeAction(a)); err != nil {
 			return nil, false, err
 		}
 	}
-	if len(keys) < draftChunk {
-		return nil, false, nil
+	return last, last != nil, nil
+}
+
+// concerns reports whether any guard could hold an operation in this plan: the others need not
+// be read.
+func (r *reviewer) concerns(op Op) bool {
+	switch {
+	case r.facts.approvals > 0:
+		return true
+	case op == Create:
+		return exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
+	case op == Reactivate:
+		return false
 	}
-	return keys[len(keys)-1], true, nil
+	return true
 }
 
 // judge names the guard that holds an action, and the cause it is grouped under.

@@ -24,7 +24,7 @@ func (c *cycle) settle(ctx context.Context) error {
 	if err := c.settleRetries(ctx); err != nil {
 		return err
 	}
-	if err := c.settleHeld(ctx); err != nil {
+	if err := c.settlePending(ctx); err != nil {
 		return err
 	}
 	c.judgeFailures()
@@ -42,7 +42,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -155,55 +155,69 @@ func skippedKey(k state.PendingKey) []byte {
 	return actionKey{phase: phaseOf(k.Kind), id: k.ID}.bytes()
 }
 
-// settleHeld empties the pending set but for what is held: that is planned again in each cycle
-// until it is approved or its cause goes away.
-func (c *cycle) settleHeld(ctx context.Context) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := 0
-		err := c.Tenant.Update(func(tx *state.Tx) error {
-			var keys []state.PendingKey
-			for key := range tx.Pending(c.Sync.Name, state.PendingKey{}) {
-				if keys = append(keys, key); len(keys) == draftChunk {
-					break
-				}
-			}
-			for _, key := range keys {
-				if err := tx.DeletePending(c.Sync.Name, key); err != nil {
-					return err
-				}
-			}
-			n = len(keys)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if n < draftChunk {
-			break
-		}
-	}
-	return c.chunks(ctx, heldSpace, func(tx *state.Tx, key, raw []byte) error {
+// settlePending empties the pending set but for what is held, which is planned again in each
+// cycle until it is approved or its cause goes away, and for what is due later. Those are marked
+// first: wherever this is interrupted, nothing is forgotten.
+func (c *cycle) settlePending(ctx context.Context) error {
+	err := c.chunks(ctx, heldSpace, func(tx *state.Tx, key, raw []byte) error {
 		k, err := parseActionKey(key)
 		if err != nil {
 			return err
 		}
 		if k.phase != memberPhase {
-			return tx.AddPending(c.Sync.Name, k.pendingKey())
+			return c.keepPending(tx, k.pendingKey())
 		}
 		a, err := decodeAction(raw)
 		if err != nil {
 			return err
 		}
 		for _, member := range append(slices.Clone(a.Add), a.Remove...) {
-			if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: k.id, Member: member}); err != nil {
+			if err := c.keepPending(tx, state.Membership(k.id, member)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	var after state.PendingKey
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var keys []state.PendingKey
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			keys = nil
+			for key := range tx.Pending(c.Sync.Name, after) {
+				if keys = append(keys, key); len(keys) == draftChunk {
+					break
+				}
+			}
+			kept := tx.Space(c.Sync.Name, keptSpace)
+			for _, key := range keys {
+				if kept.Has(pendingBytes(key)) {
+					continue
+				}
+				if err := tx.DeletePending(c.Sync.Name, key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || len(keys) < draftChunk {
+			return err
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
+// keepPending lets a key be looked at again in the next cycle.
+func (c *cycle) keepPending(tx *state.Tx, key state.PendingKey) error {
+	if err := tx.Space(c.Sync.Name, keptSpace).Put(pendingBytes(key), nil); err != nil {
+		return err
+	}
+	return tx.AddPending(c.Sync.Name, key)
 }
 
 // store keeps the report as a run and the sync's times.

@@ -92,6 +92,32 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	return present, nil
 }
 
+// ClaimAll claims several accounts for their owners in one commit and returns who owns each.
+func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
+	present = make(map[string]Owner, len(claims))
+	err = s.registry.batch(func(tx *Tx) error {
+		for id, owner := range claims {
+			key := ownerKey(target, owner.Kind, id)
+			if rec := tx.get(key, bucketOwners); rec != nil {
+				present[id] = decodeOwner(rec)
+				continue
+			}
+			if owner.Kind == 0 || id == "" {
+				return fmt.Errorf("it needs an id and a kind")
+			}
+			present[id] = owner
+			if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim %d accounts of target %s: %w", len(claims), target, err)
+	}
+	return present, nil
+}
+
 // OwnerOf returns who owns an account of a target.
 func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
 	err = s.registry.view(func(tx *Tx) error {
