@@ -25,6 +25,14 @@ type app struct {
 	err io.Writer
 	env func(string) (string, bool)
 
+	// What the command's line names is read and written here: for a command that the service
+	// runs, at its client.
+	readFile  func(name string) ([]byte, error)
+	writeFile func(name string, data []byte) error
+
+	client *client                 // hands the command to a service, nil inside of one
+	borrow func() (*worker, error) // inside a service: its worker
+
 	configFile string
 	json       bool
 	logFormat  string
@@ -33,6 +41,10 @@ type app struct {
 
 // main runs one command line and returns its exit code.
 func (a *app) main(ctx context.Context, args []string) int {
+	if a.borrow == nil {
+		a.client = newClient(ctx, a, args)
+		a.readFile, a.writeFile = os.ReadFile, func(name string, data []byte) error { return os.WriteFile(name, data, 0o600) }
+	}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.in)
@@ -63,7 +75,10 @@ New here? Run "entrasync demo": it needs nothing.
 	flags.BoolVar(&a.json, "json", false, "print JSON")
 	flags.StringVar(&a.logFormat, "log-format", "text", "log format on standard error: text or json")
 	flags.StringVar(&a.logLevel, "log-level", "", "log level: debug, info, warn or error (default warn; info for run)")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.begin(cmd); err != nil {
+			return err
+		}
 		if a.logFormat != "text" && a.logFormat != "json" {
 			return fmt.Errorf("--log-format is %q, want text or json", a.logFormat)
 		}
@@ -80,9 +95,9 @@ New here? Run "entrasync demo": it needs nothing.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.planCommand(), a.syncCommand(), a.runCommand(),
-		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(),
+		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(), a.discoverCommand(),
 		a.holdsCommand(), a.approveCommand(), a.rejectCommand(),
-		a.emulateCommand(), a.versionCommand(),
+		a.evalCommand(), a.importSchemaCommand(), a.emulateCommand(), a.versionCommand(),
 	}
 }
 
@@ -170,6 +185,9 @@ func (a *app) logger(fallback slog.Level) *slog.Logger {
 
 // terminal reports whether a stream is a terminal a person looks at.
 func terminal(w io.Writer) bool {
+	if remote, ok := w.(interface{ Terminal() bool }); ok {
+		return remote.Terminal()
+	}
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

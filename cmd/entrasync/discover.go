@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/reconcile"
+	"entrasync/target"
+)
+
+func (a *app) discoverCommand() *cobra.Command {
+	asCSV := false
+	cmd := &cobra.Command{
+		Use:   "discover SYNC",
+		Short: "List the target's accounts: kept, would be adopted, without anybody in the directory",
+		Long: `Reads the directory and lists the target's accounts with who they belong to. Nothing is changed.
+With --csv it prints those that nobody in the directory has, in the form in which Entra's
+"Bulk create" takes users. The column of initial passwords is left for you to fill in.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.discover(cmd.Context(), args, asCSV) },
+	}
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print the accounts without anybody as CSV for Entra's bulk import")
+	return cmd
+}
+
+func (a *app) discover(ctx context.Context, names []string, asCSV bool) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	syncs, err := w.selected(names)
+	if err != nil {
+		return err
+	}
+	visit, done := a.printAccount, func() error { return nil }
+	if asCSV {
+		visit, done = a.bulkImport()
+	}
+	for _, s := range syncs {
+		if err := a.discoverOne(ctx, w, s, visit); err != nil {
+			return err
+		}
+	}
+	return done()
+}
+
+func (a *app) discoverOne(ctx context.Context, w *worker, s *plannedSync, visit func(reconcile.Account) error) error {
+	progress, done := a.progress(s.Name)
+	defer done()
+	syncer, release, err := w.syncer(ctx, s, progress)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return syncer.Discover(ctx, visit)
+}
+
+// printAccount prints one account: a line of JSON, or of text.
+func (a *app) printAccount(account reconcile.Account) error {
+	if a.json {
+		return a.printJSON(account)
+	}
+	_, err := fmt.Fprintf(a.out, "%-10s %s  %s\n", account.State, printable(account.Key), a.paint("2", "("+printable(account.TargetID+": "+account.Why)+")"))
+	return err
+}
+
+// The columns of Entra's template for bulk creation, and where an account has them. The first
+// line of the file is the template's version.
+const bulkVersion = "version:v1.0"
+
+var bulkColumns = []struct{ title, path string }{
+	{"Name [displayName] Required", "displayName"},
+	{"User name [userPrincipalName] Required", "userName"},
+	{"Initial password [passwordProfile] Required", ""},
+	{"Block sign in (Yes/No) [accountEnabled] Required", "active"},
+	{"First name [givenName]", "name.givenName"},
+	{"Last name [surname]", "name.familyName"},
+	{"Job title [jobTitle]", "title"},
+	{"Department [department]", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"},
+	{"Usage location [usageLocation]", ""},
+	{"Street address [streetAddress]", `addresses[type eq "work"].streetAddress`},
+	{"State or province [state]", `addresses[type eq "work"].region`},
+	{"Country or region [country]", `addresses[type eq "work"].country`},
+	{"Office [physicalDeliveryOfficeName]", ""},
+	{"City [city]", `addresses[type eq "work"].locality`},
+	{"ZIP or postal code [postalCode]", `addresses[type eq "work"].postalCode`},
+	{"Office phone [telephoneNumber]", `phoneNumbers[type eq "work"].value`},
+	{"Mobile phone [mobile]", `phoneNumbers[type eq "mobile"].value`},
+}
+
+// bulkImport writes the accounts that nobody in the directory has. Those of people who are in
+// the directory and not in scope are left out: they need an assignment, not a second user.
+func (a *app) bulkImport() (visit func(reconcile.Account) error, done func() error) {
+	titles := make([]string, len(bulkColumns))
+	for i, column := range bulkColumns {
+		titles[i] = column.title
+	}
+	fmt.Fprintln(a.out, bulkVersion)
+	out := csv.NewWriter(a.out)
+	_ = out.Write(titles) // the writer keeps its first error
+	visit = func(account reconcile.Account) error {
+		if account.State != reconcile.NoSource || account.SourceID != nil {
+			return nil
+		}
+		row := make([]string, len(bulkColumns))
+		for i, column := range bulkColumns {
+			row[i] = bulkValue(column.path, &account)
+		}
+		return out.Write(row)
+	}
+	return visit, func() error {
+		out.Flush()
+		return out.Error()
+	}
+}
+
+func bulkValue(text string, account *reconcile.Account) string {
+	if text == "" {
+		return ""
+	}
+	path, err := target.ParsePath(text)
+	if err != nil {
+		return ""
+	}
+	value := ""
+	if v := account.Resource.Value(path); v != nil {
+		value = strings.TrimSpace(printable(fmt.Sprint(v)))
+	}
+	switch {
+	case text == "active":
+		return map[bool]string{true: "Yes", false: "No"}[strings.EqualFold(value, "false")]
+	case text == "displayName" && value == "":
+		return account.Key
+	}
+	return value
+}
