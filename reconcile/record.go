@@ -137,6 +137,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		return r.line(tx, line)
 	}
+	r.done.count(a.Op, 1)
 	if a.Op == Members {
 		if err := r.recordMembers(tx, done); err != nil {
 			return err

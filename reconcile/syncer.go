@@ -86,7 +86,8 @@ type cycle struct {
 	info   state.SyncInfo
 	all    bool // everybody is evaluated, not only the pending
 	report Report
-	counts Summary
+	counts Summary // planned
+	done   Summary // applied
 
 	known      bool // info has been read
 	probing    bool // in quarantine: a few actions first
@@ -208,6 +209,11 @@ func (c *cycle) tally() {
 	c.report.Cycle = c.kind
 	c.counts.Unchanged = c.unchanged()
 	c.report.Summary = c.counts
+	if c.opts.Apply { // what was done, of what was planned
+		s := &c.report.Summary
+		s.Create, s.Adopt, s.Update, s.Deactivate = c.done.Create, c.done.Adopt, c.done.Update, c.done.Deactivate
+		s.Reactivate, s.Delete, s.Members = c.done.Reactivate, c.done.Delete, c.done.Members
+	}
 	c.report.Graph.Requests = g.Requests - c.graph0.Requests
 	c.report.Graph.Throttled = g.Throttled - c.graph0.Throttled
 	c.report.Target = TargetTraffic{Requests: t.Requests - c.target0.Requests, Throttled: t.Throttled - c.target0.Throttled}
