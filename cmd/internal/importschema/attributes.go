@@ -110,11 +110,11 @@ func (c *converter) attribute(p *part, m attributeMapping) (a attribute, ok bool
 		a.spec.Multi = true
 		tell(Advice, "its expression gives a list, so multi is set")
 	}
-	m2, faults := mapping.New(p.kind, []mapping.Spec{a.spec})
+	compiled, faults := mapping.New(p.kind, []mapping.Spec{a.spec})
 	if len(faults) > 0 {
 		return leave("%s: %s", a.spec.Expr, faults[0].Message)
 	}
-	for _, warning := range m2.Warnings() {
+	for _, warning := range compiled.Warnings() {
 		tell(Advice, "%s", warning.Message)
 	}
 	advise(a.spec.Expr, tell)

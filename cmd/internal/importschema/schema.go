@@ -129,10 +129,9 @@ type wrapped struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`
-	Value         json.RawMessage `json:"value"`
-	TemplateID    string          `json:"templateId"`
-	AppRoles      json.RawMessage `json:"appRoles"`
-	Configuration json.RawMessage `json:"syncs"`
+	Value      json.RawMessage `json:"value"`
+	TemplateID string          `json:"templateId"`
+	AppRoles   json.RawMessage `json:"appRoles"`
 }
 
 const whereToFind = "save it in the portal under Provisioning, Mappings, Show advanced options, \"Review your schema here\", or from Graph: GET /servicePrincipals/{id}/synchronization/jobs/{jobId}/schema"
