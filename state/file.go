@@ -80,6 +80,8 @@ type file struct {
 	broken atomic.Pointer[DamagedError]
 	names  atomic.Pointer[names]
 
+	commits *atomic.Uint64 // counts them; nil: nobody asks
+
 	queueMu sync.Mutex // protects queue
 	queue   []*batched
 	commit  sync.Mutex // held by the caller that commits for those in the queue
@@ -231,6 +233,9 @@ func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
 			return err
 		})
 	})
+	if write && err == nil && f.commits != nil {
+		f.commits.Add(1)
+	}
 	if damaged := (*DamagedError)(nil); err == nil || own || errors.As(err, &damaged) {
 		return err
 	}

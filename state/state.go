@@ -29,6 +29,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"entrasync/graphsync"
@@ -43,6 +44,7 @@ type Store struct {
 
 	mu      sync.Mutex // protects all fields below
 	tenants map[graphsync.ID]*opened
+	commits map[graphsync.ID]*atomic.Uint64 // of tenants, open or not
 	closed  bool
 }
 
@@ -78,7 +80,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Store{dir: dir, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}}, nil
+	return &Store{dir: dir, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}, nil
 }
 
 // Close gives the directory free, after the transactions that are under way. Tenants still
@@ -115,11 +117,27 @@ func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.commits = s.counter(id)
 		o = &opened{file: f}
 		s.tenants[id] = o
 	}
 	o.uses++
 	return &Tenant{store: s, id: id, file: o.file}, nil
+}
+
+// Commits counts what this process has written to a tenant's state. While it stays the same
+// nothing has changed: the directory is this process's own. It opens no file.
+func (s *Store) Commits(id graphsync.ID) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counter(id).Load()
+}
+
+func (s *Store) counter(id graphsync.ID) *atomic.Uint64 {
+	if s.commits[id] == nil {
+		s.commits[id] = new(atomic.Uint64)
+	}
+	return s.commits[id]
 }
 
 // RemoveTenant forgets a tenant: its file, and its claims on accounts. One that is open is an
@@ -130,6 +148,7 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	if s.tenants[id] != nil {
 		return fmt.Errorf("remove state of tenant %s: a cycle is using it; pause the tenant and try again", id)
 	}
+	s.counter(id).Add(1)
 	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove state of tenant %s: %w", id, explain(err))
 	}
