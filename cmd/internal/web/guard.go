@@ -1,0 +1,130 @@
+package web
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// A Credential is what requests must bring. Without a Username it is a bearer token.
+type Credential struct {
+	Username string
+	Secret   func() (string, error) // read for each request, so that a changed file counts at once
+}
+
+// headers are those of every answer. Pages need no script, no frame and nothing from elsewhere.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// guard lets in who brings the credential. Where none is needed a page of somebody else's must
+// not read this one through a name that it points here (DNS rebinding), so that the request has
+// to name this machine.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.access == nil {
+			if !namesThisMachine(r.Host) {
+				http.Error(w, "This page answers on this machine only, as localhost or 127.0.0.1. To reach it under another name, configure http.basic or http.token.", http.StatusMisdirectedRequest)
+				return
+			}
+			next.ServeHTTP(w, r)
+			return
+		}
+		ok, err := s.access.admits(r)
+		switch {
+		case err != nil:
+			s.Log.Error("the credential of the status page cannot be read", "error", err)
+			http.Error(w, "The credential of this page cannot be read; the log says why.", http.StatusServiceUnavailable)
+		case !ok && s.access.Username == "":
+			w.Header().Set("WWW-Authenticate", `Bearer realm="entrasync"`)
+			http.Error(w, "This page wants the bearer token of http.token. Browsers have no place for one: configure http.basic for them.", http.StatusUnauthorized)
+		case !ok:
+			w.Header().Set("WWW-Authenticate", `Basic realm="entrasync", charset="UTF-8"`)
+			http.Error(w, "This page wants the user name and password of http.basic.", http.StatusUnauthorized)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (c *Credential) admits(r *http.Request) (bool, error) {
+	want, err := c.Secret()
+	if err != nil || want == "" {
+		return false, err
+	}
+	if c.Username == "" {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		return strings.EqualFold(scheme, "Bearer") && same(token, want), nil
+	}
+	name, password, ok := r.BasicAuth()
+	// Both are compared, whatever the first one gives.
+	nameOK, passwordOK := same(name, c.Username), same(password, want)
+	return ok && nameOK && passwordOK, nil
+}
+
+// same compares in a time that tells nothing, not even the length.
+func same(a, b string) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+func namesThisMachine(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.IsLoopback()
+}
+
+// forms make tokens for forms: a cookie that other sites' requests do not carry, and in the
+// form what only this process makes of it.
+type forms struct{ key []byte }
+
+const formCookie = "entrasync-form"
+
+func newForms() forms {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return forms{key}
+}
+
+// token returns the token of a browser, giving it a cookie when it has none.
+func (f forms) token(w http.ResponseWriter, r *http.Request) string {
+	cookie, err := r.Cookie(formCookie)
+	if err != nil || len(cookie.Value) != 26 {
+		cookie = &http.Cookie{Name: formCookie, Value: rand.Text(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil}
+		http.SetCookie(w, cookie)
+	}
+	return f.of(cookie.Value)
+}
+
+func (f forms) of(cookie string) string {
+	mac := hmac.New(sha256.New, f.key)
+	mac.Write([]byte(cookie))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// valid reports whether a posted form is one that this process gave to this browser.
+func (f forms) valid(r *http.Request) bool {
+	cookie, err := r.Cookie(formCookie)
+	return err == nil && hmac.Equal([]byte(f.of(cookie.Value)), []byte(r.PostFormValue("token")))
+}

@@ -1,0 +1,157 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// A holdsPage is everything that waits for an approval.
+type holdsPage struct {
+	page
+	Rows     []row
+	Answered string // what became of the last answer: approved, rejected; or empty
+	Count    int
+	Next     Sync // the sync that was answered
+}
+
+func (s *Server) holds(r *http.Request, p page) (string, any, error) {
+	data := holdsPage{page: p.titled("Holds", "/holds")}
+	for _, row := range s.rows(r.Context()) {
+		if len(row.Holds) > 0 {
+			data.Rows = append(data.Rows, row)
+		}
+	}
+	switch done := r.FormValue("answered"); done {
+	case "approved", "rejected":
+		if sync, err := s.find(r.Context(), r.FormValue("sync"), r.FormValue("tenant")); err == nil {
+			data.Answered, data.Next = done, sync.Sync
+		}
+	}
+	return "holds", data, nil
+}
+
+// A heldPage is one hold with every action in it.
+type heldPage struct {
+	page
+	Row     row
+	Hold    hold
+	Pager   pager
+	Actions []runLine
+	Moved   bool // an answer was refused, as the hold is no longer what was shown
+}
+
+// Path is where a hold's page is, and where its answer goes.
+func (h hold) Path(sync Sync) string { return pathOf("holds", sync.Name, sync.TenantName, h.ID) }
+
+// Complete reports whether the sample shows everybody.
+func (h hold) Complete() bool { return len(h.Sample) >= h.Count }
+
+func (s *Server) holdPage(r *http.Request, p page) (string, any, error) {
+	return s.showHold(r, p, false)
+}
+
+func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, error) {
+	row, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, hold := range row.Holds {
+		if hold.ID != r.PathValue("hold") {
+			continue
+		}
+		data := heldPage{page: p.titled("Hold "+hold.ID, "/holds"), Row: row, Hold: hold, Pager: pagerOf(r, hold.Count), Moved: moved}
+		data.Actions, err = s.heldActions(&row.Sync, hold.ID, data.Pager)
+		return "hold", data, err
+	}
+	return "", nil, errNotFound
+}
+
+// heldActions reads the part of a hold that is shown.
+func (s *Server) heldActions(sync *Sync, hold string, p pager) ([]runLine, error) {
+	tenant, err := s.Store.Tenant(sync.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer tenant.Close()
+	plan := (&reconcile.Syncer{Sync: sync.Sync, Tenant: tenant}).Plan(&reconcile.Report{})
+	var actions []runLine
+	n := 0
+	for held, err := range plan.Held() {
+		if err != nil {
+			return nil, err
+		}
+		if held.Hold != hold {
+			continue
+		}
+		if n++; n <= p.From() {
+			continue
+		}
+		if actions = append(actions, runLine{Action: held.Action}); len(actions) == pageSize {
+			break
+		}
+	}
+	return actions, nil
+}
+
+// answerHold approves or rejects a hold, exactly as it was shown.
+func (s *Server) answerHold(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
+		http.Error(w, "This form was not sent from this page, or the service has started anew since. Nothing was done: load the page again and repeat the answer.", http.StatusForbidden)
+		return
+	}
+	do, word := reconcile.Approve, "approved"
+	switch r.PostFormValue("answer") {
+	case "approve":
+	case "reject":
+		do, word = reconcile.Reject, "rejected"
+	default:
+		http.Error(w, "The answer to a hold is approve or reject. Nothing was done.", http.StatusBadRequest)
+		return
+	}
+	moved := false
+	s.page(func(r *http.Request, p page) (string, any, error) {
+		sync, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+		if err != nil {
+			return "", nil, err
+		}
+		n := 0
+		hold := r.PathValue("hold")
+		err = s.update(&sync.Sync, func(tx *state.Tx) error {
+			digests, err := reconcile.HeldDigests(tx, sync.Name)
+			if err != nil {
+				return err
+			}
+			if moved = digests[hold] != r.PostFormValue("digest"); moved {
+				return nil
+			}
+			n, err = do(tx, sync.Name, hold)
+			return err
+		})
+		switch {
+		case err != nil:
+			return "", nil, fmt.Errorf("answer hold %s of sync %s, tenant %s: %w", hold, sync.Name, sync.TenantName, err)
+		case moved:
+			return s.showHold(r, p, true)
+		}
+		by, _, _ := r.BasicAuth()
+		s.Log.Info("hold "+word, "sync", sync.Name, "tenant", sync.TenantName, "hold", hold, "actions", n, "by", by)
+		query := url.Values{"answered": {word}, "sync": {sync.Name}, "tenant": {sync.TenantName}}
+		w.Header().Set("Location", "/holds?"+query.Encode())
+		return "", nil, errSeeOther
+	})(w, r)
+}
+
+// update writes a tenant's state.
+func (s *Server) update(sync *Sync, write func(tx *state.Tx) error) error {
+	tenant, err := s.Store.Tenant(sync.Tenant)
+	if err != nil {
+		return err
+	}
+	defer tenant.Close()
+	return tenant.Update(write)
+}

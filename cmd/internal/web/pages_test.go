@@ -1,0 +1,93 @@
+package web_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Every page with something of everything on it.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	b := canned(t)
+	run := "20261122T091200.000Z"
+	for name, path := range map[string]string{
+		"overview":        "/",
+		"overview-failed": "/?state=failed&q=FABRI",
+		"overview-none":   "/?q=nothing",
+		"sync":            "/syncs/front/contoso",
+		"sync-waiting":    "/syncs/archive/tailspin",
+		"run":             "/syncs/front/contoso/runs/" + run,
+		"run-actions":     "/syncs/front/contoso/runs/" + run + "?show=actions",
+		"run-skipped":     "/syncs/front/contoso/runs/" + run + "?show=skipped",
+		"run-failed":      "/syncs/front/fabrikam/runs/20261122T090900.000Z",
+		"holds":           "/holds",
+		"holds-approved":  "/holds?answered=approved&sync=front&tenant=contoso",
+		"hold":            "/holds/front/contoso/h-1",
+		"people":          "/people",
+		"people-several":  "/people?q=contoso.example",
+		"people-one":      "/people?q=Ada",
+		"people-none":     "/people?q=nobody",
+		"tenants":         "/tenants",
+		"missing":         "/syncs/front/nobody",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := b.get(path)
+			want := 200
+			if name == "missing" {
+				want = 404
+			}
+			if w.Code != want {
+				t.Fatalf("GET %s: %d, want %d\n%s", path, w.Code, want, w.Body)
+			}
+			compare(t, name, stable(w.Body.String()))
+		})
+	}
+}
+
+func TestPagesOfNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for name, path := range map[string]string{"empty-overview": "/", "empty-holds": "/holds", "empty-tenants": "/tenants"} {
+		compare(t, name, stable(b.get(path).Body.String()))
+	}
+}
+
+// stable replaces the form's token, which differs in each process.
+func stable(html string) string {
+	const before = `name="token" value="`
+	for from := 0; ; {
+		at := strings.Index(html[from:], before)
+		if at < 0 {
+			return html
+		}
+		from += at + len(before)
+		html = html[:from] + "TOKEN" + html[from+64:]
+	}
+}
+
+func compare(t *testing.T, name, have string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".html")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v (write it with -update)", err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(have, "\n")); diff != "" {
+		t.Errorf("%s differs (-want +have); write it anew with -update:\n%s", file, diff)
+	}
+}

@@ -1,0 +1,230 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+//go:embed templates assets
+var files embed.FS
+
+// A page is what every page has.
+type page struct {
+	Title   string
+	Section string // the entry of the menu that is the present one
+	Now     time.Time
+	Version string
+	Waiting int    // holds that wait for an answer
+	Token   string // for forms
+}
+
+// Errors that are answers: no such page, and look at the Location instead.
+var (
+	errNotFound = errors.New("there is no such page")
+	errSeeOther = errors.New("see elsewhere")
+)
+
+// A maker makes the data of a page and names its template.
+type maker func(r *http.Request, p page) (name string, data any, err error)
+
+// page makes a handler of a maker. A page is written when it is complete, so that a failure
+// never leaves half of one.
+func (s *Server) page(make maker) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := s.newPage(w, r)
+		name, data, err := make(r, p)
+		status := http.StatusOK
+		switch {
+		case errors.Is(err, errSeeOther):
+			w.WriteHeader(http.StatusSeeOther)
+			return
+		case errors.Is(err, errNotFound):
+			status, name, data = http.StatusNotFound, "missing", missing{page: p.titled("Not found", "")}
+		case err != nil:
+			s.Log.Error("status page", "path", r.URL.Path, "error", err)
+			status, name, data = http.StatusInternalServerError, "missing", missing{page: p.titled("This page cannot be shown", ""), Message: err.Error()}
+		}
+		s.write(w, status, name, data)
+	}
+}
+
+// missing is a page that is not there, or not to be had.
+type missing struct {
+	page
+	Message string
+}
+
+func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
+	p := page{Now: s.Now().UTC(), Version: s.Version, Token: s.forms.token(w, r)}
+	for _, row := range s.rows(r.Context()) {
+		p.Waiting += len(row.Holds)
+	}
+	return p
+}
+
+func (p page) titled(title, section string) page {
+	p.Title, p.Section = title, section
+	return p
+}
+
+func (s *Server) write(w http.ResponseWriter, status int, name string, data any) {
+	var out bytes.Buffer
+	if err := s.pages[name].Execute(&out, data); err != nil {
+		s.Log.Error("render page", "page", name, "error", err)
+		http.Error(w, "This page cannot be shown; the log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(clean(out.Bytes()))
+}
+
+// parsePages returns the templates by name, each with the frame around it.
+func parsePages() map[string]*template.Template {
+	frame := template.Must(template.New("frame.html").Funcs(template.FuncMap{
+		"text": shorten, "number": thousands, "plural": plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass,
+	}).ParseFS(files, "templates/frame.html", "templates/parts.html"))
+	all := map[string]*template.Template{}
+	for _, name := range []string{"overview", "sync", "run", "holds", "hold", "people", "tenants", "missing"} {
+		all[name] = template.Must(template.Must(frame.Clone()).ParseFS(files, "templates/"+name+".html"))
+	}
+	return all
+}
+
+// asset serves the style sheet and the icon.
+func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	text, err := files.ReadFile(path.Join("assets", name))
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)])
+	w.Header().Set("Cache-Control", "max-age=300")
+	w.Write(text)
+}
+
+// When shows a time and how far away it is.
+func (p page) When(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	t = t.UTC()
+	form := "2006-01-02 15:04:05"
+	if t.Format(time.DateOnly) == p.Now.Format(time.DateOnly) {
+		form = "15:04:05"
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time> <span class="far">%s</span>`, t.Format(time.RFC3339), t.Format(form), away(t.Sub(p.Now))))
+}
+
+// At shows a time alone.
+func (p page) At(t time.Time) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.UTC().Format(time.RFC3339), t.UTC().Format("2006-01-02 15:04:05")))
+}
+
+// For says how long something has been going on.
+func (p page) For(since time.Time) string { return span(max(0, p.Now.Sub(since))) }
+
+func away(d time.Duration) string {
+	ago := d < 0
+	d = d.Abs()
+	switch {
+	case d < time.Second:
+		return "now"
+	case ago:
+		return span(d) + " ago"
+	}
+	return "in " + span(d)
+}
+
+// span is a duration in its largest unit.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return plural(int(d/time.Second), "second", "seconds")
+	case d < time.Hour:
+		return plural(int(d/time.Minute), "minute", "minutes")
+	case d < 48*time.Hour:
+		return plural(int(d/time.Hour), "hour", "hours")
+	}
+	return plural(int(d/(24*time.Hour)), "day", "days")
+}
+
+func took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
+// thousands writes a number in groups of three.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
+		text = text[:at] + "\u202f" + text[at:]
+	}
+	return text
+}
+
+// textLimit is how much is shown of a text that came from elsewhere.
+const textLimit = 400
+
+// shorten cuts what came from a directory or an application.
+func shorten(v any) string {
+	text := fmt.Sprint(v)
+	if len(text) <= textLimit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:textLimit], "") + "…"
+}
+
+// shown writes a value of an attribute.
+func shown(v any) string {
+	if v == nil {
+		return "(none)"
+	}
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return shorten(v)
+	}
+	return shorten(strings.TrimSuffix(text.String(), "\n"))
+}
+
+// clean replaces what could steer a reader's eye or editor: control characters and those that
+// turn the direction of writing. Done on the finished page, it holds for whatever a template
+// shows.
+func clean(html []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
+			return utf8.RuneError
+		}
+		return r
+	}, html)
+}

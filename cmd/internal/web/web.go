@@ -1,0 +1,108 @@
+// Package web is what people, probes and Prometheus look at while the service runs: the status
+// page, the answers to holds, health and metrics.
+//
+// It shows the state and nothing else: it never calls Graph or a target, and the one thing it
+// writes is the answer to a hold. How the service is doing, which the state does not know, comes
+// in through a [Service].
+//
+// It promises that a page costs no more than it shows: what the overview needs of a sync is read
+// once after its tenant's state has changed, lists are cut into pages, and nobody who reads slowly keeps a
+// transaction open. Whatever a directory or an application sent appears as text. No page needs
+// a script, and nothing is loaded from elsewhere.
+package web
+
+import (
+	"html/template"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// A Service is the running service as far as pages tell of it. All functions may be called
+// concurrently.
+type Service struct {
+	Store   *state.Store
+	Syncs   func() []Sync            // as configured and scheduled now
+	Beat    func() time.Time         // when the scheduler last showed that it is alive
+	Advice  func(code string) string // what to do about a code, "" when there is nothing to say; may be nil
+	Metrics http.Handler             // what /metrics answers; may be nil
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// A Sync is one sync of one tenant as the service has it now.
+type Sync struct {
+	*reconcile.Sync
+	TenantName string
+	Paused     bool      // no cycle is planned for it
+	Next       time.Time // the next planned cycle; zero for none
+	Since      time.Time // start of the cycle going on; zero when there is none
+	Attempted  bool      // a cycle has ended, or could not begin, since the service started
+	Problem    *Problem  // why the last cycle could not begin; nil when it could
+}
+
+// A Problem is why a cycle could not begin, and so left no run in the state.
+type Problem struct {
+	At            time.Time
+	Message, Hint string
+}
+
+// A Server answers requests. Its methods may be called concurrently.
+type Server struct {
+	Service
+	access *Credential
+	forms  forms
+	cross  *http.CrossOriginProtection
+	pages  map[string]*template.Template
+
+	mu        sync.Mutex // protects all fields below
+	standings map[syncKey]*standing
+}
+
+type syncKey struct {
+	sync   string
+	tenant graphsync.ID
+}
+
+// New returns a server. Without a credential it answers only requests that name this machine,
+// see [Listen].
+func New(service Service, access *Credential) *Server {
+	if service.Advice == nil {
+		service.Advice = func(string) string { return "" }
+	}
+	return &Server{
+		Service: service, access: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
+		standings: map[syncKey]*standing{},
+	}
+}
+
+// Handler returns the pages, /healthz, /readyz and /metrics.
+func (s *Server) Handler() http.Handler {
+	pages := http.NewServeMux()
+	pages.HandleFunc("GET /{$}", s.page(s.overview))
+	pages.HandleFunc("GET /syncs/{sync}/{tenant}", s.page(s.syncPage))
+	pages.HandleFunc("GET /syncs/{sync}/{tenant}/runs/{run}", s.page(s.runPage))
+	pages.HandleFunc("GET /holds", s.page(s.holds))
+	pages.HandleFunc("GET /holds/{sync}/{tenant}/{hold}", s.page(s.holdPage))
+	pages.HandleFunc("POST /holds/{sync}/{tenant}/{hold}", s.answerHold)
+	pages.HandleFunc("GET /people", s.page(s.people))
+	pages.HandleFunc("GET /tenants", s.page(s.tenants))
+	pages.HandleFunc("GET /assets/{file}", s.asset)
+	if s.Metrics != nil {
+		pages.Handle("GET /metrics", s.Metrics)
+	}
+	pages.HandleFunc("/", s.page(func(*http.Request, page) (string, any, error) { return "", nil, errNotFound }))
+
+	// Probes bring no credential and name any host; their answers name nobody.
+	outer := http.NewServeMux()
+	outer.HandleFunc("GET /healthz", s.healthz)
+	outer.HandleFunc("GET /readyz", s.readyz)
+	outer.Handle("/", s.guard(pages))
+	return headers(outer)
+}
