@@ -34,10 +34,19 @@ type worker struct {
 
 	graph http.RoundTripper // reaches Graph in tests and demos; nil for the network
 
-	mu      sync.Mutex
+	tenants *openTenants
+	shared  bool // the service closes it, not the command that works with it
+
+	mu      sync.Mutex                  // protects what follows
 	sources map[string]graphsync.Source // by tenant name
 	targets map[string]target.Adapter   // by target name
-	tenants map[graphsync.ID]*tenantState
+}
+
+// openTenants are the tenants whose state is open, one turn for each over all workers of a
+// process.
+type openTenants struct {
+	mu   sync.Mutex // protects byID
+	byID map[graphsync.ID]*tenantState
 }
 
 // tenantState is a tenant's open state. Runs of one tenant's syncs take turns: they share a
@@ -99,13 +108,22 @@ func targetOptions(t configs.Target) (all.Options, configs.Faults) {
 	return options, faults
 }
 
-// open loads the configuration and opens the state.
+// open loads the configuration and opens the state. While a service owns the state, that runs
+// this command instead, and the error is how it ended.
 func (a *app) open() (*worker, error) {
+	if a.borrow != nil {
+		return a.borrow()
+	}
 	cfg, syncs, err := a.loadConfig()
 	if err != nil {
-		return nil, err
+		return nil, a.handOverUnread(err)
 	}
-	return a.openWith(cfg, syncs, a.logger(slog.LevelWarn))
+	w, err := a.openWith(cfg, syncs, a.logger(slog.LevelWarn))
+	var held *state.InUseError
+	if errors.As(err, &held) {
+		return nil, a.handOver(held)
+	}
+	return w, err
 }
 
 func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logger) (*worker, error) {
@@ -120,16 +138,20 @@ func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logg
 func newWorker(cfg *configs.Config, syncs []*plannedSync, store *state.Store, log *slog.Logger) *worker {
 	return &worker{
 		cfg: cfg, log: log, store: store, syncs: syncs,
-		sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{}, tenants: map[graphsync.ID]*tenantState{},
+		sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{},
+		tenants: &openTenants{byID: map[graphsync.ID]*tenantState{}},
 	}
 }
 
 // Close releases the state.
 func (w *worker) Close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if w.shared {
+		return nil
+	}
+	w.tenants.mu.Lock()
+	defer w.tenants.mu.Unlock()
 	var errs []error
-	for _, tenant := range w.tenants {
+	for _, tenant := range w.tenants.byID {
 		errs = append(errs, tenant.Close())
 	}
 	return errors.Join(append(errs, w.store.Close())...)
@@ -245,18 +267,18 @@ func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
 
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.
 func (w *worker) tenant(ctx context.Context, id graphsync.ID) (t *state.Tenant, release func(), err error) {
-	w.mu.Lock()
-	held := w.tenants[id]
+	w.tenants.mu.Lock()
+	held := w.tenants.byID[id]
 	if held == nil {
 		opened, err := w.store.Tenant(id)
 		if err != nil {
-			w.mu.Unlock()
+			w.tenants.mu.Unlock()
 			return nil, nil, err
 		}
 		held = &tenantState{Tenant: opened, turn: make(chan struct{}, 1)}
-		w.tenants[id] = held
+		w.tenants.byID[id] = held
 	}
-	w.mu.Unlock()
+	w.tenants.mu.Unlock()
 	select {
 	case held.turn <- struct{}{}:
 		return held.Tenant, func() { <-held.turn }, nil

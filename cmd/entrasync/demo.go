@@ -103,9 +103,7 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 		return nil
 	}
 	fmt.Fprintf(a.out, "\nServing: a cycle every minute against %s; accounts are in %s. Ctrl-C ends it.\n", running.URL, file)
-	s := &service{app: a, log: a.logger(slog.LevelInfo), store: w.store}
-	s.worker.Store(w)
-	return s.run(ctx)
+	return a.serve(ctx, w, a.logger(slog.LevelInfo))
 }
 
 type demonstration struct {

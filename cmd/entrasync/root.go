@@ -193,7 +193,9 @@ func terminal(w io.Writer) bool {
 }
 
 // colour reports whether output may be coloured (https://no-color.org).
-func (a *app) colour() bool {
+func (a *app) colour() bool { return terminal(a.out) && a.mayColour() }
+
+func (a *app) mayColour() bool {
 	no, set := a.env("NO_COLOR")
-	return terminal(a.out) && !(set && no != "")
+	return !set || no == ""
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,8 +48,16 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	s := &service{app: a, log: log, store: w.store}
+	return a.serve(ctx, w, log)
+}
+
+// serve runs a worker as a service. The caller closes it afterwards.
+func (a *app) serve(ctx context.Context, w *worker, log *slog.Logger) error {
+	w.shared = true
+	defer func() { w.shared = false }()
+	s := &service{app: a, log: log, store: w.store, tenants: w.tenants}
 	s.worker.Store(w)
+	s.loaded.Store(a.fingerprint())
 	return s.run(ctx)
 }
 
@@ -58,7 +67,9 @@ type service struct {
 	*app
 	log       *slog.Logger
 	store     *state.Store
+	tenants   *openTenants
 	worker    atomic.Pointer[worker]
+	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
 	scheduler *scheduler.Scheduler
 }
 
@@ -89,6 +100,13 @@ func (s *service) run(ctx context.Context) error {
 			}
 		}
 	}()
+	var commands sync.WaitGroup
+	defer commands.Wait() // they work with the state
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := s.admit(ctx, &commands); err != nil {
+		return err
+	}
 	s.notify(daemon.SdNotifyReady)
 	s.log.Info("running", "syncs", len(s.worker.Load().syncs), "schedule", s.worker.Load().cfg.Schedule, "state", stateDir(s.worker.Load().cfg))
 	err = s.scheduler.Run(ctx)
@@ -108,6 +126,7 @@ func (s *service) notify(what string) {
 func (s *service) reload() {
 	s.notify(daemon.SdNotifyReloading)
 	defer s.notify(daemon.SdNotifyReady)
+	loaded := s.fingerprint()
 	cfg, syncs, err := s.loadConfig()
 	var faults configs.Faults
 	switch {
@@ -125,13 +144,13 @@ func (s *service) reload() {
 		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", stateDir(old.cfg), "wanted", stateDir(cfg))
 		return
 	}
-	next := newWorker(cfg, syncs, s.store, s.log)
-	next.tenants = old.tenants // one turn per tenant, also across the change
+	next := s.newWorker(cfg, syncs)
 	if err := s.schedule(next); err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		return
 	}
 	s.worker.Store(next)
+	s.loaded.Store(loaded)
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -84,7 +83,7 @@ func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
 		}
 	}
 	if f.out != "" && code != exitFailed {
-		if err := os.WriteFile(f.out, kept.Bytes(), 0o600); err != nil {
+		if err := a.writeFile(f.out, kept.Bytes()); err != nil {
 			return fmt.Errorf("keep plan: %w", err)
 		}
 	}
@@ -170,7 +169,7 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 	}
 	var documents []reconcile.Document
 	if f.plan != "" {
-		if documents, err = readPlan(f.plan); err != nil {
+		if documents, err = a.readPlan(f.plan); err != nil {
 			return err
 		}
 		if syncs, err = plannedOnly(syncs, documents); err != nil {
@@ -208,13 +207,12 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 	return codeError(code)
 }
 
-func readPlan(name string) ([]reconcile.Document, error) {
-	file, err := os.Open(name)
+func (a *app) readPlan(name string) ([]reconcile.Document, error) {
+	text, err := a.readFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
-	defer file.Close()
-	documents, err := reconcile.ReadDocuments(file)
+	documents, err := reconcile.ReadDocuments(bytes.NewReader(text))
 	if err != nil {
 		return nil, withHint(fmt.Errorf("%s: %w", name, err), "make it with: entrasync plan --out "+name)
 	}

@@ -16,9 +16,11 @@ const module = "entrasync"
 // row that fits a package counts.
 var mayImport = map[string][]string{
 	"cmd/entrasync":             {"*"},
+	"cmd/internal/admin":        {},
 	"cmd/internal/evaluation":   {"cmd/internal/jsonfile", "reconcile/mapping"},
 	"cmd/internal/importschema": {"cmd/internal/jsonfile", "configs", "reconcile/mapping", "reconcile/scope", "target"},
 	"cmd/internal/jsonfile":     {},
+	"cmd/internal/safety":       {"*"},
 	"cmd/internal/scheduler":    {},
 	"cmd/internal/structure":    {},
 	"cmd/internal/web":          {"graphsync", "state", "reconcile"},

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/cmd/internal/admin"
+	"entrasync/configs"
+	"entrasync/state"
+)
+
+// A client hands the command at hand to the service that owns the state.
+type client struct {
+	ctx   context.Context // of the command: its end is the client's to pass on
+	args  []string
+	stdin *recording
+	cmd   *cobra.Command // the one that runs
+}
+
+// A recording keeps what is read, so that it can be read once more elsewhere.
+type recording struct {
+	io.Reader
+	seen bytes.Buffer
+}
+
+func (r *recording) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.seen.Write(p[:n])
+	return n, err
+}
+
+func newClient(ctx context.Context, a *app, args []string) *client {
+	c := &client{ctx: ctx, args: args, stdin: &recording{Reader: a.in}}
+	a.in = c.stdin
+	return c
+}
+
+// onState are the commands that work with the state, and so the ones a service runs for others.
+var onState = map[string]bool{
+	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
+	"holds": true, "approve": true, "reject": true, "eval": true,
+}
+
+// begin notes which command runs.
+func (a *app) begin(cmd *cobra.Command) error {
+	if a.client != nil {
+		a.client.cmd = cmd
+		return nil
+	}
+	if name, _, _ := strings.Cut(strings.TrimPrefix(cmd.CommandPath(), "entrasync "), " "); !onState[name] {
+		return fmt.Errorf("the service does not run %q for others", cmd.CommandPath())
+	}
+	return nil
+}
+
+// startTime is how long a service may take from its lock to its socket.
+const startTime = 3 * time.Second
+
+// handOver has the holder of the state run the command, if that is a service. The error is how
+// the command ended, or held when there is no service.
+func (a *app) handOver(held *state.InUseError) error {
+	starting := time.Now().Add(startTime)
+	for {
+		err := a.handTo(held.Dir)
+		if !errors.Is(err, admin.ErrUnreachable) {
+			return err
+		}
+		if !strings.HasSuffix(held.Command, " run") || time.Now().After(starting) {
+			return held
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-a.client.ctx.Done():
+			return a.client.ctx.Err()
+		}
+	}
+}
+
+// handOverUnread is handOver for a configuration with faults. They may be this environment's:
+// a service can have variables and files that a shell has not.
+func (a *app) handOverUnread(faults error) error {
+	file, err := configs.Find(a.configFile)
+	if err != nil {
+		return faults
+	}
+	dir, ok := configs.StateDir(file)
+	if !ok {
+		return faults
+	}
+	if err := a.handTo(dir); !errors.Is(err, admin.ErrUnreachable) {
+		return err
+	}
+	return faults
+}
+
+func (a *app) handTo(dir string) error {
+	c := a.client
+	request := admin.Request{
+		Version: versionText(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
+		NoColor: !a.mayColour(), StdoutTerminal: terminal(a.out), StderrTerminal: terminal(a.err),
+	}
+	file, err := configs.Find(a.configFile)
+	if err != nil {
+		return err
+	}
+	if request.Config, err = filepath.Abs(file); err != nil {
+		return fmt.Errorf("find configuration: %w", err)
+	}
+	if plan := c.cmd.Flags().Lookup("plan"); plan != nil && plan.Value.String() != "" {
+		if request.File, err = a.readFile(plan.Value.String()); err != nil {
+			return fmt.Errorf("read plan: %w", err)
+		}
+	}
+	var output bytes.Buffer
+	code, err := admin.Call(c.ctx, dir, request, admin.Streams{Stdout: a.out, Stderr: a.err, Output: &output})
+	if err != nil {
+		return err
+	}
+	if out := c.cmd.Flags().Lookup("out"); out != nil && out.Value.String() != "" && output.Len() > 0 {
+		if err := a.writeFile(out.Value.String(), output.Bytes()); err != nil {
+			return fmt.Errorf("keep plan: %w", err)
+		}
+	}
+	return exitError(code)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+
+	"entrasync/cmd/internal/admin"
+	"entrasync/configs"
+)
+
+// admit opens the admin socket and runs what comes through it until ctx ends.
+func (s *service) admit(ctx context.Context, running *sync.WaitGroup) error {
+	dir := s.store.Dir()
+	listener, err := admin.Listen(dir)
+	if err != nil {
+		return err
+	}
+	running.Go(func() {
+		if err := admin.Serve(ctx, dir, listener, s.log, s.command); err != nil {
+			s.log.Error("other commands cannot reach the service any more", "error", err)
+		}
+	})
+	return nil
+}
+
+// command runs a command line of somebody else against the service's own parts.
+func (s *service) command(ctx context.Context, c *admin.Command) (code int) {
+	defer func() {
+		if value := recover(); value != nil {
+			s.log.Error("a command panicked", "panic", value, "stack", string(debug.Stack()))
+			fmt.Fprintf(c.Stderr, "entrasync: the service failed at this command: %v\n", value)
+			code = exitFailed
+		}
+	}()
+	if c.Version != versionText() {
+		fmt.Fprintf(c.Stderr, "note: the service that runs this command is entrasync %s, this is %s; restart the service to update it\n", versionText(), c.Version)
+	}
+	a := &app{
+		in: bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
+		env: func(name string) (string, bool) { return "1", name == "NO_COLOR" && c.NoColor },
+		readFile: func(string) ([]byte, error) {
+			if c.File == nil {
+				return nil, os.ErrNotExist
+			}
+			return c.File, nil
+		},
+		writeFile: func(_ string, data []byte) error {
+			_, err := c.Output.Write(data)
+			return err
+		},
+	}
+	a.borrow = func() (*worker, error) { return s.lend(a, c.Config) }
+	return a.main(ctx, append([]string{}, c.Args...))
+}
+
+// A fingerprint tells one text of a configuration file from another.
+type fingerprint struct {
+	file string
+	sum  [sha256.Size]byte
+}
+
+// fingerprint returns that of the configuration to load; the zero one when there is none.
+func (a *app) fingerprint() *fingerprint {
+	file, err := configs.Find(a.configFile)
+	if err != nil {
+		return &fingerprint{}
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return &fingerprint{}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return &fingerprint{}
+	}
+	return &fingerprint{file, sha256.Sum256(text)}
+}
+
+// lend gives a command the worker of the service. A command is about the configuration as it is
+// in its file now, such as a plan of a changed mapping, so that after a change that the service
+// has not loaded yet it gets a worker of its own.
+func (s *service) lend(a *app, file string) (*worker, error) {
+	a.configFile = file
+	if *a.fingerprint() == *s.loaded.Load() {
+		return s.worker.Load(), nil
+	}
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	if own := stateDir(s.worker.Load().cfg); stateDir(cfg) != own {
+		return nil, fmt.Errorf("%s names the state directory %s, but the service has %s", file, stateDir(cfg), own)
+	}
+	fmt.Fprintf(a.err, "note: this command uses %s as it is now; the service loads it with its next reload (SIGHUP) or start\n", file)
+	return s.newWorker(cfg, syncs), nil
+}
+
+// newWorker makes a worker beside, or in the place of, the one there is.
+func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) *worker {
+	w := newWorker(cfg, syncs, s.store, s.log)
+	w.tenants, w.shared, w.graph = s.tenants, true, s.worker.Load().graph
+	return w
+}

@@ -1,0 +1,38 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// StateDir returns where the state of a configuration file is, also when other parts of the
+// file have faults; ok is false when it cannot be told.
+func StateDir(file string) (dir string, ok bool) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", false
+	}
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return "", false
+	}
+	r := &reader{file: file, lookupEnv: os.LookupEnv}
+	root := r.read(data)
+	if root == nil || r.full || slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Key == "state" }) {
+		return "", false
+	}
+	c := &Config{State: DefaultState}
+	given := root.get("state")
+	if given == nil {
+		c.complete(root, os.LookupEnv)
+		return c.State, true
+	}
+	if given.kind != scalar || given.text == "" {
+		return "", false
+	}
+	if filepath.IsAbs(given.text) {
+		return given.text, true
+	}
+	return filepath.Join(folder, given.text), true
+}
