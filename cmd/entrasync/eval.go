@@ -78,7 +78,7 @@ func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err err
 	case f.tenant != "" || f.sync != "":
 		return withHint(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
 	case f.source != "":
-		text, err := jsonfile.Read(f.source, a.in)
+		text, err := jsonfile.Read(f.source, a.in, a.readFile)
 		if err != nil {
 			return err
 		}

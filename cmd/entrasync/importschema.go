@@ -39,7 +39,7 @@ error. Where to find the schema: in the portal under Provisioning, Mappings, Sho
 }
 
 func (a *app) importSchema(file, out string, force bool, o importschema.Options) error {
-	text, err := jsonfile.Read(file, a.in)
+	text, err := jsonfile.Read(file, a.in, a.readFile)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -22,18 +21,13 @@ const MaxSize = 64 << 20
 
 const blank = " \t\r\n" // what JSON takes for white space
 
-// Read returns the content of a file, "-" being stdin, as UTF-8.
-func Read(name string, stdin io.Reader) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("read JSON: %w", err)
-		}
-		defer file.Close()
-		in = file
+// Read returns the content of a file, "-" being stdin, as UTF-8. readFile is [os.ReadFile] or
+// stands in for it.
+func Read(name string, stdin io.Reader, readFile func(string) ([]byte, error)) ([]byte, error) {
+	if name == "-" {
+		readFile = func(string) ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, MaxSize+1)) }
 	}
-	raw, err := io.ReadAll(io.LimitReader(in, MaxSize+1))
+	raw, err := readFile(name)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", Name(name), err)

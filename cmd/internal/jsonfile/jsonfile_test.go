@@ -44,13 +44,13 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(file, []byte("\xef\xbb\xbf{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := jsonfile.Read(file, nil); err != nil || string(text) != "{}" {
+	if text, err := jsonfile.Read(file, nil, os.ReadFile); err != nil || string(text) != "{}" {
 		t.Errorf("file: %q, %v", text, err)
 	}
-	if text, err := jsonfile.Read("-", strings.NewReader("[]")); err != nil || string(text) != "[]" {
+	if text, err := jsonfile.Read("-", strings.NewReader("[]"), os.ReadFile); err != nil || string(text) != "[]" {
 		t.Errorf("standard input: %q, %v", text, err)
 	}
-	if _, err := jsonfile.Read(file+"x", nil); err == nil || !strings.Contains(err.Error(), "a.jsonx") {
+	if _, err := jsonfile.Read(file+"x", nil, os.ReadFile); err == nil || !strings.Contains(err.Error(), "a.jsonx") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
