@@ -407,7 +407,9 @@ func (d *drafter) group(id graphsync.ID) error {
 		}
 		return d.allPairs(id)
 	}
-	if d.all {
+	// A failed change of members is kept as one retry of the group: who it was about is worked out anew.
+	failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
+	if d.all || failed.Op == string(Members) {
 		if err := d.allPairs(id); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -71,6 +72,9 @@ type matcher struct {
 	rules *Rules
 	paths []target.Path
 	find  func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
+
+	answered   atomic.Bool  // a look-up has worked
+	unanswered atomic.Int32 // look-ups that found the application down, while none has worked
 
 	mu      sync.Mutex
 	adopted map[string]graphsync.ID // target ids taken in this plan
@@ -225,12 +229,12 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
-			var failure *target.Error
-			if !errors.As(err, &failure) || failure.Code.Stops() || failure.Code == target.Unavailable || ctx.Err() != nil {
+			if ctx.Err() != nil || m.hopeless(err) {
 				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
 			}
 			return verdict{retry: err}, nil
 		}
+		m.answered.Store(true)
 		if len(found) > 1 {
 			ids := make([]string, 0, len(found))
 			for _, r := range found[:min(len(found), 5)] {
@@ -246,6 +250,20 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 		return verdict{code: "action_not_allowed", why: "no account exists and create is not among the actions of the sync"}, nil
 	}
 	return verdict{}, nil
+}
+
+// hopeless tells whether a failed look-up says that no other will work either: one value that an
+// application cannot cope with must not stop the rest, an application that is down or cannot
+// search people at all must.
+func (m *matcher) hopeless(err error) bool {
+	var failure *target.Error
+	switch {
+	case !errors.As(err, &failure) || failure.Code.Stops():
+		return true
+	case m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden):
+		return true
+	}
+	return failure.Code == target.Unavailable && !m.answered.Load() && m.unanswered.Add(1) >= 3
 }
 
 // judgeFound decides whether the one match may be adopted.
@@ -312,12 +330,16 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 					return err
 				}
 			case v.code != "" || v.retry != nil:
-				if v.retry != nil {
-					v.code, v.why = string(target.CodeOf(v.retry)), v.retry.Error()
-				}
 				m.counts.count(Create, -1)
 				if err := plan.Delete(keys[i]); err != nil {
 					return err
+				}
+				if v.retry != nil && m.opts.Apply {
+					m.failure(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, v.retry)
+					continue
+				}
+				if v.retry != nil {
+					v.code, v.why = string(target.CodeOf(v.retry)), v.retry.Error()
 				}
 				if err := m.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
 					return err

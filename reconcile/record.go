@@ -23,8 +23,9 @@ const recordBatch = 512
 // a result is never long unrecorded.
 type recorder struct {
 	*cycle
-	results chan *result
-	total   int
+	results     chan *result
+	total       int
+	unavailable int // failures in a row because the application did not answer
 }
 
 // run records until the results are closed. When the state cannot be written it stops the
@@ -38,7 +39,10 @@ func (r *recorder) run(stop context.CancelCauseFunc) (err error) {
 		if err != nil {
 			continue
 		}
-		if err = r.commit(batch); err != nil {
+		if err = r.commit(batch); err == nil {
+			err = r.down(batch)
+		}
+		if err != nil {
 			stop(err)
 			continue
 		}
@@ -68,6 +72,22 @@ func (r *recorder) commit(batch []*result) error {
 		}
 		if err := r.Store.Release(r.Sync.TargetName, *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// downAfter is how many actions in a row may find the application not answering before the
+// cycle ends: what is left stays pending instead of waiting for each in turn.
+const downAfter = 20
+
+// down ends the cycle of an application that has stopped answering.
+func (r *recorder) down(batch []*result) error {
+	for _, done := range batch {
+		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
+			r.unavailable = 0
+		} else if r.unavailable++; r.unavailable >= downAfter {
+			return fmt.Errorf("target %s has stopped answering: %w", r.Sync.TargetName, done.err)
 		}
 	}
 	return nil
@@ -157,8 +177,10 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
-		return err
+	if retry, _ := tx.Retry(r.Sync.Name, key); retry.Op != string(Members) { // a group's members are yet to come
+		if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
+			return err
+		}
 	}
 	if err := tx.Space(r.Sync.Name, approvedSpace).Delete(done.key.bytes()); err != nil {
 		return err
@@ -236,31 +258,34 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 
 // failure notes that an action did not succeed and when it is tried again: the waits grow, and
 // a change at the source tries it at once.
-func (r *recorder) failure(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
-	retry, _ := tx.Retry(r.Sync.Name, key)
+func (c *cycle) failure(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
+	retry, _ := tx.Retry(c.Sync.Name, key)
 	if retry.Attempts == 0 {
-		retry.First = r.now
+		retry.First = c.now
 	}
 	retry.Key, retry.Attempts, retry.Skipped = key, retry.Attempts+1, false
-	retry.Code, retry.Op, retry.Name, retry.Message = codeOf(cause), string(a.Op), a.Key, cause.Error()
+	if retry.Op != string(Members) {
+		retry.Op = string(a.Op)
+	}
+	retry.Code, retry.Name, retry.Message = codeOf(cause), a.Key, cause.Error()
 	wait := retryWait(retry.Attempts)
 	var failed *target.Error
 	if errors.As(cause, &failed) && failed.RetryAfter > wait {
 		wait = failed.RetryAfter
 	}
-	retry.Next = r.now.Add(wait)
+	retry.Next = c.now.Add(wait)
 	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
-	if err := tx.PutRetry(r.Sync.Name, retry); err != nil {
-		r.Log.Error("store retry", "sync", r.Sync.Name, "error", err)
+	if err := tx.PutRetry(c.Sync.Name, retry); err != nil {
+		c.Log.Error("store retry", "sync", c.Sync.Name, "error", err)
 	}
-	if err := tx.Space(r.Sync.Name, failedSpace).Put(pendingBytes(key), nil); err != nil {
-		r.Log.Error("store retry", "sync", r.Sync.Name, "error", err)
+	if err := tx.Space(c.Sync.Name, failedSpace).Put(pendingBytes(key), nil); err != nil {
+		c.Log.Error("store retry", "sync", c.Sync.Name, "error", err)
 	}
-	r.failures++
-	if len(r.report.Errors) < ListLimit {
-		r.report.Errors = append(r.report.Errors, f)
+	c.failures++
+	if len(c.report.Errors) < ListLimit {
+		c.report.Errors = append(c.report.Errors, f)
 	}
-	r.Log.Warn("action failed", "sync", r.Sync.Name, "tenant", r.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message, "retry_at", f.RetryAt)
+	c.Log.Info("action failed", "sync", c.Sync.Name, "tenant", c.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message, "retry_at", f.RetryAt)
 	return f
 }
 
