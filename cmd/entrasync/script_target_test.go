@@ -351,8 +351,9 @@ func printSorted(ts *testscript.TestScript, neg bool, lines []string) {
 		ts.Fatalf("there are:\n%s", strings.Join(lines, "\n"))
 	}
 	slices.Sort(lines)
+	out := ts.Stdout() // also for no lines: it takes the place of what was printed before
 	for _, line := range lines {
-		fmt.Fprintln(ts.Stdout(), line)
+		fmt.Fprintln(out, line)
 	}
 }
 

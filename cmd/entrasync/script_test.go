@@ -32,7 +32,7 @@ import (
 // configuration testdata/entrasync.yaml. Beside the commands of testscript there are:
 //
 //	exits CODE COMMAND…     run a command that must end with that exit code
-//	edit FILE OLD NEW       replace text in a file; OLD must be there
+//	edit FILE OLD NEW       replace text in a file, which must hold OLD; \n in NEW begins a line
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
 //	service …               the command run: see script_daemonProcesstest.go
@@ -178,7 +178,8 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(text, args[1]) {
 		ts.Fatalf("%s does not contain %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+	with := strings.ReplaceAll(args[2], `\n`, "\n")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], with, 1)), 0o600))
 }
 
 // recorded runs the command with a copy of all it writes kept for searchSecrets.
