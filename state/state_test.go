@@ -100,6 +100,9 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	s := open(t)
 	tenant(t, s)
 	err := filepath.WalkDir(s.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
 		info, err := d.Info()
 		if err != nil {
 			return err

@@ -314,7 +314,7 @@ func TestTransportRedirects(t *testing.T) {
 			w.Header().Set("Location", "/end?x=1")
 			w.WriteHeader(308)
 		case "/lossy":
-			http.Redirect(w, r, "/login", 302)
+			http.Redirect(w, r, "/login", http.StatusFound)
 		case "/away":
 			w.Header().Set("Location", elsewhere.URL)
 			w.WriteHeader(307)

@@ -17,7 +17,6 @@ type call struct {
 
 	graph  bool // under /v1.0, so answered in Graph's manner
 	tenant *Tenant
-	app    *application
 	roles  []string // application permissions in the token
 	args   []string // path parameters
 	query  url.Values

@@ -154,8 +154,9 @@ func (s *source) final() (string, error) {
 	return constantText(v.Text()), nil
 }
 
-// references are source attributes that hold other objects.
-var references = []string{"manager", "directReports", "members", "owners"}
+// references are source attributes that hold other objects and are not written. The manager is:
+// as the manager's account in the target.
+var references = []string{"directReports", "members", "owners"}
 
 // flow carries over when a mapping applies.
 func flow(spec *mapping.Spec, m attributeMapping, tell func(Kind, string, ...any)) {
