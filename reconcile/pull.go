@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,7 @@ const emptyPagesLimit = 1000
 // have reached their delta link and every absence is proven.
 func (c *cycle) pull(ctx context.Context) error {
 	if c.opts.NoRefresh {
-		return nil
+		return c.noteUnread()
 	}
 	if err := c.pullStream(ctx, graphsync.Users, c.Needs.UserProperties); err != nil {
 		return err
@@ -39,6 +40,24 @@ func (c *cycle) pull(ctx context.Context) error {
 		return c.pullAssignments(ctx)
 	}
 	return nil
+}
+
+// noteUnread says which properties a what-if would need that no round has read yet.
+func (c *cycle) noteUnread() error {
+	return c.Tenant.View(func(tx *state.Tx) error {
+		for _, stream := range []graphsync.Stream{graphsync.Users, graphsync.Groups} {
+			needed := c.Needs.UserProperties
+			if stream == graphsync.Groups {
+				needed = c.Needs.GroupProperties
+			}
+			read := strings.Split(tx.Cursor(stream).Select, ",")
+			unread := slices.DeleteFunc(slices.Clone(needed), func(name string) bool { return slices.Contains(read, name) })
+			if len(unread) > 0 {
+				c.note("the snapshot of %s has not read %s yet: plan without --no-refresh to see what comes of it", stream, strings.Join(unread, ", "))
+			}
+		}
+		return nil
+	})
 }
 
 // pullStream follows a delta stream to its delta link. An expired link begins a new round.
