@@ -27,7 +27,7 @@ import (
 //	graph assign NAME [ROLE]                 to the application, and unassign; roles: Admin, Editor, Viewer
 //	graph tenant NAME                        the commands that follow edit this tenant (contoso, fabrikam)
 //	graph grant [PERMISSION…]                the consented permissions; none: consent taken back
-//	graph app disable                        or enable, remove, consent, expire (its secret)
+//	graph app disable                        or enable, remove, consent; expire or renew its secret
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, lookups, token
 //	graph heal                               end all faults
@@ -104,6 +104,10 @@ func properties(pairs map[string]string) graphtest.Props {
 		case "true", "false":
 			props[name] = value == "true"
 		default:
+			if strings.HasPrefix(name, "extensionAttribute") {
+				props["onPremisesExtensionAttributes"] = map[string]any{name: value}
+				continue
+			}
 			props[name] = value
 		}
 	}
@@ -182,6 +186,8 @@ func (d *directory) administer(verb string) {
 		d.tenant.RemoveApp(clientID)
 	case "consent":
 		d.tenant.Consent(clientID)
+	case "renew":
+		d.server.SetSecret(clientID, clientSecret, time.Time{})
 	case "expire":
 		d.server.SetSecret(clientID, clientSecret, time.Now().Add(-time.Hour))
 	default:

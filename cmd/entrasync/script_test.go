@@ -112,7 +112,8 @@ func newWorld(env *testscript.Env, kind string) error {
 	w := &world{tb: env.T().(testing.TB), dir: env.WorkDir, setenv: env.Setenv}
 	env.Values[worldKey{}] = w
 	env.Setenv("ENTRASYNC_TRANSCRIPT", filepath.Join(w.dir, ".transcript"))
-	env.Setenv("NO_PROXY", "127.0.0.1")
+	env.Setenv("SECRET", clientSecret)
+	env.Setenv("SCIM_TOKEN", scimToken)
 	for name, text := range map[string]string{"client-secret": clientSecret, "scim-token": scimToken} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text+"\n"), 0o600); err != nil {
 			return err
