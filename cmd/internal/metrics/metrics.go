@@ -1,0 +1,155 @@
+// Package metrics turns what cycles report into Prometheus series on a registry of its own.
+//
+// It measures nothing itself: every figure is one of a report's, or of how a sync stands after
+// it. It promises that labels are names from the configuration and a few fixed words, never
+// something a directory or an application sent, so that the number of series is bounded by the
+// number of syncs and tenants. configs/metrics.md lists them all; it is made from [Page].
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"entrasync/reconcile"
+)
+
+// Metrics are the series of one process. Methods may be called concurrently.
+type Metrics struct {
+	registry   *prometheus.Registry
+	counters   map[string]*prometheus.CounterVec
+	gauges     map[string]*prometheus.GaugeVec
+	histograms map[string]*prometheus.HistogramVec
+}
+
+// A Standing is how a sync of a tenant stands after a cycle.
+type Standing struct {
+	Linked      int // active accounts and groups
+	Holds       int // causes that wait for an approval
+	Retrying    int // records that failed and are tried again
+	Skipped     int // records that cannot be provisioned as they are
+	Quarantined bool
+	LastSuccess time.Time
+}
+
+// New returns the series, with those of the Go runtime and the process.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		counters: map[string]*prometheus.CounterVec{}, gauges: map[string]*prometheus.GaugeVec{}, histograms: map[string]*prometheus.HistogramVec{},
+	}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, s := range all {
+		switch s.kind {
+		case counter:
+			m.counters[s.name] = prometheus.NewCounterVec(prometheus.CounterOpts{Name: s.name, Help: s.help}, s.labels)
+			m.registry.MustRegister(m.counters[s.name])
+		case gauge:
+			m.gauges[s.name] = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: s.name, Help: s.help}, s.labels)
+			m.registry.MustRegister(m.gauges[s.name])
+		case histogram:
+			m.histograms[s.name] = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: s.name, Help: s.help, Buckets: durations}, s.labels)
+			m.registry.MustRegister(m.histograms[s.name])
+		}
+	}
+	m.gauges[buildInfo].WithLabelValues(version, runtime.Version()).Set(1)
+	return m
+}
+
+// Handler answers with all series.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// Observe counts an applied cycle of a tenant. One that could not begin has a report with
+// nothing but its sync and result.
+func (m *Metrics) Observe(r *reconcile.Report, tenant string) {
+	count := func(name string, n int64, labels ...string) {
+		if n > 0 {
+			m.counters[name].WithLabelValues(append([]string{r.Sync, tenant}, labels...)...).Add(float64(n))
+		}
+	}
+	for _, result := range []reconcile.Result{reconcile.OK, reconcile.Partial, reconcile.Waiting, reconcile.Failed} {
+		m.counters[cycles].WithLabelValues(r.Sync, tenant, string(result)) // zero from the start: an increase can be seen
+	}
+	count(cycles, 1, string(r.Result))
+	if r.Started.IsZero() {
+		return // it could not begin: there is nothing else to tell
+	}
+	took := time.Duration(r.DurationMS) * time.Millisecond
+	m.histograms[cycleDuration].WithLabelValues(r.Sync).Observe(took.Seconds())
+	m.gauges[lastDuration].WithLabelValues(r.Sync, tenant).Set(took.Seconds())
+	m.gauges[lastCycle].WithLabelValues(r.Sync, tenant).Set(seconds(r.Started.Add(took)))
+	count(objectsRead, r.Graph.Objects)
+	count(graphRequests, r.Graph.Requests)
+	count(graphThrottled, r.Graph.Throttled)
+	count(graphBytes, r.Graph.Bytes)
+	count(targetRequests, r.Target.Requests)
+	count(targetThrottled, r.Target.Throttled)
+	for _, done := range []struct {
+		op reconcile.Op
+		n  int
+	}{
+		{reconcile.Create, r.Summary.Create}, {reconcile.Adopt, r.Summary.Adopt}, {reconcile.Update, r.Summary.Update},
+		{reconcile.Deactivate, r.Summary.Deactivate}, {reconcile.Reactivate, r.Summary.Reactivate},
+		{reconcile.Delete, r.Summary.Delete}, {reconcile.Members, r.Summary.Members},
+	} {
+		count(actions, int64(done.n), string(done.op), "done")
+	}
+	for _, failure := range r.Errors {
+		count(actions, 1, string(failure.Op), "failed")
+	}
+	if r.Result != reconcile.Failed {
+		m.gauges[heldActions].WithLabelValues(r.Sync, tenant).Set(float64(r.Summary.Held))
+	}
+}
+
+// Stand sets how a sync of a tenant stands, after a cycle and when the service starts.
+func (m *Metrics) Stand(sync, tenant string, s Standing) {
+	set := func(name string, value float64) { m.gauges[name].WithLabelValues(sync, tenant).Set(value) }
+	set(linked, float64(s.Linked))
+	set(holds, float64(s.Holds))
+	set(retrying, float64(s.Retrying))
+	set(skipped, float64(s.Skipped))
+	inQuarantine := 0.0
+	if s.Quarantined {
+		inQuarantine = 1
+	}
+	set(quarantined, inQuarantine)
+	set(lastSuccess, seconds(s.LastSuccess))
+}
+
+// CredentialExpires sets when the credential for a tenant ends. One whose end is not known, as
+// with a client secret, has no series.
+func (m *Metrics) CredentialExpires(tenant string, at time.Time) {
+	if at.IsZero() {
+		m.gauges[credentialExpiry].DeleteLabelValues(tenant)
+		return
+	}
+	m.gauges[credentialExpiry].WithLabelValues(tenant).Set(seconds(at))
+}
+
+// Forget drops the series of a sync of a tenant that is no longer configured. The histogram of
+// a sync goes with no tenant of its own.
+func (m *Metrics) Forget(sync, tenant string) {
+	labels := prometheus.Labels{"sync": sync, "tenant": tenant}
+	for _, s := range all {
+		switch s.kind {
+		case counter:
+			m.counters[s.name].DeletePartialMatch(labels)
+		case gauge:
+			m.gauges[s.name].DeletePartialMatch(labels)
+		}
+	}
+}
+
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
