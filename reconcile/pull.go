@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -16,6 +17,14 @@ import (
 // confirmBatch is how many absences are asked about at once (directoryObjects/getByIds takes
 // 1,000).
 const confirmBatch = 1000
+
+// pagesAhead and bytesAhead bound what is read but not yet committed. Object ids are random, so
+// a commit touches a page of the file per object: many Graph pages in one commit share them (64
+// pages are stored twice as fast as one by one).
+const (
+	pagesAhead = 64
+	bytesAhead = 32 << 20
+)
 
 // emptyPagesLimit ends a round that keeps sending empty pages: Graph may send some, never
 // thousands.
@@ -111,7 +120,9 @@ func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, prope
 	if err != nil {
 		return err
 	}
-	pages := make(chan *graphsync.Page, 8)
+	pages := make(chan *graphsync.Page, pagesAhead)
+	ahead := semaphore.NewWeighted(bytesAhead)
+	weight := func(page *graphsync.Page) int64 { return min(int64(page.Bytes), bytesAhead) }
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(pages)
@@ -127,6 +138,9 @@ func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, prope
 			if empty > emptyPagesLimit {
 				return fmt.Errorf("read %s: %w", stream, &graphsync.Error{Class: graphsync.BadResponse, Op: string(stream) + "/delta",
 					Message: fmt.Sprintf("%d empty pages in a row, each pointing to another", empty), Hint: "try again later; if it stays, run with --full"})
+			}
+			if err := ahead.Acquire(ctx, weight(page)); err != nil {
+				return err
 			}
 			select {
 			case pages <- page:
@@ -149,6 +163,9 @@ func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, prope
 			}
 			if err := c.commitPages(stream, batch); err != nil {
 				return err
+			}
+			for _, page := range batch {
+				ahead.Release(weight(page))
 			}
 		}
 		return nil

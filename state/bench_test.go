@@ -45,7 +45,7 @@ const benchPage = 200
 
 // BenchmarkPutPage beside BenchmarkPutPageFloor: an initial pull, a number of pages a commit.
 func BenchmarkPutPage(b *testing.B) {
-	for _, pages := range []int{1, 8} {
+	for _, pages := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("pages=%d", pages), func(b *testing.B) {
 			tn := tenant(b, open(b))
 			update(b, tn, func(tx *state.Tx) error {
@@ -79,7 +79,7 @@ func BenchmarkPutPage(b *testing.B) {
 
 // BenchmarkPutPageFloor puts the same bytes in the same transactions into a bare bbolt file.
 func BenchmarkPutPageFloor(b *testing.B) {
-	for _, pages := range []int{1, 8} {
+	for _, pages := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("pages=%d", pages), func(b *testing.B) {
 			db, err := bbolt.Open(filepath.Join(b.TempDir(), "floor.db"), 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
 			if err != nil {
