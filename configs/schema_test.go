@@ -3,7 +3,6 @@ package configs_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -14,25 +13,6 @@ import (
 
 	"entrasync/configs"
 )
-
-// The schema kept beside the code leaves the options of targets open, which this package does not
-// know.
-func TestSchemaIsCurrent(t *testing.T) {
-	t.Parallel()
-	const file = "entrasync.schema.json"
-	got, err := configs.Schema(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !bytes.Equal(read(t, file), got) {
-		t.Errorf("%s is not current: run go test ./configs -update", file)
-	}
-}
 
 func TestSchemaAcceptsGood(t *testing.T) {
 	t.Parallel()

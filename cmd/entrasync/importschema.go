@@ -85,17 +85,17 @@ func writeNew(name, content string, force bool) error {
 	}
 	file, err := os.OpenFile(name, mode, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return withHint(fmt.Errorf("%s exists already", name), "choose another name with --out, or overwrite it with --force")
+		return withHint(fmt.Errorf("%s exists already", name), "choose another name, or overwrite it with --force")
 	}
 	if err != nil {
-		return fmt.Errorf("write section: %w", err)
+		return fmt.Errorf("write a new file: %w", err)
 	}
 	_, err = file.WriteString(content)
 	if cerr := file.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("write section: %w", err)
+		return fmt.Errorf("write a new file: %w", err)
 	}
 	return nil
 }

@@ -11,8 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"entrasync/configs"
 )
 
 // version is set by the linker (make build); a plain `go build` tells the module's.
@@ -96,7 +94,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.planCommand(), a.syncCommand(), a.runCommand(),
 		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(), a.discoverCommand(),
-		a.holdsCommand(), a.approveCommand(), a.rejectCommand(),
+		a.holdsCommand(), a.approveCommand(), a.rejectCommand(), a.tenantsCommand(),
 		a.evalCommand(), a.importSchemaCommand(), a.emulateCommand(), a.versionCommand(),
 	}
 }
@@ -119,38 +117,6 @@ func versionText() string {
 		return strings.Trim(info.Main.Version, "()")
 	}
 	return "devel"
-}
-
-func (a *app) initCommand() *cobra.Command {
-	force := false
-	cmd := &cobra.Command{Use: "init", Short: "Write a commented starter configuration", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		name := a.configFile
-		if name == "" {
-			name = "entrasync.yaml"
-		}
-		mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-		if force {
-			mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-		}
-		file, err := os.OpenFile(name, mode, 0o600)
-		if os.IsExist(err) {
-			return withHint(fmt.Errorf("%s exists already", name), "choose another name with --config, or overwrite it with --force")
-		}
-		if err != nil {
-			return fmt.Errorf("write starter configuration: %w", err)
-		}
-		_, err = io.WriteString(file, configs.Starter())
-		if cerr := file.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return fmt.Errorf("write starter configuration: %w", err)
-		}
-		fmt.Fprintf(a.err, "Wrote %s. Fill in what it asks for, then: entrasync check\n", name)
-		return nil
-	}}
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")
-	return cmd
 }
 
 func (a *app) level(fallback slog.Level) (slog.Level, error) {
