@@ -34,11 +34,17 @@ type worker struct {
 
 	graph http.RoundTripper // reaches Graph in tests and demos; nil for the network
 
-	tenants *openTenants
-	shared  bool // the service closes it, not the command that works with it
+	configured []*plannedSync // those of syncs whose tenants the configuration names
+	tenants    *openTenants
+	parts      *parts
+	shared     bool         // the service closes it, not the command that works with it
+	changed    func() error // takes up a change of the tenants; nil outside a service
+}
 
+// parts are what a configuration opens to the outside.
+type parts struct {
 	mu      sync.Mutex                  // protects what follows
-	sources map[string]graphsync.Source // by tenant name
+	sources map[string]graphsync.Source // by tenant name and id
 	targets map[string]target.Adapter   // by target name
 }
 
@@ -131,14 +137,18 @@ func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return newWorker(cfg, syncs, store, log), nil
+	w := newWorker(cfg, syncs, store, log)
+	if err := w.register(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return w, nil
 }
 
 // newWorker makes a worker; without a store it serves for tests of connections only.
 func newWorker(cfg *configs.Config, syncs []*plannedSync, store *state.Store, log *slog.Logger) *worker {
 	return &worker{
-		cfg: cfg, log: log, store: store, syncs: syncs,
-		sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{},
+		cfg: cfg, log: log, store: store, syncs: syncs, configured: syncs,
+		parts:   &parts{sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{}},
 		tenants: &openTenants{byID: map[graphsync.ID]*tenantState{}},
 	}
 }
@@ -183,9 +193,10 @@ func (w *worker) selected(names []string) ([]*plannedSync, error) {
 
 // source returns the source of a tenant.
 func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if s := w.sources[name]; s != nil {
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
+	key := name + "\x00" + tenant.ID
+	if s := w.parts.sources[key]; s != nil {
 		return s, nil
 	}
 	id, err := graphsync.ParseID(tenant.ID)
@@ -204,7 +215,7 @@ func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, e
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}
-	w.sources[name] = s
+	w.parts.sources[key] = s
 	return s, nil
 }
 
@@ -239,8 +250,8 @@ func credentialOf(app *configs.App) (msgraph.Credential, error) {
 // target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
 // target whose options name it has one adapter per tenant.
 func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
 	section, ok := w.cfg.Targets.Get(name)
 	if !ok {
 		return nil, fmt.Errorf("there is no target %q", name)
@@ -254,14 +265,14 @@ func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
 	if !reflect.DeepEqual(filled, options) {
 		key += "\x00" + s.tenantName
 	}
-	if adapter := w.targets[key]; adapter != nil {
+	if adapter := w.parts.targets[key]; adapter != nil {
 		return adapter, nil
 	}
 	adapter, err := filled.Open(all.Env{Version: versionText()})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	w.targets[key] = adapter
+	w.parts.targets[key] = adapter
 	return adapter, nil
 }
 

@@ -97,12 +97,30 @@ func (s *service) lend(a *app, file string) (*worker, error) {
 		return nil, fmt.Errorf("%s names the state directory %s, but the service has %s", file, stateDir(cfg), own)
 	}
 	fmt.Fprintf(a.err, "note: this command uses %s as it is now; the service loads it with its next reload (SIGHUP) or start\n", file)
-	return s.newWorker(cfg, syncs), nil
+	return s.newWorker(cfg, syncs)
 }
 
 // newWorker makes a worker beside, or in the place of, the one there is.
-func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) *worker {
+func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) (*worker, error) {
 	w := newWorker(cfg, syncs, s.store, s.log)
-	w.tenants, w.shared, w.graph = s.tenants, true, s.worker.Load().graph
-	return w
+	w.tenants, w.shared, w.graph, w.changed = s.tenants, true, s.worker.Load().graph, s.takeUp
+	return w, w.register()
+}
+
+// takeUp makes the tenants of the registry those of the service: a new one has its first cycle
+// at once, a removed or paused one none any more.
+func (s *service) takeUp() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.worker.Load()
+	next, err := s.newWorker(old.cfg, old.configured)
+	if err != nil {
+		return err
+	}
+	next.parts = old.parts
+	if err := s.schedule(next); err != nil {
+		return err
+	}
+	s.worker.Store(next)
+	return nil
 }

@@ -18,10 +18,9 @@ import (
 // they read from. All faults are returned at once, at the place of the text they are in.
 func compileSyncs(cfg *configs.Config) (compiled []*plannedSync, faults configs.Faults) {
 	for _, entry := range cfg.Syncs {
-		c := compiler{cfg: cfg, name: entry.Name, sync: entry.Value, specs: map[target.Kind][]mapping.Spec{}}
-		template := c.compile()
-		faults = append(faults, c.faults...)
-		if len(c.faults) > 0 {
+		t, fs := newTemplate(cfg, entry)
+		faults = append(faults, fs...)
+		if len(fs) > 0 {
 			continue
 		}
 		for _, from := range entry.Value.From.Tenants {
@@ -29,21 +28,50 @@ func compileSyncs(cfg *configs.Config) (compiled []*plannedSync, faults configs.
 			if !ok {
 				continue // configs has said so
 			}
-			id, err := graphsync.ParseID(tenant.ID)
-			if err != nil {
-				continue
+			if planned := t.of(from.Value, tenant); planned != nil {
+				compiled = append(compiled, planned)
 			}
-			sync := *template
-			sync.Tenant = id
-			if sync.AppID == "" {
-				if app := cfg.AppOf(tenant); app != nil {
-					sync.AppID = app.ClientID
-				}
-			}
-			compiled = append(compiled, &plannedSync{Sync: &sync, tenantName: from.Value, tenant: tenant})
 		}
 	}
 	return compiled, faults
+}
+
+// A template is a compiled sync without its tenant.
+type template struct {
+	cfg     *configs.Config
+	entry   configs.Entry[configs.Sync]
+	sync    *reconcile.Sync
+	perName bool // {tenant} stands in it: it is compiled for each
+}
+
+func newTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (template, configs.Faults) {
+	c := compiler{cfg: cfg, name: entry.Name, sync: entry.Value, specs: map[target.Kind][]mapping.Spec{}}
+	sync := c.compile()
+	return template{cfg: cfg, entry: entry, sync: sync, perName: c.perName}, c.faults
+}
+
+// of returns the sync for one tenant; nil when the tenant's id is none, which configs has said.
+func (t template) of(name string, tenant configs.Tenant) *plannedSync {
+	id, err := graphsync.ParseID(tenant.ID)
+	if err != nil {
+		return nil
+	}
+	sync := *t.sync
+	if t.perName {
+		c := compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: name, specs: map[target.Kind][]mapping.Spec{}}
+		sync = *c.compile()
+	}
+	sync.Tenant = id
+	if sync.AppID == "" {
+		if app := t.cfg.AppOf(tenant); app != nil {
+			sync.AppID = app.ClientID
+		}
+	}
+	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant}
+	if tenant.Paused {
+		planned.paused = "in the configuration"
+	}
+	return planned
 }
 
 // A plannedSync is a compiled sync and the tenant section it reads from.
@@ -51,14 +79,32 @@ type plannedSync struct {
 	*reconcile.Sync
 	tenantName string
 	tenant     configs.Tenant
+	paused     string // by what its tenant is paused, "" when it is not
 }
 
 type compiler struct {
 	cfg    *configs.Config
 	name   string
 	sync   configs.Sync
+	tenant string // name that {tenant} stands for; "" leaves it
 	specs  map[target.Kind][]mapping.Spec
 	faults configs.Faults
+
+	perName bool // {tenant} was met
+}
+
+// fill puts the tenant's name into a constant. Names are made of characters that mean nothing
+// in an expression.
+func (c *compiler) fill(text string) string {
+	const word = "{tenant}"
+	if !strings.Contains(text, word) {
+		return text
+	}
+	c.perName = true
+	if c.tenant == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, word, c.tenant)
 }
 
 func (c *compiler) fault(at configs.Position, key []string, message, hint string) {
@@ -185,11 +231,11 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 	for _, entry := range in {
 		a := entry.Value
 		spec := mapping.Spec{
-			Path: entry.Name, Expr: a.Expr.Value, Required: a.Required, Allowed: texts(a.Allowed), Priority: texts(a.Priority),
+			Path: entry.Name, Expr: c.fill(a.Expr.Value), Required: a.Required, Allowed: texts(a.Allowed), Priority: texts(a.Priority),
 			Apply: a.Apply, OnNull: a.OnNull, Owner: a.Owner, Multi: a.Multi, Redact: a.Redact,
 		}
 		if a.Default != nil {
-			spec.Default = a.Default.Value
+			spec.Default = c.fill(a.Default.Value)
 		}
 		if len(a.Aliases) > 0 {
 			spec.Aliases = map[string]string{}

@@ -25,6 +25,9 @@ import (
 // slots is how many cycles run at once over all tenants.
 const slots = 8
 
+// beatEvery is how often the scheduler shows that it is alive; /healthz wants it once a minute.
+const beatEvery = 15 * time.Second
+
 func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
@@ -56,6 +59,7 @@ func (a *app) serve(ctx context.Context, w *worker, log *slog.Logger) error {
 	w.shared = true
 	defer func() { w.shared = false }()
 	s := &service{app: a, log: log, store: w.store, tenants: w.tenants}
+	w.changed = s.takeUp
 	s.worker.Store(w)
 	s.loaded.Store(a.fingerprint())
 	return s.run(ctx)
@@ -71,6 +75,10 @@ type service struct {
 	worker    atomic.Pointer[worker]
 	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
 	scheduler *scheduler.Scheduler
+	pages     *pages
+	beat      atomic.Int64 // when the scheduler last showed that it is alive, in Unix nanoseconds
+
+	mu sync.Mutex // held while another worker takes the place of the one there is
 }
 
 func (s *service) run(ctx context.Context) error {
@@ -78,15 +86,23 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read systemd's watchdog setting: %w", err)
 	}
-	options := scheduler.Options{Slots: slots, Log: s.log}
+	s.beat.Store(time.Now().UnixNano())
+	options := scheduler.Options{Slots: slots, Log: s.log, BeatEvery: beatEvery, Beat: func() { s.beat.Store(time.Now().UnixNano()) }}
 	if watchdog > 0 {
-		options.BeatEvery = watchdog / 3
-		options.Beat = func() { s.notify(daemon.SdNotifyWatchdog) }
+		options.BeatEvery = min(beatEvery, watchdog/3)
+		options.Beat = func() {
+			s.beat.Store(time.Now().UnixNano())
+			s.notify(daemon.SdNotifyWatchdog)
+		}
 	}
 	s.scheduler = scheduler.New(options)
 	if err := s.schedule(s.worker.Load()); err != nil {
 		return err
 	}
+	if s.pages, err = openPages(s); err != nil {
+		return err
+	}
+	defer s.pages.listener.Close()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -107,8 +123,9 @@ func (s *service) run(ctx context.Context) error {
 	if err := s.admit(ctx, &commands); err != nil {
 		return err
 	}
+	commands.Go(func() { s.pages.serve(ctx) })
 	s.notify(daemon.SdNotifyReady)
-	s.log.Info("running", "syncs", len(s.worker.Load().syncs), "schedule", s.worker.Load().cfg.Schedule, "state", stateDir(s.worker.Load().cfg))
+	s.log.Info("running", "syncs", len(s.worker.Load().syncs), "schedule", s.worker.Load().cfg.Schedule, "state", stateDir(s.worker.Load().cfg), "page", s.pages.url())
 	err = s.scheduler.Run(ctx)
 	s.notify(daemon.SdNotifyStopping)
 	s.log.Info("stopped; the next start goes on where this one was")
@@ -144,7 +161,13 @@ func (s *service) reload() {
 		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", stateDir(old.cfg), "wanted", stateDir(cfg))
 		return
 	}
-	next := s.newWorker(cfg, syncs)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, err := s.newWorker(cfg, syncs)
+	if err != nil {
+		s.log.Error("configuration not reloaded", "error", err)
+		return
+	}
 	if err := s.schedule(next); err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		return
@@ -166,18 +189,20 @@ func (s *service) schedule(w *worker) error {
 	}
 	var jobs []scheduler.Job
 	for _, planned := range w.syncs {
-		if planned.tenant.Paused {
-			s.log.Info("tenant is paused in the configuration", "sync", planned.Name, "tenant", planned.tenantName)
+		if planned.paused != "" {
+			s.log.Info("tenant is paused "+planned.paused, "sync", planned.Name, "tenant", planned.tenantName)
 			continue
 		}
 		jobs = append(jobs, scheduler.Job{
-			Name: planned.Name + "/" + planned.tenantName, Schedules: []scheduler.Schedule{every},
+			Name: jobName(planned), Schedules: []scheduler.Schedule{every},
 			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full) },
 		})
 	}
 	s.scheduler.Set(jobs...)
 	return nil
 }
+
+func jobName(s *plannedSync) string { return s.Name + "/" + s.tenantName }
 
 // cycle runs one sync of one tenant and logs what came of it. What fails stays with this
 // tenant.
@@ -187,6 +212,7 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 	if err != nil {
 		if ctx.Err() == nil {
 			log.Error("cycle could not run", "error", err)
+			s.pages.observe(planned, nil, nil, err)
 		}
 		return err
 	}
@@ -200,11 +226,18 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 	if err != nil {
 		return err
 	}
+	// A token keeps the permissions of its birth for about an hour: without a new one a consent
+	// that was taken back would be noticed late.
+	if source, ok := syncer.Source.(interface{ Refresh(context.Context) }); ok {
+		source.Refresh(ctx)
+	}
 	report, err := syncer.Run(ctx, options)
 	if ctx.Err() != nil {
 		log.Info("cycle interrupted; the next one goes on there")
 		return ctx.Err()
 	}
+	w.noteHealth(planned, syncer.Source, err)
+	s.pages.observe(planned, syncer.Source, report, err)
 	if err != nil {
 		log.Error("cycle could not run", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
 		return err

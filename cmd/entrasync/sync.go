@@ -185,8 +185,8 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 	}
 	code := exitDone
 	for _, s := range syncs {
-		if s.tenant.Paused {
-			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused in the configuration\n", s.Name, s.tenantName)
+		if s.paused != "" {
+			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.tenantName, s.paused)
 			continue
 		}
 		for i := range documents {
@@ -248,6 +248,7 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 	defer release()
 	report, err := syncer.Run(ctx, options)
 	done()
+	w.noteHealth(s, syncer.Source, err)
 	if a.json {
 		if perr := a.printJSON(report); perr != nil {
 			return report, perr

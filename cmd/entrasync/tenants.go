@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"entrasync/configs"
+	"entrasync/state"
+)
+
+func (a *app) tenantsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tenants",
+		Short: "List, pause, resume and remove tenants",
+		Long:  `Tenants are those of the configuration file and those that joined by consent.`,
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return a.listTenants() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "list", Short: "List the tenants with the state of their consent and credential", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.listTenants() },
+	}, &cobra.Command{
+		Use: "pause NAME", Short: "Run no cycle of a tenant until it is resumed", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], true) },
+	}, &cobra.Command{
+		Use: "resume NAME", Short: "Run the cycles of a paused tenant again", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], false) },
+	}, a.removeTenantCommand())
+	return cmd
+}
+
+func (a *app) removeTenantCommand() *cobra.Command {
+	accounts := ""
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Forget a tenant; its accounts are kept as they are, or deactivated",
+		Long: `Stops the syncs of a tenant and forgets its snapshot and its claims on accounts. With
+--accounts deactivate every account it keeps is deactivated first; nothing is ever deleted. A
+tenant of the configuration file stays paused until it is taken out of there.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if accounts == "" {
+				if accounts, err = a.askAccounts(args[0]); err != nil {
+					return err
+				}
+			}
+			if accounts != "keep" && accounts != "deactivate" {
+				return fmt.Errorf("--accounts is %q, want keep or deactivate", accounts)
+			}
+			return a.removeTenant(cmd.Context(), args[0], accounts == "deactivate")
+		},
+	}
+	cmd.Flags().StringVar(&accounts, "accounts", "", "what becomes of its accounts: keep or deactivate (asked on a terminal)")
+	return cmd
+}
+
+// askAccounts asks who sits at the terminal what becomes of a tenant's accounts. The answer
+// goes along when a service runs the command.
+func (a *app) askAccounts(name string) (string, error) {
+	if a.client != nil {
+		if file, ok := a.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			fmt.Fprintf(a.err, "What becomes of the accounts that tenant %s keeps? [keep/deactivate] ", name)
+			line, _ := bufio.NewReader(file).ReadString('\n')
+			answer := strings.ToLower(strings.TrimSpace(line))
+			a.client.args = append(a.client.args, "--accounts="+answer)
+			return answer, nil
+		}
+	}
+	return "", withHint(fmt.Errorf("it is not said what becomes of the accounts of tenant %s", name), "give --accounts keep or --accounts deactivate")
+}
+
+func (a *app) listTenants() error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	tenants, err := w.registered()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants})
+	}
+	if len(tenants) == 0 {
+		fmt.Fprintln(a.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
+		return nil
+	}
+	return a.table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
+		for _, t := range tenants {
+			row(t.Name, t.ID, t.Origin, t.State, t.Message)
+		}
+	})
+}
+
+// tenantNamed finds a tenant by its name or id.
+func (w *worker) tenantNamed(name string) (shownTenant, error) {
+	tenants, err := w.registered()
+	if err != nil {
+		return shownTenant{}, err
+	}
+	var names []string
+	for _, t := range tenants {
+		if t.Name == name || strings.EqualFold(t.ID.String(), name) {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	hint := "list them with: entrasync tenants list"
+	if near := configs.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return shownTenant{}, withHint(fmt.Errorf("there is no tenant %q", name), hint)
+}
+
+// setPaused pauses or resumes a tenant, at once where a service runs.
+func (w *worker) setPaused(t shownTenant, paused bool) error {
+	err := w.store.ChangeTenantRecord(t.Name, func(r *state.TenantRecord) error {
+		if r.Origin == "" {
+			r.Origin = t.Origin
+		}
+		r.ID, r.Paused = t.ID, paused
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return w.takeUp()
+}
+
+// takeUp has the running service, if any, take up what changed in the registry.
+func (w *worker) takeUp() error {
+	if w.changed == nil {
+		return nil
+	}
+	return w.changed()
+}
+
+func (a *app) pauseTenant(name string, pause bool) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	t, err := w.tenantNamed(name)
+	if err != nil {
+		return err
+	}
+	if section, ok := w.cfg.Tenants.Get(t.Name); ok && section.Paused && !pause {
+		return withHint(fmt.Errorf("tenant %s is paused in the configuration", t.Name), "take paused: true out of it there")
+	}
+	if err := w.setPaused(t, pause); err != nil {
+		return err
+	}
+	if t, err = w.tenantNamed(t.ID.String()); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []shownTenant{t}})
+	}
+	done := "resumed; its next cycle comes with the schedule"
+	if pause {
+		done = "paused; accounts stay as they are"
+	}
+	fmt.Fprintf(a.out, "Tenant %s is %s.\n", t.Name, done)
+	return nil
+}
+
+func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	t, err := w.tenantNamed(name)
+	if err != nil {
+		return err
+	}
+	// First of all no cycle may come in between.
+	if err := w.setPaused(t, true); err != nil {
+		return err
+	}
+	deactivated := 0
+	if deactivate {
+		if deactivated, err = a.farewell(ctx, w, t); err != nil {
+			return err
+		}
+	}
+	if err := w.forget(ctx, t); err != nil {
+		return err
+	}
+	_, configured := w.cfg.Tenants.Get(t.Name)
+	configured = configured && t.Origin == fromFile
+	if !configured {
+		if err := w.store.DeleteTenantRecord(t.Name); err != nil {
+			return err
+		}
+	}
+	if err := w.takeUp(); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"format": "entrasync/removed/1", "name": t.Name, "id": t.ID, "deactivated": deactivated, "in_configuration": configured})
+	}
+	kept := "its accounts stay as they are"
+	if deactivate {
+		kept = fmt.Sprintf("%d accounts were deactivated", deactivated)
+	}
+	fmt.Fprintf(a.out, "Tenant %s is removed; %s.\n", t.Name, kept)
+	if configured {
+		fmt.Fprintf(a.out, "It is paused for as long as it stands in the configuration: take it out of there.\n")
+	}
+	return nil
+}
+
+// forget drops what the state has of a tenant, when its last cycle has ended.
+func (w *worker) forget(ctx context.Context, t shownTenant) error {
+	held, release, err := w.tenant(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	w.tenants.mu.Lock()
+	delete(w.tenants.byID, t.ID)
+	w.tenants.mu.Unlock()
+	release()
+	if err := held.Close(); err != nil {
+		return err
+	}
+	// Somebody may be reading it, such as the status page; not for long.
+	for tries := 0; ; tries++ {
+		err := w.store.RemoveTenant(t.ID)
+		if err == nil || tries == 20 {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package state
+
+import (
+	"errors"
+	"time"
+
+	"entrasync/graphsync"
+)
+
+// bucketInvitations holds hash of the invitation's secret → Invitation as JSON.
+const bucketInvitations = "invitations"
+
+// An InvitationKey is the SHA-256 of an invitation's secret: the secret itself is kept nowhere.
+type InvitationKey [32]byte
+
+// An Invitation lets one tenant join by consent, once.
+type Invitation struct {
+	Tenant  graphsync.ID `json:"tenant"` // who is invited; zero for whoever consents
+	Note    string       `json:"note"`
+	Created time.Time    `json:"created"`
+	Expires time.Time    `json:"expires"`
+
+	Begun []ConsentVisit `json:"begun"` // visits to Entra that have not come back
+	Claim *ConsentClaim  `json:"claim"` // what came back last, nil before
+}
+
+// A ConsentVisit is somebody's way to Entra's consent page, by the hashes of what must come back.
+type ConsentVisit struct {
+	State   []byte    `json:"state"`
+	Cookie  []byte    `json:"cookie"`
+	Expires time.Time `json:"expires"`
+}
+
+// A ConsentClaim is a consent that a browser told of, and what became of proving it.
+type ConsentClaim struct {
+	Tenant  graphsync.ID `json:"tenant"`
+	Cookie  []byte       `json:"cookie"` // hash of that of the browser
+	Since   time.Time    `json:"since"`
+	Joined  bool         `json:"joined"`  // proven; the invitation is used up
+	Name    string       `json:"name"`    // of the organization, once proven
+	Problem string       `json:"problem"` // why it is not proven for good; the invitation may be used again
+	Hint    string       `json:"hint"`
+}
+
+// Proving reports whether the claim still waits for its proof.
+func (c *ConsentClaim) Proving() bool { return c != nil && !c.Joined && c.Problem == "" }
+
+// ErrNoInvitation means that there is no such invitation (any more).
+var ErrNoInvitation = errors.New("there is no such invitation")
+
+// PutInvitation stores an invitation.
+func (s *Store) PutInvitation(key InvitationKey, invitation Invitation) error {
+	return s.registry.update(func(tx *Tx) error { return tx.putJSON(key[:], invitation, bucketInvitations) })
+}
+
+// Invitation returns an invitation, or [ErrNoInvitation].
+func (s *Store) Invitation(key InvitationKey) (invitation Invitation, err error) {
+	err = s.registry.view(func(tx *Tx) error {
+		text := tx.get(key[:], bucketInvitations)
+		if text == nil {
+			return ErrNoInvitation
+		}
+		invitation = fromJSON[Invitation]("an invitation", text)
+		return nil
+	})
+	return invitation, err
+}
+
+// ChangeInvitation changes an invitation in one step, unless change returns an error. The error
+// is [ErrNoInvitation] when there is none.
+func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) error) error {
+	return s.registry.update(func(tx *Tx) error {
+		text := tx.get(key[:], bucketInvitations)
+		if text == nil {
+			return ErrNoInvitation
+		}
+		invitation := fromJSON[Invitation]("an invitation", text)
+		if err := change(&invitation); err != nil {
+			return err
+		}
+		return tx.putJSON(key[:], invitation, bucketInvitations)
+	})
+}
+
+// Invitations returns all invitations.
+func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
+	all := map[InvitationKey]Invitation{}
+	err := s.registry.view(func(tx *Tx) error {
+		for key, text := range scan(tx.tree(bucketInvitations), nil, nil) {
+			all[InvitationKey(key)] = fromJSON[Invitation]("an invitation", text)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// DropInvitations forgets invitations that expired before a time.
+func (s *Store) DropInvitations(before time.Time) error {
+	all, err := s.Invitations()
+	if err != nil {
+		return err
+	}
+	var old []InvitationKey
+	for key, invitation := range all {
+		if invitation.Expires.Before(before) {
+			old = append(old, key)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return s.registry.update(func(tx *Tx) error {
+		for _, key := range old {
+			if _, err := tx.drop(key[:], bucketInvitations); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

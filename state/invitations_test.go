@@ -1,0 +1,80 @@
+package state_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"entrasync/state"
+)
+
+func TestInvitations(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, old := state.InvitationKey{1}, state.InvitationKey{2}
+	now := time.Date(2026, 7, 2, 15, 0, 0, 0, time.UTC)
+	if _, err := s.Invitation(key); !errors.Is(err, state.ErrNoInvitation) {
+		t.Errorf("an invitation nobody made: %v", err)
+	}
+	if err := s.ChangeInvitation(key, func(*state.Invitation) error { return nil }); !errors.Is(err, state.ErrNoInvitation) {
+		t.Errorf("change an invitation nobody made: %v", err)
+	}
+	made := state.Invitation{Tenant: id(1), Note: "Contoso Ltd", Created: now, Expires: now.Add(time.Hour)}
+	if err := errors.Join(s.PutInvitation(key, made), s.PutInvitation(old, state.Invitation{Expires: now}), s.DropInvitations(now.Add(time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("no")
+	if err := s.ChangeInvitation(key, func(i *state.Invitation) error { i.Note = "other"; return refused }); !errors.Is(err, refused) {
+		t.Errorf("a change that fails: %v", err)
+	}
+	err = s.ChangeInvitation(key, func(i *state.Invitation) error {
+		i.Claim = &state.ConsentClaim{Tenant: id(2), Since: now}
+		return nil
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = state.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	made.Claim = &state.ConsentClaim{Tenant: id(2), Since: now}
+	all, err := s.Invitations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "invitations", all, map[state.InvitationKey]state.Invitation{key: made})
+	if !all[key].Claim.Proving() {
+		t.Error("a claim without an end is not being proven")
+	}
+}
+
+func TestChangeTenantRecord(t *testing.T) {
+	t.Parallel()
+	s, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	refused := errors.New("no")
+	err = errors.Join(
+		s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.State = "active"; return nil }),
+		s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.Paused = true; return nil }),
+		s.ChangeTenantRecord("b", func(r *state.TenantRecord) error { return nil }),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.State = ""; return refused }); !errors.Is(err, refused) {
+		t.Errorf("a change that fails: %v", err)
+	}
+	got, err := s.TenantRecords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "records", got, []state.TenantRecord{{Name: "a", State: "active", Paused: true}})
+}
