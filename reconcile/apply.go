@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -380,7 +381,7 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 		}
 		for _, member := range a.Remove {
 			done.removed = append(done.removed, member)
-			if account, ok := tx.AppliedMember(c.Sync.Name, a.SourceID, member); ok {
+			if account, ok := tx.AppliedMember(c.Sync.Name, a.SourceID, member); ok && account != unsure {
 				remove = append(remove, account)
 				byTarget[account] = member
 			} else if link, ok, err := tx.Link(c.Sync.Name, graphsync.User, member); err == nil && ok {
@@ -410,6 +411,7 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 			continue
 		}
 		delete(done.added, member)
+		done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })
 		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
 	}
 }

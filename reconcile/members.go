@@ -13,6 +13,10 @@ import (
 // is planned and applied in parts.
 const membersPart = 5000
 
+// unsure stands for the account of a membership that was being written when it was last heard
+// of: it is written again, whether the member is wanted or not.
+const unsure = ""
+
 func pairKey(group, member graphsync.ID) []byte {
 	return append(append(make([]byte, 0, 32), group[:]...), member[:]...)
 }
@@ -117,15 +121,15 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 	if err != nil {
 		return err
 	}
-	_, applied := d.tx.AppliedMember(d.Sync.Name, group, member)
+	last, applied := d.tx.AppliedMember(d.Sync.Name, group, member)
 	if !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)) {
-		applied = true
+		applied, last = true, account
 		if err := d.tx.Space(d.Sync.Name, seedSpace).Put(pairKey(group, member), []byte(account)); err != nil {
 			return err
 		}
 	}
 	switch {
-	case wanted && !applied:
+	case wanted && (!applied || last == unsure || last != account):
 		part.add = append(part.add, member)
 	case !wanted && applied:
 		part.remove = append(part.remove, member)

@@ -132,8 +132,8 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		r.note("%s", note)
 	}
 	var failed *target.Error
-	unsure := done.partly || errors.As(done.err, &failed) && failed.Unsure
-	if (a.Op == Create || a.Op == Adopt) && !unsure {
+	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
+	if a.Op != Members && !halfway {
 		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
@@ -172,7 +172,12 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if !tx.Space(r.Sync.Name, keptSpace).Has(pendingBytes(key)) {
+	if r.Sync.Groups.Enabled && !r.all {
+		// Should the cycle end before the memberships are written, they are worked out anew.
+		if err := tx.AddPending(r.Sync.Name, key); err != nil {
+			return err
+		}
+	} else if !tx.Space(r.Sync.Name, keptSpace).Has(pendingBytes(key)) {
 		if err := tx.DeletePending(r.Sync.Name, key); err != nil {
 			return err
 		}
@@ -242,6 +247,11 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		}
 	}
 	for _, member := range done.waiting {
+		if account, _ := tx.AppliedMember(r.Sync.Name, group, member); account == unsure {
+			if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil { // nothing was sent
+				return err
+			}
+		}
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
 		err := tx.PutRetry(r.Sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
 			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
@@ -399,19 +409,15 @@ func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage)
 	if link.Applied == nil {
 		link.Applied = map[string]json.RawMessage{}
 	}
-	rules := c.rules(a.Kind)
 	for path, value := range applied {
 		if string(value) == "null" {
 			delete(link.Applied, path)
 		} else {
 			link.Applied[path] = value
 		}
-		for _, matched := range rules.Match {
-			var text string
-			if strings.EqualFold(matched, path) && json.Unmarshal(value, &text) == nil && text != "" {
-				link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
-				link.Keys = append(link.Keys, matchKey(matched, text))
-			}
+		var text string
+		if json.Unmarshal(value, &text) == nil {
+			c.rekey(&link, path, text)
 		}
 	}
 	switch a.Op {
@@ -425,4 +431,14 @@ func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage)
 	}
 	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), c.now
 	return &link, nil
+}
+
+// rekey keeps the matching value of a link up to date.
+func (c *cycle) rekey(link *state.Link, path, value string) {
+	for _, matched := range c.rules(link.Kind).Match {
+		if strings.EqualFold(matched, path) && value != "" {
+			link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
+			link.Keys = append(link.Keys, matchKey(matched, value))
+		}
+	}
 }

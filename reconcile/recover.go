@@ -4,20 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
 	"entrasync/target"
 )
 
-// intend writes down which accounts are about to be made or taken over, before any call: one
-// whose answer is lost in a crash is looked for by the next cycle and known as ours.
+// intend writes down what is about to be done, before any call: a change whose answer is lost,
+// in a crash or on the way, is looked into by the next cycle.
 func (c *cycle) intend(actions []storedAction) error {
 	var intents []state.Intent
 	for i := range actions {
 		a := &actions[i]
-		if a.Op != Create && a.Op != Adopt || a.Held != nil {
+		if a.Op == Members || a.Held != nil {
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
@@ -28,8 +30,8 @@ func (c *cycle) intend(actions []storedAction) error {
 		}
 		intents = append(intents, intent)
 	}
-	if len(intents) == 0 {
-		return nil
+	if err := c.intendMembers(actions); err != nil || len(intents) == 0 {
+		return err
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		for _, intent := range intents {
@@ -41,9 +43,36 @@ func (c *cycle) intend(actions []storedAction) error {
 	})
 }
 
-// recover looks for accounts that a cycle was making or taking over when it ended without
-// knowing whether it had. One that is found is linked as our own, whatever has become of its
-// person since; without this a person who left in between would keep an account nobody knows of.
+// intendMembers marks the memberships that are about to be written: a change whose answer is
+// lost is made again, also when the member is to leave by then.
+func (c *cycle) intendMembers(actions []storedAction) error {
+	for len(actions) > 0 {
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
+				a := &actions[0]
+				if a.Op != Members || a.Held != nil {
+					continue
+				}
+				n += len(a.Add) + len(a.Remove)
+				for _, member := range slices.Concat(a.Add, a.Remove) {
+					if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recover looks into what a cycle was doing when it ended without knowing what came of it. An
+// account that was being made or taken over is linked as our own when it is found, whatever has
+// become of its person since; one that was being changed is read, so that what is compared is
+// what it really is. Without this a person who left in between would keep an account.
 func (c *cycle) recover(ctx context.Context) error {
 	if c.opts.NoRefresh {
 		return nil
@@ -59,19 +88,99 @@ func (c *cycle) recover(ctx context.Context) error {
 		return err
 	}
 	for _, intent := range open {
-		found, err := c.findIntended(ctx, intent)
+		err := c.lookInto(ctx, intent)
 		if code := target.CodeOf(err); err != nil && ctx.Err() == nil && code != target.Unavailable && !code.Stops() {
-			c.note("could not look whether an account was made for %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
+			c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
 			continue // one record never stops the rest
 		}
 		if err != nil {
-			return fmt.Errorf("look whether the last cycle made an account for %s %s: %w", intent.Kind, intent.Source, err)
-		}
-		if err := c.settleIntent(intent, found); err != nil {
-			return err
+			return fmt.Errorf("look into what the last cycle did to %s %s: %w", intent.Kind, intent.Source, err)
 		}
 	}
 	return nil
+}
+
+func (c *cycle) lookInto(ctx context.Context, intent state.Intent) error {
+	var link state.Link
+	linked := false
+	err := c.Tenant.View(func(tx *state.Tx) (err error) {
+		link, linked, err = tx.Link(c.Sync.Name, intent.Kind, intent.Source)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case linked:
+		return c.reread(ctx, intent, &link)
+	}
+	found, err := c.findIntended(ctx, intent)
+	if err != nil {
+		return err
+	}
+	return c.settleIntent(intent, found)
+}
+
+// reread brings a link to what its account is.
+func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Link) error {
+	getter, ok := c.Target.(target.Getter)
+	if !ok {
+		return c.Tenant.Update(func(tx *state.Tx) error { return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source) })
+	}
+	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
+	gone := target.CodeOf(err) == target.NotFound && err != nil
+	if err != nil && !gone {
+		return err
+	}
+	err = c.Tenant.Update(func(tx *state.Tx) error {
+		if gone {
+			if err := tx.DeleteLink(c.Sync.Name, link.Kind, link.Source); err != nil {
+				return err
+			}
+		} else {
+			c.present(link, resource)
+			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
+				return err
+			}
+		}
+		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+			return err
+		}
+		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
+	})
+	if err == nil && gone {
+		return c.Store.Release(c.Sync.TargetName, link.TargetID, c.owner(link.Kind, link.Source))
+	}
+	return err
+}
+
+// present takes over into a link what a resource is at present.
+func (c *cycle) present(link *state.Link, resource *target.Resource) {
+	if link.Applied == nil {
+		link.Applied = map[string]json.RawMessage{}
+	}
+	for _, attribute := range c.rules(link.Kind).Mapping.Attributes() {
+		if attribute.OnCreateOnly() {
+			continue
+		}
+		path := attribute.Path.String()
+		value := resource.Value(attribute.Path)
+		if value == nil {
+			delete(link.Applied, path)
+			continue
+		}
+		link.Applied[path] = canonical(link.Source, attribute, value)
+		if text, ok := value.(string); ok {
+			c.rekey(link, path, text)
+		}
+	}
+	if link.Kind == graphsync.User {
+		link.Active = !inactive(resource)
+		if link.Active {
+			link.InactiveSince = time.Time{}
+		} else if link.InactiveSince.IsZero() {
+			link.InactiveSince = c.now
+		}
+	}
 }
 
 // findIntended looks for the account of an intent by its matching values. One that belongs to
