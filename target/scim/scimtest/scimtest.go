@@ -30,6 +30,7 @@ import (
 type Options struct {
 	Token          string      // the bearer token it accepts; "scimtest-token" by default
 	TLS            bool        // serve over TLS with a certificate of its own, see Server.CAFile
+	InProcess      bool        // no socket: reached through Server.Transport alone
 	Extensions     []Extension // schemas it knows beside core and enterprise
 	SameGroupNames bool        // let two groups have one displayName; otherwise 409
 	PageSize       int         // Elimity only: resources a page has at most; 50 by default
@@ -78,6 +79,10 @@ type Request struct {
 func start(tb testing.TB, opts Options, backend http.Handler) *Server {
 	tb.Helper()
 	s := &Server{Token: opts.Token, backend: backend}
+	if opts.InProcess {
+		s.URL, s.Client = "http://scim.example/v2", &http.Client{Transport: s.Transport()}
+		return s
+	}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	if opts.TLS {
 		front.StartTLS()
@@ -181,6 +186,32 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.StatusCode)
 	io.Copy(w, answer.Body)
+}
+
+// Transport answers requests to any host in this process, without sockets, which a
+// testing/synctest bubble needs.
+func (s *Server) Transport() http.RoundTripper { return inProcess{s} }
+
+type inProcess struct{ server *Server }
+
+// RoundTrip implements http.RoundTripper.
+func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+	defer func() {
+		if cause := recover(); cause == http.ErrAbortHandler {
+			answer, err = nil, io.ErrUnexpectedEOF
+		} else if cause != nil {
+			panic(cause)
+		}
+	}()
+	asked := r.Clone(r.Context())
+	if asked.Body == nil {
+		asked.Body = http.NoBody
+	}
+	recorder := httptest.NewRecorder()
+	p.server.serve(recorder, asked)
+	answer = recorder.Result()
+	answer.Request = r
+	return answer, nil
 }
 
 // carryOut asks the SCIM server itself.

@@ -1,0 +1,450 @@
+package safety
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/graphsync/graphtest"
+	"entrasync/graphsync/msgraph"
+	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/scope"
+	"entrasync/state"
+	"entrasync/target"
+	"entrasync/target/scim"
+	"entrasync/target/scim/scimtest"
+)
+
+// Planted secrets: nothing that is written may hold them.
+const (
+	clientSecret = "planted-client-secret-3Qz8"
+	bearerToken  = "planted-bearer-token-7Hy2"
+)
+
+const frontApp = "6a1e0000-0000-0000-0000-000000000001"
+
+// Roles in the order in which one wins over another.
+var roles = []string{"Admin", "Editor", "Viewer"}
+
+// A plan of the world: what the configuration would say.
+type settings struct {
+	all, nested, guests bool
+	onlySales           bool // scoping filter: department EQUALS Sales
+	groups              bool
+	onRemove            reconcile.OnRemove
+	guard               reconcile.Guard
+	concurrency         int
+	pageSize            int
+	membersPage         int
+}
+
+// A world is a directory, an application, and the sync between them, in one process and
+// without sockets.
+type world struct {
+	t      *testing.T
+	set    settings
+	graph  *graphtest.Server
+	tenant *graphtest.Tenant
+	front  *scimtest.Server
+	dir    string
+	sync   *reconcile.Sync
+	source *msgraph.Source
+	target target.Adapter
+	store  *state.Store
+	state  *state.Tenant
+	log    lockedBuffer
+
+	wire  wire
+	watch *watch
+}
+
+func newWorld(t *testing.T, set settings) *world {
+	t.Helper()
+	w := &world{t: t, set: set, dir: stateDir(t)}
+	w.graph = graphtest.New(graphtest.Options{PageSize: set.pageSize, MembersPageSize: set.membersPage})
+	w.tenant = w.graph.AddTenant(graphtest.TenantSpec{})
+	app := graphtest.AppSpec{ClientID: frontApp, Name: "Front", Secret: clientSecret}
+	for _, role := range roles {
+		app.Roles = append(app.Roles, graphtest.AppRole{Value: role, Name: role})
+	}
+	w.tenant.App(app)
+	w.front = scimtest.Elimity(t, scimtest.Options{InProcess: true, Token: bearerToken, CheckMembers: true})
+	w.wire.lost = w.crash
+	w.watch = newWatch(w)
+	w.sync = set.compile(t, w.tenant.ID())
+	w.openClients()
+	w.openState()
+	t.Cleanup(func() { w.store.Close() })
+	return w
+}
+
+// stateDir is in memory where the system offers that: the tests write far more than they read.
+func stateDir(t *testing.T) string {
+	t.Helper()
+	if dir, err := os.MkdirTemp("/dev/shm", "entrasync-safety-"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		return filepath.Join(dir, "state")
+	}
+	return filepath.Join(t.TempDir(), "state")
+}
+
+// openClients makes the source and the adapter as a new process would: they know nothing yet.
+func (w *world) openClients() {
+	w.t.Helper()
+	cloud, err := graphsync.CustomCloud(w.graph.URL(), w.graph.URL())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.source, err = msgraph.Open(msgraph.Config{
+		Tenant: w.tenant.ID(), Cloud: cloud, HTTP: w.wire.to("graph", w.graph.Transport(), nil), Log: w.logger(),
+		Credential: msgraph.Credential{ClientID: frontApp, Secret: func() (string, error) { return clientSecret, nil }},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	transport, err := target.NewTransport(target.TransportConfig{
+		Base: w.wire.to("front", w.front.Transport(), w.watch), Concurrency: w.set.concurrency,
+		Auth: target.Auth{Bearer: func() (string, error) { return bearerToken, nil }},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.target, err = scim.New(scim.Config{URL: w.front.URL}, transport)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) openState() {
+	w.t.Helper()
+	var err error
+	if w.store, err = state.Open(w.dir); err == nil {
+		w.state, err = w.store.Tenant(w.tenant.ID())
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// crash takes the state away in the middle of a cycle: what is written is written, nothing is
+// recorded from here on.
+func (w *world) crash() {
+	if err := w.store.Close(); err != nil {
+		w.watch.report("close the state: %v", err)
+	}
+}
+
+// restart goes on as a new process.
+func (w *world) restart() {
+	w.t.Helper()
+	if err := w.store.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.wire.revive()
+	w.openClients()
+	w.openState()
+}
+
+func (w *world) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (w *world) syncer() *reconcile.Syncer {
+	return &reconcile.Syncer{
+		Sync: w.sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{w.sync}), Peers: []string{w.sync.Name},
+		Source: w.source, Store: w.store, Tenant: w.state, Target: w.target,
+		Concurrency: w.set.concurrency, Log: w.logger(), Now: time.Now,
+	}
+}
+
+// run makes a cycle. A cycle that was interrupted by a crash goes on in a new process.
+func (w *world) run(opts reconcile.Options) (*reconcile.Report, error) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	w.wire.begin(cancel)
+	w.watch.begin()
+	report, err := w.syncer().Run(ctx, opts)
+	if w.wire.dead() {
+		w.restart()
+	}
+	w.wire.interrupt(interruption{})
+	return report, err
+}
+
+// compile is the configuration `settings` stand for, as the command would compile it.
+func (set settings) compile(t *testing.T, tenant graphsync.ID) *reconcile.Sync {
+	t.Helper()
+	users, faults := mapping.New(target.User, []mapping.Spec{
+		{Path: "externalId", Expr: "[objectId]"},
+		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+		{Path: "active", Expr: "Not([IsSoftDeleted])"},
+		{Path: "displayName", Expr: "[displayName]"},
+		{Path: "title", Expr: "[jobTitle]", OnNull: "clear"},
+		{Path: `emails[type eq "work"].value`, Expr: "[mail]", OnNull: "clear"},
+		{Path: "userType", Expr: "SingleAppRoleAssignment([appRoleAssignments])", Priority: roles, OnNull: "clear"},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	groups, faults := mapping.New(target.Group, []mapping.Spec{
+		{Path: "externalId", Expr: "[objectId]"},
+		{Path: "displayName", Expr: "[displayName]", Required: true},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	s := &reconcile.Sync{
+		Name: "front", TargetName: "front", Tenant: tenant, AppID: frontApp, Text: fmt.Sprintf("%+v", set),
+		Scope: reconcile.Scope{All: set.all, Nested: set.nested, Guests: set.guests},
+		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove,
+			Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true, reconcile.Delete: true}},
+		Groups: reconcile.GroupRules{Enabled: set.groups, Takeover: reconcile.TakeoverAdopt,
+			Rules: reconcile.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},
+				Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Delete: true}}},
+		Guard: set.guard,
+	}
+	if set.onlySales {
+		filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}}})
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		s.Scope.Filter = filter
+	}
+	return s
+}
+
+// A lockedBuffer takes what several goroutines write.
+type lockedBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// An interruption ends a cycle at one of its calls.
+type interruption struct {
+	at    int  // the call's number, from 1; 0 is never
+	crash bool // the process dies; else the cycle is cancelled
+	after bool // the call is still carried out, its answer is lost
+}
+
+func (i interruption) String() string {
+	switch {
+	case i.at == 0:
+		return "none"
+	case i.crash && i.after:
+		return fmt.Sprintf("crash after call %d", i.at)
+	case i.crash:
+		return fmt.Sprintf("crash before call %d", i.at)
+	}
+	return fmt.Sprintf("cancelled at call %d", i.at)
+}
+
+// A wire carries all calls of a process, counts them, and is where the process dies.
+type wire struct {
+	lost func() // takes the state away
+
+	mu      sync.Mutex // guards what follows
+	calls   int
+	stop    interruption
+	died    bool
+	cancel  context.CancelFunc
+	faults  []*callFault
+	history []string // of the cycle
+}
+
+// A callFault makes some calls to the application go wrong.
+type callFault struct {
+	name   string
+	match  func(*http.Request) bool
+	skip   int
+	times  int // negative: until the faults are ended
+	answer func(r *http.Request, next func() (*http.Response, error)) (*http.Response, error)
+}
+
+func (w *wire) begin(cancel context.CancelFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls, w.cancel, w.history = 0, cancel, nil
+}
+
+func (w *wire) interrupt(i interruption) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop = i
+}
+
+func (w *wire) fault(f callFault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = append(w.faults, &f)
+}
+
+func (w *wire) heal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = nil
+}
+
+func (w *wire) dead() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.died
+}
+
+func (w *wire) revive() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.died = false
+}
+
+func (w *wire) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls
+}
+
+// to returns a way to one of the two servers. The observer, when not nil, sees the calls that
+// reached it.
+func (w *wire) to(name string, next http.RoundTripper, observer *watch) http.RoundTripper {
+	return way{wire: w, name: name, next: next, observer: observer}
+}
+
+type way struct {
+	wire     *wire
+	name     string
+	next     http.RoundTripper
+	observer *watch
+}
+
+var errDied = fmt.Errorf("the process has died")
+
+// RoundTrip implements http.RoundTripper.
+func (y way) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := y.wire
+	w.mu.Lock()
+	if w.died {
+		w.mu.Unlock()
+		return nil, errDied
+	}
+	w.calls++
+	w.history = append(w.history, y.name+" "+r.Method+" "+r.URL.Path+" "+r.URL.RawQuery)
+	stop := w.stop
+	hit := stop.at == w.calls
+	if hit && stop.crash {
+		w.died = true
+	}
+	cancel := w.cancel
+	var fault *callFault
+	if y.observer != nil {
+		fault = w.pick(r)
+	}
+	w.mu.Unlock()
+
+	switch {
+	case hit && !stop.crash:
+		cancel()
+		return nil, context.Canceled
+	case hit && !stop.after:
+		w.lost()
+		cancel()
+		return nil, errDied
+	}
+	send := func() (*http.Response, error) {
+		answer, err := y.next.RoundTrip(r)
+		if y.observer != nil && r.Method != http.MethodGet {
+			y.observer.look()
+		}
+		return answer, err
+	}
+	var answer *http.Response
+	var err error
+	if fault != nil {
+		answer, err = fault.answer(r, send)
+	} else {
+		answer, err = send()
+	}
+	if hit {
+		w.lost()
+		cancel()
+		return nil, errDied
+	}
+	return answer, err
+}
+
+// pick returns the fault that a call meets. The caller holds the lock.
+func (w *wire) pick(r *http.Request) *callFault {
+	for _, f := range w.faults {
+		if f.times == 0 || !f.match(r) {
+			continue
+		}
+		if f.skip > 0 {
+			f.skip--
+			continue
+		}
+		f.times--
+		w.history = append(w.history, "  meets "+f.name)
+		return f
+	}
+	return nil
+}
+
+// method matches requests of some methods.
+func method(names ...string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return strings.Contains(strings.Join(names, " "), r.Method) }
+}
+
+// refuse answers with an error instead of doing the work.
+func refuse(status int, scimType string, header ...string) func(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
+	body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","scimType":%q,"detail":"no"}`, status, scimType)
+	return func(r *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+		answer := scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
+		answer.Request = r
+		return answer, nil
+	}
+}
+
+// lose does the work and loses the answer.
+func lose(_ *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+	if answer, err := next(); err == nil {
+		answer.Body.Close()
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
+// drop loses the request on its way.
+func drop(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
+	return nil, io.ErrUnexpectedEOF
+}
+
+// belated does the work and answers as if it had failed.
+func belated(status int) func(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
+	return func(r *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if answer, err := next(); err == nil {
+			answer.Body.Close()
+		}
+		return refuse(status, "")(r, nil)
+	}
+}
