@@ -35,6 +35,7 @@ and why one person has the account that came out. Nothing outside a temporary fo
 // demoConfig is the configuration of the demo, with the addresses to fill in.
 const demoConfig = `state: %[1]q
 schedule: "@every 1m"
+http: {listen: "127.0.0.1:0"}
 cloud: {authority: %[2]q, graph: %[2]q}
 app: {client_id: %[3]s, client_secret: %[4]q}
 tenants:
@@ -102,8 +103,9 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	if !serve {
 		return nil
 	}
-	fmt.Fprintf(a.out, "\nServing: a cycle every minute against %s; accounts are in %s. Ctrl-C ends it.\n", running.URL, file)
-	return a.serve(ctx, w, a.logger(slog.LevelInfo))
+	return a.serve(ctx, w, a.logger(slog.LevelInfo), func(url string) {
+		fmt.Fprintf(a.out, "\nServing %s: a cycle every minute against %s; accounts are in %s. Ctrl-C ends it.\n", url, running.URL, file)
+	})
 }
 
 type demonstration struct {

@@ -51,18 +51,19 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	return a.serve(ctx, w, log)
+	return a.serve(ctx, w, log, func(string) {})
 }
 
-// serve runs a worker as a service. The caller closes it afterwards.
-func (a *app) serve(ctx context.Context, w *worker, log *slog.Logger) error {
+// serve runs a worker as a service, telling the address of its pages. The caller closes it
+// afterwards.
+func (a *app) serve(ctx context.Context, w *worker, log *slog.Logger, opened func(url string)) error {
 	w.shared = true
 	defer func() { w.shared = false }()
 	s := &service{app: a, log: log, store: w.store, tenants: w.tenants}
 	w.changed = s.takeUp
 	s.worker.Store(w)
 	s.loaded.Store(a.fingerprint())
-	return s.run(ctx)
+	return s.run(ctx, opened)
 }
 
 // A service runs the jobs of the present configuration. A reload puts a new worker in its
@@ -81,7 +82,7 @@ type service struct {
 	mu sync.Mutex // held while another worker takes the place of the one there is
 }
 
-func (s *service) run(ctx context.Context) error {
+func (s *service) run(ctx context.Context, opened func(url string)) error {
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		return fmt.Errorf("read systemd's watchdog setting: %w", err)
@@ -103,6 +104,7 @@ func (s *service) run(ctx context.Context) error {
 		return err
 	}
 	defer s.pages.listener.Close()
+	opened(s.pages.url())
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

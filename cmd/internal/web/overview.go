@@ -96,7 +96,7 @@ func (s *Server) overview(r *http.Request, p page) (string, any, error) {
 	o.Pager = pagerOf(r, len(fitting))
 	o.Rows = fitting[o.Pager.From():o.Pager.To()]
 	for _, row := range o.Rows {
-		if row.Trouble() != nil && row.State != paused {
+		if row.Trouble() != nil {
 			o.Troubled = append(o.Troubled, row)
 		}
 	}

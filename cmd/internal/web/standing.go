@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -179,10 +180,12 @@ func conditionOf(sync *Sync, s *standing) condition {
 	switch {
 	case sync.Paused:
 		return paused
-	case s.ReadError != nil, problemOf(sync, s) != nil:
+	case s.ReadError != nil:
 		return failed
 	case s.Info.Quarantine != nil:
 		return quarantined
+	case problemOf(sync, s) != nil:
+		return failed
 	case len(s.Runs) == 0:
 		return waiting
 	case s.Runs[0].Result == reconcile.Failed:
@@ -210,11 +213,26 @@ func (s *Server) rows(ctx context.Context) []row {
 	for i := range syncs {
 		rows = append(rows, s.row(ctx, &syncs[i]))
 	}
+	s.prune(syncs)
 	slices.SortFunc(rows, func(a, b row) int {
 		return cmp.Or(slices.Index(conditions, a.State)-slices.Index(conditions, b.State),
 			strings.Compare(a.TenantName, b.TenantName), strings.Compare(a.Name, b.Name))
 	})
 	return rows
+}
+
+// prune forgets syncs that are no longer configured.
+func (s *Server) prune(syncs []Sync) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.standings) <= len(syncs) {
+		return
+	}
+	configured := map[syncKey]bool{}
+	for i := range syncs {
+		configured[syncKey{syncs[i].Name, syncs[i].Tenant}] = true
+	}
+	maps.DeleteFunc(s.standings, func(key syncKey, _ *standing) bool { return !configured[key] })
 }
 
 func (s *Server) row(ctx context.Context, sync *Sync) row {
@@ -257,15 +275,16 @@ type trouble struct{ Message, Hint string }
 // Trouble says why the sync does not run as it should; nil when it does, or only single records
 // fail.
 func (r row) Trouble() *trouble {
-	if problem := problemOf(&r.Sync, r.standing); problem != nil && !r.Paused {
-		return &trouble{problem.Message, problem.Hint}
-	}
-	last := r.Last()
+	problem, last := problemOf(&r.Sync, r.standing), r.Last()
 	switch {
+	case r.Paused:
+		return nil
 	case r.ReadError != nil:
 		return &trouble{Message: r.ReadError.Error()}
 	case r.Info.Quarantine != nil:
-		return &trouble{Message: r.Info.Quarantine.Message, Hint: "The target is tried again by itself; the time is on the sync's page."}
+		return &trouble{Message: r.Info.Quarantine.Message, Hint: "The target is tried again by itself; the sync's page says when."}
+	case problem != nil:
+		return &trouble{problem.Message, problem.Hint}
 	case last != nil && last.Failure != nil:
 		return &trouble{last.Failure.Message, last.Failure.Hint}
 	}
@@ -303,4 +322,29 @@ func summaryWords(s reconcile.Summary, failures int) string {
 		return "nothing to do"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// A Standing is a sync in figures, as its page shows them.
+type Standing struct {
+	Sync, Tenant string // names
+	Linked       int    // active accounts and groups
+	Holds        int    // causes that wait for an approval
+	Retrying     int
+	Skipped      int
+	Quarantined  bool
+	LastSuccess  time.Time
+}
+
+// Standings returns all syncs whose state can be read, for metrics.
+func (s *Server) Standings(ctx context.Context) []Standing {
+	var all []Standing
+	for _, r := range s.rows(ctx) {
+		if r.ReadError == nil {
+			all = append(all, Standing{
+				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked, Holds: len(r.Holds), Retrying: r.Retrying, Skipped: r.Skipped,
+				Quarantined: r.Info.Quarantine != nil, LastSuccess: r.Info.LastSuccess,
+			})
+		}
+	}
+	return all
 }

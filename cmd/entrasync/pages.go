@@ -1,0 +1,132 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"entrasync/cmd/internal/metrics"
+	"entrasync/cmd/internal/scheduler"
+	"entrasync/cmd/internal/web"
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+// pages are what the service serves on http.listen: status page, health and metrics.
+type pages struct {
+	service  *service
+	listener net.Listener
+	server   *web.Server
+	metrics  *metrics.Metrics
+
+	mu   sync.Mutex // protects told
+	told map[[2]string]bool
+}
+
+// openPages begins to listen. Address and credential are those of the start: one that goes away
+// with a reload must not leave the pages open to everybody.
+func openPages(s *service) (*pages, error) {
+	section := s.worker.Load().cfg.HTTP
+	access := accessOf(section)
+	listener, err := web.Listen(section.Listen, access)
+	switch {
+	case errors.Is(err, web.ErrOpen):
+		return nil, withHint(err, "listen on 127.0.0.1, or give http.token_file or http.basic")
+	case err != nil:
+		return nil, withHint(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
+	}
+	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText()), told: map[[2]string]bool{}}
+	p.server = web.New(web.Service{
+		Store: s.store, Syncs: p.syncs, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
+		Advice: func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
+		Version: versionText(), Log: s.log, Now: time.Now,
+	}, access)
+	return p, nil
+}
+
+func accessOf(section configs.HTTP) *web.Credential {
+	switch {
+	case section.Basic != nil:
+		return &web.Credential{Username: section.Basic.Username, Secret: section.Basic.Password.Read}
+	case !section.Token.IsZero():
+		return &web.Credential{Secret: section.Token.Read}
+	}
+	return nil
+}
+
+// url is where the status page is.
+func (p *pages) url() string { return "http://" + p.listener.Addr().String() }
+
+// serve answers until ctx ends. Cycles go on without the pages.
+func (p *pages) serve(ctx context.Context) {
+	if err := p.server.Serve(ctx, p.listener); err != nil {
+		p.service.log.Error("the status page has ended", "error", err)
+	}
+}
+
+// syncs are those of the present configuration, as they are scheduled.
+func (p *pages) syncs() []web.Sync {
+	jobs := map[string]scheduler.Status{}
+	for _, job := range p.service.scheduler.Status() {
+		jobs[job.Name] = job
+	}
+	w := p.service.worker.Load()
+	syncs := make([]web.Sync, 0, len(w.syncs))
+	for _, planned := range w.syncs {
+		job, scheduled := jobs[jobName(planned)]
+		sync := web.Sync{
+			Sync: planned.Sync, TenantName: planned.tenantName, Paused: !scheduled,
+			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0,
+		}
+		if job.LastError != nil {
+			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error()}
+			var advice hinted
+			var graph *graphsync.Error
+			switch {
+			case errors.As(job.LastError, &advice):
+				sync.Problem.Hint = advice.hint
+			case errors.As(job.LastError, &graph):
+				sync.Problem.Hint = graph.Hint
+			}
+		}
+		syncs = append(syncs, sync)
+	}
+	return syncs
+}
+
+// observe counts a cycle. report is nil when it could not begin.
+func (p *pages) observe(planned *plannedSync, source graphsync.Source, report *reconcile.Report, err error) {
+	if errors.Is(err, reconcile.ErrPaused) {
+		return // nothing was tried
+	}
+	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.tenantName)
+	if dated, ok := source.(interface{ CredentialExpiry() time.Time }); ok {
+		p.metrics.CredentialExpires(planned.tenantName, dated.CredentialExpiry())
+	}
+}
+
+// scrape answers Prometheus, telling how each sync stands now.
+func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
+	now := map[[2]string]bool{}
+	for _, s := range p.server.Standings(r.Context()) {
+		now[[2]string{s.Sync, s.Tenant}] = true
+		p.metrics.Stand(s.Sync, s.Tenant, metrics.Standing{
+			Linked: s.Linked, Holds: s.Holds, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
+		})
+	}
+	p.mu.Lock()
+	for known := range p.told {
+		if !now[known] {
+			p.metrics.Forget(known[0], known[1])
+		}
+	}
+	p.told = now
+	p.mu.Unlock()
+	p.metrics.Handler().ServeHTTP(w, r)
+}
