@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -72,7 +74,9 @@ func SCIMMY(tb testing.TB, opts Options) *Server {
 		tb.Fatalf("start SCIMMY: read its port: %v\n%s", err, stderr.String())
 	}
 	address := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", started.Port)}
-	return start(tb, opts, httputil.NewSingleHostReverseProxy(address))
+	proxy := httputil.NewSingleHostReverseProxy(address)
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // a client that goes away is part of many tests
+	return start(tb, opts, proxy)
 }
 
 // scimmyDir finds the launcher's folder from wherever in the module the test runs.
