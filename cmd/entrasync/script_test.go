@@ -32,6 +32,7 @@ import (
 // configuration testdata/entrasync.yaml. Beside the commands of testscript there are:
 //
 //	exits CODE COMMAND…     run a command that must end with that exit code
+//	capture VAR PATTERN     set $VAR to what the group of the pattern matches in the output
 //	edit FILE OLD NEW       replace text in a file, which must hold OLD; \n in NEW begins a line
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
@@ -80,7 +81,7 @@ func runScripts(t *testing.T, dir, kind string) {
 		RequireExplicitExec: true,
 		Condition:           func(name string) (bool, error) { return name == kind || name == "scim" && kind != "file", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "edit": edit,
+			"exits": exits, "edit": edit, "capture": capture,
 			"graph":    within((*world).graphCommand),
 			"accounts": within((*world).accountsCommand),
 			"groups":   within((*world).groupsCommand),
@@ -143,8 +144,12 @@ func within(command func(*world, *testscript.TestScript, bool, []string)) func(*
 		w := ts.Value(worldKey{}).(*world)
 		w.setenv = ts.Setenv
 		defer func() {
-			if text, ok := recover().(string); ok {
-				ts.Fatalf("%s", text)
+			switch failure := recover().(type) {
+			case nil:
+			case string:
+				ts.Fatalf("%s", failure)
+			default: // testscript's own way to end a script
+				panic(failure)
 			}
 		}()
 		command(w, ts, neg, args)
@@ -169,6 +174,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture VAR PATTERN")
+	}
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(match) != 2 {
+		ts.Fatalf("no match for %s", args[1])
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 func edit(ts *testscript.TestScript, neg bool, args []string) {
