@@ -52,6 +52,12 @@ func (l *lines) add(line string) {
 	l.more.Broadcast()
 }
 
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.all, "\n")
+}
+
 func (l *lines) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,7 +100,9 @@ func (w *world) serviceCommand(ts *testscript.TestScript, neg bool, args []strin
 		pattern := regexp.MustCompile(args[1])
 		ts.Check(s.log.await(pattern.MatchString))
 	case "notified":
-		ts.Check(s.told.await(func(line string) bool { return strings.Contains(line, args[1]) }))
+		if err := s.told.await(func(line string) bool { return strings.Contains(line, args[1]) }); err != nil {
+			ts.Fatalf("%v\nit wrote:\n%s", err, s.log)
+		}
 	case "signal":
 		signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
 		ts.Check(s.cmd.Process.Signal(signals[args[1]]))
@@ -102,7 +110,7 @@ func (w *world) serviceCommand(ts *testscript.TestScript, neg bool, args []strin
 		ts.Check(s.log.await(func(line string) bool { return line == ended }))
 		s.cmd.Wait()
 		if want, err := strconv.Atoi(args[1]); err != nil || s.cmd.ProcessState.ExitCode() != want {
-			ts.Fatalf("it ended with %s, want exit code %s; it wrote:\n%s", s.cmd.ProcessState, args[1], strings.Join(s.log.all, "\n"))
+			ts.Fatalf("it ended with %s, want exit code %s; it wrote:\n%s", s.cmd.ProcessState, args[1], s.log)
 		}
 	default:
 		ts.Fatalf("service %s: no such verb", args[0])
@@ -139,11 +147,12 @@ func (w *world) startService(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	go func() {
+		defer s.told.close()
+		defer listener.Close()
 		buffer := make([]byte, 4096)
 		for {
 			n, err := listener.Read(buffer)
-			if err != nil {
-				s.told.close()
+			if err != nil || string(buffer[:n]) == ended {
 				return
 			}
 			s.told.add(string(buffer[:n]))
@@ -155,7 +164,10 @@ func (w *world) startService(ts *testscript.TestScript, args []string) error {
 			s.log.add(scanner.Text())
 		}
 		io.Copy(io.Discard, stderr)
-		listener.Close()
+		if end, err := net.Dial("unixgram", socket); err == nil { // behind what it has told
+			fmt.Fprint(end, ended)
+			end.Close()
+		}
 		s.log.add(ended)
 		s.log.close()
 	}()
