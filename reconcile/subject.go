@@ -29,7 +29,7 @@ func (s SubjectStep) Mark() string {
 }
 
 // draftSubject plans one object only: a user with the memberships in provisioned groups, or a
-// group with all its members.
+// group with the accounts of all its members, however many.
 func (c *cycle) draftSubject(ctx context.Context) error {
 	c.walk("connect", true, "directory read, %d requests", c.Source.Traffic().Requests-c.graph0.Requests)
 	id, err := Find(ctx, c.Tenant, *c.opts.Subject)
@@ -41,6 +41,23 @@ func (c *cycle) draftSubject(ctx context.Context) error {
 	c.walk("import", true, "%s %s", kind, id)
 	if err := c.draftObjects(ctx, kind, []graphsync.ID{id}); err != nil {
 		return err
+	}
+	if kind == graphsync.Group {
+		var members []graphsync.ID
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			for member := range tx.Members(id) {
+				if member.Kind == graphsync.User {
+					members = append(members, member.ID)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.draftObjects(ctx, graphsync.User, members); err != nil {
+			return err
+		}
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		object, _ := tx.Object(kind, id)

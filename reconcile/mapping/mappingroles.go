@@ -44,6 +44,7 @@ type roles struct {
 	several          int // index into severalWords
 	names            []string
 	table            map[string]mappingRole
+	scopes           map[string]bool // every scope the table names, folded
 }
 
 type mappingRole struct {
@@ -58,7 +59,7 @@ var severalWords = []string{"error", "union", "first"}
 // roles compiles a table. Each scope may be used once in a mapping role; "Account" and
 // "account " are the same scope.
 func (b *builder) roles(spec *RolesSpec) *roles {
-	t := &roles{table: map[string]mappingRole{}}
+	t := &roles{table: map[string]mappingRole{}, scopes: map[string]bool{}}
 	if strings.TrimSpace(spec.From) == "" {
 		b.fault("from", 0, "the expression is empty")
 		t.from = constantExpr(Value{})
@@ -96,7 +97,7 @@ func (b *builder) roles(spec *RolesSpec) *roles {
 			case seen[folded]:
 				b.fault("roles", 0, "mapping role %s has the scope %s twice; a scope may be used once", role.Name, name)
 			default:
-				seen[folded] = true
+				seen[folded], t.scopes[folded] = true, true
 			}
 			if len(scope.Roles) == 0 {
 				b.fault("roles", 0, "mapping role %s has no role in the scope %s", role.Name, name)
@@ -183,4 +184,37 @@ func (a *Attribute) withoutRole(policy rolePolicy, code, why string) evaluated {
 		return evaluated{}
 	}
 	return evaluated{problem: a.problem(code, "%s", why)}
+}
+
+// KeepsOthers reports whether the attribute shares its list with others: mapping roles own the
+// scopes their table names, and entitlements in any other scope are left alone.
+func (a *Attribute) KeepsOthers() bool { return a.roles != nil }
+
+// Merge returns want with the elements of got that are in scopes the table does not name.
+func (a *Attribute) Merge(want, got any) any {
+	merged, _ := want.([]any)
+	return append(slices.Clone(merged), a.split(got, false)...)
+}
+
+// Own returns the elements of got that are in scopes the table names.
+func (a *Attribute) Own(got any) any {
+	if !a.KeepsOthers() {
+		return got
+	}
+	if own := a.split(got, true); len(own) > 0 {
+		return own
+	}
+	return nil
+}
+
+func (a *Attribute) split(got any, own bool) (out []any) {
+	items, _ := got.([]any)
+	for _, item := range items {
+		complex, _ := item.(map[string]any)
+		scope, _ := complex["type"].(string)
+		if a.roles.scopes[strings.ToLower(strings.TrimSpace(scope))] == own {
+			out = append(out, item)
+		}
+	}
+	return out
 }
