@@ -80,6 +80,8 @@ type file struct {
 	broken atomic.Pointer[DamagedError]
 	names  atomic.Pointer[names]
 
+	onCommit func(path string) // may be nil
+
 	commits *atomic.Uint64 // counts them; nil: nobody asks
 
 	queueMu sync.Mutex // protects queue
@@ -89,8 +91,8 @@ type file struct {
 
 // openFile opens or creates a file and brings it to its schema's version. of binds it to its
 // owner, so that a file under another's name is noticed.
-func openFile(path string, s *schema, of string) (*file, error) {
-	f := &file{path: path}
+func openFile(path string, s *schema, of string, onCommit func(path string)) (*file, error) {
+	f := &file{path: path, onCommit: onCommit}
 	_, statErr := os.Stat(path)
 	options := &bbolt.Options{
 		// The directory is locked already: only a foreign tool can hold the file.
@@ -235,6 +237,9 @@ func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
 	})
 	if write && err == nil && f.commits != nil {
 		f.commits.Add(1)
+	}
+	if err == nil && write && f.onCommit != nil {
+		f.onCommit(f.path)
 	}
 	if damaged := (*DamagedError)(nil); err == nil || own || errors.As(err, &damaged) {
 		return err

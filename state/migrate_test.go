@@ -13,7 +13,7 @@ func TestMigration(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
 	one := &schema{kind: "fake", buckets: []string{"things"}}
-	f, err := openFile(path, one, "x")
+	f, err := openFile(path, one, "x", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestMigration(t *testing.T) {
 		{[]func(*bbolt.Tx) error{add("2")}, &VersionError{}, ""},
 	}
 	for i, s := range steps {
-		f, err := openFile(path, &schema{kind: "fake", buckets: one.buckets, migrations: s.migrations}, "x")
+		f, err := openFile(path, &schema{kind: "fake", buckets: one.buckets, migrations: s.migrations}, "x", nil)
 		if s.err != nil {
 			if v := (*VersionError)(nil); err == nil || !errors.Is(err, s.err) && !errors.As(err, &v) {
 				t.Errorf("step %d: got %v, want %v", i, err, s.err)

@@ -39,6 +39,7 @@ import (
 // concurrently.
 type Store struct {
 	dir      string
+	opts     Options
 	lock     *os.File
 	registry *file
 
@@ -63,9 +64,19 @@ type Tenant struct {
 	once  sync.Once
 }
 
+// Options change how a store works. The zero value is right outside tests.
+type Options struct {
+	// OnCommit is called after each commit with the file's path, by the goroutine that
+	// committed. It must not use the store.
+	OnCommit func(path string)
+}
+
 // Open takes the state directory, creating it (mode 0700) when it does not exist. When another
 // process holds it, the error is an *[InUseError].
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		if errors.Is(err, syscall.ENOTDIR) {
 			return nil, fmt.Errorf("open state directory %s: it is or lies below a file, not a directory; name another one in `state`", dir)
@@ -76,11 +87,11 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openFile(filepath.Join(dir, "registry.db"), registrySchema, "")
+	registry, err := openFile(filepath.Join(dir, "registry.db"), registrySchema, "", opts.OnCommit)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Store{dir: dir, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}, nil
+	return &Store{dir: dir, opts: opts, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}, nil
 }
 
 // Close gives the directory free, after the transactions that are under way. Tenants still
@@ -113,7 +124,7 @@ func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
 	}
 	o := s.tenants[id]
 	if o == nil {
-		f, err := openFile(s.path(id), tenantSchema, id.String())
+		f, err := openFile(s.path(id), tenantSchema, id.String(), s.opts.OnCommit)
 		if err != nil {
 			return nil, err
 		}

@@ -82,7 +82,7 @@ func newWorld(t *testing.T, set settings) *world {
 	w.front = scimtest.Elimity(t, scimtest.Options{InProcess: true, Token: bearerToken, CheckMembers: true})
 	w.wire.lost = w.crash
 	w.watch = newWatch(w)
-	w.sync = set.compile(t, w.tenant.ID())
+	w.sync = set.compile(w.tenant.ID())
 	w.openClients()
 	w.openState()
 	t.Cleanup(func() { w.store.Close() })
@@ -184,8 +184,7 @@ func (w *world) run(opts reconcile.Options) (*reconcile.Report, error) {
 }
 
 // compile is the configuration `settings` stand for, as the command would compile it.
-func (set settings) compile(t *testing.T, tenant graphsync.ID) *reconcile.Sync {
-	t.Helper()
+func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 	users, faults := mapping.New(target.User, []mapping.Spec{
 		{Path: "externalId", Expr: "[objectId]"},
 		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
@@ -196,14 +195,14 @@ func (set settings) compile(t *testing.T, tenant graphsync.ID) *reconcile.Sync {
 		{Path: "userType", Expr: "SingleAppRoleAssignment([appRoleAssignments])", Priority: roles, OnNull: "clear"},
 	})
 	if len(faults) > 0 {
-		t.Fatal(faults)
+		panic(faults)
 	}
 	groups, faults := mapping.New(target.Group, []mapping.Spec{
 		{Path: "externalId", Expr: "[objectId]"},
 		{Path: "displayName", Expr: "[displayName]", Required: true},
 	})
 	if len(faults) > 0 {
-		t.Fatal(faults)
+		panic(faults)
 	}
 	s := &reconcile.Sync{
 		Name: "front", TargetName: "front", Tenant: tenant, AppID: frontApp, Text: fmt.Sprintf("%+v", set),
@@ -218,7 +217,7 @@ func (set settings) compile(t *testing.T, tenant graphsync.ID) *reconcile.Sync {
 	if set.onlySales {
 		filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}}})
 		if len(faults) > 0 {
-			t.Fatal(faults)
+			panic(faults)
 		}
 		s.Scope.Filter = filter
 	}

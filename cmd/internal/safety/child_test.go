@@ -1,0 +1,203 @@
+package safety
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/graphsync/msgraph"
+	"entrasync/reconcile"
+	"entrasync/state"
+	"entrasync/target"
+	"entrasync/target/scim"
+)
+
+var childJob = flag.String("safety.child", "", "run one cycle as a process to be killed; a file with the job")
+
+// A job is one cycle in a process of its own: this test binary, run again.
+type job struct {
+	State  string // directory
+	Graph  string // address of the emulator
+	CA     string // file with its certificate authority
+	Tenant graphsync.ID
+	Front  string // address of the SCIM server
+	Done   string // file for the outcome
+	Set    childSettings
+
+	DieAtCommit int // SIGKILL after this commit, 0 for never
+}
+
+// childSettings are settings as JSON.
+type childSettings struct {
+	Nested, Groups, OnlySales bool
+	Delete                    bool
+}
+
+func (c childSettings) settings() settings {
+	set := settings{nested: c.Nested, guests: true, groups: c.Groups, onlySales: c.OnlySales, concurrency: 1,
+		onRemove: reconcile.OnRemove{Do: reconcile.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
+	if c.Delete {
+		set.onRemove.Do = reconcile.Delete
+	}
+	return set
+}
+
+// An outcome is what a job leaves when it was not killed.
+type outcome struct {
+	Commits int
+	Error   string
+	Result  reconcile.Result
+	Failed  []reconcile.Failure
+}
+
+func (j job) run() (out outcome, err error) {
+	commits := 0
+	store, err := state.OpenWith(j.State, state.Options{OnCommit: func(string) {
+		if commits++; commits == j.DieAtCommit {
+			die()
+		}
+	}})
+	if err != nil {
+		return out, err
+	}
+	defer func() {
+		out.Commits = commits
+		err = errors.Join(err, store.Close())
+	}()
+	tenant, err := store.Tenant(j.Tenant)
+	if err != nil {
+		return out, err
+	}
+	source, adapter, err := j.clients()
+	if err != nil {
+		return out, err
+	}
+	set := j.Set.settings()
+	sync := set.compile(j.Tenant)
+	report, err := (&reconcile.Syncer{
+		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name},
+		Source: source, Store: store, Tenant: tenant, Target: adapter,
+		Concurrency: set.concurrency, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}).Run(context.Background(), reconcile.Options{Apply: true})
+	out.Result, out.Failed = report.Result, report.Errors
+	return out, err
+}
+
+func (j job) clients() (graphsync.Source, target.Adapter, error) {
+	pem, err := os.ReadFile(j.CA)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	cloud, err := graphsync.CustomCloud(j.Graph, j.Graph)
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := msgraph.Open(msgraph.Config{
+		Tenant: j.Tenant, Cloud: cloud, HTTP: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}},
+		Credential: msgraph.Credential{ClientID: frontApp, Secret: func() (string, error) { return clientSecret, nil }},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	transport, err := target.NewTransport(target.TransportConfig{Auth: target.Auth{Bearer: func() (string, error) { return bearerToken, nil }}})
+	if err != nil {
+		return nil, nil, err
+	}
+	adapter, err := scim.New(scim.Config{URL: j.Front}, transport)
+	return source, adapter, err
+}
+
+// die is what kill -9 does: nothing runs after it.
+func die() {
+	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+// runChild is the main function of the process to be killed.
+func runChild(file string) int {
+	var j job
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &j)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	out, err := j.run()
+	if err != nil {
+		out.Error = err.Error()
+	}
+	text, err = json.Marshal(out)
+	if err == nil {
+		err = os.WriteFile(j.Done, text, 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	return 0
+}
+
+// start runs a job in a process of its own. The returned function waits for its end; killed
+// tells whether it left no outcome.
+func (j job) start(t *testing.T, dir string) (child *exec.Cmd, wait func() (out outcome, killed bool)) {
+	t.Helper()
+	j.Done = filepath.Join(dir, "done.json")
+	if err := os.Remove(j.Done); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(j)
+	file := filepath.Join(dir, "job.json")
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child = exec.Command(self, "-safety.child="+file)
+	child.Stderr = os.Stderr
+	child.Stdout = os.Stderr
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return child, func() (out outcome, killed bool) {
+		t.Helper()
+		err := child.Wait()
+		if status, ok := child.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+			return out, true
+		}
+		text, readErr := os.ReadFile(j.Done)
+		if err == nil {
+			err = readErr
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &out)
+		}
+		if err != nil {
+			t.Fatalf("run a cycle in a process: %v", err)
+		}
+		return out, false
+	}
+}
