@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -25,6 +24,7 @@ import (
 //	groups                        print groups and their members
 //	target untouched              nothing was asked of it, or written to it, since the last time
 //	target writes                 print the writes since the last time, runs of the same as one
+//	target bodies                 print them with what was sent
 //	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
 //	target seed-group NAME [MEMBER…]          a group of accounts, by userName
 //	target remove USERNAME        take an account away behind the program's back
@@ -35,8 +35,9 @@ import (
 //	target fault KIND METHOD [WORD] [after=N] [times=N]
 //	        requests of the method, whose path or body has WORD, go wrong, always or so often:
 //	        refuse (400), unauthorized, forbidden, unavailable (503), throttle (429), html, lose
-//	        (carried out, no answer), stall (no answer, not carried out)
-//	target stalled                wait until a request stalls
+//	        (carried out, the connection breaks), swallow (carried out, never answered), stall
+//	        (neither)
+//	target stalled                wait until a request is swallowed or stalls
 //	target heal                   end all faults
 
 type application struct {
@@ -48,11 +49,6 @@ type application struct {
 	mu      sync.Mutex // guards faults
 	faults  []*scimFault
 	stalled chan struct{}
-}
-
-type scimFault struct {
-	kind, method, word string
-	after, times       int // times -1: always
 }
 
 func (w *world) startTarget(kind string) {
@@ -80,52 +76,6 @@ func (w *world) startSCIM(kind string) {
 	w.setenv("SCIM_URL", a.server.URL)
 }
 
-// pick counts and returns the fault that fits a request.
-func (a *application) pick(r *http.Request, kinds ...string) *scimFault {
-	body, _ := io.ReadAll(r.Body) // the server rewinds it
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, f := range a.faults {
-		switch {
-		case f.method != r.Method || !strings.Contains(r.URL.Path+" "+string(body), f.word) || f.times == 0 || !slices.Contains(kinds, f.kind):
-		case f.after > 0:
-			f.after--
-		default:
-			f.times = max(f.times-1, -1)
-			return f
-		}
-	}
-	return nil
-}
-
-func (a *application) fail(r *http.Request) *http.Response {
-	refusal := func(status int, detail string, header ...string) *http.Response {
-		body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","detail":%q}`, status, detail)
-		return scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
-	}
-	f := a.pick(r, "refuse", "unauthorized", "forbidden", "unavailable", "throttle", "html", "stall")
-	if f == nil {
-		return nil
-	}
-	switch f.kind {
-	case "refuse":
-		return refusal(http.StatusBadRequest, "the seat limit of your plan is reached")
-	case "unauthorized":
-		return refusal(http.StatusUnauthorized, "token was revoked")
-	case "forbidden":
-		return refusal(http.StatusForbidden, "token lacks the scope scim:write")
-	case "unavailable":
-		return refusal(http.StatusServiceUnavailable, "down for maintenance", "Retry-After", "0")
-	case "throttle":
-		return refusal(http.StatusTooManyRequests, "slow down", "Retry-After", "0")
-	case "html":
-		return scimtest.Answer(http.StatusOK, "<!doctype html><title>Sign in</title>", "Content-Type", "text/html")
-	}
-	a.stalled <- struct{}{}
-	<-r.Context().Done() // until the program has gone
-	return refusal(http.StatusServiceUnavailable, "nobody is listening")
-}
-
 func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string) {
 	a := w.target
 	words, pairs := options(args)
@@ -143,6 +93,12 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		return
 	case "writes":
 		fmt.Fprint(ts.Stdout(), a.writes())
+	case "bodies":
+		for _, r := range a.unseen() {
+			if r.Method != http.MethodGet {
+				fmt.Fprintf(ts.Stdout(), "%s /%s %s\n", r.Method, strings.Split(r.Path, "/")[2], r.Body)
+			}
+		}
 	case "start":
 		w.startSCIM(argument(1))
 	case "seed":
@@ -163,16 +119,11 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 	case "remove":
 		w.remove(argument(1))
 	case "fault":
-		f := &scimFault{kind: argument(1), method: argument(2), word: strings.Join(words[3:], " "), after: number(pairs["after"], 0), times: number(pairs["times"], -1)}
-		a.mu.Lock()
-		a.faults = append(a.faults, f)
-		a.mu.Unlock()
+		a.fault(scimFault{kind: argument(1), method: argument(2), word: strings.Join(words[3:], " "), after: number(pairs["after"], 0), times: number(pairs["times"], -1)})
 	case "stalled":
 		<-a.stalled
 	case "heal":
-		a.mu.Lock()
-		a.faults = nil
-		a.mu.Unlock()
+		a.heal()
 	default:
 		ts.Fatalf("target %s: no such verb", words[0])
 	}
@@ -195,19 +146,24 @@ func (a *application) touched() string {
 		return a.last
 	}
 	var out strings.Builder
-	all := a.server.Requests()
-	for _, r := range all[a.seen:] {
+	for _, r := range a.unseen() {
 		fmt.Fprintf(&out, "%s %s?%s = %d\n%s\n", r.Method, r.Path, r.Query, r.Status, r.Body)
 	}
-	a.seen = len(all)
 	return out.String()
+}
+
+// unseen returns the requests since the last time.
+func (a *application) unseen() []scimtest.Request {
+	all := a.server.Requests()
+	unseen := all[a.seen:]
+	a.seen = len(all)
+	return unseen
 }
 
 func (a *application) writes() string {
 	var lines []string
 	var counts []int
-	all := a.server.Requests()
-	for _, r := range all[a.seen:] {
+	for _, r := range a.unseen() {
 		if r.Method == http.MethodGet {
 			continue
 		}
@@ -221,7 +177,6 @@ func (a *application) writes() string {
 		}
 		lines, counts = append(lines, line), append(counts, 1)
 	}
-	a.seen = len(all)
 	var out strings.Builder
 	for i, line := range lines {
 		fmt.Fprintf(&out, "%s x%d\n", line, counts[i])
