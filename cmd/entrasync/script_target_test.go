@@ -28,7 +28,8 @@ import (
 //	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
 //	target seed-group NAME [MEMBER…]          a group of accounts, by userName
 //	target remove USERNAME        take an account away behind the program's back
-//	target start elimity|scimmy   in scripts: use a SCIM server from now on
+//	target start elimity|scimmy|tls   in scripts: use a SCIM server from now on; tls has a
+//	                              certificate of its own, in the file $SCIM_CA
 //
 // and of a SCIM server only
 //
@@ -65,6 +66,9 @@ func (w *world) startSCIM(kind string) {
 		return
 	case "elimity":
 		a.server = scimtest.Elimity(w.tb, scimtest.Options{Token: scimToken})
+	case "tls":
+		a.server = scimtest.Elimity(w.tb, scimtest.Options{Token: scimToken, TLS: true})
+		w.setenv("SCIM_CA", a.server.CAFile)
 	case "scimmy":
 		a.server = scimtest.SCIMMY(w.tb, scimtest.Options{Token: scimToken})
 	default:

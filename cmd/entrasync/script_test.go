@@ -87,6 +87,7 @@ func runScripts(t *testing.T, dir, kind string) {
 			"groups":   within((*world).groupsCommand),
 			"target":   within((*world).targetCommand),
 			"service":  within((*world).serviceCommand),
+			"browser":  within((*world).browserCommand),
 		},
 	})
 }
@@ -105,6 +106,7 @@ type world struct {
 	graph   *directory
 	target  *application
 	service *daemonProcess
+	browser *browser
 }
 
 type worldKey struct{}
@@ -170,7 +172,6 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	} else {
 		ts.Check(err)
 	}
-	ts.Logf("[stdout]\n%s[stderr]\n%s", ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
