@@ -8,20 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 
 	"entrasync/cmd/internal/admin"
 	"entrasync/configs"
 )
 
 // admit opens the admin socket and runs what comes through it until ctx ends.
-func (s *service) admit(ctx context.Context, running *sync.WaitGroup) error {
+func (s *service) admit(ctx context.Context) error {
 	dir := s.store.Dir()
 	listener, err := admin.Listen(dir)
 	if err != nil {
 		return err
 	}
-	running.Go(func() {
+	s.work.Go(func() {
 		if err := admin.Serve(ctx, dir, listener, s.log, s.command); err != nil {
 			s.log.Error("other commands cannot reach the service any more", "error", err)
 		}

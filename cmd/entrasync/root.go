@@ -94,7 +94,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.planCommand(), a.syncCommand(), a.runCommand(),
 		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(), a.discoverCommand(),
-		a.holdsCommand(), a.approveCommand(), a.rejectCommand(), a.tenantsCommand(),
+		a.holdsCommand(), a.approveCommand(), a.rejectCommand(), a.tenantsCommand(), a.consentCommand(),
 		a.evalCommand(), a.importSchemaCommand(), a.emulateCommand(), a.versionCommand(),
 	}
 }

@@ -77,9 +77,11 @@ type service struct {
 	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
 	scheduler *scheduler.Scheduler
 	pages     *pages
-	beat      atomic.Int64 // when the scheduler last showed that it is alive, in Unix nanoseconds
+	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
+	work      sync.WaitGroup // what else is going on and works with the state
 
-	mu sync.Mutex // held while another worker takes the place of the one there is
+	mu      sync.Mutex // held while another worker takes the place of the one there is
+	joining sync.Mutex // held while a tenant gets its name
 }
 
 func (s *service) run(ctx context.Context, opened func(url string)) error {
@@ -118,14 +120,16 @@ func (s *service) run(ctx context.Context, opened func(url string)) error {
 			}
 		}
 	}()
-	var commands sync.WaitGroup
-	defer commands.Wait() // they work with the state
+	defer s.work.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := s.admit(ctx, &commands); err != nil {
+	if err := s.admit(ctx); err != nil {
 		return err
 	}
-	commands.Go(func() { s.pages.serve(ctx) })
+	if err := s.invite(ctx); err != nil {
+		return err
+	}
+	s.work.Go(func() { s.pages.serve(ctx) })
 	s.notify(daemon.SdNotifyReady)
 	s.log.Info("running", "syncs", len(s.worker.Load().syncs), "schedule", s.worker.Load().cfg.Schedule, "state", stateDir(s.worker.Load().cfg), "page", s.pages.url())
 	err = s.scheduler.Run(ctx)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"entrasync/configs"
+	"entrasync/graphsync"
 	"entrasync/state"
 )
 
@@ -207,7 +208,13 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 		return err
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/removed/1", "name": t.Name, "id": t.ID, "deactivated": deactivated, "in_configuration": configured})
+		return a.printJSON(struct {
+			Format      string       `json:"format"`
+			Name        string       `json:"name"`
+			ID          graphsync.ID `json:"id"`
+			Deactivated int          `json:"deactivated"`
+			Configured  bool         `json:"in_configuration"` // it stays there, paused
+		}{"entrasync/removed/1", t.Name, t.ID, deactivated, configured})
 	}
 	kept := "its accounts stay as they are"
 	if deactivate {

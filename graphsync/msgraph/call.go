@@ -191,8 +191,8 @@ func explainAnswer(resp *http.Response, body []byte) *graphsync.Error {
 // blamePermission names the permission a refused call needs. A token without any role is
 // what Graph's tenants issue after consent has been withdrawn.
 func (s *Source) blamePermission(e *graphsync.Error, op operation, token string) {
-	roles, err := tokenRoles(token)
-	if err == nil && len(roles) == 0 {
+	claims, err := claimsOf(token)
+	if err == nil && len(claims.Roles) == 0 {
 		e.Class, e.Message = graphsync.ConsentMissing, "the app has no permission at all in this tenant"
 		e.Hint = fmt.Sprintf("grant admin consent again; the app needs %s and what else is listed for it", op.permission)
 		return

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -346,18 +347,22 @@ func TestManagedIdentity(t *testing.T) {
 			w.WriteHeader(400)
 			return
 		}
-		fmt.Fprintf(w, `{"access_token":"eyJ0.e30.c2ln","expires_on":"%d","resource":%q,"token_type":"Bearer"}`, time.Now().Add(time.Hour).Unix(), origin)
+		claims := base64.RawURLEncoding.EncodeToString([]byte(`{"tid":"` + tenantID.String() + `"}`))
+		fmt.Fprintf(w, `{"access_token":"eyJ0.%s.c2ln","expires_on":"%d","resource":%q,"token_type":"Bearer"}`, claims, time.Now().Add(time.Hour).Unix(), origin)
 	}))
 	t.Cleanup(endpoint.Close)
 	t.Setenv("IDENTITY_ENDPOINT", endpoint.URL+"/msi/token")
 	t.Setenv("IDENTITY_HEADER", planted)
-	s := d.open(t, func(c *msgraph.Config) {
+	managed := func(c *msgraph.Config) {
 		c.Credential = msgraph.Credential{ManagedIdentity: &msgraph.ManagedIdentity{ClientID: "6a1e0000-0000-0000-0000-00000000000f"}}
 		c.HTTP = split{endpoint.Listener.Addr().String(), d}
-	})
-	if org, err := s.Organization(t.Context()); err != nil || org.ID != tenantID {
+	}
+	if org, err := d.open(t, managed).Organization(t.Context()); err != nil || org.ID != tenantID {
 		t.Errorf("%+v, %v", org, err)
 	}
+	// A machine's own identity has a token of its own tenant, whichever is asked for.
+	_, err := d.open(t, func(c *msgraph.Config) { managed(c); c.Tenant = graphsync.ID{1} }).Organization(t.Context())
+	explained(t, err, graphsync.TenantUnknown)
 }
 
 // split sends requests for a host over the network, the others to the double.

@@ -251,7 +251,8 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 	}
 }
 
-// Organization reads the tenant's id and name.
+// Organization reads the tenant's id and name. Both the token and the organization must be
+// those of the tenant this source was opened for, so that it is proof of the tenant.
 func (s *Source) Organization(ctx context.Context) (graphsync.Organization, error) {
 	info, err := organization.NewOrganizationRequestBuilderInternal(noParameters(), s.adapter).
 		ToGetRequestInformation(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
@@ -279,7 +280,17 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	if err != nil {
 		return graphsync.Organization{}, err
 	}
-	return graphsync.Organization(answer.Value[0]), nil
+	organization := graphsync.Organization(answer.Value[0])
+	token, _, err := s.tokens.get(ctx)
+	if err != nil {
+		return graphsync.Organization{}, err
+	}
+	claims, err := claimsOf(token)
+	if err != nil || claims.Tenant != s.tokens.tenant || organization.ID != s.tokens.tenant {
+		return graphsync.Organization{}, &graphsync.Error{Class: graphsync.TenantUnknown, Op: readOrganization.name,
+			Message: "the token and the organization are not both those of the tenant", Hint: "check the tenant id, and that cloud names the tenant's own cloud"}
+	}
+	return organization, nil
 }
 
 // Permissions returns the roles claim of the token at hand, sorted. It is for diagnosis: the
@@ -289,25 +300,28 @@ func (s *Source) Permissions(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	roles, err := tokenRoles(token)
+	claims, err := claimsOf(token)
 	if err != nil {
 		return nil, odata.Undocumented("the token's permissions cannot be read")
 	}
-	slices.Sort(roles)
-	return roles, nil
+	slices.Sort(claims.Roles)
+	return claims.Roles, nil
 }
 
-func tokenRoles(token string) ([]string, error) {
+// claims are what is read of a token.
+type claims struct {
+	Roles  []string     `json:"roles"`
+	Tenant graphsync.ID `json:"tid"`
+}
+
+func claimsOf(token string) (c claims, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return nil, errors.New("the token is opaque")
+		return c, errors.New("the token is opaque")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	var claims struct {
-		Roles []string `json:"roles"`
-	}
-	return claims.Roles, json.Unmarshal(payload, &claims)
+	return c, json.Unmarshal(payload, &c)
 }

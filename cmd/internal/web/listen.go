@@ -36,14 +36,30 @@ const stopTime = 5 * time.Second
 // Serve answers requests until ctx ends and then returns nil, after those under way. The
 // listener is closed.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	// The first look at the overview should not have to read hundreds of tenants.
+	warmed := make(chan struct{})
+	go func() {
+		defer close(warmed)
+		s.rows(ctx)
+	}()
+	defer func() { <-warmed }()
+	return serve(ctx, listener, s.Handler(), s.Log)
+}
+
+// Serve answers requests until ctx ends, as that of a [Server].
+func (c *Consent) Serve(ctx context.Context, listener net.Listener) error {
+	return serve(ctx, listener, c.Handler(), c.Log)
+}
+
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan error, 1)
@@ -56,13 +72,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		}
 		stopped <- err
 	})
-	// The first look at the overview should not have to read hundreds of tenants.
-	warmed := make(chan struct{})
-	go func() {
-		defer close(warmed)
-		s.rows(ctx)
-	}()
-	defer func() { <-warmed }()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		stop()
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)

@@ -3,7 +3,8 @@
 //
 // It shows the state and nothing else: it never calls Graph or a target, and the one thing it
 // writes is the answer to a hold. How the service is doing, which the state does not know, comes
-// in through a [Service].
+// in through a [Service]. Beside it and apart from it stand the pages of a [Consent], which are
+// for administrators of other tenants.
 //
 // It promises that a page costs no more than it shows: what the overview needs of a sync is read
 // once after its tenant's state has changed, lists are cut into pages, and nobody who reads slowly keeps a
@@ -97,7 +98,7 @@ func (s *Server) Handler() http.Handler {
 	if s.Metrics != nil {
 		pages.Handle("GET /metrics", s.Metrics)
 	}
-	pages.HandleFunc("/", s.page(func(*http.Request, page) (string, any, error) { return "", nil, errNotFound }))
+	pages.HandleFunc("GET /", s.page(func(*http.Request, page) (string, any, error) { return "", nil, errNotFound }))
 
 	// Probes bring no credential and name any host; their answers name nobody.
 	outer := http.NewServeMux()

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"entrasync/cmd/internal/web"
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/graphsync/msgraph"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// invite serves the consent pages until ctx ends, where the configuration has them.
+func (s *service) invite(ctx context.Context) error {
+	section := s.worker.Load().cfg.Consent
+	if section == nil {
+		return nil
+	}
+	listener, err := net.Listen("tcp", section.Listen)
+	if err != nil {
+		return withHint(fmt.Errorf("serve the consent pages: %w", err), "name another address in consent.listen")
+	}
+	var last atomic.Pointer[web.ConsentSettings]
+	consent := web.NewConsent(web.Consent{
+		Store: s.store, Log: s.log, Prove: s.prove, Join: s.join,
+		Settings: func() web.ConsentSettings {
+			settings, err := consentSettings(s.worker.Load().cfg)
+			if err != nil { // taken out by a reload: the pages go with the next start
+				return *last.Load()
+			}
+			last.Store(&settings)
+			return settings
+		},
+	})
+	first, err := consentSettings(s.worker.Load().cfg)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	last.Store(&first)
+	s.work.Go(func() { consent.Run(ctx) })
+	s.work.Go(func() {
+		if err := consent.Serve(ctx, listener); err != nil {
+			s.log.Error("the consent pages have ended", "error", err)
+		}
+	})
+	s.log.Info("consent pages are open", "listen", listener.Addr().String(), "url", section.PublicURL)
+	return nil
+}
+
+func consentSettings(cfg *configs.Config) (web.ConsentSettings, error) {
+	if cfg.Consent == nil || cfg.App == nil {
+		return web.ConsentSettings{}, withHint(fmt.Errorf("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
+	}
+	cloud, err := cloudOf(cfg.Cloud)
+	return web.ConsentSettings{Cloud: cloud, ClientID: cfg.App.ClientID, PublicURL: cfg.Consent.PublicURL}, err
+}
+
+// proofPatience is how long one proof may repeat a request; the whole is repeated anyway.
+const proofPatience = 5 * time.Second
+
+// prove reads a tenant's name with a token of its own, which must carry every permission that
+// the syncs of consented tenants need. Each proof has a new source and so a new token.
+func (s *service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Organization, err error) {
+	w := s.worker.Load()
+	tenant := configs.Tenant{ID: id.String()}
+	for _, section := range w.cfg.Tenants.All() {
+		if section.ID == tenant.ID {
+			tenant = section
+		}
+	}
+	cloud, err := cloudOf(w.cfg.CloudOf(tenant))
+	if err != nil {
+		return none, err
+	}
+	credential, err := credentialOf(w.cfg.AppOf(tenant))
+	if err != nil {
+		return none, err
+	}
+	source, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Patience: proofPatience, Log: s.log})
+	if err != nil {
+		return none, err
+	}
+	held, err := source.Permissions(ctx)
+	if err != nil {
+		return none, err
+	}
+	needs, err := w.consentNeeds(id)
+	if err != nil {
+		return none, err
+	}
+	if missing, _ := graphsync.ComparePermissions(needs.Permissions(), held); len(missing) > 0 {
+		class := graphsync.PermissionMissing
+		if len(held) == 0 {
+			class = graphsync.ConsentMissing
+		}
+		return none, &graphsync.Error{Class: class, Op: "consent", Message: "the consent does not include " + strings.Join(missing, ", "),
+			Hint: "add it to the app registration as an application permission of Microsoft Graph"}
+	}
+	return source.Organization(ctx)
+}
+
+// consentNeeds is what the syncs of a tenant that joins will read.
+func (w *worker) consentNeeds(id graphsync.ID) (reconcile.Needs, error) {
+	syncs, _ := w.peers(id)
+	for _, entry := range w.cfg.Syncs {
+		if !entry.Value.From.Consented {
+			continue
+		}
+		t, faults := newTemplate(w.cfg, entry)
+		if err := faults.Err(); err != nil {
+			return reconcile.Needs{}, err
+		}
+		syncs = append(syncs, t.sync)
+	}
+	return reconcile.NeedsOf(syncs), nil
+}
+
+// join registers a proven tenant and has its first cycle run. One that is there already has its
+// next cycle now: its consent may just have been renewed.
+func (s *service) join(ctx context.Context, organization graphsync.Organization, invitation state.Invitation) error {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	w := s.worker.Load()
+	known := w.configures(organization.ID)
+	if !known {
+		records, err := s.store.TenantRecords()
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == organization.ID && r.Origin == fromConsent })
+		name := ""
+		if known = at >= 0; known {
+			name = records[at].Name
+		} else {
+			name = uniqueName(organization, w.cfg.Tenants.Names(), records)
+		}
+		err = s.store.ChangeTenantRecord(name, func(r *state.TenantRecord) error {
+			r.ID, r.Origin, r.State, r.Message = organization.ID, fromConsent, active, "no cycle has run yet"
+			r.Since = time.Now().UTC().Truncate(time.Second)
+			if r.Note = invitation.Note; r.Note == "" {
+				r.Note = organization.Name
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.takeUp(); err != nil {
+		return err
+	}
+	if !known {
+		return nil // a new job runs at once
+	}
+	for _, planned := range s.worker.Load().syncs {
+		if planned.Tenant == organization.ID && planned.paused == "" {
+			s.work.Go(func() { _ = s.scheduler.Trigger(ctx, jobName(planned), nil) }) // the cycle itself tells how it went
+		}
+	}
+	return nil
+}
+
+// uniqueName makes a tenant's name of its organization's, fit for file names and addresses.
+func uniqueName(organization graphsync.Organization, taken []string, records []state.TenantRecord) string {
+	for _, record := range records {
+		taken = append(taken, record.Name)
+	}
+	var slug strings.Builder
+	for _, r := range strings.ToLower(organization.Name) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			slug.WriteRune(r)
+		case slug.Len() > 0 && !strings.HasSuffix(slug.String(), "-"):
+			slug.WriteByte('-')
+		}
+		if slug.Len() == 40 {
+			break
+		}
+	}
+	base := strings.Trim(slug.String(), "-")
+	if base == "" || base == "consented" {
+		base = "tenant-" + organization.ID.String()[:8]
+	}
+	name := base
+	for n := 2; slices.Contains(taken, name); n++ {
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	return name
+}

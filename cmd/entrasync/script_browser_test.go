@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"entrasync/graphsync/graphtest"
+)
+
+// The browser command is an administrator at a browser without scripts. The consent pages of the
+// running service are at https://sync.example.com, as a proxy would serve them.
+//
+//	browser new                        another browser, without cookies
+//	browser open ADDRESS|FILE          go there, or to the address in the file; follows redirects
+//	browser look ADDRESS|FILE HEADER…  ask without a visit: HEAD, or GET with a header NAME=VALUE
+//	browser accept [TENANT [ACCOUNT]]  on Entra's page; also browser cancel
+//	browser forge TENANT               go to the callback for a tenant that nobody consented to
+//	browser again                      load the page again
+//	browser shows PATTERN              the page has it; one that says wait is loaded again
+//	browser at PATTERN                 the address of the page
+type browser struct {
+	*http.Client
+	at, page string
+	answer   *http.Response
+}
+
+const publicURL = "https://sync.example.com"
+
+func (w *world) newBrowser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err.Error())
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(w.graph.server.CAPEM())
+	// Stands for the proxy: TLS ends here.
+	plain := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, w.consentListener())
+	}}
+	secure := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	return &browser{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: proxied{plain, secure}}}
+}
+
+type proxied struct{ plain, secure http.RoundTripper }
+
+func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != "sync.example.com" {
+		return p.secure.RoundTrip(r)
+	}
+	inside := r.Clone(r.Context())
+	inside.URL.Scheme = "http"
+	answer, err := p.plain.RoundTrip(inside)
+	if answer != nil {
+		answer.Request = r
+	}
+	return answer, err
+}
+
+var listening = regexp.MustCompile(`consent pages are open.* listen=(\S+)`)
+
+func (w *world) consentListener() string {
+	w.service.log.mu.Lock()
+	defer w.service.log.mu.Unlock()
+	for _, line := range w.service.log.all {
+		if m := listening.FindStringSubmatch(line); m != nil {
+			return m[1]
+		}
+	}
+	panic("the service has opened no consent pages")
+}
+
+func (w *world) browserCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: browser VERB ...")
+	}
+	if w.browser == nil || args[0] == "new" {
+		w.graph.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
+			Roles: []graphtest.AppRole{{Value: "Admin"}, {Value: "Editor"}, {Value: "Viewer"}}, RedirectURIs: []string{publicURL + "/consent/callback"}})
+		w.browser = w.newBrowser()
+	}
+	b := w.browser
+	argument := func(i int) string {
+		if i >= len(args) {
+			return ""
+		}
+		return args[i]
+	}
+	address := func() string {
+		if strings.HasPrefix(argument(1), "https://") {
+			return argument(1)
+		}
+		return strings.TrimSpace(ts.ReadFile(argument(1)))
+	}
+	switch args[0] {
+	case "new":
+	case "open":
+		b.get(address(), nil)
+	case "look":
+		header, method := http.Header{}, http.MethodHead
+		if name, value, ok := strings.Cut(argument(2), "="); ok {
+			header.Set(name, value)
+			method = http.MethodGet
+		}
+		b.do(method, address(), "", header)
+	case "accept", "cancel":
+		tenant, account := w.graph.tenant, "global"
+		if name := argument(1); name != "" {
+			tenant = w.graph.server.Tenant(name + ".example")
+		}
+		if argument(2) != "" {
+			account = argument(2)
+		}
+		b.do(http.MethodPost, b.at, url.Values{"decision": {args[0]}, "tenant": {tenant.ID().String()}, "account": {account}}.Encode(), nil)
+	case "forge":
+		state := regexp.MustCompile(`[?&]state=([^&]+)`).FindStringSubmatch(b.at)
+		if state == nil {
+			ts.Fatalf("browser forge: open an invitation first")
+		}
+		b.get(publicURL+"/consent/callback?admin_consent=True&tenant="+w.graph.server.Tenant(argument(1)+".example").ID().String()+"&state="+state[1], nil)
+	case "again":
+		b.get(b.at, nil)
+	case "shows":
+		b.shows(ts, neg, argument(1))
+	case "at":
+		if regexp.MustCompile(argument(1)).MatchString(b.at) == neg {
+			ts.Fatalf("the browser is at %s", b.at)
+		}
+	default:
+		ts.Fatalf("browser %s: no such verb", args[0])
+	}
+}
+
+func (b *browser) get(address string, header http.Header) { b.do(http.MethodGet, address, "", header) }
+
+func (b *browser) do(method, address, form string, header http.Header) {
+	request, err := http.NewRequest(method, address, strings.NewReader(form))
+	if err != nil {
+		panic(err.Error())
+	}
+	if header != nil {
+		request.Header = header
+	}
+	if form != "" {
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, err := b.Do(request)
+	if err != nil {
+		panic(err.Error())
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		panic(err.Error())
+	}
+	b.answer, b.at, b.page = answer, answer.Request.URL.String(), html.UnescapeString(string(text))
+	if answer.Request.URL.Host == "sync.example.com" && method == http.MethodGet {
+		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"} {
+			if !strings.Contains(answer.Header.Get(name), want) {
+				panic(fmt.Sprintf("%s: %s is %q", b.at, name, answer.Header.Get(name)))
+			}
+		}
+		if strings.Contains(b.page, "<script") {
+			panic(b.at + " has a script")
+		}
+	}
+}
+
+var refresh = regexp.MustCompile(`<meta http-equiv="refresh"`)
+
+func (b *browser) shows(ts *testscript.TestScript, neg bool, pattern string) {
+	fits := regexp.MustCompile(pattern)
+	until := time.Now().Add(time.Minute)
+	for !neg && !fits.MatchString(b.page) && refresh.MatchString(b.page) && time.Now().Before(until) {
+		<-time.After(100 * time.Millisecond)
+		b.get(b.at, nil)
+	}
+	if fits.MatchString(b.page) == neg {
+		ts.Fatalf("%s shows (%s):\n%s", b.at, b.answer.Status, b.page)
+	}
+}

@@ -1,0 +1,345 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// The addresses below the public URL. The callback is the redirect URI to register with the app.
+const (
+	consentStart    = "/consent/start"
+	consentCallback = "/consent/callback"
+	consentProgress = "/consent/progress"
+	consentStyle    = "/consent/style.css"
+)
+
+const (
+	visitTime   = time.Hour // to sign in, read and accept
+	visitsKept  = 16        // of one invitation, the newest
+	rememberFor = 7 * 24 * time.Hour
+)
+
+// A Consent is the pages on which the administrator of another tenant joins: an invitation's
+// link leads to Entra's consent page, and what comes back from there is a claim that counts only
+// once it has been proven. It is served apart from the status page, to everybody who has a link.
+//
+// Of invitations and their visits only hashes are kept. Nothing that a browser says is believed:
+// a claim is accepted from the browser that made the visit, once, and [Consent.Run] then proves
+// it by reading the tenant.
+type Consent struct {
+	Store *state.Store
+	// Settings are those of the present configuration.
+	Settings func() ConsentSettings
+	// Prove reads the organization with a new token of the app in that tenant, and fails unless
+	// the token is the tenant's and has every permission that is needed.
+	Prove func(context.Context, graphsync.ID) (graphsync.Organization, error)
+	// Join makes a proven tenant one of those that are synced. It may be called again.
+	Join func(context.Context, graphsync.Organization, state.Invitation) error
+	Log  *slog.Logger
+	Now  func() time.Time
+
+	FirstWait time.Duration // between the first two proofs, twice as long after each; default 2 s
+	Patience  time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
+
+	wake   chan struct{}
+	limits *visitors
+}
+
+// NewConsent fills in what c leaves out.
+func NewConsent(c Consent) *Consent {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.FirstWait <= 0 {
+		c.FirstWait = 2 * time.Second
+	}
+	if c.Patience <= 0 {
+		c.Patience = 15 * time.Minute
+	}
+	c.wake, c.limits = make(chan struct{}, 1), &visitors{}
+	return &c
+}
+
+// ConsentSettings are what links are made of.
+type ConsentSettings struct {
+	Cloud     graphsync.Cloud
+	ClientID  string
+	PublicURL string // how browsers reach the pages, without a slash at the end
+}
+
+// Invite makes an invitation and returns its link. Only who has the link can use it, once.
+func Invite(store *state.Store, publicURL string, invitation state.Invitation) (link string, err error) {
+	secret := rand.Text() // 130 bits
+	if err := store.PutInvitation(sha256.Sum256([]byte(secret)), invitation); err != nil {
+		return "", fmt.Errorf("keep invitation: %w", err)
+	}
+	return strings.TrimSuffix(publicURL, "/") + consentStart + "?i=" + secret, nil
+}
+
+// ConsentRedirect is the redirect URI that the app registration must have.
+func ConsentRedirect(publicURL string) string {
+	return strings.TrimSuffix(publicURL, "/") + consentCallback
+}
+
+// Handler returns the pages.
+func (c *Consent) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+consentStart, c.visit(c.start))
+	mux.HandleFunc("GET "+consentCallback, c.visit(c.callback))
+	mux.HandleFunc("GET "+consentProgress, c.visit(c.progress))
+	mux.HandleFunc("GET "+consentStyle, func(w http.ResponseWriter, r *http.Request) {
+		text, _ := files.ReadFile("assets/style.css") // is embedded
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		w.Header().Set("Cache-Control", "max-age=300")
+		w.Write(text)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, letterNothing) })
+	return headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A proxy may pass on the path of the public URL or leave it out.
+		if u, err := url.Parse(c.Settings().PublicURL); err == nil && len(u.Path) > 1 {
+			if rest, found := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(u.Path, "/")); found && strings.HasPrefix(rest, "/consent/") {
+				r.URL.Path, r.URL.RawPath = rest, ""
+			}
+		}
+		if strings.HasPrefix(c.Settings().PublicURL, "https://") {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// visit answers only what a person at a browser asks: what looks ahead must not use up anything.
+func (c *Consent) visit(page func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ahead := r.Header.Get("Sec-Purpose") + r.Header.Get("Purpose") + r.Header.Get("X-Moz")
+		switch {
+		case r.Method == http.MethodHead || strings.Contains(strings.ToLower(ahead), "prefetch"):
+			w.WriteHeader(http.StatusNoContent)
+		case !c.limits.allow(r.RemoteAddr, c.Now()):
+			w.Header().Set("Retry-After", "10")
+			c.write(w, letterTooMany)
+		default:
+			page(w, r)
+		}
+	}
+}
+
+// start sends the administrator to Entra.
+func (c *Consent) start(w http.ResponseWriter, r *http.Request) {
+	key := state.InvitationKey(sha256.Sum256([]byte(r.URL.Query().Get("i"))))
+	cookie, fresh := c.cookie(r)
+	random := rand.Text()
+	text := base64.RawURLEncoding.EncodeToString(key[:]) + "." + random
+	now := c.Now().UTC()
+	var invitation state.Invitation
+	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+		invitation = *i
+		switch {
+		case i.Claim != nil && i.Claim.Joined:
+			return errUsed
+		case !now.Before(i.Expires):
+			return errExpired
+		case i.Claim.Proving():
+			return errProving
+		}
+		i.Begun = slices.DeleteFunc(i.Begun, func(v state.ConsentVisit) bool { return !now.Before(v.Expires) })
+		i.Begun = append(i.Begun, state.ConsentVisit{State: hash(text), Cookie: hash(cookie), Expires: now.Add(visitTime)})
+		i.Begun = i.Begun[max(0, len(i.Begun)-visitsKept):]
+		return nil
+	})
+	if errors.Is(err, errProving) && equal(invitation.Claim.Cookie, hash(cookie)) {
+		c.toProgress(w, key)
+		return
+	}
+	if err != nil {
+		c.refuse(w, r, err, "note", invitation.Note)
+		return
+	}
+	if fresh != nil {
+		http.SetCookie(w, fresh)
+	}
+	settings := c.Settings()
+	w.Header().Set("Location", settings.Cloud.ConsentURL(graphsync.ConsentRequest{
+		Tenant: invitation.Tenant, ClientID: settings.ClientID, Redirect: ConsentRedirect(settings.PublicURL), State: text,
+	}))
+	w.WriteHeader(http.StatusFound)
+}
+
+// callback takes what came back from Entra: an error first, then the state, then a tenant that
+// is yet to be proven.
+func (c *Consent) callback(w http.ResponseWriter, r *http.Request) {
+	answer := graphsync.ReadConsentAnswer(r.URL.Query())
+	cookie, _ := c.cookie(r)
+	key, known := keyOf(answer.State)
+	if answer.Err != nil {
+		note := c.end(key, known, answer.State, cookie)
+		c.Log.Warn("consent was not given", "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message, "note", note)
+		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
+		return
+	}
+	if !known {
+		c.refuse(w, r, errState)
+		return
+	}
+	now := c.Now().UTC()
+	var invitation state.Invitation
+	var refusal error
+	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+		invitation = *i
+		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool { return equal(v.State, hash(answer.State)) })
+		if at < 0 {
+			return errState
+		}
+		visit := i.Begun[at]
+		if !equal(visit.Cookie, hash(cookie)) {
+			return errBrowser
+		}
+		i.Begun = slices.Delete(i.Begun, at, at+1) // a state serves once, whatever comes of it
+		switch {
+		case !now.Before(visit.Expires), !now.Before(i.Expires):
+			refusal = errExpired
+		case i.Claim != nil && i.Claim.Joined:
+			refusal = errUsed
+		case i.Claim.Proving():
+			refusal = errProving
+		case !i.Tenant.IsZero() && i.Tenant != answer.Tenant:
+			refusal = errTenant
+		default:
+			i.Begun = nil
+			i.Claim = &state.ConsentClaim{Tenant: answer.Tenant, Cookie: hash(cookie), Since: now}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)):
+		c.toProgress(w, key) // the page was loaded again
+	case err != nil || refusal != nil:
+		c.refuse(w, r, errors.Join(err, refusal), "tenant", answer.Tenant, "invited", invitation.Tenant, "note", invitation.Note)
+	default:
+		c.Log.Info("consent is claimed and will be proven", "tenant", answer.Tenant, "note", invitation.Note)
+		c.nudge()
+		c.toProgress(w, key)
+	}
+}
+
+// end uses up the state of a visit that ended without consent, and returns the note of the
+// invitation. The invitation itself stays good.
+func (c *Consent) end(key state.InvitationKey, known bool, text, cookie string) (note string) {
+	if !known {
+		return ""
+	}
+	// Without such an invitation there is nothing to use up.
+	_ = c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool {
+			return equal(v.State, hash(text)) && equal(v.Cookie, hash(cookie))
+		})
+		if at < 0 {
+			return errState
+		}
+		note = i.Note
+		i.Begun = slices.Delete(i.Begun, at, at+1)
+		return nil
+	})
+	return note
+}
+
+// progress tells how the proof of a claim goes, to the browser that made it.
+func (c *Consent) progress(w http.ResponseWriter, r *http.Request) {
+	cookie, _ := c.cookie(r)
+	raw, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("j"))
+	if err != nil || len(raw) != len(state.InvitationKey{}) {
+		c.refuse(w, r, errState)
+		return
+	}
+	invitation, err := c.Store.Invitation(state.InvitationKey(raw))
+	switch claim := invitation.Claim; {
+	case err != nil:
+		c.refuse(w, r, err)
+	case claim == nil || !equal(claim.Cookie, hash(cookie)):
+		c.refuse(w, r, errBrowser)
+	case claim.Joined:
+		c.write(w, letterJoined.with(claim.Name))
+	case claim.Problem != "":
+		c.write(w, letterUnproven.with(claim.Problem, claim.Hint))
+	default:
+		c.write(w, letterProving)
+	}
+}
+
+// Reasons not to go on. Each has a page.
+var (
+	errUsed    = errors.New("the invitation has been used")
+	errExpired = errors.New("the invitation has expired")
+	errProving = errors.New("the invitation is in use")
+	errState   = errors.New("the answer belongs to no visit, or to one that has ended")
+	errBrowser = errors.New("the answer comes from another browser than the visit")
+	errTenant  = errors.New("the invitation is for another tenant")
+)
+
+var refusals = map[error]letter{
+	state.ErrNoInvitation: letterUnknown, errUsed: letterUsed, errExpired: letterExpired, errProving: letterInUse,
+	errState: letterState, errBrowser: letterBrowser, errTenant: letterTenant,
+}
+
+func (c *Consent) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {
+	for reason, letter := range refusals {
+		if errors.Is(err, reason) {
+			c.Log.Warn("consent page refused", append([]any{"page", r.URL.Path, "because", reason.Error()}, about...)...)
+			c.write(w, letter)
+			return
+		}
+	}
+	c.Log.Error("consent page", "page", r.URL.Path, "error", err)
+	c.write(w, letterFailed)
+}
+
+func (c *Consent) toProgress(w http.ResponseWriter, key state.InvitationKey) {
+	w.Header().Set("Location", strings.TrimSuffix(c.Settings().PublicURL, "/")+consentProgress+"?j="+base64.RawURLEncoding.EncodeToString(key[:]))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// cookie returns the browser's cookie, or a fresh one to set.
+func (c *Consent) cookie(r *http.Request) (value string, fresh *http.Cookie) {
+	name, secure := "entrasync-consent", strings.HasPrefix(c.Settings().PublicURL, "https://")
+	if secure {
+		name = "__Host-" + name
+	}
+	if cookie, err := r.Cookie(name); err == nil && len(cookie.Value) == 26 {
+		return cookie.Value, nil
+	}
+	// Lax: Entra leads back with a navigation from its own site.
+	fresh = &http.Cookie{Name: name, Value: rand.Text(), Path: "/", MaxAge: int(rememberFor / time.Second), Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return fresh.Value, fresh
+}
+
+// keyOf reads the invitation out of a state. Some flows append text to a state; such a one is
+// not guessed at.
+func keyOf(text string) (key state.InvitationKey, ok bool) {
+	first, random, _ := strings.Cut(text, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil || len(raw) != len(key) || len(random) != 26 {
+		return key, false
+	}
+	return state.InvitationKey(raw), true
+}
+
+func hash(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:]
+}
+
+func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

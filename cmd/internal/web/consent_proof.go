@@ -1,0 +1,164 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+const (
+	proofsAtOnce = 8
+	longestWait  = 30 * time.Second
+	sweepEvery   = time.Minute
+)
+
+// Run proves claims until ctx ends, also those that an earlier run of the service left. It
+// returns when no proof is going on any more.
+func (c *Consent) Run(ctx context.Context) {
+	var proofs sync.WaitGroup
+	defer proofs.Wait()
+	slots := make(chan struct{}, proofsAtOnce)
+	going := map[state.InvitationKey]bool{}
+	ended := make(chan state.InvitationKey)
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	for {
+		for key, invitation := range c.claims() {
+			if going[key] {
+				continue
+			}
+			going[key] = true
+			proofs.Go(func() {
+				select {
+				case slots <- struct{}{}:
+					c.settle(ctx, key, invitation)
+					<-slots
+				case <-ctx.Done():
+				}
+				select {
+				case ended <- key:
+				case <-ctx.Done():
+				}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case key := <-ended:
+			delete(going, key)
+		case <-c.wake:
+		case <-sweep.C:
+			if err := c.Store.DropInvitations(c.Now().Add(-rememberFor)); err != nil {
+				c.Log.Error("forget old invitations", "error", err)
+			}
+		}
+	}
+}
+
+// nudge makes Run look for claims.
+func (c *Consent) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// claims returns the invitations whose claim waits for its proof.
+func (c *Consent) claims() map[state.InvitationKey]state.Invitation {
+	all, err := c.Store.Invitations()
+	if err != nil {
+		c.Log.Error("read invitations", "error", err)
+		return nil
+	}
+	for key, invitation := range all {
+		if !invitation.Claim.Proving() {
+			delete(all, key)
+		}
+	}
+	return all
+}
+
+// settle proves one claim, again and again while the consent spreads through Microsoft's
+// datacentres, and keeps what came of it.
+func (c *Consent) settle(ctx context.Context, key state.InvitationKey, invitation state.Invitation) {
+	claim := *invitation.Claim
+	log := c.Log.With("tenant", claim.Tenant, "note", invitation.Note)
+	wait := c.FirstWait
+	for {
+		organization, err := c.Prove(ctx, claim.Tenant)
+		if err == nil && organization.ID != claim.Tenant {
+			err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
+		}
+		if err == nil {
+			if err = c.Join(ctx, organization, invitation); err == nil {
+				claim.Joined, claim.Name = true, organization.Name
+				c.keep(key, claim)
+				log.Info("tenant joined by consent", "organization", organization.Name)
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			return // the next start goes on
+		}
+		if c.hopeless(err, claim.Since) {
+			claim.Problem, claim.Hint = sentences(err)
+			c.keep(key, claim)
+			log.Warn("consent could not be proven", "error", err)
+			return
+		}
+		log.Info("consent is not proven yet", "because", err, "wait", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+		wait = min(2*wait, longestWait)
+	}
+}
+
+// lost are the failures that no patience mends. A missing consent or permission is not among
+// them: just after a consent that is what a tenant answers.
+var lost = []graphsync.Class{graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy}
+
+func (c *Consent) hopeless(err error, since time.Time) bool {
+	var e *graphsync.Error
+	return errors.As(err, &e) && slices.Contains(lost, e.Class) || c.Now().Sub(since) >= c.Patience
+}
+
+// sentences says for the administrator why a claim is not proven. What is wrong on our side is
+// for our log only.
+func sentences(err error) (problem, hint string) {
+	var e *graphsync.Error
+	if !errors.As(err, &e) {
+		return "We could not finish the connection.", "Open the link again later, or ask whoever sent it to you."
+	}
+	switch e.Class {
+	case graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy:
+		return sentence(e.Message), sentence(e.Hint)
+	case graphsync.ConsentMissing:
+		return "Microsoft Entra does not show the consent in your organization.", "Open the link again as a Global Administrator or Privileged Role Administrator, and accept."
+	case graphsync.PermissionMissing:
+		return sentence(e.Message), "Tell whoever sent you the link: the permission must be added to the app registration, and the consent given again."
+	}
+	return "We could not read your organization's name from Microsoft Graph.", "This is likely on our side: tell whoever sent you the link, and open it again later."
+}
+
+// keep stores what became of a claim, unless the invitation has another by now.
+func (c *Consent) keep(key state.InvitationKey, claim state.ConsentClaim) {
+	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+		if i.Claim == nil || !i.Claim.Since.Equal(claim.Since) {
+			return fmt.Errorf("keep the outcome: %w", errState)
+		}
+		i.Claim = &claim
+		return nil
+	})
+	if err != nil {
+		c.Log.Error("keep what became of a consent", "tenant", claim.Tenant, "error", err)
+	}
+}

@@ -1,0 +1,75 @@
+package graphsync_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"entrasync/graphsync"
+)
+
+func TestConsentURL(t *testing.T) {
+	t.Parallel()
+	tenant, err := graphsync.ParseID("11111111-1111-1111-1111-111111111111")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := graphsync.ConsentRequest{ClientID: "6a1e0000-0000-0000-0000-000000000001", Redirect: "https://sync.example.com/consent/callback", State: "a.b"}
+	for _, tt := range []struct {
+		cloud  graphsync.Cloud
+		tenant graphsync.ID
+		path   string
+		scope  string
+	}{
+		{graphsync.Public, graphsync.ID{}, "https://login.microsoftonline.com/organizations/v2.0/adminconsent", "https://graph.microsoft.com/.default"},
+		{graphsync.Public, tenant, "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0/adminconsent", "https://graph.microsoft.com/.default"},
+		{graphsync.USGov, graphsync.ID{}, "https://login.microsoftonline.us/organizations/v2.0/adminconsent", "https://graph.microsoft.us/.default"},
+		{graphsync.USGovDoD, graphsync.ID{}, "https://login.microsoftonline.us/organizations/v2.0/adminconsent", "https://dod-graph.microsoft.us/.default"},
+		{graphsync.China, graphsync.ID{}, "https://login.chinacloudapi.cn/organizations/v2.0/adminconsent", "https://microsoftgraph.chinacloudapi.cn/.default"},
+	} {
+		request.Tenant = tt.tenant
+		got, err := url.Parse(tt.cloud.ConsentURL(request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := got.Query()
+		got.RawQuery = ""
+		if got.String() != tt.path || q.Get("scope") != tt.scope || q.Get("client_id") != request.ClientID || q.Get("redirect_uri") != request.Redirect || q.Get("state") != "a.b" {
+			t.Errorf("%s: %s with %v", tt.cloud.Name, got, q)
+		}
+	}
+}
+
+func TestReadConsentAnswer(t *testing.T) {
+	t.Parallel()
+	const id = "11111111-1111-1111-1111-111111111111"
+	for _, tt := range []struct {
+		query, tenant string
+		class         graphsync.Class
+		says          string
+	}{
+		{"admin_consent=True&tenant=" + id + "&state=s&scope=x", id, "", ""},
+		{"admin_consent=True&error=access_denied&error_description=AADSTS65004%3A+User+declined&state=s&tenant=" + id, "", graphsync.ConsentMissing, "declined"},
+		{"admin_consent=True&error=consent_required&error_description=AADSTS90094%3A+admin&state=s", "", graphsync.ConsentMissing, "may not consent"},
+		{"error=server_error&state=s", "", graphsync.ConsentMissing, "did not give"},
+		{"error=unauthorized_client&error_description=AADSTS7000112&state=s", "", graphsync.AppDisabled, "disabled"},
+		{"admin_consent=True&tenant=contoso.example&state=s", "", graphsync.BadResponse, "names no tenant"},
+		{"admin_consent=True&state=s", "", graphsync.BadResponse, "names no tenant"},
+		{"admin_consent=False&state=s&tenant=" + id, "", graphsync.BadResponse, "no consent"},
+		{"state=s&tenant=" + id, "", graphsync.BadResponse, "no consent"},
+	} {
+		query, err := url.ParseQuery(tt.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := graphsync.ReadConsentAnswer(query)
+		switch {
+		case a.State != "s":
+			t.Errorf("%s: state %q", tt.query, a.State)
+		case tt.class == "" && (a.Err != nil || a.Tenant.String() != tt.tenant):
+			t.Errorf("%s: %+v", tt.query, a)
+		case tt.class != "" && (a.Err == nil || a.Err.Class != tt.class || !strings.Contains(a.Err.Message, tt.says) || a.Err.Hint == "" || !a.Tenant.IsZero()):
+			t.Errorf("%s: %+v, %v", tt.query, a, a.Err)
+		}
+	}
+}
