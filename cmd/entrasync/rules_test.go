@@ -129,6 +129,7 @@ func runRules(t *testing.T, dir string, start func(testing.TB, scimtest.Options)
 			"target":  within((*world).targetCommand),
 			"groups":  within((*world).groupsCommand),
 			"service": within((*world).serviceCommand),
+			"browser": within((*world).browserCommand),
 			"example": within((*world).exampleCommand),
 			"role":    within((*world).roleCommand),
 			"account": within((*world).accountCommand),
@@ -171,8 +172,9 @@ func exampleText(name, scimURL string) (string, error) {
 		"00000000-0000-0000-0000-0000000000bb", fabrikamID,
 		"https://scim.example.com/v2", scimURL,
 		"/scim-password", "/scim-token",
+		"  public_url:", "  listen: 127.0.0.1:0\n  public_url:",
 	).Replace(string(text))
-	return "state: state\ncloud: {authority: \"${GRAPH}\", graph: \"${GRAPH}\"}\n" + filled, nil
+	return "state: state\ncloud: {authority: \"${GRAPH}\", graph: \"${GRAPH}\"}\nhttp: {listen: \"127.0.0.1:0\"}\n" + filled, nil
 }
 
 func (w *world) exampleCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -180,28 +182,34 @@ func (w *world) exampleCommand(ts *testscript.TestScript, neg bool, args []strin
 		ts.Fatalf("usage: example NAME")
 	}
 	at := w.target.server.URL
-	if args[0] == "scim-oidc-platform" {
-		at = basicFront(w.tb, at)
+	switch args[0] {
+	case "scim-oidc-platform": // a user name and a password let in
+		want := "Basic " + base64.StdEncoding.EncodeToString([]byte("entra-sync:"+scimToken))
+		at = front(w.tb, at, func(r *httputil.ProxyRequest) {
+			if r.In.Header.Get("Authorization") == want {
+				r.Out.Header.Set("Authorization", "Bearer "+scimToken)
+			}
+		})
+	case "focus": // each customer has an address
+		at = front(w.tb, at, func(r *httputil.ProxyRequest) {
+			r.Out.URL.Path = strings.Replace(r.Out.URL.Path, "/v2/fabrikam/", "/v2/", 1)
+		})
 	}
 	text, err := exampleText(args[0], at)
 	ts.Check(err)
 	ts.Check(os.WriteFile(filepath.Join(w.dir, "entrasync.yaml"), []byte(text), 0o600))
 }
 
-// basicFront is a server in front of another that lets a user name and password in.
-func basicFront(tb testing.TB, base string) string {
+// front is a server in front of another that changes requests on their way.
+func front(tb testing.TB, base string, change func(*httputil.ProxyRequest)) string {
 	behind, err := url.Parse(base)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("entra-sync:"+scimToken))
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	server := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = behind.Scheme, behind.Host
-		if r.In.Header.Get("Authorization") == want {
-			r.Out.Header.Set("Authorization", "Bearer "+scimToken)
-		}
-	}}
-	front := httptest.NewServer(proxy)
-	tb.Cleanup(front.Close)
-	return front.URL + behind.Path
+		change(r)
+	}})
+	tb.Cleanup(server.Close)
+	return server.URL + behind.Path
 }
