@@ -37,8 +37,11 @@ type worker struct {
 	configured []*plannedSync // those of syncs whose tenants the configuration names
 	tenants    *openTenants
 	parts      *parts
-	shared     bool         // the service closes it, not the command that works with it
-	changed    func() error // takes up a change of the tenants; nil outside a service
+	shared     bool // the service closes it, not the command that works with it
+
+	// Of the service; nil outside of one.
+	changed func() error                 // takes up a change of the tenants
+	next    func(*plannedSync) time.Time // the next planned cycle; zero for none
 }
 
 // parts are what a configuration opens to the outside.
@@ -195,7 +198,7 @@ func (w *worker) selected(names []string) ([]*plannedSync, error) {
 func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	key := name + "\x00" + tenant.ID
+	key := sourceKey(name, tenant.ID)
 	if s := w.parts.sources[key]; s != nil {
 		return s, nil
 	}
@@ -218,6 +221,8 @@ func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, e
 	w.parts.sources[key] = s
 	return s, nil
 }
+
+func sourceKey(name, id string) string { return name + "\x00" + id }
 
 func cloudOf(c configs.Cloud) (graphsync.Cloud, error) {
 	if c.Name != "" {
@@ -252,28 +257,37 @@ func credentialOf(app *configs.App) (msgraph.Credential, error) {
 func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	section, ok := w.cfg.Targets.Get(name)
-	if !ok {
-		return nil, fmt.Errorf("there is no target %q", name)
-	}
-	options, faults := targetOptions(section)
-	if err := faults.Err(); err != nil {
+	options, key, err := w.application(name, s)
+	if err != nil {
 		return nil, err
-	}
-	filled := options.For(s.tenantName)
-	key := name
-	if !reflect.DeepEqual(filled, options) {
-		key += "\x00" + s.tenantName
 	}
 	if adapter := w.parts.targets[key]; adapter != nil {
 		return adapter, nil
 	}
-	adapter, err := filled.Open(all.Env{Version: versionText()})
+	adapter, err := options.Open(all.Env{Version: versionText()})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
 	w.parts.targets[key] = adapter
 	return adapter, nil
+}
+
+// application returns a target's options for the tenant of a sync, and what names the
+// application: the target, or with {tenant} in its options the target and the tenant.
+func (w *worker) application(name string, s *plannedSync) (options all.Options, key string, err error) {
+	section, ok := w.cfg.Targets.Get(name)
+	if !ok {
+		return nil, "", fmt.Errorf("there is no target %q", name)
+	}
+	common, faults := targetOptions(section)
+	if err := faults.Err(); err != nil {
+		return nil, "", err
+	}
+	options = common.For(s.tenantName)
+	if reflect.DeepEqual(options, common) {
+		return options, name, nil
+	}
+	return options, name + "/" + s.tenantName, nil
 }
 
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.
@@ -298,6 +312,14 @@ func (w *worker) tenant(ctx context.Context, id graphsync.ID) (t *state.Tenant, 
 	}
 }
 
+// busy reports whether a tenant's turn is taken.
+func (w *worker) busy(id graphsync.ID) bool {
+	w.tenants.mu.Lock()
+	defer w.tenants.mu.Unlock()
+	held := w.tenants.byID[id]
+	return held != nil && len(held.turn) > 0
+}
+
 // peers are the compiled syncs that read from the same tenant.
 func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string) {
 	for _, s := range w.syncs {
@@ -318,13 +340,18 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
+	own := *s.Sync
+	// Accounts are claimed by application: the ids of one tenant's are not those of another's.
+	if _, own.TargetName, err = w.application(s.TargetName, s); err != nil {
+		return nil, nil, err
+	}
 	tenant, release, err := w.tenant(ctx, s.Tenant)
 	if err != nil {
 		return nil, nil, err
 	}
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
-		Sync: s.Sync, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
+		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
 		Target: adapter, Log: w.log, Progress: progress, Now: time.Now,
 	}, release, nil
 }
