@@ -22,7 +22,7 @@ import (
 //	role VALUE… [disabled]        app roles of the application
 //	account NAME [PATH VALUE]     this account exists, with this value; ! account: it does not
 //	group NAME [PATH VALUE]       so for a group
-//	asked                         print the requests so far, each with its query
+//	asked                         print the requests so far, with query and body
 //	seed NAME [PATH=VALUE…]       an account nobody provisioned, in the application
 //	change NAME PATH=VALUE        somebody else changes an account, by hand or at login
 //	answer STATUS METHOD WORD DETAIL
@@ -88,7 +88,7 @@ func check(ts *testscript.TestScript, neg bool, resource map[string]any, args []
 
 func (w *world) askedCommand(ts *testscript.TestScript, neg bool, args []string) {
 	for _, r := range w.target.server.Requests() {
-		fmt.Fprintf(ts.Stdout(), "%s %s?%s\n", r.Method, r.Path, r.Query)
+		fmt.Fprintf(ts.Stdout(), "%s %s?%s %s\n", r.Method, r.Path, r.Query, r.Body)
 	}
 }
 
