@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"time"
 
 	"entrasync/cmd/internal/admin"
 	"entrasync/configs"
@@ -102,8 +103,22 @@ func (s *service) lend(a *app, file string) (*worker, error) {
 // newWorker makes a worker beside, or in the place of, the one there is.
 func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) (*worker, error) {
 	w := newWorker(cfg, syncs, s.store, s.log)
-	w.tenants, w.shared, w.graph, w.changed = s.tenants, true, s.worker.Load().graph, s.takeUp
+	w.tenants, w.graph = s.tenants, s.worker.Load().graph
+	s.adopt(w)
 	return w, w.register()
+}
+
+// adopt makes a worker one of the service's.
+func (s *service) adopt(w *worker) { w.shared, w.changed, w.next = true, s.takeUp, s.next }
+
+// next returns when a sync runs next; zero when no cycle is planned.
+func (s *service) next(planned *plannedSync) time.Time {
+	for _, job := range s.scheduler.Status() {
+		if job.Name == jobName(planned) {
+			return job.Next
+		}
+	}
+	return time.Time{}
 }
 
 // takeUp makes the tenants of the registry those of the service: a new one has its first cycle

@@ -80,8 +80,12 @@ func (w *worker) noteHealth(s *plannedSync, source graphsync.Source, cycleErr er
 		return
 	}
 	err := w.store.ChangeTenantRecord(s.tenantName, func(r *state.TenantRecord) error {
-		if r.Origin == "" {
+		switch {
+		case r.Origin != "":
+		case w.configures(s.Tenant):
 			r.Origin = fromFile
+		default:
+			return errRemoved
 		}
 		if r.State != word {
 			r.Since = time.Now().UTC().Truncate(time.Second)
@@ -89,10 +93,13 @@ func (w *worker) noteHealth(s *plannedSync, source graphsync.Source, cycleErr er
 		r.ID, r.State, r.Message = s.Tenant, word, message
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errRemoved) {
 		w.log.Error("keep the state of a tenant", "tenant", s.tenantName, "error", err)
 	}
 }
+
+// errRemoved: the tenant was removed while its last cycle went on.
+var errRemoved = errors.New("the tenant was removed")
 
 // passing are the failures that say nothing about a tenant's consent and credential.
 var passing = []graphsync.Class{graphsync.Unreachable, graphsync.Throttled, graphsync.Transient, graphsync.BadResponse}

@@ -57,10 +57,9 @@ func (a *app) run(ctx context.Context) error {
 // serve runs a worker as a service, telling the address of its pages. The caller closes it
 // afterwards.
 func (a *app) serve(ctx context.Context, w *worker, log *slog.Logger, opened func(url string)) error {
-	w.shared = true
 	defer func() { w.shared = false }()
 	s := &service{app: a, log: log, store: w.store, tenants: w.tenants}
-	w.changed = s.takeUp
+	s.adopt(w)
 	s.worker.Store(w)
 	s.loaded.Store(a.fingerprint())
 	return s.run(ctx, opened)

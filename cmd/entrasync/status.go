@@ -59,6 +59,11 @@ const retriesShown = 20
 
 func (w *worker) status(s *plannedSync) (syncStatus, error) {
 	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName}
+	if w.next != nil {
+		if next := w.next(s).UTC().Truncate(time.Second); !next.IsZero() {
+			out.NextRun = &next
+		}
+	}
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return out, err

@@ -92,6 +92,7 @@ func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
 
 func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlags, keep io.Writer, code *int) error {
 	progress, done := a.progress(s.Name)
+	a.sayWaiting(w, s)
 	syncer, release, err := w.syncer(ctx, s, progress)
 	if err != nil {
 		return err
@@ -241,6 +242,7 @@ func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*p
 
 func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
+	a.sayWaiting(w, s)
 	syncer, release, err := w.syncer(ctx, s, progress)
 	if err != nil {
 		return nil, err
@@ -312,6 +314,13 @@ func doneLine(report *reconcile.Report) string {
 		return fmt.Sprintf("nothing to do, %d unchanged", s.Unchanged)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// sayWaiting tells why nothing seems to happen for a while.
+func (a *app) sayWaiting(w *worker, s *plannedSync) {
+	if w.busy(s.Tenant) {
+		fmt.Fprintf(a.err, "%s: waiting for the cycle of tenant %s that is going on\n", s.Name, s.tenantName)
+	}
 }
 
 // explained adds the advice a report carries to the error of its run.

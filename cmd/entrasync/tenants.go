@@ -237,6 +237,9 @@ func (w *worker) forget(ctx context.Context, t shownTenant) error {
 	delete(w.tenants.byID, t.ID)
 	w.tenants.mu.Unlock()
 	release()
+	w.parts.mu.Lock()
+	delete(w.parts.sources, sourceKey(t.Name, t.ID.String()))
+	w.parts.mu.Unlock()
 	if err := held.Close(); err != nil {
 		return err
 	}
