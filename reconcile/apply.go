@@ -18,9 +18,9 @@ import (
 // applyChunk is how many actions are read from the stored plan at once.
 const applyChunk = 256
 
-// apply carries out the plan: leavers, users, groups, memberships. Within a phase actions run concurrently, and there is
-// one action per object, so what happens to an object happens in order. Each link is written as
-// soon as its call has succeeded.
+// apply carries out the plan: leavers, users, references, groups, memberships. Within a phase
+// objects are worked on concurrently, and what happens to one object happens in order. Each
+// link is written as soon as its call has succeeded.
 func (c *cycle) apply(ctx context.Context) error {
 	if c.walkMatch(); !c.opts.Apply {
 		return nil
@@ -38,6 +38,11 @@ func (c *cycle) apply(ctx context.Context) error {
 		}
 	}
 	for _, p := range phases {
+		if p == memberPhase {
+			if err := c.settleSeeds(ctx); err != nil {
+				return err
+			}
+		}
 		rest := part{phase: p}
 		if p == tried.phase {
 			rest.from = tried.to
@@ -62,36 +67,63 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 	workers, wctx := errgroup.WithContext(ctx)
 	workers.SetLimit(c.concurrency())
 	n := 0
-	read := c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
-		if err := c.intend(actions); err != nil {
-			return err
+	var run []step // of one object: a large group's changes come in parts, and one after another
+	start := func() {
+		steps := run
+		run = nil
+		if len(steps) == 0 {
+			return
 		}
+		workers.Go(func() error {
+			for _, s := range steps {
+				done := c.carryOut(wctx, s.key, s.action)
+				if done == nil {
+					return wctx.Err() // interrupted: it stays pending
+				}
+				rec.results <- done
+				if done.stop != nil {
+					return done.stop
+				}
+			}
+			return nil
+		})
+	}
+	read := c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
+		var due []step
 		for i := range actions {
-			a := &actions[i]
-			if a.Held != nil {
+			if actions[i].Held != nil {
 				continue
 			}
 			if n++; n <= of.from || of.to > 0 && n > of.to {
 				continue
 			}
-			if err := wctx.Err(); err != nil {
-				return err
-			}
 			key, err := parseActionKey(keys[i])
 			if err != nil {
 				return err
 			}
-			workers.Go(func() error {
-				done := c.carryOut(wctx, key, a)
-				if done == nil {
-					return wctx.Err() // interrupted: it stays pending
-				}
-				rec.results <- done
-				return done.stop
-			})
+			due = append(due, step{key, &actions[i]})
+		}
+		if err := c.intend(due); err != nil {
+			return err
+		}
+		for _, s := range due {
+			if err := wctx.Err(); err != nil {
+				return err
+			}
+			if len(run) > 0 && run[0].key.id != s.key.id {
+				start()
+			}
+			run = append(run, s)
+		}
+		if of.to > 0 && n >= of.to {
+			return errStop
 		}
 		return nil
 	})
+	start()
+	if errors.Is(read, errStop) {
+		read = nil
+	}
 	work := workers.Wait()
 	close(rec.results)
 	if err := <-recorded; err != nil {
@@ -101,6 +133,12 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 		return work
 	}
 	return read
+}
+
+// A step is an action and its place in the plan.
+type step struct {
+	key    actionKey
+	action *storedAction
 }
 
 // eachChunk reads a phase of the stored plan in chunks, each in a transaction of its own, so
@@ -144,8 +182,9 @@ type result struct {
 	waiting []graphsync.ID // members that have no account yet
 	refused []refusedMember
 	err     error
-	stop    error // concerns the whole application
-	partly  bool  // some was written although it failed
+	stop    error        // concerns the whole application
+	partly  bool         // some was written although it failed
+	former  graphsync.ID // whose link goes
 	notes   []string
 }
 
@@ -240,6 +279,10 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 	case v.adopt == nil:
 		return
 	}
+	if v.hold != nil {
+		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: "one exists that was not there when the plan was made; adopting it waits for an answer in the next plan", Err: cause}
+		return
+	}
 	// The plan said create; what exists is brought to what was planned.
 	adopted := *a
 	desired, err := c.desire(ctx, a.Kind, a.SourceID, false)
@@ -285,6 +328,13 @@ func hidden(a *storedAction, cause error) error {
 func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
 	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
 	if adopting {
+		if !a.Former.IsZero() {
+			if err := c.Store.Release(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.Former)); err != nil {
+				done.err = err
+				return
+			}
+			done.former = a.Former
+		}
 		present, err := c.Store.Claim(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.SourceID))
 		if err != nil {
 			done.err = err
@@ -300,7 +350,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		done.err = err
 		return
 	}
-	if len(attributes) > 0 {
+	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)
 		done.partly = err != nil && after != nil
@@ -333,8 +383,12 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 // told once and not sent for ever; a person it did not switch off is never counted as done.
 func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute, done *result) error {
 	for _, attribute := range asked {
-		if attribute.Path.Same(attribute.Value, after.Value(attribute.Path)) {
+		got := after.Value(attribute.Path)
+		if attribute.Path.Same(attribute.Value, got) {
 			continue
+		}
+		if got == nil && strings.EqualFold(attribute.Path.String(), "active") {
+			continue // the answer does not say
 		}
 		if strings.EqualFold(attribute.Path.String(), "active") {
 			return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
@@ -342,6 +396,30 @@ func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.A
 				Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
 		}
 		done.notes = append(done.notes, fmt.Sprintf("the target answered success but did not take %s", attribute.Path))
+	}
+	return nil
+}
+
+// keepOthers adds to lists that are shared with others, as those of mapping roles are, what the
+// account has there that is not ours.
+func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.Ref, attributes []target.Attribute) error {
+	for _, mapped := range c.rules(kind).Mapping.Attributes() {
+		if !mapped.KeepsOthers() {
+			continue
+		}
+		i := slices.IndexFunc(attributes, func(a target.Attribute) bool { return a.Path.Equal(mapped.Path) })
+		if i < 0 {
+			continue
+		}
+		getter, ok := c.Target.(target.Getter)
+		if !ok {
+			return &target.Error{Code: target.Unsupported, Op: "read account", Message: "the target cannot show what mapping roles must leave alone"}
+		}
+		r, err := getter.Get(ctx, ref)
+		if err != nil {
+			return err
+		}
+		attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))
 	}
 	return nil
 }
@@ -403,6 +481,9 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 	if err != nil {
 		done.err = err
 		done.added, done.removed = nil, nil
+		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
+			done.drop, a.TargetID = true, &group
+		}
 		return
 	}
 	for _, r := range refused {

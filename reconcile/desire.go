@@ -170,7 +170,7 @@ func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *ta
 	return planned(m.Changes(desired, func(path string) (any, bool) {
 		for _, d := range desired {
 			if d.Attribute.Path.String() == path {
-				value := resource.Value(d.Attribute.Path)
+				value := d.Attribute.Own(resource.Value(d.Attribute.Path))
 				return value, value != nil
 			}
 		}

@@ -41,11 +41,13 @@ type Plan struct {
 	sync   *Sync
 	tenant *state.Tenant
 	head   planHead
+	held   string            // space of the held actions
+	holds  map[string]string // their holds' ids, by holdKey
 }
 
 // Plan returns the plan of the run that a report is of.
 func (s *Syncer) Plan(r *Report) *Plan {
-	return &Plan{sync: s.Sync, tenant: s.Tenant, head: planHead{
+	return &Plan{sync: s.Sync, tenant: s.Tenant, held: r.held, holds: r.holds, head: planHead{
 		Format: planFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
 	}}
 }
@@ -66,12 +68,12 @@ func (p *Plan) Actions() iter.Seq2[Action, error] {
 // Held yields what waits for an approval.
 func (p *Plan) Held() iter.Seq2[Held, error] {
 	return func(yield func(Held, error) bool) {
-		p.stored(heldSpace, func(raw []byte) error {
+		p.stored(p.held, func(raw []byte) error {
 			a, err := decodeAction(raw)
 			if err != nil {
 				return stopUnless(yield(Held{}, err))
 			}
-			return stopUnless(yield(Held{Hold: a.Held.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action}, nil))
+			return stopUnless(yield(Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action}, nil))
 		}, func(err error) { yield(Held{}, err) })
 	}
 }

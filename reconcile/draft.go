@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"entrasync/graphsync"
@@ -19,9 +20,9 @@ func (c *cycle) draft(ctx context.Context) error {
 	c.eval = newEvaluator(c.Sync)
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
-		// What reads the clock can change without any page telling of it.
-		c.all = c.opts.Subject == nil && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name) || c.Sync.readsClock())
-		for _, name := range []string{planSpace, skippedSpace, heldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace} {
+		whole := c.opts.Subject == nil
+		c.all = whole && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name))
+		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace, draftedSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -41,7 +42,12 @@ func (c *cycle) draft(ctx context.Context) error {
 		}
 		return c.draftAll(ctx)
 	}
-	return c.draftPending(ctx)
+	if err := c.draftPending(ctx); err != nil || !c.Sync.readsClock() {
+		return err
+	}
+	// What reads the clock can change without any page telling of it.
+	c.clock = true
+	return c.draftAll(ctx)
 }
 
 // draftAll evaluates every object of the snapshot.
@@ -79,6 +85,24 @@ func (c *cycle) draftAll(ctx context.Context) error {
 
 // draftPending evaluates what pages and earlier failures left to do.
 func (c *cycle) draftPending(ctx context.Context) error {
+	// What is due again joins what is pending, so that nothing is drafted twice.
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		var due []state.PendingKey
+		for retry := range tx.Retries(c.Sync.Name) {
+			if !retry.Next.After(c.now) || retry.Skipped && !c.opts.Scheduled {
+				due = append(due, retry.Key)
+			}
+		}
+		for _, key := range due {
+			if err := tx.AddPending(c.Sync.Name, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var after state.PendingKey
 	for {
 		var keys []state.PendingKey
@@ -94,26 +118,13 @@ func (c *cycle) draftPending(ctx context.Context) error {
 			return err
 		}
 		if len(keys) == 0 {
-			break
+			return nil
 		}
 		if err := c.draftKeys(ctx, keys); err != nil {
 			return err
 		}
 		after = keys[len(keys)-1]
 	}
-	var due []state.PendingKey
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		for retry := range tx.Retries(c.Sync.Name) {
-			if retry.Skipped || !retry.Next.After(c.now) {
-				due = append(due, retry.Key)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return c.draftKeys(ctx, due)
 }
 
 func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
@@ -129,6 +140,11 @@ func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
 			groups = append(groups, key.ID)
 		}
 	}
+	below, err := c.usersBelow(groups)
+	if err != nil {
+		return err
+	}
+	users = append(users, below...)
 	if err := c.draftObjects(ctx, graphsync.User, users); err != nil {
 		return err
 	}
@@ -149,7 +165,39 @@ func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
 	})
 }
 
-// draftObjects evaluates objects of one kind and stores what comes out.
+// usersBelow returns the people whom a change of a group itself can concern, where more than
+// direct membership of an assigned group counts: those in groups below it, and those whose
+// groups are excluded or read by name. Pages mark only the direct members of what they change.
+func (c *cycle) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
+	named := len(c.Sync.Scope.ExcludeGroups) > 0 || slices.ContainsFunc(c.Sync.Users.Mapping.Sources(), func(name string) bool { return strings.EqualFold(name, "memberOf") })
+	if len(groups) == 0 || !named && !c.Sync.Scope.Nested {
+		return nil, nil
+	}
+	seen := map[graphsync.ID]bool{}
+	var users []graphsync.ID
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		for queue := slices.Clone(groups); len(queue) > 0; queue = queue[1:] {
+			if seen[queue[0]] {
+				continue
+			}
+			seen[queue[0]] = true
+			for member := range tx.Members(queue[0]) {
+				switch {
+				case member.Kind == graphsync.User && !seen[member.ID]:
+					seen[member.ID] = true
+					users = append(users, member.ID)
+				case member.Kind == graphsync.Group && c.Sync.Scope.Nested:
+					queue = append(queue, member.ID)
+				}
+			}
+		}
+		return nil
+	})
+	return users, err
+}
+
+// draftObjects evaluates objects of one kind and stores what comes out. An object that has been
+// drafted in this cycle is not drafted again.
 func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) error {
 	for len(ids) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -159,12 +207,25 @@ func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []gra
 		ids = ids[len(chunk):]
 		err := c.Tenant.Update(func(tx *state.Tx) error {
 			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace), claims: tx.Space(c.Sync.Name, claimSpace)}
+			seen := tx.Space(c.Sync.Name, draftedSpace)
 			for _, id := range chunk {
+				if !c.all { // when all are, each is visited once anyway
+					key := pendingBytes(state.PendingKey{Kind: kind, ID: id})
+					if seen.Has(key) {
+						continue
+					}
+					if err := seen.Put(key, nil); err != nil {
+						return err
+					}
+				}
 				var err error
 				if kind == graphsync.User {
 					err = d.user(id)
 				} else {
 					err = d.group(id)
+				}
+				if err == nil {
+					err = d.forgetAnswers(kind, id)
 				}
 				if err != nil {
 					return fmt.Errorf("plan %s %s: %w", kind, id, err)
@@ -196,6 +257,11 @@ func (d *drafter) user(id graphsync.ID) error {
 	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, id)
 	if err != nil || !known {
 		return err // never told of by the directory: nothing is concluded
+	}
+	if d.clock {
+		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && retry.Next.After(d.now) {
+			return nil // time alone is no reason to try a failed record before its time
+		}
 	}
 	if err := d.pairsOf(id, linked); err != nil {
 		return err
@@ -343,7 +409,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 // claim notes that a new object wants a matching value and returns who else does: a new one of
 // this plan, or one that has an account already.
 func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
-	key := []byte(fmt.Sprintf("%s\x00%s\x00%s", kind, path, strings.ToLower(value)))
+	key := valueKey(kind.String()+"\x00"+path, value)
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
@@ -351,9 +417,19 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		if other == id {
 			continue
 		}
-		return other, nil
+		if former, err := d.former(kind, other); err != nil || !former {
+			return other, err
+		}
 	}
 	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// former reports whether an object is gone from the directory and its account is switched off:
+// it wants nothing any more.
+func (d *drafter) former(kind graphsync.Kind, id graphsync.ID) (bool, error) {
+	object, known := d.tx.Object(kind, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, kind, id)
+	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
 }
 
 // withdraw takes back the provisional create of the other of two that want one value.
@@ -391,10 +467,26 @@ func (d *drafter) group(id graphsync.ID) error {
 		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
 	}
 	if !in {
-		if !linked || !d.Sync.Groups.May(Delete) {
+		if !linked {
 			return nil
 		}
+		if !d.Sync.Groups.May(Delete) {
+			return d.mark(&link, false)
+		}
 		return d.put(groupPhase, storedAction{Action: Action{Op: Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
+	}
+	if linked {
+		// A failed change of members is kept as one retry of the group: who it was about is worked
+		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
+		failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
+		if d.all || failed.Op == string(Members) || !link.Active {
+			if err := d.allPairs(id); err != nil {
+				return err
+			}
+		}
+		if err := d.mark(&link, true); err != nil {
+			return err
+		}
 	}
 	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
 	result := d.evaluate(d.eval, &object, &stand, d.Sync.Groups.Mapping, !linked)
@@ -406,13 +498,6 @@ func (d *drafter) group(id graphsync.ID) error {
 			return err
 		}
 		return d.allPairs(id)
-	}
-	// A failed change of members is kept as one retry of the group: who it was about is worked out anew.
-	failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
-	if d.all || failed.Op == string(Members) {
-		if err := d.allPairs(id); err != nil {
-			return err
-		}
 	}
 	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
 	if len(changes) == 0 {
@@ -455,6 +540,15 @@ func (c *cycle) skip(tx *state.Tx, s Skipped) error {
 		c.counts.Skipped++
 	}
 	return space.Put(key, encode(&s))
+}
+
+// mark notes with a group's link whether the group is in scope.
+func (d *drafter) mark(link *state.Link, inScope bool) error {
+	if !d.opts.Apply || link.Active == inScope {
+		return nil
+	}
+	link.Active = inScope
+	return d.tx.PutLink(d.Sync.Name, *link)
 }
 
 // touch keeps the way by which somebody is in scope up to date, so that the cause can be named

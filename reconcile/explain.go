@@ -222,7 +222,7 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 			continue
 		}
 		if a, err := decodeAction(raw); err == nil && a.Held != nil && a.Kind == kind {
-			x.Pending = append(x.Pending, fmt.Sprintf("%s is held as %s: %s", a.Op, a.Held.Hold, a.Held.Cause))
+			x.Pending = append(x.Pending, fmt.Sprintf("%s is held by guard %s: %s", a.Op, a.Held.Guard, a.Held.Cause))
 		}
 	}
 	if retry, ok := tx.Retry(c.Sync.Name, key); ok {

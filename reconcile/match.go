@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -76,7 +75,6 @@ type matcher struct {
 	answered   atomic.Bool  // a look-up has worked
 	unanswered atomic.Int32 // look-ups that found the application down, while none has worked
 
-	mu      sync.Mutex
 	adopted map[string]graphsync.ID // target ids taken in this plan
 }
 
@@ -135,7 +133,7 @@ func (m *matcher) list(ctx context.Context, lister target.Lister) error {
 }
 
 func indexKey(path target.Path, value, id string) []byte {
-	return []byte(path.String() + "\x00" + strings.ToLower(value) + "\x00" + id)
+	return append(valueKey(path.String(), value), id...)
 }
 
 // lookUp finds in the list read before.
@@ -216,8 +214,11 @@ type verdict struct {
 	code, why string           // skip
 	adopt     *target.Resource // take over this resource
 	members   []string         // of an adopted group, where the application tells
-	byID      bool             // found by externalId: made or adopted by us before
-	retry     error            // the target failed on this one
+	hold      *storedHold      // adopting it waits for an answer
+	former    graphsync.ID     // whose account it was, when that one is gone for good
+	note      string
+	byID      bool  // found by externalId: made or adopted by us before
+	retry     error // the target failed on this one
 }
 
 // judge tries the matching attributes in order and stops at the first that yields a match.
@@ -275,22 +276,35 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	if err != nil {
 		return verdict{}, err
 	}
-	if owned && owner != m.owner(m.kind, a.SourceID) {
-		whose := fmt.Sprintf("%s %s of this sync", owner.Kind, owner.Source)
-		if owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name {
-			whose = fmt.Sprintf("sync %s of tenant %s", owner.Sync, owner.Tenant)
-		}
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to %s", by, r.ID, whose)}, nil
-	}
-	if other := m.take(r.ID, a.SourceID); other != a.SourceID {
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is taken by %s %s in the same plan", by, r.ID, a.Kind, other)}, nil
-	}
 	v := verdict{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
+	switch {
+	case !owned || owner == m.owner(m.kind, a.SourceID):
+	case owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name:
+		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to sync %s of tenant %s", by, r.ID, owner.Sync, owner.Tenant)}, nil
+	default:
+		gone, err := m.isFormer(owner)
+		if err != nil {
+			return verdict{}, err
+		}
+		if !gone {
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to %s %s of this sync", by, r.ID, owner.Kind, owner.Source)}, nil
+		}
+		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
+		v.note = fmt.Sprintf("it was the account of %s, who was deleted in Entra", owner.Source)
+	}
 	if m.kind != graphsync.Group {
+		if theirs, ours := textAttribute(r, "externalId"), m.externalID(a); v.hold == nil && !v.byID && theirs != "" && ours != "" && theirs != ours {
+			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
+			v.note = "its externalId is " + theirs
+		}
 		return v, nil
 	}
-	if m.Sync.Groups.Takeover == TakeoverSkip && !v.byID {
+	switch {
+	case v.byID || v.hold != nil:
+	case m.Sync.Groups.Takeover == TakeoverSkip:
 		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
+	case m.Sync.Groups.Takeover == TakeoverHold:
+		v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
 	if reader, ok := m.Target.(target.MemberReader); ok {
 		ids, visible, err := reader.Members(ctx, r.Ref)
@@ -304,19 +318,54 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	return v, nil
 }
 
-// take notes that a source adopts a resource in this plan and returns who does.
-func (m *matcher) take(resource string, source graphsync.ID) graphsync.ID {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if other, taken := m.adopted[resource]; taken {
-		return other
+// isFormer reports whether the owner of an account is gone from the directory for good and the
+// account is switched off.
+func (m *matcher) isFormer(owner state.Owner) (gone bool, err error) {
+	err = m.Tenant.View(func(tx *state.Tx) error {
+		object, known := tx.Object(owner.Kind, owner.Source)
+		link, linked, err := tx.Link(m.Sync.Name, owner.Kind, owner.Source)
+		gone = known && object.Removed == graphsync.Purged && (!linked || !link.Active)
+		return err
+	})
+	return gone, err
+}
+
+// externalID is the externalId that an action gives an account, "" when it gives none.
+func (m *matcher) externalID(a *storedAction) string {
+	for _, change := range a.Changes {
+		if text, ok := change.New.(string); ok && strings.EqualFold(change.Attribute, "externalId") {
+			return text
+		}
 	}
-	m.adopted[resource] = source
-	return source
+	return ""
+}
+
+func textAttribute(r *target.Resource, name string) string {
+	text, _ := r.Attributes[name].(string)
+	return text
+}
+
+// take decides who adopts a resource that several people of one chunk matched: whoever it
+// carries the id of, else the first in the order of the plan.
+func (m *matcher) take(actions []storedAction, verdicts []verdict) {
+	for _, byID := range []bool{true, false} {
+		for i := range verdicts {
+			v := &verdicts[i]
+			if v.adopt == nil || v.byID != byID {
+				continue
+			}
+			if other, taken := m.adopted[v.adopt.ID]; taken {
+				*v = verdict{code: "duplicate_target", why: fmt.Sprintf("the account that fits (%s) is taken by %s %s in the same plan", v.adopt.ID, m.kind, other)}
+				continue
+			}
+			m.adopted[v.adopt.ID] = actions[i].SourceID
+		}
+	}
 }
 
 // write turns provisional creates into what the verdicts say.
 func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdict) error {
+	m.take(actions, verdicts)
 	return m.Tenant.Update(func(tx *state.Tx) error {
 		plan := tx.Space(m.Sync.Name, planSpace)
 		for i, v := range verdicts {
@@ -366,18 +415,9 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 		a.Changes = withActive(a.Changes, false, true)
 	}
 	a.Why += "; an account exists and is adopted"
-	if v.byID {
-		return m.current(tx, a, v.members)
-	}
-	if m.kind == graphsync.User {
-		if theirs, ours := r.Attributes["externalId"], textOf(desired.Attributes, "externalId"); ours != "" && theirs != nil && theirs != "" && theirs != ours {
-			a.Held = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
-			a.Notes = append(a.Notes, fmt.Sprintf("its externalId is %v", theirs))
-		}
-		return nil
-	}
-	if m.Sync.Groups.Takeover == TakeoverHold {
-		a.Held = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
+	a.Held, a.Former = v.hold, v.former
+	if v.note != "" {
+		a.Notes = append(a.Notes, v.note)
 	}
 	return m.current(tx, a, v.members)
 }
@@ -389,7 +429,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	if m.kind != graphsync.Group || members == nil {
 		return nil
 	}
-	space := tx.Space(m.Sync.Name, currentSpace)
+	space, pairs := tx.Space(m.Sync.Name, currentSpace), tx.Space(m.Sync.Name, pairSpace)
 	stay, leave, foreign := 0, 0, 0
 	for _, id := range members {
 		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
@@ -403,6 +443,9 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 			stay++
 		default:
 			leave++
+			if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
+				return err
+			}
 		}
 	}
 	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))

@@ -165,9 +165,15 @@ func (d *drafter) open(part *memberPart, id graphsync.ID) error {
 		part.live, part.target = true, &link.TargetID
 		return nil
 	}
-	raw := d.plan.Get(actionKey{phase: groupPhase, id: id}.bytes())
-	part.live = raw != nil
-	return nil
+	key := actionKey{phase: groupPhase, id: id}.bytes()
+	raw := d.plan.Get(key)
+	if raw == nil {
+		return nil
+	}
+	a, err := decodeAction(raw)
+	// Members of a group that waits for an answer wait with it.
+	part.live = err == nil && (a.Held == nil || answersIn(d.tx, d.Sync.Name).of(key, &a) == approved)
+	return err
 }
 
 // wantsMember tells whether a person should be a member in the application: a member in Entra
@@ -213,10 +219,24 @@ func (d *drafter) flush(part *memberPart) error {
 		return nil
 	}
 	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
-		Add: part.add, Remove: part.remove, Why: fmt.Sprintf("%d join, %d leave", len(part.add), len(part.remove)),
-		Cause: "members left group " + part.name}}
+		Add: part.add, Remove: part.remove, Why: membersWhy(part.add, part.remove), Cause: "members left group " + part.name}}
 	d.counts.count(Members, 1)
-	key := actionKey{phase: memberPhase, id: part.group, part: part.number}
+	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
+	if len(part.add) == 0 {
+		key = leavesKey(key)
+	}
 	part.add, part.remove = nil, nil
-	return d.plan.Put(key.bytes(), encodeAction(&a))
+	return d.plan.Put(key, encodeAction(&a))
+}
+
+func membersWhy(add, remove []graphsync.ID) string {
+	return fmt.Sprintf("%d join, %d leave", len(add), len(remove))
+}
+
+// leavesKey is the key of the part of a group's changes in which people only leave: an answer
+// to it does not depend on who joins.
+func leavesKey(key []byte) []byte {
+	key = slices.Clone(key)
+	key[len(key)-4] |= 0x80
+	return key
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -191,6 +192,13 @@ func (k actionKey) pendingKey() state.PendingKey {
 	return state.PendingKey{Kind: kind, ID: k.id}
 }
 
+// valueKey is a space's key for a value of an attribute in any case. Values may be longer than
+// keys can be, so it is a digest.
+func valueKey(attribute, value string) []byte {
+	sum := sha256.Sum256([]byte(attribute + "\x00" + strings.ToLower(value)))
+	return sum[:]
+}
+
 func pendingBytes(k state.PendingKey) []byte {
 	b := append([]byte{byte(k.Kind)}, k.ID[:]...)
 	return append(b, k.Member[:]...)
@@ -198,32 +206,34 @@ func pendingBytes(k state.PendingKey) []byte {
 
 // The spaces of a sync's scratch storage in which a cycle keeps its plan.
 const (
-	planSpace     = "plan"     // actionKey → storedAction
-	skippedSpace  = "skipped"  // pending key → Skipped
-	heldSpace     = "held"     // actionKey → storedHold
-	approvedSpace = "approved" // actionKey → digest of the action that was approved
-	claimSpace    = "claims"   // attribute NUL value → source id, for duplicates within a plan
-	listingSpace  = "listing"  // target id → resource
-	indexSpace    = "index"    // attribute NUL value NUL target id
-	pairSpace     = "pairs"    // group id, member id: memberships to look at
-	waitingSpace  = "waiting"  // manager id, user id: users whose manager has no account yet; kept over cycles
-	referSpace    = "refer"    // user id → manager id: references to look at in this plan
-	currentSpace  = "current"  // group id, target id: who is in a group that is being adopted
-	failedSpace   = "failed"   // pending key: failed in this cycle
-	keptSpace     = "kept"     // pending key: to be looked at again in the next cycle
-	seedSpace     = "seeds"    // group id, member id → target id: members an adopted group has already
+	planSpace     = "plan"      // actionKey → storedAction
+	skippedSpace  = "skipped"   // pending key → Skipped
+	heldSpace     = "held"      // actionKey → storedHold
+	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
+	answerSpace   = "answers"   // actionKey → approved or rejected, and the digest of the action
+	claimSpace    = "claims"    // attribute NUL value → source id, for duplicates within a plan
+	listingSpace  = "listing"   // target id → resource
+	indexSpace    = "index"     // attribute NUL value NUL target id
+	pairSpace     = "pairs"     // group id, member id: memberships to look at
+	waitingSpace  = "waiting"   // manager id, user id: users whose manager has no account yet; kept over cycles
+	referSpace    = "refer"     // user id → manager id: references to look at in this plan
+	currentSpace  = "current"   // group id, target id: who is in a group that is being adopted
+	failedSpace   = "failed"    // pending key: failed in this cycle
+	draftedSpace  = "drafted"   // pending key: has been drafted in this cycle
+	keptSpace     = "kept"      // pending key: to be looked at again in the next cycle
+	seedSpace     = "seeds"     // group id, member id → target id: members an adopted group has already
 )
 
 // storedAction is an Action with what applying it needs and printing it does not.
 type storedAction struct {
 	Action
-	Match []string     `json:"match,omitempty"`
-	Via   graphsync.ID `json:"via,omitzero"`
-	Held  *storedHold  `json:"held,omitempty"`
+	Match  []string     `json:"match,omitempty"`
+	Via    graphsync.ID `json:"via,omitzero"`
+	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
+	Held   *storedHold  `json:"held,omitempty"`
 }
 
 type storedHold struct {
-	Hold  string `json:"hold"`
 	Guard string `json:"guard"`
 	Cause string `json:"cause"`
 }

@@ -37,6 +37,9 @@ func (c *cycle) pull(ctx context.Context) error {
 	if c.opts.NoRefresh {
 		return c.noteUnread()
 	}
+	if err := c.remindAbsent(); err != nil {
+		return err
+	}
 	if err := c.pullStream(ctx, graphsync.Users, c.Needs.UserProperties); err != nil {
 		return err
 	}
@@ -45,10 +48,35 @@ func (c *cycle) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.Needs.App {
+	if NeedsOf([]*Sync{c.Sync}).App {
 		return c.pullAssignments(ctx)
 	}
 	return nil
+}
+
+// remindAbsent has syncs that are in the state but not in the configuration evaluate everybody
+// when they come back: what changes now is not kept for them.
+func (c *cycle) remindAbsent() error {
+	var absent []string
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		for _, name := range tx.Syncs() {
+			if !slices.Contains(c.Peers, name) && !tx.PendingAll(name) {
+				absent = append(absent, name)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(absent) == 0 {
+		return err
+	}
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		for _, name := range absent {
+			if err := tx.SetPendingAll(name, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // noteUnread says which properties a what-if would need that no round has read yet.
@@ -317,8 +345,8 @@ func (c *cycle) pullAssignments(ctx context.Context) error {
 	}
 	err = c.Tenant.Update(func(tx *state.Tx) error {
 		changed, err := tx.PutApp(*app)
-		if changed && err == nil && c.Sync.usesRoles() {
-			return tx.SetPendingAll(c.Sync.Name, true)
+		for i := 0; changed && err == nil && i < len(c.Peers); i++ { // roles may have changed, for all who read them
+			err = tx.SetPendingAll(c.Peers[i], true)
 		}
 		return err
 	})

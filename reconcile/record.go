@@ -87,6 +87,7 @@ func (r *recorder) down(batch []*result) error {
 		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
 			r.unavailable = 0
 		} else if r.unavailable++; r.unavailable >= downAfter {
+			r.quarantine(string(target.Unavailable), "the target has stopped answering: "+done.err.Error())
 			return fmt.Errorf("target %s has stopped answering: %w", r.Sync.TargetName, done.err)
 		}
 	}
@@ -152,7 +153,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		failure := r.failure(tx, key, a, done.err)
 		line.Error = &failure
-		if err := tx.DeletePending(r.Sync.Name, key); err != nil {
+		if done.drop { // what is gone is made anew by the next cycle
+			if err := r.keepPending(tx, key); err != nil {
+				return err
+			}
+		} else if err := tx.DeletePending(r.Sync.Name, key); err != nil {
 			return err
 		}
 		return r.line(tx, line)
@@ -163,6 +168,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 		return r.line(tx, line)
+	}
+	if !done.former.IsZero() {
+		if err := tx.DeleteLink(r.Sync.Name, a.Kind, done.former); err != nil {
+			return err
+		}
 	}
 	if done.link != nil {
 		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
@@ -187,7 +197,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if err := tx.Space(r.Sync.Name, approvedSpace).Delete(done.key.bytes()); err != nil {
+	if err := answersIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
 		return err
 	}
 	return r.line(tx, line)
@@ -214,9 +224,6 @@ func (r *recorder) forget(tx *state.Tx, a *storedAction, done *result) error {
 				return err
 			}
 		}
-	}
-	if done.err != nil {
-		return tx.AddPending(r.Sync.Name, done.key.pendingKey())
 	}
 	return nil
 }

@@ -15,11 +15,13 @@ import (
 
 // intend writes down what is about to be done, before any call: a change whose answer is lost,
 // in a crash or on the way, is looked into by the next cycle.
-func (c *cycle) intend(actions []storedAction) error {
+func (c *cycle) intend(due []step) error {
 	var intents []state.Intent
-	for i := range actions {
-		a := &actions[i]
-		if a.Op == Members || a.Held != nil {
+	var memberships []*storedAction
+	for _, s := range due {
+		a := s.action
+		if a.Op == Members {
+			memberships = append(memberships, a)
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
@@ -30,7 +32,7 @@ func (c *cycle) intend(actions []storedAction) error {
 		}
 		intents = append(intents, intent)
 	}
-	if err := c.intendMembers(actions); err != nil || len(intents) == 0 {
+	if err := c.intendMembers(memberships); err != nil || len(intents) == 0 {
 		return err
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
@@ -45,14 +47,11 @@ func (c *cycle) intend(actions []storedAction) error {
 
 // intendMembers marks the memberships that are about to be written: a change whose answer is
 // lost is made again, also when the member is to leave by then.
-func (c *cycle) intendMembers(actions []storedAction) error {
+func (c *cycle) intendMembers(actions []*storedAction) error {
 	for len(actions) > 0 {
 		err := c.Tenant.Update(func(tx *state.Tx) error {
 			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
-				a := &actions[0]
-				if a.Op != Members || a.Held != nil {
-					continue
-				}
+				a := actions[0]
 				n += len(a.Add) + len(a.Remove)
 				for _, member := range slices.Concat(a.Add, a.Remove) {
 					if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {

@@ -37,6 +37,9 @@ type Report struct {
 	DurationMS int64         `json:"duration_ms"`
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
 	Failure *CycleFailure `json:"failure,omitempty"`
+
+	held  string            // space of what the plan holds
+	holds map[string]string // ids of the holds, by holdKey
 }
 
 // A CycleFailure is why a cycle could not run.

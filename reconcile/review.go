@@ -1,9 +1,11 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,25 +25,19 @@ const window = 24 * time.Hour
 
 // review holds back what a guard does not let pass without an approval. Guards only hold:
 // nothing is added to a plan or changed in it. Held actions are grouped by cause, so that one
-// answer fits them, and everything else goes on.
+// answer fits them, and everything else goes on. What was held stays so until it is answered or
+// no longer due, also when the number that tripped the guard has fallen since.
 func (c *cycle) review(ctx context.Context) error {
 	facts, err := c.census(ctx)
 	if err != nil {
 		return err
 	}
 	c.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
-	r := reviewer{cycle: c, facts: facts, held: map[string]*state.Hold{}, known: map[string]state.Hold{}}
-	err = c.Tenant.View(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.Sync.Name) {
-			r.known[hold.Guard+"\x00"+hold.Cause] = hold
-			r.last = max(r.last, holdNumber(hold.ID))
-		}
-		return nil
-	})
+	r := reviewer{cycle: c, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&c.Sync.Guard)}
 	var after []byte
 	for more := true; more && err == nil; {
 		err = c.Tenant.Update(func(tx *state.Tx) (err error) {
-			r.tx = tx
+			r.tx, r.held = tx, tx.Space(c.Sync.Name, c.heldSpace())
 			after, more, err = r.chunk(after)
 			return err
 		})
@@ -49,7 +45,32 @@ func (c *cycle) review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error { r.tx = tx; return r.keepHolds() })
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		r.tx, r.held = tx, tx.Space(c.Sync.Name, c.heldSpace())
+		return r.keepHolds()
+	})
+}
+
+// guardText is a guard's limits as text, to tell one configuration from another.
+func guardText(g *Guard) string {
+	limits := *g
+	limits.Administrators = nil
+	text := string(encode(limits))
+	if g.Administrators != nil {
+		text += g.Administrators.String()
+	}
+	return text
+}
+
+// partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and
+// those of the whole stay as they are.
+func (c *cycle) partial() bool { return c.opts.NoRefresh || c.opts.Subject != nil }
+
+func (c *cycle) heldSpace() string {
+	if c.partial() {
+		return partHeldSpace
+	}
+	return heldSpace
 }
 
 // census counts what a guard compares with.
@@ -57,7 +78,7 @@ type census struct {
 	linked, removals, updates, creations int
 	seats                                int                  // how many more accounts are active afterwards
 	groupMembers                         map[graphsync.ID]int // removed per group
-	approvals                            int                  // answers that wait to be used
+	answers, heldBefore                  int                  // what people said, and what the last plan held
 	recent                               int                  // removals of the last 24 hours
 	nobody                               string               // why an empty read is suspected, "" when not
 	administrators                       int
@@ -79,7 +100,7 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 		case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:
 			f.nobody = "the application has no assignments"
 		}
-		f.approvals = tx.Space(c.Sync.Name, approvedSpace).Count()
+		f.answers, f.heldBefore = answersIn(tx, c.Sync.Name).Count(), tx.Space(c.Sync.Name, c.heldSpace()).Count()
 		for key, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -133,17 +154,18 @@ func seatChange(tx *state.Tx, sync string, a *storedAction) int {
 
 type reviewer struct {
 	*cycle
-	tx    *state.Tx
-	facts census
-	held  map[string]*state.Hold
-	known map[string]state.Hold
-	last  int
+	tx     *state.Tx
+	held   *state.Space
+	facts  census
+	limits string                 // of the guard, to tell whether they changed since something was held
+	holds  map[string]*state.Hold // by holdKey; Code is the digest of what they hold
 }
+
+func holdKey(guard, cause string) string { return guard + "\x00" + cause }
 
 // chunk reviews the next actions of the plan.
 func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
-	plan, held := r.tx.Space(r.Sync.Name, planSpace), r.tx.Space(r.Sync.Name, heldSpace)
-	approved := r.tx.Space(r.Sync.Name, approvedSpace)
+	plan := r.tx.Space(r.Sync.Name, planSpace)
 	var keys [][]byte
 	var actions []storedAction
 	n := 0
@@ -161,50 +183,88 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 		}
 	}
 	for i := range actions {
-		a := &actions[i]
-		guard, cause := r.judge(a)
-		switch {
-		case guard == "":
-			continue
-		case string(approved.Get(keys[i])) == a.Action.digest():
-			if a.Op.Removes() {
-				r.approved++
-			}
-			if a.Held == nil {
-				continue
-			}
-			a.Held = nil
-		case string(approved.Get(keys[i])) == rejected+a.Action.digest():
-			r.counts.count(a.Op, -1)
-			r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
-			if err := plan.Delete(keys[i]); err != nil {
+		key, a := keys[i], &actions[i]
+		if joins, leaves, ok := r.split(a); ok {
+			// Who joins does not wait for an answer about who leaves.
+			if err := plan.Put(key, encodeAction(&joins)); err != nil {
 				return nil, false, err
 			}
-			continue
-		default:
-			a.Held = &storedHold{Hold: r.hold(guard, cause, a), Guard: guard, Cause: cause}
-			r.counts.count(a.Op, -1)
-			r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
-			r.counts.Held++
-			if a.Op != Create && a.Op != Adopt && a.Op != Members {
-				r.heldLinked++
-			}
-			if err := held.Put(keys[i], encodeAction(a)); err != nil {
-				return nil, false, err
-			}
+			r.counts.count(Members, 1)
+			key, a = leavesKey(key), &leaves
 		}
-		if err := plan.Put(keys[i], encodeAction(a)); err != nil {
+		if err := r.one(plan, key, a); err != nil {
 			return nil, false, err
 		}
 	}
 	return last, last != nil, nil
 }
 
-// concerns reports whether any guard could hold an operation in this plan: the others need not
-// be read.
+// one reviews one action: what somebody has answered counts first, then the guards, then what
+// was held before.
+func (r *reviewer) one(plan *state.Space, key []byte, a *storedAction) error {
+	switch answersIn(r.tx, r.Sync.Name).of(key, a) {
+	case approved:
+		if a.Op.Removes() {
+			r.approved++
+		}
+		a.Held = nil
+		return plan.Put(key, encodeAction(a))
+	case rejected:
+		r.counts.count(a.Op, -1)
+		r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
+		return plan.Delete(key)
+	}
+	guard, cause := r.judge(a)
+	if guard == "" {
+		guard, cause = r.before(key, a)
+	}
+	if guard == "" {
+		return nil
+	}
+	a.Held = &storedHold{Guard: guard, Cause: cause}
+	r.hold(key, a)
+	r.counts.count(a.Op, -1)
+	r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
+	r.counts.Held++
+	if a.Op != Create && a.Op != Adopt && a.Op != Members {
+		r.heldLinked++
+	}
+	if err := r.held.Put(key, encodeAction(a)); err != nil {
+		return err
+	}
+	return plan.Put(key, encodeAction(a))
+}
+
+// split parts a change of members of which a guard would hold those who leave.
+func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) {
+	if a.Op != Members || len(a.Add) == 0 || len(a.Remove) == 0 {
+		return joins, leaves, false
+	}
+	joins, leaves = *a, *a
+	joins.Remove, joins.Why = nil, membersWhy(a.Add, nil)
+	leaves.Add, leaves.Why = nil, membersWhy(nil, a.Remove)
+	guard, _ := r.judge(&leaves)
+	return joins, leaves, guard != ""
+}
+
+// before returns why an action was held by the last plan, if it was, and nobody has answered or
+// changed the limits since.
+func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
+	raw := r.held.Get(key)
+	if raw == nil || r.partial() || r.info.Guard != r.limits {
+		return "", ""
+	}
+	last, err := decodeAction(raw)
+	if err != nil || last.Held == nil || last.Action.digest() != a.Action.digest() {
+		return "", ""
+	}
+	return last.Held.Guard, last.Held.Cause
+}
+
+// concerns reports whether an operation may be held in this plan: the others need not be read.
 func (r *reviewer) concerns(op Op) bool {
 	switch {
-	case r.facts.approvals > 0:
+	case r.facts.answers > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == Create:
 		return exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
@@ -264,57 +324,101 @@ func exceeds(l Limit, n, total int) bool {
 // sampleSize is how many names a hold shows.
 const sampleSize = 10
 
-// hold returns the id of the hold for a guard and cause. A cause that is still there keeps the
-// id under which it was shown before.
-func (r *reviewer) hold(guard, cause string, a *storedAction) string {
-	key := guard + "\x00" + cause
-	h := r.held[key]
+// hold counts an action for the hold of its guard and cause.
+func (r *reviewer) hold(key []byte, a *storedAction) {
+	h := r.holds[holdKey(a.Held.Guard, a.Held.Cause)]
 	if h == nil {
-		known, ok := r.known[key]
-		if !ok {
-			r.last++
-			known = state.Hold{ID: fmt.Sprintf("h-%d", r.last), Guard: guard, Cause: cause, Since: r.now}
-		}
-		h = &state.Hold{ID: known.ID, Guard: guard, Cause: cause, Since: known.Since}
-		r.held[key] = h
+		h = &state.Hold{Guard: a.Held.Guard, Cause: a.Held.Cause, Since: r.now}
+		r.holds[holdKey(h.Guard, h.Cause)] = h
 	}
-	h.Count++
-	if len(h.Sample) < sampleSize {
+	if h.Count++; len(h.Sample) < sampleSize {
 		h.Sample = append(h.Sample, a.Key)
 	}
-	return h.ID
+	sum := sha256.Sum256([]byte(h.Code + string(key) + a.Action.digest()))
+	h.Code = hex.EncodeToString(sum[:16])
 }
 
-// keepHolds stores the holds of this plan and drops those whose cause went away. A plan of a
-// part, or of a what-if, leaves them as they are.
+// keepHolds stores the holds of this plan, gives them their names, and drops those whose cause
+// went away. A hold that holds something else than it did gets another name, so that nobody
+// approves what was not shown; numbers are not used twice.
 func (r *reviewer) keepHolds() error {
-	if r.opts.NoRefresh || r.opts.Subject != nil {
+	r.report.held, r.report.holds = r.heldSpace(), map[string]string{}
+	if r.partial() {
 		return nil
 	}
-	for key, hold := range r.known {
-		if r.held[key] == nil {
-			if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
+	known := map[string]state.Hold{}
+	for hold := range r.tx.Holds(r.Sync.Name) {
+		known[holdKey(hold.Guard, hold.Cause)] = hold
+	}
+	info := r.tx.SyncInfo(r.Sync.Name)
+	for _, key := range slices.Sorted(maps.Keys(r.holds)) {
+		hold := r.holds[key]
+		before, ok := known[key]
+		if ok {
+			hold.Since = before.Since
+		}
+		if hold.ID = before.ID; !ok || before.Code != hold.Code {
+			info.LastHold++
+			hold.ID = fmt.Sprintf("h-%d", info.LastHold)
+		}
+		r.report.holds[key] = hold.ID
+		if ok && before.ID != hold.ID {
+			if err := r.tx.DeleteHold(r.Sync.Name, before.ID); err != nil {
 				return err
 			}
 		}
-	}
-	holds := make([]*state.Hold, 0, len(r.held))
-	for _, hold := range r.held {
-		holds = append(holds, hold)
-	}
-	slices.SortFunc(holds, func(a, b *state.Hold) int { return cmp.Compare(holdNumber(a.ID), holdNumber(b.ID)) })
-	for _, hold := range holds {
 		if err := r.tx.PutHold(r.Sync.Name, *hold); err != nil {
+			return err
+		}
+		delete(known, key)
+	}
+	for _, hold := range known {
+		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
+			return err
+		}
+	}
+	info.Guard = r.limits
+	r.info.LastHold, r.info.Guard = info.LastHold, info.Guard
+	if err := r.tx.PutSyncInfo(r.Sync.Name, info); err != nil {
+		return err
+	}
+	return r.dropReleased()
+}
+
+// dropReleased forgets what was held before and is not any more, and answers to memberships
+// that are no longer due.
+func (r *reviewer) dropReleased() error {
+	plan := r.tx.Space(r.Sync.Name, planSpace)
+	var released [][]byte
+	for key := range r.held.All(nil) {
+		raw := plan.Get(key)
+		if raw == nil {
+			released = append(released, slices.Clone(key))
+			continue
+		}
+		if a, err := decodeAction(raw); err != nil || a.Held == nil {
+			released = append(released, slices.Clone(key))
+		}
+	}
+	for _, key := range released {
+		if err := r.held.Delete(key); err != nil {
+			return err
+		}
+	}
+	if !r.opts.Apply {
+		return nil
+	}
+	given := answersIn(r.tx, r.Sync.Name)
+	var stale [][]byte
+	for key, raw := range given.Prefix([]byte{byte(memberPhase)}) {
+		if answer(raw[0]) == approved && !plan.Has(key) {
+			stale = append(stale, slices.Clone(key))
+		}
+	}
+	for _, key := range stale {
+		if err := given.Delete(key); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func holdNumber(id string) int {
-	var n int
-	if _, err := fmt.Sscanf(id, "h-%d", &n); err != nil {
-		return 0
-	}
-	return n
 }

@@ -15,9 +15,6 @@ func (c *cycle) settle(ctx context.Context) error {
 	if !c.opts.Apply {
 		return nil
 	}
-	if err := c.settleSeeds(ctx); err != nil {
-		return err
-	}
 	if c.opts.Subject != nil {
 		return nil
 	}
@@ -42,7 +39,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace, draftedSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -55,9 +52,10 @@ func (c *cycle) settle(ctx context.Context) error {
 // without anybody's approval.
 func (c *cycle) rememberRemovals() {
 	c.info.Removals = slices.DeleteFunc(c.info.Removals, func(r state.Removals) bool { return c.now.Sub(r.At) >= window })
-	if n := c.counts.Deactivate + c.counts.Delete - c.approved; n > 0 {
+	if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered {
 		c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})
 	}
+	c.remembered = true
 }
 
 // settleSeeds records the members that adopted groups had already.
@@ -107,15 +105,19 @@ func (c *cycle) chunks(ctx context.Context, space string, visit func(tx *state.T
 	}
 }
 
+// asksTarget are the codes of skips that only the application can end: a scheduled cycle looks
+// again with growing waits, because each look is a request.
+var asksTarget = map[string]bool{"ambiguous_match": true, "duplicate_target": true, "protected": true, "group_exists": true}
+
 // settleRetries forgets records that were looked at again and are well now, and stores the
-// reasons of those that are skipped. Skipped ones are looked at in every cycle: it costs no
-// call, and `status` always has the present reason.
+// reasons of those that are skipped. The others are looked at in every cycle: it costs no call,
+// and `status` always has the present reason.
 func (c *cycle) settleRetries(ctx context.Context) error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		failed, skipped := tx.Space(c.Sync.Name, failedSpace), tx.Space(c.Sync.Name, skippedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			looked := c.all || retry.Skipped || !retry.Next.After(c.now)
+			looked := c.all || !retry.Next.After(c.now) || retry.Skipped && !c.opts.Scheduled
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
 			}
@@ -143,11 +145,14 @@ func (c *cycle) settleRetries(ctx context.Context) error {
 			return err
 		}
 		key := state.PendingKey{Kind: s.Kind, ID: s.SourceID}
-		first := c.now
-		if known, ok := tx.Retry(c.Sync.Name, key); ok && known.Skipped {
-			first = known.First
+		retry := state.Retry{Key: key, Code: s.Code, Message: s.Why, Name: s.Key, First: c.now, Next: c.now, Skipped: true, Attempts: 1}
+		if known, ok := tx.Retry(c.Sync.Name, key); ok && known.Skipped && known.Code == s.Code {
+			retry.First, retry.Attempts = known.First, known.Attempts+1
 		}
-		return tx.PutRetry(c.Sync.Name, state.Retry{Key: key, Code: s.Code, Message: s.Why, Name: s.Key, First: first, Next: c.now, Skipped: true})
+		if asksTarget[s.Code] {
+			retry.Next = c.now.Add(retryWait(retry.Attempts))
+		}
+		return tx.PutRetry(c.Sync.Name, retry)
 	})
 }
 

@@ -211,16 +211,6 @@ func (s *Sync) readsClock() bool {
 	return s.Users.Mapping.ReadsClock() || s.Groups.Enabled && s.Groups.Mapping.ReadsClock()
 }
 
-// usesRoles reports whether a change of the application's role list can change an account.
-func (s *Sync) usesRoles() bool {
-	for _, name := range s.Users.Mapping.Sources() {
-		if strings.EqualFold(name, "appRoleAssignments") {
-			return true
-		}
-	}
-	return false
-}
-
 func targetKind(k graphsync.Kind) target.Kind {
 	if k == graphsync.Group {
 		return target.Group

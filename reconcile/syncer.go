@@ -90,10 +90,12 @@ type cycle struct {
 	done   Summary // applied
 
 	known      bool // info has been read
+	clock      bool // everybody is evaluated because time alone may have changed something
 	probing    bool // in quarantine: a few actions first
 	drafted    int
 	applied    bool
 	approved   int // removals let go by an approval
+	remembered bool
 	heldLinked int // held actions on linked objects
 	failures   int
 	attempted  int
@@ -108,7 +110,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.target0 = traffic(s.Target)
 	c.report = Report{
 		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: c.run, Started: now,
-		Held: []Held{}, Skipped: []Skipped{}, Errors: []Failure{},
+		Held: []Held{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.heldSpace(),
 	}
 	return c
 }
@@ -140,6 +142,12 @@ func (c *cycle) unchanged() int {
 	return max(0, n-touched-c.heldLinked)
 }
 
+// seats counts the accounts that are active now.
+func (c *cycle) seats() (n int) {
+	_ = c.Tenant.View(func(tx *state.Tx) error { _, n = tx.CountLinks(c.Sync.Name, graphsync.User); return nil })
+	return n
+}
+
 func (c *cycle) step(stage string, done, total int) {
 	if c.Progress != nil {
 		c.Progress(Step{Stage: stage, Done: done, Total: total, Pages: int(c.report.Graph.Pages)})
@@ -156,7 +164,8 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	c.report.Failure = explainFailure(cause)
 	c.report.Result = Failed
 	c.tally()
-	if c.opts.Apply && !errors.Is(cause, context.Canceled) {
+	c.rememberRemovals()
+	if c.opts.Apply {
 		if err := c.store(); err != nil {
 			c.Log.Error("store run", "sync", c.Sync.Name, "error", err)
 		}
@@ -193,11 +202,11 @@ func (c *cycle) finish() (*Report, error) {
 	c.walkAct()
 	c.tally()
 	if err := c.lists(); err != nil {
-		return &c.report, err
+		return c.failed(err)
 	}
 	if c.opts.Apply {
 		if err := c.store(); err != nil {
-			return &c.report, fmt.Errorf("sync %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, err)
+			return c.failed(err)
 		}
 	}
 	return &c.report, nil
@@ -213,6 +222,7 @@ func (c *cycle) tally() {
 		s := &c.report.Summary
 		s.Create, s.Adopt, s.Update, s.Deactivate = c.done.Create, c.done.Adopt, c.done.Update, c.done.Deactivate
 		s.Reactivate, s.Delete, s.Members = c.done.Reactivate, c.done.Delete, c.done.Members
+		s.Seats.After = c.seats()
 	}
 	c.report.Graph.Requests = g.Requests - c.graph0.Requests
 	c.report.Graph.Throttled = g.Throttled - c.graph0.Throttled

@@ -63,10 +63,16 @@ func (m *model) bury(kind graphsync.Kind, n uint32, reason graphsync.Removal, ro
 	}
 	o.removed, o.round = reason, round
 	m.touch(state.PendingKey{Kind: kind, ID: id(n)})
-	if kind == graphsync.Group {
-		for _, u := range m.membersOf(n) {
-			m.membership(n, u)
-		}
+	m.everybodyIn(kind, n)
+}
+
+// everybodyIn touches the members of a group that went or came back.
+func (m *model) everybodyIn(kind graphsync.Kind, n uint32) {
+	if kind != graphsync.Group {
+		return
+	}
+	for _, u := range m.membersOf(n) {
+		m.membership(n, u)
 	}
 }
 
@@ -78,6 +84,9 @@ func (m *model) apply(stream graphsync.Stream, n uint32, c graphsync.Change) {
 	}
 	o := m.objects[kind][n]
 	changed := o == nil || o.removed != ""
+	if o != nil && o.removed != "" {
+		m.everybodyIn(kind, n)
+	}
 	if o == nil {
 		o = &modelObject{properties: map[string]string{}}
 		m.objects[kind][n] = o
@@ -245,6 +254,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 			case answer == graphsync.Present:
 				if o.removed != "" {
 					x.m.touch(state.PendingKey{Kind: kind, ID: id(n)})
+					x.m.everybodyIn(kind, n)
 				}
 				o.removed, o.round = "", round
 			case answer == graphsync.InDeletedItems:

@@ -133,6 +133,11 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
 				return err
 			}
+			if kind == graphsync.Group {
+				if err := tx.pendMembers(p, id); err != nil {
+					return err
+				}
+			}
 		}
 		if err := objects.Put(key, encodeRecord(graphsync.NotRemoved, round, old[recordHeader:])); err != nil {
 			return err
@@ -183,12 +188,17 @@ func (tx *Tx) bury(p *pender, objects *bbolt.Bucket, kind graphsync.Kind, id gra
 	if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
 		return true, err
 	}
-	for m := range tx.Members(id) {
-		if err := p.member(id, m); err != nil {
-			return true, err
+	return true, tx.pendMembers(p, id)
+}
+
+// pendMembers makes the members of a group that went or came back pending.
+func (tx *Tx) pendMembers(p *pender, group graphsync.ID) error {
+	for m := range tx.Members(group) {
+		if err := p.member(group, m); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // A property is one entry of a record.

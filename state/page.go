@@ -191,10 +191,14 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	default: // seen for the first time in this round, and as it was
 		return w.objects.Put(w.key[:], rec)
 	}
+	restored := old != nil && old[0] != 0
 	if err := w.objects.Put(w.key[:], rec); err != nil {
 		return err
 	}
-	return w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID})
+	if err := w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID}); err != nil || !restored || c.Kind != graphsync.Group {
+		return err
+	}
+	return w.tx.pendMembers(w.pending, c.ID)
 }
 
 func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error {

@@ -117,6 +117,8 @@ type SyncInfo struct {
 	// Removals are those of the last cycles without an approval, oldest first, for a guard
 	// that looks at more than one cycle.
 	Removals []Removals `json:"removals,omitempty"`
+	LastHold int        `json:"last_hold,omitempty"` // number of the newest hold: ids are not used twice
+	Guard    string     `json:"guard,omitempty"`     // the guard's limits when it last held something
 }
 
 // Removals counts the accounts one cycle deactivated or deleted.
