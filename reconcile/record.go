@@ -142,7 +142,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	line := runLine{Action: a.Action, Outcome: "done"}
 	key := done.key.pendingKey()
 	if done.drop {
-		if err := r.forget(tx, a, done); err != nil {
+		if err := r.forget(tx, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -203,26 +203,26 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	return r.line(tx, line)
 }
 
-// forget drops the link of an account that is gone, with its memberships.
-func (r *recorder) forget(tx *state.Tx, a *storedAction, done *result) error {
-	if err := tx.DeleteLink(r.Sync.Name, a.Kind, a.SourceID); err != nil {
+// forget drops the link of an account or group that is gone, with its memberships.
+func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
+	if err := tx.DeleteLink(c.Sync.Name, kind, source); err != nil {
 		return err
 	}
-	if a.Kind == graphsync.User {
-		for _, group := range slices.Collect(tx.GroupsOf(a.SourceID)) {
-			if err := tx.DeleteAppliedMember(r.Sync.Name, group, a.SourceID); err != nil {
+	if kind == graphsync.User {
+		for _, group := range slices.Collect(tx.GroupsOf(source)) {
+			if err := tx.DeleteAppliedMember(c.Sync.Name, group, source); err != nil {
 				return err
 			}
 		}
-	} else {
-		var members []graphsync.ID
-		for member := range tx.AppliedMembers(r.Sync.Name, a.SourceID) {
-			members = append(members, member)
-		}
-		for _, member := range members {
-			if err := tx.DeleteAppliedMember(r.Sync.Name, a.SourceID, member); err != nil {
-				return err
-			}
+		return nil
+	}
+	var members []graphsync.ID
+	for member := range tx.AppliedMembers(c.Sync.Name, source) {
+		members = append(members, member)
+	}
+	for _, member := range members {
+		if err := tx.DeleteAppliedMember(c.Sync.Name, source, member); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -132,7 +132,7 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 	}
 	err = c.Tenant.Update(func(tx *state.Tx) error {
 		if gone {
-			if err := tx.DeleteLink(c.Sync.Name, link.Kind, link.Source); err != nil {
+			if err := c.forget(tx, link.Kind, link.Source); err != nil {
 				return err
 			}
 		} else {

@@ -43,7 +43,11 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 		link, option = `,"@odata.deltaLink":`, "$deltatoken"
 		w.cur.Since, w.cur.Start, w.cur.At, w.cur.Member = w.feed.version(), w.feed.version(), w.feed.version(), 0
 	}
-	w.feed.sealed = max(w.feed.sealed, w.cur.At)
+	seen := w.cur.At
+	if w.cur.Member > 0 {
+		seen++ // the object whose members go on has been seen: a change of it is told anew
+	}
+	w.feed.sealed = max(w.feed.sealed, seen)
 	w.out.WriteString(link)
 	w.out.Write(encodeJSON(c.link(path, option, w.cur)))
 	w.out.WriteByte('}')
