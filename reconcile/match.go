@@ -422,36 +422,6 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	return m.current(tx, a, v.members)
 }
 
-// current notes who is in a group that is adopted, and tells what taking it over means: who
-// stays, who gains what the group gives, who would be removed. People this sync does not
-// provision are left in it.
-func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error {
-	if m.kind != graphsync.Group || members == nil {
-		return nil
-	}
-	space, pairs := tx.Space(m.Sync.Name, currentSpace), tx.Space(m.Sync.Name, pairSpace)
-	stay, leave, foreign := 0, 0, 0
-	for _, id := range members {
-		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
-			return err
-		}
-		source, ours := tx.LinkByTarget(m.Sync.Name, graphsync.User, id)
-		switch {
-		case !ours:
-			foreign++
-		case tx.HasMember(a.SourceID, source):
-			stay++
-		default:
-			leave++
-			if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
-				return err
-			}
-		}
-	}
-	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))
-	return nil
-}
-
 // inactive reports whether an account is switched off, in whatever form the application says it.
 func inactive(r *target.Resource) bool {
 	return strings.EqualFold(fmt.Sprint(r.Attributes["active"]), "false")

@@ -1,0 +1,80 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// current notes who is in a group that is adopted, and tells what taking it over means: who
+// stays, who gains what the group gives, who would be removed. People this sync does not
+// provision are left in it.
+func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error {
+	if m.kind != graphsync.Group || members == nil {
+		return nil
+	}
+	space, pairs := tx.Space(m.Sync.Name, currentSpace), tx.Space(m.Sync.Name, pairSpace)
+	stay, leave, foreign := 0, 0, 0
+	var leaving, joining sample
+	stays := map[graphsync.ID]bool{}
+	for _, id := range members {
+		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
+			return err
+		}
+		source, ours := tx.LinkByTarget(m.Sync.Name, graphsync.User, id)
+		switch {
+		case !ours:
+			foreign++
+		case tx.HasMember(a.SourceID, source):
+			stay++
+			stays[source] = true
+		default:
+			leave++
+			link, _, err := tx.Link(m.Sync.Name, graphsync.User, source)
+			if err != nil {
+				return err
+			}
+			leaving.add(link.Key)
+			if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
+				return err
+			}
+		}
+	}
+	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))
+	for member := range tx.Members(a.SourceID) {
+		object, ok := tx.Object(graphsync.User, member.ID)
+		if ok && member.Kind == graphsync.User && !stays[member.ID] && object.Removed == graphsync.NotRemoved {
+			joining.add(keyOf(&object, nil))
+		}
+	}
+	if leaving.n > 0 {
+		a.Notes = append(a.Notes, "would be removed: "+leaving.String())
+	}
+	if joining.n > 0 {
+		a.Notes = append(a.Notes, "would join and gain what the group gives, as far as they have accounts: "+joining.String())
+	}
+	return nil
+}
+
+// A sample is the first few of many names.
+type sample struct {
+	names []string
+	n     int
+}
+
+func (s *sample) add(name string) {
+	if s.n++; len(s.names) < sampleSize {
+		s.names = append(s.names, name)
+	}
+}
+
+// String returns the names and how many more there are.
+func (s *sample) String() string {
+	text := strings.Join(s.names, ", ")
+	if more := s.n - len(s.names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
