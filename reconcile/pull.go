@@ -26,10 +26,6 @@ const (
 	bytesAhead = 32 << 20
 )
 
-// emptyPagesLimit ends a round that keeps sending empty pages: Graph may send some, never
-// thousands.
-const emptyPagesLimit = 1000
-
 // pull brings the snapshot up to date: users, groups with members, the enterprise application,
 // its assignments. Each page is committed as it comes; nothing is decided before all rounds
 // have reached their delta link and every absence is proven.
@@ -119,6 +115,9 @@ func (c *cycle) pullStream(ctx context.Context, stream graphsync.Stream, propert
 				continue
 			}
 		}
+		if errors.Is(err, errEndless) {
+			return errors.Join(err, c.Tenant.Update(func(tx *state.Tx) error { return c.beginRound(tx, stream, properties) }))
+		}
 		if err != nil {
 			return err
 		}
@@ -154,18 +153,14 @@ func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, prope
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(pages)
-		link, empty := start.Link, 0
+		link, circle := start.Link, newCircle(stream)
 		for {
 			page, err := c.Source.DeltaPage(ctx, stream, properties, link)
 			if err != nil {
 				return fmt.Errorf("read %s: %w", stream, err)
 			}
-			if empty++; len(page.Changes) > 0 {
-				empty = 0
-			}
-			if empty > emptyPagesLimit {
-				return fmt.Errorf("read %s: %w", stream, &graphsync.Error{Class: graphsync.BadResponse, Op: string(stream) + "/delta",
-					Message: fmt.Sprintf("%d empty pages in a row, each pointing to another", empty), Hint: "try again later; if it stays, run with --full"})
+			if err := circle.add(page); err != nil {
+				return err
 			}
 			if err := ahead.Acquire(ctx, weight(page)); err != nil {
 				return err
