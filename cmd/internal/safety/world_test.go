@@ -47,6 +47,8 @@ type settings struct {
 	concurrency         int
 	pageSize            int
 	membersPage         int
+	maxBody             int64 // of an answer
+	verify              bool  // read back what an answer does not show
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -107,20 +109,20 @@ func (w *world) openClients() {
 		w.t.Fatal(err)
 	}
 	w.source, err = msgraph.Open(msgraph.Config{
-		Tenant: w.tenant.ID(), Cloud: cloud, HTTP: w.wire.to("graph", w.graph.Transport(), nil), Log: w.logger(),
+		Tenant: w.tenant.ID(), Cloud: cloud, HTTP: w.wire.to("graph", w.graph.Transport(), nil), Log: w.logger(), MaxBody: w.set.maxBody,
 		Credential: msgraph.Credential{ClientID: frontApp, Secret: func() (string, error) { return clientSecret, nil }},
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	transport, err := target.NewTransport(target.TransportConfig{
-		Base: w.wire.to("front", w.front.Transport(), w.watch), Concurrency: w.set.concurrency,
+		Base: w.wire.to("front", w.front.Transport(), w.watch), Concurrency: w.set.concurrency, MaxBody: w.set.maxBody,
 		Auth: target.Auth{Bearer: func() (string, error) { return bearerToken, nil }},
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.target, err = scim.New(scim.Config{URL: w.front.URL}, transport)
+	w.target, err = scim.New(scim.Config{URL: w.front.URL, VerifyWrites: w.set.verify}, transport)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -271,7 +273,8 @@ type wire struct {
 	died    bool
 	cancel  context.CancelFunc
 	faults  []*callFault
-	history []string // of the cycle
+	history []string        // of the cycle
+	hosts   map[string]bool // that were asked for anything
 }
 
 // A callFault makes some calls to the application go wrong.
@@ -349,6 +352,10 @@ func (y way) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errDied
 	}
 	w.calls++
+	if w.hosts == nil {
+		w.hosts = map[string]bool{}
+	}
+	w.hosts[r.URL.Host] = true
 	w.history = append(w.history, y.name+" "+r.Method+" "+r.URL.Path+" "+r.URL.RawQuery)
 	stop := w.stop
 	hit := stop.at == w.calls
