@@ -192,7 +192,7 @@ func (w *world) exampleCommand(ts *testscript.TestScript, neg bool, args []strin
 		})
 	case "focus": // each customer has an address
 		at = front(w.tb, at, func(r *httputil.ProxyRequest) {
-			r.Out.URL.Path = strings.Replace(r.Out.URL.Path, "/v2/fabrikam/", "/v2/", 1)
+			r.Out.URL.Path = strings.Replace(r.Out.URL.Path, "/v2/"+fabrikamID+"/", "/v2/", 1)
 		})
 	}
 	text, err := exampleText(args[0], at)
