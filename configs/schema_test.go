@@ -17,7 +17,7 @@ import (
 func TestSchemaAcceptsGood(t *testing.T) {
 	t.Parallel()
 	compiled := compileSchema(t)
-	for _, file := range files(t, "testdata/good/*.yaml") {
+	for _, file := range append(files(t, "testdata/good/*.yaml"), files(t, "examples/*.yaml")...) {
 		if v := verdict(compiled, read(t, file)); v != "accepts" {
 			t.Errorf("%s: the schema %s it", file, v)
 		}
