@@ -8,6 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 SCIMMY := target/scim/scimtest/scimmy
+AXE := cmd/internal/web/testdata/axe
 
 # Packages that link the Graph SDK, themselves or in their tests. They are tested without -race and
 # left out of staticcheck: either would build the SDK once more, at 5 GB and several minutes each.
@@ -36,7 +37,7 @@ demo: build ## Build it and watch it provision a sample tenant
 	bin/entrasync demo
 
 .PHONY: test
-test: notice $(SCIMMY)/node_modules/.package-lock.json ## Run every test, installing what they need
+test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) $(WITHOUT_SDK)
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) $(WITH_SDK)
@@ -66,21 +67,31 @@ fuzz: ## Run each fuzz target for FUZZTIME (default 10s)
 
 .PHONY: clean
 clean: ## Remove what was built or installed here
-	rm -rf bin .cache $(SCIMMY)/node_modules
+	rm -rf bin .cache $(SCIMMY)/node_modules $(AXE)/node_modules
 
 .PHONY: notice
 notice:
 	@echo "The first build compiles the Microsoft Graph SDK: 3 to 13 minutes and 5 GB of memory. Later ones take seconds."
 
-# The SCIM server that the tests provision into.
-$(SCIMMY)/node_modules/.package-lock.json: $(SCIMMY)/package-lock.json
-	@command -v node >/dev/null && command -v npm >/dev/null || { \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "Installing nodejs and npm for the SCIM server the tests run against"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends nodejs npm; \
-		else \
-			echo "node and npm are missing; the tests run a SCIM server on them: apt-get install nodejs npm" >&2; exit 1; \
-		fi; }
-	@echo "Installing the npm packages of the SCIM server the tests run against"
-	cd $(SCIMMY) && npm ci --no-audit --no-fund
+# The SCIM server that the tests provision into, and the accessibility rules for the status page.
+%/node_modules/.package-lock.json: %/package-lock.json | npm
+	@echo "Installing the npm packages that tests use, in $*"
+	cd $* && npm ci --no-audit --no-fund
 	@touch $@
+
+.PHONY: npm
+npm:
+	@command -v node >/dev/null && command -v npm >/dev/null || $(call install,nodejs npm,a SCIM server and the accessibility rules that tests use)
+
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+		$(call install,chromium,the browser that the pages are tested in)
+
+# install packages, for what
+install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing $(1): $(2)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $(1); \
+	else \
+		echo "missing: $(2); apt-get install $(1)" >&2; exit 1; \
+	fi

@@ -123,7 +123,7 @@ func (b *bench) hold(sync *web.Sync, hold, guard, cause string, people ...string
 			action := reconcile.Action{Op: reconcile.Deactivate, Kind: graphsync.User, SourceID: id(9000 + i), TargetID: &target, Key: key,
 				Changes: []reconcile.Change{{Attribute: "active", Old: true, New: false}}, Why: "no longer assigned", Cause: cause}
 			text := strings.TrimSuffix(string(encode(b.tb, action)), "}") +
-				fmt.Sprintf(`,"held":{"hold":%q,"guard":%q,"cause":%q}}`, hold, guard, cause)
+				fmt.Sprintf(`,"held":{"guard":%s,"cause":%s}}`, encode(b.tb, guard), encode(b.tb, cause))
 			source := id(9000 + i)
 			key := append(append([]byte{1}, source[:]...), 0, 0, 0, 0)                               // users, source id, no parts
 			if err := tx.Space(sync.Name, "held").Put(key, append([]byte{3}, text...)); err != nil { // 3: deactivate

@@ -20,7 +20,7 @@ type holdsPage struct {
 
 func (s *Server) holds(r *http.Request, p page) (string, any, error) {
 	data := holdsPage{page: p.titled("Holds", "/holds")}
-	for _, row := range s.rows(r.Context()) {
+	for _, row := range p.rows {
 		if len(row.Holds) > 0 {
 			data.Rows = append(data.Rows, row)
 		}
@@ -71,30 +71,23 @@ func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, err
 }
 
 // heldActions reads the part of a hold that is shown.
-func (s *Server) heldActions(sync *Sync, hold string, p pager) ([]runLine, error) {
-	tenant, err := s.Store.Tenant(sync.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	defer tenant.Close()
-	plan := (&reconcile.Syncer{Sync: sync.Sync, Tenant: tenant}).Plan(&reconcile.Report{})
-	var actions []runLine
-	n := 0
-	for held, err := range plan.Held() {
-		if err != nil {
-			return nil, err
+func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLine, err error) {
+	err = s.view(sync.Tenant, func(tx *state.Tx) error {
+		n := 0
+		for action, err := range reconcile.HeldActions(tx, sync.Name, hold) {
+			if err != nil {
+				return err
+			}
+			if n++; n <= p.From() {
+				continue
+			}
+			if actions = append(actions, runLine{Action: action}); len(actions) == pageSize {
+				break
+			}
 		}
-		if held.Hold != hold {
-			continue
-		}
-		if n++; n <= p.From() {
-			continue
-		}
-		if actions = append(actions, runLine{Action: held.Action}); len(actions) == pageSize {
-			break
-		}
-	}
-	return actions, nil
+		return nil
+	})
+	return actions, err
 }
 
 // answerHold approves or rejects a hold, exactly as it was shown.

@@ -75,7 +75,7 @@ type tally struct {
 }
 
 func (s *Server) overview(r *http.Request, p page) (string, any, error) {
-	all := s.rows(r.Context())
+	all := p.rows
 	o := overview{page: p.titled("Overview", "/"), Syncs: len(all), Query: r.FormValue("q"), State: r.FormValue("state")}
 	tenants := map[string]bool{}
 	counts := map[condition]int{}

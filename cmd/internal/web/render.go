@@ -26,6 +26,7 @@ type page struct {
 	Version string
 	Waiting int    // holds that wait for an answer
 	Token   string // for forms
+	rows    []row  // all syncs, those that need somebody first
 }
 
 // Errors that are answers: no such page, and look at the Location instead.
@@ -66,7 +67,8 @@ type missing struct {
 
 func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
 	p := page{Now: s.Now().UTC(), Version: s.Version, Token: s.forms.token(w, r)}
-	for _, row := range s.rows(r.Context()) {
+	p.rows = s.rows(r.Context())
+	for _, row := range p.rows {
 		p.Waiting += len(row.Holds)
 	}
 	return p

@@ -40,7 +40,7 @@ func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
 		return "", nil, err
 	}
 	byName := map[string]*tenant{}
-	for _, row := range s.rows(r.Context()) {
+	for _, row := range p.rows {
 		t := byName[row.TenantName]
 		if t == nil {
 			t = &tenant{Name: row.TenantName, ID: row.Tenant, Origin: "file", State: "active"}
