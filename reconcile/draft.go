@@ -89,7 +89,7 @@ func (c *cycle) draftPending(ctx context.Context) error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		var due []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			if !retry.Next.After(c.now) || retry.Skipped && !c.opts.Scheduled {
+			if c.due(&retry) || retry.Skipped && !c.opts.Scheduled {
 				due = append(due, retry.Key)
 			}
 		}
@@ -259,7 +259,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		return err // never told of by the directory: nothing is concluded
 	}
 	if d.clock {
-		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && retry.Next.After(d.now) {
+		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !d.due(&retry) {
 			return nil // time alone is no reason to try a failed record before its time
 		}
 	}

@@ -288,7 +288,7 @@ func (c *cycle) failure(tx *state.Tx, key state.PendingKey, a *storedAction, cau
 	wait := retryWait(retry.Attempts)
 	var failed *target.Error
 	if errors.As(cause, &failed) && failed.RetryAfter > wait {
-		wait = failed.RetryAfter
+		wait = min(failed.RetryAfter, longestWait)
 	}
 	retry.Next = c.now.Add(wait)
 	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
@@ -316,7 +316,15 @@ func retryWait(attempts int) time.Duration {
 	case 3:
 		return 6 * time.Hour
 	}
-	return 24 * time.Hour
+	return longestWait
+}
+
+const longestWait = 24 * time.Hour
+
+// due tells whether a record is to be tried again. A time further off than any wait is of a
+// clock that has been put back since.
+func (c *cycle) due(r *state.Retry) bool {
+	return !r.Next.After(c.now) || r.Next.Sub(c.now) > longestWait
 }
 
 func codeOf(err error) string {

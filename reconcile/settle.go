@@ -117,7 +117,7 @@ func (c *cycle) settleRetries(ctx context.Context) error {
 		failed, skipped := tx.Space(c.Sync.Name, failedSpace), tx.Space(c.Sync.Name, skippedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			looked := c.all || !retry.Next.After(c.now) || retry.Skipped && !c.opts.Scheduled
+			looked := c.all || c.due(&retry) || retry.Skipped && !c.opts.Scheduled
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
 			}

@@ -262,6 +262,8 @@ func explainFailure(err error) *CycleFailure {
 		f.Code, f.Hint = string(graphErr.Class), graphErr.Hint
 	case errors.As(err, &targetErr):
 		f.Code, f.Hint = string(targetErr.Code), targetErr.Hint
+	case errors.Is(err, graphsync.ErrForeignLink):
+		f.Code, f.Hint = string(graphsync.BadResponse), "see what answers in Graph's place, such as a proxy"
 	case errors.Is(err, graphsync.ErrIncomplete):
 		f.Code = "source_incomplete"
 	case errors.Is(err, ErrPaused):

@@ -255,7 +255,15 @@ func graphMishaps() (out []mishap) {
 }
 
 func onGraph(stage, name string, f graphtest.Fault) mishap {
-	return mishap{stage: stage, name: name, do: func(w *world) func() { return w.graph.Fault(f.On(streams[stage]).Always()) }}
+	return mishap{stage: stage, name: name, do: func(w *world) func() {
+		end := w.graph.Fault(f.On(streams[stage]).Always())
+		if stage != "lookups" {
+			return end
+		}
+		// Somebody is asked about who is missing from a full round.
+		endMissing := w.graph.Fault(graphtest.MissingRow().On(streams["users"]).Always())
+		return func() { end(); endMissing() }
+	}}
 }
 
 // directoryMishaps are things that happen to the tenant or the registration.

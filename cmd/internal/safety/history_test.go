@@ -432,7 +432,7 @@ func (h *history) settled() {
 
 var streams = map[string]string{
 	"users": "/v1.0/users/delta", "groups": "/v1.0/groups/delta",
-	"assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo", "app": "/v1.0/servicePrincipals*",
+	"assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo", "app": "/v1.0/servicePrincipals/*",
 	"lookups": "/v1.0/directoryObjects/getByIds", "members": "/v1.0/groups/*/members", "token": "/*/oauth2/v2.0/token",
 }
 
