@@ -134,6 +134,9 @@ func (w *world) startService(ts *testscript.TestScript, args []string) error {
 	}
 	s.cmd = exec.Command(path, append([]string{"run"}, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")
+	if err := freePort(ts.MkAbs("entrasync.yaml")); err != nil {
+		return err
+	}
 	s.cmd.Env = os.Environ()
 	for _, name := range []string{"GRAPH", "CLIENT", "CONTOSO", "FABRIKAM", "SSL_CERT_FILE", "TARGET", "SCIM_URL", "ENTRASYNC_TRANSCRIPT"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))

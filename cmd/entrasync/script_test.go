@@ -37,6 +37,7 @@ import (
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
 //	service …               the command run: see script_daemonProcesstest.go
+//	page …                  what the service serves: see script_page_test.go
 //
 // `go test ./cmd/entrasync -run 'Stories|Scripts' -update` writes the expected files anew. When a
 // script ends, everything the program wrote is searched for the secrets it was given.
@@ -87,6 +88,7 @@ func runScripts(t *testing.T, dir, kind string) {
 			"groups":   within((*world).groupsCommand),
 			"target":   within((*world).targetCommand),
 			"service":  within((*world).serviceCommand),
+			"page":     within((*world).pageCommand),
 			"browser":  within((*world).browserCommand),
 		},
 	})
