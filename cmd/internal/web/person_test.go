@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ func TestExplanation(t *testing.T) {
 	}
 	file := filepath.Join("testdata", "explanation.html")
 	have := string(clean(out.Bytes()))
-	if os.Getenv("UPDATE_EXPLANATION") != "" {
+	if flag.Lookup("update").Value.String() == "true" { // of the tests from outside
 		if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,9 @@
 // for administrators of other tenants.
 //
 // It promises that a page costs no more than it shows: what the overview needs of a sync is read
-// once after its tenant's state has changed, lists are cut into pages, and nobody who reads slowly keeps a
-// transaction open. Whatever a directory or an application sent appears as text. No page needs
-// a script, and nothing is loaded from elsewhere.
+// once after its tenant's state has changed, lists are cut into pages, and nobody who reads
+// slowly keeps a transaction open. Whatever a directory or an application sent appears as text.
+// No page needs a script, and nothing is loaded from elsewhere.
 package web
 
 import (
