@@ -1,0 +1,259 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// A drafter plans objects within one transaction.
+type drafter struct {
+	*cycle
+	tx     *state.Tx
+	eval   *evaluator
+	plan   *state.Space
+	claims *state.Space
+}
+
+// user plans one person.
+func (d *drafter) user(id graphsync.ID) error {
+	object, known := d.tx.Object(graphsync.User, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, id)
+	if err != nil || !known {
+		return err // never told of by the directory: nothing is concluded
+	}
+	if d.clock {
+		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !d.due(&retry) {
+			return nil // time alone is no reason to try a failed record before its time
+		}
+	}
+	if err := d.pairsOf(id, linked); err != nil {
+		return err
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+	}
+	stand := d.eval.standing(&object, last)
+	key := keyOf(&object, last)
+	if stand.Problem != "" {
+		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
+	}
+	if stand.InScope && !stand.Enabled && !stand.Disabled {
+		return d.skip(graphsync.User, id, key, "source_incomplete", "Graph did not say whether the user is enabled (accountEnabled is absent)")
+	}
+	if !stand.Active() {
+		if !linked {
+			return nil
+		}
+		return d.remove(&link, &stand, key)
+	}
+	result := d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, !linked)
+	if done, err := d.refused(graphsync.User, id, key, result); done {
+		return err
+	}
+	if result.Key != "" {
+		key = result.Key
+	}
+	if err := d.waits(id, stand.WaitsFor); err != nil {
+		return err
+	}
+	wanted := wantsActive(result.Attributes)
+	if !linked {
+		if !wanted {
+			return nil // an inactive person is not created
+		}
+		return d.create(graphsync.User, id, key, &stand, result)
+	}
+	changes := appliedChanges(d.Sync.Users.Mapping, result.Attributes, last)
+	op := Update
+	switch {
+	case wanted && !link.Active:
+		op = Reactivate
+		changes = withActive(changes, false, true)
+	case !wanted && link.Active:
+		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		return d.remove(&link, &stand, key)
+	case !wanted:
+		return nil
+	case len(changes) == 0:
+		return d.touch(&link, &stand)
+	}
+	if !d.Sync.Users.May(op) {
+		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
+	}
+	return d.put(userPhase, storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via})
+}
+
+// remove plans what on_remove says for somebody who has an account and should not.
+func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
+	rules := &d.Sync.Users
+	op := rules.OnRemove.Do
+	if !link.Active {
+		expired := rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() && !d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))
+		switch {
+		case op != Delete && rules.OnRemove.After > 0 && !expired:
+			return d.keepLater(link.Source)
+		case op != Delete && !expired:
+			return nil
+		}
+		op = Delete
+		if expired {
+			stand.Why += fmt.Sprintf("; inactive since %s", link.InactiveSince.Format("2006-01-02"))
+		}
+	}
+	if op == "" {
+		return nil
+	}
+	if !rules.May(op) {
+		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
+	}
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}}
+	if op == Deactivate {
+		// active alone: a deleted person's other values may be Entra's leftovers, such as a
+		// user principal name prefixed with the object id.
+		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
+		if rules.OnRemove.After > 0 {
+			if err := d.keepLater(link.Source); err != nil {
+				return err
+			}
+		}
+	}
+	return d.put(leavePhase, a)
+}
+
+// keepLater has somebody looked at in each cycle until the account is due for deletion: nothing
+// else tells that the time has come.
+func (d *drafter) keepLater(id graphsync.ID) error {
+	if !d.opts.Apply {
+		return nil
+	}
+	return d.keepPending(d.tx, state.PendingKey{Kind: graphsync.User, ID: id})
+}
+
+// create plans an account for somebody who has none, as far as is known before the target is
+// asked. Two people with one matching value are both left out: neither is the right one.
+func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
+	rules := d.rules(kind)
+	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
+	if kind == graphsync.User {
+		changes = withActive(changes, nil, true)
+		if d.Sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
+			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
+		}
+	}
+	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
+		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
+	for _, path := range rules.Match {
+		value := textOf(result.Attributes, path)
+		if value == "" && strings.EqualFold(path, "externalId") && !rules.maps(path) {
+			value = id.String() // without a mapping, externalId is what Entra calls the object
+		}
+		a.Match = append(a.Match, value)
+		if value == "" {
+			continue
+		}
+		other, err := d.claim(kind, id, path, value)
+		if err != nil {
+			return err
+		}
+		if other.IsZero() {
+			continue
+		}
+		why := fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other)
+		if err := d.withdraw(kind, other, path, value, id); err != nil {
+			return err
+		}
+		return d.skip(kind, id, key, "duplicate_source", why)
+	}
+	return d.put(phaseOf(kind), a)
+}
+
+// claim notes that a new object wants a matching value and returns who else does: a new one of
+// this plan, or one that has an account already.
+func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
+	key := valueKey(kind.String()+"\x00"+path, value)
+	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
+		return graphsync.ID(raw), nil
+	}
+	for _, other := range d.tx.SourcesByKey(d.Sync.Name, kind, matchKey(path, value)) {
+		if other == id {
+			continue
+		}
+		if former, err := d.former(kind, other); err != nil || !former {
+			return other, err
+		}
+	}
+	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// former reports whether an object is gone from the directory and its account is switched off:
+// it wants nothing any more.
+func (d *drafter) former(kind graphsync.Kind, id graphsync.ID) (bool, error) {
+	object, known := d.tx.Object(kind, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, kind, id)
+	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
+}
+
+// withdraw takes back the provisional create of the other of two that want one value.
+func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value string, id graphsync.ID) error {
+	key := actionKey{phase: phaseOf(kind), id: other}.bytes()
+	raw := d.plan.Get(key)
+	if raw == nil {
+		return nil
+	}
+	a, err := decodeAction(raw)
+	if err != nil || a.Op != Create {
+		return err
+	}
+	if err := d.plan.Delete(key); err != nil {
+		return err
+	}
+	d.counts.count(Create, -1)
+	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
+}
+
+// refused stores why an object cannot be mapped, if it cannot.
+func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, result outcome) (bool, error) {
+	if p := result.Problem; p != nil {
+		return true, d.skip(kind, id, key, p.Code, p.Message)
+	}
+	if result.IgnoreObject {
+		return true, d.skip(kind, id, key, "ignored", "an expression of the mapping says to ignore this object")
+	}
+	return false, nil
+}
+
+// put stores an action. A create that the configuration forbids is stored all the same: the
+// account may exist and be adopted; match drops it otherwise.
+func (d *drafter) put(p phase, a storedAction) error {
+	d.counts.count(a.Op, 1)
+	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
+}
+
+func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {
+	return d.cycle.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
+}
+
+// skip stores a record that nothing is done for, replacing an earlier reason.
+func (c *cycle) skip(tx *state.Tx, s Skipped) error {
+	space := tx.Space(c.Sync.Name, skippedSpace)
+	key := actionKey{phase: phaseOf(s.Kind), id: s.SourceID}.bytes()
+	if space.Get(key) == nil {
+		c.counts.Skipped++
+	}
+	return space.Put(key, encode(&s))
+}
+
+// touch keeps the way by which somebody is in scope up to date, so that the cause can be named
+// when it goes away. It is no change of the account.
+func (d *drafter) touch(link *state.Link, stand *standing) error {
+	if !d.opts.Apply || link.Via == stand.Via && link.Cause == "" {
+		return nil
+	}
+	link.Via, link.Cause = stand.Via, ""
+	return d.tx.PutLink(d.Sync.Name, *link)
+}

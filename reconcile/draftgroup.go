@@ -1,0 +1,75 @@
+package reconcile
+
+import (
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// group plans one group, without its members.
+func (d *drafter) group(id graphsync.ID) error {
+	object, known := d.tx.Object(graphsync.Group, id)
+	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.Group, id)
+	if err != nil || !known {
+		return err
+	}
+	var last *state.Link
+	if linked {
+		last = &link
+	}
+	key := keyOf(&object, last)
+	why, in, problem := d.eval.groupInScope(&object)
+	if problem != "" {
+		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
+	}
+	if !in {
+		if !linked {
+			return nil
+		}
+		if !d.Sync.Groups.May(Delete) {
+			return d.mark(&link, false)
+		}
+		return d.put(groupPhase, storedAction{Action: Action{Op: Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
+	}
+	if linked {
+		// A failed change of members is kept as one retry of the group: who it was about is worked
+		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
+		failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
+		if d.all || failed.Op == string(Members) || !link.Active {
+			if err := d.allPairs(id); err != nil {
+				return err
+			}
+		}
+		if err := d.mark(&link, true); err != nil {
+			return err
+		}
+	}
+	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
+	result := d.evaluate(d.eval, &object, &stand, d.Sync.Groups.Mapping, !linked)
+	if done, err := d.refused(graphsync.Group, id, key, result); done {
+		return err
+	}
+	if !linked {
+		if err := d.create(graphsync.Group, id, key, &stand, result); err != nil {
+			return err
+		}
+		return d.allPairs(id)
+	}
+	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
+	if len(changes) == 0 {
+		return nil
+	}
+	if !d.Sync.Groups.May(Update) {
+		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
+	}
+	return d.put(groupPhase, storedAction{Action: Action{Op: Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: why, Notes: result.Notes}})
+}
+
+// mark notes with a group's link whether the group is in scope.
+func (d *drafter) mark(link *state.Link, inScope bool) error {
+	if !d.opts.Apply || link.Active == inScope {
+		return nil
+	}
+	link.Active = inScope
+	return d.tx.PutLink(d.Sync.Name, *link)
+}

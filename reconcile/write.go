@@ -1,0 +1,275 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// create makes an account. When the application says it exists, or the answer was lost, it is
+// looked for instead of made again.
+func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
+	attributes, applied, err := c.attributes(ctx, a, true)
+	if err != nil {
+		done.err = err
+		return
+	}
+	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
+	if err != nil {
+		var failure *target.Error
+		if !errors.As(err, &failure) || failure.Code != target.Conflict && !failure.Unsure {
+			done.err = err
+			return
+		}
+		c.recoverCreate(ctx, a, done, err)
+		return
+	}
+	done.link = c.newLink(a, resource.ID, applied)
+}
+
+// recoverCreate looks for what a create may have met or made.
+func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result, cause error) {
+	done.err = cause
+	m, err := c.newMatcher(a.Kind)
+	if err != nil {
+		return
+	}
+	v, err := m.judge(ctx, a)
+	switch {
+	case err != nil:
+		return
+	case v.code != "":
+		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: v.why, Err: cause}
+		return
+	case v.adopt == nil && v.retry == nil && target.CodeOf(cause) == target.Conflict:
+		done.err = hidden(a, cause)
+		return
+	case v.adopt == nil:
+		return
+	}
+	if v.hold != nil {
+		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: "one exists that was not there when the plan was made; adopting it waits for an answer in the next plan", Err: cause}
+		return
+	}
+	// The plan said create; what exists is brought to what was planned.
+	adopted := *a
+	desired, err := c.desire(ctx, a.Kind, a.SourceID, false)
+	if err != nil {
+		done.err = err
+		return
+	}
+	adopted.Op, adopted.TargetID = Adopt, &v.adopt.ID
+	adopted.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, v.adopt)
+	if a.Kind == graphsync.User && inactive(v.adopt) {
+		adopted.Changes = withActive(adopted.Changes, false, true)
+	}
+	done.err = nil
+	c.write(ctx, &adopted, done, true)
+}
+
+// Conflicts with an account that the application does not show.
+const (
+	hiddenDuplicate target.Code = "duplicate_hidden" // deleted there before, or of another organisation
+	otherLogin      target.Code = "other_login"      // it belongs to another way of signing in
+)
+
+// hidden is the error of somebody whose account exists, says the application, but who is not
+// found there. To try again soon is of no use: somebody has to look.
+func hidden(a *storedAction, cause error) error {
+	e := &target.Error{Code: hiddenDuplicate, Op: "create " + a.Kind.String(), RetryAfter: 24 * time.Hour, Err: cause,
+		Message: "the application says that one exists but does not show it: it may have been deleted there before"}
+	var said *target.Error
+	if errors.As(cause, &said) {
+		e.Status, e.Detail = said.Status, said.Detail
+	}
+	words := strings.ToLower(e.Detail)
+	for _, sign := range []string{"login", "log in", "sign in", "sign-in", "signs in", "google", "identity provider"} {
+		if strings.Contains(words, sign) {
+			e.Code, e.Message = otherLogin, "the application has the address under another login method"
+			break
+		}
+	}
+	return e
+}
+
+// write updates an account, or takes it over.
+func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
+	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
+	if adopting {
+		if !a.Former.IsZero() {
+			if err := c.Store.Release(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.Former)); err != nil {
+				done.err = err
+				return
+			}
+			done.former = a.Former
+		}
+		present, err := c.Store.Claim(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.SourceID))
+		if err != nil {
+			done.err = err
+			return
+		}
+		if present != c.owner(a.Kind, a.SourceID) {
+			done.err = &target.Error{Code: target.Conflict, Op: "adopt " + a.Kind.String(), Message: fmt.Sprintf("account %s was taken by sync %s of tenant %s meanwhile", ref.ID, present.Sync, present.Tenant)}
+			return
+		}
+	}
+	attributes, applied, err := c.attributes(ctx, a, false)
+	if err != nil {
+		done.err = err
+		return
+	}
+	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
+		var after *target.Resource
+		after, err = c.Target.Update(ctx, ref, attributes)
+		done.partly = err != nil && after != nil
+		if err == nil && after != nil {
+			err = c.verify(a, after, attributes, done)
+		}
+	}
+	switch {
+	case err == nil:
+	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate:
+		done.drop = true // nobody is there to deactivate
+		return
+	case target.CodeOf(err) == target.NotFound:
+		done.drop = true
+		done.err = fmt.Errorf("%w; the link to %s was dropped and the next cycle looks for the account or makes it anew", err, ref.ID)
+		return
+	default:
+		done.err = err
+		return
+	}
+	if adopting {
+		done.link = c.newLink(a, ref.ID, applied)
+		done.link.Adopted = true
+		return
+	}
+	done.link, done.err = c.changedLink(a, applied)
+}
+
+// verify compares an application's answer with what was asked. A value that it did not take is
+// told once and not sent for ever; a person it did not switch off is never counted as done.
+func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute, done *result) error {
+	for _, attribute := range asked {
+		got := after.Value(attribute.Path)
+		if attribute.Path.Same(attribute.Value, got) {
+			continue
+		}
+		if got == nil && strings.EqualFold(attribute.Path.String(), "active") {
+			continue // the answer does not say
+		}
+		if strings.EqualFold(attribute.Path.String(), "active") {
+			return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+				Message: fmt.Sprintf("the target answered success but active is still %v", after.Value(attribute.Path)),
+				Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
+		}
+		done.notes = append(done.notes, fmt.Sprintf("the target answered success but did not take %s", attribute.Path))
+	}
+	return nil
+}
+
+// keepOthers adds to lists that are shared with others, as those of mapping roles are, what the
+// account has there that is not ours.
+func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.Ref, attributes []target.Attribute) error {
+	for _, mapped := range c.rules(kind).Mapping.Attributes() {
+		if !mapped.KeepsOthers() {
+			continue
+		}
+		i := slices.IndexFunc(attributes, func(a target.Attribute) bool { return a.Path.Equal(mapped.Path) })
+		if i < 0 {
+			continue
+		}
+		getter, ok := c.Target.(target.Getter)
+		if !ok {
+			return &target.Error{Code: target.Unsupported, Op: "read account", Message: "the target cannot show what mapping roles must leave alone"}
+		}
+		r, err := getter.Get(ctx, ref)
+		if err != nil {
+			return err
+		}
+		attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))
+	}
+	return nil
+}
+
+// changeMembers writes one part of a group's memberships.
+func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result) {
+	writer, ok := c.Target.(target.MemberWriter)
+	if !ok {
+		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}
+		return
+	}
+	var group string
+	var add, remove []string
+	done.added = map[graphsync.ID]string{}
+	byTarget := map[string]graphsync.ID{}
+	done.err = c.Tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(c.Sync.Name, graphsync.Group, a.SourceID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errGroupMissing
+		}
+		group = link.TargetID
+		for _, member := range a.Add {
+			account, ok, err := tx.Link(c.Sync.Name, graphsync.User, member)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				done.waiting = append(done.waiting, member)
+				continue
+			}
+			add = append(add, account.TargetID)
+			done.added[member] = account.TargetID
+			byTarget[account.TargetID] = member
+		}
+		for _, member := range a.Remove {
+			done.removed = append(done.removed, member)
+			if account, ok := tx.AppliedMember(c.Sync.Name, a.SourceID, member); ok && account != unsure {
+				remove = append(remove, account)
+				byTarget[account] = member
+			} else if link, ok, err := tx.Link(c.Sync.Name, graphsync.User, member); err == nil && ok {
+				remove = append(remove, link.TargetID)
+				byTarget[link.TargetID] = member
+			}
+		}
+		return nil
+	})
+	if errors.Is(done.err, errGroupMissing) {
+		done.err, done.added, done.removed = nil, nil, nil
+		done.waiting = append(append([]graphsync.ID(nil), a.Add...), a.Remove...)
+		return
+	}
+	if done.err != nil || len(add)+len(remove) == 0 {
+		return
+	}
+	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
+	if err != nil {
+		done.err = err
+		done.added, done.removed = nil, nil
+		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
+			done.drop, a.TargetID = true, &group
+		}
+		return
+	}
+	for _, r := range refused {
+		member, ok := byTarget[r.ID]
+		if !ok {
+			continue
+		}
+		delete(done.added, member)
+		done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })
+		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
+	}
+}
+
+var errGroupMissing = errors.New("the group has no resource yet")
