@@ -65,6 +65,7 @@ syncs:
       enabled: true
       attributes:
         displayName: "[displayName]"
+    guard: {creations: off}   # a first cycle of thousands is no accident here
 `
 
 func (a *app) demo(ctx context.Context, users int, serve bool) error {
