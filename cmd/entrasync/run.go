@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -165,6 +166,9 @@ func (s *service) reload() {
 	if stateDir(cfg) != stateDir(old.cfg) {
 		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", stateDir(old.cfg), "wanted", stateDir(cfg))
 		return
+	}
+	if !reflect.DeepEqual(cfg.HTTP, old.cfg.HTTP) {
+		s.log.Warn("http is served as before: a change there takes a restart", "listen", old.cfg.HTTP.Listen)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
