@@ -74,14 +74,18 @@ func command() string {
 	}, name)
 }
 
-// explain adds what to do to the errors of an operating system that people meet.
+// explain adds what to do to the errors of an operating system that people meet. bbolt hands
+// some on as text only.
 func explain(err error) error {
+	is := func(number syscall.Errno) bool {
+		return errors.Is(err, number) || strings.Contains(err.Error(), number.Error())
+	}
 	switch {
-	case errors.Is(err, syscall.EROFS):
+	case is(syscall.EROFS):
 		return fmt.Errorf("%w; entrasync must be able to write there", err)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w; nothing was changed, free some space and run again", err)
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+	case is(syscall.ENOSPC), is(syscall.EDQUOT), is(syscall.EFBIG):
+		return fmt.Errorf("%w; the file is as it was before, free some space and run again", err)
+	case is(syscall.EACCES), is(syscall.EPERM):
 		return fmt.Errorf("%w; the directory must belong to the user entrasync runs as", err)
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -37,7 +38,8 @@ type job struct {
 	Done   string // file for the outcome
 	Set    childSettings
 
-	DieAtCommit int // SIGKILL after this commit, 0 for never
+	DieAtCommit int    // SIGKILL after this commit, 0 for never
+	FileLimit   uint64 // bytes a file may have, as on a full disk; 0 for no limit
 }
 
 // childSettings are settings as JSON.
@@ -64,6 +66,12 @@ type outcome struct {
 }
 
 func (j job) run() (out outcome, err error) {
+	if j.FileLimit > 0 {
+		signal.Ignore(syscall.SIGXFSZ)
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: j.FileLimit, Max: j.FileLimit}); err != nil {
+			return out, err
+		}
+	}
 	commits := 0
 	store, err := state.OpenWith(j.State, state.Options{OnCommit: func(string) {
 		if commits++; commits == j.DieAtCommit {

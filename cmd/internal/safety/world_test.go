@@ -30,6 +30,7 @@ import (
 const (
 	clientSecret = "planted-client-secret-3Qz8"
 	bearerToken  = "planted-bearer-token-7Hy2"
+	derived      = "-planted-derived-5Kx1" // end of a redacted value
 )
 
 const frontApp = "6a1e0000-0000-0000-0000-000000000001"
@@ -49,6 +50,7 @@ type settings struct {
 	membersPage         int
 	maxBody             int64 // of an answer
 	verify              bool  // read back what an answer does not show
+	redact              bool  // map an attribute that nobody may see
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -69,6 +71,7 @@ type world struct {
 
 	wire  wire
 	watch *watch
+	skew  time.Duration // how far this machine's clock is off
 }
 
 func newWorld(t *testing.T, set settings) *world {
@@ -166,7 +169,7 @@ func (w *world) syncer() *reconcile.Syncer {
 	return &reconcile.Syncer{
 		Sync: w.sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{w.sync}), Peers: []string{w.sync.Name},
 		Source: w.source, Store: w.store, Tenant: w.state, Target: w.target,
-		Concurrency: w.set.concurrency, Log: w.logger(), Now: time.Now,
+		Concurrency: w.set.concurrency, Log: w.logger(), Now: func() time.Time { return time.Now().Add(w.skew) },
 	}
 }
 
@@ -187,7 +190,7 @@ func (w *world) run(opts reconcile.Options) (*reconcile.Report, error) {
 
 // compile is the configuration `settings` stand for, as the command would compile it.
 func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
-	users, faults := mapping.New(target.User, []mapping.Spec{
+	specs := []mapping.Spec{
 		{Path: "externalId", Expr: "[objectId]"},
 		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
 		{Path: "active", Expr: "Not([IsSoftDeleted])"},
@@ -195,7 +198,11 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 		{Path: "title", Expr: "[jobTitle]", OnNull: "clear"},
 		{Path: `emails[type eq "work"].value`, Expr: "[mail]", OnNull: "clear"},
 		{Path: "userType", Expr: "SingleAppRoleAssignment([appRoleAssignments])", Priority: roles, OnNull: "clear"},
-	})
+	}
+	if set.redact {
+		specs = append(specs, mapping.Spec{Path: "nickName", Expr: `Append([city], "` + derived + `")`, Redact: true})
+	}
+	users, faults := mapping.New(target.User, specs)
 	if len(faults) > 0 {
 		panic(faults)
 	}
