@@ -80,7 +80,7 @@ func checkImports(packages []pkg) (faults []string) {
 		for name, file := range p.files {
 			also := []string{}
 			if strings.HasSuffix(name, "_test.go") {
-				also = append(testsMayImport, p.dir)
+				also = append(slices.Concat(testsMayImport, testsOf[p.dir]), p.dir)
 			}
 			for _, spec := range file.Imports {
 				imported, _ := strconv.Unquote(spec.Path.Value)
