@@ -253,9 +253,10 @@ func (b *lockedBuffer) String() string {
 
 // An interruption ends a cycle at one of its calls.
 type interruption struct {
-	at    int  // the call's number, from 1; 0 is never
-	crash bool // the process dies; else the cycle is cancelled
-	after bool // the call is still carried out, its answer is lost
+	at    int    // the call's number, from 1; 0 is never
+	on    string // the first call of this method to the application, instead
+	crash bool   // the process dies; else the cycle is cancelled
+	after bool   // the call is still carried out, its answer is lost
 }
 
 func (i interruption) String() string {
@@ -365,7 +366,7 @@ func (y way) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.hosts[r.URL.Host] = true
 	w.history = append(w.history, y.name+" "+r.Method+" "+r.URL.Path+" "+r.URL.RawQuery)
 	stop := w.stop
-	hit := stop.at == w.calls
+	hit := stop.at == w.calls || stop.on != "" && stop.on == r.Method && y.name == "front"
 	if hit && stop.crash {
 		w.died = true
 	}
