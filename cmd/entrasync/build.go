@@ -283,11 +283,11 @@ func (w *worker) application(name string, s *plannedSync) (options all.Options, 
 	if err := faults.Err(); err != nil {
 		return nil, "", err
 	}
-	options = common.For(s.tenantName)
+	options = common.For(s.word)
 	if reflect.DeepEqual(options, common) {
 		return options, name, nil
 	}
-	return options, name + "/" + s.tenantName, nil
+	return options, name + "/" + s.word, nil
 }
 
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.

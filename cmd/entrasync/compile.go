@@ -28,7 +28,7 @@ func compileSyncs(cfg *configs.Config) (compiled []*plannedSync, faults configs.
 			if !ok {
 				continue // configs has said so
 			}
-			if planned := t.of(from.Value, tenant); planned != nil {
+			if planned := t.of(from.Value, from.Value, tenant); planned != nil {
 				compiled = append(compiled, planned)
 			}
 		}
@@ -50,15 +50,16 @@ func newTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (templa
 	return template{cfg: cfg, entry: entry, sync: sync, perName: c.perName}, c.faults
 }
 
-// of returns the sync for one tenant; nil when the tenant's id is none, which configs has said.
-func (t template) of(name string, tenant configs.Tenant) *plannedSync {
+// of returns the sync for one tenant, with what {tenant} stands for; nil when the tenant's id is
+// none, which configs has said.
+func (t template) of(name, word string, tenant configs.Tenant) *plannedSync {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
 		return nil
 	}
 	sync := *t.sync
 	if t.perName {
-		c := compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: name, specs: map[target.Kind][]mapping.Spec{}}
+		c := compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: word, specs: map[target.Kind][]mapping.Spec{}}
 		sync = *c.compile()
 	}
 	sync.Tenant = id
@@ -67,7 +68,7 @@ func (t template) of(name string, tenant configs.Tenant) *plannedSync {
 			sync.AppID = app.ClientID
 		}
 	}
-	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant}
+	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant, word: word}
 	if tenant.Paused {
 		planned.paused = "in the configuration"
 	}
@@ -79,6 +80,7 @@ type plannedSync struct {
 	*reconcile.Sync
 	tenantName string
 	tenant     configs.Tenant
+	word       string // what {tenant} stands for
 	paused     string // by what its tenant is paused, "" when it is not
 }
 
@@ -86,15 +88,15 @@ type compiler struct {
 	cfg    *configs.Config
 	name   string
 	sync   configs.Sync
-	tenant string // name that {tenant} stands for; "" leaves it
+	tenant string // what {tenant} stands for; "" leaves it
 	specs  map[target.Kind][]mapping.Spec
 	faults configs.Faults
 
 	perName bool // {tenant} was met
 }
 
-// fill puts the tenant's name into a constant. Names are made of characters that mean nothing
-// in an expression.
+// fill puts the tenant into a constant. Names and ids are made of characters that mean nothing in
+// an expression.
 func (c *compiler) fill(text string) string {
 	const word = "{tenant}"
 	if !strings.Contains(text, word) {

@@ -153,6 +153,9 @@ func (s *service) join(ctx context.Context, organization graphsync.Organization,
 		if err != nil {
 			return err
 		}
+		if !known {
+			s.log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
+		}
 	}
 	if err := s.takeUp(); err != nil {
 		return err

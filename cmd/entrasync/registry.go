@@ -41,7 +41,9 @@ func (w *worker) register() error {
 			if record.Origin != fromConsent || w.clashes(record) {
 				continue
 			}
-			if planned := t.of(record.Name, configs.Tenant{ID: record.ID.String()}); planned != nil {
+			// {tenant} is the id: who joins chooses the organization's name, and must not choose
+			// with it whose place in an application the accounts go to.
+			if planned := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()}); planned != nil {
 				syncs = append(syncs, planned)
 			}
 		}

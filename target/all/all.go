@@ -26,7 +26,7 @@ type Options interface {
 	// It touches no file and no network.
 	Validate() []Fault
 
-	// For returns a copy for one tenant, with {tenant} replaced by its name or id. Without
+	// For returns a copy for one tenant, with {tenant} replaced by its name, or by its id when it joined by consent. Without
 	// that word in the options all tenants share one application.
 	For(tenant string) Options
 

@@ -9,7 +9,7 @@ import (
 
 // File are the options of a JSON Lines file.
 type File struct {
-	Path string `yaml:"path" format:"path" required:"true" doc:"The file, one user or group a line. {tenant} stands for the tenant's name."`
+	Path string `yaml:"path" format:"path" required:"true" doc:"The file, one user or group a line. {tenant} stands for the tenant's name, or its id when it joined by consent."`
 }
 
 // Validate implements [Options].

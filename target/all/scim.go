@@ -12,7 +12,7 @@ import (
 
 // SCIM are the options of an application that speaks SCIM 2.0.
 type SCIM struct {
-	URL  string   `yaml:"url" format:"url" required:"true" doc:"Base address, as the application's provisioning page names it. {tenant} stands for the tenant's name."`
+	URL  string   `yaml:"url" format:"url" required:"true" doc:"Base address, as the application's provisioning page names it. {tenant} stands for the tenant's name, or its id when it joined by consent."`
 	Auth SCIMAuth `yaml:"auth" doc:"The credential: bearer_token, basic or oauth2."`
 
 	CAFile                string `yaml:"ca_file" doc:"Certificates (PEM) to trust beside the system's."`

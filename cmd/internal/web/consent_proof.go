@@ -99,7 +99,7 @@ func (c *Consent) settle(ctx context.Context, key state.InvitationKey, invitatio
 			if err = c.Join(ctx, organization, invitation); err == nil {
 				claim.Joined, claim.Name = true, organization.Name
 				c.keep(key, claim)
-				log.Info("tenant joined by consent", "organization", organization.Name)
+				log.Info("consent is proven", "organization", organization.Name)
 				return
 			}
 		}
