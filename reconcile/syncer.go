@@ -58,6 +58,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.pull,            // Graph → snapshot, page by page
 		c.gate,            // a sync in quarantine waits for its next probe
 		c.recover,         // accounts that an interrupted cycle was making → links
+		c.compare,         // in a full cycle: what the application really holds → links
 		c.draft,           // snapshot and links → what should happen to accounts and groups
 		c.match,           // people without a link → accounts that exist
 		c.protect,         // accounts the configuration keeps out of it → left alone
