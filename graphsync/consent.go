@@ -56,7 +56,7 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 		case number == 90094 || number == 90093:
 			return refused(ConsentMissing, "the account may not consent for the organization", administrator)
 		case code == "access_denied" || number == 65004:
-			return refused(ConsentMissing, "the consent was declined", "open the link again and accept; "+administrator)
+			return refused(ConsentMissing, "the consent was declined", "open the link again and accept, as a Global Administrator or a Privileged Role Administrator")
 		case ok:
 			return refused(known.class, known.message, known.hint)
 		}

@@ -16,6 +16,7 @@ import (
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/state"
 )
 
 // pages are what the service serves on http.listen: status page, health and metrics.
@@ -42,8 +43,12 @@ func openPages(s *service) (*pages, error) {
 		return nil, withHint(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
 	}
 	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText()), told: map[[2]string]bool{}}
+	var invite func(state.Invitation) (string, error)
+	if consent := s.worker.Load().cfg.Consent; consent != nil {
+		invite = func(i state.Invitation) (string, error) { return web.Invite(s.store, consent.PublicURL, i) }
+	}
 	p.server = web.New(web.Service{
-		Store: s.store, Syncs: p.syncs, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
+		Store: s.store, Invite: invite, Syncs: p.syncs, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
 		Advice: func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
 		Version: versionText(), Log: s.log, Now: time.Now,
 	}, access)

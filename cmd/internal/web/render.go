@@ -97,7 +97,7 @@ func parsePages() map[string]*template.Template {
 		"text": shorten, "number": thousands, "plural": plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass,
 	}).ParseFS(files, "templates/frame.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
-	for _, name := range []string{"overview", "sync", "run", "holds", "hold", "people", "tenants", "missing"} {
+	for _, name := range []string{"overview", "sync", "run", "holds", "hold", "people", "tenants", "invitation", "missing"} {
 		all[name] = template.Must(template.Must(frame.Clone()).ParseFS(files, "templates/"+name+".html"))
 	}
 	return all

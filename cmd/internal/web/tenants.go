@@ -13,7 +13,8 @@ import (
 // A tenantsPage lists the directories that are read.
 type tenantsPage struct {
 	page
-	Tenants []tenant
+	Tenants  []tenant
+	Inviting bool // links can be made
 }
 
 // A tenant is a directory, from the configuration or by consent.
@@ -68,7 +69,7 @@ func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
 			t.State = "paused"
 		}
 	}
-	data := tenantsPage{page: p.titled("Tenants", "/tenants")}
+	data := tenantsPage{page: p.titled("Tenants", "/tenants"), Inviting: s.Invite != nil}
 	for _, t := range byName {
 		slices.SortFunc(t.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
 		data.Tenants = append(data.Tenants, *t)

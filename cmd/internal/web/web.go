@@ -1,8 +1,8 @@
 // Package web is what people, probes and Prometheus look at while the service runs: the status
 // page, the answers to holds, health and metrics.
 //
-// It shows the state and nothing else: it never calls Graph or a target, and the one thing it
-// writes is the answer to a hold. How the service is doing, which the state does not know, comes
+// It shows the state and nothing else: it never calls Graph or a target, and all it writes is
+// the answer to a hold, and an invitation. How the service is doing, which the state does not know, comes
 // in through a [Service]. Beside it and apart from it stand the pages of a [Consent], which are
 // for administrators of other tenants.
 //
@@ -28,10 +28,11 @@ import (
 // concurrently.
 type Service struct {
 	Store   *state.Store
-	Syncs   func() []Sync            // as configured and scheduled now
-	Beat    func() time.Time         // when the scheduler last showed that it is alive
-	Advice  func(code string) string // what to do about a code, "" when there is nothing to say; may be nil
-	Metrics http.Handler             // what /metrics answers; may be nil
+	Syncs   func() []Sync                                   // as configured and scheduled now
+	Beat    func() time.Time                                // when the scheduler last showed that it is alive
+	Advice  func(code string) string                        // what to do about a code, "" when there is nothing to say; may be nil
+	Metrics http.Handler                                    // what /metrics answers; may be nil
+	Invite  func(state.Invitation) (link string, err error) // nil where nobody can join by consent
 	Version string
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -94,6 +95,9 @@ func (s *Server) Handler() http.Handler {
 	pages.HandleFunc("POST /holds/{sync}/{tenant}/{hold}", s.answerHold)
 	pages.HandleFunc("GET /people", s.page(s.people))
 	pages.HandleFunc("GET /tenants", s.page(s.tenants))
+	if s.Invite != nil {
+		pages.HandleFunc("POST /tenants", s.inviteTenant)
+	}
 	pages.HandleFunc("GET /assets/{file}", s.asset)
 	if s.Metrics != nil {
 		pages.Handle("GET /metrics", s.Metrics)

@@ -1,0 +1,57 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// How long a link made here is good, by the form's choice.
+var linkLasts = map[string]time.Duration{"1": 24 * time.Hour, "7": 7 * 24 * time.Hour, "30": 30 * 24 * time.Hour}
+
+// longestNote bounds for whom an invitation is.
+const longestNote = 200
+
+// An invitationPage shows a link, once: what is kept cannot show it again.
+type invitationPage struct {
+	page
+	Link    string
+	Note    string
+	Tenant  string
+	Expires time.Time
+}
+
+// inviteTenant makes an invitation.
+func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
+		http.Error(w, "This form was not sent from this page, or the service has started anew since. No link was made: load the page again and repeat it.", http.StatusForbidden)
+		return
+	}
+	now := s.Now().UTC().Truncate(time.Second)
+	lasts, known := linkLasts[r.PostFormValue("lasts")]
+	invitation := state.Invitation{Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts)}
+	tenant := strings.TrimSpace(r.PostFormValue("tenant"))
+	if tenant != "" {
+		var err error
+		if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
+			http.Error(w, "The tenant ID is not one. It looks like 11111111-2222-3333-4444-555555555555. No link was made.", http.StatusBadRequest)
+			return
+		}
+	}
+	if !known || len(invitation.Note) > longestNote {
+		http.Error(w, "The form is not filled in as it should be. No link was made.", http.StatusBadRequest)
+		return
+	}
+	s.page(func(_ *http.Request, p page) (string, any, error) {
+		link, err := s.Invite(invitation)
+		if err != nil {
+			return "", nil, err
+		}
+		s.Log.Info("invitation made on the status page", "note", invitation.Note, "expires", invitation.Expires)
+		return "invitation", invitationPage{page: p.titled("A link for a tenant", "/tenants"), Link: link, Note: invitation.Note, Tenant: tenant, Expires: invitation.Expires}, nil
+	})(w, r)
+}

@@ -1,0 +1,123 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"entrasync/cmd/internal/web"
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// inviting is the status page of a service with consent pages.
+func inviting(t *testing.T) *bench {
+	t.Helper()
+	b := canned(t)
+	b.pages.Invite = func(i state.Invitation) (string, error) { return web.Invite(b.store, "https://sync.example.com", i) }
+	b.http = b.pages.Handler()
+	return b
+}
+
+func (f form) with(values ...string) form {
+	filled := form{values: url.Values{}, cookie: f.cookie}
+	for name, value := range f.values {
+		filled.values[name] = value
+	}
+	for i := 0; i < len(values); i += 2 {
+		filled.values.Set(values[i], values[i+1])
+	}
+	return filled
+}
+
+func TestInvite(t *testing.T) {
+	t.Parallel()
+	b := inviting(t)
+	page := b.get("/tenants")
+	w := b.do(b.form("/tenants").with("note", "Contoso <Ltd>", "tenant", id(1).String(), "lasts", "7").post("/tenants", ""))
+	at := strings.Index(w.Body.String(), "https://sync.example.com/consent/start?i=")
+	if w.Code != 200 || at < 0 || !strings.Contains(w.Body.String(), "Contoso &lt;Ltd&gt;") {
+		t.Fatalf("%d\n%s", w.Code, w.Body)
+	}
+	for _, body := range []string{page.Body.String(), w.Body.String()} {
+		document, err := html.Parse(strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range accessFaults(document) {
+			t.Error(fault)
+		}
+	}
+	all, err := b.store.Invitations()
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	for _, i := range all {
+		if i.Tenant != id(1) || i.Note != "Contoso <Ltd>" || i.Expires.Sub(now) < 7*24*time.Hour-time.Second || i.Expires.Sub(now) > 7*24*time.Hour {
+			t.Errorf("%+v", i)
+		}
+	}
+	link := w.Body.String()[at:]
+	secret, _, _ := strings.Cut(link[strings.Index(link, "=")+1:], "<")
+	if strings.Contains(b.log.String(), secret) {
+		t.Errorf("the log has the link: %s", b.log)
+	}
+}
+
+func TestInviteRefuses(t *testing.T) {
+	t.Parallel()
+	b := inviting(t)
+	good := b.form("/tenants").with("note", "Contoso", "lasts", "7")
+	foreign := good.post("/tenants", "")
+	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
+	for name, tt := range map[string]struct {
+		request *http.Request
+		status  int
+	}{
+		"another site":  {foreign, 403},
+		"no token":      {form{cookie: good.cookie}.with("lasts", "7").post("/tenants", ""), 403},
+		"no tenant id":  {good.with("tenant", "contoso").post("/tenants", ""), 400},
+		"no such time":  {good.with("lasts", "365").post("/tenants", ""), 400},
+		"a long note":   {good.with("note", strings.Repeat("x", 201)).post("/tenants", ""), 400},
+		"without pages": {nil, 405},
+	} {
+		w := b
+		if tt.request == nil {
+			w, tt.request = canned(t), good.post("/tenants", "")
+			if strings.Contains(w.get("/tenants").Body.String(), "<form") {
+				t.Errorf("%s: there is a form", name)
+			}
+		}
+		if got := w.do(tt.request); got.Code != tt.status {
+			t.Errorf("%s: status %d, want %d", name, got.Code, tt.status)
+		}
+	}
+	if all, err := b.store.Invitations(); err != nil || len(all) != 0 {
+		t.Errorf("invitations %v, %v", all, err)
+	}
+}
+
+// The consent pages can be used without seeing them.
+func TestConsentAccessibility(t *testing.T) {
+	t.Parallel()
+	v := &visitor{consents: newConsents(t)}
+	state := v.leave(v.invite(time.Hour, graphsync.ID{}))
+	for _, w := range []interface{ String() string }{
+		v.back(state, fabrikam).Body, v.get("/nowhere").Body, v.get("/consent/start").Body,
+		v.get("/consent/callback?error=access_denied&state=" + state).Body,
+	} {
+		document, err := html.Parse(strings.NewReader(w.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range accessFaults(document) {
+			if fault != "0 header, want one" && fault != "0 nav, want one" && fault != "0 footer, want one" { // one letter, nowhere else to go
+				t.Errorf("%s in\n%s", fault, w)
+			}
+		}
+	}
+}
