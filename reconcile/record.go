@@ -134,6 +134,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	var failed *target.Error
 	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
+	if a.TargetID != nil && a.Op != Adopt {
+		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
+	}
 	if a.Op != Members && !halfway {
 		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err

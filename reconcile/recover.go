@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -86,17 +89,25 @@ func (c *cycle) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var mu sync.Mutex // guards the notes
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.concurrency())
 	for _, intent := range open {
-		err := c.lookInto(ctx, intent)
-		if code := target.CodeOf(err); err != nil && ctx.Err() == nil && code != target.Unavailable && !code.Stops() {
-			c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
-			continue // one record never stops the rest
-		}
-		if err != nil {
-			return fmt.Errorf("look into what the last cycle did to %s %s: %w", intent.Kind, intent.Source, err)
-		}
+		group.Go(func() error {
+			err := c.lookInto(gctx, intent)
+			if code := target.CodeOf(err); err != nil && gctx.Err() == nil && code != target.Unavailable && !code.Stops() {
+				mu.Lock()
+				defer mu.Unlock()
+				c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
+				return nil // one record never stops the rest
+			}
+			if err != nil {
+				return fmt.Errorf("look into what the last cycle did to %s %s: %w", intent.Kind, intent.Source, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 func (c *cycle) lookInto(ctx context.Context, intent state.Intent) error {
@@ -123,14 +134,14 @@ func (c *cycle) lookInto(ctx context.Context, intent state.Intent) error {
 func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Link) error {
 	getter, ok := c.Target.(target.Getter)
 	if !ok {
-		return c.Tenant.Update(func(tx *state.Tx) error { return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source) })
+		return c.Tenant.Batch(func(tx *state.Tx) error { return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source) })
 	}
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
 	if err != nil && !gone {
 		return err
 	}
-	err = c.Tenant.Update(func(tx *state.Tx) error {
+	err = c.Tenant.Batch(func(tx *state.Tx) error {
 		if gone {
 			if err := c.forget(tx, link.Kind, link.Source); err != nil {
 				return err
@@ -229,7 +240,7 @@ func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error 
 			return err
 		}
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return c.Tenant.Batch(func(tx *state.Tx) error {
 		_, linked, err := tx.Link(c.Sync.Name, intent.Kind, intent.Source)
 		if err != nil {
 			return err

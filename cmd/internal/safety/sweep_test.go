@@ -199,8 +199,8 @@ func (st *stage) called(write bool) (undone bool) {
 // cycle runs one in a process, and again until it is through.
 func (st *stage) cycle(at moment, meanwhile func()) (calls []bool, commits int) {
 	st.t.Helper()
+	st.watch.begin()
 	for {
-		st.watch.begin()
 		j := st.job
 		j.DieAtCommit = at.commit
 		// Killing needs the process, and the process may call before its start returns.
@@ -230,6 +230,7 @@ func (st *stage) cycle(at moment, meanwhile func()) (calls []bool, commits int) 
 		if meanwhile != nil {
 			meanwhile()
 			meanwhile = nil
+			st.watch.moved() // a call of the process that died may still be on its way
 		}
 	}
 }

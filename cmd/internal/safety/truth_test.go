@@ -194,6 +194,13 @@ func (v *watch) begin() {
 	v.last = v.w.inventory()
 }
 
+// moved says that the directory has changed within the cycle.
+func (v *watch) moved() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.truths = append(v.truths, v.w.set.truth(v.w.tenant.Snapshot()))
+}
+
 // leave marks a user or group that nobody has anything to do with.
 func (v *watch) leave(id string) {
 	v.mu.Lock()
