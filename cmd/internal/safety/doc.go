@@ -6,10 +6,12 @@
 // adapter against a SCIM server that others wrote. What should be is worked out here once more,
 // naively, from what the emulator holds; nothing of reconcile is asked.
 //
-//   - Random histories, faults and interruptions (history_test.go); more with -rapid.checks.
+//   - Random histories, faults and interruptions (history_test.go), more of them with
+//     -rapid.checks; what they have found is told in regressions_test.go.
 //   - A real process killed at every commit and every call (sweep_test.go); all of them with
 //     -sweep.all.
-//   - A table of faults: what happened, and that nobody was removed (faults_test.go).
-//   - Thousands of cycles (soak_test.go), state that cannot be written or read
+//   - A table of faults: what happened, and that nobody was removed (faults_test.go); names,
+//     cycles and sizes that nobody should have (hostile_test.go).
+//   - Five weeks of cycles (soak_test.go), state that cannot be written or read
 //     (state_test.go), planted secrets (secrets_test.go).
 package safety
