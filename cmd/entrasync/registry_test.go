@@ -1,0 +1,215 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+func TestUniqueName(t *testing.T) {
+	t.Parallel()
+	id := graphsync.ID{0xab}
+	for _, tt := range []struct{ organization, want string }{
+		{"Contoso", "contoso-2"},
+		{"Fabrikam Ltd.", "fabrikam-ltd-3"},
+		{"  Tail -- Spin/../Toys ", "tail-spin-toys"},
+		{"Ærø Færgerne A/S", "r-f-rgerne-a-s"},
+		{"株式会社", "tenant-ab000000"},
+		{"", "tenant-ab000000"},
+		{"consented", "tenant-ab000000"},
+		{strings.Repeat("Long ", 30), "long-long-long-long-long-long-long-long"},
+	} {
+		got := uniqueName(graphsync.Organization{ID: id, Name: tt.organization}, []string{"contoso"}, []state.TenantRecord{{Name: "fabrikam-ltd"}, {Name: "fabrikam-ltd-2"}})
+		if got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.organization, got, tt.want)
+		}
+	}
+}
+
+// An expiring source is one whose certificate ends.
+type expiring struct {
+	graphsync.Source
+	ends time.Time
+}
+
+func (e expiring) CredentialExpiry() time.Time { return e.ends }
+
+func TestHealthOf(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	failure := func(class graphsync.Class) error {
+		return fmt.Errorf("sync people: %w", &graphsync.Error{Class: class, Message: "it went wrong", Hint: "do something"})
+	}
+	for name, tt := range map[string]struct {
+		ends time.Time
+		err  error
+		want string
+	}{
+		"all is well":             {time.Time{}, nil, "active: "},
+		"a certificate for long":  {now.AddDate(1, 0, 0), nil, "active: "},
+		"a certificate that ends": {now.AddDate(0, 0, 5), nil, "active: the certificate expires on 2026-11-27"},
+		"consent":                 {time.Time{}, failure(graphsync.ConsentMissing), "consent_missing: it went wrong; do something"},
+		"permission":              {time.Time{}, failure(graphsync.PermissionMissing), "permission_missing: it went wrong; do something"},
+		"credential":              {time.Time{}, failure(graphsync.CredentialExpired), "credential_expired: it went wrong; do something"},
+		"policy":                  {time.Time{}, failure(graphsync.Policy), "policy: it went wrong; do something"},
+		"the network":             {time.Time{}, failure(graphsync.Unreachable), "unknown"},
+		"throttled":               {time.Time{}, failure(graphsync.Throttled), "unknown"},
+		"the application":         {time.Time{}, errors.New("target front does not answer"), "unknown"},
+	} {
+		word, message, known := healthOf(expiring{ends: tt.ends}, tt.err, now)
+		got := word + ": " + message
+		if !known {
+			got = "unknown"
+		}
+		if !strings.HasPrefix(got, tt.want) || tt.want == "active: " && got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+const consentedConfig = `state: %q
+app: {client_id: 6a1e0000-0000-0000-0000-000000000001, client_secret: s}
+consent: {public_url: "https://sync.example.com"}
+tenants:
+  contoso: {id: 11111111-1111-1111-1111-111111111111}
+targets:
+  own: {type: file, path: "{tenant}.jsonl"}
+  common: {type: file, path: all.jsonl}
+syncs:
+  own: &sync
+    from: consented
+    to: own
+    users:
+      attributes:
+        userName: "[userPrincipalName]"
+        externalId: "[objectId]"
+        title: {expr: '"of {tenant}"', default: "{tenant}"}
+  common: {from: consented, to: common, users: {attributes: {userName: "[userPrincipalName]"}}}
+  named: {from: contoso, to: common, users: {attributes: {userName: "[userPrincipalName]"}}}
+`
+
+func consentedWorker(t *testing.T, records ...state.TenantRecord) *worker {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "entrasync.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, consentedConfig, filepath.Join(dir, "state")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{configFile: file, out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := state.Open(cfg.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(cfg, syncs, store, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { w.Close() })
+	for _, record := range records {
+		if err := store.PutTenantRecord(record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.register(); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Every tenant that joined has each of the syncs, with its own constants; one whose name or id
+// the configuration has is not taken twice.
+func TestConsentedSyncs(t *testing.T) {
+	t.Parallel()
+	contoso, err := graphsync.ParseID("11111111-1111-1111-1111-111111111111")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fabrikam, tailspin := graphsync.ID{0xfa}, graphsync.ID{0x7a}
+	w := consentedWorker(t,
+		state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: fromConsent, State: "consent_missing", Message: "it is gone"},
+		state.TenantRecord{Name: "tailspin", ID: tailspin, Origin: fromConsent, Paused: true},
+		state.TenantRecord{Name: "contoso", ID: graphsync.ID{9}, Origin: fromConsent},
+		state.TenantRecord{Name: "contoso-again", ID: contoso, Origin: fromConsent},
+		state.TenantRecord{Name: "old", ID: graphsync.ID{8}, Origin: fromFile, State: active},
+	)
+	got := map[string]string{}
+	for _, s := range w.syncs {
+		_, key, err := w.application(s.TargetName, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[s.Name+"/"+s.tenantName] = strings.TrimSpace(key + " " + s.paused)
+		if s.Name == "own" && !strings.Contains(s.Text, `of `+s.Tenant.String()) {
+			t.Errorf("%s: {tenant} is not filled in: %s", s.tenantName, s.Text)
+		}
+	}
+	want := map[string]string{
+		"named/contoso": "common",
+		"own/fabrikam":  "own/" + fabrikam.String(), "common/fabrikam": "common",
+		"own/tailspin": "own/" + tailspin.String() + " by command", "common/tailspin": "common by command",
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("syncs %v\nwant  %v", got, want)
+	}
+	tenants, err := w.registered()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []string
+	for _, s := range tenants {
+		states = append(states, s.Name+" "+s.Origin+" "+s.State)
+	}
+	if got, want := strings.Join(states, ", "), "contoso consent not_configured, contoso file active, contoso-again consent not_configured, "+
+		"fabrikam consent consent_missing, old file not_configured, tailspin consent paused"; got != want {
+		t.Errorf("tenants %s\nwant    %s", got, want)
+	}
+}
+
+// A tenant that only waits costs little: what is the same for all is shared.
+func TestConsentedSyncsShare(t *testing.T) {
+	t.Parallel()
+	w := consentedWorker(t, state.TenantRecord{Name: "a", ID: graphsync.ID{1}, Origin: fromConsent}, state.TenantRecord{Name: "b", ID: graphsync.ID{2}, Origin: fromConsent})
+	mappings := map[string]map[any]bool{}
+	for _, s := range w.syncs {
+		if mappings[s.Name] == nil {
+			mappings[s.Name] = map[any]bool{}
+		}
+		mappings[s.Name][s.Users.Mapping] = true
+	}
+	if len(mappings["common"]) != 1 || len(mappings["own"]) != 2 {
+		t.Errorf("mappings: %d common, %d of their own, want 1 and 2", len(mappings["common"]), len(mappings["own"]))
+	}
+}
+
+// The state can be found in a file that has other faults, and where it is in none.
+func TestStateDirOfAFaultyFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"state: here\nschedule: ${NOT_SET_ANYWHERE}": filepath.Join(dir, "here"),
+		"state: /there\nnonsense: 1":                 "/there",
+		"syncs: {}":                                  configs.DefaultState,
+		"state: ${NOT_SET_ANYWHERE}":                 "",
+		"state: [a]":                                 "",
+		"state: {":                                   "",
+	} {
+		file := filepath.Join(dir, "entrasync.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := configs.StateDir(file); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", text, got, ok, want)
+		}
+	}
+}
