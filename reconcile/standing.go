@@ -212,6 +212,9 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 		seen[id] = true
 		all = append(all, id)
 		facts := e.group(id)
+		if !facts.live {
+			continue // what a deleted group is a member of does not reach its members
+		}
 		if !facts.read {
 			facts.parents, facts.read = slices.Collect(e.tx.GroupsOf(id)), true
 		}

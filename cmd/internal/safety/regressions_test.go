@@ -109,6 +109,13 @@ func TestFoundBefore(t *testing.T) {
 			w.cycleOnce()
 			d.Assign(frontApp, d.ids["Sales"], "Editor")
 		}},
+		"a nested group is deleted, through which a group with a role was reached": {reconcile.OnRemove{}, func(w *world, d *cast) {
+			d.hire("zoe")
+			d.group("Interns", "zoe")
+			d.AddMember(d.ids["Sales"], d.ids["Interns"])
+			w.cycleOnce()
+			d.SoftDelete(d.ids["Interns"])
+		}},
 		"a round of pages that leads in a circle is begun anew": {reconcile.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.AddMember(d.ids["Sales"], d.ids["zoe"])
@@ -126,7 +133,7 @@ func TestFoundBefore(t *testing.T) {
 				if s.onRemove.Do == "" {
 					s.onRemove.Do = reconcile.Deactivate
 				}
-				w := newWorld(t, settings{groups: true, guests: true, concurrency: 1, pageSize: 10, membersPage: 10, onRemove: s.onRemove, guard: reconcile.Guard{FirstRunRemovals: true}})
+				w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 1, pageSize: 10, membersPage: 10, onRemove: s.onRemove, guard: reconcile.Guard{FirstRunRemovals: true}})
 				d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}
 				d.hire("ada", "bob", "kim")
 				d.group("Sales", "ada", "bob")
