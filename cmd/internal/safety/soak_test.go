@@ -49,7 +49,7 @@ func (f footprint) String() string {
 	return fmt.Sprintf("%d goroutines, %d descriptors, %d KB heap, %d KB state", f.goroutines, f.descriptors, f.heap>>10, f.state>>10)
 }
 
-// Five weeks of cycles every half hour, with people who join, move and leave, leave nothing
+// Weeks of cycles every half hour, with people who join, move and leave, leave nothing
 // behind: no goroutine, no descriptor, no memory, no growing file. It counts what the whole
 // process has and so runs beside no other test.
 func TestSoak(t *testing.T) {
@@ -80,12 +80,12 @@ func TestSoak(t *testing.T) {
 				w.log = lockedBuffer{}
 			}
 		}
-		cycles(0, 700)
+		cycles(0, 500)
 		before := w.footprint()
-		cycles(700, 1700)
+		cycles(500, 1200)
 		after := w.footprint()
-		t.Logf("after 700 cycles: %s", before)
-		t.Logf("after 1,700 cycles: %s", after)
+		t.Logf("after 500 cycles: %s", before)
+		t.Logf("after 1,200 cycles: %s", after)
 		if after.goroutines > before.goroutines+2 || after.descriptors > before.descriptors+2 {
 			t.Error("goroutines or descriptors leak")
 		}
