@@ -49,6 +49,9 @@ func (c *cycle) compare(ctx context.Context) error {
 				}
 			}
 		}
+		if err := m.clearList(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -103,11 +106,7 @@ func (c *cycle) drifted(link *state.Link, resource *target.Resource) bool {
 			continue
 		}
 		var applied any
-		if attribute.Redact {
-			if string(raw) == string(canonical(link.Source, attribute, shown)) {
-				continue
-			}
-		} else if json.Unmarshal(raw, &applied) == nil && attribute.Equal(applied, shown) {
+		if json.Unmarshal(raw, &applied) == nil && attribute.Equal(applied, shown) {
 			continue
 		}
 		link.Applied[path] = canonical(link.Source, attribute, shown)

@@ -47,6 +47,9 @@ func (c *cycle) match(ctx context.Context) error {
 		if err := m.all(ctx, creates); err != nil {
 			return err
 		}
+		if err := m.clearList(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -91,25 +94,37 @@ func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
 	return m, nil
 }
 
-// list reads the application once into scratch space, indexed by the matching attributes.
-func (m *matcher) list(ctx context.Context, lister target.Lister) error {
-	err := m.Tenant.Update(func(tx *state.Tx) error {
+// clearList empties the scratch space of the list: it is as large as the application, and what
+// it holds is of no use after the cycle's own look at it.
+func (m *matcher) clearList() error {
+	return m.Tenant.Update(func(tx *state.Tx) error {
 		if err := tx.Space(m.Sync.Name, listingSpace).Clear(); err != nil {
 			return err
 		}
 		return tx.Space(m.Sync.Name, indexSpace).Clear()
 	})
-	if err != nil {
+}
+
+// list reads the application once into scratch space, indexed by the matching attributes. Values
+// of redacted attributes are left out: they are in no state file, and an adopted account gets
+// them written anew.
+func (m *matcher) list(ctx context.Context, lister target.Lister) error {
+	if err := m.clearList(); err != nil {
 		return err
 	}
 	read := 0
-	err = lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
+	err := lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
 		read += len(page)
 		m.step("matching", read, 0)
 		return m.Tenant.Update(func(tx *state.Tx) error {
 			listing, index := tx.Space(m.Sync.Name, listingSpace), tx.Space(m.Sync.Name, indexSpace)
 			for i := range page {
 				r := &page[i]
+				for _, attribute := range m.rules.Mapping.Attributes() {
+					if attribute.Redact {
+						attribute.Path.Set(r.Attributes, nil)
+					}
+				}
 				if err := listing.Put([]byte(r.ID), encode(r)); err != nil {
 					return err
 				}
