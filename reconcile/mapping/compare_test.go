@@ -100,7 +100,7 @@ func TestAppliedThenNothing(t *testing.T) {
 				Path: path, Expr: rapid.SampledFrom(exprs).Draw(t, "expr"), Multi: rapid.Bool().Draw(t, "multi"), Redact: rapid.Bool().Draw(t, "redact"),
 				Apply: rapid.SampledFrom([]string{"", "always", "create"}).Draw(t, "apply"), OnNull: rapid.SampledFrom([]string{"", "keep", "clear"}).Draw(t, "on_null"),
 			}
-			if rapid.Bool().Draw(t, "has default") {
+			if spec.OnNull != "clear" && rapid.Bool().Draw(t, "has default") {
 				spec.Default = "fallback"
 			}
 			if rapid.Bool().Draw(t, "has aliases") {

@@ -95,7 +95,7 @@ func TestOptions(t *testing.T) {
 			`expression_error: title: "soon" is not a date such as 2025-12-31, 2025-12-31T23:59:59Z or 12/31/2025 11:59:59 PM`},
 		{"failing at creation only", with(func(s *mapping.Spec) { s.Expr, s.Apply = `Error("no")`, "create" }), user(), "expression_error: title: no", "keep"},
 		{"ignored attribute", with(func(s *mapping.Spec) {
-			s.Expr, s.Default, s.OnNull = "IgnoreFlowIfNullOrEmpty([jobTitle])", "x", "clear"
+			s.Expr, s.Default, s.OnNull = "IgnoreFlowIfNullOrEmpty([jobTitle])", "x", "default"
 		}), user(), "keep", "keep"},
 		{"ignored object", with(func(s *mapping.Spec) { s.Expr = `IIF([jobTitle] = "x", IgnoreObjectFlow, "y")` }), user("jobTitle", "x"),
 			"ignore: the expression of title says to ignore this object", "ignore: the expression of title says to ignore this object"},

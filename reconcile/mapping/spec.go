@@ -198,8 +198,11 @@ func (b *builder) build() {
 	b.choice("apply", s.Apply, []string{"always", "create"}, func(i int) { a.createOnly = a.createOnly || i == 1 })
 	b.choice("owner", s.Owner, []string{"sync", "login"}, func(i int) { a.createOnly = a.createOnly || i == 1 })
 	b.choice("on_null", s.OnNull, []string{"keep", "clear", "default"}, func(i int) { a.onNull = nullPolicy(i) })
-	if a.onNull == defaultOnNull && s.Default == nil {
+	switch {
+	case a.onNull == defaultOnNull && s.Default == nil:
 		b.fault("on_null", 0, "it is default, but there is no default")
+	case a.onNull == clearOnNull && s.Default != nil:
+		b.fault("on_null", 0, "clear would take away the default as soon as it was written; use keep or default, or drop the default")
 	}
 	for alias, value := range s.Aliases {
 		switch _, chained := s.Aliases[value]; {

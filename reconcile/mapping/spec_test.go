@@ -34,6 +34,7 @@ func TestFaults(t *testing.T) {
 		{"apply", mapping.Spec{Path: "title", Expr: "[jobTitle]", Apply: "creat"}, "apply", 0, "did you mean create?"},
 		{"on_null", mapping.Spec{Path: "title", Expr: "[jobTitle]", OnNull: "empty"}, "on_null", 0, "keep, clear, default"},
 		{"owner", mapping.Spec{Path: "title", Expr: "[jobTitle]", Owner: "Login"}, "owner", 0, "did you mean login?"},
+		{"on_null that takes the default away", mapping.Spec{Path: "title", Expr: "[jobTitle]", OnNull: "clear", Default: "x"}, "on_null", 0, "as soon as it was written"},
 		{"on_null without default", mapping.Spec{Path: "title", Expr: "[jobTitle]", OnNull: "default"}, "on_null", 0, "no default"},
 		{"default that is not allowed", mapping.Spec{Path: "title", Expr: "[jobTitle]", Default: "x", Allowed: []string{"a", "b"}}, "default", 0, "allowed are a, b"},
 		{"alias of itself", mapping.Spec{Path: "title", Expr: "[jobTitle]", Aliases: map[string]string{"a": "a"}}, "aliases", 0, "itself"},
