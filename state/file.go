@@ -219,12 +219,23 @@ func (f *file) abandon() error {
 	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.os.Close())
 }
 
+// errUntouched ends a transaction that changed nothing without a commit: a commit writes the list
+// of free pages, which grows with the file, and waits for the disk.
+var errUntouched = errors.New("nothing was changed")
+
+// untouched reports whether a transaction has changed nothing: bbolt makes a node of each page it
+// is about to change.
+func untouched(b *bbolt.Tx) bool {
+	stats := b.Stats()
+	return stats.GetNodeCount() == 0
+}
+
 // raw runs a transaction. An error of fn comes back as it is; any other names the file.
 func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
 	if broken := f.broken.Load(); broken != nil {
 		return broken
 	}
-	run, verb, own := f.db.View, "read", false
+	run, verb, own, same := f.db.View, "read", false, false
 	if write {
 		run, verb = f.db.Update, "write"
 	}
@@ -232,9 +243,15 @@ func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
 		return run(func(b *bbolt.Tx) error {
 			err := fn(b)
 			own = err != nil
+			if err == nil && write && untouched(b) {
+				same, err = true, errUntouched
+			}
 			return err
 		})
 	})
+	if same && errors.Is(err, errUntouched) {
+		return nil
+	}
 	if write && err == nil && f.commits != nil {
 		f.commits.Add(1)
 	}
