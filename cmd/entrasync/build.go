@@ -52,9 +52,10 @@ type parts struct {
 }
 
 // openTenants are the tenants whose state is open, one turn for each over all workers of a
-// process.
+// process. Nobody's is open for longer than somebody works with it or waits to: hundreds of
+// idle tenants cost neither memory nor descriptors.
 type openTenants struct {
-	mu   sync.Mutex // protects byID
+	mu   sync.Mutex // protects byID and the uses
 	byID map[graphsync.ID]*tenantState
 }
 
@@ -63,6 +64,7 @@ type openTenants struct {
 type tenantState struct {
 	*state.Tenant
 	turn chan struct{}
+	uses int // those that have the turn or wait for it
 }
 
 // loadConfig reads the configuration with everything that can be known wrong of it.
@@ -303,12 +305,30 @@ func (w *worker) tenant(ctx context.Context, id graphsync.ID) (t *state.Tenant, 
 		held = &tenantState{Tenant: opened, turn: make(chan struct{}, 1)}
 		w.tenants.byID[id] = held
 	}
+	held.uses++
 	w.tenants.mu.Unlock()
 	select {
 	case held.turn <- struct{}{}:
-		return held.Tenant, func() { <-held.turn }, nil
+		return held.Tenant, func() { <-held.turn; w.leave(held) }, nil
 	case <-ctx.Done():
+		w.leave(held)
 		return nil, nil, ctx.Err()
+	}
+}
+
+// leave closes a tenant's state behind the last who used it.
+func (w *worker) leave(held *tenantState) {
+	w.tenants.mu.Lock()
+	defer w.tenants.mu.Unlock()
+	if held.uses--; held.uses > 0 {
+		return
+	}
+	if w.tenants.byID[held.ID()] == held {
+		delete(w.tenants.byID, held.ID())
+	}
+	// What was committed is on disk already.
+	if err := held.Close(); err != nil {
+		w.log.Warn("close state", "tenant", held.ID(), "error", err)
 	}
 }
 
