@@ -12,6 +12,6 @@
 //     -sweep.all.
 //   - A table of faults: what happened, and that nobody was removed (faults_test.go); names,
 //     cycles and sizes that nobody should have (hostile_test.go).
-//   - Weeks of cycles (soak_test.go), state that cannot be written or read
-//     (state_test.go), planted secrets (secrets_test.go).
+//   - Weeks of cycles (soak_test.go), hundreds of tenants in one process (tenants_test.go), state
+//     that cannot be written or read (state_test.go), planted secrets (secrets_test.go).
 package safety
