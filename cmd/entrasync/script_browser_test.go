@@ -54,6 +54,12 @@ func (w *world) newBrowser() *browser {
 	return &browser{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: proxied{plain, secure}}}
 }
 
+// registerCallback gives the app registration the redirect URI of the consent pages.
+func (w *world) registerCallback() {
+	w.graph.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
+		Roles: []graphtest.AppRole{{Value: "Admin"}, {Value: "Editor"}, {Value: "Viewer"}}, RedirectURIs: []string{publicURL + "/consent/callback"}})
+}
+
 type proxied struct{ plain, secure http.RoundTripper }
 
 func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -87,8 +93,7 @@ func (w *world) browserCommand(ts *testscript.TestScript, neg bool, args []strin
 		ts.Fatalf("usage: browser VERB ...")
 	}
 	if w.browser == nil || args[0] == "new" {
-		w.graph.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
-			Roles: []graphtest.AppRole{{Value: "Admin"}, {Value: "Editor"}, {Value: "Viewer"}}, RedirectURIs: []string{publicURL + "/consent/callback"}})
+		w.registerCallback()
 		w.browser = w.newBrowser()
 	}
 	b := w.browser

@@ -33,21 +33,29 @@ func (w *world) pageCommand(ts *testscript.TestScript, neg bool, args []string) 
 }
 
 var (
-	pageAddress = regexp.MustCompile(`page=(http://\S+)`)
-	pageForm    = regexp.MustCompile(`(?s)<h2><a href="[^"]*">([^<]*)</a></h2>.*?<form action="([^"]*)".*?name="token" value="(\w*)".*?name="digest" value="(\w*)"`)
+	pageLogged = regexp.MustCompile(`page=(http://\S+)`)
+	pageForm   = regexp.MustCompile(`(?s)<h2><a href="[^"]*">([^<]*)</a></h2>.*?<form action="([^"]*)".*?name="token" value="(\w*)".*?name="digest" value="(\w*)"`)
 )
 
-func (w *world) page(args []string) (string, error) {
-	address := ""
+// pageAddress is where the service said last that its pages are.
+func (w *world) pageAddress() (address string, err error) {
 	w.service.log.mu.Lock()
+	defer w.service.log.mu.Unlock()
 	for _, line := range w.service.log.all {
-		if match := pageAddress.FindStringSubmatch(line); match != nil {
+		if match := pageLogged.FindStringSubmatch(line); match != nil {
 			address = match[1]
 		}
 	}
-	w.service.log.mu.Unlock()
 	if address == "" {
 		return "", fmt.Errorf("the service has not told its address yet; wait for it: service logged 'page=http'")
+	}
+	return address, nil
+}
+
+func (w *world) page(args []string) (string, error) {
+	address, err := w.pageAddress()
+	if err != nil {
+		return "", err
 	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -36,8 +36,10 @@ import (
 //	edit FILE OLD NEW       replace text in a file, which must hold OLD; \n in NEW begins a line
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
-//	service …               the command run: see script_daemonProcesstest.go
+//	service …               the command run: see script_service_test.go
 //	page …                  what the service serves: see script_page_test.go
+//	browser …               an administrator who consents: see script_browser_test.go
+//	chromium …              the same in a real browser: see script_chromium_test.go
 //
 // `go test ./cmd/entrasync -run 'Stories|Scripts' -update` writes the expected files anew. When a
 // script ends, everything the program wrote is searched for the secrets it was given.
@@ -90,6 +92,7 @@ func runScripts(t *testing.T, dir, kind string) {
 			"service":  within((*world).serviceCommand),
 			"page":     within((*world).pageCommand),
 			"browser":  within((*world).browserCommand),
+			"chromium": within((*world).chromiumCommand),
 		},
 	})
 }
@@ -109,6 +112,8 @@ type world struct {
 	target  *application
 	service *daemonProcess
 	browser *browser
+
+	chromium *chromium
 }
 
 type worldKey struct{}
