@@ -93,6 +93,20 @@ func (c *cycle) judgeFailures() {
 	}
 }
 
+// liftIdle ends the quarantine of a sync whose probe found nothing to do and nothing left to retry:
+// what failed is no longer due.
+func (c *cycle) liftIdle() error {
+	if !c.probing || c.attempted > 0 {
+		return nil
+	}
+	return c.Tenant.View(func(tx *state.Tx) error {
+		if failed, _ := tx.CountRetries(c.Sync.Name); failed == 0 {
+			c.lift()
+		}
+		return nil
+	})
+}
+
 // applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
 // and whether to go on.
 func (c *cycle) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {

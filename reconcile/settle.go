@@ -25,6 +25,9 @@ func (c *cycle) settle(ctx context.Context) error {
 		return err
 	}
 	c.judgeFailures()
+	if err := c.liftIdle(); err != nil {
+		return err
+	}
 	c.rememberRemovals()
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		if c.all {
@@ -115,9 +118,10 @@ var asksTarget = map[string]bool{"ambiguous_match": true, "duplicate_target": tr
 func (c *cycle) settleRetries(ctx context.Context) error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		failed, skipped := tx.Space(c.Sync.Name, failedSpace), tx.Space(c.Sync.Name, skippedSpace)
+		drafted := tx.Space(c.Sync.Name, draftedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			looked := c.all || c.due(&retry) || retry.Skipped && !c.opts.Scheduled
+			looked := c.all || c.due(&retry) || drafted.Has(pendingBytes(retry.Key)) || retry.Skipped && !c.opts.Scheduled
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
 			}
