@@ -167,11 +167,13 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	r.done.count(a.Op, 1)
 	if a.Op == Members {
+		r.tookEffect(tx, memberKeys(done)...)
 		if err := r.recordMembers(tx, done); err != nil {
 			return err
 		}
 		return r.line(tx, line)
 	}
+	r.tookEffect(tx, key)
 	if !done.former.IsZero() {
 		if err := tx.DeleteLink(r.Sync.Name, a.Kind, done.former); err != nil {
 			return err
@@ -229,6 +231,17 @@ func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) e
 		}
 	}
 	return nil
+}
+
+// memberKeys are the memberships that an action has changed.
+func memberKeys(done *result) (keys []state.PendingKey) {
+	for member := range done.added {
+		keys = append(keys, state.Membership(done.action.SourceID, member))
+	}
+	for _, member := range done.removed {
+		keys = append(keys, state.Membership(done.action.SourceID, member))
+	}
+	return keys
 }
 
 func (r *recorder) recordMembers(tx *state.Tx, done *result) error {

@@ -35,6 +35,9 @@ type Report struct {
 	Notes      []string      `json:"notes,omitempty"`
 	Started    time.Time     `json:"started"`
 	DurationMS int64         `json:"duration_ms"`
+	// LongestWaitMS is the longest of Waits.
+	LongestWaitMS int64  `json:"longest_wait_ms,omitempty"`
+	Waits         []Wait `json:"-"`
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
 	Failure *CycleFailure `json:"failure,omitempty"`
 

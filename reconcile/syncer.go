@@ -100,6 +100,7 @@ type cycle struct {
 	heldLinked int // held actions on linked objects
 	failures   int
 	attempted  int
+	waits      map[time.Duration]int // changes that took effect, by how long they may have waited
 	graph0     graphsync.Traffic
 	target0    target.Traffic
 }
@@ -229,6 +230,7 @@ func (c *cycle) tally() {
 	c.report.Graph.Throttled = g.Throttled - c.graph0.Throttled
 	c.report.Target = TargetTraffic{Requests: t.Requests - c.target0.Requests, Throttled: t.Throttled - c.target0.Throttled}
 	c.report.DurationMS = c.Now().Sub(c.now).Milliseconds()
+	c.sumWaits()
 }
 
 // lists fills the report's lists from the plan, cut to ListLimit.

@@ -52,7 +52,7 @@ func New(version string) *Metrics {
 			m.gauges[s.name] = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: s.name, Help: s.help}, s.labels)
 			m.registry.MustRegister(m.gauges[s.name])
 		case histogram:
-			m.histograms[s.name] = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: s.name, Help: s.help, Buckets: durations}, s.labels)
+			m.histograms[s.name] = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: s.name, Help: s.help, Buckets: s.bounds}, s.labels)
 			m.registry.MustRegister(m.histograms[s.name])
 		}
 	}
@@ -84,6 +84,15 @@ func (m *Metrics) Observe(r *reconcile.Report, tenant string) {
 	m.histograms[cycleDuration].WithLabelValues(r.Sync).Observe(took.Seconds())
 	m.gauges[lastDuration].WithLabelValues(r.Sync, tenant).Set(took.Seconds())
 	m.gauges[lastCycle].WithLabelValues(r.Sync, tenant).Set(seconds(r.Started.Add(took)))
+	for _, wait := range r.Waits {
+		seen := m.histograms[changeToEffect].WithLabelValues(r.Sync)
+		for range wait.Changes {
+			seen.Observe(wait.For.Seconds())
+		}
+	}
+	if len(r.Waits) > 0 {
+		m.gauges[lastEffect].WithLabelValues(r.Sync, tenant).Set(float64(r.LongestWaitMS) / 1000)
+	}
 	count(objectsRead, r.Graph.Objects)
 	count(graphRequests, r.Graph.Requests)
 	count(graphThrottled, r.Graph.Throttled)

@@ -41,6 +41,7 @@ func everything(m *metrics.Metrics) {
 		Errors:  []reconcile.Failure{{Op: reconcile.Create}, {Op: reconcile.Create}, {Op: reconcile.Update}},
 		Graph:   reconcile.GraphTraffic{Objects: 10, Bytes: 11, Requests: 12, Throttled: 13},
 		Target:  reconcile.TargetTraffic{Requests: 14, Throttled: 15},
+		Waits:   []reconcile.Wait{{For: 25 * time.Minute, Changes: 20}, {For: 6 * time.Hour, Changes: 1}}, LongestWaitMS: 6 * 3600 * 1000,
 	}
 	m.Observe(report, "contoso")
 	report.DurationMS = 700

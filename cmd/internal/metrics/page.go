@@ -13,6 +13,7 @@ type series struct {
 	kind   string
 	labels []string
 	help   string
+	bounds []float64 // of a histogram's buckets
 }
 
 // The types of Prometheus.
@@ -25,6 +26,7 @@ const (
 const (
 	actions          = "entrasync_actions_total"
 	buildInfo        = "entrasync_build_info"
+	changeToEffect   = "entrasync_change_to_effect_seconds"
 	credentialExpiry = "entrasync_credential_expiry_timestamp_seconds"
 	cycles           = "entrasync_cycles_total"
 	cycleDuration    = "entrasync_cycle_duration_seconds"
@@ -36,6 +38,7 @@ const (
 	lastCycle        = "entrasync_last_cycle_timestamp_seconds"
 	lastDuration     = "entrasync_last_cycle_duration_seconds"
 	lastSuccess      = "entrasync_last_success_timestamp_seconds"
+	lastEffect       = "entrasync_last_change_to_effect_seconds"
 	linked           = "entrasync_linked"
 	objectsRead      = "entrasync_objects_read_total"
 	quarantined      = "entrasync_quarantined"
@@ -51,27 +54,32 @@ var bySync = []string{"sync", "tenant"}
 // of a large directory hours.
 var durations = []float64{0.5, 1, 2, 5, 15, 60, 300, 900, 3600, 14400}
 
+// waits are the buckets of how long a change took to take effect: a cycle comes every half hour.
+var waits = []float64{60, 300, 900, 1800, 2700, 3600, 7200, 21600, 86400, 604800}
+
 var all = []series{
-	{actions, counter, []string{"sync", "tenant", "op", "outcome"}, "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
-	{buildInfo, gauge, []string{"version", "go_version"}, "Always 1; the labels say which build this is."},
-	{credentialExpiry, gauge, []string{"tenant"}, "When the credential that reads the tenant ends, as Unix time. Known for certificates, not for client secrets."},
-	{cycles, counter, []string{"sync", "tenant", "result"}, "Cycles. result is ok, partial (some records failed), held (something waits for approval) or failed (the cycle could not run)."},
-	{cycleDuration, histogram, []string{"sync"}, "How long cycles took, over all tenants of the sync."},
-	{graphBytes, counter, bySync, "Bytes read from Microsoft Graph."},
-	{graphRequests, counter, bySync, "Requests sent to Microsoft Graph."},
-	{graphThrottled, counter, bySync, "Answers of Microsoft Graph that asked to wait (429 and 503)."},
-	{heldActions, gauge, bySync, "Actions that the last cycle held back."},
-	{holds, gauge, bySync, "Causes that wait for an approval."},
-	{lastCycle, gauge, bySync, "When the last cycle ended, well or not, as Unix time."},
-	{lastDuration, gauge, bySync, "How long the last cycle took."},
-	{lastSuccess, gauge, bySync, "When a cycle last ran to its end, as Unix time; 0 for never. Single records may have failed in it."},
-	{linked, gauge, bySync, "Active accounts and groups that the sync keeps."},
-	{objectsRead, counter, bySync, "Users and groups that Microsoft Graph told of: in an initial cycle all, then the changed ones."},
-	{quarantined, gauge, bySync, "1 while the sync is paused because too much failed, else 0."},
-	{retrying, gauge, bySync, "Records that failed and are tried again."},
-	{skipped, gauge, bySync, "Records that cannot be provisioned as they are in the directory."},
-	{targetRequests, counter, bySync, "Requests sent to the target."},
-	{targetThrottled, counter, bySync, "Answers of the target that asked to wait (429 and 503)."},
+	{name: actions, kind: counter, labels: []string{"sync", "tenant", "op", "outcome"}, help: "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
+	{name: buildInfo, kind: gauge, labels: []string{"version", "go_version"}, help: "Always 1; the labels say which build this is."},
+	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},
+	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, not for client secrets."},
+	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed), held (something waits for approval) or failed (the cycle could not run)."},
+	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
+	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},
+	{name: graphRequests, kind: counter, labels: bySync, help: "Requests sent to Microsoft Graph."},
+	{name: graphThrottled, kind: counter, labels: bySync, help: "Answers of Microsoft Graph that asked to wait (429 and 503)."},
+	{name: heldActions, kind: gauge, labels: bySync, help: "Actions that the last cycle held back."},
+	{name: holds, kind: gauge, labels: bySync, help: "Causes that wait for an approval."},
+	{name: lastCycle, kind: gauge, labels: bySync, help: "When the last cycle ended, well or not, as Unix time."},
+	{name: lastDuration, kind: gauge, labels: bySync, help: "How long the last cycle took."},
+	{name: lastEffect, kind: gauge, labels: bySync, help: "The longest of these waits in the last cycle that changed something."},
+	{name: lastSuccess, kind: gauge, labels: bySync, help: "When a cycle last ran to its end, as Unix time; 0 for never. Single records may have failed in it."},
+	{name: linked, kind: gauge, labels: bySync, help: "Active accounts and groups that the sync keeps."},
+	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph told of: in an initial cycle all, then the changed ones."},
+	{name: quarantined, kind: gauge, labels: bySync, help: "1 while the sync is paused because too much failed, else 0."},
+	{name: retrying, kind: gauge, labels: bySync, help: "Records that failed and are tried again."},
+	{name: skipped, kind: gauge, labels: bySync, help: "Records that cannot be provisioned as they are in the directory."},
+	{name: targetRequests, kind: counter, labels: bySync, help: "Requests sent to the target."},
+	{name: targetThrottled, kind: counter, labels: bySync, help: "Answers of the target that asked to wait (429 and 503)."},
 }
 
 // Page is the list of all metrics, in Markdown.

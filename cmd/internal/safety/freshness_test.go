@@ -1,0 +1,54 @@
+package safety
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+// A report says how long the changes it made may have waited: at most since the last complete
+// cycle began to read, and what had failed since it first did.
+func TestFreshness(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, settings{guests: true})
+	d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}
+	d.hire("ada", "bob")
+	for _, name := range []string{"ada", "bob"} {
+		d.Assign(frontApp, d.ids[name], "Viewer")
+	}
+	cycle := func(later time.Duration, failures int, want ...reconcile.Wait) {
+		t.Helper()
+		w.skew += later
+		report, err := w.run(reconcile.Options{Apply: true})
+		if err != nil || len(report.Errors) != failures {
+			t.Fatalf("%v, failures %v", err, report.Errors)
+		}
+		// The test itself takes some seconds on a busy machine.
+		longest := time.Duration(0)
+		ok := len(report.Waits) == len(want)
+		for i := 0; ok && i < len(want); i++ {
+			got := report.Waits[i]
+			ok = got.Changes == want[i].Changes && got.For >= want[i].For && got.For < want[i].For+time.Minute
+			longest = got.For
+		}
+		if !ok || report.LongestWaitMS != longest.Milliseconds() {
+			t.Errorf("waits %v, longest %d ms; want %v", report.Waits, report.LongestWaitMS, want)
+		}
+	}
+	cycle(0, 0) // before it nothing was kept in step
+	cycle(30*time.Minute, 0)
+	d.Set(d.ids["ada"], "jobTitle", "Head")
+	d.Set(d.ids["bob"], "jobTitle", "Hand")
+	cycle(30*time.Minute, 0, reconcile.Wait{For: 30 * time.Minute, Changes: 2})
+
+	w.wire.fault(callFault{match: method(http.MethodPatch), times: -1, answer: refuse(400, "invalidValue")})
+	d.Set(d.ids["ada"], "jobTitle", "Chief")
+	cycle(30*time.Minute, 1)
+	cycle(2*time.Hour, 1)
+	w.wire.heal()
+	d.Set(d.ids["bob"], "jobTitle", "Helper")
+	cycle(3*time.Hour, 0, reconcile.Wait{For: 3 * time.Hour, Changes: 1}, reconcile.Wait{For: 5 * time.Hour, Changes: 1})
+}
