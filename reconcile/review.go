@@ -302,6 +302,9 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 	case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked):
 		return "updates", "many accounts change at once"
 	case a.Op == Members && len(a.Remove) > 0:
+		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
+			return "first_run", a.Cause // of a group that existed: its members lose what it gives
+		}
 		total := r.tx.CountAppliedMembers(r.Sync.Name, a.SourceID)
 		if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {
 			return "members_removed", a.Cause

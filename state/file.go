@@ -56,8 +56,11 @@ type schema struct {
 func (s *schema) version() int { return len(s.migrations) + 1 }
 
 var (
-	registrySchema = &schema{kind: "registry", buckets: []string{bucketTenants, bucketOwners}}
-	tenantSchema   = &schema{kind: "tenant", buckets: []string{
+	registrySchema = &schema{
+		kind: "registry", buckets: []string{bucketTenants, bucketOwners},
+		migrations: []func(*bbolt.Tx) error{recordsByID},
+	}
+	tenantSchema = &schema{kind: "tenant", buckets: []string{
 		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
 		bucketApps, bucketAssignments, bucketSyncs,
 	}}

@@ -52,29 +52,3 @@ func TestInvitations(t *testing.T) {
 		t.Error("a claim without an end is not being proven")
 	}
 }
-
-func TestChangeTenantRecord(t *testing.T) {
-	t.Parallel()
-	s, err := state.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	refused := errors.New("no")
-	err = errors.Join(
-		s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.State = "active"; return nil }),
-		s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.Paused = true; return nil }),
-		s.ChangeTenantRecord("b", func(r *state.TenantRecord) error { return nil }),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.ChangeTenantRecord("a", func(r *state.TenantRecord) error { r.State = ""; return refused }); !errors.Is(err, refused) {
-		t.Errorf("a change that fails: %v", err)
-	}
-	got, err := s.TenantRecords()
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "records", got, []state.TenantRecord{{Name: "a", State: "active", Paused: true}})
-}

@@ -3,12 +3,15 @@ package state
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"entrasync/graphsync"
 )
 
-// The test is inside the package because no older schema exists yet to be seen from outside.
+// The tests are inside the package because older schemas cannot be written from outside.
 func TestMigration(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.db")
@@ -60,6 +63,49 @@ func TestMigration(t *testing.T) {
 			return nil
 		})
 		if err := f.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Records were kept by name: two of one tenant become one, that of its consent, and nobody who
+// was paused runs again.
+func TestRecordsByID(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	old, err := openFile(filepath.Join(dir, "registry.db"), &schema{kind: "registry", buckets: registrySchema.buckets}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = old.update(func(tx *Tx) error {
+		var errs []error
+		for name, record := range map[string]TenantRecord{
+			"contoso":  {Name: "contoso", ID: graphsync.ID{1}, Origin: "file", Paused: true},
+			"joined":   {Name: "joined", ID: graphsync.ID{1}, Origin: "consent", Note: "Contoso Ltd"},
+			"fabrikam": {Name: "fabrikam", ID: graphsync.ID{2}, Origin: "consent", State: "active"},
+			"nobody":   {Name: "nobody"},
+		} {
+			errs = append(errs, tx.putJSON([]byte(name), record, bucketTenants))
+		}
+		return errors.Join(errs...)
+	})
+	if err := errors.Join(err, old.close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.TenantRecords()
+		want := []TenantRecord{
+			{Name: "fabrikam", ID: graphsync.ID{2}, Origin: "consent", State: "active"},
+			{Name: "joined", ID: graphsync.ID{1}, Origin: "consent", Note: "Contoso Ltd", Paused: true},
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%+v, %v\nwant %+v", got, err, want)
+		}
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,58 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
-
-	"go.etcd.io/bbolt"
 
 	"entrasync/graphsync"
 )
 
-// The buckets of the registry.
-const (
-	bucketTenants = "tenants" // name → TenantRecord as JSON
-	bucketOwners  = "owners"  // target NUL kind resource id → Owner
-)
-
-// A TenantRecord is what is known of a tenant beside the configuration.
-type TenantRecord struct {
-	Name    string       `json:"name"`
-	ID      graphsync.ID `json:"id"`
-	Origin  string       `json:"origin"` // "file" or "consent"
-	State   string       `json:"state"`  // "active", or the class of the error that stopped it
-	Message string       `json:"message"`
-	Note    string       `json:"note"`
-	Paused  bool         `json:"paused"`
-	Since   time.Time    `json:"since"`
-}
-
-// TenantRecords returns all records by name.
-func (s *Store) TenantRecords() ([]TenantRecord, error) {
-	var records []TenantRecord
-	err := s.registry.raw(false, func(b *bbolt.Tx) error {
-		for k, text := range scan(b.Bucket([]byte(bucketTenants)), nil, nil) {
-			records = append(records, fromJSON[TenantRecord]("tenant "+string(k), text))
-		}
-		return nil
-	})
-	return records, err
-}
-
-// PutTenantRecord stores a record in place of the one with its name.
-func (s *Store) PutTenantRecord(r TenantRecord) error {
-	if r.Name == "" {
-		return fmt.Errorf("put tenant %s: it has no name", r.ID)
-	}
-	return s.registry.update(func(tx *Tx) error { return tx.putJSON([]byte(r.Name), r, bucketTenants) })
-}
-
-// DeleteTenantRecord forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
-func (s *Store) DeleteTenantRecord(name string) error {
-	return s.registry.update(func(tx *Tx) error {
-		_, err := tx.drop([]byte(name), bucketTenants)
-		return err
-	})
-}
+// bucketOwners holds target NUL kind resource id → Owner.
+const bucketOwners = "owners"
 
 // An Owner is the object of a tenant that a sync keeps an account for.
 type Owner struct {

@@ -210,28 +210,6 @@ func TestTenantFileIsOpenWhileUsed(t *testing.T) {
 	}
 }
 
-func TestTenantRecords(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	b := state.TenantRecord{Name: "b", ID: id(2), Origin: "consent", State: "active", Paused: true, Since: now}
-	for _, r := range []state.TenantRecord{{Name: "c"}, b, {Name: "a", ID: id(1)}} {
-		if err := s.PutTenantRecord(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(s.DeleteTenantRecord("c"), s.DeleteTenantRecord("nobody")); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.TenantRecords()
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "records", got, []state.TenantRecord{{Name: "a", ID: id(1)}, b})
-	if err := s.PutTenantRecord(state.TenantRecord{}); err == nil {
-		t.Error("a tenant without a name was stored")
-	}
-}
-
 func TestClaimIsFirstComeFirstServed(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -1,14 +1,73 @@
 package state
 
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"entrasync/graphsync"
+)
+
+// bucketTenants holds tenant id → TenantRecord as JSON.
+const bucketTenants = "tenants"
+
+// A TenantRecord is what is known of a tenant beside the configuration. There is one for an id,
+// whatever the tenant is called.
+type TenantRecord struct {
+	ID      graphsync.ID `json:"id"`
+	Name    string       `json:"name"`
+	Origin  string       `json:"origin"` // "file" or "consent"
+	State   string       `json:"state"`  // "active", or the class of the error that stopped it
+	Message string       `json:"message"`
+	Note    string       `json:"note"`
+	Paused  bool         `json:"paused"`
+	Since   time.Time    `json:"since"`
+	// CredentialEnds is when the credential that reads the tenant ends, zero when that is not known.
+	CredentialEnds time.Time `json:"credential_ends,omitzero"`
+	// Removed is when somebody removed it: it joins again only by an invitation of its own.
+	Removed time.Time `json:"removed,omitzero"`
+}
+
+// TenantRecords returns all records by name, those of one name by id.
+func (s *Store) TenantRecords() ([]TenantRecord, error) {
+	var records []TenantRecord
+	err := s.registry.view(func(tx *Tx) error {
+		for k, text := range scan(tx.tree(bucketTenants), nil, nil) {
+			records = append(records, fromJSON[TenantRecord]("tenant "+parseID(k).String(), text))
+		}
+		return nil
+	})
+	slices.SortFunc(records, func(a, b TenantRecord) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
+	})
+	return records, err
+}
+
+// PutTenantRecord stores a record in place of the one of its tenant.
+func (s *Store) PutTenantRecord(r TenantRecord) error {
+	if r.Name == "" {
+		return fmt.Errorf("put the record of tenant %s: it has no name", r.ID)
+	}
+	return s.ChangeTenantRecord(r.ID, func(present *TenantRecord) error { *present = r; return nil })
+}
+
 // ChangeTenantRecord changes the record of a tenant in one step; a tenant without one begins
-// with its name alone. What is left as it was costs no write, and an error of change leaves it so.
-func (s *Store) ChangeTenantRecord(name string, change func(*TenantRecord) error) error {
-	key := []byte(name)
+// with its id alone. What is left as it was costs no write, and an error of change leaves it so.
+func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) error) error {
+	if id.IsZero() {
+		return errors.New("change the record of a tenant: it has no id")
+	}
+	key := id[:]
 	var before TenantRecord
 	read := func(tx *Tx) error {
-		before = TenantRecord{Name: name}
+		before = TenantRecord{ID: id}
 		if text := tx.get(key, bucketTenants); text != nil {
-			before = fromJSON[TenantRecord]("tenant "+name, text)
+			before = fromJSON[TenantRecord]("tenant "+id.String(), text)
 		}
 		return nil
 	}
@@ -27,6 +86,54 @@ func (s *Store) ChangeTenantRecord(name string, change func(*TenantRecord) error
 		if err := change(&after); err != nil {
 			return err
 		}
+		if after.ID != id || after.Name == "" {
+			return fmt.Errorf("change the record of tenant %s: it must keep its id and have a name", id)
+		}
 		return tx.putJSON(key, after, bucketTenants)
 	})
+}
+
+// DeleteTenantRecord forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
+func (s *Store) DeleteTenantRecord(id graphsync.ID) error {
+	return s.registry.update(func(tx *Tx) error {
+		_, err := tx.drop(id[:], bucketTenants)
+		return err
+	})
+}
+
+// recordsByID keys the records by tenant id; schema version 1 had them by name, under which one
+// tenant could take the place of another. Of two with one id that of the consent stays, and it is
+// paused when either was.
+func recordsByID(b *bbolt.Tx) error {
+	bucket := b.Bucket([]byte(bucketTenants))
+	byID := map[graphsync.ID]TenantRecord{}
+	var names [][]byte
+	for name, text := range scan(bucket, nil, nil) {
+		record := fromJSON[TenantRecord]("tenant "+string(name), text)
+		names = append(names, slices.Clone(name))
+		if record.ID.IsZero() {
+			continue
+		}
+		other, twice := byID[record.ID]
+		if twice && other.Origin == "consent" {
+			record, other = other, record
+		}
+		record.Paused = record.Paused || twice && other.Paused
+		byID[record.ID] = record
+	}
+	for _, name := range names {
+		if err := bucket.Delete(name); err != nil {
+			return err
+		}
+	}
+	for id, record := range byID {
+		text, err := json.Marshal(record)
+		if err != nil {
+			return err
+		}
+		if err := bucket.Put(id[:], text); err != nil {
+			return err
+		}
+	}
+	return nil
 }

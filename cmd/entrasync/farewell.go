@@ -13,7 +13,7 @@ import (
 func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivated int, err error) {
 	known := false
 	for _, planned := range w.syncs {
-		if planned.Tenant != t.ID || planned.tenantName != t.Name {
+		if planned.Tenant != t.ID {
 			continue
 		}
 		known = true

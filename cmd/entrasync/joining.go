@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -128,34 +129,9 @@ func (w *worker) consentNeeds(id graphsync.ID) (reconcile.Needs, error) {
 func (s *service) join(ctx context.Context, organization graphsync.Organization, invitation state.Invitation) error {
 	s.joining.Lock()
 	defer s.joining.Unlock()
-	w := s.worker.Load()
-	known := w.configures(organization.ID)
-	if !known {
-		records, err := s.store.TenantRecords()
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == organization.ID && r.Origin == fromConsent })
-		name := ""
-		if known = at >= 0; known {
-			name = records[at].Name
-		} else {
-			name = uniqueName(organization, w.cfg.Tenants.Names(), records)
-		}
-		err = s.store.ChangeTenantRecord(name, func(r *state.TenantRecord) error {
-			r.ID, r.Origin, r.State, r.Message = organization.ID, fromConsent, active, "no cycle has run yet"
-			r.Since = time.Now().UTC().Truncate(time.Second)
-			if r.Note = invitation.Note; r.Note == "" {
-				r.Note = organization.Name
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if !known {
-			s.log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
-		}
+	known, err := s.worker.Load().admit(organization, invitation)
+	if err != nil {
+		return err
 	}
 	if err := s.takeUp(); err != nil {
 		return err
@@ -171,13 +147,41 @@ func (s *service) join(ctx context.Context, organization graphsync.Organization,
 	return nil
 }
 
-// uniqueName makes a tenant's name of its organization's, fit for file names and addresses.
-func uniqueName(organization graphsync.Organization, taken []string, records []state.TenantRecord) string {
-	for _, record := range records {
-		taken = append(taken, record.Name)
+// admit gives a proven tenant its place in the registry, and reports whether it had one.
+func (w *worker) admit(organization graphsync.Organization, invitation state.Invitation) (known bool, err error) {
+	if w.configures(organization.ID) {
+		return true, nil
 	}
+	records, err := w.store.TenantRecords()
+	if err != nil {
+		return false, err
+	}
+	err = w.store.ChangeTenantRecord(organization.ID, func(r *state.TenantRecord) error {
+		known = r.Origin == fromConsent && r.Removed.IsZero()
+		switch {
+		case known:
+			return nil
+		case !r.Removed.IsZero() && invitation.Tenant != organization.ID:
+			// Its application may still have the consent of before: that alone, claimed by whoever
+			// has a link, must not bring back whom somebody took out.
+			return &graphsync.Error{Class: graphsync.Policy, Op: "consent", Message: "your organization was connected before and has been taken out",
+				Hint: "ask whoever sent the link for one that is made for your organization's tenant ID"}
+		}
+		*r = state.TenantRecord{
+			ID: organization.ID, Name: uniqueName(organization.Name, organization.ID, w.namesTaken(records)), Origin: fromConsent,
+			State: active, Message: "no cycle has run yet", Note: cmp.Or(invitation.Note, organization.Name), Since: time.Now().UTC().Truncate(time.Second),
+		}
+		w.log.Info("tenant joined by consent", "tenant", r.Name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
+		return nil
+	})
+	return known, err
+}
+
+// uniqueName makes a tenant's name of its organization's, fit for file names and addresses, and
+// not to be taken for another tenant's name or id.
+func uniqueName(wanted string, id graphsync.ID, taken []string) string {
 	var slug strings.Builder
-	for _, r := range strings.ToLower(organization.Name) {
+	for _, r := range strings.ToLower(wanted) {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
 			slug.WriteRune(r)
@@ -189,8 +193,8 @@ func uniqueName(organization graphsync.Organization, taken []string, records []s
 		}
 	}
 	base := strings.Trim(slug.String(), "-")
-	if base == "" || base == "consented" {
-		base = "tenant-" + organization.ID.String()[:8]
+	if _, err := graphsync.ParseID(base); err == nil || base == "" || base == "consented" {
+		base = "tenant-" + id.String()[:8]
 	}
 	name := base
 	for n := 2; slices.Contains(taken, name); n++ {

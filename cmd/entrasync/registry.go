@@ -28,6 +28,10 @@ func (w *worker) register() error {
 	if err != nil {
 		return err
 	}
+	joined, err := w.joined(records)
+	if err != nil {
+		return err
+	}
 	syncs := slices.Clone(w.configured)
 	for _, entry := range w.cfg.Syncs {
 		if !entry.Value.From.Consented {
@@ -37,19 +41,20 @@ func (w *worker) register() error {
 		if err := faults.Err(); err != nil {
 			return err
 		}
-		for _, record := range records {
-			if record.Origin != fromConsent || w.clashes(record) {
-				continue
-			}
+		for _, record := range joined {
 			// {tenant} is the id: who joins chooses the organization's name, and must not choose
 			// with it whose place in an application the accounts go to.
-			if planned := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()}); planned != nil {
-				syncs = append(syncs, planned)
+			planned := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
+			if planned == nil {
+				continue
 			}
+			// Its administrator was told that nobody is removed by the first synchronization.
+			planned.Guard.FirstRunRemovals = false
+			syncs = append(syncs, planned)
 		}
 	}
 	for i, planned := range syncs {
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.Name == planned.tenantName })
+		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == planned.Tenant })
 		if at < 0 || !records[at].Paused || planned.paused != "" {
 			continue
 		}
@@ -61,15 +66,38 @@ func (w *worker) register() error {
 	return nil
 }
 
-// clashes reports whether a tenant that joined by consent has the name or the id of one in the
-// configuration, which has precedence.
-func (w *worker) clashes(record state.TenantRecord) bool {
-	for name, tenant := range w.cfg.Tenants.All() {
-		if name == record.Name || tenant.ID == record.ID.String() {
-			return true
+// joined are the tenants that are synced because they joined by consent. The configuration has
+// precedence: one whose id it has is not among them, and one whose name it has takes another.
+func (w *worker) joined(records []state.TenantRecord) (joined []state.TenantRecord, err error) {
+	for i, record := range records {
+		if record.Origin != fromConsent || !record.Removed.IsZero() || w.configures(record.ID) {
+			continue
+		}
+		if _, taken := w.cfg.Tenants.Get(record.Name); taken {
+			former := record.Name
+			records[i].Name = uniqueName(record.Name, record.ID, w.namesTaken(records))
+			record = records[i]
+			err := w.store.ChangeTenantRecord(record.ID, func(r *state.TenantRecord) error { r.Name = record.Name; return nil })
+			if err != nil {
+				return nil, err
+			}
+			w.log.Warn("a tenant that joined by consent has another name, as the configuration has taken its former one",
+				"former", former, "tenant", record.Name, "id", record.ID)
+		}
+		joined = append(joined, record)
+	}
+	return joined, nil
+}
+
+// namesTaken are the names of all tenants there are.
+func (w *worker) namesTaken(records []state.TenantRecord) []string {
+	names := w.cfg.Tenants.Names()
+	for _, record := range records {
+		if record.Removed.IsZero() {
+			names = append(names, record.Name)
 		}
 	}
-	return false
+	return names
 }
 
 // expiryNotice is how long before its end an expiring credential is told of.
@@ -81,18 +109,20 @@ func (w *worker) noteHealth(s *plannedSync, source graphsync.Source, cycleErr er
 	if !known {
 		return
 	}
-	err := w.store.ChangeTenantRecord(s.tenantName, func(r *state.TenantRecord) error {
+	err := w.store.ChangeTenantRecord(s.Tenant, func(r *state.TenantRecord) error {
 		switch {
-		case r.Origin != "":
-		case w.configures(s.Tenant):
-			r.Origin = fromFile
-		default:
+		case !r.Removed.IsZero(), r.Origin == "" && !w.configures(s.Tenant):
 			return errRemoved
+		case r.Origin == "":
+			r.Origin = fromFile
+		}
+		if r.Origin == fromFile {
+			r.Name = s.tenantName
 		}
 		if r.State != word {
 			r.Since = time.Now().UTC().Truncate(time.Second)
 		}
-		r.ID, r.State, r.Message = s.Tenant, word, message
+		r.State, r.Message = word, message
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRemoved) {
@@ -154,7 +184,7 @@ func (w *worker) registered() ([]shownTenant, error) {
 			return nil, fmt.Errorf("tenant %s: %w", name, err)
 		}
 		t := shownTenant{Name: name, ID: id, Origin: fromFile, State: active, Message: "no cycle has run yet"}
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.Name == name && r.ID == id })
+		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == id })
 		if at >= 0 {
 			t.take(records[at])
 			t.Origin = fromFile
@@ -165,16 +195,13 @@ func (w *worker) registered() ([]shownTenant, error) {
 		shown = append(shown, t)
 	}
 	for _, record := range records {
-		if slices.ContainsFunc(shown, func(t shownTenant) bool { return t.Name == record.Name && t.ID == record.ID }) {
+		if w.configures(record.ID) || !record.Removed.IsZero() {
 			continue
 		}
 		t := shownTenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: active}
 		t.take(record)
-		switch {
-		case record.Origin != fromConsent:
+		if record.Origin != fromConsent {
 			t.State, t.Message = "not_configured", "no longer in the configuration; forget it with: entrasync tenants remove "+record.Name
-		case w.clashes(record):
-			t.State, t.Message = "not_configured", "the configuration has a tenant of this name or id, which has precedence"
 		}
 		shown = append(shown, t)
 	}

@@ -27,9 +27,10 @@ func TestUniqueName(t *testing.T) {
 		{"株式会社", "tenant-ab000000"},
 		{"", "tenant-ab000000"},
 		{"consented", "tenant-ab000000"},
+		{"11111111-1111-1111-1111-111111111111", "tenant-ab000000"},
 		{strings.Repeat("Long ", 30), "long-long-long-long-long-long-long-long"},
 	} {
-		got := uniqueName(graphsync.Organization{ID: id, Name: tt.organization}, []string{"contoso"}, []state.TenantRecord{{Name: "fabrikam-ltd"}, {Name: "fabrikam-ltd-2"}})
+		got := uniqueName(tt.organization, id, []string{"contoso", "fabrikam-ltd", "fabrikam-ltd-2"})
 		if got != tt.want {
 			t.Errorf("%q: %s, want %s", tt.organization, got, tt.want)
 		}
@@ -89,6 +90,7 @@ syncs:
   own: &sync
     from: consented
     to: own
+    guard: {first_run_removals: allow}
     users:
       attributes:
         userName: "[userPrincipalName]"
@@ -127,8 +129,8 @@ func consentedWorker(t *testing.T, records ...state.TenantRecord) *worker {
 	return w
 }
 
-// Every tenant that joined has each of the syncs, with its own constants; one whose name or id
-// the configuration has is not taken twice.
+// Every tenant that joined has each of the syncs, with its own constants; one whose id the
+// configuration has is not taken twice, and one whose name it has takes another.
 func TestConsentedSyncs(t *testing.T) {
 	t.Parallel()
 	contoso, err := graphsync.ParseID("11111111-1111-1111-1111-111111111111")
@@ -142,12 +144,16 @@ func TestConsentedSyncs(t *testing.T) {
 		state.TenantRecord{Name: "contoso", ID: graphsync.ID{9}, Origin: fromConsent},
 		state.TenantRecord{Name: "contoso-again", ID: contoso, Origin: fromConsent},
 		state.TenantRecord{Name: "old", ID: graphsync.ID{8}, Origin: fromFile, State: active},
+		state.TenantRecord{Name: "gone", ID: graphsync.ID{7}, Origin: fromConsent, Removed: time.Now()},
 	)
 	got := map[string]string{}
 	for _, s := range w.syncs {
 		_, key, err := w.application(s.TargetName, s)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if s.Guard.FirstRunRemovals {
+			t.Errorf("the first sync of %s may remove somebody", s.tenantName)
 		}
 		got[s.Name+"/"+s.tenantName] = strings.TrimSpace(key + " " + s.paused)
 		if s.Name == "own" && !strings.Contains(s.Text, `of `+s.Tenant.String()) {
@@ -158,6 +164,7 @@ func TestConsentedSyncs(t *testing.T) {
 		"named/contoso": "common",
 		"own/fabrikam":  "own/" + fabrikam.String(), "common/fabrikam": "common",
 		"own/tailspin": "own/" + tailspin.String() + " by command", "common/tailspin": "common by command",
+		"own/contoso-2": "own/" + (graphsync.ID{9}).String(), "common/contoso-2": "common",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("syncs %v\nwant  %v", got, want)
@@ -170,7 +177,7 @@ func TestConsentedSyncs(t *testing.T) {
 	for _, s := range tenants {
 		states = append(states, s.Name+" "+s.Origin+" "+s.State)
 	}
-	if got, want := strings.Join(states, ", "), "contoso consent not_configured, contoso file active, contoso-again consent not_configured, "+
+	if got, want := strings.Join(states, ", "), "contoso file active, contoso-2 consent active, "+
 		"fabrikam consent consent_missing, old file not_configured, tailspin consent paused"; got != want {
 		t.Errorf("tenants %s\nwant    %s", got, want)
 	}

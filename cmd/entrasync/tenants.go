@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +102,8 @@ func (a *app) listTenants() error {
 	})
 }
 
-// tenantNamed finds a tenant by its name or id.
+// tenantNamed finds a tenant by its id or its name. Nobody's name can be taken for the id of
+// another: ids go first.
 func (w *worker) tenantNamed(name string) (shownTenant, error) {
 	tenants, err := w.registered()
 	if err != nil {
@@ -109,10 +111,13 @@ func (w *worker) tenantNamed(name string) (shownTenant, error) {
 	}
 	var names []string
 	for _, t := range tenants {
-		if t.Name == name || strings.EqualFold(t.ID.String(), name) {
+		if strings.EqualFold(t.ID.String(), name) {
 			return t, nil
 		}
 		names = append(names, t.Name)
+	}
+	if at := slices.Index(names, name); at >= 0 {
+		return tenants[at], nil
 	}
 	hint := "list them with: entrasync tenants list"
 	if near := configs.Nearest(name, names); near != "" {
@@ -123,11 +128,11 @@ func (w *worker) tenantNamed(name string) (shownTenant, error) {
 
 // setPaused pauses or resumes a tenant, at once where a service runs.
 func (w *worker) setPaused(t shownTenant, paused bool) error {
-	err := w.store.ChangeTenantRecord(t.Name, func(r *state.TenantRecord) error {
+	err := w.store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
 		if r.Origin == "" {
-			r.Origin = t.Origin
+			r.Origin, r.Name = t.Origin, t.Name
 		}
-		r.ID, r.Paused = t.ID, paused
+		r.Paused = paused
 		return nil
 	})
 	if err != nil {
@@ -197,12 +202,9 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	if err := w.forget(ctx, t); err != nil {
 		return err
 	}
-	_, configured := w.cfg.Tenants.Get(t.Name)
-	configured = configured && t.Origin == fromFile
-	if !configured {
-		if err := w.store.DeleteTenantRecord(t.Name); err != nil {
-			return err
-		}
+	configured := w.configures(t.ID)
+	if err := w.strike(t, configured); err != nil {
+		return err
 	}
 	if err := w.takeUp(); err != nil {
 		return err
@@ -225,6 +227,21 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 		fmt.Fprintf(a.out, "It is paused for as long as it stands in the configuration: take it out of there.\n")
 	}
 	return nil
+}
+
+// strike takes a tenant off the registry. One that the configuration has stays there, paused; of
+// one that joined it is kept that it was removed.
+func (w *worker) strike(t shownTenant, configured bool) error {
+	if t.Origin == fromFile && !configured {
+		return w.store.DeleteTenantRecord(t.ID)
+	}
+	return w.store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
+		*r = state.TenantRecord{ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: configured}
+		if !configured {
+			r.Removed = time.Now().UTC().Truncate(time.Second)
+		}
+		return nil
+	})
 }
 
 // forget drops what the state has of a tenant, when its last cycle has ended.
