@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/robfig/cron/v3"
 )
@@ -40,6 +41,21 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 		_, port, err := net.SplitHostPort(text)
 		if p, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil && p == 0 {
 			d.fault(n, key, "write it as 127.0.0.1:8417", "%s %s is not an address and port", key, quote(n.raw))
+			return "", false
+		}
+	case "network":
+		prefix, err := netip.ParsePrefix(text)
+		if address, aerr := netip.ParseAddr(text); aerr == nil {
+			prefix, err = netip.PrefixFrom(address.WithZone(""), address.BitLen()), nil
+		}
+		if err != nil {
+			d.fault(n, key, "write it as 10.0.0.0/8 or 192.0.2.7", "%s %s is not an address or network", key, quote(n.raw))
+			return "", false
+		}
+		text = prefix.Masked().String()
+	case "date":
+		if _, err := time.Parse(time.DateOnly, text); err != nil {
+			d.fault(n, key, "write it as 2027-05-01", "%s %s is not a date", key, quote(n.raw))
 			return "", false
 		}
 	case "cron":

@@ -105,6 +105,10 @@ func word(f field, types ...string) schema {
 		s = schema{"type": "string", "pattern": `^(https://|http://(localhost|127\.|\[::1\]))[^@#]*$`}
 	case "listen":
 		s = schema{"type": "string", "pattern": `:[0-9]+$`}
+	case "network":
+		s = schema{"type": "string", "pattern": `^[0-9a-fA-F:.]+(/[0-9]+)?$`}
+	case "date":
+		s = schema{"type": "string", "pattern": `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`}
 	case "cron":
 		s = schema{"type": "string", "pattern": `^((CRON_)?TZ=\S+ +)?(@(every \S+|yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( +\S+){4})$`}
 	case "path":

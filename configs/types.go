@@ -22,6 +22,7 @@ type Config struct {
 type App struct {
 	ClientID            string            `yaml:"client_id" format:"guid" doc:"Application (client) ID. May be left out with managed_identity only."`
 	ClientSecret        Secret            `yaml:"client_secret" oneof:"credential" doc:"Client secret: its value, not its ID."`
+	ClientSecretExpires string            `yaml:"client_secret_expires" format:"date" doc:"Day on which the client secret ends, to be reminded of it. Needed only where it cannot be read from the app registration (which takes Application.Read.All in the app's own tenant)."`
 	Certificate         Secret            `yaml:"certificate" oneof:"credential" doc:"Certificate with private key: PEM, or PFX as a file."`
 	CertificatePassword Secret            `yaml:"certificate_password" doc:"Password of the certificate's private key."`
 	WorkloadIdentity    *WorkloadIdentity `yaml:"workload_identity" oneof:"credential" doc:"Federated credential, such as a Kubernetes service account."`
@@ -55,6 +56,8 @@ type Basic struct {
 type Consent struct {
 	Listen    string `yaml:"listen" format:"listen" doc:"Address and port on which only the consent pages are served."`
 	PublicURL string `yaml:"public_url" format:"https" required:"true" doc:"How browsers reach these pages; register it with /consent/callback as a redirect URI of the app."`
+	// TrustedProxies are prefixes; an address alone is one of its full length.
+	TrustedProxies []string `yaml:"trusted_proxies" format:"network" doc:"Addresses or networks of the proxies in front of these pages, whose X-Forwarded-For says who asks. This machine is always one."`
 }
 
 // A Tenant is one directory.

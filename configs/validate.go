@@ -63,6 +63,9 @@ func (v *validator) app(a *App, keys ...string) {
 	if !a.CertificatePassword.IsZero() && a.Certificate.IsZero() {
 		v.fault(keys, "", "%s.certificate_password is given without a certificate", key)
 	}
+	if a.ClientSecretExpires != "" && a.ClientSecret.IsZero() {
+		v.fault(keys, "", "%s.client_secret_expires is given without a client secret", key)
+	}
 }
 
 func (v *validator) http() {

@@ -103,6 +103,7 @@ func TestComplete(t *testing.T) {
 func TestForms(t *testing.T) {
 	t.Parallel()
 	c := parse(t, string(read(t, "testdata/good/forms.yaml")), forms)
+	equal(t, "trusted proxies", c.Consent.TrustedProxies, []string{"10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"})
 	one, two := get(t, c.Tenants, "one"), get(t, c.Tenants, "two")
 	equal(t, "state", c.State, "dir/var/state")
 	equal(t, "cloud", c.CloudOf(configs.Tenant{}), configs.Cloud{Authority: "https://127.0.0.1:9999", Graph: "http://127.0.0.1:9998"})
@@ -139,7 +140,7 @@ func TestForms(t *testing.T) {
 	if err := target.Options.Decode(new(fileOptions)); err == nil || !strings.Contains(err.Error(), "unknown key url in targets.scim") {
 		t.Errorf("options of another type: %v", err)
 	}
-	equal(t, "option's position", target.Options.Position("auth", "basic", "username").String(), "dir/entrasync.yaml:28:101")
+	equal(t, "option's position", target.Options.Position("auth", "basic", "username").String(), "dir/entrasync.yaml:29:101")
 	var f fileOptions
 	if err := get(t, c.Targets, "files").Options.Decode(&f); err != nil {
 		t.Fatal(err)

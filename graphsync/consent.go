@@ -2,6 +2,7 @@ package graphsync
 
 import (
 	"net/url"
+	"regexp"
 	"strconv"
 )
 
@@ -37,6 +38,9 @@ type ConsentAnswer struct {
 	Err    *Error // why there is no consent; nil when the answer claims there is
 }
 
+// oauthCode is what an error code is made of (RFC 6749 section 4.1.2.1 lists them).
+var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+
 // ReadConsentAnswer reads the parameters of the address that the browser came back to. An error
 // among them counts before anything else: admin_consent=True is sent with errors too.
 func ReadConsentAnswer(query url.Values) ConsentAnswer {
@@ -60,7 +64,11 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 		case ok:
 			return refused(known.class, known.message, known.hint)
 		}
-		return refused(ConsentMissing, "Microsoft Entra did not give the consent", "open the link again; if it stays, tell whoever sent it the code "+quote(code))
+		hint := "open the link again; if it stays, tell whoever sent it"
+		if oauthCode.MatchString(code) { // anything else would be somebody's own words on our page
+			hint += " the code " + code
+		}
+		return refused(ConsentMissing, "Microsoft Entra did not give the consent", hint)
 	}
 	tenant, err := ParseID(query.Get("tenant"))
 	switch {

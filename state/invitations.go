@@ -1,7 +1,9 @@
 package state
 
 import (
+	"encoding/hex"
 	"errors"
+	"maps"
 	"time"
 
 	"entrasync/graphsync"
@@ -13,6 +15,9 @@ const bucketInvitations = "invitations"
 // An InvitationKey is the SHA-256 of an invitation's secret: the secret itself is kept nowhere.
 type InvitationKey [32]byte
 
+// Name is what people call the invitation: enough of its key to tell it from the others.
+func (k InvitationKey) Name() string { return hex.EncodeToString(k[:4]) }
+
 // An Invitation lets one tenant join by consent, once.
 type Invitation struct {
 	Tenant  graphsync.ID `json:"tenant"` // who is invited; zero for whoever consents
@@ -22,6 +27,24 @@ type Invitation struct {
 
 	Begun []ConsentVisit `json:"begun"` // visits to Entra that have not come back
 	Claim *ConsentClaim  `json:"claim"` // what came back last, nil before
+}
+
+// Standing says in a word how the invitation stands: open (nobody came), opened, checking (a consent is being
+// proven), failed (it could not be; the link is still good), joined, or expired.
+func (i *Invitation) Standing(now time.Time) string {
+	switch {
+	case i.Claim != nil && i.Claim.Joined:
+		return "joined"
+	case i.Claim.Proving():
+		return "checking"
+	case !now.Before(i.Expires):
+		return "expired"
+	case i.Claim != nil:
+		return "failed"
+	case len(i.Begun) > 0:
+		return "opened"
+	}
+	return "open"
 }
 
 // A ConsentVisit is somebody's way to Entra's consent page, by the hashes of what must come back.
@@ -94,27 +117,24 @@ func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
 	return all, err
 }
 
-// DropInvitations forgets invitations that expired before a time.
-func (s *Store) DropInvitations(before time.Time) error {
+// DropInvitations forgets the invitations that fit, and returns how many those are. Their links
+// lead nowhere from then on.
+func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (dropped int, err error) {
 	all, err := s.Invitations()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var old []InvitationKey
-	for key, invitation := range all {
-		if invitation.Expires.Before(before) {
-			old = append(old, key)
-		}
+	maps.DeleteFunc(all, func(key InvitationKey, invitation Invitation) bool { return !fits(key, invitation) })
+	if len(all) == 0 {
+		return 0, nil
 	}
-	if len(old) == 0 {
-		return nil
-	}
-	return s.registry.update(func(tx *Tx) error {
-		for _, key := range old {
+	err = s.registry.update(func(tx *Tx) error {
+		for key := range all {
 			if _, err := tx.drop(key[:], bucketInvitations); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	return len(all), err
 }

@@ -24,8 +24,14 @@ func TestInvitations(t *testing.T) {
 		t.Errorf("change an invitation nobody made: %v", err)
 	}
 	made := state.Invitation{Tenant: id(1), Note: "Contoso Ltd", Created: now, Expires: now.Add(time.Hour)}
-	if err := errors.Join(s.PutInvitation(key, made), s.PutInvitation(old, state.Invitation{Expires: now}), s.DropInvitations(now.Add(time.Minute))); err != nil {
+	if err := errors.Join(s.PutInvitation(key, made), s.PutInvitation(old, state.Invitation{Expires: now})); err != nil {
 		t.Fatal(err)
+	}
+	expired := func(_ state.InvitationKey, i state.Invitation) bool { return i.Expires.Equal(now) }
+	for _, want := range []int{1, 0} {
+		if n, err := s.DropInvitations(expired); err != nil || n != want {
+			t.Errorf("%d dropped, %v, want %d", n, err, want)
+		}
 	}
 	refused := errors.New("no")
 	if err := s.ChangeInvitation(key, func(i *state.Invitation) error { i.Note = "other"; return refused }); !errors.Is(err, refused) {
@@ -50,5 +56,26 @@ func TestInvitations(t *testing.T) {
 	equal(t, "invitations", all, map[state.InvitationKey]state.Invitation{key: made})
 	if !all[key].Claim.Proving() {
 		t.Error("a claim without an end is not being proven")
+	}
+}
+
+func TestInvitationStanding(t *testing.T) {
+	t.Parallel()
+	later := now.Add(time.Hour)
+	visit := []state.ConsentVisit{{Expires: later}}
+	for want, i := range map[string]state.Invitation{
+		"open":     {Expires: later},
+		"opened":   {Expires: later, Begun: visit},
+		"checking": {Expires: now, Claim: &state.ConsentClaim{}},
+		"failed":   {Expires: later, Claim: &state.ConsentClaim{Problem: "no"}, Begun: visit},
+		"joined":   {Expires: now, Claim: &state.ConsentClaim{Joined: true}},
+		"expired":  {Expires: now, Begun: visit},
+	} {
+		if got := i.Standing(now); got != want {
+			t.Errorf("%+v is %s, want %s", i, got, want)
+		}
+	}
+	if got := (state.InvitationKey{0xab, 0xcd}).Name(); got != "abcd0000" {
+		t.Errorf("name %s", got)
 	}
 }

@@ -3,11 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"entrasync/cmd/internal/web"
@@ -20,32 +21,25 @@ import (
 
 // invite serves the consent pages until ctx ends, where the configuration has them.
 func (s *service) invite(ctx context.Context) error {
-	section := s.worker.Load().cfg.Consent
+	cfg := s.worker.Load().cfg
+	section := cfg.Consent
 	if section == nil {
 		return nil
+	}
+	if _, err := consentSettings(cfg, graphsync.ID{}); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", section.Listen)
 	if err != nil {
 		return withHint(fmt.Errorf("serve the consent pages: %w", err), "name another address in consent.listen")
 	}
-	var last atomic.Pointer[web.ConsentSettings]
 	consent := web.NewConsent(web.Consent{
-		Store: s.store, Log: s.log, Prove: s.prove, Join: s.join,
-		Settings: func() web.ConsentSettings {
-			settings, err := consentSettings(s.worker.Load().cfg)
-			if err != nil { // taken out by a reload: the pages go with the next start
-				return *last.Load()
-			}
-			last.Store(&settings)
-			return settings
+		Store: s.store, Log: s.log, Prove: s.prove, Join: s.join, Syncs: s.pages.syncs,
+		Settings: func(tenant graphsync.ID) (web.ConsentSettings, bool) {
+			settings, err := consentSettings(s.worker.Load().cfg, tenant)
+			return settings, err == nil
 		},
 	})
-	first, err := consentSettings(s.worker.Load().cfg)
-	if err != nil {
-		listener.Close()
-		return err
-	}
-	last.Store(&first)
 	s.work.Go(func() { consent.Run(ctx) })
 	s.work.Go(func() {
 		if err := consent.Serve(ctx, listener); err != nil {
@@ -56,12 +50,37 @@ func (s *service) invite(ctx context.Context) error {
 	return nil
 }
 
-func consentSettings(cfg *configs.Config) (web.ConsentSettings, error) {
-	if cfg.Consent == nil || cfg.App == nil {
-		return web.ConsentSettings{}, withHint(fmt.Errorf("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
+// consentSettings are what the links of a tenant are made of; of the zero one, those of tenants
+// that nobody knows yet. A configuration without pages or app has none.
+func consentSettings(cfg *configs.Config, id graphsync.ID) (settings web.ConsentSettings, err error) {
+	if cfg.Consent == nil {
+		return settings, withHint(errors.New("the configuration has no pages on which to consent"), "add the section consent with public_url")
 	}
-	cloud, err := cloudOf(cfg.Cloud)
-	return web.ConsentSettings{Cloud: cloud, ClientID: cfg.App.ClientID, PublicURL: cfg.Consent.PublicURL}, err
+	tenant := tenantOf(cfg, id)
+	app := cfg.AppOf(tenant)
+	if app == nil {
+		return settings, withHint(errors.New("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
+	}
+	settings = web.ConsentSettings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL}
+	for _, text := range cfg.Consent.TrustedProxies {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return settings, fmt.Errorf("consent.trusted_proxies: %w", err) // configs has checked it
+		}
+		settings.Proxies = append(settings.Proxies, prefix)
+	}
+	settings.Cloud, err = cloudOf(cfg.CloudOf(tenant))
+	return settings, err
+}
+
+// tenantOf is the section of a tenant: what the configuration says of it, or its id alone.
+func tenantOf(cfg *configs.Config, id graphsync.ID) configs.Tenant {
+	for _, section := range cfg.Tenants.All() {
+		if section.ID == id.String() {
+			return section
+		}
+	}
+	return configs.Tenant{ID: id.String()}
 }
 
 // proofPatience is how long one proof may repeat a request; the whole is repeated anyway.
@@ -71,12 +90,7 @@ const proofPatience = 5 * time.Second
 // the syncs of consented tenants need. Each proof has a new source and so a new token.
 func (s *service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Organization, err error) {
 	w := s.worker.Load()
-	tenant := configs.Tenant{ID: id.String()}
-	for _, section := range w.cfg.Tenants.All() {
-		if section.ID == tenant.ID {
-			tenant = section
-		}
-	}
+	tenant := tenantOf(w.cfg, id)
 	cloud, err := cloudOf(w.cfg.CloudOf(tenant))
 	if err != nil {
 		return none, err

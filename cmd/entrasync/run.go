@@ -170,6 +170,9 @@ func (s *service) reload() {
 	if !reflect.DeepEqual(cfg.HTTP, old.cfg.HTTP) {
 		s.log.Warn("http is served as before: a change there takes a restart", "listen", old.cfg.HTTP.Listen)
 	}
+	if was := old.cfg.Consent; cfg.Consent != nil && (was == nil || was.Listen != cfg.Consent.Listen) {
+		s.log.Warn("the consent pages are served as at the start: a change of consent.listen takes a restart", "listen", cfg.Consent.Listen)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next, err := s.newWorker(cfg, syncs)

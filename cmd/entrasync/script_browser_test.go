@@ -6,13 +6,13 @@ import (
 	"crypto/x509"
 	"fmt"
 	"html"
-	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,12 +29,18 @@ import (
 //	browser accept [TENANT [ACCOUNT]]  on Entra's page; also browser cancel
 //	browser forge TENANT               go to the callback for a tenant that nobody consented to
 //	browser again                      load the page again
-//	browser shows PATTERN              the page has it; one that says wait is loaded again
+//	browser shows PATTERN              the page has it, or will have: one that grows is waited for,
+//	                                   and one that ends with "Look again" is loaded again
 //	browser at PATTERN                 the address of the page
 type browser struct {
 	*http.Client
-	at, page string
-	answer   *http.Response
+	at     string
+	answer *http.Response
+
+	mu   sync.Mutex // protects what follows
+	page string     // as far as it has come
+	over bool       // it is complete
+	news chan struct{}
 }
 
 const publicURL = "https://sync.example.com"
@@ -165,34 +171,73 @@ func (b *browser) do(method, address, form string, header http.Header) {
 	if err != nil {
 		panic(err.Error())
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		panic(err.Error())
+	b.answer, b.at = answer, answer.Request.URL.String()
+	b.mu.Lock()
+	b.page, b.over, b.news = "", false, make(chan struct{}, 1)
+	news := b.news
+	b.mu.Unlock()
+	read := func() {
+		defer answer.Body.Close()
+		chunk := make([]byte, 16<<10)
+		for {
+			n, err := answer.Body.Read(chunk)
+			b.mu.Lock()
+			if b.news == news { // else it has gone elsewhere
+				b.page, b.over = b.page+html.UnescapeString(string(chunk[:n])), err != nil
+			}
+			b.mu.Unlock()
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
 	}
-	b.answer, b.at, b.page = answer, answer.Request.URL.String(), html.UnescapeString(string(text))
+	if strings.HasSuffix(answer.Request.URL.Path, "/consent/progress") {
+		go read()
+	} else {
+		read()
+	}
 	if answer.Request.URL.Host == "sync.example.com" && method == http.MethodGet {
 		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"} {
 			if !strings.Contains(answer.Header.Get(name), want) {
 				panic(fmt.Sprintf("%s: %s is %q", b.at, name, answer.Header.Get(name)))
 			}
 		}
-		if strings.Contains(b.page, "<script") {
-			panic(b.at + " has a script")
-		}
 	}
 }
 
-var refresh = regexp.MustCompile(`<meta http-equiv="refresh"`)
+// look returns the page as it is now, whether that is all, and where to wait for more.
+func (b *browser) look() (page string, over bool, news chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.page, b.over, b.news
+}
 
 func (b *browser) shows(ts *testscript.TestScript, neg bool, pattern string) {
 	fits := regexp.MustCompile(pattern)
-	until := time.Now().Add(time.Minute)
-	for !neg && !fits.MatchString(b.page) && refresh.MatchString(b.page) && time.Now().Before(until) {
-		<-time.After(100 * time.Millisecond)
-		b.get(b.at, nil)
-	}
-	if fits.MatchString(b.page) == neg {
-		ts.Fatalf("%s shows (%s):\n%s", b.at, b.answer.Status, b.page)
+	late := time.After(time.Minute)
+	for {
+		page, over, news := b.look()
+		switch {
+		case strings.Contains(page, "<script"):
+			ts.Fatalf("%s has a script", b.at)
+		case fits.MatchString(page) && !neg:
+			return
+		case over && strings.Contains(page, ">Look again</a>") && !neg:
+			b.get(b.at, nil)
+			continue
+		case over && !fits.MatchString(page) && neg:
+			return
+		case over:
+			ts.Fatalf("%s shows (%s):\n%s", b.at, b.answer.Status, page)
+		}
+		select {
+		case <-news:
+		case <-late:
+			ts.Fatalf("%s shows after a minute (%s):\n%s", b.at, b.answer.Status, page)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -65,8 +66,13 @@ func (l *lines) close() {
 	l.more.Broadcast()
 }
 
+// linePatience is for one line, on a machine that is busy with other tests.
+const linePatience = 2 * time.Minute
+
 // await returns the next line that fits; what came before it is passed over.
 func (l *lines) await(fits func(string) bool) error {
+	late := time.Now().Add(linePatience)
+	defer time.AfterFunc(linePatience, l.more.Broadcast).Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	from := l.at
@@ -76,7 +82,7 @@ func (l *lines) await(fits func(string) bool) error {
 				return nil
 			}
 		}
-		if l.closed {
+		if l.closed || time.Now().After(late) {
 			return fmt.Errorf("it never came; since the last time there were:\n%s", strings.Join(l.all[from:], "\n"))
 		}
 		l.more.Wait()

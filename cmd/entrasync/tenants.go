@@ -229,9 +229,15 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	return nil
 }
 
-// strike takes a tenant off the registry. One that the configuration has stays there, paused; of
-// one that joined it is kept that it was removed.
+// strike takes a tenant off the registry, with the invitations that are for it alone. One that the
+// configuration has stays there, paused; of one that joined it is kept that it was removed.
 func (w *worker) strike(t shownTenant, configured bool) error {
+	_, err := w.store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
+		return i.Tenant == t.ID || i.Claim.Proving() && i.Claim.Tenant == t.ID
+	})
+	if err != nil {
+		return err
+	}
 	if t.Origin == fromFile && !configured {
 		return w.store.DeleteTenantRecord(t.ID)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,21 +43,26 @@ const (
 // it by reading the tenant.
 type Consent struct {
 	Store *state.Store
-	// Settings are those of the present configuration.
-	Settings func() ConsentSettings
+	// Settings are those of the present configuration for a tenant, zero for one that nobody
+	// knows yet; ok is false when the configuration has no consent pages any more.
+	Settings func(graphsync.ID) (settings ConsentSettings, ok bool)
 	// Prove reads the organization with a new token of the app in that tenant, and fails unless
 	// the token is the tenant's and has every permission that is needed.
 	Prove func(context.Context, graphsync.ID) (graphsync.Organization, error)
 	// Join makes a proven tenant one of those that are synced. It may be called again.
 	Join func(context.Context, graphsync.Organization, state.Invitation) error
-	Log  *slog.Logger
-	Now  func() time.Time
+	// Syncs are all syncs there are, of which those of a tenant that joined are told of; may be nil.
+	Syncs func() []Sync
+	Log   *slog.Logger
+	Now   func() time.Time
 
 	FirstWait time.Duration // between the first two proofs, twice as long after each; default 2 s
 	Patience  time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
+	Watch     time.Duration // how long one answer tells of what happens, default 25 s: proxies cut longer ones off
 
-	wake   chan struct{}
-	limits *visitors
+	wake     chan struct{}
+	limits   *visitors
+	watchers chan struct{} // has a place for each answer that still tells
 }
 
 // NewConsent fills in what c leaves out.
@@ -70,7 +76,10 @@ func NewConsent(c Consent) *Consent {
 	if c.Patience <= 0 {
 		c.Patience = 15 * time.Minute
 	}
-	c.wake, c.limits = make(chan struct{}, 1), &visitors{}
+	if c.Watch <= 0 {
+		c.Watch = 25 * time.Second
+	}
+	c.wake, c.limits, c.watchers = make(chan struct{}, 1), &visitors{}, make(chan struct{}, watchersAtOnce)
 	return &c
 }
 
@@ -78,7 +87,8 @@ func NewConsent(c Consent) *Consent {
 type ConsentSettings struct {
 	Cloud     graphsync.Cloud
 	ClientID  string
-	PublicURL string // how browsers reach the pages, without a slash at the end
+	PublicURL string         // how browsers reach the pages
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, beside this machine
 }
 
 // Invite makes an invitation and returns its link. Only who has the link can use it, once.
@@ -109,44 +119,54 @@ func (c *Consent) Handler() http.Handler {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, letterNothing) })
 	return headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		settings, open := c.Settings(graphsync.ID{})
+		if !open {
+			c.write(w, letterClosed)
+			return
+		}
 		// A proxy may pass on the path of the public URL or leave it out.
-		if u, err := url.Parse(c.Settings().PublicURL); err == nil && len(u.Path) > 1 {
+		if u, err := url.Parse(settings.PublicURL); err == nil && len(u.Path) > 1 {
 			if rest, found := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(u.Path, "/")); found && strings.HasPrefix(rest, "/consent/") {
 				r.URL.Path, r.URL.RawPath = rest, ""
 			}
 		}
-		if strings.HasPrefix(c.Settings().PublicURL, "https://") {
+		if settings.secure() {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		mux.ServeHTTP(w, r)
 	}))
 }
 
+func (s *ConsentSettings) secure() bool { return strings.HasPrefix(s.PublicURL, "https://") }
+
+// at is the address of a page.
+func (s *ConsentSettings) at(path string) string { return strings.TrimSuffix(s.PublicURL, "/") + path }
+
 // visit answers only what a person at a browser asks: what looks ahead must not use up anything.
-func (c *Consent) visit(page func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
+func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSettings)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		settings, _ := c.Settings(graphsync.ID{})
 		ahead := r.Header.Get("Sec-Purpose") + r.Header.Get("Purpose") + r.Header.Get("X-Moz")
 		switch {
 		case r.Method == http.MethodHead || strings.Contains(strings.ToLower(ahead), "prefetch"):
 			w.WriteHeader(http.StatusNoContent)
-		case !c.limits.allow(r.RemoteAddr, c.Now()):
+		case !c.limits.allow(visitorOf(r, settings.Proxies), c.Now()):
 			w.Header().Set("Retry-After", "10")
 			c.write(w, letterTooMany)
 		default:
-			page(w, r)
+			page(w, r, settings)
 		}
 	}
 }
 
 // start sends the administrator to Entra.
-func (c *Consent) start(w http.ResponseWriter, r *http.Request) {
+func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
 	key := state.InvitationKey(sha256.Sum256([]byte(r.URL.Query().Get("i"))))
-	cookie, fresh := c.cookie(r)
-	random := rand.Text()
-	text := base64.RawURLEncoding.EncodeToString(key[:]) + "." + random
+	cookie, fresh := cookieOf(r, settings)
+	text := base64.RawURLEncoding.EncodeToString(key[:]) + "." + rand.Text()
 	now := c.Now().UTC()
 	var invitation state.Invitation
-	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+	err := c.change(key, func(i *state.Invitation) error {
 		invitation = *i
 		switch {
 		case i.Claim != nil && i.Claim.Joined:
@@ -162,7 +182,7 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if errors.Is(err, errProving) && equal(invitation.Claim.Cookie, hash(cookie)) {
-		c.toProgress(w, key)
+		toProgress(w, settings, key)
 		return
 	}
 	if err != nil {
@@ -172,25 +192,20 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request) {
 	if fresh != nil {
 		http.SetCookie(w, fresh)
 	}
-	settings := c.Settings()
-	w.Header().Set("Location", settings.Cloud.ConsentURL(graphsync.ConsentRequest{
-		Tenant: invitation.Tenant, ClientID: settings.ClientID, Redirect: ConsentRedirect(settings.PublicURL), State: text,
+	// A tenant of the configuration may have an app and a cloud of its own.
+	own, _ := c.Settings(invitation.Tenant)
+	w.Header().Set("Location", own.Cloud.ConsentURL(graphsync.ConsentRequest{
+		Tenant: invitation.Tenant, ClientID: own.ClientID, Redirect: ConsentRedirect(settings.PublicURL), State: text,
 	}))
 	w.WriteHeader(http.StatusFound)
 }
 
-// callback takes what came back from Entra: an error first, then the state, then a tenant that
-// is yet to be proven.
-func (c *Consent) callback(w http.ResponseWriter, r *http.Request) {
+// callback takes what came back from Entra: an error is never a consent, a state must be that of
+// a visit of this browser, and a tenant is yet to be proven.
+func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
 	answer := graphsync.ReadConsentAnswer(r.URL.Query())
-	cookie, _ := c.cookie(r)
+	cookie, _ := cookieOf(r, settings)
 	key, known := keyOf(answer.State)
-	if answer.Err != nil {
-		note := c.end(key, known, answer.State, cookie)
-		c.Log.Warn("consent was not given", "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message, "note", note)
-		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
-		return
-	}
 	if !known {
 		c.refuse(w, r, errState)
 		return
@@ -198,7 +213,7 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request) {
 	now := c.Now().UTC()
 	var invitation state.Invitation
 	var refusal error
-	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+	err := c.change(key, func(i *state.Invitation) error {
 		invitation = *i
 		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool { return equal(v.State, hash(answer.State)) })
 		if at < 0 {
@@ -208,8 +223,10 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request) {
 		if !equal(visit.Cookie, hash(cookie)) {
 			return errBrowser
 		}
-		i.Begun = slices.Delete(i.Begun, at, at+1) // a state serves once, whatever comes of it
+		i.Begun = slices.Delete(slices.Clone(i.Begun), at, at+1) // a state serves once, whatever comes of it
 		switch {
+		case answer.Err != nil:
+			refusal = answer.Err
 		case !now.Before(visit.Expires), !now.Before(i.Expires):
 			refusal = errExpired
 		case i.Claim != nil && i.Claim.Joined:
@@ -224,60 +241,28 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request) {
 		}
 		return nil
 	})
+	about := []any{"invitation", key.Name(), "note", invitation.Note, "invited", invitation.Tenant, "tenant", answer.Tenant}
 	switch {
 	case errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)):
-		c.toProgress(w, key) // the page was loaded again
+		toProgress(w, settings, key) // the page was loaded again
+	case err == nil && refusal != nil && answer.Err != nil:
+		c.Log.Warn("consent was not given", append(about, "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message)...)
+		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
 	case err != nil || refusal != nil:
-		c.refuse(w, r, errors.Join(err, refusal), "tenant", answer.Tenant, "invited", invitation.Tenant, "note", invitation.Note)
+		c.refuse(w, r, errors.Join(err, refusal), about...)
 	default:
-		c.Log.Info("consent is claimed and will be proven", "tenant", answer.Tenant, "note", invitation.Note)
+		c.Log.Info("consent is claimed and will be proven", about...)
 		c.nudge()
-		c.toProgress(w, key)
+		toProgress(w, settings, key)
 	}
 }
 
-// end uses up the state of a visit that ended without consent, and returns the note of the
-// invitation. The invitation itself stays good.
-func (c *Consent) end(key state.InvitationKey, known bool, text, cookie string) (note string) {
-	if !known {
-		return ""
+// change changes an invitation. Most requests of those who guess end with a look.
+func (c *Consent) change(key state.InvitationKey, change func(*state.Invitation) error) error {
+	if _, err := c.Store.Invitation(key); err != nil {
+		return err
 	}
-	// Without such an invitation there is nothing to use up.
-	_ = c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
-		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool {
-			return equal(v.State, hash(text)) && equal(v.Cookie, hash(cookie))
-		})
-		if at < 0 {
-			return errState
-		}
-		note = i.Note
-		i.Begun = slices.Delete(i.Begun, at, at+1)
-		return nil
-	})
-	return note
-}
-
-// progress tells how the proof of a claim goes, to the browser that made it.
-func (c *Consent) progress(w http.ResponseWriter, r *http.Request) {
-	cookie, _ := c.cookie(r)
-	raw, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("j"))
-	if err != nil || len(raw) != len(state.InvitationKey{}) {
-		c.refuse(w, r, errState)
-		return
-	}
-	invitation, err := c.Store.Invitation(state.InvitationKey(raw))
-	switch claim := invitation.Claim; {
-	case err != nil:
-		c.refuse(w, r, err)
-	case claim == nil || !equal(claim.Cookie, hash(cookie)):
-		c.refuse(w, r, errBrowser)
-	case claim.Joined:
-		c.write(w, letterJoined.with(claim.Name))
-	case claim.Problem != "":
-		c.write(w, letterUnproven.with(claim.Problem, claim.Hint))
-	default:
-		c.write(w, letterProving)
-	}
+	return c.Store.ChangeInvitation(key, change)
 }
 
 // Reasons not to go on. Each has a page.
@@ -288,11 +273,12 @@ var (
 	errState   = errors.New("the answer belongs to no visit, or to one that has ended")
 	errBrowser = errors.New("the answer comes from another browser than the visit")
 	errTenant  = errors.New("the invitation is for another tenant")
+	errClosed  = errors.New("the consent pages have been closed")
 )
 
 var refusals = map[error]letter{
 	state.ErrNoInvitation: letterUnknown, errUsed: letterUsed, errExpired: letterExpired, errProving: letterInUse,
-	errState: letterState, errBrowser: letterBrowser, errTenant: letterTenant,
+	errState: letterState, errBrowser: letterBrowser, errTenant: letterTenant, errClosed: letterClosed,
 }
 
 func (c *Consent) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {
@@ -307,14 +293,14 @@ func (c *Consent) refuse(w http.ResponseWriter, r *http.Request, err error, abou
 	c.write(w, letterFailed)
 }
 
-func (c *Consent) toProgress(w http.ResponseWriter, key state.InvitationKey) {
-	w.Header().Set("Location", strings.TrimSuffix(c.Settings().PublicURL, "/")+consentProgress+"?j="+base64.RawURLEncoding.EncodeToString(key[:]))
+func toProgress(w http.ResponseWriter, settings ConsentSettings, key state.InvitationKey) {
+	w.Header().Set("Location", settings.at(consentProgress)+"?j="+base64.RawURLEncoding.EncodeToString(key[:]))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// cookie returns the browser's cookie, or a fresh one to set.
-func (c *Consent) cookie(r *http.Request) (value string, fresh *http.Cookie) {
-	name, secure := "entrasync-consent", strings.HasPrefix(c.Settings().PublicURL, "https://")
+// cookieOf returns the browser's cookie, or a fresh one to set.
+func cookieOf(r *http.Request, settings ConsentSettings) (value string, fresh *http.Cookie) {
+	name, secure := "entrasync-consent", settings.secure()
 	if secure {
 		name = "__Host-" + name
 	}

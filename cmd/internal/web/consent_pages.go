@@ -3,36 +3,24 @@ package web
 import (
 	"bytes"
 	"html/template"
-	"net"
 	"net/http"
-	"net/netip"
-	"sync"
-	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/time/rate"
 )
 
 // A letter is what a consent page says: what happened, and what to do.
 type letter struct {
 	status     int
-	Kind       string // ok, wait or failed
+	Kind       string // wait or failed
 	Title      string
 	Text, Todo []string
-	Again      int // seconds until the page is loaded again, 0 for never
 }
 
 // with fills in what is known only now.
-func (l letter) with(text ...string) letter {
-	switch l.Title {
-	case letterJoined.Title:
-		l.Text = append([]string{"Your organization: " + text[0] + "."}, l.Text...)
-	default:
-		l.Text = append(l.Text[:len(l.Text):len(l.Text)], sentence(text[0]))
-		if text[1] != "" {
-			l.Todo = []string{sentence(text[1])}
-		}
+func (l letter) with(message, hint string) letter {
+	l.Text = append(l.Text[:len(l.Text):len(l.Text)], sentence(message))
+	if hint != "" {
+		l.Todo = []string{sentence(hint)}
 	}
 	return l
 }
@@ -51,14 +39,6 @@ func sentence(text string) string {
 }
 
 var (
-	letterJoined = letter{status: http.StatusOK, Kind: "ok", Title: "Your organization is connected",
-		Text: []string{"The consent was checked, and the first synchronization starts by itself. Nobody is removed by it."},
-		Todo: []string{"There is nothing more to do. You can close this page.", "To take the consent back one day, delete the application under Enterprise applications in the Microsoft Entra admin center."}}
-	letterProving = letter{status: http.StatusOK, Kind: "wait", Title: "Your consent is being checked", Again: 3,
-		Text: []string{"Thank you. It can take some minutes until Microsoft shows a new consent everywhere."},
-		Todo: []string{"You can wait here, the page loads itself again; or close it, the check goes on without it."}}
-	letterUnproven = letter{status: http.StatusOK, Kind: "failed", Title: "The connection could not be made",
-		Text: []string{"The consent could not be confirmed, and nothing was changed."}}
 	letterRefused = letter{status: http.StatusOK, Kind: "failed", Title: "The consent was not given",
 		Text: []string{"Nothing was connected and nothing was changed."}}
 
@@ -80,6 +60,8 @@ var (
 		Text: []string{"You signed in to an organization other than the one that was invited. It was not connected."}, Todo: []string{"Open the link again and sign in with an account of the invited organization. If yours is the right one, ask for a new link."}}
 	letterTooMany = letter{status: http.StatusTooManyRequests, Kind: "wait", Title: "Too many requests",
 		Text: []string{"Too many pages were asked for from your network."}, Todo: []string{"Wait a few seconds and load the page again."}}
+	letterClosed = letter{status: http.StatusServiceUnavailable, Kind: "failed", Title: "Nobody can be connected now",
+		Text: []string{"These pages have been closed."}, Todo: []string{"Ask whoever sent you the link."}}
 	letterFailed = letter{status: http.StatusInternalServerError, Kind: "failed", Title: "Something went wrong on our side",
 		Text: []string{"The page could not be made."}, Todo: []string{"Open the link again later, or tell whoever sent it."}}
 )
@@ -96,48 +78,4 @@ func (c *Consent) write(w http.ResponseWriter, l letter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(l.status)
 	w.Write(clean(out.Bytes()))
-}
-
-// Every browser may ask so often; one network of IPv6 counts as one.
-const (
-	visitsPerSecond = 5
-	visitsAtOnce    = 60
-	visitorsKept    = 10_000
-)
-
-// visitors limits how often each may ask.
-type visitors struct {
-	mu   sync.Mutex // protects rate
-	rate map[netip.Prefix]*rate.Limiter
-}
-
-func (v *visitors) allow(address string, now time.Time) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		host = address
-	}
-	from, err := netip.ParseAddr(host)
-	if err != nil {
-		return true // not by the network
-	}
-	from = from.Unmap()
-	bits := 32
-	if from.Is6() {
-		bits = 64
-	}
-	network, err := from.WithZone("").Prefix(bits)
-	if err != nil {
-		return true
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.rate == nil || len(v.rate) >= visitorsKept {
-		v.rate = map[netip.Prefix]*rate.Limiter{}
-	}
-	limit := v.rate[network]
-	if limit == nil {
-		limit = rate.NewLimiter(visitsPerSecond, visitsAtOnce)
-		v.rate[network] = limit
-	}
-	return limit.AllowN(now, 1)
 }

@@ -35,12 +35,7 @@ func (c *Consent) Run(ctx context.Context) {
 			}
 			going[key] = true
 			proofs.Go(func() {
-				select {
-				case slots <- struct{}{}:
-					c.settle(ctx, key, invitation)
-					<-slots
-				case <-ctx.Done():
-				}
+				c.settle(ctx, slots, key, invitation)
 				select {
 				case ended <- key:
 				case <-ctx.Done():
@@ -54,7 +49,9 @@ func (c *Consent) Run(ctx context.Context) {
 			delete(going, key)
 		case <-c.wake:
 		case <-sweep.C:
-			if err := c.Store.DropInvitations(c.Now().Add(-rememberFor)); err != nil {
+			old := c.Now().Add(-rememberFor)
+			_, err := c.Store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool { return i.Expires.Before(old) })
+			if err != nil {
 				c.Log.Error("forget old invitations", "error", err)
 			}
 		}
@@ -85,41 +82,66 @@ func (c *Consent) claims() map[state.InvitationKey]state.Invitation {
 }
 
 // settle proves one claim, again and again while the consent spreads through Microsoft's
-// datacentres, and keeps what came of it.
-func (c *Consent) settle(ctx context.Context, key state.InvitationKey, invitation state.Invitation) {
+// datacentres, and keeps what came of it. Only the tries take a slot, not the waits between them.
+func (c *Consent) settle(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
 	claim := *invitation.Claim
-	log := c.Log.With("tenant", claim.Tenant, "note", invitation.Note)
-	wait := c.FirstWait
-	for {
-		organization, err := c.Prove(ctx, claim.Tenant)
-		if err == nil && organization.ID != claim.Tenant {
-			err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
-		}
-		if err == nil {
-			if err = c.Join(ctx, organization, invitation); err == nil {
-				claim.Joined, claim.Name = true, organization.Name
-				c.keep(key, claim)
-				log.Info("consent is proven", "organization", organization.Name)
-				return
-			}
-		}
-		if ctx.Err() != nil {
+	log := c.Log.With("invitation", key.Name(), "tenant", claim.Tenant, "note", invitation.Note)
+	began := c.Now() // patience is for tries: a stopped service has made none
+	for wait := c.FirstWait; ; wait = min(2*wait, longestWait) {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
 			return // the next start goes on
 		}
-		if c.hopeless(err, claim.Since) {
-			claim.Problem, claim.Hint = sentences(err)
-			c.keep(key, claim)
-			log.Warn("consent could not be proven", "error", err)
+		organization, err := c.attempt(ctx, key, claim.Tenant, invitation)
+		<-slots
+		switch {
+		case ctx.Err() != nil:
 			return
+		case errors.Is(err, state.ErrNoInvitation):
+			log.Warn("the invitation was withdrawn while its consent was being checked")
+			return
+		case err == nil:
+			claim.Joined, claim.Name = true, organization.Name
+			log.Info("consent is proven", "organization", organization.Name)
+		case c.hopeless(err, began):
+			claim.Problem, claim.Hint = sentences(err)
+			log.Warn("consent could not be proven", "error", err)
+		default:
+			log.Info("consent is not proven yet", "because", err, "wait", wait)
 		}
-		log.Info("consent is not proven yet", "because", err, "wait", wait)
+		if !claim.Proving() {
+			if err = c.keep(key, claim); err == nil || errors.Is(err, errState) || errors.Is(err, state.ErrNoInvitation) {
+				return
+			}
+			log.Error("keep what became of a consent", "error", err)
+			claim = *invitation.Claim
+			wait = longestWait // such as a full disk
+		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}
-		wait = min(2*wait, longestWait)
 	}
+}
+
+// attempt proves a claim once, and has the tenant join when it is true.
+func (c *Consent) attempt(ctx context.Context, key state.InvitationKey, tenant graphsync.ID, invitation state.Invitation) (graphsync.Organization, error) {
+	organization, err := c.Prove(ctx, tenant)
+	if err == nil && organization.ID != tenant {
+		err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
+	}
+	if err == nil {
+		_, err = c.Store.Invitation(key) // somebody may have withdrawn it
+	}
+	if _, open := c.Settings(tenant); err == nil && !open {
+		err = errClosed
+	}
+	if err == nil {
+		err = c.Join(ctx, organization, invitation)
+	}
+	return organization, err
 }
 
 // lost are the failures that no patience mends. A missing consent or permission is not among
@@ -150,15 +172,12 @@ func sentences(err error) (problem, hint string) {
 }
 
 // keep stores what became of a claim, unless the invitation has another by now.
-func (c *Consent) keep(key state.InvitationKey, claim state.ConsentClaim) {
-	err := c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+func (c *Consent) keep(key state.InvitationKey, claim state.ConsentClaim) error {
+	return c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
 		if i.Claim == nil || !i.Claim.Since.Equal(claim.Since) {
 			return fmt.Errorf("keep the outcome: %w", errState)
 		}
 		i.Claim = &claim
 		return nil
 	})
-	if err != nil {
-		c.Log.Error("keep what became of a consent", "tenant", claim.Tenant, "error", err)
-	}
 }

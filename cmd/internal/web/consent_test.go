@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,11 +28,15 @@ type consents struct {
 	pages   *web.Consent
 	handler http.Handler
 	log     *lockedBuffer
+	closed  atomic.Bool
+	syncs   []web.Sync
 
-	mu     sync.Mutex // protects what follows
-	prove  func(n int) error
-	proofs int
-	joined []graphsync.ID
+	mu    sync.Mutex // protects what follows
+	prove func(n int) error
+	// proveTenant answers in place of prove where it is set.
+	proveTenant func(graphsync.ID) error
+	proofs      int
+	joined      []graphsync.ID
 }
 
 type lockedBuffer struct {
@@ -65,13 +71,19 @@ func newConsents(t *testing.T) *consents {
 	c := &consents{t: t, store: store, log: &lockedBuffer{}, prove: func(int) error { return nil }}
 	c.pages = web.NewConsent(web.Consent{
 		Store: store, Log: slog.New(slog.NewTextHandler(c.log, nil)),
-		Settings: func() web.ConsentSettings {
-			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join"}
+		Settings: func(graphsync.ID) (web.ConsentSettings, bool) {
+			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join",
+				Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, !c.closed.Load()
 		},
+		Syncs: func() []web.Sync { return c.syncs },
+		Watch: time.Second,
 		Prove: func(_ context.Context, tenant graphsync.ID) (graphsync.Organization, error) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.proofs++
+			if c.proveTenant != nil {
+				return graphsync.Organization{ID: tenant, Name: "Fabrikam"}, c.proveTenant(tenant)
+			}
 			return graphsync.Organization{ID: tenant, Name: "Fabrikam <b>Ltd</b>"}, c.prove(c.proofs)
 		},
 		Join: func(_ context.Context, o graphsync.Organization, _ state.Invitation) error {
@@ -154,7 +166,7 @@ func (v *visitor) back(state string, tenant graphsync.ID) *httptest.ResponseReco
 
 func shows(t *testing.T, w *httptest.ResponseRecorder, status int, title string) {
 	t.Helper()
-	if w.Code != status || !strings.Contains(w.Body.String(), "<h1>"+title+"</h1>") {
+	if w.Code != status || !strings.Contains(w.Body.String(), "<h1>"+title+"</h1>") && !strings.Contains(w.Body.String(), "<h2>"+title+"</h2>") {
 		t.Errorf("status %d, want %d and %q:\n%s", w.Code, status, title, w.Body)
 	}
 }
@@ -176,7 +188,7 @@ func TestConsentCookie(t *testing.T) {
 	if v.cookie.Value != c.Value || second == state {
 		t.Error("another tab has another cookie, or the same state")
 	}
-	shows(t, v.back(state, fabrikam), 200, "Your consent is being checked")
+	shows(t, v.back(state, fabrikam), 200, "Your consent has arrived")
 }
 
 // What is kept would not let anybody in who reads it.
@@ -226,9 +238,9 @@ func TestConsentStatesAndBrowsers(t *testing.T) {
 		shows(t, v.back(state, fabrikam), 403, "This answer cannot be used") // used up by the refusal
 
 		state = v.leave(link)
-		shows(t, v.back(state, fabrikam), 200, "Your consent is being checked")
-		shows(t, v.back(state, fabrikam), 200, "Your consent is being checked") // loaded again
-		shows(t, v.back(state, tailspin), 200, "Your consent is being checked") // changes nothing
+		shows(t, v.back(state, fabrikam), 200, "Your consent has arrived")
+		shows(t, v.back(state, fabrikam), 200, "Your consent has arrived") // loaded again
+		shows(t, v.back(state, tailspin), 200, "Your consent has arrived") // changes nothing
 		shows(t, thief.back(state, tailspin), 403, "This answer cannot be used")
 		shows(t, thief.get(link), 409, "This link is in use")
 		shows(t, thief.get("/join/consent/progress?j="+strings.Split(state, ".")[0]), 403, "This answer belongs to another browser")
@@ -329,11 +341,11 @@ func TestConsentGoesOnAfterARestart(t *testing.T) {
 			return nil
 		}
 		v := &visitor{consents: c}
-		for _, wait := range []time.Duration{time.Second, time.Minute} {
+		for _, wait := range []time.Duration{time.Second / 2, time.Minute} {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan bool)
 			go func() { c.pages.Run(ctx); close(ended) }()
-			if wait == time.Second {
+			if wait < time.Second {
 				v.back(v.leave(c.invite(time.Hour, graphsync.ID{})), fabrikam)
 			}
 			time.Sleep(wait)
@@ -344,6 +356,116 @@ func TestConsentGoesOnAfterARestart(t *testing.T) {
 			t.Errorf("joined %v after %d proofs", c.joined, c.proofs)
 		}
 	})
+}
+
+// A service that was away has tried nothing: its patience begins anew.
+func TestConsentPatienceIsForTries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		c.prove = func(n int) error {
+			if n == 1 {
+				return &graphsync.Error{Class: graphsync.Unreachable, Message: "no network yet"}
+			}
+			return nil
+		}
+		v := &visitor{consents: c}
+		v.back(v.leave(c.invite(time.Hour, graphsync.ID{})), fabrikam)
+		time.Sleep(30 * time.Minute)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		c.pages.Run(ctx)
+		if len(c.joined) != 1 {
+			t.Errorf("joined %v after %d proofs", c.joined, c.proofs)
+		}
+	})
+}
+
+// Those whose consent does not come keep nobody waiting, however many they are.
+func TestConsentSlowOnesBlockNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		c.proveTenant = func(tenant graphsync.ID) error {
+			if tenant == fabrikam {
+				return nil
+			}
+			return &graphsync.Error{Class: graphsync.ConsentMissing}
+		}
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		go c.pages.Run(ctx)
+		for n := range 30 {
+			v := &visitor{consents: c}
+			v.back(v.leave(c.invite(time.Hour, graphsync.ID{})), id(n+1))
+		}
+		time.Sleep(20 * time.Second)
+		v := &visitor{consents: c}
+		v.back(v.leave(c.invite(time.Hour, graphsync.ID{})), fabrikam)
+		time.Sleep(5 * time.Second)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.joined) != 1 || c.joined[0] != fabrikam {
+			t.Errorf("joined %v", c.joined)
+		}
+	})
+}
+
+// Withdrawn while its consent is being checked, an invitation lets nobody in.
+func TestConsentWithdrawn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		c.prove = func(n int) error {
+			if n < 3 {
+				return &graphsync.Error{Class: graphsync.ConsentMissing}
+			}
+			return nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		ended := make(chan bool)
+		go func() { c.pages.Run(ctx); close(ended) }()
+		v := &visitor{consents: c}
+		link := c.invite(time.Hour, graphsync.ID{})
+		claimed := v.leave(link)
+		v.back(claimed, fabrikam)
+		if n, err := c.store.DropInvitations(func(state.InvitationKey, state.Invitation) bool { return true }); err != nil || n != 1 {
+			t.Fatalf("%d, %v", n, err)
+		}
+		time.Sleep(time.Hour)
+		if len(c.joined) != 0 || !strings.Contains(c.log.String(), "withdrawn while") {
+			t.Errorf("joined %v: %s", c.joined, c.log)
+		}
+		shows(t, v.get(link), 404, "This link is not valid")
+		shows(t, v.back(claimed, fabrikam), 404, "This link is not valid")
+		stop()
+		<-ended
+	})
+}
+
+// An error that no visit of this browser brings is nobody's refusal: nothing of it is shown, and
+// no operator is told that somebody refused.
+func TestConsentUnasked(t *testing.T) {
+	t.Parallel()
+	v := &visitor{consents: newConsents(t)}
+	state := v.leave(v.invite(time.Hour, graphsync.ID{}))
+	stranger := &visitor{consents: v.consents}
+	for _, w := range []*httptest.ResponseRecorder{
+		v.get("/consent/callback?error=call+0123+456&error_description=AADSTS65004"),
+		v.get("/consent/callback?error=call+0123+456&state=made-up"),
+		stranger.get("/consent/callback?error=call+0123+456&state=" + state),
+	} {
+		if w.Code != 403 || strings.Contains(w.Body.String(), "0123") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if w := v.get("/consent/callback?error=call+0123+456&state=" + state); w.Code != 200 || strings.Contains(w.Body.String(), "0123") {
+		t.Errorf("somebody's own words on our page: %d %s", w.Code, w.Body)
+	}
+	if n := strings.Count(v.log.String(), "consent was not given"); n != 1 {
+		t.Errorf("%d refusals in the log: %s", n, v.log)
+	}
 }
 
 func TestConsentLooksAheadUseUpNothing(t *testing.T) {

@@ -105,10 +105,10 @@ func TestInviteRefuses(t *testing.T) {
 func TestConsentAccessibility(t *testing.T) {
 	t.Parallel()
 	v := &visitor{consents: newConsents(t)}
-	state := v.leave(v.invite(time.Hour, graphsync.ID{}))
+	state, refused := v.leave(v.invite(time.Hour, graphsync.ID{})), v.leave(v.invite(time.Hour, graphsync.ID{}))
 	for _, w := range []interface{ String() string }{
 		v.back(state, fabrikam).Body, v.get("/nowhere").Body, v.get("/consent/start").Body,
-		v.get("/consent/callback?error=access_denied&state=" + state).Body,
+		v.get("/consent/callback?error=access_denied&state=" + refused).Body,
 	} {
 		document, err := html.Parse(strings.NewReader(w.String()))
 		if err != nil {

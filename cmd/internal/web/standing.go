@@ -76,7 +76,11 @@ func (s *Server) standing(ctx context.Context, sync *Sync) *standing {
 
 // view reads a tenant's state.
 func (s *Server) view(id graphsync.ID, read func(tx *state.Tx) error) error {
-	tenant, err := s.Store.Tenant(id)
+	return view(s.Store, id, read)
+}
+
+func view(store *state.Store, id graphsync.ID, read func(tx *state.Tx) error) error {
+	tenant, err := store.Tenant(id)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,134 @@
+package web_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"entrasync/cmd/internal/web"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// Every page that an administrator of another tenant may see, each reached by the way that leads there.
+func TestConsentPages(t *testing.T) {
+	t.Parallel()
+	compared := map[string]bool{}
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		page := func(name string, status int, w *httptest.ResponseRecorder) {
+			t.Helper()
+			if w.Code != status {
+				t.Errorf("%s: status %d, want %d", name, w.Code, status)
+			}
+			html := w.Body.String()
+			if at := strings.Index(html, "progress?j="); at >= 0 { // a hash that is another each time
+				end := at + strings.Index(html[at:], `"`)
+				html = html[:at] + "progress?j=KEY" + html[end:]
+			}
+			compared["consent-"+name+".html"] = true
+			compare(t, "consent-"+name+".html", html)
+		}
+		v, other := &visitor{consents: c}, &visitor{consents: c}
+		page("nothing", 404, v.get("/join/"))
+		page("unknown", 404, v.get("/join/consent/start?i=guess"))
+		link := v.invite(time.Hour, fabrikam)
+		page("state", 403, v.back("made-up", fabrikam))
+		page("browser", 403, other.back(v.leave(link), fabrikam))
+		page("refused", 200, v.get("/join/consent/callback?admin_consent=True&error=access_denied&state="+v.leave(link)))
+		page("refused-unknown", 200, v.get("/join/consent/callback?error=server_error&state="+v.leave(link)))
+		page("tenant", 403, v.back(v.leave(link), tailspin))
+		page("checking", 200, v.back(v.leave(link), fabrikam)) // nobody proves yet
+		page("in-use", 409, other.get(link))
+
+		prove := func(how func(int) error, lasts time.Duration) {
+			c.mu.Lock()
+			c.prove = how
+			c.mu.Unlock()
+			ctx, stop := context.WithTimeout(t.Context(), lasts)
+			defer stop()
+			c.pages.Run(ctx)
+		}
+		state1 := v.leave(v.invite(time.Hour, graphsync.ID{}))
+		v.back(state1, tailspin)
+		prove(func(int) error {
+			return &graphsync.Error{Class: graphsync.PermissionMissing, Message: "the consent does not include GroupMember.Read.All"}
+		}, 20*time.Minute)
+		page("unproven", 200, v.back(state1, tailspin))
+
+		link = v.invite(time.Hour, fabrikam)
+		claimed := v.leave(link)
+		v.back(claimed, fabrikam)
+		prove(func(int) error { return nil }, time.Minute)
+		page("connected", 200, v.back(claimed, fabrikam)) // no sync reads it
+		page("used", 410, v.get(link))
+		c.syncs = []web.Sync{{Sync: &reconcile.Sync{Name: "people", Tenant: fabrikam}, TenantName: "fabrikam"}}
+		page("connected-waiting", 200, v.back(claimed, fabrikam))
+		c.ran(t, reconcile.Failed, 0)
+		page("connected-failing", 200, v.back(claimed, fabrikam))
+		c.ran(t, reconcile.Partial, 3)
+		page("connected-synced", 200, v.back(claimed, fabrikam))
+
+		short := v.invite(time.Minute, graphsync.ID{})
+		time.Sleep(2 * time.Minute)
+		page("expired", 410, v.get(short))
+		c.closed.Store(true)
+		page("closed", 503, v.get(link))
+		c.closed.Store(false)
+		for range 100 {
+			v.get("/join/consent/start?i=guess")
+		}
+		page("too-many", 429, v.get(link))
+		time.Sleep(time.Minute)
+		c.store.Close()
+		page("failed", 500, v.get(link))
+	})
+	// The golden files are those of these pages, so that what looks at the files looks at all of them.
+	files, err := filepath.Glob("testdata/consent-*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !compared[filepath.Base(file)] {
+			t.Errorf("%s is of no page", file)
+		}
+	}
+}
+
+// ran records that the first synchronization of fabrikam has run.
+func (c *consents) ran(t *testing.T, result reconcile.Result, people int) {
+	t.Helper()
+	tenant, err := c.store.Tenant(fabrikam)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tenant.Close()
+	err = tenant.Update(func(tx *state.Tx) error {
+		for n := range people {
+			if err := tx.PutLink("people", state.Link{Kind: graphsync.User, Source: id(n + 1), TargetID: id(n + 1).String(), Active: true, Since: now, LastAt: now}); err != nil {
+				return err
+			}
+		}
+		if people > 0 {
+			if err := tx.PutSyncInfo("people", state.SyncInfo{LastSuccess: now}); err != nil {
+				return err
+			}
+			if err := tx.PutHold("people", state.Hold{ID: "h-1", Guard: "first_run", Cause: "x", Since: now, Count: 1}); err != nil {
+				return err
+			}
+			if err := tx.PutRetry("people", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(9)}, Code: "required_missing", First: now, Next: now, Skipped: true}); err != nil {
+				return err
+			}
+		}
+		started := now.Add(time.Duration(people) * time.Minute)
+		return tx.PutRun("people", state.Run{ID: started.Format("20060102T150405.000Z"), Started: started, Result: string(result), Report: encode(t, reconcile.Report{Result: result, Started: started})})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

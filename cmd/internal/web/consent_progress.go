@@ -1,0 +1,173 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+const (
+	lookEvery      = 500 * time.Millisecond
+	watchersAtOnce = 200
+)
+
+// A joining step is something that has happened on the way from a consent to people in the product.
+type joiningStep struct {
+	Kind  string // ok, wait or failed
+	Title string
+	Text  []string
+}
+
+// A joiningEnd is what stands below the steps when no more of them come with this answer.
+type joiningEnd struct {
+	Again string // where to look for more; empty when there is nothing more to come
+	Todo  []string
+}
+
+var joiningPage = template.Must(template.ParseFS(files, "templates/joining.html"))
+
+// progress tells the browser that made a claim what becomes of it, as it happens: the page is sent
+// step by step and grows while it is open, without a script and without being loaded anew under
+// its reader's eyes.
+func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
+	raw, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("j"))
+	if err != nil || len(raw) != len(state.InvitationKey{}) {
+		c.refuse(w, r, errState)
+		return
+	}
+	key := state.InvitationKey(raw)
+	cookie, _ := cookieOf(r, settings)
+	invitation, err := c.Store.Invitation(key)
+	switch {
+	case err != nil:
+		c.refuse(w, r, err)
+		return
+	case invitation.Claim == nil || !equal(invitation.Claim.Cookie, hash(cookie)):
+		c.refuse(w, r, errBrowser, "invitation", key.Name(), "note", invitation.Note)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep the steps back until the last
+	page := http.NewResponseController(w)
+	c.part(w, "top", nil)
+	ctx, stop := context.WithTimeout(r.Context(), c.Watch)
+	defer stop()
+	select {
+	case c.watchers <- struct{}{}:
+		defer func() { <-c.watchers }()
+	default:
+		stop() // too many wait already: it gets what there is
+	}
+	for shown := 0; ; {
+		steps, end := c.steps(&invitation)
+		for ; shown < len(steps); shown++ {
+			c.part(w, "step", steps[shown])
+		}
+		if end != nil {
+			c.part(w, "end", end)
+			return
+		}
+		_ = page.Flush() // one that cannot sends the whole at the end
+		select {
+		case <-ctx.Done():
+			c.part(w, "end", joiningEnd{Again: settings.at(consentProgress) + "?j=" + base64.RawURLEncoding.EncodeToString(raw)})
+			return
+		case <-time.After(lookEvery):
+		}
+		if invitation, err = c.Store.Invitation(key); err != nil {
+			c.part(w, "end", joiningEnd{Todo: letterUnknown.Text})
+			return
+		}
+	}
+}
+
+// steps are what has happened so far; end is nil while more is to come.
+func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end *joiningEnd) {
+	claim := invitation.Claim
+	steps = []joiningStep{{Kind: "ok", Title: "Your consent has arrived"}}
+	switch {
+	case claim.Proving():
+		steps[0].Text = []string{"It is being checked now. It can take some minutes until Microsoft shows a new consent everywhere; the check goes on without this page, too."}
+		return steps, nil
+	case claim.Problem != "":
+		steps = append(steps, joiningStep{"failed", "The connection could not be made", []string{sentence(claim.Problem), "Nothing was connected and nothing was changed."}})
+		return steps, &joiningEnd{Todo: []string{sentence(claim.Hint)}}
+	}
+	end = &joiningEnd{Todo: []string{
+		"There is nothing more to do. You can close this page.",
+		"To take the consent back one day, delete the application under Enterprise applications in the Microsoft Entra admin center."}}
+	connected := joiningStep{"ok", "Your organization is connected", []string{"Your organization: " + claim.Name + "."}}
+	first, known := c.first(claim.Tenant)
+	if !known {
+		return append(steps, connected), end
+	}
+	connected.Text = append(connected.Text, "The first synchronization starts by itself. Nobody is removed by it.")
+	if steps = append(steps, connected); first.Title == "" {
+		return steps, nil
+	}
+	return append(steps, first), end
+}
+
+// first tells of a tenant's first synchronization; known is false where no sync reads the tenant.
+// The step has no title before it has run. What it says is for people of the tenant: figures, and
+// nothing of the application.
+func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
+	if c.Syncs == nil {
+		return step, false
+	}
+	linked, left, held := 0, 0, 0
+	waiting, failing := false, false
+	for _, sync := range c.Syncs() {
+		if sync.Tenant != tenant || sync.Paused {
+			continue
+		}
+		known = true
+		var s standing
+		err := view(c.Store, tenant, func(tx *state.Tx) error { return s.read(tx, sync.Name) })
+		switch {
+		case err != nil:
+			c.Log.Error("read the first synchronization", "tenant", tenant, "error", err)
+			failing = true
+		case s.Info.LastSuccess.IsZero():
+			waiting = waiting || len(s.Runs) == 0
+			failing = failing || len(s.Runs) > 0
+		}
+		linked, left = linked+s.Linked, left+s.Retrying+s.Skipped
+		for _, hold := range s.Holds {
+			held += hold.Count
+		}
+	}
+	switch {
+	case failing:
+		return joiningStep{"wait", "The first synchronization has not succeeded yet", []string{"It is tried again by itself, and whoever sent you the link can see why. You need not wait here."}}, known
+	case waiting:
+		return step, known
+	}
+	step = joiningStep{"ok", "The first synchronization is done", []string{
+		fmt.Sprintf("%s of your organization %s in the product.", plural(linked, "person or group", "people and groups"), map[bool]string{true: "is", false: "are"}[linked == 1])}}
+	if left > 0 {
+		step.Text = append(step.Text, fmt.Sprintf("%s could not be brought over; whoever sent you the link can see why.", plural(left, "entry", "entries")))
+	}
+	if held > 0 {
+		step.Text = append(step.Text, fmt.Sprintf("%s for an approval.", map[bool]string{true: "1 change waits", false: thousands(held) + " changes wait"}[held == 1]))
+	}
+	return step, known
+}
+
+// part writes a part of the page. One that cannot be written has no reader any more.
+func (c *Consent) part(w http.ResponseWriter, name string, data any) {
+	var out bytes.Buffer
+	if err := joiningPage.ExecuteTemplate(&out, name, data); err != nil {
+		c.Log.Error("render consent page", "part", name, "error", err)
+		return
+	}
+	w.Write(clean(out.Bytes()))
+}
