@@ -1,9 +1,7 @@
 package graphtest
 
 import (
-	"crypto"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -13,47 +11,6 @@ import (
 
 	"entrasync/graphsync"
 )
-
-// An AppSpec describes an app registration. The zero value is a confidential client whose
-// secret is "secret" and that asks for the permissions a sync needs.
-type AppSpec struct {
-	ClientID      string // a GUID, default derived from the name
-	Name          string
-	Secret        string
-	SecretExpires time.Time // zero is never
-	Certificates  []*x509.Certificate
-	Federations   []Federation
-	Permissions   []string // application permissions asked for; default DefaultPermissions
-	RedirectURIs  []string // for admin consent
-	Roles         []AppRole
-}
-
-// A Federation lets the tokens of another issuer stand for the app (workload identity).
-type Federation struct {
-	Issuer  string
-	Subject string
-	Key     crypto.PublicKey
-}
-
-// An AppRole is a role the app declares. ID and Name default to something derived from Value.
-type AppRole struct {
-	ID       graphsync.ID
-	Value    string
-	Name     string
-	Disabled bool
-}
-
-// DefaultPermissions are the application permissions a sync of users, groups and assignments
-// needs.
-func DefaultPermissions() []string {
-	return []string{"User.Read.All", "GroupMember.Read.All", "Application.Read.All"}
-}
-
-// An application is a registration, known to all tenants of the server.
-type application struct {
-	AppSpec
-	disabled bool
-}
 
 // A servicePrincipal is an application in a tenant: what admin consent makes.
 type servicePrincipal struct {
@@ -77,80 +34,12 @@ type assignment struct {
 	created   int64
 }
 
-// Register adds an app registration, or replaces the one of that client id, and returns it
-// with its defaults filled in.
-func (s *Server) Register(spec AppSpec) AppSpec {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if spec.Name == "" {
-		spec.Name = "entrasync"
-	}
-	if spec.ClientID == "" {
-		spec.ClientID = newID("app", spec.Name).String()
-	}
-	if spec.Secret == "" && spec.Certificates == nil && spec.Federations == nil {
-		spec.Secret = "secret"
-	}
-	if spec.Permissions == nil {
-		spec.Permissions = DefaultPermissions()
-	}
-	spec.Roles = completeRoles(spec.ClientID, spec.Roles)
-	if known := s.apps[spec.ClientID]; known != nil {
-		known.AppSpec = spec
-	} else {
-		s.apps[mustID(spec.ClientID).String()] = &application{AppSpec: spec}
-	}
-	return spec
-}
-
-func completeRoles(clientID string, roles []AppRole) []AppRole {
-	roles = slices.Clone(roles)
-	for i, r := range roles {
-		if r.ID.IsZero() {
-			roles[i].ID = newID("role", clientID, r.Value)
-		}
-		if r.Name == "" {
-			roles[i].Name = r.Value
-		}
-	}
-	return roles
-}
-
-// SetSecret replaces an app's secret and when it expires (zero: never).
-func (s *Server) SetSecret(clientID, secret string, expires time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	app := s.registered(clientID)
-	app.Secret, app.SecretExpires = secret, expires
-}
-
-// DisableApp disables an app registration for everyone, or enables it again.
-func (s *Server) DisableApp(clientID string, disabled bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.registered(clientID).disabled = disabled
-}
-
-func (s *Server) registered(clientID string) *application {
-	app := s.apps[strings.ToLower(clientID)]
-	if app == nil {
-		panic("graphtest: no app is registered as " + clientID)
-	}
-	return app
-}
-
 // App registers an app and consents to it in this tenant. It returns the registration, with
-// defaults filled in, and the id of the service principal.
+// defaults filled in, and the id of the service principal. The tenant is the app's home, unless
+// the app has another.
 func (t *Tenant) App(spec AppSpec) (AppSpec, graphsync.ID) {
-	spec = t.s.Register(spec)
+	spec = t.s.register(spec, t.id)
 	return spec, t.Consent(spec.ClientID)
-}
-
-// registration returns a copy of an app registration.
-func (s *Server) registration(clientID string) application {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return *s.registered(clientID)
 }
 
 // Consent does what an administrator's consent does: it makes the service principal, unless
@@ -194,6 +83,12 @@ func (t *Tenant) principal(clientID string) *servicePrincipal {
 		}
 	}
 	return nil
+}
+
+// enabled reports whether users may sign in, and the app itself.
+func (p *servicePrincipal) enabled() bool {
+	value, _ := p.object.get(servicePrincipalSchema.find("accountEnabled"))
+	return value != "false"
 }
 
 func (t *Tenant) mustPrincipal(clientID string) *servicePrincipal {

@@ -66,9 +66,10 @@ func (c *call) checkAssertion(app *application, form url.Values) *tokenError {
 	return nil
 }
 
-// audiences are the spellings of this tenant's token endpoint and issuer.
+// audiences are the spellings of this tenant's token endpoint and issuer, and the endpoint that
+// was asked, which may be organizations.
 func (c *call) audiences() []string {
-	var out []string
+	out := []string{c.base + c.r.URL.Path}
 	for _, tenant := range []string{c.tenant.id.String(), c.tenant.domain} {
 		out = append(out, c.base+"/"+tenant+"/oauth2/v2.0/token", c.base+"/"+tenant+"/v2.0")
 	}

@@ -18,8 +18,13 @@ func (t *Tenant) findPrincipal(key string) *servicePrincipal {
 	return nil
 }
 
-// showRoles puts the roles into the object's appRoles before it is shown.
-func (t *Tenant) showRoles(p *servicePrincipal) {
+// show puts what is kept elsewhere into the object before it is shown.
+func (t *Tenant) show(p *servicePrincipal) {
+	app := t.s.registration(p.clientID)
+	t.update(p.object, Props{"appRoles": appRoles(p.roles), "appOwnerOrganizationId": app.home().String()})
+}
+
+func appRoles(roles []AppRole) []any {
 	type appRole struct {
 		AllowedMemberTypes []string `json:"allowedMemberTypes"`
 		Description        string   `json:"description"`
@@ -29,15 +34,15 @@ func (t *Tenant) showRoles(p *servicePrincipal) {
 		Origin             string   `json:"origin"`
 		Value              *string  `json:"value"`
 	}
-	roles := []any{}
-	for _, r := range p.roles {
+	out := []any{}
+	for _, r := range roles {
 		shown := appRole{[]string{"User"}, r.Name, r.Name, r.ID.String(), !r.Disabled, "Application", &r.Value}
 		if r.Value == "" {
 			shown.Value = nil
 		}
-		roles = append(roles, shown)
+		out = append(out, shown)
 	}
-	t.update(p.object, Props{"appRoles": roles})
+	return out
 }
 
 func (c *call) getServicePrincipal() (*Answer, *graphError) {
@@ -51,7 +56,7 @@ func (c *call) getServicePrincipal() (*Answer, *graphError) {
 	if p == nil {
 		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
 	}
-	t.showRoles(p)
+	t.show(p)
 	return c.one(p.object, c.args[0], "servicePrincipals")
 }
 
@@ -90,7 +95,7 @@ func (c *call) listServicePrincipals() (*Answer, *graphError) {
 			continue
 		}
 		if out := l.row(i + 1); out != nil {
-			t.showRoles(p)
+			t.show(p)
 			t.write(out, p.object, sel, "")
 		}
 	}

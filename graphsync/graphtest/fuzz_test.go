@@ -15,6 +15,7 @@ func FuzzRequest(f *testing.F) {
 		{"/v1.0/users/delta", "$select=id,mail&$filter=id eq 'x'"},
 		{"/v1.0/users/delta()", "$deltatoken=AAAA"},
 		{"/v1.0/servicePrincipals(appId='x')/appRoleAssignedTo", "$top=5&$count=true"},
+		{"/v1.0/applications(appId='x')", "$select=keyCredentials"},
 		{"/v1.0/groups/{}/members", "$skiptoken=x"},
 		{"/v1.0/users('a%2Fb')", "%24select=%00"},
 		{"/v1.0//", "$filter=startswith(displayName,'"},

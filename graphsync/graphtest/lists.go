@@ -156,6 +156,9 @@ func (c *call) shapes(names []string) (shapes, *graphError) {
 }
 
 func (s shapes) write(out *bytes.Buffer, o *object) {
+	if o.schema == servicePrincipalSchema {
+		s.c.tenant.show(s.c.tenant.findPrincipal(o.id.String()))
+	}
 	sel := s.sels[o.schema]
 	readable := map[*schema][]string{userSchema: readUsers, groupSchema: readMembers, servicePrincipalSchema: readApps}
 	if sel == nil || !s.c.mayAny(readable[o.schema]) {

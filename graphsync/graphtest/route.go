@@ -60,6 +60,9 @@ func routes() []route {
 		{"POST", "$batch", readAny, 1, (*call).notEmulated},
 		{"GET", "servicePrincipals/{}", readApps, 1, (*call).getServicePrincipal},
 		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, (*call).listAppRoleAssignedTo},
+		{"GET", "applications", readApps, 1, (*call).notEmulated},
+		{"GET", "applications/delta", readApps, 1, (*call).notEmulated},
+		{"GET", "applications/{}", readApps, 1, (*call).getApplication},
 		{"GET", "directory/deletedItems/microsoft.graph.user", readUsers, 1, (*call).listDeletedUsers},
 		{"GET", "directory/deletedItems/microsoft.graph.group", readMembers, 1, (*call).listDeletedGroups},
 		{"GET", "directory/deletedItems/{}", readAny, 1, (*call).getDeletedItem},
@@ -83,6 +86,8 @@ func (c *call) route() *Answer {
 		return a
 	case path == "/" || path == "/favicon.ico":
 		return c.notHere()
+	case rest == "oauth2/v2.0/authorize":
+		return c.signIn(unescape(first))
 	case rest == "oauth2/v2.0/token":
 		return c.token(unescape(first))
 	case rest == "v2.0/.well-known/openid-configuration":

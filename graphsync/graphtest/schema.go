@@ -106,6 +106,20 @@ var servicePrincipalSchema = schema{
 		addIns:O* resourceSpecificApplicationPermissions:O* verifiedPublisher:o* applicationTemplateId*`),
 }.indexed()
 
+// resources/application, without logo, which is a stream, and requiredResourceAccess, because
+// the emulator knows permissions by name and Graph shows ids.
+var applicationSchema = schema{
+	odataType:  "#microsoft.graph.application",
+	collection: "applications",
+	properties: properties(`deletedDateTime:d* addIns:O* api:o* appId* applicationTemplateId* appRoles:O*
+		authenticationBehaviors:o certification:o* createdByAppId* createdDateTime:d* description* disabledByMicrosoftStatus*
+		displayName* groupMembershipClaims* identifierUris:s* info:o* isDeviceOnlyAuthSupported:b* isFallbackPublicClient:b*
+		keyCredentials:O* nativeAuthenticationApisEnabled* notes* optionalClaims:o* parentalControlSettings:o*
+		passwordCredentials:O* publicClient:o* publisherDomain* requestSignatureVerification:o* samlMetadataUrl*
+		serviceManagementReference* servicePrincipalLockConfiguration:o* signInAudience* spa:o* tags:s* tokenEncryptionKeyId*
+		uniqueName* verifiedPublisher:o* web:o*`),
+}.indexed()
+
 // resources/organization; only what describes the tenant itself.
 var organizationSchema = schema{
 	odataType:  "#microsoft.graph.organization",

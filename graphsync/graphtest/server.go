@@ -1,6 +1,6 @@
 // Package graphtest is a double of Microsoft Entra ID and Microsoft Graph: the token endpoint,
-// the parts of Graph v1.0 that a directory sync reads, and the admin consent screen, on one
-// host over TLS with its own certificate authority. Command emulate and demo run it, and tests
+// the parts of Graph v1.0 that a directory sync reads, and the screens of admin consent and
+// sign-in, on one host over TLS with its own certificate authority. Command emulate and demo run it, and tests
 // talk to it on a socket ([Server.Start]) or in process ([Server.Transport]).
 //
 // It behaves, it does not replay: delta links track what they selected, expire after seven
@@ -21,6 +21,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,8 +41,9 @@ type Options struct {
 	MembersPageSize int
 	// TokenLifetime is how long an access token is good for, default one hour.
 	TokenLifetime time.Duration
-	// ConsentDelay is the number of token requests that still fail with AADSTS700016 after
-	// an administrator has consented on the screen, as consent takes time to spread.
+	// ConsentDelay is the number of an app's own token requests (client credentials) that still
+	// fail with AADSTS700016 after an administrator has consented on the screen, as consent
+	// takes time to spread.
 	ConsentDelay int
 	// QuietRestores keeps restored objects out of delta rounds other than first ones, as has
 	// been reported of Graph when $select is used (microsoft-graph-docs issue 5821).
@@ -53,15 +55,18 @@ type Options struct {
 // A Server is the emulator. Its methods may be called concurrently, also while it serves.
 type Server struct {
 	opts  Options
-	key   *ecdsa.PrivateKey // signs access tokens
-	seal  [32]byte          // signs delta and skip tokens
-	epoch string            // tells this server's tokens from those of one before it
+	key   *ecdsa.PrivateKey      // signs access tokens
+	idKey func() *rsa.PrivateKey // signs ID tokens; made when first needed, as that takes long
+	seal  [32]byte               // signs delta and skip tokens
+	epoch string                 // tells this server's tokens from those of one before it
 	ca    *authority
 
 	mu       sync.Mutex // guards the rest
 	tenants  map[string]*Tenant
 	order    []*Tenant
 	apps     map[string]*application
+	sessions map[string]session // by cookie
+	grants   map[string]*grant  // by authorization code
 	faults   []*fault
 	requests []Request
 	count    uint64 // requests ever, for their ids
@@ -86,10 +91,13 @@ func New(opts Options) *Server {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		opts:    opts,
-		tenants: map[string]*Tenant{},
-		apps:    map[string]*application{},
-		url:     "https://graph.emulator.test",
+		opts:     opts,
+		tenants:  map[string]*Tenant{},
+		apps:     map[string]*application{},
+		idKey:    sync.OnceValue(newIDKey),
+		sessions: map[string]session{},
+		grants:   map[string]*grant{},
+		url:      "https://graph.emulator.test",
 	}
 	s.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // never fails: crypto/rand does not
 	rand.Read(s.seal[:])

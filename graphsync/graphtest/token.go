@@ -1,8 +1,6 @@
 package graphtest
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,42 +12,81 @@ import (
 // publicGraph is the resource that tokens for Graph may also be asked for by name.
 const publicGraph = "https://graph.microsoft.com"
 
-// token answers the client credentials flow (Microsoft identity platform, "OAuth 2.0 client
-// credentials flow").
+// token is the v2.0 token endpoint.
 func (c *call) token(tenant string) *Answer {
 	if c.r.Method != http.MethodPost {
-		return c.deny(aadsts(900561, "invalid_request", "The endpoint only accepts POST requests. Received a %s request.", c.r.Method))
+		return c.deny(c.wrongMethod("POST"))
 	}
 	if err := c.r.ParseForm(); err != nil {
 		return c.deny(aadsts(900144, "invalid_request", "The request body could not be read."))
 	}
 	form := c.r.PostForm
-	for _, required := range []string{"grant_type", "client_id", "scope"} {
+	for _, required := range []string{"grant_type", "client_id"} {
 		if form.Get(required) == "" {
-			return c.deny(aadsts(900144, "invalid_request", "The request body must contain the following parameter: '%s'.", required))
+			return c.deny(missing(required))
 		}
 	}
-	if form.Get("grant_type") != "client_credentials" {
-		return c.deny(aadsts(70003, "unsupported_grant_type", "The app requested an unsupported grant type '%s'.", form.Get("grant_type")))
+	var a *Answer
+	var refusal *tokenError
+	switch form.Get("grant_type") {
+	case "client_credentials":
+		a, refusal = c.clientCredentials(tenant, form)
+	case "authorization_code":
+		a, refusal = c.redeem(tenant, form)
+	default:
+		refusal = aadsts(70003, "unsupported_grant_type", "The app requested an unsupported grant type '%s'.", form.Get("grant_type"))
+	}
+	if refusal != nil {
+		return c.deny(refusal)
+	}
+	a.Header.Set("Content-Type", "application/json; charset=utf-8")
+	return a
+}
+
+// clientCredentials gives an app a token of its own (Microsoft identity platform, "OAuth 2.0
+// client credentials flow").
+func (c *call) clientCredentials(tenant string, form url.Values) (*Answer, *tokenError) {
+	if form.Get("scope") == "" {
+		return nil, missing("scope")
 	}
 	switch tenant {
 	case "common", "consumers":
-		return c.deny(aadsts(9001023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."))
+		return nil, aadsts(9001023, "invalid_request", "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint.")
 	case "organizations":
-		return c.deny(aadsts(50059, "invalid_request", "No tenant-identifying information found in either the request or implied by any provided credentials."))
+		return nil, aadsts(50059, "invalid_request", "No tenant-identifying information found in either the request or implied by any provided credentials.")
 	}
 	if c.tenant = c.s.Tenant(tenant); c.tenant == nil {
-		return c.deny(tenantNotFound(tenant))
+		return nil, tenantNotFound(tenant)
 	}
 	resource, refusal := c.resource(form.Get("scope"))
 	if refusal != nil {
-		return c.deny(refusal)
+		return nil, refusal
 	}
 	p, refusal := c.client(form)
 	if refusal != nil {
-		return c.deny(refusal)
+		return nil, refusal
 	}
-	return c.issue(p, resource)
+	if c.pending(p) {
+		return nil, c.appNotFound(p.clientID)
+	}
+	lifetime := int(c.s.opts.TokenLifetime.Seconds())
+	return jsonAnswer(http.StatusOK, map[string]any{
+		"token_type":     "Bearer",
+		"expires_in":     lifetime,
+		"ext_expires_in": lifetime,
+		"access_token":   c.accessToken(p, resource),
+	}), nil
+}
+
+// pending counts the token requests that fail while consent spreads.
+func (c *call) pending(p *servicePrincipal) bool {
+	c.tenant.mu.Lock()
+	defer c.tenant.mu.Unlock()
+	if p.pending == 0 {
+		return false
+	}
+	p.pending--
+	return true
 }
 
 // resource reads the scope: a resource with /.default, besides the OpenID scopes that client
@@ -77,25 +114,21 @@ func (c *call) resource(scope string) (string, *tokenError) {
 // client authenticates the application and finds its service principal in the tenant.
 func (c *call) client(form url.Values) (*servicePrincipal, *tokenError) {
 	clientID := form.Get("client_id")
-	c.s.mu.Lock()
-	registration := c.s.apps[strings.ToLower(clientID)]
-	var app application // a copy: edits go on
-	if registration != nil {
-		app = *registration
-	}
-	c.s.mu.Unlock()
+	app := c.s.lookupApp(clientID)
 	c.tenant.mu.Lock()
 	defer c.tenant.mu.Unlock()
 	p := c.tenant.principal(clientID)
-	if registration == nil || p == nil {
+	if app == nil || p == nil {
 		return nil, c.appNotFound(clientID)
 	}
 	var refusal *tokenError
 	switch {
 	case form.Get("client_assertion") != "":
-		refusal = c.checkAssertion(&app, form)
+		refusal = c.checkAssertion(app, form)
 	case form.Get("client_secret") != "":
-		refusal = c.checkSecret(&app, form.Get("client_secret"))
+		refusal = c.checkSecret(app, form.Get("client_secret"))
+	case form.Get("grant_type") == "authorization_code":
+		refusal = aadsts(7000218, "invalid_client", "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	default:
 		refusal = aadsts(7000216, "invalid_client", "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
 	}
@@ -104,12 +137,8 @@ func (c *call) client(form url.Values) (*servicePrincipal, *tokenError) {
 		return nil, refusal
 	case p.removed:
 		return nil, aadsts(7000229, "unauthorized_client", "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clientID, c.tenant.id)
-	case p.pending > 0:
-		p.pending--
-		return nil, c.appNotFound(clientID)
-	}
-	if enabled, _ := p.object.get(servicePrincipalSchema.find("accountEnabled")); app.disabled || enabled == "false" {
-		return nil, aadsts(7000112, "unauthorized_client", "Application '%s'(%s) is disabled.", clientID, app.Name)
+	case app.disabled || !p.enabled():
+		return nil, appDisabled(app)
 	}
 	return p, nil
 }
@@ -119,26 +148,15 @@ func (c *call) appNotFound(clientID string) *tokenError {
 }
 
 func (c *call) checkSecret(app *application, secret string) *tokenError {
-	if app.Secret == "" || secret != app.Secret {
+	secrets := app.secrets()
+	at := slices.IndexFunc(secrets, func(s clientSecret) bool { return s.text == secret })
+	if at < 0 {
 		return aadsts(7000215, "invalid_client", "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ClientID)
 	}
-	if !app.SecretExpires.IsZero() && !c.now().Before(app.SecretExpires) {
+	if !c.now().Before(secrets[at].ends) {
 		return aadsts(7000222, "invalid_client", "The provided client secret keys for app '%s' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.", app.ClientID)
 	}
 	return nil
-}
-
-// issue answers with an access token.
-func (c *call) issue(p *servicePrincipal, resource string) *Answer {
-	lifetime := int(c.s.opts.TokenLifetime.Seconds())
-	a := jsonAnswer(http.StatusOK, map[string]any{
-		"token_type":     "Bearer",
-		"expires_in":     lifetime,
-		"ext_expires_in": lifetime,
-		"access_token":   c.accessToken(p, resource),
-	})
-	a.Header.Set("Content-Type", "application/json; charset=utf-8")
-	return a
 }
 
 // accessToken signs a token with the permissions granted at this moment.
@@ -147,13 +165,9 @@ func (c *call) accessToken(p *servicePrincipal, resource string) string {
 	roles := slices.Clone(p.granted)
 	object := p.object.id.String()
 	c.tenant.mu.Unlock()
-	now := c.now()
-	claims := jwt.MapClaims{
+	claims := c.lasting(jwt.MapClaims{
 		"aud":             resource,
 		"iss":             "https://sts.windows.net/" + c.tenant.id.String() + "/",
-		"iat":             now.Unix(),
-		"nbf":             now.Unix(),
-		"exp":             now.Add(c.s.opts.TokenLifetime).Unix(),
 		"app_displayname": p.name,
 		"appid":           p.clientID,
 		"idtyp":           "app",
@@ -162,20 +176,9 @@ func (c *call) accessToken(p *servicePrincipal, resource string) string {
 		"tid":             c.tenant.id.String(),
 		"uti":             c.id,
 		"ver":             "1.0",
-	}
+	})
 	if len(roles) > 0 {
 		claims["roles"] = roles
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, claims)
-	token.Header["kid"] = c.s.keyID()
-	signed, err := token.SignedString(c.s.key)
-	if err != nil {
-		panic("graphtest: sign token: " + err.Error())
-	}
-	return signed
-}
-
-func (s *Server) keyID() string {
-	sum := sha256.Sum256(s.ca.cert.Raw)
-	return base64.RawURLEncoding.EncodeToString(sum[:20])
+	return signed(jwt.SigningMethodES256, c.s.key, claims)
 }

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/big"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -73,6 +74,17 @@ func TestTokenRefusals(t *testing.T) {
 			}
 			refused(t, b.post("/"+c.tenant+"/oauth2/v2.0/token", form), c.status, c.number, c.error)
 		})
+	}
+}
+
+func TestMethodsRefused(t *testing.T) {
+	t.Parallel()
+	b, _, app := signInBench(t, graphtest.Options{})
+	refused(t, b.get(b.base+"/"+b.tenant.Domain()+"/oauth2/v2.0/token"), 400, 900561, "invalid_request")
+	for _, path := range []string{signInLink("organizations", app.ClientID), consentPath(b, "organizations", app.ClientID)} {
+		r := b.request(b.base + path)
+		r.Method = http.MethodPut
+		refused(t, b.must(r), 400, 900561, "invalid_request")
 	}
 }
 
@@ -147,6 +159,7 @@ func TestPermissionsPerPath(t *testing.T) {
 		"/groups/delta":                                   {"GroupMember.Read.All", "Group.Read.All"},
 		"/groups/" + group.String() + "/members":          {"GroupMember.Read.All"},
 		"/servicePrincipals/" + b.sp.String():             {"Application.Read.All"},
+		"/applications(appId='" + b.app.ClientID + "')":   {"Application.Read.All", "Directory.Read.All"},
 		"/users/" + user.String() + "/appRoleAssignments": {"Directory.Read.All"},
 		"/organization":                                   {"User.Read.All", "Organization.Read.All"},
 	}
@@ -284,7 +297,7 @@ func TestDiscovery(t *testing.T) {
 	}
 	refused(t, b.get(b.base+"/nowhere.example/v2.0/.well-known/openid-configuration"), 400, 90002, "invalid_request")
 	keys, _ := b.get(b.base + "/" + id + "/discovery/v2.0/keys").fields(t)["keys"].([]any)
-	if len(keys) != 1 || keys[0].(object)["kid"] == "" {
+	if len(keys) != 2 || keys[0].(object)["alg"] != "ES256" || keys[1].(object)["alg"] != "RS256" {
 		t.Errorf("keys: %v", keys)
 	}
 	instance := b.get(b.base + "/common/discovery/instance?api-version=1.1").fields(t)

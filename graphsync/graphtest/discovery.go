@@ -1,0 +1,46 @@
+package graphtest
+
+import "net/http"
+
+// openIDConfiguration is what a client library reads first to find the token endpoint.
+func (c *call) openIDConfiguration(tenant string) *Answer {
+	issuer := "{tenantid}"
+	switch tenant {
+	case "common", "organizations", "consumers":
+	default:
+		c.tenant = c.s.Tenant(tenant)
+		if c.tenant == nil {
+			return c.deny(tenantNotFound(tenant))
+		}
+		issuer = c.tenant.id.String()
+	}
+	base := c.base + "/" + tenant
+	a := jsonAnswer(http.StatusOK, map[string]any{
+		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
+		"token_endpoint":                        base + "/oauth2/v2.0/token",
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt"},
+		"jwks_uri":                              base + "/discovery/v2.0/keys",
+		"issuer":                                c.base + "/" + issuer + "/v2.0",
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query"},
+		"scopes_supported":                      append([]string{"offline_access"}, openIDScopes...),
+		"subject_types_supported":               []string{"pairwise"},
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"tenant_region_scope":                   "EU",
+		"cloud_instance_name":                   "emulator",
+		"msgraph_host":                          c.r.Host,
+	})
+	a.Header.Set("Content-Type", "application/json; charset=utf-8")
+	return a
+}
+
+// instanceDiscovery tells that this host is an authority of its own.
+func (c *call) instanceDiscovery() *Answer {
+	return jsonAnswer(http.StatusOK, map[string]any{
+		"tenant_discovery_endpoint": c.base + "/common/v2.0/.well-known/openid-configuration",
+		"api-version":               "1.1",
+		"metadata": []any{map[string]any{
+			"preferred_network": c.r.Host, "preferred_cache": c.r.Host, "aliases": []string{c.r.Host},
+		}},
+	})
+}

@@ -1,0 +1,63 @@
+package graphtest
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed consent.html signin.html
+var pageFiles embed.FS
+
+var pages = template.Must(template.ParseFS(pageFiles, "*.html"))
+
+// Titles of error screens.
+const (
+	trouble      = "Sorry, but we're having trouble signing you in."
+	wrongAccount = "You can't sign in here with this account."
+	needAdmin    = "Need admin approval"
+)
+
+// back redirects to the application a link came from, with its state and parameters added to
+// those its URI has.
+func (c *call) back(link, parameters url.Values) *Answer {
+	redirect, separator := link.Get("redirect_uri"), "?"
+	if strings.Contains(redirect, "?") {
+		separator = "&"
+	}
+	if state, ok := link["state"]; ok {
+		parameters["state"] = state
+	}
+	return &Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirect + separator + parameters.Encode()}}}
+}
+
+// refusal is an error screen: nobody is sent back to the application.
+func (c *call) refusal(title string, e *tokenError) *Answer {
+	text := "The application was given nothing."
+	if e.number == 90094 {
+		text = "Sign in as a Global Administrator or Privileged Role Administrator, or ask one to open the link."
+	}
+	return c.html(http.StatusBadRequest, "refusal", map[string]any{
+		"Title": title, "Text": text, "RequestID": c.id,
+		"Timestamp": c.now().UTC().Format("2006-01-02T15:04:05Z"),
+		"Message":   fmt.Sprintf("AADSTS%d: %s", e.number, e.message),
+	})
+}
+
+func (c *call) html(status int, page string, data any) *Answer {
+	var out bytes.Buffer
+	if err := pages.ExecuteTemplate(&out, page, data); err != nil {
+		panic("graphtest: render page: " + err.Error())
+	}
+	return &Answer{Status: status, Body: out.Bytes(), Header: http.Header{
+		"Content-Type":            {"text/html; charset=utf-8"},
+		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
+		"X-Frame-Options":         {"DENY"},
+		"X-Content-Type-Options":  {"nosniff"},
+		"Referrer-Policy":         {"no-referrer"},
+	}}
+}

@@ -1,0 +1,184 @@
+package graphtest
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// codeLifetime is how long an authorization code can be redeemed: "Typically, they expire after
+// about 10 minutes".
+const codeLifetime = 10 * time.Minute
+
+// A grant is what an authorization code stands for.
+type grant struct {
+	who       identity
+	clientID  string
+	authority string // organizations, or the id of the tenant
+	redirect  string
+	scope     string
+	nonce     string
+	challenge string // "" without PKCE
+	ends      time.Time
+	redeemed  bool
+}
+
+// newCode keeps a grant until it ends, redeemed or not, and returns its code.
+func (s *Server) newCode(g grant) string {
+	code := rand.Text() + rand.Text()
+	now := s.opts.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.grants, func(_ string, g *grant) bool { return !now.Before(g.ends) })
+	s.grants[code] = &g
+	return code
+}
+
+// codeGrant returns a copy of what a code stands for, which is nothing once its time is over.
+func (s *Server) codeGrant(code string) (grant, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.grants[code]; g != nil && s.opts.Now().Before(g.ends) {
+		return *g, true
+	}
+	return grant{}, false
+}
+
+// spend marks a code as redeemed, and reports whether it was not before.
+func (s *Server) spend(code string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants[code]
+	if g == nil || g.redeemed {
+		return false
+	}
+	g.redeemed = true
+	return true
+}
+
+// verifies reports whether a code_verifier is the one of the sign-in (RFC 7636, 4.6).
+func (g grant) verifies(verifier string) bool {
+	if g.challenge == "" {
+		return verifier == ""
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:]) == g.challenge
+}
+
+// redeem gives an app the tokens of a person's sign-in for an authorization code. There is no
+// refresh token, and the access token opens nothing in Graph.
+func (c *call) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
+	for _, required := range []string{"code", "redirect_uri"} {
+		if form.Get(required) == "" {
+			return nil, missing(required)
+		}
+	}
+	authority := tenant
+	if tenant != "organizations" {
+		if c.tenant = c.s.Tenant(tenant); c.tenant == nil {
+			return nil, tenantNotFound(tenant)
+		}
+		authority = c.tenant.id.String()
+	}
+	g, known := c.s.codeGrant(form.Get("code"))
+	switch {
+	case !known:
+		return nil, aadsts(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+	case g.authority != authority:
+		return nil, aadsts(700005, "invalid_grant", "Provided Authorization Code is intended to use against other tenant, thus rejected. OAuth2 Authorization Code must be redeemed against same tenant it was acquired for (/common or /{tenant-ID} as appropriate).")
+	}
+	c.tenant = g.who.tenant
+	p, refusal := c.client(form)
+	if refusal != nil {
+		return nil, refusal
+	}
+	scope, refusal := openIDScope(cmp.Or(form.Get("scope"), g.scope))
+	switch {
+	case refusal != nil:
+		return nil, refusal
+	case p.clientID != g.clientID:
+		return nil, aadsts(70000, "invalid_grant", "Provided grant is invalid or malformed.")
+	case form.Get("redirect_uri") != g.redirect:
+		return nil, aadsts(500112, "invalid_client", "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), g.redirect)
+	case !g.verifies(form.Get("code_verifier")):
+		return nil, aadsts(501481, "invalid_grant", "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
+	case !c.s.spend(form.Get("code")):
+		return nil, aadsts(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+	}
+	lifetime := int(c.s.opts.TokenLifetime.Seconds())
+	answer := map[string]any{
+		"token_type":     "Bearer",
+		"scope":          scope,
+		"expires_in":     lifetime,
+		"ext_expires_in": lifetime,
+		"access_token":   c.userToken(p, g.who, scope),
+	}
+	if scopes := strings.Fields(scope); slices.Contains(scopes, "openid") {
+		answer["id_token"] = c.idToken(g, slices.Contains(scopes, "profile"))
+	}
+	if form.Get("client_info") == "1" {
+		answer["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
+			"uid": g.who.objectID().String(), "utid": g.who.tenant.id.String()}))
+	}
+	return jsonAnswer(http.StatusOK, answer), nil
+}
+
+// userToken is an access token for Graph on behalf of a person, without application permissions.
+func (c *call) userToken(p *servicePrincipal, who identity, scope string) string {
+	return signed(jwt.SigningMethodES256, c.s.key, c.lasting(jwt.MapClaims{
+		"aud":             c.base,
+		"iss":             "https://sts.windows.net/" + who.tenant.id.String() + "/",
+		"app_displayname": p.name,
+		"appid":           p.clientID,
+		"idtyp":           "user",
+		"name":            who.Label,
+		"oid":             who.objectID().String(),
+		"scp":             scope,
+		"sub":             pairwise(publicGraph, who),
+		"tid":             who.tenant.id.String(),
+		"upn":             who.username(),
+		"uti":             c.id,
+		"ver":             "1.0",
+	}))
+}
+
+// idToken tells the app who has signed in ("ID token claims reference").
+func (c *call) idToken(g grant, profile bool) string {
+	claims := c.lasting(jwt.MapClaims{
+		"aud": g.clientID,
+		"iss": c.base + "/" + g.who.tenant.id.String() + "/v2.0",
+		"sub": pairwise(g.clientID, g.who),
+		"tid": g.who.tenant.id.String(),
+		"uti": c.id,
+		"ver": "2.0",
+	})
+	if g.nonce != "" {
+		claims["nonce"] = g.nonce
+	}
+	if profile {
+		claims["name"], claims["oid"], claims["preferred_username"] = g.who.Label, g.who.objectID().String(), g.who.username()
+	}
+	return signed(jwt.SigningMethodRS256, c.s.idKey(), claims)
+}
+
+// pairwise is a subject that no two applications share.
+func pairwise(audience string, who identity) string {
+	sum := sha256.Sum256([]byte(audience + who.objectID().String()))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// lasting adds the times of a token that begins now.
+func (c *call) lasting(claims jwt.MapClaims) jwt.MapClaims {
+	now := c.now()
+	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), now.Add(c.s.opts.TokenLifetime).Unix()
+	return claims
+}

@@ -1,0 +1,159 @@
+package graphtest
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// signIn is the v2.0 authorization endpoint with response_type=code ("Microsoft identity
+// platform and OAuth 2.0 authorization code flow", "OpenID Connect on the Microsoft identity
+// platform"): a screen to choose who one is, which a browser that is signed in passes by.
+func (c *call) signIn(tenant string) *Answer {
+	link := c.r.URL.Query()
+	app, refusal := c.linked(tenant, link, "client_id", "redirect_uri")
+	if refusal != nil {
+		return c.refusal(trouble, refusal)
+	}
+	if refusal := codeRequest(link); refusal != nil {
+		return c.backWith(link, refusal)
+	}
+	switch c.r.Method {
+	case http.MethodGet, http.MethodHead:
+		return c.signInScreen(app, link)
+	case http.MethodPost:
+		who, accepted, refusal := c.decision(c.choices())
+		switch {
+		case refusal != nil:
+			return c.refusal(trouble, refusal)
+		case !accepted:
+			return c.back(link, url.Values{"error": {"access_denied"}, "error_subcode": {"cancel"}})
+		case !c.admits(who):
+			return c.refusal(wrongAccount, c.notOfTenant(app))
+		}
+		return c.remember(who, c.giveCode(app, link, who))
+	}
+	return c.deny(c.wrongMethod("GET, POST"))
+}
+
+// backWith leads back with an error.
+func (c *call) backWith(link url.Values, e *tokenError) *Answer {
+	return c.back(link, url.Values{"error": {e.name}, "error_description": {c.describe(e)}})
+}
+
+var (
+	// openIDScopes are those of OpenID Connect that Entra knows, offline_access aside
+	// ("Scopes and permissions in the Microsoft identity platform").
+	openIDScopes = []string{"openid", "profile", "email"}
+
+	linkParameters = strings.Fields(`client_id response_type redirect_uri response_mode scope state nonce
+		prompt login_hint domain_hint code_challenge code_challenge_method`)
+)
+
+// challengeSize is that of a SHA-256 sum in base64url.
+const challengeSize = 43
+
+// codeRequest checks a link to the authorization endpoint whose redirect URI can be trusted.
+func codeRequest(link url.Values) *tokenError {
+	malformed := func(format string, args ...any) *tokenError {
+		return aadsts(9002313, "invalid_request", "Invalid request. Request is malformed or invalid: "+format, args...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(link)) {
+		if !slices.Contains(linkParameters, name) || len(link[name]) > 1 {
+			return malformed("the parameter '%s' is unknown or repeated.", name)
+		}
+	}
+	for _, required := range []string{"response_type", "scope"} {
+		if link.Get(required) == "" {
+			return missing(required)
+		}
+	}
+	prompt, challenge, method := link.Get("prompt"), link.Get("code_challenge"), link.Get("code_challenge_method")
+	switch mode := link.Get("response_mode"); {
+	case link.Get("response_type") != "code":
+		return aadsts(700054, "unsupported_response_type", "response_type '%s' is not enabled for the application.", link.Get("response_type"))
+	case mode != "" && mode != "query":
+		return malformed("the emulator offers no response_mode but query. Entra does.")
+	case challenge == "" && method != "":
+		return aadsts(50147, "invalid_request", "Missing code challenge parameter.")
+	case challenge != "" && method != "S256":
+		return malformed("the emulator offers no code_challenge_method but S256. Entra does.")
+	case challenge != "" && len(challenge) != challengeSize:
+		return aadsts(501491, "invalid_request", "Invalid size of Code_Challenge parameter.")
+	case !slices.Contains([]string{"", "none", "login", "select_account"}, prompt):
+		return aadsts(90023, "invalid_request", "Unsupported 'prompt' value.")
+	case prompt == "select_account" && link.Get("login_hint") != "":
+		return malformed("you can't use both login_hint and select_account.")
+	}
+	if !slices.Contains(strings.Fields(link.Get("scope")), "openid") {
+		return aadsts(70011, "invalid_scope", "The provided value for the input parameter 'scope' is not valid. The emulator signs in with the scope 'openid' only, which is not in '%s'.", link.Get("scope"))
+	}
+	_, refusal := openIDScope(link.Get("scope"))
+	return refusal
+}
+
+// openIDScope returns the scopes granted for those asked for.
+func openIDScope(asked string) (string, *tokenError) {
+	var granted []string
+	for name := range strings.FieldsSeq(asked) {
+		switch {
+		case slices.Contains(openIDScopes, name):
+			granted = append(granted, name)
+		case name != "offline_access":
+			return "", aadsts(70011, "invalid_scope", "The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", name)
+		}
+	}
+	return strings.Join(granted, " "), nil
+}
+
+// signInScreen asks who one is, unless that is known or nobody may be asked.
+func (c *call) signInScreen(app application, link url.Values) *Answer {
+	who, known := c.signedIn()
+	hint := link.Get("login_hint")
+	if known && hint != "" && !strings.EqualFold(hint, who.username()) {
+		known = false
+	}
+	switch prompt := link.Get("prompt"); {
+	case prompt == "none" && (!known || !c.admits(who)):
+		return c.backWith(link, aadsts(50058, "login_required", "A silent sign-in request was sent but no user is signed in."))
+	case prompt == "" && known && !c.admits(who):
+		return c.refusal(wrongAccount, c.notOfTenant(app))
+	case prompt == "none" || prompt == "" && known:
+		return c.giveCode(app, link, who)
+	}
+	name, domain, _ := strings.Cut(hint, "@")
+	return c.html(http.StatusOK, "signin", map[string]any{
+		"App": app.Name, "Tenants": c.choices(), "Accounts": accounts(),
+		"Account": name, "Domain": cmp.Or(domain, link.Get("domain_hint")),
+	})
+}
+
+// giveCode leads back with an authorization code, provided that the application is in the
+// tenant: users cannot consent themselves here, an administrator does so on the consent screen.
+func (c *call) giveCode(app application, link url.Values, who identity) *Answer {
+	authority := "organizations"
+	if c.tenant != nil {
+		authority = c.tenant.id.String()
+	}
+	c.tenant = who.tenant
+	c.tenant.mu.Lock()
+	p := c.tenant.findPrincipal("appId=" + app.ClientID)
+	enabled := p != nil && p.enabled()
+	c.tenant.mu.Unlock()
+	switch {
+	case p == nil && link.Get("prompt") == "none":
+		return c.backWith(link, aadsts(65001, "interaction_required", "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.ClientID, app.Name))
+	case p == nil:
+		return c.refusal(needAdmin, adminOnly(app))
+	case !enabled:
+		return c.refusal(trouble, appDisabled(&app))
+	}
+	return c.back(link, url.Values{"code": {c.s.newCode(grant{
+		who: who, clientID: app.ClientID, authority: authority, redirect: link.Get("redirect_uri"),
+		scope: link.Get("scope"), nonce: link.Get("nonce"), challenge: link.Get("code_challenge"),
+		ends: c.now().Add(codeLifetime),
+	})}})
+}
