@@ -19,18 +19,25 @@ const bucketTenants = "tenants"
 // A TenantRecord is what is known of a tenant beside the configuration. There is one for an id,
 // whatever the tenant is called.
 type TenantRecord struct {
-	ID      graphsync.ID `json:"id"`
-	Name    string       `json:"name"`
-	Origin  string       `json:"origin"` // "file" or "consent"
-	State   string       `json:"state"`  // "active", or the class of the error that stopped it
-	Message string       `json:"message"`
-	Note    string       `json:"note"`
-	Paused  bool         `json:"paused"`
-	Since   time.Time    `json:"since"`
-	// CredentialEnds is when the credential that reads the tenant ends, zero when that is not known.
-	CredentialEnds time.Time `json:"credential_ends,omitzero"`
+	ID         graphsync.ID `json:"id"`
+	Name       string       `json:"name"`
+	Origin     string       `json:"origin"` // "file" or "consent"
+	State      string       `json:"state"`  // "active", or the class of the error that stopped it
+	Message    string       `json:"message"`
+	Note       string       `json:"note"`
+	Paused     bool         `json:"paused"`
+	Since      time.Time    `json:"since"`
+	Credential Credential   `json:"credential,omitzero"`
 	// Removed is when somebody removed it: it joins again only by an invitation of its own.
 	Removed time.Time `json:"removed,omitzero"`
+}
+
+// A Credential is what is known of the one that reads a tenant.
+type Credential struct {
+	Mark  string    `json:"mark"`          // tells it from another one, and nothing of it
+	Asked time.Time `json:"asked"`         // when its end was last looked for
+	Told  time.Time `json:"told,omitzero"` // the end that was found then
+	Ends  time.Time `json:"ends,omitzero"` // the end to count with; zero when that is not known
 }
 
 // TenantRecords returns all records by name, those of one name by id.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -139,6 +140,7 @@ func (c *checker) tenant(ctx context.Context, s *plannedSync) {
 		}
 		c.found(what+", permissions", nil, detail)
 	}
+	c.credential(ctx, what, s, source)
 	page, err := source.DeltaPage(ctx, graphsync.Users, needs.UserProperties, "")
 	c.found(what+", users", err, pageDetail(page))
 	if len(needs.GroupProperties) > 0 {
@@ -147,6 +149,20 @@ func (c *checker) tenant(ctx context.Context, s *plannedSync) {
 	}
 	if needs.App {
 		c.application(ctx, what, source, peers)
+	}
+}
+
+// credential tells when the credential ends.
+func (c *checker) credential(ctx context.Context, what string, s *plannedSync, source graphsync.Source) {
+	now := time.Now()
+	ends := c.worker.credential(ctx, s, source, now).Ends
+	switch warning := endWarning(ends, now); {
+	case warning != "":
+		c.found(what+", credential", nil, warning)
+	case ends.IsZero():
+		c.found(what+", credential", nil, "accepted; its end is not known (a client secret's stands in the app registration; client_secret_expires may say it)")
+	default:
+		c.found(what+", credential", nil, "good until "+ends.Format(time.DateOnly))
 	}
 }
 

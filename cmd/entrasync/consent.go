@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +23,8 @@ func (a *app) consentCommand() *cobra.Command {
 		Long: `Prints a link to send to the administrator of another tenant, a Global Administrator or Privileged
 Role Administrator. It leads to Microsoft's consent page, works once, and expires. When the consent
 is proven the tenant joins: its syncs (from: consented) start while the service runs. A tenant that
-is in the configuration already can renew its consent with such a link.`,
+is in the configuration already can renew its consent with such a link. With --tenant the link is
+good for that tenant alone, which is safest.`,
 		Example: `  entrasync consent --note "Contoso Ltd"
   entrasync consent --tenant 11111111-1111-1111-1111-111111111111 --expires 2d`,
 		Args: cobra.NoArgs,
@@ -29,6 +33,13 @@ is in the configuration already can renew its consent with such a link.`,
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or its name in the configuration")
 	cmd.Flags().StringVar(&note, "note", "", "for whom it is, for your own lists and logs")
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
+	cmd.AddCommand(&cobra.Command{
+		Use: "list", Short: "List the links that were made, and what became of each", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.listInvitations() },
+	}, &cobra.Command{
+		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.withdrawInvitation(args[0]) },
+	})
 	return cmd
 }
 
@@ -50,9 +61,6 @@ func (a *app) consent(tenant, note, expires string) error {
 		return err
 	}
 	defer w.Close()
-	if w.cfg.Consent == nil || w.cfg.App == nil {
-		return withHint(fmt.Errorf("the configuration has no pages on which to consent"), "add the section consent with public_url, and the section app")
-	}
 	now := time.Now().UTC().Truncate(time.Second)
 	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts)}
 	if tenant != "" {
@@ -63,6 +71,9 @@ func (a *app) consent(tenant, note, expires string) error {
 			return withHint(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or a tenant's name in the configuration")
 		}
 	}
+	if _, err := consentSettings(w.cfg, invitation.Tenant); err != nil {
+		return err
+	}
 	if !w.takesConsented() && !w.configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
@@ -70,6 +81,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	if err != nil {
 		return err
 	}
+	w.log.Info("invitation made", "note", note, "for", tenant, "expires", invitation.Expires)
 	if a.json {
 		return a.printJSON(struct {
 			Format  string    `json:"format"`
@@ -80,6 +92,95 @@ func (a *app) consent(tenant, note, expires string) error {
 	fmt.Fprintln(a.out, url)
 	fmt.Fprintf(a.err, "Good once, until %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
 		invitation.Expires.Local().Format(time.DateTime), web.ConsentRedirect(w.cfg.Consent.PublicURL))
+	return nil
+}
+
+// A shownInvitation is one entry of `consent list --json`. State is open, opened, checking, failed,
+// joined or expired.
+type shownInvitation struct {
+	Invitation string     `json:"invitation"`
+	Note       string     `json:"note"`
+	Tenant     *string    `json:"tenant"` // who alone may use it, null for whoever consents
+	State      string     `json:"state"`
+	Message    string     `json:"message"`
+	Claimed    *string    `json:"claimed"` // the tenant whose consent came back last
+	Created    *time.Time `json:"created"`
+	Expires    *time.Time `json:"expires"`
+}
+
+func (a *app) listInvitations() error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	all, err := w.store.Invitations()
+	if err != nil {
+		return err
+	}
+	shown := []shownInvitation{}
+	for key, i := range all {
+		s := shownInvitation{Invitation: key.Name(), Note: i.Note, State: i.Standing(time.Now()), Created: &i.Created, Expires: &i.Expires}
+		if !i.Tenant.IsZero() {
+			s.Tenant = new(i.Tenant.String())
+		}
+		if claim := i.Claim; claim != nil {
+			s.Claimed = new(claim.Tenant.String())
+			s.Message = strings.TrimSpace(claim.Name + claim.Problem + " " + claim.Hint)
+		}
+		shown = append(shown, s)
+	}
+	slices.SortFunc(shown, func(x, y shownInvitation) int {
+		return cmp.Or(y.Created.Compare(*x.Created), cmp.Compare(x.Invitation, y.Invitation))
+	})
+	if a.json {
+		return a.printJSON(struct {
+			Format      string            `json:"format"`
+			Invitations []shownInvitation `json:"invitations"`
+		}{"entrasync/invitations/1", shown})
+	}
+	if len(shown) == 0 {
+		fmt.Fprintln(a.out, "Nobody is invited. Make a link with: entrasync consent --note NAME")
+		return nil
+	}
+	return a.table("invitation\tfor\tstate\tgood until\tmessage", func(row func(...any)) {
+		for _, i := range shown {
+			row(i.Invitation, printable(i.Note), i.State, i.Expires.Local().Format(time.DateTime), printable(i.Message))
+		}
+	})
+}
+
+func (a *app) withdrawInvitation(name string) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	used := false
+	note := ""
+	n, err := w.store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
+		if key.Name() != name {
+			return false
+		}
+		used, note = i.Claim != nil && i.Claim.Joined, i.Note
+		return !used
+	})
+	switch {
+	case err != nil:
+		return err
+	case used:
+		return withHint(fmt.Errorf("invitation %s has been used", name), "remove the tenant that joined with it: entrasync tenants remove")
+	case n == 0:
+		return withHint(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
+	}
+	w.log.Info("invitation withdrawn", "invitation", name, "note", note)
+	if a.json {
+		return a.printJSON(struct {
+			Format     string `json:"format"`
+			Invitation string `json:"invitation"`
+		}{"entrasync/withdrawn/1", name})
+	}
+	fmt.Fprintf(a.out, "Invitation %s is withdrawn: its link leads nowhere from now on.\n", name)
 	return nil
 }
 

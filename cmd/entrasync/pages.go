@@ -26,8 +26,8 @@ type pages struct {
 	server   *web.Server
 	metrics  *metrics.Metrics
 
-	mu   sync.Mutex // protects told
-	told map[[2]string]bool
+	mu   sync.Mutex         // protects told
+	told map[[2]string]bool // by sync and tenant, and tenants alone
 }
 
 // openPages begins to listen. Address and credential are those of the start: one that goes away
@@ -48,7 +48,7 @@ func openPages(s *service) (*pages, error) {
 		invite = func(i state.Invitation) (string, error) { return web.Invite(s.store, consent.PublicURL, i) }
 	}
 	p.server = web.New(web.Service{
-		Store: s.store, Invite: invite, Syncs: p.syncs, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
+		Store: s.store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
 		Advice: func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
 		Version: versionText(), Log: s.log, Now: time.Now,
 	}, access)
@@ -105,15 +105,31 @@ func (p *pages) syncs() []web.Sync {
 	return syncs
 }
 
+// tenants are those that are known now.
+func (p *pages) tenants() ([]web.Tenant, error) {
+	known, err := p.service.worker.Load().registered()
+	if err != nil {
+		return nil, err
+	}
+	tenants := make([]web.Tenant, len(known))
+	for i, t := range known {
+		tenants[i] = web.Tenant{Name: t.Name, ID: t.ID, Origin: t.Origin, State: t.State, Message: t.Message, Note: t.Note}
+		if t.Since != nil {
+			tenants[i].Since = *t.Since
+		}
+		if t.CredentialEnds != nil {
+			tenants[i].CredentialEnds = *t.CredentialEnds
+		}
+	}
+	return tenants, nil
+}
+
 // observe counts a cycle. report is nil when it could not begin.
-func (p *pages) observe(planned *plannedSync, source graphsync.Source, report *reconcile.Report, err error) {
+func (p *pages) observe(planned *plannedSync, report *reconcile.Report, err error) {
 	if errors.Is(err, reconcile.ErrPaused) {
 		return // nothing was tried
 	}
 	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.tenantName)
-	if dated, ok := source.(interface{ CredentialExpiry() time.Time }); ok {
-		p.metrics.CredentialExpires(planned.tenantName, dated.CredentialExpiry())
-	}
 }
 
 // scrape answers Prometheus, telling how each sync stands now.
@@ -125,9 +141,21 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 			Linked: s.Linked, Holds: s.Holds, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
 		})
 	}
+	tenants, err := p.tenants()
+	if err != nil {
+		p.service.log.Error("read the tenants for the metrics", "error", err)
+	}
+	for _, t := range tenants {
+		now[[2]string{"", t.Name}] = true
+		p.metrics.CredentialEnds(t.Name, t.CredentialEnds)
+	}
 	p.mu.Lock()
 	for known := range p.told {
-		if !now[known] {
+		switch {
+		case now[known]:
+		case known[0] == "":
+			p.metrics.CredentialEnds(known[1], time.Time{})
+		default:
 			p.metrics.Forget(known[0], known[1])
 		}
 	}

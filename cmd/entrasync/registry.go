@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,16 +101,18 @@ func (w *worker) namesTaken(records []state.TenantRecord) []string {
 	return names
 }
 
-// expiryNotice is how long before its end an expiring credential is told of.
-const expiryNotice = 30 * 24 * time.Hour
-
 // noteHealth keeps in the registry what a cycle told of its tenant.
-func (w *worker) noteHealth(s *plannedSync, source graphsync.Source, cycleErr error) {
-	word, message, known := healthOf(source, cycleErr, time.Now())
-	if !known {
-		return
+func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsync.Source, cycleErr error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	var credential state.Credential
+	if cycleErr == nil {
+		credential = w.credential(ctx, s, source, now)
 	}
 	err := w.store.ChangeTenantRecord(s.Tenant, func(r *state.TenantRecord) error {
+		if cycleErr == nil {
+			r.Credential = credential
+		}
+		word, message, known := healthOf(cycleErr)
 		switch {
 		case !r.Removed.IsZero(), r.Origin == "" && !w.configures(s.Tenant):
 			return errRemoved
@@ -119,8 +122,11 @@ func (w *worker) noteHealth(s *plannedSync, source graphsync.Source, cycleErr er
 		if r.Origin == fromFile {
 			r.Name = s.tenantName
 		}
+		if !known {
+			return nil
+		}
 		if r.State != word {
-			r.Since = time.Now().UTC().Truncate(time.Second)
+			r.Since = now
 		}
 		r.State, r.Message = word, message
 		return nil
@@ -137,7 +143,7 @@ var errRemoved = errors.New("the tenant was removed")
 var passing = []graphsync.Class{graphsync.Unreachable, graphsync.Throttled, graphsync.Transient, graphsync.BadResponse}
 
 // healthOf says what a cycle tells of its tenant; known is false when that is nothing.
-func healthOf(source graphsync.Source, err error, now time.Time) (word, message string, known bool) {
+func healthOf(err error) (word, message string, known bool) {
 	var e *graphsync.Error
 	switch {
 	case errors.As(err, &e):
@@ -152,12 +158,7 @@ func healthOf(source graphsync.Source, err error, now time.Time) (word, message 
 	case err != nil && !errors.Is(err, reconcile.ErrPlanMoved):
 		return "", "", false // the application, or this machine
 	}
-	if credential, ok := source.(interface{ CredentialExpiry() time.Time }); ok {
-		if ends := credential.CredentialExpiry(); !ends.IsZero() && ends.Sub(now) < expiryNotice {
-			message = fmt.Sprintf("the certificate expires on %s; upload a new one to the app registration and put it in place, it is picked up without a restart", ends.UTC().Format(time.DateOnly))
-		}
-	}
-	return active, message, true
+	return active, "", true
 }
 
 // A shownTenant is one entry of `tenants list --json`.
@@ -169,6 +170,8 @@ type shownTenant struct {
 	Message string       `json:"message"`
 	Note    string       `json:"note,omitempty"`
 	Since   *time.Time   `json:"since,omitempty"`
+	// CredentialEnds is when the client secret or certificate that reads it ends, if that is known.
+	CredentialEnds *time.Time `json:"credential_ends,omitempty"`
 }
 
 // registered lists the tenants of the configuration and those that joined, by name.
@@ -177,17 +180,21 @@ func (w *worker) registered() ([]shownTenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	byID := make(map[graphsync.ID]state.TenantRecord, len(records))
+	for _, record := range records {
+		byID[record.ID] = record
+	}
 	shown := []shownTenant{}
+	configured := map[graphsync.ID]bool{}
 	for name, tenant := range w.cfg.Tenants.All() {
 		id, err := graphsync.ParseID(tenant.ID)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", name, err)
 		}
+		configured[id] = true
 		t := shownTenant{Name: name, ID: id, Origin: fromFile, State: active, Message: "no cycle has run yet"}
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == id })
-		if at >= 0 {
-			t.take(records[at])
-			t.Origin = fromFile
+		if record, known := byID[id]; known {
+			t.take(record)
 		}
 		if tenant.Paused {
 			t.State, t.Message = "paused", "paused in the configuration"
@@ -195,7 +202,7 @@ func (w *worker) registered() ([]shownTenant, error) {
 		shown = append(shown, t)
 	}
 	for _, record := range records {
-		if w.configures(record.ID) || !record.Removed.IsZero() {
+		if configured[record.ID] || !record.Removed.IsZero() {
 			continue
 		}
 		t := shownTenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: active}
@@ -216,6 +223,12 @@ func (t *shownTenant) take(r state.TenantRecord) {
 	t.State, t.Message, t.Note = cmp.Or(r.State, active), r.Message, r.Note
 	if !r.Since.IsZero() {
 		t.Since = &r.Since
+	}
+	if ends := r.Credential.Ends; !ends.IsZero() {
+		t.CredentialEnds = &ends
+		if warning := endWarning(ends, time.Now()); warning != "" && t.State == active {
+			t.Message = warning
+		}
 	}
 	if r.Paused {
 		t.State, t.Message = "paused", "paused by command"

@@ -37,43 +37,49 @@ func TestUniqueName(t *testing.T) {
 	}
 }
 
-// An expiring source is one whose certificate ends.
-type expiring struct {
-	graphsync.Source
-	ends time.Time
-}
-
-func (e expiring) CredentialExpiry() time.Time { return e.ends }
-
 func TestHealthOf(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	failure := func(class graphsync.Class) error {
 		return fmt.Errorf("sync people: %w", &graphsync.Error{Class: class, Message: "it went wrong", Hint: "do something"})
 	}
 	for name, tt := range map[string]struct {
-		ends time.Time
 		err  error
 		want string
 	}{
-		"all is well":             {time.Time{}, nil, "active: "},
-		"a certificate for long":  {now.AddDate(1, 0, 0), nil, "active: "},
-		"a certificate that ends": {now.AddDate(0, 0, 5), nil, "active: the certificate expires on 2026-11-27"},
-		"consent":                 {time.Time{}, failure(graphsync.ConsentMissing), "consent_missing: it went wrong; do something"},
-		"permission":              {time.Time{}, failure(graphsync.PermissionMissing), "permission_missing: it went wrong; do something"},
-		"credential":              {time.Time{}, failure(graphsync.CredentialExpired), "credential_expired: it went wrong; do something"},
-		"policy":                  {time.Time{}, failure(graphsync.Policy), "policy: it went wrong; do something"},
-		"the network":             {time.Time{}, failure(graphsync.Unreachable), "unknown"},
-		"throttled":               {time.Time{}, failure(graphsync.Throttled), "unknown"},
-		"the application":         {time.Time{}, errors.New("target front does not answer"), "unknown"},
+		"all is well":     {nil, "active: "},
+		"consent":         {failure(graphsync.ConsentMissing), "consent_missing: it went wrong; do something"},
+		"permission":      {failure(graphsync.PermissionMissing), "permission_missing: it went wrong; do something"},
+		"credential":      {failure(graphsync.CredentialExpired), "credential_expired: it went wrong; do something"},
+		"policy":          {failure(graphsync.Policy), "policy: it went wrong; do something"},
+		"the network":     {failure(graphsync.Unreachable), "unknown"},
+		"throttled":       {failure(graphsync.Throttled), "unknown"},
+		"the application": {errors.New("target front does not answer"), "unknown"},
 	} {
-		word, message, known := healthOf(expiring{ends: tt.ends}, tt.err, now)
+		word, message, known := healthOf(tt.err)
 		got := word + ": " + message
 		if !known {
 			got = "unknown"
 		}
-		if !strings.HasPrefix(got, tt.want) || tt.want == "active: " && got != tt.want {
+		if got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+func TestEndWarning(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		ends time.Time
+		want string
+	}{
+		"not known":   {time.Time{}, ""},
+		"for long":    {now.AddDate(1, 0, 0), ""},
+		"soon":        {now.AddDate(0, 0, 5), "ends on 2026-11-27; add a new client secret"},
+		"by now, yet": {now.AddDate(0, 0, -1), "was to end on 2026-11-21, and still works"},
+	} {
+		if got := endWarning(tt.ends, now); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
 }

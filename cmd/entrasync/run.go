@@ -224,7 +224,7 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 	if err != nil {
 		if ctx.Err() == nil {
 			log.Error("cycle could not run", "error", err)
-			s.pages.observe(planned, nil, nil, err)
+			s.pages.observe(planned, nil, err)
 		}
 		return err
 	}
@@ -248,8 +248,8 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 		log.Info("cycle interrupted; the next one goes on there")
 		return ctx.Err()
 	}
-	w.noteHealth(planned, syncer.Source, err)
-	s.pages.observe(planned, syncer.Source, report, err)
+	w.noteHealth(ctx, planned, syncer.Source, err)
+	s.pages.observe(planned, report, err)
 	if err != nil {
 		log.Error("cycle could not run", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
 		return err

@@ -27,7 +27,8 @@ import (
 //	graph assign NAME [ROLE]                 to the application, and unassign; roles: Admin, Editor, Viewer
 //	graph tenant NAME                        the commands that follow edit this tenant (contoso, fabrikam)
 //	graph grant [PERMISSION…]                the consented permissions; none: consent taken back
-//	graph app disable                        or enable, remove, consent; expire or renew its secret
+//	graph app disable                        or enable, remove, consent; expire or renew its secret,
+//	                                         or remind: it is another-secret, which ends in ten days
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, lookups, token
 //	graph heal                               end all faults
@@ -51,7 +52,11 @@ type directory struct {
 func (w *world) startGraph() error {
 	d := &directory{ids: map[string]graphsync.ID{}, names: map[string]string{}}
 	d.server = graphtest.New(graphtest.Options{PageSize: 4})
-	d.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
+	home, err := graphsync.ParseID(contosoID)
+	if err != nil {
+		return err
+	}
+	d.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret, Home: home,
 		Roles: []graphtest.AppRole{{Value: "Admin"}, {Value: "Editor"}, {Value: "Viewer"}}})
 	for name, id := range map[string]string{"contoso": contosoID, "fabrikam": fabrikamID} {
 		d.server.AddTenant(graphtest.TenantSpec{ID: id, Name: name, Domain: name + ".example"}).Consent(clientID)
@@ -188,6 +193,8 @@ func (d *directory) administer(verb string) {
 		d.tenant.Consent(clientID)
 	case "renew":
 		d.server.SetSecret(clientID, clientSecret, time.Time{})
+	case "remind":
+		d.server.SetSecret(clientID, "another-secret", time.Now().Add(10*24*time.Hour))
 	case "expire":
 		d.server.SetSecret(clientID, clientSecret, time.Now().Add(-time.Hour))
 	default:
@@ -259,6 +266,8 @@ func (d *directory) requests() string {
 			}
 		case strings.HasSuffix(path, "/appRoleAssignedTo"):
 			stream = "assignments"
+		case strings.HasPrefix(path, "/v1.0/applications"):
+			stream = "registration"
 		case strings.HasPrefix(path, "/v1.0/servicePrincipals"):
 			stream = "app"
 		case strings.HasPrefix(path, "/v1.0/"):

@@ -250,7 +250,7 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 	defer release()
 	report, err := syncer.Run(ctx, options)
 	done()
-	w.noteHealth(s, syncer.Source, err)
+	w.noteHealth(ctx, s, syncer.Source, err)
 	if a.json {
 		if perr := a.printJSON(report); perr != nil {
 			return report, perr

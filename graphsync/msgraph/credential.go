@@ -199,6 +199,21 @@ func (t *tokens) prepare() error {
 	return nil
 }
 
+// material is what the credential at hand was made from: the client secret, where it is one, and
+// the secret or certificate file. Both are empty before a first token.
+func (t *tokens) material(ctx context.Context) (secret string, made []byte) {
+	select {
+	case t.slot <- struct{}{}:
+		defer func() { <-t.slot }()
+	case <-ctx.Done():
+		return "", nil
+	}
+	if t.credential.Secret != nil {
+		secret = t.secret
+	}
+	return secret, t.made
+}
+
 func (t *tokens) changed(material []byte) bool {
 	if t.source != nil && bytes.Equal(material, t.made) {
 		return false

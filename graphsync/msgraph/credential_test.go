@@ -96,8 +96,8 @@ func TestCertificates(t *testing.T) {
 		s := w.open(t, func(c *msgraph.Config) {
 			c.Credential = msgraph.Credential{ClientID: w.app.ClientID, Certificate: certificate}
 		})
-		if got := s.CredentialExpiry(); !got.Equal(cert.NotAfter) {
-			t.Errorf("%s: expires %s, want %s", name, got, cert.NotAfter)
+		if got, err := s.CredentialEnds(t.Context()); err != nil || !got.Equal(cert.NotAfter) {
+			t.Errorf("%s: ends %s, %v; want %s", name, got, err, cert.NotAfter)
 		}
 		if _, err := s.Organization(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)

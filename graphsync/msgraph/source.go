@@ -130,12 +130,3 @@ func (s *Source) Traffic() graphsync.Traffic {
 // they are now: a token keeps those of its birth for about an hour. A token being obtained is
 // waited for, as long as the context allows, and forgotten too.
 func (s *Source) Refresh(ctx context.Context) { s.tokens.discard(ctx, "") }
-
-// CredentialExpiry returns when the certificate ends, or the zero time where that cannot be
-// known (secrets and managed identities do not say).
-func (s *Source) CredentialExpiry() time.Time {
-	if expires := s.tokens.expires.Load(); expires != nil {
-		return *expires
-	}
-	return time.Time{}
-}

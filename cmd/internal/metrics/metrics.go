@@ -132,9 +132,9 @@ func (m *Metrics) Stand(sync, tenant string, s Standing) {
 	set(lastSuccess, seconds(s.LastSuccess))
 }
 
-// CredentialExpires sets when the credential for a tenant ends. One whose end is not known, as
-// with a client secret, has no series.
-func (m *Metrics) CredentialExpires(tenant string, at time.Time) {
+// CredentialEnds sets when the credential for a tenant ends. One whose end is not known has no
+// series.
+func (m *Metrics) CredentialEnds(tenant string, at time.Time) {
 	if at.IsZero() {
 		m.gauges[credentialExpiry].DeleteLabelValues(tenant)
 		return

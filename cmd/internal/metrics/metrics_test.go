@@ -49,7 +49,7 @@ func everything(m *metrics.Metrics) {
 	m.Observe(&reconcile.Report{Sync: "front", Result: reconcile.Failed}, "fabrikam")
 	m.Stand("front", "contoso", metrics.Standing{Linked: 16, Holds: 17, Retrying: 18, Skipped: 19, Quarantined: true, LastSuccess: started})
 	m.Stand("front", "fabrikam", metrics.Standing{})
-	m.CredentialExpires("contoso", started.AddDate(0, 0, 30))
+	m.CredentialEnds("contoso", started.AddDate(0, 0, 30))
 }
 
 var ours = regexp.MustCompile(`(?m)^(?:# TYPE )?entrasync_.*$`)
@@ -68,7 +68,7 @@ func TestForget(t *testing.T) {
 	m := metrics.New("1.0")
 	everything(m)
 	m.Forget("front", "fabrikam")
-	m.CredentialExpires("contoso", time.Time{})
+	m.CredentialEnds("contoso", time.Time{})
 	text := scrape(t, m)
 	if strings.Contains(text, "fabrikam") || strings.Contains(text, "credential_expiry") {
 		t.Errorf("something of fabrikam or of the credential is left:\n%s", text)

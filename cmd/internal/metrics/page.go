@@ -61,7 +61,7 @@ var all = []series{
 	{name: actions, kind: counter, labels: []string{"sync", "tenant", "op", "outcome"}, help: "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
 	{name: buildInfo, kind: gauge, labels: []string{"version", "go_version"}, help: "Always 1; the labels say which build this is."},
 	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},
-	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, not for client secrets."},
+	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires tells of."},
 	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
 	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},

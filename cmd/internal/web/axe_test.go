@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,15 +59,33 @@ func TestAxe(t *testing.T) {
 		t.Fatalf("a browser is missing, make test installs it: %v", err)
 	}
 	run := "/syncs/front/contoso/runs/20261122T091200.000Z"
-	paths := encode(t, []string{
+	consent, err := filepath.Glob("testdata/consent-*.html") // as TestConsentPages finds them
+	if err != nil || len(consent) < 15 {
+		t.Fatalf("%d consent pages, %v", len(consent), err)
+	}
+	for i, file := range consent {
+		consent[i] = "/consent/" + filepath.Base(file)
+	}
+	paths := encode(t, append(consent, []string{
 		"/", "/?q=nothing", "/syncs/front/contoso", "/syncs/archive/tailspin", run, run + "?show=actions", run + "?show=skipped",
 		"/holds", "/holds?answered=approved&sync=front&tenant=contoso", "/holds/front/contoso/h-1",
-		"/people", "/people?q=contoso.example", "/people?q=Ada", "/people?q=nobody", "/tenants", "/nowhere",
-	})
+		"/people", "/people?q=contoso.example", "/people?q=Ada", "/people?q=nobody", "/tenants", "/golden/invitation.html", "/nowhere",
+	}...))
 	for _, scheme := range []string{"light", "dark"} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()
-			b := canned(t)
+			b := inviting(t)
+			b.invitations()
+			show := func(w http.ResponseWriter, page *httptest.ResponseRecorder) {
+				text := page.Body.String()
+				if scheme == "dark" {
+					text = strings.ReplaceAll(text, "(prefers-color-scheme: dark)", "all")
+				}
+				// Without the policy: the rules are a script, in a frame.
+				w.Header().Set("Content-Type", page.Header().Get("Content-Type"))
+				w.WriteHeader(page.Code)
+				io.WriteString(w, text)
+			}
 			result := make(chan string, 1)
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /axe", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, axeDriver, paths) })
@@ -76,15 +95,16 @@ func TestAxe(t *testing.T) {
 				result <- string(found)
 			})
 			mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-				page := b.do(r)
-				text := page.Body.String()
-				if scheme == "dark" {
-					text = strings.ReplaceAll(text, "(prefers-color-scheme: dark)", "all")
+				if strings.HasSuffix(r.URL.Path, ".html") {
+					page := httptest.NewRecorder()
+					http.ServeFile(page, r, filepath.Join("testdata", filepath.Base(r.URL.Path)))
+					show(w, page)
+					return
 				}
-				// Without the policy: the rules are a script, in a frame.
-				w.Header().Set("Content-Type", page.Header().Get("Content-Type"))
-				w.WriteHeader(page.Code)
-				io.WriteString(w, text)
+				if r.URL.Path == "/consent/style.css" {
+					r.URL.Path = "/assets/style.css"
+				}
+				show(w, b.do(r))
 			})
 			server := httptest.NewServer(mux)
 			t.Cleanup(server.Close)

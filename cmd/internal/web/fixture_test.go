@@ -29,12 +29,13 @@ func id(n int) graphsync.ID {
 
 // A bench is a canned service with its pages.
 type bench struct {
-	tb    testing.TB
-	store *state.Store
-	syncs []web.Sync
-	pages *web.Server
-	http  http.Handler
-	log   *strings.Builder
+	tb      testing.TB
+	store   *state.Store
+	syncs   []web.Sync
+	tenants []web.Tenant
+	pages   *web.Server
+	http    http.Handler
+	log     *strings.Builder
 }
 
 func newBench(tb testing.TB, access *web.Credential) *bench {
@@ -46,7 +47,7 @@ func newBench(tb testing.TB, access *web.Credential) *bench {
 	tb.Cleanup(func() { store.Close() })
 	b := &bench{tb: tb, store: store, log: &strings.Builder{}}
 	b.pages = web.New(web.Service{
-		Store: store, Syncs: func() []web.Sync { return b.syncs },
+		Store: store, Syncs: func() []web.Sync { return b.syncs }, Tenants: func() ([]web.Tenant, error) { return b.tenants, nil },
 		Beat: func() time.Time { return now.Add(-3 * time.Second) },
 		Advice: func(code string) string {
 			return map[string]string{"required_missing": "Fill the directory attribute it comes from."}[code]
@@ -255,8 +256,35 @@ func canned(tb testing.TB) *bench {
 	broken := b.sync("archive", "litware", 6)
 	broken.Problem = &web.Problem{At: now.Add(-5 * time.Minute), Message: "open target archive: /srv/archive is not writable", Hint: "give the service's user the right to write there"}
 
-	if err := b.store.PutTenantRecord(state.TenantRecord{Name: "woodgrove", ID: id(7), Origin: "consent", State: "active", Note: "Woodgrove Bank", Since: now.Add(-time.Hour)}); err != nil {
-		tb.Fatal(err)
+	const soon = "the credential that reads the directory ends on 2026-12-01; add a new client secret or certificate to the app registration and put it in place, it is picked up without a restart"
+	b.tenants = []web.Tenant{
+		{Name: "contoso", ID: id(1), Origin: "file", State: "active", Since: now.AddDate(0, -2, 0), CredentialEnds: now.AddDate(1, 0, 0)},
+		{Name: "fabrikam", ID: id(2), Origin: "file", State: "credential_expired", Message: "the client secret has expired; add a new one", Since: now.Add(-21 * time.Minute)},
+		{Name: "litware", ID: id(6), Origin: "file", State: "active"},
+		{Name: "northwind", ID: id(3), Origin: "consent", State: "active", Message: soon, Note: "Northwind Traders", CredentialEnds: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+		{Name: "old", ID: id(8), Origin: "file", State: "not_configured", Message: "no longer in the configuration; forget it with: entrasync tenants remove old"},
+		{Name: "tailspin", ID: id(4), Origin: "consent", State: "active", Message: "no cycle has run yet"},
+		{Name: "wingtip", ID: id(5), Origin: "file", State: "paused", Message: "paused in the configuration"},
+		{Name: "woodgrove", ID: id(7), Origin: "consent", State: "active", Note: "Woodgrove Bank", Since: now.Add(-time.Hour)},
 	}
 	return b
+}
+
+// invitations stores one of each standing.
+func (b *bench) invitations() {
+	b.tb.Helper()
+	visit := []state.ConsentVisit{{Expires: now.Add(time.Hour)}}
+	for n, i := range []state.Invitation{
+		{Note: "Adatum", Expires: now.AddDate(0, 0, 7)},
+		{Tenant: id(11), Expires: now.AddDate(0, 0, 6), Begun: visit},
+		{Note: "Contoso Pharma", Expires: now.AddDate(0, 0, 5), Claim: &state.ConsentClaim{Tenant: id(12), Since: now}},
+		{Note: "Fourth Coffee", Expires: now.AddDate(0, 0, 4), Claim: &state.ConsentClaim{Tenant: id(13), Since: now.Add(-time.Hour), Problem: "The consent does not include GroupMember.Read.All.", Hint: "Tell whoever sent you the link."}},
+		{Note: "Woodgrove Bank", Expires: now.AddDate(0, 0, 3), Claim: &state.ConsentClaim{Tenant: id(7), Since: now.Add(-time.Hour), Joined: true, Name: "Woodgrove Bank"}},
+		{Note: "Graphic Design", Expires: now.AddDate(0, 0, -1)},
+	} {
+		i.Created = now.Add(-time.Duration(n+1) * time.Hour)
+		if err := b.store.PutInvitation(state.InvitationKey{byte(n + 1), 0xab}, i); err != nil {
+			b.tb.Fatal(err)
+		}
+	}
 }

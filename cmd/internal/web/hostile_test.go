@@ -3,10 +3,12 @@ package web_test
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"golang.org/x/net/html"
 
+	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -38,7 +40,13 @@ func TestHostileData(t *testing.T) {
 		}
 		return tx.PutRetry("front", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(1)}, Code: hostile, Op: hostile, Message: hostile, Name: hostile})
 	})
-	if err := b.store.PutTenantRecord(state.TenantRecord{Name: hostile[:1000], ID: id(9), Origin: hostile, State: hostile, Message: hostile}); err != nil {
+	b.tenants = []web.Tenant{
+		{Name: hostile[:1000], ID: id(9), Origin: hostile, State: hostile, Message: hostile, Note: hostile},
+		{Name: hostile, ID: sync.Tenant, Origin: hostile, State: "active", Message: hostile, Note: hostile, CredentialEnds: now},
+	}
+	err := b.store.PutInvitation(state.InvitationKey{1}, state.Invitation{Note: hostile, Created: now, Expires: now.Add(time.Hour),
+		Claim: &state.ConsentClaim{Problem: hostile, Hint: hostile, Name: hostile}})
+	if err != nil {
 		t.Fatal(err)
 	}
 	page := sync.Path()

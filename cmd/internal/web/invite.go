@@ -51,7 +51,38 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return "", nil, err
 		}
-		s.Log.Info("invitation made on the status page", "note", invitation.Note, "expires", invitation.Expires)
+		by, _, _ := r.BasicAuth()
+		s.Log.Info("invitation made", "note", invitation.Note, "for", tenant, "expires", invitation.Expires, "by", by)
 		return "invitation", invitationPage{page: p.titled("A link for a tenant", "/tenants"), Link: link, Note: invitation.Note, Tenant: tenant, Expires: invitation.Expires}, nil
+	})(w, r)
+}
+
+// withdraw takes an invitation back: its link leads nowhere from then on.
+func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
+		http.Error(w, "This form was not sent from this page, or the service has started anew since. Nothing was withdrawn: load the page again and repeat it.", http.StatusForbidden)
+		return
+	}
+	s.page(func(r *http.Request, p page) (string, any, error) {
+		name := r.PathValue("invitation")
+		var note string
+		n, err := s.Store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
+			if key.Name() != name || i.Claim != nil && i.Claim.Joined {
+				return false
+			}
+			note = i.Note
+			return true
+		})
+		switch {
+		case err != nil:
+			return "", nil, err
+		case n == 0:
+			return "", nil, errNotFound
+		}
+		by, _, _ := r.BasicAuth()
+		s.Log.Info("invitation withdrawn", "invitation", name, "note", note, "by", by)
+		w.Header().Set("Location", "/tenants?withdrawn=1")
+		return "", nil, errSeeOther
 	})(w, r)
 }

@@ -101,6 +101,37 @@ func TestInviteRefuses(t *testing.T) {
 	}
 }
 
+// A link that went to the wrong place is taken back, with the token of the page alone; one that
+// has been used is not.
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	b := inviting(t)
+	b.invitations()
+	good := b.form("/tenants")
+	count := func(want int) {
+		t.Helper()
+		if all, err := b.store.Invitations(); err != nil || len(all) != want {
+			t.Errorf("%d invitations, %v, want %d", len(all), err, want)
+		}
+	}
+	count(6)
+	for path, want := range map[string]int{"/invitations/05ab0000": 404, "/invitations/ffffffff": 404, "/invitations/01ab0000": 403} {
+		request := good.post(path, "")
+		if want == 403 {
+			request = form{cookie: good.cookie}.post(path, "")
+		}
+		if w := b.do(request); w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+	count(6)
+	w := b.do(good.post("/invitations/01ab0000", ""))
+	if w.Code != 303 || w.Header().Get("Location") != "/tenants?withdrawn=1" || !strings.Contains(b.log.String(), "invitation withdrawn") {
+		t.Errorf("%d to %s: %s", w.Code, w.Header().Get("Location"), b.log)
+	}
+	count(5)
+}
+
 // The consent pages can be used without seeing them.
 func TestConsentAccessibility(t *testing.T) {
 	t.Parallel()

@@ -65,8 +65,27 @@ type overview struct {
 	Query, State   string
 	Rows           []row
 	Pager          pager
-	Troubled       []row // those of the rows shown that need somebody
+	Causes         []cause // why those that fit need somebody
 }
+
+// A cause is what is wrong with some syncs, or soon will be: one secret may serve hundreds.
+type cause struct {
+	State condition
+	trouble
+	Rows []row
+}
+
+// Bounds of what is shown of causes.
+const (
+	causesShown = 20
+	namesShown  = 5
+)
+
+// Names are those of the syncs that are shown.
+func (c cause) Names() []row { return c.Rows[:min(len(c.Rows), namesShown)] }
+
+// Others is how many are not.
+func (c cause) Others() int { return len(c.Rows) - len(c.Names()) }
 
 // A tally is how many syncs are in a condition.
 type tally struct {
@@ -95,12 +114,35 @@ func (s *Server) overview(r *http.Request, p page) (string, any, error) {
 	})
 	o.Pager = pagerOf(r, len(fitting))
 	o.Rows = fitting[o.Pager.From():o.Pager.To()]
-	for _, row := range o.Rows {
-		if row.Trouble() != nil {
-			o.Troubled = append(o.Troubled, row)
+	o.Causes = causesOf(fitting)
+	return "overview", o, nil
+}
+
+// causesOf groups syncs by what is wrong with them, in their order, and behind that by what soon
+// will be.
+func causesOf(rows []row) (causes []cause) {
+	add := func(state condition, t trouble, r row) {
+		at := slices.IndexFunc(causes, func(c cause) bool { return c.State == state && c.trouble == t })
+		if at < 0 {
+			if len(causes) == causesShown {
+				return
+			}
+			at = len(causes)
+			causes = append(causes, cause{State: state, trouble: t})
+		}
+		causes[at].Rows = append(causes[at].Rows, r)
+	}
+	for _, r := range rows {
+		if t := r.Trouble(); t != nil {
+			add(r.State, *t, r)
 		}
 	}
-	return "overview", o, nil
+	for _, r := range rows {
+		if r.Access.Warns() && !r.Paused {
+			add(held, trouble{Message: sentence(r.Access.Message)}, r)
+		}
+	}
+	return causes
 }
 
 func contains(text, part string) bool {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,7 +16,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // Every page with something of everything on it.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	b := canned(t)
+	b := inviting(t)
+	b.invitations()
 	run := "20261122T091200.000Z"
 	for name, path := range map[string]string{
 		"overview":        "/",
@@ -34,7 +36,7 @@ func TestPages(t *testing.T) {
 		"people-several":  "/people?q=contoso.example",
 		"people-one":      "/people?q=Ada",
 		"people-none":     "/people?q=nobody",
-		"tenants":         "/tenants",
+		"tenants":         "/tenants?withdrawn=1",
 		"missing":         "/syncs/front/nobody",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,6 +51,15 @@ func TestPages(t *testing.T) {
 			compare(t, name+".html", stable(w.Body.String()))
 		})
 	}
+}
+
+// The page that shows a link shows it once: the link is another each time.
+func TestInvitationPage(t *testing.T) {
+	t.Parallel()
+	b := inviting(t)
+	w := b.do(b.form("/tenants").with("note", "Contoso Ltd", "tenant", id(1).String(), "lasts", "7").post("/tenants", ""))
+	page := regexp.MustCompile(`start\?i=[A-Z2-7]{26}`).ReplaceAllString(w.Body.String(), "start?i=SECRET")
+	compare(t, "invitation.html", stable(page))
 }
 
 func TestPagesOfNothing(t *testing.T) {

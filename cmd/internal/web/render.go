@@ -134,6 +134,11 @@ func (p page) At(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.UTC().Format(time.RFC3339), t.UTC().Format("2006-01-02 15:04:05")))
 }
 
+// Day shows the day of a time.
+func (p page) Day(t time.Time) template.HTML {
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.UTC().Format(time.RFC3339), t.UTC().Format(time.DateOnly)))
+}
+
 // For says how long something has been going on.
 func (p page) For(since time.Time) string { return span(max(0, p.Now.Sub(since))) }
 

@@ -140,7 +140,8 @@ func headOf(run state.Run) (head, error) {
 type row struct {
 	Sync
 	*standing
-	State condition
+	State  condition
+	Access Tenant // how the directory can be read
 }
 
 // A condition is what to think of a sync, in a word.
@@ -213,9 +214,12 @@ func problemOf(sync *Sync, s *standing) *Problem {
 // rows are all syncs, those that need somebody first.
 func (s *Server) rows(ctx context.Context) []row {
 	syncs := s.Syncs()
+	access := s.access()
 	rows := make([]row, 0, len(syncs))
 	for i := range syncs {
-		rows = append(rows, s.row(ctx, &syncs[i]))
+		row := s.row(ctx, &syncs[i])
+		row.Access = access[row.Tenant]
+		rows = append(rows, row)
 	}
 	s.prune(syncs)
 	slices.SortFunc(rows, func(a, b row) int {
@@ -223,6 +227,19 @@ func (s *Server) rows(ctx context.Context) []row {
 			strings.Compare(a.TenantName, b.TenantName), strings.Compare(a.Name, b.Name))
 	})
 	return rows
+}
+
+// access is how each directory can be read.
+func (s *Server) access() map[graphsync.ID]Tenant {
+	tenants, err := s.Tenants()
+	if err != nil {
+		s.Log.Error("read the tenants for the status page", "error", err)
+	}
+	access := make(map[graphsync.ID]Tenant, len(tenants))
+	for _, t := range tenants {
+		access[t.ID] = t
+	}
+	return access
 }
 
 // prune forgets syncs that are no longer configured.
@@ -248,7 +265,9 @@ func (s *Server) row(ctx context.Context, sync *Sync) row {
 func (s *Server) find(ctx context.Context, name, tenant string) (row, error) {
 	for _, sync := range s.Syncs() {
 		if sync.Name == name && sync.TenantName == tenant {
-			return s.row(ctx, &sync), nil
+			row := s.row(ctx, &sync)
+			row.Access = s.access()[sync.Tenant]
+			return row, nil
 		}
 	}
 	return row{}, errNotFound

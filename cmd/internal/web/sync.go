@@ -206,6 +206,11 @@ func (p runPage) Duration() time.Duration {
 	return time.Duration(p.Report.DurationMS) * time.Millisecond
 }
 
+// LongestWait is how long a change may have waited between the directory and the application.
+func (p runPage) LongestWait() time.Duration {
+	return time.Duration(p.Report.LongestWaitMS) * time.Millisecond
+}
+
 // Objects is how many objects were read.
 func (p runPage) Objects() int { return int(p.Report.Graph.Objects) }
 

@@ -1,96 +1,110 @@
 package web
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/state"
 )
 
-// A tenantsPage lists the directories that are read.
+// A tenantsPage lists the directories that are read, and those that are invited.
 type tenantsPage struct {
 	page
-	Tenants  []tenant
-	Inviting bool // links can be made
+	Tenants     []tenant
+	Invitations []invited
+	Withdrawn   bool // an invitation was, just now
+	Inviting    bool // links can be made
 }
 
-// A tenant is a directory, from the configuration or by consent.
 type tenant struct {
-	Name    string
-	ID      graphsync.ID
-	Origin  string // file or consent
-	State   string // active, paused, or the class of the error that stopped it
-	Message string
-	Hint    string
-	Since   time.Time
-	Rows    []row
+	Tenant
+	Rows []row
 }
 
-// stops are the failures that are the tenant's own, not one sync's.
-var stops = []graphsync.Class{
-	graphsync.ConsentMissing, graphsync.CredentialInvalid, graphsync.CredentialExpired, graphsync.PermissionMissing,
-	graphsync.AppDisabled, graphsync.TenantUnknown, graphsync.Policy,
+// An invited tenant is an invitation as it stands.
+type invited struct {
+	state.Invitation
+	Key   state.InvitationKey
+	State string
 }
 
 func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
-	records, err := s.Store.TenantRecords()
+	all, err := s.Tenants()
 	if err != nil {
 		return "", nil, err
 	}
-	byName := map[string]*tenant{}
+	rows := map[graphsync.ID][]row{}
 	for _, row := range p.rows {
-		t := byName[row.TenantName]
-		if t == nil {
-			t = &tenant{Name: row.TenantName, ID: row.Tenant, Origin: "file", State: "active"}
-			byName[t.Name] = t
-		}
-		t.Rows = append(t.Rows, row)
-		if row.Paused {
-			t.State = "paused"
-		}
-		if last := row.Last(); last != nil && last.Failure != nil && slices.Contains(stops, graphsync.Class(last.Failure.Code)) {
-			t.State, t.Message, t.Hint, t.Since = last.Failure.Code, last.Failure.Message, last.Failure.Hint, last.Started
-		}
+		rows[row.Tenant] = append(rows[row.Tenant], row)
 	}
-	for _, record := range records {
-		t := byName[record.Name]
-		if t == nil {
-			t = &tenant{Name: record.Name, ID: record.ID}
-			byName[t.Name] = t
-		}
-		t.Origin = cmp.Or(record.Origin, "file")
-		if t.State == "" || t.State == "active" {
-			t.State, t.Message, t.Since = cmp.Or(record.State, "active"), record.Message, record.Since
-		}
-		if record.Paused {
-			t.State = "paused"
-		}
+	data := tenantsPage{page: p.titled("Tenants", "/tenants"), Inviting: s.Invite != nil, Withdrawn: r.FormValue("withdrawn") != ""}
+	for _, t := range all {
+		slices.SortFunc(rows[t.ID], func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+		data.Tenants = append(data.Tenants, tenant{t, rows[t.ID]})
 	}
-	data := tenantsPage{page: p.titled("Tenants", "/tenants"), Inviting: s.Invite != nil}
-	for _, t := range byName {
-		slices.SortFunc(t.Rows, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
-		data.Tenants = append(data.Tenants, *t)
+	data.Invitations, err = s.invitations(p.Now)
+	return "tenants", data, err
+}
+
+// invitations are those that are of interest still: joined and expired ones for a while.
+func (s *Server) invitations(now time.Time) (all []invited, err error) {
+	kept, err := s.Store.Invitations()
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(data.Tenants, func(a, b tenant) int { return strings.Compare(a.Name, b.Name) })
-	return "tenants", data, nil
+	for key, i := range kept {
+		all = append(all, invited{i, key, i.Standing(now)})
+	}
+	slices.SortFunc(all, func(a, b invited) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Key.Name(), b.Key.Name())
+	})
+	return all, nil
 }
 
 // Label is the state in words.
-func (t tenant) Label() string {
+func (t Tenant) Label() string {
+	if t.State == "" {
+		return ""
+	}
 	label := strings.ReplaceAll(t.State, "_", " ")
 	return strings.ToUpper(label[:1]) + label[1:]
 }
 
 // Class is the class the state is shown in.
-func (t tenant) Class() string {
-	switch t.State {
-	case "active":
+func (t Tenant) Class() string {
+	switch {
+	case t.State == "active" && t.Warns():
+		return "held"
+	case t.State == "active":
 		return "ok"
-	case "paused":
+	case t.State == "paused", t.State == "not_configured":
 		return "paused"
 	}
 	return "failed"
 }
+
+// Warns reports whether the tenant is read, and will not be for long: its message says why.
+func (t Tenant) Warns() bool {
+	return t.State == "active" && t.Message != "" && !t.CredentialEnds.IsZero()
+}
+
+// Label is the state in words.
+func (i invited) Label() string {
+	return map[string]string{
+		"open": "Not opened yet", "opened": "Opened", "checking": "Being checked", "failed": "Not connected", "joined": "Joined", "expired": "Expired",
+	}[i.State]
+}
+
+// Class is the class the state is shown in.
+func (i invited) Class() string {
+	return map[string]string{"checking": "waiting", "failed": "failed", "joined": "ok", "expired": "paused"}[i.State]
+}
+
+// Ends reports whether there is anything to withdraw.
+func (i invited) Ends() bool { return i.State != "joined" && i.State != "expired" }

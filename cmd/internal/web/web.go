@@ -2,7 +2,7 @@
 // page, the answers to holds, health and metrics.
 //
 // It shows the state and nothing else: it never calls Graph or a target, and all it writes is
-// the answer to a hold, and an invitation. How the service is doing, which the state does not know, comes
+// the answer to a hold, and invitations. How the service is doing, which the state does not know, comes
 // in through a [Service]. Beside it and apart from it stand the pages of a [Consent], which are
 // for administrators of other tenants.
 //
@@ -29,6 +29,7 @@ import (
 type Service struct {
 	Store   *state.Store
 	Syncs   func() []Sync                                   // as configured and scheduled now
+	Tenants func() ([]Tenant, error)                        // of the configuration and those that joined, by name
 	Beat    func() time.Time                                // when the scheduler last showed that it is alive
 	Advice  func(code string) string                        // what to do about a code, "" when there is nothing to say; may be nil
 	Metrics http.Handler                                    // what /metrics answers; may be nil
@@ -49,6 +50,18 @@ type Sync struct {
 	Problem    *Problem  // why the last cycle could not begin; nil when it could
 }
 
+// A Tenant is a directory, from the configuration or by consent.
+type Tenant struct {
+	Name           string
+	ID             graphsync.ID
+	Origin         string // file or consent
+	State          string // active, paused, not_configured, or the class of the error that stopped it
+	Message        string // what is wrong and what to do, or what soon will be
+	Note           string // for whom its invitation was
+	Since          time.Time
+	CredentialEnds time.Time // zero when that is not known
+}
+
 // A Problem is why a cycle could not begin, and so left no run in the state.
 type Problem struct {
 	At            time.Time
@@ -58,10 +71,10 @@ type Problem struct {
 // A Server answers requests. Its methods may be called concurrently.
 type Server struct {
 	Service
-	access *Credential
-	forms  forms
-	cross  *http.CrossOriginProtection
-	pages  map[string]*template.Template
+	needs *Credential
+	forms forms
+	cross *http.CrossOriginProtection
+	pages map[string]*template.Template
 
 	mu        sync.Mutex // protects all fields below
 	standings map[syncKey]*standing
@@ -75,11 +88,14 @@ type syncKey struct {
 // New returns a server. Without a credential it answers only requests that name this machine,
 // see [Listen].
 func New(service Service, access *Credential) *Server {
+	if service.Tenants == nil {
+		service.Tenants = func() ([]Tenant, error) { return nil, nil }
+	}
 	if service.Advice == nil {
 		service.Advice = func(string) string { return "" }
 	}
 	return &Server{
-		Service: service, access: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
+		Service: service, needs: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
 		standings: map[syncKey]*standing{},
 	}
 }
@@ -98,6 +114,7 @@ func (s *Server) Handler() http.Handler {
 	if s.Invite != nil {
 		pages.HandleFunc("POST /tenants", s.inviteTenant)
 	}
+	pages.HandleFunc("POST /invitations/{invitation}", s.withdraw)
 	pages.HandleFunc("GET /assets/{file}", s.asset)
 	if s.Metrics != nil {
 		pages.Handle("GET /metrics", s.Metrics)

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+const (
+	expiryNotice = 30 * 24 * time.Hour // how long before its end a credential is told of
+	askAgain     = 24 * time.Hour      // how often Graph is asked when a client secret ends
+)
+
+// credential is what is known of the credential that reads a tenant, after a cycle that went well.
+// Graph is asked once a day, and when the credential is another one. Where no tenant tells, the date
+// in the configuration counts.
+func (w *worker) credential(ctx context.Context, s *plannedSync, source graphsync.Source, now time.Time) state.Credential {
+	dated, ok := source.(interface {
+		CredentialMark(context.Context) string
+		CredentialEnds(context.Context) (time.Time, error)
+	})
+	if !ok {
+		return state.Credential{}
+	}
+	known := state.Credential{Mark: dated.CredentialMark(ctx)}
+	var records []state.TenantRecord
+	var err error
+	if w.store != nil { // a check of connections has none
+		if records, err = w.store.TenantRecords(); err != nil {
+			w.log.Error("read what is known of a credential", "tenant", s.tenantName, "error", err)
+		}
+	}
+	var elsewhere time.Time // one app reads many tenants, and in one of them stands when its secret ends
+	for _, record := range records {
+		switch c := record.Credential; {
+		case c.Mark != known.Mark:
+		case record.ID != s.Tenant:
+			elsewhere = later(elsewhere, c.Told)
+		case now.Sub(c.Asked).Abs() < askAgain:
+			known = c
+		}
+	}
+	if known.Asked.IsZero() {
+		known.Asked = now
+		if known.Told, err = dated.CredentialEnds(ctx); err != nil {
+			w.log.Info("it is not known when the credential ends", "tenant", s.tenantName, "because", err)
+		}
+	}
+	if known.Ends = known.Told; known.Ends.IsZero() {
+		known.Ends = elsewhere
+	}
+	if app := w.cfg.AppOf(s.tenant); known.Ends.IsZero() && app != nil && app.ClientSecretExpires != "" {
+		known.Ends, _ = time.Parse(time.DateOnly, app.ClientSecretExpires) // configs has checked it
+	}
+	known.Told, known.Ends = known.Told.UTC(), known.Ends.UTC()
+	return known
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// endWarning says that a credential ends soon; empty when it does not.
+func endWarning(ends, now time.Time) string {
+	switch left := ends.Sub(now); {
+	case ends.IsZero() || left > expiryNotice:
+		return ""
+	case left <= 0:
+		return fmt.Sprintf("the credential that reads the directory was to end on %s, and still works: correct client_secret_expires in the configuration", ends.UTC().Format(time.DateOnly))
+	}
+	return fmt.Sprintf("the credential that reads the directory ends on %s; add a new client secret or certificate to the app registration and put it in place, it is picked up without a restart", ends.UTC().Format(time.DateOnly))
+}
