@@ -172,30 +172,6 @@ func (w *worker) Close() error {
 	return errors.Join(append(errs, w.store.Close())...)
 }
 
-// selected returns the syncs of the given names, all when there is none.
-func (w *worker) selected(names []string) ([]*plannedSync, error) {
-	if len(names) == 0 {
-		return w.syncs, nil
-	}
-	known := syncNames(w.syncs)
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			hint := "syncs of this configuration: " + strings.Join(known, ", ")
-			if near := configs.Nearest(name, known); near != "" {
-				hint = "did you mean " + near + "?"
-			}
-			return nil, withHint(fmt.Errorf("there is no sync %q", name), hint)
-		}
-	}
-	var out []*plannedSync
-	for _, s := range w.syncs {
-		if slices.Contains(names, s.Name) {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
 // source returns the source of a tenant.
 func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	w.parts.mu.Lock()

@@ -14,7 +14,8 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	group, sync := false, ""
+	var sel selection
+	group := false
 	cmd := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Tell why somebody has, or has not, an account and these values",
@@ -34,25 +35,22 @@ the snapshot and the links.`,
 			if group {
 				subject.Kind = graphsync.Group
 			}
-			return a.explain(cmd.Context(), subject, sync)
+			return a.explain(cmd.Context(), subject, sel)
 		},
 	}
 	cmd.Flags().BoolVar(&group, "group", false, "KEY is a group")
-	cmd.Flags().StringVar(&sync, "sync", "", "only for this sync")
+	sel.syncFlag(cmd)
+	sel.tenantFlag(cmd)
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, subject reconcile.Subject, name string) error {
+func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel selection) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	var names []string
-	if name != "" {
-		names = []string{name}
-	}
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(sel)
 	if err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, name strin
 		found = true
 	}
 	if !found {
-		return withHint(fmt.Errorf("%s %q is not in the snapshot of any tenant", subject.Kind, subject.Key),
+		return withHint(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	return nil

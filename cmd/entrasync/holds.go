@@ -29,7 +29,7 @@ func (a *app) holdsCommand() *cobra.Command {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(selection{syncs: names})
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (a *app) answer(args []string, sync, cause, word string, do func(*state.Tx,
 	if sync != "" {
 		names = []string{sync}
 	}
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(selection{syncs: names})
 	if err != nil {
 		return err
 	}

@@ -29,13 +29,15 @@ type syncStatus struct {
 }
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
+	var sel selection
+	cmd := &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
+		sel.syncs = names
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(sel)
 		if err != nil {
 			return err
 		}
@@ -52,6 +54,8 @@ func (a *app) statusCommand() *cobra.Command {
 		}
 		return a.printStatus(statuses)
 	}}
+	sel.tenantFlag(cmd)
+	return cmd
 }
 
 // retriesShown is how many records `status` names per sync.
@@ -132,14 +136,16 @@ func (a *app) printStatus(statuses []syncStatus) error {
 }
 
 func (a *app) runsCommand() *cobra.Command {
+	var sel selection
 	limit := 20
 	cmd := &cobra.Command{Use: "runs [SYNC...]", Short: "List past runs", RunE: func(cmd *cobra.Command, names []string) error {
+		sel.syncs = names
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(sel)
 		if err != nil {
 			return err
 		}
@@ -174,19 +180,25 @@ func (a *app) runsCommand() *cobra.Command {
 			}
 		})
 	}}
+	sel.tenantFlag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", limit, "at most so many runs per sync")
 	return cmd
 }
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	var sel selection
+	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
+		syncs, err := w.selected(sel)
+		if err != nil {
+			return err
+		}
 		found := false
-		for _, s := range w.syncs {
+		for _, s := range syncs {
 			shown, err := a.showRun(w, s, args[0])
 			if err != nil {
 				return err
@@ -198,6 +210,8 @@ func (a *app) showCommand() *cobra.Command {
 		}
 		return nil
 	}}
+	sel.tenantFlag(cmd)
+	return cmd
 }
 
 func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err error) {

@@ -16,6 +16,7 @@ import (
 )
 
 type syncFlags struct {
+	selection
 	full      bool
 	noRefresh bool
 	exitCode  bool
@@ -33,8 +34,12 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `Reads the directory, compares it with what was last applied, and prints what a sync would do.
 Nothing is written to any target. With --no-refresh no call to Graph is made either: the plan is
 made from the snapshot, which shows at once what a changed mapping or filter would do.`,
-		RunE: func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names, f) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			f.syncs = names
+			return a.plan(cmd.Context(), f)
+		},
 	}
+	f.tenantFlag(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "", "keep the plan in this file, for sync --plan")
 	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 when changes are pending")
 	cmd.Flags().BoolVar(&f.noRefresh, "no-refresh", false, "plan from the snapshot alone, without a Graph call")
@@ -47,8 +52,12 @@ func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync [SYNC...]",
 		Short: "Run one cycle and apply it",
-		RunE:  func(cmd *cobra.Command, names []string) error { return a.sync(cmd.Context(), names, f) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			f.syncs = names
+			return a.sync(cmd.Context(), f)
+		},
 	}
+	f.tenantFlag(cmd)
 	cmd.Flags().StringVar(&f.plan, "plan", "", "apply exactly the plan in this file, or nothing if anything moved since")
 	cmd.Flags().BoolVar(&f.full, "full", false, "initial cycle: read everything again and evaluate everybody")
 	cmd.Flags().StringVar(&f.user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
@@ -57,13 +66,13 @@ func (a *app) syncCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
+func (a *app) plan(ctx context.Context, f syncFlags) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(f.selection)
 	if err != nil {
 		return err
 	}
@@ -158,13 +167,13 @@ func (a *app) printNotes(report *reconcile.Report) {
 	}
 }
 
-func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
+func (a *app) sync(ctx context.Context, f syncFlags) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(f.selection)
 	if err != nil {
 		return err
 	}
