@@ -194,6 +194,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		options.Subject = &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
 	}
 	code := exitDone
+	found, lacking := false, []*plannedSync(nil) // who a provision on demand is for
 	for _, s := range syncs {
 		if s.paused != "" {
 			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.tenantName, s.paused)
@@ -205,14 +206,21 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 			}
 		}
 		report, err := a.syncOne(ctx, w, s, options)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if err != nil {
+		case errors.Is(err, reconcile.ErrUnknownSubject):
+			lacking = append(lacking, s)
+		case err != nil:
 			code = worst(code, exitCode(err, a.err))
-			continue
+		default:
+			found = true
+			code = worst(code, exitOf(report))
 		}
-		code = worst(code, exitOf(report))
+	}
+	if len(lacking) > 0 && !found {
+		err := fmt.Errorf("%s %q is not in %s: %w", options.Subject.Kind, options.Subject.Key, tenantsOf(lacking), reconcile.ErrUnknownSubject)
+		code = worst(code, exitCode(err, a.err))
 	}
 	return codeError(code)
 }
@@ -249,6 +257,8 @@ func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*p
 	return out, nil
 }
 
+// syncOne runs one cycle and prints what it did: nothing when it is on demand for somebody whom the
+// tenant does not have.
 func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
@@ -260,6 +270,9 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 	report, err := syncer.Run(ctx, options)
 	done()
 	w.noteHealth(s, syncer.Source, err)
+	if errors.Is(err, reconcile.ErrUnknownSubject) {
+		return report, err
+	}
 	if a.json {
 		if perr := a.printJSON(report); perr != nil {
 			return report, perr
