@@ -328,6 +328,9 @@ func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string
 
 // syncer puts together what a run of one sync needs. It holds the tenant's turn until release.
 func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (*reconcile.Syncer, func(), error) {
+	if err := s.sound(); err != nil {
+		return nil, nil, err
+	}
 	source, err := w.source(s.tenantName, s.tenant)
 	if err != nil {
 		return nil, nil, err

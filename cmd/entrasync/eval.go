@@ -136,6 +136,9 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 // withUser presents a user of the snapshot as a sync sees them. The source is good during the
 // call only.
 func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(mapping.Source)) error {
+	if err := s.sound(); err != nil {
+		return err
+	}
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err

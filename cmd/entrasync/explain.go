@@ -73,6 +73,9 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 }
 
 func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject reconcile.Subject) error {
+	if err := s.sound(); err != nil {
+		return err
+	}
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err
