@@ -327,7 +327,7 @@ func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string
 }
 
 // syncer puts together what a run of one sync needs. It holds the tenant's turn until release.
-func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (*reconcile.Syncer, func(), error) {
+func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
 	if err := s.sound(); err != nil {
 		return nil, nil, err
 	}
@@ -348,6 +348,11 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() {
+		if syncer == nil {
+			release()
+		}
+	}()
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
