@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
 	"sync"
+
+	"golang.org/x/time/rate"
 
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -19,50 +20,65 @@ import (
 // it has. Cycles that are going on still use it, and an application must not see two that each
 // keep to its limits.
 type parts struct {
-	mu      sync.Mutex              // protects what follows
-	sources map[string][]sourcePart // by tenant name and id
-	targets map[string][]targetPart // by what names the application
+	mu       sync.Mutex                          // protects what follows
+	sources  map[string][]part[graphsync.Source] // by tenant name and id
+	targets  map[string][]part[opened]           // by what names the application
+	limiters map[string][]part[*rate.Limiter]    // by target name: the rate is for all its applications
+}
+
+// A part is something made from sections of a configuration.
+type part[T any] struct {
+	of   any // the sections, as reflect.DeepEqual compares them
+	made T
+}
+
+// opened is an adapter and the certificates it trusts, which it reads when it is made and never
+// again.
+type opened struct {
+	target.Adapter
+	trusted []byte
 }
 
 func newParts() *parts {
-	return &parts{sources: map[string][]sourcePart{}, targets: map[string][]targetPart{}}
+	return &parts{
+		sources: map[string][]part[graphsync.Source]{}, targets: map[string][]part[opened]{}, limiters: map[string][]part[*rate.Limiter]{},
+	}
 }
 
-// A sourcePart is a source and the sections it was made from.
-type sourcePart struct {
-	cloud  configs.Cloud
-	app    *configs.App
-	source graphsync.Source
-}
-
-// A targetPart is an adapter and what it was made from.
-type targetPart struct {
-	options all.Options
-	trusted []byte // see trusts
-	adapter target.Adapter
+// find returns what was made from the same sections.
+func find[T any](parts []part[T], of any) (made T, ok bool) {
+	for _, p := range parts {
+		if reflect.DeepEqual(p.of, of) {
+			return p.made, true
+		}
+	}
+	return made, false
 }
 
 // source returns the source of a tenant.
 func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	key := sourceKey(name, tenant.ID)
-	part := sourcePart{cloud: w.cfg.CloudOf(tenant), app: w.cfg.AppOf(tenant)}
-	if at := slices.IndexFunc(w.parts.sources[key], part.same); at >= 0 {
-		return w.parts.sources[key][at].source, nil
+	key, of := sourceKey(name, tenant.ID), w.sourceOf(tenant)
+	if source, ok := find(w.parts.sources[key], of); ok {
+		return source, nil
 	}
-	var err error
-	if part.source, err = w.openSource(tenant); err != nil {
+	source, err := w.openSource(tenant)
+	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}
-	w.parts.sources[key] = append(w.parts.sources[key], part)
-	return part.source, nil
+	w.parts.sources[key] = append(w.parts.sources[key], part[graphsync.Source]{of, source})
+	return source, nil
 }
 
 func sourceKey(name, id string) string { return name + "\x00" + id }
 
-func (p sourcePart) same(other sourcePart) bool {
-	return reflect.DeepEqual(p.cloud, other.cloud) && reflect.DeepEqual(p.app, other.app)
+// sourceOf are the sections that the source of a tenant is made from.
+func (w *worker) sourceOf(tenant configs.Tenant) any {
+	return struct {
+		configs.Cloud
+		*configs.App
+	}{w.cfg.CloudOf(tenant), w.cfg.AppOf(tenant)}
 }
 
 // target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
@@ -74,21 +90,36 @@ func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := targetPart{options: options}
-	if at := slices.IndexFunc(w.parts.targets[key], part.same); at >= 0 {
-		return w.parts.targets[key][at].adapter, nil
+	if adapter, ok := find(w.parts.targets[key], options); ok {
+		return adapter.Adapter, nil
 	}
-	part.trusted = trusts(options)
-	if part.adapter, err = options.Open(all.Env{Version: versionText()}); err != nil {
+	trusted := trusts(options)
+	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(name)})
+	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
 	}
-	w.parts.targets[key] = append(w.parts.targets[key], part)
-	return part.adapter, nil
+	w.parts.targets[key] = append(w.parts.targets[key], part[opened]{options, opened{adapter, trusted}})
+	return adapter, nil
 }
 
-func (p targetPart) same(other targetPart) bool { return reflect.DeepEqual(p.options, other.options) }
+// limiter returns what paces all applications of a target. The caller has parts.mu.
+func (w *worker) limiter(name string) *rate.Limiter {
+	section := w.targetOf(name)
+	limiter, ok := find(w.parts.limiters[name], section)
+	if !ok {
+		limiter = rate.NewLimiter(rate.Inf, 1)
+		w.parts.limiters[name] = append(w.parts.limiters[name], part[*rate.Limiter]{section, limiter})
+	}
+	return limiter
+}
 
-// trusts is what an adapter reads when it is made and never again: the certificates of ca_file.
+// targetOf are a target's options as they are written, {tenant} included.
+func (w *worker) targetOf(name string) any {
+	section, _ := w.cfg.Targets.Get(name)
+	options, _ := targetOptions(section)
+	return options
+}
+
 func trusts(options all.Options) []byte {
 	scim, ok := options.(*all.SCIM)
 	if !ok || scim.CAFile == "" {
@@ -108,23 +139,22 @@ func (w *worker) letGo() {
 	defer w.parts.mu.Unlock()
 	used := newParts()
 	for _, s := range w.syncs {
-		key := sourceKey(s.tenantName, s.tenant.ID)
-		source := sourcePart{cloud: w.cfg.CloudOf(s.tenant), app: w.cfg.AppOf(s.tenant)}
-		if at := slices.IndexFunc(w.parts.sources[key], source.same); at >= 0 {
-			used.sources[key] = w.parts.sources[key][at : at+1]
+		key, of := sourceKey(s.tenantName, s.tenant.ID), w.sourceOf(s.tenant)
+		if source, ok := find(w.parts.sources[key], of); ok {
+			used.sources[key] = []part[graphsync.Source]{{of, source}}
 		}
 		options, key, err := w.application(s.TargetName, s)
 		if err != nil {
 			continue // its cycles say so
 		}
-		at := slices.IndexFunc(w.parts.targets[key], targetPart{options: options}.same)
-		if at < 0 {
-			continue
+		adapter, ok := find(w.parts.targets[key], options)
+		if now := trusts(options); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
+			used.targets[key] = []part[opened]{{options, adapter}}
 		}
-		part := w.parts.targets[key][at]
-		if now := trusts(options); now == nil || bytes.Equal(now, part.trusted) {
-			used.targets[key] = []targetPart{part}
+		section := w.targetOf(s.TargetName)
+		if limiter, ok := find(w.parts.limiters[s.TargetName], section); ok {
+			used.limiters[s.TargetName] = []part[*rate.Limiter]{{section, limiter}}
 		}
 	}
-	w.parts.sources, w.parts.targets = used.sources, used.targets
+	w.parts.sources, w.parts.targets, w.parts.limiters = used.sources, used.targets, used.limiters
 }

@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/graphsync"
@@ -178,5 +183,55 @@ func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 		if len(made) != 1 {
 			t.Errorf("%d sources are kept for %q", len(made), key)
 		}
+	}
+}
+
+// The rate of a target is for all who send to it, also where each tenant has an address of its own.
+func TestTenantsShareTheRateOfATarget(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		w.Header().Set("Content-Type", "application/scim+json")
+		io.WriteString(w, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"Resources":[]}`)
+	}))
+	t.Cleanup(app.Close)
+	r := newReloading(t)
+	r.edit("  cloud: {type", "  each: {type: scim, rate: 20, url: \""+app.URL+"/{tenant}/v2\"}\n  cloud: {type")
+	r.edit("tenants:", "tenants:\n  fabrikam: {id: 22222222-2222-2222-2222-222222222222}")
+	r.edit("  cloud: {from", "  each: {from: [contoso, fabrikam], to: each, users: {attributes: {userName: \"[mail]\"}}}\n  cloud: {from")
+	path, err := target.ParsePath("userName")
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapters := map[target.Adapter]bool{}
+	var sending sync.WaitGroup
+	w := r.reload()
+	start := time.Now()
+	for _, s := range w.syncs {
+		if s.Name != "each" {
+			continue
+		}
+		adapter, err := w.target(s.TargetName, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		adapters[adapter] = true
+		for range 4 {
+			sending.Go(func() {
+				if _, err := adapter.Find(t.Context(), target.User, path, "ada"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	sending.Wait()
+	took, sent := time.Since(start), requests.Load()
+	if least := time.Duration(sent-1) * time.Second / 20; len(adapters) != 2 || took < least {
+		t.Errorf("%d adapters sent %d requests in %v, want two in at least %v", len(adapters), sent, took, least)
+	}
+	w = r.reload()
+	if limiters := w.parts.limiters["each"]; len(limiters) != 1 {
+		t.Errorf("%d limiters are kept", len(limiters))
 	}
 }
