@@ -165,7 +165,7 @@ func (w *worker) Close() error {
 }
 
 // openSource makes the source of a tenant.
-func (w *worker) openSource(tenant configs.Tenant) (graphsync.Source, error) {
+func (w *worker) openSource(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (w *worker) openSource(tenant configs.Tenant) (graphsync.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log})
+	return msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log.With("tenant", name)})
 }
 
 func cloudOf(c configs.Cloud) (graphsync.Cloud, error) {
@@ -315,7 +315,7 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
-		Target: adapter, Log: w.log, Progress: progress, Now: time.Now,
+		Target: adapter, Log: w.log.With("tenant_name", s.tenantName), Progress: progress, Now: time.Now,
 	}, release, nil
 }
 

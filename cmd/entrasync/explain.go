@@ -88,7 +88,7 @@ func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject
 	if a.json {
 		return a.printJSON(x)
 	}
-	fmt.Fprintf(a.out, "%s: %s %s (%s)\n", s.Name, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
+	fmt.Fprintf(a.out, "%s, tenant %s: %s %s (%s)\n", s.Name, s.tenantName, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
 	for _, step := range x.Because {
 		fmt.Fprintf(a.out, "  %-10s %-9s %s\n", step.Step, step.Result, printable(step.Detail))
 	}

@@ -63,7 +63,7 @@ func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, e
 	if source, ok := find(w.parts.sources[key], of); ok {
 		return source, nil
 	}
-	source, err := w.openSource(tenant)
+	source, err := w.openSource(name, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}

@@ -82,6 +82,21 @@ func (w *worker) tenantID(named string) (graphsync.ID, error) {
 	return t.ID, err
 }
 
+// called is what to call a tenant in a message: by its name too, where a sync reads from it.
+func (w *worker) called(id graphsync.ID) string {
+	for _, s := range w.syncs {
+		if s.Tenant == id {
+			return fmt.Sprintf("%s (%s)", s.tenantName, id)
+		}
+	}
+	return id.String()
+}
+
+// several reports whether a sync reads from other tenants too.
+func (w *worker) several(s *plannedSync) bool {
+	return slices.ContainsFunc(w.syncs, func(other *plannedSync) bool { return other.Name == s.Name && other.Tenant != s.Tenant })
+}
+
 // tenantsOf says which tenants syncs read from, as a message has it.
 func tenantsOf(syncs []*plannedSync) string {
 	var names []string

@@ -110,7 +110,7 @@ func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlag
 	report, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
 	done()
 	if err != nil {
-		return explained(report, err)
+		return explained(s, report, err)
 	}
 	plan := syncer.Plan(report)
 	if keep != nil {
@@ -182,7 +182,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		if documents, err = a.readPlan(f.plan); err != nil {
 			return err
 		}
-		if syncs, err = plannedOnly(syncs, documents); err != nil {
+		if syncs, err = w.plannedOnly(syncs, documents); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (a *app) readPlan(name string) ([]reconcile.Document, error) {
 }
 
 // plannedOnly keeps the syncs a plan is for.
-func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
+func (w *worker) plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
 	for i := range documents {
 		d := &documents[i]
 		found := false
@@ -251,7 +251,7 @@ func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*p
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, d.Tenant)
+			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, w.called(d.Tenant))
 		}
 	}
 	return out, nil
@@ -278,12 +278,15 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 			return report, perr
 		}
 		if err != nil {
-			return report, explained(report, err)
+			return report, explained(s, report, err)
 		}
 		return report, nil
 	}
 	if err != nil {
-		return report, explained(report, err)
+		return report, explained(s, report, err)
+	}
+	if w.several(s) {
+		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.tenantName, s.TargetName)
 	}
 	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
 	return report, nil
@@ -345,10 +348,17 @@ func (a *app) sayWaiting(w *worker, s *plannedSync) {
 	}
 }
 
-// explained adds the advice a report carries to the error of its run.
-func explained(report *reconcile.Report, err error) error {
+// explained adds to the error of a run the tenant's name, where the run knows the id alone, and
+// the advice that its report carries.
+func explained(s *plannedSync, report *reconcile.Report, err error) error {
+	if report == nil || report.Failure == nil {
+		return err
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.tenantName, s.Tenant, cause)
+	}
 	var advice hinted
-	if report == nil || report.Failure == nil || errors.As(err, &advice) {
+	if errors.As(err, &advice) {
 		return err
 	}
 	return withHint(err, report.Failure.Hint)
