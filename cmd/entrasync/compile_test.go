@@ -11,6 +11,7 @@ import (
 
 	"entrasync/configs"
 	"entrasync/graphsync"
+	"entrasync/reconcile"
 	"entrasync/state"
 )
 
@@ -168,6 +169,24 @@ func TestTenantFaultOfOneWhoJoins(t *testing.T) {
 			release()
 		case err == nil || !strings.Contains(err.Error(), "tenant litware") || !strings.Contains(err.Error(), "is an alias of itself"):
 			t.Errorf("%s: %v", s.tenantName, err)
+		}
+	}
+
+	// What looks through all tenants tells of it and goes on.
+	var told strings.Builder
+	a2 := &app{out: io.Discard, err: &told, borrow: func() (*worker, error) { return w, nil }}
+	w.shared = true
+	defer func() { w.shared = false }()
+	for name, look := range map[string]func() error{
+		"explain": func() error {
+			return a2.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, selection{})
+		},
+		"eval": func() error { return a2.evalUser(t.Context(), "[mail]", evalFlags{user: "ada"}) },
+	} {
+		told.Reset()
+		err := look()
+		if err == nil || !strings.HasSuffix(err.Error(), "is not in the snapshot of tenant tailspin") || !strings.Contains(told.String(), "does not fit tenant litware") {
+			t.Errorf("%s: %v\n%s", name, err, told.String())
 		}
 	}
 }

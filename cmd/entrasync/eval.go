@@ -102,6 +102,7 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 	if err != nil {
 		return err
 	}
+	syncs = a.soundOf(syncs)
 	var seen *plannedSync // the first sync that knows the user
 	var outcome *evaluation.Outcome
 	for _, s := range syncs {
@@ -136,9 +137,6 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 // withUser presents a user of the snapshot as a sync sees them. The source is good during the
 // call only.
 func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(mapping.Source)) error {
-	if err := s.sound(); err != nil {
-		return err
-	}
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err

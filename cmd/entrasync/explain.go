@@ -54,6 +54,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 	if err != nil {
 		return err
 	}
+	syncs = a.soundOf(syncs)
 	found := false
 	for _, s := range syncs {
 		err := a.explainOne(ctx, w, s, subject)
@@ -73,9 +74,6 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 }
 
 func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject reconcile.Subject) error {
-	if err := s.sound(); err != nil {
-		return err
-	}
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err

@@ -65,6 +65,18 @@ func (w *worker) selected(sel selection) ([]*plannedSync, error) {
 	return slices.DeleteFunc(named, func(s *plannedSync) bool { return !chosen[s.Tenant] }), nil
 }
 
+// soundOf leaves out, and tells of, the syncs that do not fit their tenants: what they would say of
+// anybody is wrong.
+func (a *app) soundOf(syncs []*plannedSync) []*plannedSync {
+	return slices.DeleteFunc(slices.Clone(syncs), func(s *plannedSync) bool {
+		err := s.sound()
+		if err != nil {
+			fmt.Fprintf(a.err, "entrasync: %v\n", err)
+		}
+		return err != nil
+	})
+}
+
 // tenantID finds a tenant by its id or its name. Ids go first, so that nobody's name can be taken
 // for the id of another; names that syncs read from go before those of tenants no longer in use.
 func (w *worker) tenantID(named string) (graphsync.ID, error) {
