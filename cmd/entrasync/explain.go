@@ -26,7 +26,11 @@ the snapshot and the links.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if text, ok := codes[args[0]]; ok {
 				if a.json {
-					return a.printJSON(map[string]string{"format": "entrasync/code/1", "code": args[0], "text": text})
+					return a.printJSON(struct {
+						Format string `json:"format"`
+						Code   string `json:"code"`
+						Text   string `json:"text"`
+					}{"entrasync/code/1", args[0], text})
 				}
 				fmt.Fprintf(a.out, "%s: %s\n", args[0], text)
 				return nil

@@ -236,7 +236,11 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 			lines = append(lines, append(json.RawMessage(nil), line...))
 		}
 		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/run/1", "report": report, "actions": lines})
+			return a.printJSON(struct {
+				Format  string            `json:"format"`
+				Report  reconcile.Report  `json:"report"`
+				Actions []json.RawMessage `json:"actions"`
+			}{"entrasync/run/1", report, lines})
 		}
 		fmt.Fprintf(a.out, "%s, tenant %s: run %s, %s, %s\n", s.Name, s.tenantName, report.Run, report.Cycle, report.Result)
 		for _, line := range lines {
