@@ -13,7 +13,7 @@ type Config struct {
 	Consent   *Consent    `yaml:"consent" doc:"The pages on which administrators of other tenants give their consent."`
 	Tenants   Map[Tenant] `yaml:"tenants" doc:"The directories to read, by a name of your choice."`
 	Targets   Map[Target] `yaml:"targets" required:"true" doc:"The applications to provision, by a name of your choice."`
-	Syncs     Map[Sync]   `yaml:"syncs" required:"true" doc:"What is provisioned from where to where, by a name of your choice."`
+	Syncs     Map[Sync]   `yaml:"syncs" required:"true" doc:"What is provisioned from where to where, by a name of your choice. {tenant} in a constant, an expression or a filter stands for the tenant's name, or its id when it joined by consent."`
 
 	root *node
 }

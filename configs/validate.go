@@ -210,11 +210,21 @@ func (v *validator) attributes(attributes Map[Attribute], key []string) {
 		if a.OnNull == "default" && a.Default == nil {
 			v.fault(append(at, "on_null"), "add default", "%s.on_null is default, but there is none", name)
 		}
-		if a.Default != nil && len(a.Allowed) > 0 && !a.takes(a.Default.Value) {
+		if a.Default != nil && len(a.Allowed) > 0 && !a.namesTenant() && !a.takes(a.Default.Value) {
 			v.faults.add(a.Default.Pos, name+".default", didYouMean(a.Default.Value, values(a.Allowed), "those allowed are"),
 				"the default %s is not among those allowed", quote(a.Default.Value))
 		}
 	}
+}
+
+// namesTenant reports whether {tenant} stands in a value, so that which values there are is known
+// per tenant only.
+func (a Attribute) namesTenant() bool {
+	texts := append(values(a.Allowed), a.Default.Value)
+	for name, alias := range a.Aliases.All() {
+		texts = append(texts, name, alias.Value)
+	}
+	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{tenant}") })
 }
 
 // takes reports whether a value is allowed by itself or through an alias.

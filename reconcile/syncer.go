@@ -167,7 +167,7 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	c.report.Result = Failed
 	c.tally()
 	c.rememberRemovals()
-	if c.opts.Apply {
+	if c.opts.Apply && !errors.Is(cause, ErrUnknownSubject) { // that says nothing of how the sync stands
 		if err := c.store(); err != nil {
 			c.Log.Error("store run", "sync", c.Sync.Name, "error", err)
 		}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,6 +31,7 @@ type TransportConfig struct {
 
 	Timeout     time.Duration // of one attempt, body included; default one minute
 	Rate        float64       // requests a second, 0 for no limit
+	Limiter     *rate.Limiter // paces several transports together, at the Rate of each; nil: it is this one's own
 	Concurrency int           // requests in flight; default 4
 	MaxBody     int64         // bytes of one answer, unpacked; default 32 MiB
 
@@ -90,7 +92,7 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		retries:  max(0, orDefault(cfg.Retries, 3)),
 		backoff:  orDefault(cfg.Backoff, time.Second/2),
 		patience: orDefault(cfg.Patience, 2*time.Minute),
-		limiter:  rate.NewLimiter(rate.Inf, 1),
+		limiter:  cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
 		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
 	if cfg.Rate > 0 {

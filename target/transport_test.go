@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"entrasync/target"
 )
 
@@ -241,6 +243,45 @@ func TestTransportPace(t *testing.T) {
 		if most.Load() != 2 || time.Since(start) < 10*time.Second {
 			t.Errorf("%d at once, %v for twenty", most.Load(), time.Since(start))
 		}
+	})
+}
+
+// Several applications that are one for the configuration share its rate, whoever of them has much
+// to do; their requests in flight are their own, so that one that hangs stops no other.
+func TestTransportsShareARate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		limiter := rate.NewLimiter(rate.Inf, 1)
+		hang := make(chan struct{})
+		base := inProcess{func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Host == "hangs.example" {
+				<-hang
+			}
+		}}
+		cfg := target.TransportConfig{Base: base, Rate: 2, Concurrency: 1, Limiter: limiter}
+		a, b, hangs := transport(t, cfg), transport(t, cfg), transport(t, cfg)
+		var all sync.WaitGroup
+		send := func(tr *target.Transport, url string) {
+			if answer, err := tr.RoundTrip(request(t, "GET", url, "")); err != nil {
+				t.Error(err)
+			} else {
+				answer.Body.Close()
+			}
+		}
+		var other sync.WaitGroup
+		other.Go(func() { send(hangs, "https://hangs.example/") })
+		synctest.Wait()
+		start := time.Now()
+		for range 4 {
+			all.Go(func() { send(a, "https://a.example/") })
+			all.Go(func() { send(b, "https://b.example/") })
+		}
+		all.Wait()
+		if took := time.Since(start); took != 4*time.Second {
+			t.Errorf("nine requests at two a second had been sent after %v, want 4s", took)
+		}
+		close(hang)
+		other.Wait()
 	})
 }
 

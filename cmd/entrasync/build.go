@@ -19,7 +19,6 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/state"
-	"entrasync/target"
 	"entrasync/target/all"
 )
 
@@ -42,13 +41,6 @@ type worker struct {
 	// Of the service; nil outside of one.
 	changed func() error                 // takes up a change of the tenants
 	next    func(*plannedSync) time.Time // the next planned cycle; zero for none
-}
-
-// parts are what a configuration opens to the outside.
-type parts struct {
-	mu      sync.Mutex                  // protects what follows
-	sources map[string]graphsync.Source // by tenant name and id
-	targets map[string]target.Adapter   // by target name
 }
 
 // openTenants are the tenants whose state is open, one turn for each over all workers of a
@@ -153,7 +145,7 @@ func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logg
 func newWorker(cfg *configs.Config, syncs []*plannedSync, store *state.Store, log *slog.Logger) *worker {
 	return &worker{
 		cfg: cfg, log: log, store: store, syncs: syncs, configured: syncs,
-		parts:   &parts{sources: map[string]graphsync.Source{}, targets: map[string]target.Adapter{}},
+		parts:   newParts(),
 		tenants: &openTenants{byID: map[graphsync.ID]*tenantState{}},
 	}
 }
@@ -172,59 +164,22 @@ func (w *worker) Close() error {
 	return errors.Join(append(errs, w.store.Close())...)
 }
 
-// selected returns the syncs of the given names, all when there is none.
-func (w *worker) selected(names []string) ([]*plannedSync, error) {
-	if len(names) == 0 {
-		return w.syncs, nil
-	}
-	known := syncNames(w.syncs)
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			hint := "syncs of this configuration: " + strings.Join(known, ", ")
-			if near := configs.Nearest(name, known); near != "" {
-				hint = "did you mean " + near + "?"
-			}
-			return nil, withHint(fmt.Errorf("there is no sync %q", name), hint)
-		}
-	}
-	var out []*plannedSync
-	for _, s := range w.syncs {
-		if slices.Contains(names, s.Name) {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// source returns the source of a tenant.
-func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
-	w.parts.mu.Lock()
-	defer w.parts.mu.Unlock()
-	key := sourceKey(name, tenant.ID)
-	if s := w.parts.sources[key]; s != nil {
-		return s, nil
-	}
+// openSource makes the source of a tenant.
+func (w *worker) openSource(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
+		return nil, err
 	}
 	cloud, err := cloudOf(w.cfg.CloudOf(tenant))
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
+		return nil, err
 	}
 	credential, err := credentialOf(w.cfg.AppOf(tenant))
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
+		return nil, err
 	}
-	s, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log})
-	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
-	}
-	w.parts.sources[key] = s
-	return s, nil
+	return msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log.With("tenant", name)})
 }
-
-func sourceKey(name, id string) string { return name + "\x00" + id }
 
 func cloudOf(c configs.Cloud) (graphsync.Cloud, error) {
 	if c.Name != "" {
@@ -252,26 +207,6 @@ func credentialOf(app *configs.App) (msgraph.Credential, error) {
 		c.ManagedIdentity = &msgraph.ManagedIdentity{ClientID: app.ManagedIdentity.ClientID}
 	}
 	return c, nil
-}
-
-// target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
-// target whose options name it has one adapter per tenant.
-func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
-	w.parts.mu.Lock()
-	defer w.parts.mu.Unlock()
-	options, key, err := w.application(name, s)
-	if err != nil {
-		return nil, err
-	}
-	if adapter := w.parts.targets[key]; adapter != nil {
-		return adapter, nil
-	}
-	adapter, err := options.Open(all.Env{Version: versionText()})
-	if err != nil {
-		return nil, fmt.Errorf("open target %s: %w", name, err)
-	}
-	w.parts.targets[key] = adapter
-	return adapter, nil
 }
 
 // application returns a target's options for the tenant of a sync, and what names the
@@ -351,7 +286,10 @@ func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string
 }
 
 // syncer puts together what a run of one sync needs. It holds the tenant's turn until release.
-func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (*reconcile.Syncer, func(), error) {
+func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
+	if err := s.sound(); err != nil {
+		return nil, nil, err
+	}
 	source, err := w.source(s.tenantName, s.tenant)
 	if err != nil {
 		return nil, nil, err
@@ -369,10 +307,15 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() {
+		if syncer == nil {
+			release()
+		}
+	}()
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
-		Target: adapter, Log: w.log, Progress: progress, Now: time.Now,
+		Target: adapter, Log: w.log.With("tenant_name", s.tenantName), Progress: progress, Now: time.Now,
 	}, release, nil
 }
 

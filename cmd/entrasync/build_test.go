@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"entrasync/configs"
 	"entrasync/graphsync"
+	"entrasync/reconcile"
 	"entrasync/state"
 )
 
@@ -65,5 +67,27 @@ func TestIdleTenantsAreClosed(t *testing.T) {
 	}
 	if err := store.RemoveTenant(id); err != nil {
 		t.Errorf("an idle tenant is still open: %v", err)
+	}
+}
+
+// Whatever goes wrong between taking a tenant's turn and having all that a run needs, the turn is
+// given back: else nothing runs for the tenant any more.
+func TestTurnIsGivenBack(t *testing.T) {
+	t.Parallel()
+	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: graphsync.ID{0xfa}, Origin: fromConsent})
+	healthy := w.syncs[slices.IndexFunc(w.syncs, func(s *plannedSync) bool { return s.tenantName == "fabrikam" })]
+	broken := *healthy
+	broken.Sync = &reconcile.Sync{Name: "broken", Tenant: healthy.Tenant}
+	w.syncs = append(w.syncs, &broken)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the sync without a mapping did no harm: the test shows nothing")
+			}
+		}()
+		_, _, _ = w.syncer(t.Context(), healthy, nil)
+	}()
+	if w.busy(healthy.Tenant) {
+		t.Error("the turn is still taken")
 	}
 }

@@ -103,7 +103,8 @@ func (s *service) lend(a *app, file string) (*worker, error) {
 // newWorker makes a worker beside, or in the place of, the one there is.
 func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) (*worker, error) {
 	w := newWorker(cfg, syncs, s.store, s.log)
-	w.tenants, w.graph = s.tenants, s.worker.Load().graph
+	present := s.worker.Load()
+	w.tenants, w.graph, w.parts = s.tenants, present.graph, present.parts
 	s.adopt(w)
 	return w, w.register()
 }
@@ -131,7 +132,6 @@ func (s *service) takeUp() error {
 	if err != nil {
 		return err
 	}
-	next.parts = old.parts
 	if err := s.schedule(next); err != nil {
 		return err
 	}

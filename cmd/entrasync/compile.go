@@ -23,12 +23,20 @@ func compileSyncs(cfg *configs.Config) (compiled []*plannedSync, faults configs.
 		if len(fs) > 0 {
 			continue
 		}
+		told := map[configs.Fault]bool{} // the places of faults: what many tenants share is told once
 		for _, from := range entry.Value.From.Tenants {
 			tenant, ok := cfg.Tenants.Get(from.Value)
 			if !ok {
 				continue // configs has said so
 			}
-			if planned := t.of(from.Value, from.Value, tenant); planned != nil {
+			planned, fs := t.of(from.Value, from.Value, tenant)
+			for _, f := range fs {
+				if place := (configs.Fault{Position: f.Position, Key: f.Key}); !told[place] {
+					told[place] = true
+					faults = append(faults, f)
+				}
+			}
+			if planned != nil && len(fs) == 0 {
 				compiled = append(compiled, planned)
 			}
 		}
@@ -41,26 +49,61 @@ type template struct {
 	cfg     *configs.Config
 	entry   configs.Entry[configs.Sync]
 	sync    *reconcile.Sync
-	perName bool // {tenant} stands in it: it is compiled for each
+	perName bool           // {tenant} stands in it: it is compiled for each
+	plain   configs.Faults // with perName: those it has while {tenant} is left as it is
 }
 
+// anID stands for the ids of tenants that will join.
+const anID = "00000000-0000-0000-0000-000000000000"
+
+// newTemplate compiles a sync. The faults are those that concern every tenant: where {tenant}
+// stands in it, what is wrong comes out with the tenants.
 func newTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (template, configs.Faults) {
-	c := compiler{cfg: cfg, name: entry.Name, sync: entry.Value, specs: map[target.Kind][]mapping.Spec{}}
+	t := template{cfg: cfg, entry: entry}
+	c := t.compiler("")
+	t.sync = c.compile()
+	if t.perName = c.perName; !t.perName {
+		return t, c.faults
+	}
+	t.plain = c.faults
+	if !entry.Value.From.Consented {
+		return t, nil
+	}
+	var faults configs.Faults
+	t.sync, faults = t.filled(anID)
+	return t, faults
+}
+
+func (t template) compiler(word string) *compiler {
+	return &compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: word, specs: map[target.Kind][]mapping.Spec{}}
+}
+
+// filled compiles the sync with what {tenant} stands for. A fault that comes of it says so.
+func (t template) filled(word string) (*reconcile.Sync, configs.Faults) {
+	c := t.compiler(word)
 	sync := c.compile()
-	return template{cfg: cfg, entry: entry, sync: sync, perName: c.perName}, c.faults
+	for i, f := range c.faults {
+		if !slices.Contains(t.plain, f) {
+			c.faults[i].Message += ", where {tenant} is " + word
+		}
+	}
+	return sync, c.faults
 }
 
 // of returns the sync for one tenant, with what {tenant} stands for; nil when the tenant's id is
-// none, which configs has said.
-func (t template) of(name, word string, tenant configs.Tenant) *plannedSync {
+// none, which configs has said. With faults the sync does not run, and says why.
+func (t template) of(name, word string, tenant configs.Tenant) (*plannedSync, configs.Faults) {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	sync := *t.sync
+	var faults configs.Faults
 	if t.perName {
-		c := compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: word, specs: map[target.Kind][]mapping.Spec{}}
-		sync = *c.compile()
+		var filled *reconcile.Sync
+		if filled, faults = t.filled(word); len(faults) == 0 {
+			sync = *filled
+		}
 	}
 	sync.Tenant = id
 	if sync.AppID == "" {
@@ -68,11 +111,11 @@ func (t template) of(name, word string, tenant configs.Tenant) *plannedSync {
 			sync.AppID = app.ClientID
 		}
 	}
-	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant, word: word}
+	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant, word: word, faults: faults}
 	if tenant.Paused {
 		planned.paused = "in the configuration"
 	}
-	return planned
+	return planned, faults
 }
 
 // A plannedSync is a compiled sync and the tenant section it reads from.
@@ -82,6 +125,18 @@ type plannedSync struct {
 	tenant     configs.Tenant
 	word       string // what {tenant} stands for
 	paused     string // by what its tenant is paused, "" when it is not
+
+	// What is wrong with the sync for this tenant alone, which joined after the configuration was
+	// loaded. The Sync is then that of another tenant, and not to be run.
+	faults configs.Faults
+}
+
+// sound returns why the sync cannot be run for its tenant.
+func (s *plannedSync) sound() error {
+	if len(s.faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("sync %s does not fit tenant %s: %v", s.Name, s.tenantName, s.faults.Err())
 }
 
 type compiler struct {
@@ -93,20 +148,6 @@ type compiler struct {
 	faults configs.Faults
 
 	perName bool // {tenant} was met
-}
-
-// fill puts the tenant into a constant. Names and ids are made of characters that mean nothing in
-// an expression.
-func (c *compiler) fill(text string) string {
-	const word = "{tenant}"
-	if !strings.Contains(text, word) {
-		return text
-	}
-	c.perName = true
-	if c.tenant == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, word, c.tenant)
 }
 
 func (c *compiler) fault(at configs.Position, key []string, message, hint string) {
@@ -147,7 +188,7 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		Takeover              reconcile.Takeover
 	}{
 		s.TargetName, s.AppID, s.Scope.All, s.Scope.Nested, s.Scope.Guests, s.Scope.Filter.String(), s.Groups.Filter.String(),
-		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, texts(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
+		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, c.fillAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
 		s.Users.Match, s.Groups.Match, c.sync.Users.Actions, c.sync.Groups.Actions, c.sync.Users.OnRemove,
 		s.Groups.Enabled, s.Groups.All, s.Groups.Takeover,
 	})
@@ -161,11 +202,11 @@ func (c *compiler) scope() reconcile.Scope {
 	in := c.sync.Scope
 	out := reconcile.Scope{
 		All: in.Users == "all", Nested: in.NestedGroups, Guests: in.IncludeGuests,
-		ExcludeUsers: texts(in.Exclude.Users), ExcludeGroups: texts(in.Exclude.Groups),
+		ExcludeUsers: c.fillAll(in.Exclude.Users), ExcludeGroups: c.fillAll(in.Exclude.Groups),
 		Filter: c.filter(in.Filter, "scope", "filter"),
 	}
 	for _, text := range in.Protect {
-		filter, err := target.ParseFilter(text.Value)
+		filter, err := target.ParseFilter(c.fill(text.Value))
 		if err != nil {
 			c.fault(text.Pos, []string{"scope", "protect"}, err.Error(), "")
 			continue
@@ -185,7 +226,7 @@ func (c *compiler) filter(in configs.Filter, key ...string) *scope.Filter {
 		for _, clause := range group {
 			compiled := scope.Clause{Attribute: clause.Attribute.Value, Operator: clause.Operator.Value}
 			if clause.Value != nil {
-				compiled.Value = clause.Value.Value
+				compiled.Value = c.fillClause(clause)
 			}
 			groups[i] = append(groups[i], compiled)
 		}
@@ -233,7 +274,7 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 	for _, entry := range in {
 		a := entry.Value
 		spec := mapping.Spec{
-			Path: entry.Name, Expr: c.fill(a.Expr.Value), Required: a.Required, Allowed: texts(a.Allowed), Priority: texts(a.Priority),
+			Path: entry.Name, Expr: c.fill(a.Expr.Value), Required: a.Required, Allowed: c.fillAll(a.Allowed), Priority: c.fillAll(a.Priority),
 			Apply: a.Apply, OnNull: a.OnNull, Owner: a.Owner, Multi: a.Multi, Redact: a.Redact,
 		}
 		if a.Default != nil {
@@ -242,13 +283,18 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 		if len(a.Aliases) > 0 {
 			spec.Aliases = map[string]string{}
 			for name, alias := range a.Aliases.All() {
-				spec.Aliases[name] = alias.Value
+				name = c.fill(name)
+				if _, twice := spec.Aliases[name]; twice {
+					key := []string{section, "attributes", entry.Name, "aliases"}
+					c.fault(configs.Position{}, key, fmt.Sprintf("%q is there twice", name), "")
+				}
+				spec.Aliases[name] = c.fill(alias.Value)
 			}
 		}
 		specs = append(specs, spec)
 	}
 	if roles != nil {
-		specs = append(specs, rolesSpec(roles))
+		specs = append(specs, c.rolesSpec(roles))
 	}
 	c.specs[kind] = specs
 	m, faults := mapping.New(kind, specs)
@@ -258,11 +304,11 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 		a, ok := in.Get(f.Path)
 		switch {
 		case ok && f.Field == "expr":
-			at = a.Expr.At(f.Column)
+			at = a.Expr.At(c.written(a.Expr.Value, f.Column))
 		case !ok && roles != nil:
 			key = []string{section, "mapping_roles", f.Field}
 			if at = c.cfg.Position(append([]string{"syncs", c.name}, key...)...); f.Field == "from" {
-				at = roles.From.At(f.Column)
+				at = roles.From.At(c.written(roles.From.Value, f.Column))
 			}
 		case ok && f.Field != "path":
 			at = c.cfg.Position(append([]string{"syncs", c.name}, append(key, f.Field)...)...)
@@ -273,12 +319,12 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 }
 
 // rolesSpec makes the table of mapping roles the source of the attribute it writes to.
-func rolesSpec(in *configs.MappingRoles) mapping.Spec {
-	table := &mapping.RolesSpec{From: in.From.Value, NoValue: in.NoValue, NoMatch: in.NoMatch, Several: in.Several}
+func (c *compiler) rolesSpec(in *configs.MappingRoles) mapping.Spec {
+	table := &mapping.RolesSpec{From: c.fill(in.From.Value), NoValue: in.NoValue, NoMatch: in.NoMatch, Several: in.Several}
 	for name, scopes := range in.Roles.All() {
-		role := mapping.MappingRole{Name: name}
+		role := mapping.MappingRole{Name: c.fill(name)}
 		for scope, roles := range scopes.All() {
-			role.Scopes = append(role.Scopes, mapping.RoleScope{Scope: scope, Roles: texts(roles)})
+			role.Scopes = append(role.Scopes, mapping.RoleScope{Scope: c.fill(scope), Roles: c.fillAll(roles)})
 		}
 		table.Roles = append(table.Roles, role)
 	}
@@ -309,7 +355,7 @@ func (c *compiler) guard() reconcile.Guard {
 		RemovalsPerDay: limit(in.RemovalsPerDay),
 	}
 	if in.Administrators != nil {
-		filter, err := target.ParseFilter(in.Administrators.Value)
+		filter, err := target.ParseFilter(c.fill(in.Administrators.Value))
 		if err != nil {
 			c.fault(in.Administrators.Pos, []string{"guard", "administrators"}, err.Error(), "")
 		}

@@ -13,6 +13,7 @@ import (
 )
 
 func (a *app) discoverCommand() *cobra.Command {
+	var sel selection
 	asCSV := false
 	cmd := &cobra.Command{
 		Use:   "discover SYNC",
@@ -21,19 +22,23 @@ func (a *app) discoverCommand() *cobra.Command {
 With --csv it prints those that nobody in the directory has, in the form in which Entra's
 "Bulk create" takes users. The column of initial passwords is left for you to fill in.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.discover(cmd.Context(), args, asCSV) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sel.syncs = args
+			return a.discover(cmd.Context(), sel, asCSV)
+		},
 	}
+	sel.tenantFlag(cmd)
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print the accounts without anybody as CSV for Entra's bulk import")
 	return cmd
 }
 
-func (a *app) discover(ctx context.Context, names []string, asCSV bool) error {
+func (a *app) discover(ctx context.Context, sel selection, asCSV bool) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(sel)
 	if err != nil {
 		return err
 	}

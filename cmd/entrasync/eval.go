@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,9 +18,10 @@ import (
 )
 
 type evalFlags struct {
-	user, tenant, sync, source, now string
-	explain                         bool
-	options                         evaluation.Options
+	selection
+	user, source, now string
+	explain           bool
+	options           evaluation.Options
 }
 
 func (a *app) evalCommand() *cobra.Command {
@@ -44,8 +44,8 @@ attribute is null. EXPRESSION may be -, to read it from standard input without q
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.user, "user", "", "take the attributes of this user: object id, user principal name or address")
-	flags.StringVar(&f.tenant, "tenant", "", "with --user: of this tenant of the configuration")
-	flags.StringVar(&f.sync, "sync", "", "with --user: as this sync sees the user (app roles, IsSoftDeleted)")
+	f.tenantFlag(cmd)
+	f.syncFlag(cmd)
 	flags.StringVar(&f.source, "json-source", "", "take the attributes from this file with a JSON object, - for standard input")
 	flags.StringVar(&f.now, "now", "", "the time it is, such as 2026-07-02T15:33:38Z")
 	flags.StringSliceVar(&f.options.Priority, "priority", nil, "which of several app roles wins, highest first")
@@ -75,7 +75,7 @@ func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err err
 	switch {
 	case f.user != "":
 		return a.evalUser(ctx, expression, f)
-	case f.tenant != "" || f.sync != "":
+	case len(f.tenants) > 0 || len(f.syncs) > 0:
 		return withHint(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
 	case f.source != "":
 		text, err := jsonfile.Read(f.source, a.in, a.readFile)
@@ -98,10 +98,11 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.chosen(f.tenant, f.sync)
+	syncs, err := w.selected(f.selection)
 	if err != nil {
 		return err
 	}
+	syncs = a.soundOf(syncs)
 	var seen *plannedSync // the first sync that knows the user
 	var outcome *evaluation.Outcome
 	for _, s := range syncs {
@@ -124,32 +125,13 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		seen = s
 	}
 	if seen == nil {
-		return withHint(fmt.Errorf("user %q is not in the snapshot of any tenant", f.user),
+		return withHint(fmt.Errorf("user %q is not in the snapshot of %s", f.user, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	if len(syncs) > 1 {
 		fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.tenantName)
 	}
 	return a.printOutcome(outcome, f.explain)
-}
-
-// chosen returns the syncs of a tenant, of a name, or all of them.
-func (w *worker) chosen(tenant, sync string) ([]*plannedSync, error) {
-	var names []string
-	if sync != "" {
-		names = []string{sync}
-	}
-	syncs, err := w.selected(names)
-	if err != nil || tenant == "" {
-		return syncs, err
-	}
-	of := slices.DeleteFunc(slices.Clone(syncs), func(s *plannedSync) bool {
-		return s.tenantName != tenant && !strings.EqualFold(s.Tenant.String(), tenant)
-	})
-	if len(of) == 0 {
-		return nil, withHint(fmt.Errorf("no sync reads from a tenant %q", tenant), "the tenants are named in the section tenants of the configuration")
-	}
-	return of, nil
 }
 
 // withUser presents a user of the snapshot as a sync sees them. The source is good during the

@@ -14,7 +14,8 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	group, sync := false, ""
+	var sel selection
+	group := false
 	cmd := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Tell why somebody has, or has not, an account and these values",
@@ -25,7 +26,11 @@ the snapshot and the links.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if text, ok := codes[args[0]]; ok {
 				if a.json {
-					return a.printJSON(map[string]string{"format": "entrasync/code/1", "code": args[0], "text": text})
+					return a.printJSON(struct {
+						Format string `json:"format"`
+						Code   string `json:"code"`
+						Text   string `json:"text"`
+					}{"entrasync/code/1", args[0], text})
 				}
 				fmt.Fprintf(a.out, "%s: %s\n", args[0], text)
 				return nil
@@ -34,28 +39,26 @@ the snapshot and the links.`,
 			if group {
 				subject.Kind = graphsync.Group
 			}
-			return a.explain(cmd.Context(), subject, sync)
+			return a.explain(cmd.Context(), subject, sel)
 		},
 	}
 	cmd.Flags().BoolVar(&group, "group", false, "KEY is a group")
-	cmd.Flags().StringVar(&sync, "sync", "", "only for this sync")
+	sel.syncFlag(cmd)
+	sel.tenantFlag(cmd)
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, subject reconcile.Subject, name string) error {
+func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel selection) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	var names []string
-	if name != "" {
-		names = []string{name}
-	}
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(sel)
 	if err != nil {
 		return err
 	}
+	syncs = a.soundOf(syncs)
 	found := false
 	for _, s := range syncs {
 		err := a.explainOne(ctx, w, s, subject)
@@ -68,7 +71,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, name strin
 		found = true
 	}
 	if !found {
-		return withHint(fmt.Errorf("%s %q is not in the snapshot of any tenant", subject.Kind, subject.Key),
+		return withHint(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	return nil
@@ -87,7 +90,7 @@ func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject
 	if a.json {
 		return a.printJSON(x)
 	}
-	fmt.Fprintf(a.out, "%s: %s %s (%s)\n", s.Name, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
+	fmt.Fprintf(a.out, "%s, tenant %s: %s %s (%s)\n", s.Name, s.tenantName, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
 	for _, step := range x.Because {
 		fmt.Fprintf(a.out, "  %-10s %-9s %s\n", step.Step, step.Result, printable(step.Detail))
 	}

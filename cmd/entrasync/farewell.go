@@ -28,7 +28,7 @@ func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivat
 		report, err := syncer.Run(ctx, reconcile.Options{Apply: true, NoRefresh: true})
 		release()
 		if err != nil {
-			return deactivated, explained(report, err)
+			return deactivated, explained(planned, report, err)
 		}
 		deactivated += report.Summary.Deactivate
 		if left := len(report.Errors) + len(report.Skipped) + report.Summary.Held; left > 0 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,31 +14,33 @@ import (
 
 // shownHold is one entry of `holds --json`.
 type shownHold struct {
-	Hold   string    `json:"hold"`
-	Sync   string    `json:"sync"`
-	Tenant string    `json:"tenant"`
-	Guard  string    `json:"guard"`
-	Cause  string    `json:"cause"`
-	Count  int       `json:"count"`
-	Since  time.Time `json:"since"`
-	Sample []string  `json:"sample"`
+	Hold       string    `json:"hold"`
+	Sync       string    `json:"sync"`
+	Tenant     string    `json:"tenant"`
+	TenantName string    `json:"tenant_name"`
+	Guard      string    `json:"guard"`
+	Cause      string    `json:"cause"`
+	Count      int       `json:"count"`
+	Since      time.Time `json:"since"`
+	Sample     []string  `json:"sample"`
 }
 
 func (a *app) holdsCommand() *cobra.Command {
-	return &cobra.Command{Use: "holds [SYNC...]", Short: "List what a guard held, by cause", RunE: func(cmd *cobra.Command, names []string) error {
+	var sel selection
+	cmd := &cobra.Command{Use: "holds [SYNC...]", Short: "List what a guard held, by cause", RunE: func(cmd *cobra.Command, names []string) error {
+		sel.syncs = names
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(sel)
 		if err != nil {
 			return err
 		}
 		holds := []shownHold{}
-		err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) error {
-			holds = append(holds, shownHold{h.ID, s.Name, s.Tenant.String(), h.Guard, h.Cause, h.Count, h.Since, h.Sample})
-			return nil
+		err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) {
+			holds = append(holds, shownHold{h.ID, s.Name, s.Tenant.String(), s.tenantName, h.Guard, h.Cause, h.Count, h.Since, h.Sample})
 		})
 		if err != nil {
 			return err
@@ -48,122 +52,130 @@ func (a *app) holdsCommand() *cobra.Command {
 			fmt.Fprintln(a.out, "Nothing is held.")
 			return nil
 		}
-		return a.table("hold\tsync\tguard\tcause\tcount\tsince\tsuch as", func(row func(...any)) {
+		return a.table("hold\tsync\ttenant\tguard\tcause\tcount\tsince\tsuch as", func(row func(...any)) {
 			for _, h := range holds {
-				sample := ""
-				for i, name := range h.Sample {
-					if i == 3 {
-						sample += ", …"
-						break
-					}
-					if i > 0 {
-						sample += ", "
-					}
-					sample += name
+				sample := strings.Join(h.Sample[:min(3, len(h.Sample))], ", ")
+				if len(h.Sample) > 3 {
+					sample += ", …"
 				}
-				row(h.Hold, h.Sync, h.Guard, h.Cause, h.Count, h.Since.Local().Format(time.DateTime), sample)
+				row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, h.Since.Local().Format(time.DateTime), sample)
 			}
 		})
 	}}
+	sel.tenantFlag(cmd)
+	return cmd
 }
 
-func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h state.Hold) error) error {
+func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h state.Hold)) error {
 	for _, s := range syncs {
 		tenant, err := w.store.Tenant(s.Tenant)
 		if err != nil {
 			return err
 		}
-		var holds []state.Hold
 		err = tenant.View(func(tx *state.Tx) error {
 			for hold := range tx.Holds(s.Name) {
-				holds = append(holds, hold)
+				visit(s, hold)
 			}
 			return nil
 		})
 		tenant.Close()
 		if err != nil {
-			return fmt.Errorf("read the holds of sync %s: %w", s.Name, err)
-		}
-		for _, hold := range holds {
-			if err := visit(s, hold); err != nil {
-				return err
-			}
+			return fmt.Errorf("read the holds of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
 		}
 	}
 	return nil
 }
 
 func (a *app) approveCommand() *cobra.Command {
-	var sync, cause string
-	cmd := &cobra.Command{
+	return a.answerCommand("approve", "approved", reconcile.Approve, &cobra.Command{
 		Use:   "approve HOLD",
 		Short: "Let exactly what a hold shows go on, with the next sync",
 		Long: `Approves the actions of a hold as they were shown. If the directory has moved on since, what
-differs is held again. HOLD may be left out with --cause.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.answer(args, sync, cause, "approved", reconcile.Approve)
-		},
-	}
-	cmd.Flags().StringVar(&cause, "cause", "", "approve every hold of this cause")
-	cmd.Flags().StringVar(&sync, "sync", "", "only of this sync")
-	return cmd
+differs is held again. HOLD may be left out with --cause. Each tenant counts its holds for itself:
+where several have the same, --tenant says whose is meant.`,
+	})
 }
 
 func (a *app) rejectCommand() *cobra.Command {
-	var sync, cause string
-	cmd := &cobra.Command{
+	return a.answerCommand("reject", "rejected", reconcile.Reject, &cobra.Command{
 		Use:   "reject HOLD",
 		Short: "Drop what a hold shows: it is not done until its source changes",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.answer(args, sync, cause, "rejected", reconcile.Reject)
-		},
+		Long: `Drops the actions of a hold: they are not planned again as they are, until their source changes.
+HOLD may be left out with --cause. Each tenant counts its holds for itself: where several have the
+same, --tenant says whose is meant.`,
+	})
+}
+
+// An answer is what somebody says to holds.
+type answer struct {
+	selection
+	done       string // the word for it afterwards
+	do         func(tx *state.Tx, sync, hold string) (actions int, err error)
+	hold       string // "" with a cause
+	cause      string
+	allTenants bool
+}
+
+func (a *app) answerCommand(verb, done string, do func(*state.Tx, string, string) (int, error), cmd *cobra.Command) *cobra.Command {
+	answer := answer{done: done, do: do}
+	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		answer.hold = strings.Join(args, "")
+		return a.answer(answer)
 	}
-	cmd.Flags().StringVar(&cause, "cause", "", "reject every hold of this cause")
-	cmd.Flags().StringVar(&sync, "sync", "", "only of this sync")
+	cmd.Flags().StringVar(&answer.cause, "cause", "", verb+" every hold of this cause")
+	cmd.Flags().BoolVar(&answer.allTenants, "all-tenants", false, "with --cause: in whichever tenants it is")
+	answer.syncFlag(cmd)
+	answer.tenantFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("tenant", "all-tenants")
 	return cmd
 }
 
+// answeredHold is one entry of what approve and reject print with --json.
+type answeredHold struct {
+	Hold       string `json:"hold"`
+	Sync       string `json:"sync"`
+	Tenant     string `json:"tenant"`
+	TenantName string `json:"tenant_name"`
+	Actions    int    `json:"actions"`
+}
+
+// A heldSet is a hold and the sync whose it is.
+type heldSet struct {
+	sync *plannedSync
+	hold state.Hold
+}
+
 // answer approves or rejects holds.
-func (a *app) answer(args []string, sync, cause, word string, do func(*state.Tx, string, string) (int, error)) error {
-	if len(args) == 0 && cause == "" {
+func (a *app) answer(ans answer) error {
+	switch {
+	case ans.hold == "" && ans.cause == "":
 		return withHint(fmt.Errorf("no hold is named"), "list them with: entrasync holds")
+	case ans.allTenants && ans.hold != "":
+		return withHint(fmt.Errorf("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
 	}
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	var names []string
-	if sync != "" {
-		names = []string{sync}
-	}
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(ans.selection)
 	if err != nil {
 		return err
 	}
-	type match struct {
-		sync *plannedSync
-		hold state.Hold
-	}
-	var matches []match
-	err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) error {
-		if (len(args) == 0 || h.ID == args[0]) && (cause == "" || h.Cause == cause) {
-			matches = append(matches, match{s, h})
+	var matches []heldSet
+	err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) {
+		if (ans.hold == "" || h.ID == ans.hold) && (ans.cause == "" || h.Cause == ans.cause) {
+			matches = append(matches, heldSet{s, h})
 		}
-		return nil
 	})
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(matches) == 0:
-		return withHint(fmt.Errorf("no such hold"), "list them with: entrasync holds")
-	case len(matches) > 1 && cause == "":
-		return withHint(fmt.Errorf("hold %s exists in %d syncs", args[0], len(matches)), "name the sync with --sync")
+	if err := ans.certain(matches); err != nil {
+		return err
 	}
-	answered := []map[string]any{}
+	answered := []answeredHold{}
 	for _, m := range matches {
 		tenant, err := w.store.Tenant(m.sync.Tenant)
 		if err != nil {
@@ -171,20 +183,52 @@ func (a *app) answer(args []string, sync, cause, word string, do func(*state.Tx,
 		}
 		n := 0
 		err = tenant.Update(func(tx *state.Tx) (err error) {
-			n, err = do(tx, m.sync.Name, m.hold.ID)
+			n, err = ans.do(tx, m.sync.Name, m.hold.ID)
 			return err
 		})
 		tenant.Close()
 		if err != nil {
-			return fmt.Errorf("sync %s, hold %s: %w", m.sync.Name, m.hold.ID, err)
+			return fmt.Errorf("sync %s, tenant %s, hold %s: %w", m.sync.Name, m.sync.tenantName, m.hold.ID, err)
 		}
-		answered = append(answered, map[string]any{"hold": m.hold.ID, "sync": m.sync.Name, "actions": n})
+		answered = append(answered, answeredHold{m.hold.ID, m.sync.Name, m.sync.Tenant.String(), m.sync.tenantName, n})
 		if !a.json {
-			fmt.Fprintf(a.out, "%s %s of sync %s: %d actions. The next cycle acts on it: entrasync sync %s\n", m.hold.ID, word, m.sync.Name, n, m.sync.Name)
+			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %d actions. The next cycle acts on it: entrasync sync %s --tenant %s\n",
+				m.hold.ID, ans.done, m.sync.Name, m.sync.tenantName, n, m.sync.Name, m.sync.tenantName)
 		}
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/answer/1", "answer": word, "holds": answered})
+		return a.printJSON(struct {
+			Format string         `json:"format"`
+			Answer string         `json:"answer"`
+			Holds  []answeredHold `json:"holds"`
+		}{"entrasync/answer/1", ans.done, answered})
+	}
+	return nil
+}
+
+// certain makes sure that it is clear which holds an answer is for. Ids are counted per tenant and
+// sync, and a cause such as a group's name is likely to be there in many tenants: an answer meant
+// for one of them must not remove the people of another.
+func (ans *answer) certain(matches []heldSet) error {
+	var tenants, syncs []string
+	for _, m := range matches {
+		if !slices.Contains(tenants, m.sync.tenantName) {
+			tenants = append(tenants, m.sync.tenantName)
+		}
+		if !slices.Contains(syncs, m.sync.Name) {
+			syncs = append(syncs, m.sync.Name)
+		}
+	}
+	switch {
+	case len(matches) == 0:
+		return withHint(fmt.Errorf("no such hold"), "list them with: entrasync holds")
+	case ans.hold != "" && len(tenants) > 1:
+		return withHint(fmt.Errorf("hold %s is there in several tenants: %s", ans.hold, strings.Join(tenants, ", ")), "name one with --tenant")
+	case ans.hold != "" && len(syncs) > 1:
+		return withHint(fmt.Errorf("hold %s is there in several syncs: %s", ans.hold, strings.Join(syncs, ", ")), "name one with --sync")
+	case len(tenants) > 1 && len(ans.tenants) == 0 && !ans.allTenants:
+		return withHint(fmt.Errorf("holds of this cause are there in several tenants: %s", strings.Join(tenants, ", ")),
+			"name one with --tenant, or say --all-tenants")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (w *worker) register() error {
 		for _, record := range joined {
 			// {tenant} is the id: who joins chooses the organization's name, and must not choose
 			// with it whose place in an application the accounts go to.
-			planned := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
+			planned, _ := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
 			if planned == nil {
 				continue
 			}

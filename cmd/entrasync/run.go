@@ -180,6 +180,7 @@ func (s *service) reload() {
 		s.log.Error("configuration not reloaded", "error", err)
 		return
 	}
+	next.letGo() // of what was for the configuration before
 	if err := s.schedule(next); err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		return

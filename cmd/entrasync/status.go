@@ -29,13 +29,15 @@ type syncStatus struct {
 }
 
 func (a *app) statusCommand() *cobra.Command {
-	return &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
+	var sel selection
+	cmd := &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
+		sel.syncs = names
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(sel)
 		if err != nil {
 			return err
 		}
@@ -52,6 +54,8 @@ func (a *app) statusCommand() *cobra.Command {
 		}
 		return a.printStatus(statuses)
 	}}
+	sel.tenantFlag(cmd)
+	return cmd
 }
 
 // retriesShown is how many records `status` names per sync.
@@ -89,7 +93,7 @@ func (w *worker) status(s *plannedSync) (syncStatus, error) {
 		return json.Unmarshal(runs[0].Report, out.LastRun)
 	})
 	if err != nil {
-		return out, fmt.Errorf("read the state of sync %s: %w", s.Name, err)
+		return out, fmt.Errorf("read the state of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
 	}
 	return out, nil
 }
@@ -109,17 +113,17 @@ func (a *app) printStatus(statuses []syncStatus) error {
 	}
 	for _, s := range statuses {
 		if s.LastRun != nil && s.LastRun.Failure != nil {
-			fmt.Fprintf(a.out, "\n%s: the last run could not run: %s\n", s.Sync, printable(s.LastRun.Failure.Message))
+			fmt.Fprintf(a.out, "\n%s, tenant %s: the last run could not run: %s\n", s.Sync, s.tenantName, printable(s.LastRun.Failure.Message))
 			if s.LastRun.Failure.Hint != "" {
 				fmt.Fprintf(a.out, "  → %s\n", printable(s.LastRun.Failure.Hint))
 			}
 		}
 		if s.Quarantine != nil {
-			fmt.Fprintf(a.out, "\n%s: paused since %s: %s; tried again at %s\n", s.Sync, s.Quarantine.Since.Local().Format(time.DateTime), printable(s.Quarantine.Message), s.Quarantine.NextProbe.Local().Format(time.DateTime))
+			fmt.Fprintf(a.out, "\n%s, tenant %s: paused since %s: %s; tried again at %s\n", s.Sync, s.tenantName, s.Quarantine.Since.Local().Format(time.DateTime), printable(s.Quarantine.Message), s.Quarantine.NextProbe.Local().Format(time.DateTime))
 		}
 		for i, retry := range s.retries {
 			if i == 0 {
-				fmt.Fprintf(a.out, "\n%s:\n", s.Sync)
+				fmt.Fprintf(a.out, "\n%s, tenant %s:\n", s.Sync, s.tenantName)
 			}
 			when := "looked at again in every cycle"
 			if !retry.Skipped {
@@ -132,18 +136,21 @@ func (a *app) printStatus(statuses []syncStatus) error {
 }
 
 func (a *app) runsCommand() *cobra.Command {
+	var sel selection
 	limit := 20
 	cmd := &cobra.Command{Use: "runs [SYNC...]", Short: "List past runs", RunE: func(cmd *cobra.Command, names []string) error {
+		sel.syncs = names
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(names)
+		syncs, err := w.selected(sel)
 		if err != nil {
 			return err
 		}
 		var reports []reconcile.Report
+		var tenants []string // of each
 		for _, s := range syncs {
 			tenant, err := w.store.Tenant(s.Tenant)
 			if err != nil {
@@ -155,13 +162,13 @@ func (a *app) runsCommand() *cobra.Command {
 					if err := json.Unmarshal(run.Report, &report); err != nil {
 						return err
 					}
-					reports = append(reports, report)
+					reports, tenants = append(reports, report), append(tenants, s.tenantName)
 				}
 				return nil
 			})
 			tenant.Close()
 			if err != nil {
-				return fmt.Errorf("read the runs of sync %s: %w", s.Name, err)
+				return fmt.Errorf("read the runs of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
 			}
 		}
 		if a.json {
@@ -170,23 +177,29 @@ func (a *app) runsCommand() *cobra.Command {
 		return a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
 			for i := range reports {
 				r := &reports[i]
-				row(r.Run, r.Sync, r.Tenant, r.Cycle, r.Result, doneLine(r), (time.Duration(r.DurationMS) * time.Millisecond).String())
+				row(r.Run, r.Sync, tenants[i], r.Cycle, r.Result, doneLine(r), (time.Duration(r.DurationMS) * time.Millisecond).String())
 			}
 		})
 	}}
+	sel.tenantFlag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", limit, "at most so many runs per sync")
 	return cmd
 }
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	var sel selection
+	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		w, err := a.open()
 		if err != nil {
 			return err
 		}
 		defer w.Close()
+		syncs, err := w.selected(sel)
+		if err != nil {
+			return err
+		}
 		found := false
-		for _, s := range w.syncs {
+		for _, s := range syncs {
 			shown, err := a.showRun(w, s, args[0])
 			if err != nil {
 				return err
@@ -198,6 +211,8 @@ func (a *app) showCommand() *cobra.Command {
 		}
 		return nil
 	}}
+	sel.tenantFlag(cmd)
+	return cmd
 }
 
 func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err error) {
@@ -221,9 +236,13 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 			lines = append(lines, append(json.RawMessage(nil), line...))
 		}
 		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/run/1", "report": report, "actions": lines})
+			return a.printJSON(struct {
+				Format  string            `json:"format"`
+				Report  reconcile.Report  `json:"report"`
+				Actions []json.RawMessage `json:"actions"`
+			}{"entrasync/run/1", report, lines})
 		}
-		fmt.Fprintf(a.out, "%s: run %s, %s, %s\n", s.Name, report.Run, report.Cycle, report.Result)
+		fmt.Fprintf(a.out, "%s, tenant %s: run %s, %s, %s\n", s.Name, s.tenantName, report.Run, report.Cycle, report.Result)
 		for _, line := range lines {
 			var action struct {
 				reconcile.Action

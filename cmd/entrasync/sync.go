@@ -16,6 +16,7 @@ import (
 )
 
 type syncFlags struct {
+	selection
 	full      bool
 	noRefresh bool
 	exitCode  bool
@@ -33,8 +34,12 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `Reads the directory, compares it with what was last applied, and prints what a sync would do.
 Nothing is written to any target. With --no-refresh no call to Graph is made either: the plan is
 made from the snapshot, which shows at once what a changed mapping or filter would do.`,
-		RunE: func(cmd *cobra.Command, names []string) error { return a.plan(cmd.Context(), names, f) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			f.syncs = names
+			return a.plan(cmd.Context(), f)
+		},
 	}
+	f.tenantFlag(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "", "keep the plan in this file, for sync --plan")
 	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 when changes are pending")
 	cmd.Flags().BoolVar(&f.noRefresh, "no-refresh", false, "plan from the snapshot alone, without a Graph call")
@@ -47,8 +52,12 @@ func (a *app) syncCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sync [SYNC...]",
 		Short: "Run one cycle and apply it",
-		RunE:  func(cmd *cobra.Command, names []string) error { return a.sync(cmd.Context(), names, f) },
+		RunE: func(cmd *cobra.Command, names []string) error {
+			f.syncs = names
+			return a.sync(cmd.Context(), f)
+		},
 	}
+	f.tenantFlag(cmd)
 	cmd.Flags().StringVar(&f.plan, "plan", "", "apply exactly the plan in this file, or nothing if anything moved since")
 	cmd.Flags().BoolVar(&f.full, "full", false, "initial cycle: read everything again and evaluate everybody")
 	cmd.Flags().StringVar(&f.user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
@@ -57,13 +66,13 @@ func (a *app) syncCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, names []string, f syncFlags) error {
+func (a *app) plan(ctx context.Context, f syncFlags) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(f.selection)
 	if err != nil {
 		return err
 	}
@@ -101,7 +110,7 @@ func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlag
 	report, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
 	done()
 	if err != nil {
-		return explained(report, err)
+		return explained(s, report, err)
 	}
 	plan := syncer.Plan(report)
 	if keep != nil {
@@ -158,13 +167,13 @@ func (a *app) printNotes(report *reconcile.Report) {
 	}
 }
 
-func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
+func (a *app) sync(ctx context.Context, f syncFlags) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(names)
+	syncs, err := w.selected(f.selection)
 	if err != nil {
 		return err
 	}
@@ -173,7 +182,7 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 		if documents, err = a.readPlan(f.plan); err != nil {
 			return err
 		}
-		if syncs, err = plannedOnly(syncs, documents); err != nil {
+		if syncs, err = w.plannedOnly(syncs, documents); err != nil {
 			return err
 		}
 	}
@@ -185,6 +194,7 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 		options.Subject = &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
 	}
 	code := exitDone
+	found, lacking := false, []*plannedSync(nil) // who a provision on demand is for
 	for _, s := range syncs {
 		if s.paused != "" {
 			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.tenantName, s.paused)
@@ -196,14 +206,21 @@ func (a *app) sync(ctx context.Context, names []string, f syncFlags) error {
 			}
 		}
 		report, err := a.syncOne(ctx, w, s, options)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if err != nil {
+		case errors.Is(err, reconcile.ErrUnknownSubject):
+			lacking = append(lacking, s)
+		case err != nil:
 			code = worst(code, exitCode(err, a.err))
-			continue
+		default:
+			found = true
+			code = worst(code, exitOf(report))
 		}
-		code = worst(code, exitOf(report))
+	}
+	if len(lacking) > 0 && !found {
+		err := fmt.Errorf("%s %q is not in %s: %w", options.Subject.Kind, options.Subject.Key, tenantsOf(lacking), reconcile.ErrUnknownSubject)
+		code = worst(code, exitCode(err, a.err))
 	}
 	return codeError(code)
 }
@@ -224,7 +241,7 @@ func (a *app) readPlan(name string) ([]reconcile.Document, error) {
 }
 
 // plannedOnly keeps the syncs a plan is for.
-func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
+func (w *worker) plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
 	for i := range documents {
 		d := &documents[i]
 		found := false
@@ -234,12 +251,14 @@ func plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*p
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, d.Tenant)
+			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, w.called(d.Tenant))
 		}
 	}
 	return out, nil
 }
 
+// syncOne runs one cycle and prints what it did: nothing when it is on demand for somebody whom the
+// tenant does not have.
 func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
@@ -251,17 +270,23 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 	report, err := syncer.Run(ctx, options)
 	done()
 	w.noteHealth(ctx, s, syncer.Source, err)
+	if errors.Is(err, reconcile.ErrUnknownSubject) {
+		return report, err
+	}
 	if a.json {
 		if perr := a.printJSON(report); perr != nil {
 			return report, perr
 		}
 		if err != nil {
-			return report, explained(report, err)
+			return report, explained(s, report, err)
 		}
 		return report, nil
 	}
 	if err != nil {
-		return report, explained(report, err)
+		return report, explained(s, report, err)
+	}
+	if w.several(s) {
+		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.tenantName, s.TargetName)
 	}
 	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
 	return report, nil
@@ -323,10 +348,17 @@ func (a *app) sayWaiting(w *worker, s *plannedSync) {
 	}
 }
 
-// explained adds the advice a report carries to the error of its run.
-func explained(report *reconcile.Report, err error) error {
+// explained adds to the error of a run the tenant's name, where the run knows the id alone, and
+// the advice that its report carries.
+func explained(s *plannedSync, report *reconcile.Report, err error) error {
+	if report == nil || report.Failure == nil {
+		return err
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.tenantName, s.Tenant, cause)
+	}
 	var advice hinted
-	if report == nil || report.Failure == nil || errors.As(err, &advice) {
+	if errors.As(err, &advice) {
 		return err
 	}
 	return withHint(err, report.Failure.Hint)

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 
+	"golang.org/x/time/rate"
+
 	"entrasync/target"
 )
 
@@ -46,6 +48,7 @@ type Fault struct {
 type Env struct {
 	Version string            // of the program, for the User-Agent
 	Base    http.RoundTripper // reaches applications in the same process; nil for the network
+	Limiter *rate.Limiter     // paces the applications of one section together; nil: each for itself
 }
 
 const tenantWord = "{tenant}"

@@ -21,8 +21,8 @@ type SCIM struct {
 	Proxy                 string `yaml:"proxy" doc:"Address of an HTTP proxy. Default: $HTTPS_PROXY and $NO_PROXY."`
 
 	Timeout     time.Duration `yaml:"timeout" min:"0" doc:"Of one request. Default: 1m."`
-	Rate        float64       `yaml:"rate" min:"0" doc:"Most requests a second, over all syncs into this target. Default: no limit."`
-	Concurrency int           `yaml:"concurrency" min:"0" doc:"Most requests at a time. Default: 4."`
+	Rate        float64       `yaml:"rate" min:"0" doc:"Most requests a second, over all syncs and tenants into this target. Default: no limit."`
+	Concurrency int           `yaml:"concurrency" min:"0" doc:"Most requests at a time; with {tenant} in the url, for each tenant. Default: 4."`
 
 	Dialect         string   `yaml:"dialect" enum:"rfc,entra-legacy,entra-062020,okta" doc:"The form in which changes are sent. Default: rfc."`
 	PageSize        int      `yaml:"page_size" min:"0" doc:"Resources to ask for at once. Default: 100."`
@@ -97,7 +97,7 @@ func (o *SCIM) Open(env Env) (target.Adapter, error) {
 	transport, err := target.NewTransport(target.TransportConfig{
 		Version: env.Version, Base: env.Base, Auth: o.Auth.auth(),
 		CAFile: o.CAFile, CertFile: o.ClientCertificateFile, KeyFile: o.ClientKeyFile, Proxy: o.Proxy,
-		Timeout: o.Timeout, Rate: o.Rate, Concurrency: o.Concurrency,
+		Timeout: o.Timeout, Rate: o.Rate, Concurrency: o.Concurrency, Limiter: env.Limiter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open scim target: %w", err)

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+const fabrikamConfig = `state: %q
+app: {client_id: 6a1e0000-0000-0000-0000-000000000001, client_secret: s}
+consent: {public_url: "https://sync.example.com"}
+tenants:
+  contoso: {id: 11111111-1111-1111-1111-111111111111}
+  fabrikam.com: {id: 22222222-2222-2222-2222-222222222222}
+targets:
+  people: {type: file, path: people.jsonl}
+syncs:
+  people:
+    to: people
+`
+
+// loaded returns the syncs of a configuration with one sync, whose keys are given.
+func loaded(t *testing.T, keys string) (*configs.Config, []*plannedSync, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "entrasync.yaml")
+	text := fmt.Sprintf(fabrikamConfig, filepath.Join(filepath.Dir(file), "state")) + keys
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{configFile: file, out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
+	return a.loadConfig()
+}
+
+// {tenant} is filled in wherever a sync has a constant.
+func TestTenantInConstants(t *testing.T) {
+	t.Parallel()
+	_, syncs, err := loaded(t, `
+    from: [contoso, fabrikam.com]
+    scope:
+      filter:
+        - - {attribute: department, operator: EQUALS, value: "filter {tenant}"}
+          - {attribute: city, operator: REGEX MATCH, value: "pattern {tenant}"}
+      exclude: {users: ["user@{tenant}"], groups: ["group {tenant}"]}
+      protect: ['userName eq "protect {tenant}"']
+    guard: {administrators: 'title eq "administrator {tenant}"'}
+    users:
+      attributes:
+        userName: "[userPrincipalName]"
+        displayName: '"expr {tenant}"'
+        nickName: {expr: "[mailNickname]", default: "default {tenant}", allowed: ["default {tenant}", "allowed {tenant}"]}
+        title: {expr: "[jobTitle]", aliases: {"alias {tenant}": "aliased {tenant}"}}
+        'roles[primary eq "True"].value': {expr: "SingleAppRoleAssignment([appRoleAssignments])", priority: ["priority {tenant}"]}
+      mapping_roles:
+        from: 'Append([department], "from {tenant}")'
+        to: entitlements
+        roles: {"role {tenant}": {"project:{tenant}": ["member {tenant}"]}}
+    groups:
+      enabled: true
+      source: [[{attribute: displayName, operator: EQUALS, value: "source {tenant}"}]]
+      attributes: {displayName: '"group expr {tenant}"'}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range syncs {
+		text := s.Text + s.Guard.Administrators.String()
+		for _, want := range []string{"filter {tenant}", "user@{tenant}", "group {tenant}", "protect {tenant}", "administrator {tenant}", "expr {tenant}",
+			"default {tenant}", "allowed {tenant}", "alias {tenant}", "aliased {tenant}", "priority {tenant}", "from {tenant}", "role {tenant}", "project:{tenant}",
+			"member {tenant}", "source {tenant}", "group expr {tenant}"} {
+			if want = strings.ReplaceAll(want, "{tenant}", s.tenantName); !strings.Contains(text, want) {
+				t.Errorf("%s: there is no %q", s.tenantName, want)
+			}
+		}
+		if strings.Contains(text, "{tenant}") {
+			t.Errorf("%s: {tenant} is left in %s", s.tenantName, text)
+		}
+		// A dot in a name is no pattern.
+		if want := strings.ReplaceAll("pattern "+s.tenantName, ".", `\\\\.`); !strings.Contains(text, want) {
+			t.Errorf("%s: there is no %q in %s", s.tenantName, want, text)
+		}
+	}
+}
+
+// What is wrong once {tenant} is filled in is a fault of the configuration, with its place and the
+// tenant; what is wrong without, and right with it, is none; what it has nothing to do with is told
+// once, at its place in what was written.
+func TestTenantFaults(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ keys, want string }{
+		"one tenant's": {`
+    from: [contoso, fabrikam.com]
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", aliases: {"{tenant}": fabrikam.com}}}}
+`, `14:74: "fabrikam.com" is an alias of itself, where {tenant} is fabrikam.com`},
+		"every tenant's": {`
+    from: [contoso, fabrikam.com]
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", default: "{tenant}", allowed: [other]}}}
+`, "14:83: title: the value contoso is not allowed; allowed are other, where {tenant} is contoso"},
+		"two spellings of one": {`
+    from: [contoso, fabrikam.com]
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", aliases: {"{tenant}": a, contoso: a}}}}
+`, `14:74: "contoso" is there twice, where {tenant} is contoso`},
+		"right with it": {`
+    from: contoso
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", default: "{tenant}", allowed: [contoso]}}}
+`, ""},
+		"nothing to do with it": {`
+    from: [contoso, fabrikam.com]
+    users: {attributes: {userName: "[mail]", title: 'Join("{tenant}", ToLowr([mail]))'}}
+`, `14:71: there is no function ToLowr (did you mean ToLower?)`},
+		"of those who may join": {`
+    from: consented
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", default: "{tenant}", allowed: [contoso]}}}
+`, "14:83: title: the value " + anID + " is not allowed; allowed are contoso, where {tenant} is " + anID},
+	} {
+		_, _, err := loaded(t, tt.keys)
+		got := ""
+		if err != nil {
+			_, got, _ = strings.Cut(err.Error(), "entrasync.yaml:")
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s\nwant %s", name, got, tt.want)
+		}
+	}
+}
+
+// A fault that one tenant brings about when it joins stops that tenant alone, and names it.
+func TestTenantFaultOfOneWhoJoins(t *testing.T) {
+	t.Parallel()
+	a, b := graphsync.ID{0xaa}, graphsync.ID{0xbb}
+	cfg, syncs, err := loaded(t, fmt.Sprintf(`
+    from: consented
+    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", aliases: {"{tenant}": %s}}}}
+`, a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := state.Open(cfg.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorker(cfg, syncs, store, slog.New(slog.DiscardHandler))
+	defer w.Close()
+	for name, id := range map[string]graphsync.ID{"litware": a, "tailspin": b} {
+		if err := store.PutTenantRecord(state.TenantRecord{Name: name, ID: id, Origin: fromConsent}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.register(); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.syncs) != 2 {
+		t.Fatalf("%d syncs, want one for each", len(w.syncs))
+	}
+	for _, s := range w.syncs {
+		_, release, err := w.syncer(t.Context(), s, nil)
+		switch {
+		case s.Tenant == b && err != nil:
+			t.Errorf("%s: %v", s.tenantName, err)
+		case s.Tenant == b:
+			release()
+		case err == nil || !strings.Contains(err.Error(), "tenant litware") || !strings.Contains(err.Error(), "is an alias of itself"):
+			t.Errorf("%s: %v", s.tenantName, err)
+		}
+	}
+
+	// What looks through all tenants tells of it and goes on.
+	var told strings.Builder
+	a2 := &app{out: io.Discard, err: &told, borrow: func() (*worker, error) { return w, nil }}
+	w.shared = true
+	defer func() { w.shared = false }()
+	for name, look := range map[string]func() error{
+		"explain": func() error {
+			return a2.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, selection{})
+		},
+		"eval": func() error { return a2.evalUser(t.Context(), "[mail]", evalFlags{user: "ada"}) },
+	} {
+		told.Reset()
+		err := look()
+		if err == nil || !strings.HasSuffix(err.Error(), "is not in the snapshot of tenant tailspin") || !strings.Contains(told.String(), "does not fit tenant litware") {
+			t.Errorf("%s: %v\n%s", name, err, told.String())
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"entrasync/configs"
+	"entrasync/graphsync"
+	"entrasync/target"
+	"entrasync/target/all"
+)
+
+// parts are what is open to the outside: one for each section over all workers of a process. After
+// a reload, and in a command with an edited file, a section that is the same goes on with the part
+// it has. Cycles that are going on still use it, and an application must not see two that each
+// keep to its limits.
+type parts struct {
+	mu       sync.Mutex                          // protects what follows
+	sources  map[string][]part[graphsync.Source] // by tenant name and id
+	targets  map[string][]part[opened]           // by what names the application
+	limiters map[string][]part[*rate.Limiter]    // by target name: the rate is for all its applications
+}
+
+// A part is something made from sections of a configuration.
+type part[T any] struct {
+	of   any // the sections, as reflect.DeepEqual compares them
+	made T
+}
+
+// opened is an adapter and the certificates it trusts, which it reads when it is made and never
+// again.
+type opened struct {
+	target.Adapter
+	trusted []byte
+}
+
+func newParts() *parts {
+	return &parts{
+		sources: map[string][]part[graphsync.Source]{}, targets: map[string][]part[opened]{}, limiters: map[string][]part[*rate.Limiter]{},
+	}
+}
+
+// find returns what was made from the same sections.
+func find[T any](parts []part[T], of any) (made T, ok bool) {
+	for _, p := range parts {
+		if reflect.DeepEqual(p.of, of) {
+			return p.made, true
+		}
+	}
+	return made, false
+}
+
+// source returns the source of a tenant.
+func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
+	key, of := sourceKey(name, tenant.ID), w.sourceOf(tenant)
+	if source, ok := find(w.parts.sources[key], of); ok {
+		return source, nil
+	}
+	source, err := w.openSource(name, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("tenant %s: %w", name, err)
+	}
+	w.parts.sources[key] = append(w.parts.sources[key], part[graphsync.Source]{of, source})
+	return source, nil
+}
+
+func sourceKey(name, id string) string { return name + "\x00" + id }
+
+// sourceOf are the sections that the source of a tenant is made from.
+func (w *worker) sourceOf(tenant configs.Tenant) any {
+	return struct {
+		configs.Cloud
+		*configs.App
+	}{w.cfg.CloudOf(tenant), w.cfg.AppOf(tenant)}
+}
+
+// target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
+// target whose options name it has one adapter per tenant.
+func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
+	options, key, err := w.application(name, s)
+	if err != nil {
+		return nil, err
+	}
+	if adapter, ok := find(w.parts.targets[key], options); ok {
+		return adapter.Adapter, nil
+	}
+	trusted := trusts(options)
+	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(name)})
+	if err != nil {
+		return nil, fmt.Errorf("open target %s: %w", name, err)
+	}
+	w.parts.targets[key] = append(w.parts.targets[key], part[opened]{options, opened{adapter, trusted}})
+	return adapter, nil
+}
+
+// limiter returns what paces all applications of a target. The caller has parts.mu.
+func (w *worker) limiter(name string) *rate.Limiter {
+	section := w.targetOf(name)
+	limiter, ok := find(w.parts.limiters[name], section)
+	if !ok {
+		limiter = rate.NewLimiter(rate.Inf, 1)
+		w.parts.limiters[name] = append(w.parts.limiters[name], part[*rate.Limiter]{section, limiter})
+	}
+	return limiter
+}
+
+// targetOf are a target's options as they are written, {tenant} included.
+func (w *worker) targetOf(name string) any {
+	section, _ := w.cfg.Targets.Get(name)
+	options, _ := targetOptions(section)
+	return options
+}
+
+func trusts(options all.Options) []byte {
+	scim, ok := options.(*all.SCIM)
+	if !ok || scim.CAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(scim.CAFile)
+	if err != nil {
+		return nil // opening says so
+	}
+	return pem
+}
+
+// letGo drops the parts that the syncs of a worker have no use for: those of former sections, and
+// of a ca_file that has changed. Cycles that are going on keep theirs.
+func (w *worker) letGo() {
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
+	used := newParts()
+	for _, s := range w.syncs {
+		key, of := sourceKey(s.tenantName, s.tenant.ID), w.sourceOf(s.tenant)
+		if source, ok := find(w.parts.sources[key], of); ok {
+			used.sources[key] = []part[graphsync.Source]{{of, source}}
+		}
+		options, key, err := w.application(s.TargetName, s)
+		if err != nil {
+			continue // its cycles say so
+		}
+		adapter, ok := find(w.parts.targets[key], options)
+		if now := trusts(options); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
+			used.targets[key] = []part[opened]{{options, adapter}}
+		}
+		section := w.targetOf(s.TargetName)
+		if limiter, ok := find(w.parts.limiters[s.TargetName], section); ok {
+			used.limiters[s.TargetName] = []part[*rate.Limiter]{{section, limiter}}
+		}
+	}
+	w.parts.sources, w.parts.targets, w.parts.limiters = used.sources, used.targets, used.limiters
+}
