@@ -22,7 +22,10 @@ func BenchmarkTurn(b *testing.B) {
 		s := New(Options{Slots: 8, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		var jobs []Job
 		for i := range many {
-			jobs = append(jobs, Job{Name: fmt.Sprint("job-", i), Schedules: []Schedule{every}, Run: run})
+			jobs = append(jobs, Job{
+				Name: fmt.Sprint("job-", i), Group: fmt.Sprint("tenant-", i/2), On: fmt.Sprint("server-", i%4),
+				Schedules: []Schedule{every}, Run: run,
+			})
 		}
 		s.Set(jobs...)
 		return s
