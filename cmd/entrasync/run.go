@@ -23,7 +23,7 @@ import (
 	"entrasync/state"
 )
 
-// slots is how many cycles run at once over all tenants.
+// slots is how many cycles run at once over all tenants, beside those that take long.
 const slots = 8
 
 // beatEvery is how often the scheduler shows that it is alive; /healthz wants it once a minute.
@@ -208,6 +208,9 @@ func (s *service) schedule(w *worker) error {
 		}
 		jobs = append(jobs, scheduler.Job{
 			Name: jobName(planned), Schedules: []scheduler.Schedule{every},
+			Group: planned.Tenant.String(),
+			// Also where each tenant has an application of its own there: they tend to be down together.
+			On:  planned.TargetName,
 			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full) },
 		})
 	}

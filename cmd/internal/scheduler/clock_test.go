@@ -24,9 +24,9 @@ func TestClockGoesBack(t *testing.T) {
 	s := New(Options{Slots: 1, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	var runs sync.WaitGroup
 	idle := func(context.Context) error { return nil }
-	s.Put(Job{"daily", []Schedule{daily}, idle})
-	s.Put(Job{"half", []Schedule{half}, idle})
-	s.Put(Job{"new", []Schedule{half}, idle})
+	s.Put(Job{Name: "daily", Schedules: []Schedule{daily}, Run: idle})
+	s.Put(Job{Name: "half", Schedules: []Schedule{half}, Run: idle})
+	s.Put(Job{Name: "new", Schedules: []Schedule{half}, Run: idle})
 
 	right := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	wrong := right.AddDate(3, 0, 0)
@@ -59,4 +59,28 @@ func TestClockGoesBack(t *testing.T) {
 	if got := s.jobs["half"].next; !got.Equal(right.Add(29 * time.Minute)) {
 		t.Errorf("half was planned anew, for %v", got)
 	}
+}
+
+// A run that hangs gives its slot away after five minutes by whatever clock.
+func TestClockGoesBackDuringARun(t *testing.T) {
+	t.Parallel()
+	daily, err := Parse("@every 24h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Slots: 1, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	var runs sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	hang := func(ctx context.Context) error { <-ctx.Done(); return nil }
+	s.Put(Job{Name: "first", Schedules: []Schedule{daily}, Run: hang})
+	s.Put(Job{Name: "second", Schedules: []Schedule{daily}, Run: hang})
+	wrong := now().AddDate(3, 0, 0)
+	for i, at := range []time.Time{wrong, wrong.Add(4 * time.Minute), now().Add(time.Minute), now().Add(2 * time.Minute)} {
+		s.turn(ctx, &runs, at)
+		if got, want := len(s.runs), 1+i/3; got != want {
+			t.Errorf("%d runs at step %d, want %d", got, i, want)
+		}
+	}
+	stop()
+	runs.Wait()
 }

@@ -13,9 +13,10 @@ type entry struct {
 	job     Job
 	anchor  time.Time     // planned first run; where "@every" counts from
 	jitter  time.Duration // added to the ticks of the clock, which are the same for all jobs
-	next    time.Time     // next planned run, zero for none; in the past while waiting for a slot
+	next    time.Time     // next planned run, zero for none; in the past while waiting
 	asked   *run          // triggered and not yet started
 	current *run          // going on
+	slow    bool          // the last run was long
 	removed bool          // goes away when current ends
 
 	lastStart, lastEnd    time.Time
@@ -25,6 +26,8 @@ type entry struct {
 
 // A run is one execution of a job's work, or of work given to Trigger.
 type run struct {
+	group  string                      // of the job as it was when this began
+	crowd  crowd                       // likewise
 	work   func(context.Context) error // nil: the job's own
 	own    bool                        // stands for a tick; those that find it going on are skipped
 	asked  time.Time
@@ -39,21 +42,6 @@ func newRun(work func(context.Context) error) *run {
 }
 
 func (e *entry) due(now time.Time) bool { return !e.next.IsZero() && !e.next.After(now) }
-
-// before orders jobs that wait for a slot: somebody waits for a triggered one.
-func (e *entry) before(other *entry) bool {
-	if (e.asked != nil) != (other.asked != nil) {
-		return e.asked != nil
-	}
-	mine, theirs := e.next, other.next
-	if e.asked != nil {
-		mine, theirs = e.asked.asked, other.asked.asked
-	}
-	if !mine.Equal(theirs) {
-		return mine.Before(theirs)
-	}
-	return e.job.Name < other.job.Name
-}
 
 // after returns the first tick after a time, of whichever schedule comes first.
 func (e *entry) after(t time.Time) time.Time {
@@ -77,6 +65,9 @@ func (e *entry) after(t time.Time) time.Time {
 func (e *entry) replan(last, now time.Time) {
 	if e.anchor.After(now) {
 		e.anchor = now
+	}
+	if e.current != nil {
+		e.current.start = e.current.start.Add(now.Sub(last)) // as old as it was
 	}
 	waiting := e.due(last) || e.lastStart.IsZero() && e.current == nil
 	if e.next = e.after(now); waiting && !e.next.IsZero() {
@@ -195,7 +186,7 @@ func (s *Scheduler) remove(e *entry) {
 	delete(s.jobs, e.job.Name)
 }
 
-// Trigger runs a job now, before those waiting for a slot, and returns its error when it has
+// Trigger runs a job, before all those that wait for a tick, and returns its error when it has
 // run. With work, that is run in place of the job's own; the two never run at once. The end of
 // ctx withdraws it or cancels it, and Trigger returns when it has ended. The error is, or wraps,
 // [ErrRunning], [ErrUnknown], [ErrRemoved] or [ErrStopped] when there was no run.
@@ -246,7 +237,7 @@ func (s *Scheduler) Trigger(ctx context.Context, name string, work func(context.
 type Status struct {
 	Name      string
 	Since     time.Time // start of the run going on, zero when there is none
-	Next      time.Time // next planned run; in the past while it waits for a slot; zero for none
+	Next      time.Time // next planned run; in the past while it waits; zero for none
 	LastStart time.Time // of the last run that ended, zero before
 	LastEnd   time.Time
 	LastError error // of the last run that ended

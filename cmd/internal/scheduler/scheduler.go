@@ -1,9 +1,14 @@
 // Package scheduler runs named jobs on cron schedules, at most one run of each at a time.
 //
-// It knows nothing of directories, keeps nothing over a restart and bounds no run's duration:
-// a job that hangs occupies its slot and its own name, and delays nobody else while slots are
-// free. Ticks are counted from the plan and not from when a run ended, so nothing drifts; a
-// tick that finds its job still running is skipped and counted, never queued.
+// It knows nothing of directories, keeps nothing over a restart and bounds no run's duration. It
+// bounds what a run takes from others: one that hangs, or has much to do, occupies its job and
+// the job's group for as long as it lasts, but its slot for some minutes only. And when slots are
+// short, those jobs go first that lean on what has the fewest runs going on. Something dead, on
+// which run after run hangs, thus delays what leans on it and not the rest; likewise jobs whose
+// last run was long delay each other.
+//
+// Ticks are counted from the plan and not from when a run ended, so nothing drifts; a tick that
+// finds its job still running is skipped and counted, never queued.
 package scheduler
 
 import (
@@ -12,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,13 +26,17 @@ import (
 // schedules; without schedules it runs only when triggered.
 type Job struct {
 	Name      string
+	Group     string // of the jobs of one group at most one runs at a time; "" for no group
+	On        string // what its runs lean on and would hang with, such as a server
 	Schedules []Schedule
 	Run       func(context.Context) error
 }
 
 // Options adjust a Scheduler. The zero value is usable.
 type Options struct {
-	Slots     int           // runs at once over all jobs, 4 when 0
+	Slots     int           // runs at once over all jobs, long ones aside; 4 when 0
+	LongAfter time.Duration // a run older than this is long and gives its slot away, 5m when 0
+	LongRuns  int           // as many at most go on without a slot, 64 when 0
 	Beat      func()        // called by the loop to show that it is alive, may be nil
 	BeatEvery time.Duration // the longest time between two beats, 15s when 0
 	Log       *slog.Logger  // skipped ticks and panics; slog.Default() when nil
@@ -49,7 +59,7 @@ type Scheduler struct {
 
 	mu      sync.Mutex // protects all fields below
 	jobs    map[string]*entry
-	busy    int       // runs going on
+	runs    []*run    // going on, the oldest first
 	last    time.Time // when the loop last looked
 	running bool
 }
@@ -58,6 +68,12 @@ type Scheduler struct {
 func New(options Options) *Scheduler {
 	if options.Slots <= 0 {
 		options.Slots = 4
+	}
+	if options.LongAfter <= 0 {
+		options.LongAfter = 5 * time.Minute
+	}
+	if options.LongRuns <= 0 {
+		options.LongRuns = 64
 	}
 	if options.BeatEvery <= 0 {
 		options.BeatEvery = 15 * time.Second
@@ -107,53 +123,6 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // now is the wall clock alone: schedules are about it, and it may jump.
 func now() time.Time { return time.Now().Round(0) }
 
-// turn skips the ticks of running jobs, starts what is due while slots are free, the one that
-// has waited longest first, and returns how long nothing will be due.
-func (s *Scheduler) turn(ctx context.Context, runs *sync.WaitGroup, now time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now.Before(s.last.Add(-time.Second)) {
-		s.options.Log.Warn("the clock went back; schedules are planned anew", "from", s.last, "to", now)
-		for _, e := range s.jobs {
-			e.replan(s.last, now)
-		}
-	}
-	s.last = now
-
-	for _, e := range s.jobs {
-		if e.due(now) && e.current != nil && e.current.own {
-			e.skipped++
-			s.options.Log.Warn("skipped: the run before is still going on", "job", e.job.Name, "since", e.current.start)
-			e.next = e.after(now)
-		}
-	}
-	for s.busy < s.options.Slots {
-		e := s.longestWaiting(now)
-		if e == nil {
-			break
-		}
-		s.start(ctx, runs, e, now)
-	}
-
-	wait := s.options.BeatEvery
-	for _, e := range s.jobs {
-		if !e.next.IsZero() && e.next.After(now) {
-			wait = min(wait, e.next.Sub(now))
-		}
-	}
-	return wait
-}
-
-func (s *Scheduler) longestWaiting(now time.Time) *entry {
-	var first *entry
-	for _, e := range s.jobs {
-		if e.current == nil && (e.asked != nil || e.due(now)) && (first == nil || e.before(first)) {
-			first = e
-		}
-	}
-	return first
-}
-
 func (s *Scheduler) start(ctx context.Context, runs *sync.WaitGroup, e *entry, now time.Time) {
 	r := e.asked
 	if r == nil {
@@ -167,9 +136,9 @@ func (s *Scheduler) start(ctx context.Context, runs *sync.WaitGroup, e *entry, n
 		}
 	}
 	ctx, r.cancel = context.WithCancelCause(ctx)
-	r.start = now
+	r.group, r.crowd, r.start = e.job.Group, e.crowd(), now
 	e.asked, e.current = nil, r
-	s.busy++
+	s.runs = append(s.runs, r)
 	name := e.job.Name
 	runs.Go(func() {
 		defer r.cancel(nil)
@@ -196,9 +165,10 @@ func (s *Scheduler) protect(ctx context.Context, name string, work func(context.
 
 func (s *Scheduler) finish(e *entry, r *run) {
 	s.mu.Lock()
-	s.busy--
+	s.runs = slices.DeleteFunc(s.runs, func(other *run) bool { return other == r })
 	e.current = nil
 	e.record(r)
+	e.slow = e.lastEnd.Sub(e.lastStart) >= s.options.LongAfter
 	if e.removed {
 		delete(s.jobs, e.job.Name)
 	}
