@@ -27,6 +27,7 @@ type TenantRecord struct {
 	Note       string       `json:"note"`
 	Paused     bool         `json:"paused"`
 	Since      time.Time    `json:"since"`
+	Sync       string       `json:"sync"` // that found the state
 	Credential Credential   `json:"credential,omitzero"`
 	// Removed is when somebody removed it: it joins again only by an invitation of its own.
 	Removed time.Time `json:"removed,omitzero"`

@@ -178,7 +178,19 @@ func (w *worker) openSource(name string, tenant configs.Tenant) (graphsync.Sourc
 	if err != nil {
 		return nil, err
 	}
-	return msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Log: w.log.With("tenant", name)})
+	source, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.toGraph(), UserAgent: "entrasync/" + versionText(), Log: w.log.With("tenant", name)})
+	if err != nil { // such as a certificate that cannot be read: the tenant's health tells of it
+		return nil, &graphsync.Error{Class: graphsync.CredentialInvalid, Message: err.Error(), Hint: "correct the app's credential on this machine", Err: err}
+	}
+	return source, nil
+}
+
+// toGraph carries the requests of all tenants: hundreds of them share their connections.
+func (w *worker) toGraph() http.RoundTripper {
+	if w.graph != nil {
+		return w.graph
+	}
+	return w.parts.graph
 }
 
 func cloudOf(c configs.Cloud) (graphsync.Cloud, error) {

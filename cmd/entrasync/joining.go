@@ -99,7 +99,7 @@ func (s *service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Or
 	if err != nil {
 		return none, err
 	}
-	source, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.graph, UserAgent: "entrasync/" + versionText(), Patience: proofPatience, Log: s.log})
+	source, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.toGraph(), UserAgent: "entrasync/" + versionText(), Patience: proofPatience, Log: s.log})
 	if err != nil {
 		return none, err
 	}

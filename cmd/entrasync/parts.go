@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
 	"os"
 	"reflect"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"entrasync/configs"
 	"entrasync/graphsync"
+	"entrasync/graphsync/msgraph"
 	"entrasync/target"
 	"entrasync/target/all"
 )
@@ -20,6 +22,8 @@ import (
 // it has. Cycles that are going on still use it, and an application must not see two that each
 // keep to its limits.
 type parts struct {
+	graph http.RoundTripper
+
 	mu       sync.Mutex                          // protects what follows
 	sources  map[string][]part[graphsync.Source] // by tenant name and id
 	targets  map[string][]part[opened]           // by what names the application
@@ -41,6 +45,7 @@ type opened struct {
 
 func newParts() *parts {
 	return &parts{
+		graph:   msgraph.NewTransport(),
 		sources: map[string][]part[graphsync.Source]{}, targets: map[string][]part[opened]{}, limiters: map[string][]part[*rate.Limiter]{},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // The origins and the first state of tenants. Beside active and paused a state is the class of
@@ -122,13 +123,15 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 		if r.Origin == fromFile {
 			r.Name = s.tenantName
 		}
-		if !known {
+		// What one sync met is over when that one gets through, not when another does, which may
+		// need less.
+		if !known || word == active && r.State != active && r.Sync != s.Name && w.reads(r.Sync, s.Tenant) {
 			return nil
 		}
 		if r.State != word {
 			r.Since = now
 		}
-		r.State, r.Message = word, message
+		r.State, r.Message, r.Sync = word, message, s.Name
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRemoved) {
@@ -155,10 +158,15 @@ func healthOf(err error) (word, message string, known bool) {
 			message += "; " + e.Hint
 		}
 		return string(e.Class), message, true
-	case err != nil && !errors.Is(err, reconcile.ErrPlanMoved):
-		return "", "", false // the application, or this machine
+	case err == nil, errors.Is(err, reconcile.ErrPlanMoved), errors.Is(err, reconcile.ErrPaused), errors.As(err, new(*target.Error)):
+		return active, "", true // the directory was read before the application was asked
 	}
-	return active, "", true
+	return "", "", false // this machine
+}
+
+// reads reports whether a sync of that name runs for a tenant.
+func (w *worker) reads(sync string, tenant graphsync.ID) bool {
+	return slices.ContainsFunc(w.syncs, func(s *plannedSync) bool { return s.Name == sync && s.Tenant == tenant && s.paused == "" })
 }
 
 // A shownTenant is one entry of `tenants list --json`.

@@ -13,7 +13,9 @@ import (
 
 	"entrasync/configs"
 	"entrasync/graphsync"
+	"entrasync/reconcile"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 func TestUniqueName(t *testing.T) {
@@ -53,7 +55,9 @@ func TestHealthOf(t *testing.T) {
 		"policy":          {failure(graphsync.Policy), "policy: it went wrong; do something"},
 		"the network":     {failure(graphsync.Unreachable), "unknown"},
 		"throttled":       {failure(graphsync.Throttled), "unknown"},
-		"the application": {errors.New("target front does not answer"), "unknown"},
+		"this machine":    {errors.New("the disk is full"), "unknown"},
+		"the application": {fmt.Errorf("sync people: %w", &target.Error{Code: target.Unavailable}), "active: "},
+		"quarantine":      {fmt.Errorf("sync people: %w", reconcile.ErrPaused), "active: "},
 	} {
 		word, message, known := healthOf(tt.err)
 		got := word + ": " + message
@@ -63,6 +67,41 @@ func TestHealthOf(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}
+	}
+}
+
+// A sync that needs less does not hide what another lacks; the one that lacked it tells that it has it.
+func TestHealthOfSeveralSyncs(t *testing.T) {
+	t.Parallel()
+	fabrikam := graphsync.ID{0xfa}
+	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: fromConsent, State: active})
+	syncs := map[string]*plannedSync{}
+	for _, s := range w.syncs {
+		syncs[s.Name] = s
+	}
+	missing := &graphsync.Error{Class: graphsync.PermissionMissing, Message: "it lacks one"}
+	for i, step := range []struct {
+		sync string
+		err  error
+		want string
+	}{
+		{"own", nil, "active"}, {"common", missing, "permission_missing"}, {"own", nil, "permission_missing"}, {"common", nil, "active"},
+		{"common", missing, "permission_missing"}, {"gone", nil, "permission_missing"},
+	} {
+		s, ok := syncs[step.sync]
+		if !ok {
+			s = &plannedSync{Sync: &reconcile.Sync{Name: step.sync, Tenant: fabrikam}, tenantName: "fabrikam"}
+		}
+		w.noteHealth(t.Context(), s, nil, step.err)
+		records, err := w.store.TenantRecords()
+		if err != nil || records[0].State != step.want {
+			t.Errorf("step %d: %s, %v, want %s", i, records[0].State, err, step.want)
+		}
+	}
+	w.syncs = []*plannedSync{syncs["own"]}
+	w.noteHealth(t.Context(), syncs["own"], nil, nil)
+	if records, err := w.store.TenantRecords(); err != nil || records[0].State != active {
+		t.Errorf("what a sync met that there is no more: %+v, %v", records, err)
 	}
 }
 

@@ -228,6 +228,7 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 	if err != nil {
 		if ctx.Err() == nil {
 			log.Error("cycle could not run", "error", err)
+			w.noteHealth(ctx, planned, nil, err)
 			s.pages.observe(planned, nil, err)
 		}
 		return err

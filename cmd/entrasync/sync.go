@@ -264,6 +264,7 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 	a.sayWaiting(w, s)
 	syncer, release, err := w.syncer(ctx, s, progress)
 	if err != nil {
+		w.noteHealth(ctx, s, nil, err)
 		return nil, err
 	}
 	defer release()

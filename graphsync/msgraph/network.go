@@ -16,9 +16,11 @@ import (
 	"entrasync/graphsync"
 )
 
-// newTransport differs from http.DefaultTransport in that a dead HTTP/2 connection is noticed.
-// It sets no limit on a whole request: attempt does, waits between attempts not counted.
-func newTransport() *http.Transport {
+// NewTransport returns what carries requests to Graph and the token endpoint, with the system's
+// roots (SSL_CERT_FILE) and proxies (HTTPS_PROXY, NO_PROXY), for one source or for many. It differs
+// from http.DefaultTransport in that a dead HTTP/2 connection is noticed. It sets no limit on a
+// whole request: a [Source] does, for each attempt.
+func NewTransport() http.RoundTripper {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 20 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

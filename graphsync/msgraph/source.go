@@ -37,8 +37,8 @@ type Config struct {
 	Cloud      graphsync.Cloud
 	Credential Credential
 
-	// HTTP carries all requests, to the token endpoint and to Graph. Nil means a transport
-	// of its own with the system's roots (SSL_CERT_FILE) and proxies (HTTPS_PROXY, NO_PROXY).
+	// HTTP carries all requests, to the token endpoint and to Graph. Nil means one of its own, of
+	// [NewTransport].
 	HTTP http.RoundTripper
 
 	UserAgent string        // default "entrasync"
@@ -76,7 +76,7 @@ func Open(cfg Config) (*Source, error) {
 		return nil, fmt.Errorf("open graph source: cloud: %w", err)
 	}
 	if cfg.HTTP == nil {
-		cfg.HTTP = newTransport()
+		cfg.HTTP = NewTransport()
 	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "entrasync"
