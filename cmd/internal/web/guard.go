@@ -43,10 +43,18 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				http.Error(w, "This page answers on this machine only, as localhost or 127.0.0.1. To reach it under another name, configure http.basic or http.token.", http.StatusMisdirectedRequest)
 				return
 			}
+			// A proxy on this machine would open it to whoever reaches the proxy.
+			if h := r.Header; h.Get("X-Forwarded-For")+h.Get("X-Forwarded-Host")+h.Get("Forwarded")+h.Get("Via") != "" {
+				http.Error(w, "This page does not answer through a proxy without a credential: configure http.basic or http.token.", http.StatusForbidden)
+				return
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
 		ok, err := s.needs.admits(r)
+		if from := visitorOf(r, nil); !ok && err == nil && r.Header.Get("Authorization") != "" && s.wrong.allow(from, s.Now()) {
+			s.Log.Warn("a wrong credential for the status page", "from", from)
+		}
 		switch {
 		case err != nil:
 			s.Log.Error("the credential of the status page cannot be read", "error", err)

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,37 @@ func TestOnlyThisMachine(t *testing.T) {
 	r.Host = "10.1.2.3:8417"
 	if have := b.do(r).Code; have != 200 {
 		t.Errorf("/healthz by the pod's address: %d, want 200", have)
+	}
+}
+
+// Through a proxy on this machine everybody could look: without a credential it is refused.
+func TestNoProxyWithoutACredential(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via"} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = "127.0.0.1:8417"
+		r.Header.Set(name, "203.0.113.9")
+		if have := b.do(r).Code; have != 403 {
+			t.Errorf("%s: %d, want 403", name, have)
+		}
+	}
+}
+
+// Who guesses is told of, and cannot fill the log.
+func TestWrongCredentialsAreLogged(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, &web.Credential{Username: "operator", Secret: func() (string, error) { return "right", nil }})
+	for n := range 200 {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "198.51.100.7:4711"
+		r.SetBasicAuth("operator", fmt.Sprint("guess", n))
+		if have := b.do(r).Code; have != 401 {
+			t.Fatalf("guess %d: %d", n, have)
+		}
+	}
+	if n := strings.Count(b.log.String(), "a wrong credential for the status page"); n < 1 || n > 60 || !strings.Contains(b.log.String(), "from=198.51.100.7") || strings.Contains(b.log.String(), "guess") {
+		t.Errorf("%d lines: %.500s", n, b.log)
 	}
 }
 

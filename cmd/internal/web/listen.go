@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // ErrOpen means that other machines could see the pages without a credential.
@@ -29,6 +31,10 @@ func Listen(address string, access *Credential) (net.Listener, error) {
 	}
 	return listener, nil
 }
+
+// connectionsAtOnce bounds what those who only connect can take: connections share the descriptors of
+// the process with the state and the targets.
+const connectionsAtOnce = 512
 
 // stopTime is how long requests may still take when the service stops.
 const stopTime = 5 * time.Second
@@ -72,7 +78,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		}
 		stopped <- err
 	})
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(netutil.LimitListener(listener, connectionsAtOnce)); !errors.Is(err, http.ErrServerClosed) {
 		stop()
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}

@@ -72,6 +72,7 @@ type Problem struct {
 type Server struct {
 	Service
 	needs *Credential
+	wrong visitors // bounds how often wrong credentials are logged
 	forms forms
 	cross *http.CrossOriginProtection
 	pages map[string]*template.Template
