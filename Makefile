@@ -9,6 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 SCIMMY := target/scim/scimtest/scimmy
 AXE := cmd/internal/web/testdata/axe
+PICTURES := .cache/pictures
 
 # Packages that link the Graph SDK, themselves or in their tests. They are tested without -race and
 # left out of staticcheck: either would build the SDK once more, at 5 GB and several minutes each.
@@ -40,7 +41,9 @@ demo: build ## Build it and watch it provision a sample tenant
 test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) $(WITHOUT_SDK)
-	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) $(WITH_SDK)
+	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
+	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
+	@echo "Pictures of the consent story are in $(PICTURES)"
 
 .PHONY: check
 check: ## Formatting, go vet, staticcheck, tidy modules, known vulnerabilities

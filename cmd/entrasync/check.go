@@ -53,7 +53,12 @@ func (a *app) check(ctx context.Context, offline bool) error {
 		return ctx.Err()
 	}
 	if a.json {
-		if err := a.printJSON(map[string]any{"format": "entrasync/check/1", "ok": c.failed == 0, "checks": c.findings}); err != nil {
+		document := struct {
+			Format string    `json:"format"`
+			OK     bool      `json:"ok"`
+			Checks []finding `json:"checks"`
+		}{"entrasync/check/1", c.failed == 0, c.findings}
+		if err := a.printJSON(document); err != nil {
 			return err
 		}
 	}

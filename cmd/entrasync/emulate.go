@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 )
 
@@ -24,7 +25,28 @@ type emulateFlags struct {
 	seed    uint64
 	caDir   string
 	tenants int
+
+	redirects []string
 }
+
+// emulated is what `emulate --json` prints.
+type emulated struct {
+	Format       string        `json:"format"`
+	Cloud        emulatedCloud `json:"cloud"`
+	CAFile       string        `json:"ca_file"`
+	ClientID     string        `json:"client_id"`
+	ClientSecret string        `json:"client_secret"`
+	Tenants      []string      `json:"tenants"`
+	RedirectURIs []string      `json:"redirect_uris"`
+}
+
+type emulatedCloud struct {
+	Authority string `json:"authority"`
+	Graph     string `json:"graph"`
+}
+
+// sampleRedirects are where the consent pages are when they are tried out on this machine.
+var sampleRedirects = []string{"http://127.0.0.1:8418/consent/callback", "http://localhost:8418/consent/callback"}
 
 func (a *app) emulateCommand() *cobra.Command {
 	f := emulateFlags{}
@@ -33,7 +55,8 @@ func (a *app) emulateCommand() *cobra.Command {
 		Short: "Run the Graph emulator alone",
 		Long: `Serves an emulated Microsoft Entra tenant: token endpoint, Microsoft Graph and admin consent, over
 TLS with its own certificate authority. It prints the configuration to use with it and runs until
-it is interrupted. The sample tenant and its app are always the same; --seed makes other people.`,
+it is interrupted. Tenants join by the link of entrasync consent, too, with public_url
+http://127.0.0.1:8418 or what --redirect-uri says. The sample tenant and its app are always the same; --seed makes other people.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.emulate(cmd.Context(), f) },
 	}
@@ -41,6 +64,7 @@ it is interrupted. The sample tenant and its app are always the same; --seed mak
 	cmd.Flags().IntVar(&f.users, "users", 50, "people in each tenant")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "makes other people of the same number")
 	cmd.Flags().IntVar(&f.tenants, "tenants", 1, "number of tenants")
+	cmd.Flags().StringArrayVar(&f.redirects, "redirect-uri", sampleRedirects, "redirect URI of the app, for consent by a link: consent.public_url with /consent/callback")
 	cmd.Flags().StringVar(&f.caDir, "ca-dir", ".", "folder for the CA certificate")
 	return cmd
 }
@@ -49,7 +73,7 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 	if f.users < 1 || f.tenants < 1 {
 		return fmt.Errorf("--users and --tenants must be at least 1")
 	}
-	server, tenants := sampleServer(f.users, f.seed, f.tenants)
+	server, tenants := sampleServer(f.users, f.seed, f.tenants, f.redirects...)
 	running, err := server.Start(f.listen)
 	if err != nil {
 		return err
@@ -67,8 +91,7 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 		for i, t := range tenants {
 			ids[i] = t.ID().String()
 		}
-		err = a.printJSON(map[string]any{"format": "entrasync/emulate/1", "cloud": map[string]string{"authority": running.URL, "graph": running.URL},
-			"ca_file": ca, "client_id": sampleClient, "client_secret": sampleSecret, "tenants": ids})
+		err = a.printJSON(emulated{"entrasync/emulate/1", emulatedCloud{running.URL, running.URL}, ca, sampleClient, sampleSecret, ids, f.redirects})
 	} else {
 		fmt.Fprintf(a.out, "# Run entrasync with SSL_CERT_FILE=%s and this configuration:\ncloud: {authority: %q, graph: %q}\napp:\n  client_id: %s\n  client_secret: %s\ntenants:\n",
 			ca, running.URL, running.URL, sampleClient, sampleSecret)
@@ -94,9 +117,13 @@ func tenantName(i int) string {
 
 // sampleServer is an emulator with tenants in which the sample app is consented to and people
 // are assigned to it.
-func sampleServer(users int, seed uint64, tenants int) (*graphtest.Server, []*graphtest.Tenant) {
+func sampleServer(users int, seed uint64, tenants int, redirects ...string) (*graphtest.Server, []*graphtest.Tenant) {
 	server := graphtest.New(graphtest.Options{})
-	server.Register(graphtest.AppSpec{ClientID: sampleClient, Name: "entrasync", Secret: sampleSecret, Roles: graphtest.DefaultRoles()})
+	home, err := graphsync.ParseID(sampleTenant)
+	if err != nil {
+		panic(err) // it is a constant
+	}
+	server.Register(graphtest.AppSpec{ClientID: sampleClient, Name: "entrasync", Secret: sampleSecret, Roles: graphtest.DefaultRoles(), Home: home, RedirectURIs: redirects})
 	var made []*graphtest.Tenant
 	for i := range tenants {
 		spec := graphtest.TenantSpec{}

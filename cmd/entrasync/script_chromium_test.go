@@ -39,7 +39,7 @@ import (
 //	chromium expired FILE               write a link that was good until yesterday; before service start
 //
 // Each page that shows what it should is kept as a picture, where `go test -artifacts` keeps
-// files, and no rule of axe-core may find anything in it.
+// files (make test: .cache/pictures), and no rule of axe-core may find anything in it.
 type chromium struct {
 	browser, tab context.Context
 	callback     *atomic.Pointer[url.URL] // what came back from Entra last

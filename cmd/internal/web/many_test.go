@@ -67,6 +67,12 @@ func TestOverviewPages(t *testing.T) {
 			t.Errorf("GET %s does not show %s", path, want)
 		}
 	}
+	if page := b.get("/tenants?page=3").Body.String(); !strings.Contains(page, "201 to 201 of 201") || !strings.Contains(page, "tenant-200") || strings.Contains(page, "tenant-199") {
+		t.Error("the third part of the tenants is not the last one alone")
+	}
+	if page := b.get("/tenants?q=TENANT-1").Body.String(); strings.Contains(page, "tenant-099") || !strings.Contains(page, "tenant-199") {
+		t.Error("the search for tenants shows others, or not all")
+	}
 	if page := b.get("/?q=TENANT-1&state=ok").Body.String(); strings.Contains(page, "tenant-099") || !strings.Contains(page, "tenant-199") || strings.Contains(page, "class=\"pager\"") {
 		t.Error("the search shows others, or not all")
 	}

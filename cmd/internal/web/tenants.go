@@ -13,7 +13,9 @@ import (
 // A tenantsPage lists the directories that are read, and those that are invited.
 type tenantsPage struct {
 	page
+	Query       string
 	Tenants     []tenant
+	Pager       pager
 	Invitations []invited
 	Withdrawn   bool // an invitation was, just now
 	Inviting    bool // links can be made
@@ -40,8 +42,12 @@ func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
 	for _, row := range p.rows {
 		rows[row.Tenant] = append(rows[row.Tenant], row)
 	}
-	data := tenantsPage{page: p.titled("Tenants", "/tenants"), Inviting: s.Invite != nil, Withdrawn: r.FormValue("withdrawn") != ""}
-	for _, t := range all {
+	data := tenantsPage{page: p.titled("Tenants", "/tenants"), Query: strings.TrimSpace(r.FormValue("q")), Inviting: s.Invite != nil, Withdrawn: r.FormValue("withdrawn") != ""}
+	fitting := slices.DeleteFunc(slices.Clone(all), func(t Tenant) bool {
+		return !contains(t.Name, data.Query) && !contains(t.Note, data.Query) && !contains(t.ID.String(), data.Query)
+	})
+	data.Pager = pagerOf(r, len(fitting))
+	for _, t := range fitting[data.Pager.From():data.Pager.To()] {
 		slices.SortFunc(rows[t.ID], func(a, b row) int { return strings.Compare(a.Name, b.Name) })
 		data.Tenants = append(data.Tenants, tenant{t, rows[t.ID]})
 	}
