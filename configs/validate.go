@@ -34,6 +34,7 @@ func (v *validator) config() {
 		v.app(v.App, "app")
 	}
 	v.http()
+	v.consent()
 	v.tenants()
 	for _, e := range v.Syncs {
 		v.sync(e.Name, e.Value)
@@ -73,6 +74,12 @@ func (v *validator) http() {
 	if err == nil && !loopback(host) && v.HTTP.Token.IsZero() && v.HTTP.Basic == nil {
 		v.fault(path("http", "listen"), "listen on 127.0.0.1, or give http.token_file or http.basic",
 			"http.listen lets other machines see the status page without a credential")
+	}
+}
+
+func (v *validator) consent() {
+	if v.Consent != nil && v.Consent.SignIn && v.App != nil && v.App.ManagedIdentity != nil {
+		v.fault(path("consent", "sign_in"), "give the app a client secret, a certificate or a workload identity", "consent.sign_in needs another credential than a managed identity")
 	}
 }
 

@@ -1,6 +1,8 @@
 package graphsync
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -79,4 +81,59 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 	}
 	answer.Tenant = tenant
 	return answer
+}
+
+// A SignInRequest asks somebody to sign in at a tenant (authorization code flow with PKCE, "Microsoft
+// identity platform and OAuth 2.0 authorization code flow"). The answer proves who is at the browser.
+type SignInRequest struct {
+	Tenant   ID
+	ClientID string
+	Redirect string // where the browser comes back to, as registered with the app
+	State    string // comes back unchanged
+	Nonce    string // stands in the ID token
+	Verifier string // of PKCE: 43 to 128 characters that only the asker knows
+}
+
+// SignInURL returns the address of the tenant's sign-in page. Whoever has just consented there is
+// led back without being asked again.
+func (c Cloud) SignInURL(r SignInRequest) string {
+	challenge := sha256.Sum256([]byte(r.Verifier))
+	return c.Authority + "/" + r.Tenant.String() + "/oauth2/v2.0/authorize?" + url.Values{
+		"client_id":             {r.ClientID},
+		"response_type":         {"code"},
+		"response_mode":         {"query"},
+		"scope":                 {"openid profile"},
+		"redirect_uri":          {r.Redirect},
+		"state":                 {r.State},
+		"nonce":                 {r.Nonce},
+		"code_challenge":        {base64.RawURLEncoding.EncodeToString(challenge[:])},
+		"code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+// A SignedIn person is what an ID token says of who signed in.
+type SignedIn struct {
+	Tenant   ID
+	Nonce    string
+	Username string // preferred_username: for people to read, and no identity
+}
+
+// ReadSignInAnswer reads what a browser brings back from the sign-in page: a code to redeem, or why
+// there is none.
+func ReadSignInAnswer(query url.Values) (code string, err *Error) {
+	refusal := query.Get("error")
+	if refusal == "" && query.Get("code") != "" {
+		return query.Get("code"), nil
+	}
+	e := &Error{Class: ConsentMissing, Op: "authorize", Message: "nobody signed in", Hint: "open the link again and sign in with the account that gives the consent"}
+	if oauthCode.MatchString(refusal) {
+		e.Code = refusal
+	}
+	if m := aadstsNumber.FindStringSubmatch(query.Get("error_description")); m != nil {
+		number, _ := strconv.Atoi(m[1])
+		if x, known := explainAADSTS(number); known {
+			e.Class, e.Message, e.Hint = x.class, x.message, x.hint
+		}
+	}
+	return "", e
 }

@@ -49,6 +49,14 @@ func explainAADSTS(number int) (explanation, bool) {
 		return explanation{Configuration, "Microsoft Graph of this cloud is not known in the tenant", "check that cloud names the tenant's own cloud"}, true
 	case 650052, 650056, 650057:
 		return explanation{Configuration, "the app registration asks for something this organization has not set up", "give the app registration its Microsoft Graph application permissions; then " + consentHint}, true
+	case 50020:
+		return explanation{TenantUnknown, "the account belongs to another organization", "sign in with an account of the organization that gives the consent"}, true
+	case 50034:
+		return explanation{TenantUnknown, "there is no such account in this organization", "sign in with an account of the organization that gives the consent"}, true
+	case 50105:
+		return explanation{Policy, "the account is not assigned to the app, which requires assignment", "assign it (Enterprise applications, Users and groups), or let \"Assignment required\" be No"}, true
+	case 70008, 54005, 501481:
+		return explanation{Configuration, "the sign-in took too long, or was used before", "open the link again"}, true
 	case 50194:
 		return explanation{Configuration, "the app registration is for its own tenant only", "set its supported account types to any organizational directory, or use an app registered in this tenant"}, true
 	case 9001023:

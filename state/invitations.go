@@ -39,9 +39,9 @@ func (i *Invitation) Standing(now time.Time) string {
 		return "checking"
 	case !now.Before(i.Expires):
 		return "expired"
-	case i.Claim != nil:
+	case i.Claim != nil && i.Claim.Problem != "":
 		return "failed"
-	case len(i.Begun) > 0:
+	case len(i.Begun) > 0 || i.Claim != nil:
 		return "opened"
 	}
 	return "open"
@@ -59,14 +59,18 @@ type ConsentClaim struct {
 	Tenant  graphsync.ID `json:"tenant"`
 	Cookie  []byte       `json:"cookie"` // hash of that of the browser
 	Since   time.Time    `json:"since"`
-	Joined  bool         `json:"joined"`  // proven; the invitation is used up
-	Name    string       `json:"name"`    // of the organization, once proven
-	Problem string       `json:"problem"` // why it is not proven for good; the invitation may be used again
+	SignIn  []byte       `json:"sign_in,omitempty"` // hash of the state of a sign-in that has yet to come back
+	By      string       `json:"by,omitempty"`      // who signed in, in Entra's words
+	Joined  bool         `json:"joined"`            // proven; the invitation is used up
+	Name    string       `json:"name"`              // of the organization, once proven
+	Problem string       `json:"problem"`           // why it is not proven for good; the invitation may be used again
 	Hint    string       `json:"hint"`
 }
 
 // Proving reports whether the claim still waits for its proof.
-func (c *ConsentClaim) Proving() bool { return c != nil && !c.Joined && c.Problem == "" }
+func (c *ConsentClaim) Proving() bool {
+	return c != nil && !c.Joined && c.Problem == "" && len(c.SignIn) == 0
+}
 
 // ErrNoInvitation means that there is no such invitation (any more).
 var ErrNoInvitation = errors.New("there is no such invitation")

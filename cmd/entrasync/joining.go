@@ -34,7 +34,7 @@ func (s *service) invite(ctx context.Context) error {
 		return withHint(fmt.Errorf("serve the consent pages: %w", err), "name another address in consent.listen")
 	}
 	consent := web.NewConsent(web.Consent{
-		Store: s.store, Log: s.log, Prove: s.prove, Join: s.join, Syncs: s.pages.syncs,
+		Store: s.store, Log: s.log, Prove: s.prove, SignIn: s.signIn, Join: s.join, Syncs: s.pages.syncs,
 		Settings: func(tenant graphsync.ID) (web.ConsentSettings, bool) {
 			settings, err := consentSettings(s.worker.Load().cfg, tenant)
 			return settings, err == nil
@@ -61,7 +61,7 @@ func consentSettings(cfg *configs.Config, id graphsync.ID) (settings web.Consent
 	if app == nil {
 		return settings, withHint(errors.New("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
 	}
-	settings = web.ConsentSettings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL}
+	settings = web.ConsentSettings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL, SignIn: cfg.Consent.SignIn}
 	for _, text := range cfg.Consent.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -90,16 +90,12 @@ const proofPatience = 5 * time.Second
 // the syncs of consented tenants need. Each proof has a new source and so a new token.
 func (s *service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Organization, err error) {
 	w := s.worker.Load()
-	tenant := tenantOf(w.cfg, id)
-	cloud, err := cloudOf(w.cfg.CloudOf(tenant))
+	config, err := w.graphConfig(id)
 	if err != nil {
 		return none, err
 	}
-	credential, err := credentialOf(w.cfg.AppOf(tenant))
-	if err != nil {
-		return none, err
-	}
-	source, err := msgraph.Open(msgraph.Config{Tenant: id, Cloud: cloud, Credential: credential, HTTP: w.toGraph(), UserAgent: "entrasync/" + versionText(), Patience: proofPatience, Log: s.log})
+	config.Patience = proofPatience
+	source, err := msgraph.Open(config)
 	if err != nil {
 		return none, err
 	}
@@ -120,6 +116,26 @@ func (s *service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Or
 			Hint: "add it to the app registration as an application permission of Microsoft Graph"}
 	}
 	return source.Organization(ctx)
+}
+
+// graphConfig is how a tenant that may not be known is read.
+func (w *worker) graphConfig(id graphsync.ID) (config msgraph.Config, err error) {
+	tenant := tenantOf(w.cfg, id)
+	config = msgraph.Config{Tenant: id, HTTP: w.toGraph(), UserAgent: "entrasync/" + versionText(), Log: w.log}
+	if config.Cloud, err = cloudOf(w.cfg.CloudOf(tenant)); err != nil {
+		return config, err
+	}
+	config.Credential, err = credentialOf(w.cfg.AppOf(tenant))
+	return config, err
+}
+
+// signIn redeems the code of a sign-in.
+func (s *service) signIn(ctx context.Context, tenant graphsync.ID, code, redirect, verifier string) (none graphsync.SignedIn, err error) {
+	config, err := s.worker.Load().graphConfig(tenant)
+	if err != nil {
+		return none, err
+	}
+	return msgraph.SignIn(ctx, config, msgraph.Redemption{Code: code, Redirect: redirect, Verifier: verifier})
 }
 
 // consentNeeds is what the syncs of a tenant that joins will read.

@@ -312,6 +312,7 @@ func (s *Source) Permissions(ctx context.Context) ([]string, error) {
 type claims struct {
 	Roles  []string     `json:"roles"`
 	Tenant graphsync.ID `json:"tid"`
+	Nonce  string       `json:"nonce"` // of an ID token
 }
 
 func claimsOf(token string) (c claims, err error) {

@@ -49,6 +49,9 @@ type Consent struct {
 	// Prove reads the organization with a new token of the app in that tenant, and fails unless
 	// the token is the tenant's and has every permission that is needed.
 	Prove func(context.Context, graphsync.ID) (graphsync.Organization, error)
+	// SignIn redeems what the sign-in page of a tenant led back with; nil where Settings never ask for
+	// a sign-in.
+	SignIn func(ctx context.Context, tenant graphsync.ID, code, redirect, verifier string) (graphsync.SignedIn, error)
 	// Join makes a proven tenant one of those that are synced. It may be called again.
 	Join func(context.Context, graphsync.Organization, state.Invitation) error
 	// Syncs are all syncs there are, of which those of a tenant that joined are told of; may be nil.
@@ -89,6 +92,7 @@ type ConsentSettings struct {
 	ClientID  string
 	PublicURL string         // how browsers reach the pages
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, beside this machine
+	SignIn    bool           // who claims a tenant by a link for whoever consents signs in there
 }
 
 // Invite makes an invitation and returns its link. Only who has the link can use it, once.
@@ -203,14 +207,21 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings Consent
 // callback takes what came back from Entra: an error is never a consent, a state must be that of
 // a visit of this browser, and a tenant is yet to be proven.
 func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
-	answer := graphsync.ReadConsentAnswer(r.URL.Query())
+	query := r.URL.Query()
 	cookie, _ := cookieOf(r, settings)
-	key, known := keyOf(answer.State)
+	key, known := keyOf(query.Get("state"))
 	if !known {
 		c.refuse(w, r, errState)
 		return
 	}
+	if query.Has("code") || query.Has("error") && c.signsIn(key, query.Get("state")) {
+		c.signedIn(w, r, settings, key, cookie)
+		return
+	}
+	answer := graphsync.ReadConsentAnswer(query)
 	now := c.Now().UTC()
+	next := base64.RawURLEncoding.EncodeToString(key[:]) + "." + rand.Text() // state of a sign-in
+	signs := false
 	var invitation state.Invitation
 	var refusal error
 	err := c.change(key, func(i *state.Invitation) error {
@@ -238,6 +249,9 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		default:
 			i.Begun = nil
 			i.Claim = &state.ConsentClaim{Tenant: answer.Tenant, Cookie: hash(cookie), Since: now}
+			if signs = settings.SignIn && i.Tenant.IsZero(); signs {
+				i.Claim.SignIn = hash(next)
+			}
 		}
 		return nil
 	})
@@ -245,11 +259,17 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 	switch {
 	case errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)):
 		toProgress(w, settings, key) // the page was loaded again
-	case err == nil && refusal != nil && answer.Err != nil:
+	case err == nil && answer.Err != nil:
 		c.Log.Warn("consent was not given", append(about, "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message)...)
 		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
 	case err != nil || refusal != nil:
 		c.refuse(w, r, errors.Join(err, refusal), about...)
+	case signs:
+		w.Header().Set("Location", settings.Cloud.SignInURL(graphsync.SignInRequest{
+			Tenant: answer.Tenant, ClientID: settings.ClientID, Redirect: ConsentRedirect(settings.PublicURL),
+			State: next, Nonce: derived("nonce", cookie, next), Verifier: derived("verifier", cookie, next),
+		}))
+		w.WriteHeader(http.StatusFound)
 	default:
 		c.Log.Info("consent is claimed and will be proven", about...)
 		c.nudge()

@@ -74,6 +74,11 @@ func TestConsentPages(t *testing.T) {
 		c.ran(t, reconcile.Partial, 3)
 		page("connected-synced", 200, v.back(claimed, fabrikam))
 
+		c.signing(func(graphsync.ID, string, string) (graphsync.SignedIn, error) {
+			return graphsync.SignedIn{Tenant: fabrikam}, nil
+		})
+		page("sign-in", 200, v.signedIn(v.toSignIn(v.leave(v.invite(time.Hour, graphsync.ID{})), tailspin).Get("state")))
+
 		short := v.invite(time.Minute, graphsync.ID{})
 		time.Sleep(2 * time.Minute)
 		page("expired", 410, v.get(short))

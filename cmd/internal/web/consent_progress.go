@@ -52,6 +52,9 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 	case invitation.Claim == nil || !equal(invitation.Claim.Cookie, hash(cookie)):
 		c.refuse(w, r, errBrowser, "invitation", key.Name(), "note", invitation.Note)
 		return
+	case len(invitation.Claim.SignIn) > 0: // and it has yet to come back
+		c.refuse(w, r, errState, "invitation", key.Name(), "note", invitation.Note)
+		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// redeemTime bounds how long a browser waits for its sign-in to be redeemed.
+const redeemTime = 20 * time.Second
+
+// derived makes a secret of a sign-in from what only this browser and its address have, so that
+// nothing of it needs to be kept here.
+func derived(what, cookie, state string) string {
+	sum := sha256.Sum256([]byte(what + "\x00" + cookie + "\x00" + state))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// signsIn reports whether a state is that of a sign-in.
+func (c *Consent) signsIn(key state.InvitationKey, text string) bool {
+	i, err := c.Store.Invitation(key)
+	return err == nil && i.Claim != nil && len(i.Claim.SignIn) > 0 && equal(i.Claim.SignIn, hash(text))
+}
+
+// signedIn takes what came back from the sign-in page. That somebody of the tenant is at this
+// browser is what tells a consent of now from one that another application, or an earlier time,
+// left behind: the proof by a token would take either.
+func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings ConsentSettings, key state.InvitationKey, cookie string) {
+	text := r.URL.Query().Get("state")
+	var claim state.ConsentClaim
+	var invitation state.Invitation
+	err := c.change(key, func(i *state.Invitation) error {
+		invitation = *i
+		switch {
+		case i.Claim == nil || len(i.Claim.SignIn) == 0 || !equal(i.Claim.SignIn, hash(text)):
+			return errState
+		case !equal(i.Claim.Cookie, hash(cookie)):
+			return errBrowser
+		case !c.Now().Before(i.Claim.Since.Add(visitTime)):
+			return errExpired
+		}
+		claim, i.Claim = *i.Claim, nil // it serves once, whatever comes of it
+		return nil
+	})
+	about := []any{"invitation", key.Name(), "note", invitation.Note, "tenant", claim.Tenant}
+	if err != nil {
+		if errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)) {
+			toProgress(w, settings, key) // the page was loaded again
+			return
+		}
+		c.refuse(w, r, err, about...)
+		return
+	}
+	who, err := c.redeem(r, settings, claim.Tenant, derived("nonce", cookie, text), derived("verifier", cookie, text))
+	if err != nil {
+		message, hint := "your sign-in could not be confirmed", "open the link again; if it stays, tell whoever sent it"
+		if e := (*graphsync.Error)(nil); errors.As(err, &e) && (e.Class == graphsync.TenantUnknown || e.Class == graphsync.ConsentMissing || e.Class == graphsync.Policy) {
+			message, hint = e.Message, e.Hint
+		}
+		c.Log.Warn("the sign-in that belongs to a consent did not succeed", append(about, "error", err)...)
+		c.write(w, letterSignIn.with(message, hint))
+		return
+	}
+	claim = state.ConsentClaim{Tenant: claim.Tenant, Cookie: claim.Cookie, Since: c.Now().UTC(), By: who.Username}
+	err = c.change(key, func(i *state.Invitation) error {
+		switch {
+		case i.Claim != nil && i.Claim.Joined:
+			return errUsed
+		case i.Claim.Proving():
+			return errProving
+		}
+		i.Begun, i.Claim = nil, &claim
+		return nil
+	})
+	if err != nil {
+		c.refuse(w, r, err, about...)
+		return
+	}
+	c.Log.Info("consent is claimed and will be proven", append(about, "by", who.Username)...)
+	c.nudge()
+	toProgress(w, settings, key)
+}
+
+// redeem returns who signed in at a tenant.
+func (c *Consent) redeem(r *http.Request, settings ConsentSettings, tenant graphsync.ID, nonce, verifier string) (graphsync.SignedIn, error) {
+	code, refusal := graphsync.ReadSignInAnswer(r.URL.Query())
+	if refusal != nil {
+		return graphsync.SignedIn{}, refusal
+	}
+	ctx, stop := context.WithTimeout(r.Context(), redeemTime)
+	defer stop()
+	who, err := c.SignIn(ctx, tenant, code, ConsentRedirect(settings.PublicURL), verifier)
+	switch {
+	case err != nil:
+		return graphsync.SignedIn{}, err
+	case who.Tenant != tenant:
+		return graphsync.SignedIn{}, &graphsync.Error{Class: graphsync.TenantUnknown, Op: "sign in", Message: "you signed in to another organization than the one that consented", Hint: "open the link again, and use one account for both"}
+	case !equal([]byte(who.Nonce), []byte(nonce)):
+		return graphsync.SignedIn{}, &graphsync.Error{Class: graphsync.BadResponse, Op: "sign in", Message: "the ID token was made for another sign-in"}
+	}
+	return who, nil
+}
