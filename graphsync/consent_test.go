@@ -73,3 +73,70 @@ func TestReadConsentAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestSignInURL(t *testing.T) {
+	t.Parallel()
+	tenant := graphsync.ID{0xfa}
+	got, err := url.Parse(graphsync.USGov.SignInURL(graphsync.SignInRequest{
+		Tenant: tenant, ClientID: "6a1e0000-0000-0000-0000-000000000001", Redirect: "https://sync.example.com/consent/callback", State: "a.b", Nonce: "n",
+		Verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", // RFC 7636 appendix B
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := got.Query()
+	got.RawQuery = ""
+	if got.String() != "https://login.microsoftonline.us/"+tenant.String()+"/oauth2/v2.0/authorize" ||
+		q.Get("code_challenge") != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" ||
+		q.Get("response_type") != "code" || q.Get("scope") != "openid profile" || q.Get("state") != "a.b" || q.Get("nonce") != "n" {
+		t.Errorf("%s with %v", got, q)
+	}
+}
+
+func TestReadSignInAnswer(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]struct {
+		code  string
+		class graphsync.Class
+		says  string
+	}{
+		"code=abc&state=s":                                              {"abc", "", ""},
+		"code=abc&error=access_denied":                                  {"", graphsync.ConsentMissing, "nobody signed in"},
+		"error=login_required&error_description=AADSTS50058":            {"", graphsync.ConsentMissing, "nobody signed in"},
+		"error=access_denied&error_description=AADSTS50105%3A+assigned": {"", graphsync.Policy, "requires assignment"},
+		"error=call+0123":                                               {"", graphsync.ConsentMissing, "nobody signed in"},
+		"state=s":                                                       {"", graphsync.ConsentMissing, "nobody signed in"},
+	} {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, e := graphsync.ReadSignInAnswer(values)
+		if code != want.code || (e == nil) != (want.class == "") {
+			t.Errorf("%s: %q, %v", query, code, e)
+		}
+		if e != nil && (e.Class != want.class || !strings.Contains(e.Message, want.says) || e.Hint == "" || strings.Contains(e.Error(), "0123")) {
+			t.Errorf("%s: %+v", query, e)
+		}
+	}
+}
+
+// Whatever a browser brings is read without harm: an answer is a consent or an error, never both.
+func FuzzReadConsentAnswer(f *testing.F) {
+	f.Add("admin_consent=True&tenant=11111111-1111-1111-1111-111111111111&state=s")
+	f.Add("error=access_denied&error_description=AADSTS65004&state=s")
+	f.Add("code=abc&state=s")
+	f.Fuzz(func(t *testing.T, query string) {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		answer := graphsync.ReadConsentAnswer(values)
+		if answer.Tenant.IsZero() == (answer.Err == nil) || values.Get("error") != "" && answer.Err == nil {
+			t.Errorf("%q: %+v", query, answer)
+		}
+		if code, refusal := graphsync.ReadSignInAnswer(values); (code == "") == (refusal == nil) || values.Get("error") != "" && refusal == nil {
+			t.Errorf("%q: %q, %v", query, code, refusal)
+		}
+	})
+}

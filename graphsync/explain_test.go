@@ -21,6 +21,8 @@ func TestExplainToken(t *testing.T) {
 		7000215: graphsync.CredentialInvalid, 7000222: graphsync.CredentialExpired, 700027: graphsync.CredentialInvalid, 700024: graphsync.CredentialInvalid,
 		90002: graphsync.TenantUnknown, 90038: graphsync.Configuration, 900382: graphsync.Configuration, 900432: graphsync.Configuration, 500011: graphsync.Configuration,
 		650052: graphsync.Configuration, 650056: graphsync.Configuration, 650057: graphsync.Configuration, 50194: graphsync.Configuration, 9001023: graphsync.Configuration,
+		50020: graphsync.TenantUnknown, 50034: graphsync.TenantUnknown, 50105: graphsync.Policy,
+		70008: graphsync.Configuration, 54005: graphsync.Configuration, 501481: graphsync.Configuration,
 		700211: graphsync.Configuration, 700213: graphsync.Configuration,
 		70001: graphsync.AppDisabled, 7000112: graphsync.AppDisabled, 53003: graphsync.Policy, 530032: graphsync.Policy, 530035: graphsync.Policy,
 		50196: graphsync.Throttled, 90006: graphsync.Transient, 90024: graphsync.Transient, 90033: graphsync.Transient, 90055: graphsync.Transient, 90090: graphsync.Transient,
