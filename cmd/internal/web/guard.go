@@ -136,3 +136,14 @@ func (f forms) valid(r *http.Request) bool {
 	cookie, err := r.Cookie(formCookie)
 	return err == nil && hmac.Equal([]byte(f.of(cookie.Value)), []byte(r.PostFormValue("token")))
 }
+
+// posted takes a form that changes something. One that another site sent, or that this process did
+// not give to this browser, is refused with what did not happen.
+func (s *Server) posted(w http.ResponseWriter, r *http.Request, nothing string) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
+		http.Error(w, "This form was not sent from this page, or the service has started anew since. "+nothing+": load the page again and repeat it.", http.StatusForbidden)
+		return false
+	}
+	return true
+}

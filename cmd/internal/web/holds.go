@@ -92,9 +92,7 @@ func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLin
 
 // answerHold approves or rejects a hold, exactly as it was shown.
 func (s *Server) answerHold(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
-		http.Error(w, "This form was not sent from this page, or the service has started anew since. Nothing was done: load the page again and repeat the answer.", http.StatusForbidden)
+	if !s.posted(w, r, "Nothing was done") {
 		return
 	}
 	do, word := reconcile.Approve, "approved"

@@ -26,9 +26,7 @@ type invitationPage struct {
 
 // inviteTenant makes an invitation.
 func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
-		http.Error(w, "This form was not sent from this page, or the service has started anew since. No link was made: load the page again and repeat it.", http.StatusForbidden)
+	if !s.posted(w, r, "No link was made") {
 		return
 	}
 	now := s.Now().UTC().Truncate(time.Second)
@@ -59,9 +57,7 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 
 // withdraw takes an invitation back: its link leads nowhere from then on.
 func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
-		http.Error(w, "This form was not sent from this page, or the service has started anew since. Nothing was withdrawn: load the page again and repeat it.", http.StatusForbidden)
+	if !s.posted(w, r, "Nothing was withdrawn") {
 		return
 	}
 	s.page(func(r *http.Request, p page) (string, any, error) {
