@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/target"
@@ -45,6 +46,7 @@ func (a *app) check(ctx context.Context, offline bool) error {
 	}
 	c := checker{app: a, worker: newWorker(cfg, syncs, nil, a.logger(slog.LevelError))}
 	c.found("configuration", nil, fmt.Sprintf("%d tenants, %d targets, %d syncs", len(cfg.Tenants), len(cfg.Targets), len(cfg.Syncs)))
+	c.consent()
 	if !offline {
 		c.tenants(ctx)
 		c.checkTargets(ctx)
@@ -105,6 +107,29 @@ func (c *checker) found(what string, err error, detail string) {
 	if f.Hint != "" {
 		fmt.Fprintf(c.out, "  → %s\n", printable(f.Hint))
 	}
+}
+
+// consent says what the app registration must have for tenants that join by consent.
+func (c *checker) consent() {
+	cfg := c.worker.cfg
+	if cfg.Consent == nil {
+		return
+	}
+	settings, err := consentSettings(cfg, graphsync.ID{})
+	if err != nil {
+		c.found("consent pages", err, "")
+		return
+	}
+	detail := fmt.Sprintf("register the redirect URI %s with app %s, open to accounts of any organization", web.ConsentRedirect(settings.PublicURL), settings.ClientID)
+	if c.worker.takesConsented() {
+		needs, err := c.worker.consentNeeds(graphsync.ID{})
+		if err != nil {
+			c.found("consent pages", err, "")
+			return
+		}
+		detail += "; its application permissions: " + strings.Join(needs.Permissions(), ", ")
+	}
+	c.found("consent pages", nil, detail)
 }
 
 // tenants tests, for each tenant a sync reads, exactly the calls the syncs will make.

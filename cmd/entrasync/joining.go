@@ -186,6 +186,7 @@ func (w *worker) admit(organization graphsync.Organization, invitation state.Inv
 	if err != nil {
 		return false, err
 	}
+	name := uniqueName(organization.Name, organization.ID, w.namesTaken(records))
 	err = w.store.ChangeTenantRecord(organization.ID, func(r *state.TenantRecord) error {
 		known = r.Origin == fromConsent && r.Removed.IsZero()
 		switch {
@@ -198,12 +199,14 @@ func (w *worker) admit(organization graphsync.Organization, invitation state.Inv
 				Hint: "ask whoever sent the link for one that is made for your organization's tenant ID"}
 		}
 		*r = state.TenantRecord{
-			ID: organization.ID, Name: uniqueName(organization.Name, organization.ID, w.namesTaken(records)), Origin: fromConsent,
+			ID: organization.ID, Name: name, Origin: fromConsent,
 			State: active, Message: "no cycle has run yet", Note: cmp.Or(invitation.Note, organization.Name), Since: time.Now().UTC().Truncate(time.Second),
 		}
-		w.log.Info("tenant joined by consent", "tenant", r.Name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
 		return nil
 	})
+	if err == nil && !known {
+		w.log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
+	}
 	return known, err
 }
 
