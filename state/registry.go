@@ -49,6 +49,9 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 // ClaimAll claims several accounts for their owners in one commit and returns who owns each.
 func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
 	present = make(map[string]Owner, len(claims))
+	if len(claims) == 0 {
+		return present, nil
+	}
 	err = s.registry.batch(func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
@@ -85,13 +88,25 @@ func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner O
 
 // Release gives an account free. Nothing happens when somebody else owns it.
 func (s *Store) Release(target, resourceID string, owner Owner) error {
+	return s.ReleaseAll(target, map[string]Owner{resourceID: owner})
+}
+
+// ReleaseAll gives several accounts free in one commit, but for those that somebody else owns.
+func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
+	if len(claims) == 0 {
+		return nil
+	}
 	return s.registry.batch(func(tx *Tx) error {
-		key := ownerKey(target, owner.Kind, resourceID)
-		if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
-			return nil
+		for id, owner := range claims {
+			key := ownerKey(target, owner.Kind, id)
+			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+				continue
+			}
+			if _, err := tx.drop(key, bucketOwners); err != nil {
+				return err
+			}
 		}
-		_, err := tx.drop(key, bucketOwners)
-		return err
+		return nil
 	})
 }
 
