@@ -171,7 +171,7 @@ func (c *cycle) inventory(ctx context.Context) error {
 
 // classify tells whose an account is.
 func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
-	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, graphsync.User)
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, graphsync.User)
 	if err != nil {
 		return err
 	}

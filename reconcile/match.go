@@ -287,7 +287,7 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
 		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
-	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, m.kind)
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
 	if err != nil {
 		return verdict{}, err
 	}

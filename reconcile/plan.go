@@ -212,7 +212,7 @@ const (
 	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
 	answerSpace   = "answers"   // actionKey → approved or rejected, and the digest of the action
 	claimSpace    = "claims"    // attribute NUL value → source id, for duplicates within a plan
-	listingSpace  = "listing"   // target id → resource
+	listingSpace  = "listing"   // target id → resource; in a survey source id, of what was seen
 	indexSpace    = "index"     // attribute NUL value NUL target id
 	pairSpace     = "pairs"     // group id, member id: memberships to look at
 	waitingSpace  = "waiting"   // manager id, user id: users whose manager has no account yet; kept over cycles
@@ -221,6 +221,7 @@ const (
 	failedSpace   = "failed"    // pending key: failed in this cycle
 	draftedSpace  = "drafted"   // pending key: has been drafted in this cycle
 	keptSpace     = "kept"      // pending key: to be looked at again in the next cycle
+	asideSpace    = "aside"     // kind, source id, target id → link of an account in another application; kept over cycles
 	seedSpace     = "seeds"     // group id, member id → target id: members an adopted group has already
 )
 

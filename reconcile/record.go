@@ -70,7 +70,7 @@ func (r *recorder) commit(batch []*result) error {
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
-		if err := r.Store.Release(r.Sync.TargetName, *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
+		if err := r.Store.Release(r.Sync.application(), *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func (r *recorder) claim(batch []*result) error {
 		if len(claims) == 0 {
 			continue
 		}
-		present, err := r.Store.ClaimAll(r.Sync.TargetName, claims)
+		present, err := r.Store.ClaimAll(r.Sync.application(), claims)
 		if err != nil {
 			return err
 		}

@@ -104,13 +104,13 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
 	if adopting {
 		if !a.Former.IsZero() {
-			if err := c.Store.Release(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.Former)); err != nil {
+			if err := c.Store.Release(c.Sync.application(), ref.ID, c.owner(a.Kind, a.Former)); err != nil {
 				done.err = err
 				return
 			}
 			done.former = a.Former
 		}
-		present, err := c.Store.Claim(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.SourceID))
+		present, err := c.Store.Claim(c.Sync.application(), ref.ID, c.owner(a.Kind, a.SourceID))
 		if err != nil {
 			done.err = err
 			return
