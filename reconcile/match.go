@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -74,9 +73,6 @@ type matcher struct {
 	rules *Rules
 	paths []target.Path
 	find  func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
-
-	answered   atomic.Bool  // a look-up has worked
-	unanswered atomic.Int32 // look-ups that found the application down, while none has worked
 
 	adopted map[string]graphsync.ID // target ids taken in this plan
 }
@@ -236,12 +232,24 @@ type verdict struct {
 	retry     error // the target failed on this one
 }
 
-// judge tries the matching attributes in order and stops at the first that yields a match.
+// judge tries the matching attributes in order and stops at the first that yields a match. What
+// counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
 func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
+	v, err := m.lookAt(ctx, a)
+	if ctx.Err() == nil && m.listen.heard(errors.Join(err, v.retry)) {
+		return verdict{}, &silence{target: m.Sync.TargetName, last: errors.Join(err, v.retry)}
+	}
+	return v, err
+}
+
+func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) {
 	for i, path := range m.paths {
 		value := a.Match[i]
 		if value == "" {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return verdict{}, err
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
@@ -250,7 +258,6 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 			}
 			return verdict{retry: err}, nil
 		}
-		m.answered.Store(true)
 		if len(found) > 1 {
 			ids := make([]string, 0, len(found))
 			for _, r := range found[:min(len(found), 5)] {
@@ -269,17 +276,14 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 }
 
 // hopeless tells whether a failed look-up says that no other will work either: one value that an
-// application cannot cope with must not stop the rest, an application that is down or cannot
-// search people at all must.
+// application cannot cope with must not stop the rest, an application that cannot search people at
+// all must.
 func (m *matcher) hopeless(err error) bool {
 	var failure *target.Error
-	switch {
-	case !errors.As(err, &failure) || failure.Code.Stops():
-		return true
-	case m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden):
+	if !errors.As(err, &failure) || failure.Code.Stops() {
 		return true
 	}
-	return failure.Code == target.Unavailable && !m.answered.Load() && m.unanswered.Add(1) >= 3
+	return m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
 }
 
 // judgeFound decides whether the one match may be adopted.

@@ -77,18 +77,14 @@ func (r *recorder) commit(batch []*result) error {
 	return nil
 }
 
-// downAfter is how many actions in a row may find the application not answering before the
-// cycle ends: what is left stays pending instead of waiting for each in turn.
-const downAfter = 20
-
-// down ends the cycle of an application that has stopped answering.
+// down ends the cycle of an application that has stopped answering: what is left stays pending
+// instead of waiting for each in turn.
 func (r *recorder) down(batch []*result) error {
 	for _, done := range batch {
 		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
 			r.unavailable = 0
 		} else if r.unavailable++; r.unavailable >= downAfter {
-			r.quarantine(string(target.Unavailable), "the target has stopped answering: "+done.err.Error())
-			return fmt.Errorf("target %s has stopped answering: %w", r.Sync.TargetName, done.err)
+			return &silence{target: r.Sync.TargetName, last: done.err}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,7 +96,10 @@ func (c *cycle) recover(ctx context.Context) error {
 	for _, intent := range open {
 		group.Go(func() error {
 			err := c.lookInto(gctx, intent)
-			if code := target.CodeOf(err); err != nil && gctx.Err() == nil && code != target.Unavailable && !code.Stops() {
+			if gctx.Err() == nil && c.listen.heard(err) {
+				return &silence{target: c.Sync.TargetName, last: err}
+			}
+			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {
 				mu.Lock()
 				defer mu.Unlock()
 				c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)

@@ -91,6 +91,7 @@ type cycle struct {
 	counts Summary // planned
 	done   Summary // applied
 
+	listen     listener
 	known      bool // info has been read
 	moved      bool // the links have been looked for in another application
 	clock      bool // everybody is evaluated because time alone may have changed something
