@@ -175,7 +175,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 // claim notes that a new object wants a matching value and returns who else does: a new one of
 // this plan, or one that has an account already.
 func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
-	key := valueKey(kind.String()+"\x00"+path, value)
+	key := wantedKey(kind, path, value)
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
@@ -188,6 +188,11 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		}
 	}
 	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// wantedKey is the key under which it is noted that a new object wants a matching value.
+func wantedKey(kind graphsync.Kind, path, value string) []byte {
+	return valueKey(kind.String()+"\x00"+path, value)
 }
 
 // former reports whether an object is gone from the directory and its account is switched off:

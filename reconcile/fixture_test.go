@@ -243,13 +243,14 @@ func (d *directory) Traffic() graphsync.Traffic { return graphsync.Traffic{} }
 type application struct {
 	mu       sync.Mutex // guards what follows
 	accounts map[string]map[string]any
+	taken    map[any]bool // names
 	last     int
 	asked    map[string]int // by method
 	down     func(method string) bool
 }
 
 func newApplication() *application {
-	return &application{accounts: map[string]map[string]any{}, asked: map[string]int{}}
+	return &application{accounts: map[string]map[string]any{}, taken: map[any]bool{}, asked: map[string]int{}}
 }
 
 var errDown = &target.Error{Code: target.Unavailable, Op: "ask", Message: "no answer"}
@@ -345,11 +346,10 @@ func (a *application) Create(_ context.Context, _ target.Kind, attributes []targ
 	for _, attribute := range attributes {
 		attribute.Path.Set(fresh, attribute.Value)
 	}
-	for _, account := range a.accounts {
-		if account["userName"] == fresh["userName"] {
-			return nil, &target.Error{Code: target.Conflict, Op: "create user", Message: "the name is taken"}
-		}
+	if a.taken[fresh["userName"]] {
+		return nil, &target.Error{Code: target.Conflict, Op: "create user", Message: "the name is taken"}
 	}
+	a.taken[fresh["userName"]] = true
 	a.last++
 	id := strconv.Itoa(a.last)
 	a.accounts[id] = fresh
@@ -379,6 +379,7 @@ func (a *application) Delete(_ context.Context, ref target.Ref) error {
 	if err := a.begin("delete"); err != nil {
 		return err
 	}
+	delete(a.taken, a.accounts[ref.ID]["userName"])
 	delete(a.accounts, ref.ID)
 	return nil
 }
@@ -387,6 +388,7 @@ func (a *application) Delete(_ context.Context, ref target.Ref) error {
 func (a *application) seed(userName string) string {
 	a.last++
 	id := strconv.Itoa(a.last)
+	a.taken[userName] = true
 	a.accounts[id] = map[string]any{"userName": userName, "displayName": "Seeded " + userName, "active": true}
 	return id
 }

@@ -21,9 +21,10 @@ const listThreshold = 50
 // matchChunk is how many provisional creates are matched between two commits.
 const matchChunk = 200
 
-// match looks for accounts of people who have no link: by filter when they are few, in a list
-// read once when they are many and the application can be listed. A provisional create becomes
-// an adoption, or is skipped when the account is ambiguous, protected or somebody else's.
+// match looks for accounts of people who have no link: by filter when they are few beside the
+// accounts there are, in a list read once when they are many and the application can be listed. A
+// provisional create becomes an adoption, or is skipped when the account is ambiguous, protected or
+// somebody else's.
 func (c *cycle) match(ctx context.Context) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		creates, err := c.countCreates(kind)
@@ -38,10 +39,13 @@ func (c *cycle) match(ctx context.Context) error {
 			return err
 		}
 		if lister, ok := c.Target.(target.Lister); ok && creates >= listThreshold {
-			if err := m.list(ctx, lister); err != nil {
+			listed, err := m.list(ctx, lister, creates*listWorth)
+			if err != nil {
 				return err
 			}
-			m.find = m.lookUp
+			if listed {
+				m.find = m.lookUp
+			}
 		}
 		if err := m.all(ctx, creates); err != nil {
 			return err
@@ -101,46 +105,69 @@ func (m *matcher) clearList() error {
 	})
 }
 
-// list reads the application once into scratch space, indexed by the matching attributes. Values
-// of redacted attributes are left out: they are in no state file, and an adopted account gets
-// them written anew.
-func (m *matcher) list(ctx context.Context, lister target.Lister) error {
+// list reads the application once into scratch space, indexed by the matching attributes, unless
+// it has more accounts than that is worth. Only what fits somebody in the plan is kept, and of what
+// another sync keeps nothing but the id: an application of many tenants is not copied into the
+// file of each. Values of redacted attributes are left out: they are in no state file, and an
+// adopted account gets them written anew.
+func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (complete bool, err error) {
 	if err := m.clearList(); err != nil {
-		return err
+		return false, err
 	}
 	read := 0
-	err := lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
-		read += len(page)
+	err = lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
+		if read += len(page); read > worth {
+			return errStop
+		}
 		m.step("matching", read, 0)
 		return m.Tenant.Update(func(tx *state.Tx) error {
-			listing, index := tx.Space(m.Sync.Name, listingSpace), tx.Space(m.Sync.Name, indexSpace)
 			for i := range page {
-				r := &page[i]
-				for _, attribute := range m.rules.Mapping.Attributes() {
-					if attribute.Redact {
-						attribute.Path.Set(r.Attributes, nil)
-					}
-				}
-				if err := listing.Put([]byte(r.ID), encode(r)); err != nil {
+				if err := m.keepFitting(tx, &page[i]); err != nil {
 					return err
-				}
-				for _, path := range m.paths {
-					value, ok := r.Value(path).(string)
-					if !ok || value == "" {
-						continue
-					}
-					if err := index.Put(indexKey(path, value, r.ID), []byte(r.ID)); err != nil {
-						return err
-					}
 				}
 			}
 			return nil
 		})
 	})
-	if err != nil {
-		return fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
+	if errors.Is(err, errStop) {
+		return false, m.clearList()
 	}
-	return nil
+	if err != nil {
+		return false, fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
+	}
+	return true, nil
+}
+
+// keepFitting keeps a listed account if somebody in the plan has one of its matching values.
+func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
+	claims, index := tx.Space(m.Sync.Name, claimSpace), tx.Space(m.Sync.Name, indexSpace)
+	fits := false
+	for i, path := range m.paths {
+		value, ok := r.Value(path).(string)
+		if !ok || value == "" || !claims.Has(wantedKey(m.kind, m.rules.Match[i], value)) {
+			continue
+		}
+		fits = true
+		if err := index.Put(indexKey(path, value, r.ID), []byte(r.ID)); err != nil {
+			return err
+		}
+	}
+	if !fits {
+		return nil
+	}
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
+	if err != nil {
+		return err
+	}
+	if owned && (owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name) {
+		r = &target.Resource{Ref: r.Ref}
+	}
+	for _, attribute := range m.rules.Mapping.Attributes() {
+		if attribute.Redact && r.Attributes != nil {
+			attribute.Path.Set(r.Attributes, nil)
+		}
+	}
+	return tx.Space(m.Sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
 }
 
 func indexKey(path target.Path, value, id string) []byte {

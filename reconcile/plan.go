@@ -212,7 +212,7 @@ const (
 	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
 	answerSpace   = "answers"   // actionKey → approved or rejected, and the digest of the action
 	claimSpace    = "claims"    // attribute NUL value → source id, for duplicates within a plan
-	listingSpace  = "listing"   // target id → resource; in a survey source id, of what was seen
+	listingSpace  = "listing"   // target id → resource that fits somebody; in a survey source id, of what was seen
 	indexSpace    = "index"     // attribute NUL value NUL target id
 	pairSpace     = "pairs"     // group id, member id: memberships to look at
 	waitingSpace  = "waiting"   // manager id, user id: users whose manager has no account yet; kept over cycles
