@@ -69,6 +69,12 @@ func (c *cycle) takeOver(found []sighting) error {
 			if !c.drifted(link, found[i].shown) {
 				continue
 			}
+			if _, lost, err := c.lost(tx, link); err != nil || lost {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
 				return err
 			}

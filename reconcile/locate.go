@@ -261,14 +261,6 @@ func (m *mover) claim(links []state.Link) error {
 	})
 }
 
-// ownerText says whose an account is.
-func (c *cycle) ownerText(owner state.Owner) string {
-	if owner.Tenant == c.Sync.Tenant && owner.Sync == c.Sync.Name {
-		return fmt.Sprintf("of %s %s of this sync", owner.Kind, owner.Source)
-	}
-	return fmt.Sprintf("of sync %s of tenant %s", owner.Sync, owner.Tenant)
-}
-
 // claimAll claims the accounts of all links.
 func (m *mover) claimAll() error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {

@@ -160,7 +160,13 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 		return err
 	}
 	if owned && (owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name) {
-		r = &target.Resource{Ref: r.Ref}
+		_, yields, err := m.yields(owner, r.ID)
+		if err != nil {
+			return err
+		}
+		if !yields {
+			r = &target.Resource{Ref: r.Ref}
+		}
 	}
 	for _, attribute := range m.rules.Mapping.Attributes() {
 		if attribute.Redact && r.Attributes != nil {
@@ -257,6 +263,8 @@ type verdict struct {
 	note      string
 	byID      bool  // found by externalId: made or adopted by us before
 	retry     error // the target failed on this one
+
+	formerOwner state.Owner // who keeps it in another sync, and lets it go
 }
 
 // judge tries the matching attributes in order and stops at the first that yields a match. What
@@ -326,14 +334,22 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	switch {
 	case !owned || owner == m.owner(m.kind, a.SourceID):
 	case owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name:
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to sync %s of tenant %s", by, r.ID, owner.Sync, owner.Tenant)}, nil
+		cause, yields, err := m.yields(owner, r.ID)
+		if err != nil {
+			return verdict{}, err
+		}
+		if !yields {
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.ownerText(owner), m.wayOut(owner))}, nil
+		}
+		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
+		v.note = fmt.Sprintf("it was the account %s", m.ownerText(owner))
 	default:
 		gone, err := m.isFormer(owner)
 		if err != nil {
 			return verdict{}, err
 		}
 		if !gone {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to %s %s of this sync", by, r.ID, owner.Kind, owner.Source)}, nil
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s", by, r.ID, m.ownerText(owner))}, nil
 		}
 		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
 		v.note = fmt.Sprintf("it was the account of %s, who was deleted in Entra", owner.Source)
@@ -461,7 +477,7 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 		a.Changes = withActive(a.Changes, false, true)
 	}
 	a.Why += "; an account exists and is adopted"
-	a.Held, a.Former = v.hold, v.former
+	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)
 	}

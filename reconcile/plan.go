@@ -222,6 +222,7 @@ const (
 	draftedSpace  = "drafted"   // pending key: has been drafted in this cycle
 	keptSpace     = "kept"      // pending key: to be looked at again in the next cycle
 	asideSpace    = "aside"     // kind, source id, target id → link of an account in another application; kept over cycles
+	givenSpace    = "given"     // source id: person gone for good, whose account may be given up
 	seedSpace     = "seeds"     // group id, member id → target id: members an adopted group has already
 )
 
@@ -231,7 +232,9 @@ type storedAction struct {
 	Match  []string     `json:"match,omitempty"`
 	Via    graphsync.ID `json:"via,omitzero"`
 	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
-	Held   *storedHold  `json:"held,omitempty"`
+	// FormerOwner is who kept it in another sync.
+	FormerOwner state.Owner `json:"former_owner,omitzero"`
+	Held        *storedHold `json:"held,omitempty"`
 }
 
 type storedHold struct {

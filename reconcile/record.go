@@ -113,7 +113,7 @@ func (r *recorder) claim(batch []*result) error {
 			}
 			if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {
 				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
-					Message: fmt.Sprintf("the target answered with account %s, which belongs to sync %s of tenant %s", done.link.TargetID, owner.Sync, owner.Tenant)}
+					Message: fmt.Sprintf("the target answered with account %s, which is %s", done.link.TargetID, r.ownerText(owner))}
 				done.link = nil
 			}
 		}

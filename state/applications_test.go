@@ -164,3 +164,71 @@ func TestRegistryIsRebuilt(t *testing.T) {
 		}
 	}
 }
+
+// An account goes over to another owner when the one before has given it up, is of the same tenant,
+// or has no state any more.
+func TestSucceed(t *testing.T) {
+	t.Parallel()
+	fabrikam := id(0xFA)
+	owner := func(tenant graphsync.ID, source uint32) state.Owner {
+		return state.Owner{Tenant: tenant, Sync: "front", Kind: graphsync.User, Source: id(source)}
+	}
+	ada, eve := owner(contoso, 1), owner(fabrikam, 2)
+	for name, tt := range map[string]struct {
+		happens func(s *state.Store) error
+		former  state.Owner
+		to      state.Owner
+		want    state.Owner
+	}{
+		"kept":                        {func(*state.Store) error { return nil }, ada, eve, ada},
+		"within the tenant":           {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
+		"given up":                    {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
+		"given up by a stranger":      {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
+		"given up in another":         {func(s *state.Store) error { return s.GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
+		"somebody else's by now":      {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
+		"given free":                  {func(s *state.Store) error { return s.Release("app", "a", ada) }, ada, eve, eve},
+		"of a tenant without a state": {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, eve},
+		"given up and taken back": {func(s *state.Store) error {
+			return errors.Join(s.GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
+		}, ada, eve, ada},
+		"given up, free, and kept by the next": {func(s *state.Store) error {
+			return errors.Join(s.GiveUp("app", map[string]state.Owner{"a": ada}), s.Release("app", "a", ada), claim(s, ada))
+		}, ada, eve, ada},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			for _, id := range []graphsync.ID{contoso, fabrikam} {
+				tn, err := s.Tenant(id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tn.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := claim(s, ada); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.happens(s); err != nil {
+				t.Fatal(err)
+			}
+			present, err := s.Succeed("app", "a", tt.former, tt.to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "owner", present, tt.want)
+			if present != tt.to {
+				return
+			}
+			if present, err = s.Succeed("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
+				t.Errorf("it went on to %v, %v", present, err)
+			}
+		})
+	}
+}
+
+func claim(s *state.Store, owner state.Owner) error {
+	_, err := s.Claim("app", "a", owner)
+	return err
+}
