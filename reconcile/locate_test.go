@@ -1,12 +1,14 @@
 package reconcile_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/state"
 )
 
 // sharing is two tenants in one application, each with a bob of the same name. contoso's has the
@@ -164,4 +166,29 @@ func TestMovedByMistake(t *testing.T) {
 	want(t, "accounts", nobody.String(), "")
 	s.places["people"] = "https://one"
 	want(t, "contoso, back", contoso.cycle(), "2 unchanged")
+}
+
+// Links from before it was remembered where accounts are, are claimed where they are said to be now.
+func TestLinkedBeforeLocationsWereKnown(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := sharing(t)
+	for _, c := range []*customer{contoso, fabrikam} {
+		tenant, err := s.store.Tenant(c.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = tenant.Update(func(tx *state.Tx) error {
+			info := tx.SyncInfo(c.sync)
+			info.Location = state.Location{}
+			return tx.PutSyncInfo(c.sync, info)
+		})
+		if err := errors.Join(err, tenant.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.restart(s.loseRegistry)
+	want(t, "contoso", contoso.cycle(), "2 unchanged")
+	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+	s.restart(s.loseRegistry)
+	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
 }
