@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"entrasync/graphsync"
@@ -16,93 +17,90 @@ import (
 // the list leaves out is believed gone when it is not found under its id either. A value that
 // the application does not show is not taken for a change: it may never have kept it.
 func (c *cycle) compare(ctx context.Context) error {
-	lister, lists := c.Target.(target.Lister)
 	getter, gets := c.Target.(target.Getter)
-	if !c.opts.Full || c.partial() || !lists || !gets {
+	_, lists := c.Target.(target.Lister)
+	if !c.opts.Full || c.partial() || c.moved || !lists || !gets {
 		return nil
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		linked := 0
-		err := c.Tenant.View(func(tx *state.Tx) error { linked, _ = tx.CountLinks(c.Sync.Name, kind); return nil })
-		if err != nil {
-			return err
-		}
-		if linked == 0 {
-			continue
-		}
-		m, err := c.newMatcher(kind)
-		if err != nil {
-			return err
-		}
-		if err := m.list(ctx, lister); err != nil {
-			return err
-		}
-		var after graphsync.ID
-		for more := true; more; {
-			var missing []state.Link
-			if missing, after, more, err = c.compareChunk(kind, after); err != nil {
-				return err
-			}
-			for i := range missing {
-				if err := c.confirmGone(ctx, getter, &missing[i]); err != nil {
-					return err
-				}
-			}
-		}
-		if err := m.clearList(); err != nil {
+		s := survey{cycle: c, kind: kind, ask: c.presence(getter), visit: c.takeOver}
+		if err := s.run(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// compareChunk compares some links with the list and returns those that are not in it.
-func (c *cycle) compareChunk(kind graphsync.Kind, after graphsync.ID) (missing []state.Link, last graphsync.ID, more bool, err error) {
-	err = c.Tenant.Update(func(tx *state.Tx) error {
-		missing = nil
-		var links []state.Link
-		for link, err := range tx.Links(c.Sync.Name, kind, after) {
-			if err != nil {
-				return err
-			}
-			if links = append(links, link); len(links) == draftChunk {
-				break
-			}
+// presence asks for an account by its id. One that cannot be asked for is left as it is.
+func (c *cycle) presence(getter target.Getter) question {
+	var mu sync.Mutex // guards the notes
+	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
+		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
+		switch code := target.CodeOf(err); {
+		case ctx.Err() == nil && c.listen.heard(err):
+			return nil, false, &silence{target: c.Sync.TargetName, last: err}
+		case err == nil:
+			return shown, true, nil
+		case code == target.NotFound:
+			return nil, true, nil
+		case code.Stops() || ctx.Err() != nil:
+			return nil, false, fmt.Errorf("look for account %s in target %s: %w", link.TargetID, c.Sync.TargetName, err)
 		}
-		listing := tx.Space(c.Sync.Name, listingSpace)
-		for i := range links {
-			raw := listing.Get([]byte(links[i].TargetID))
-			if raw == nil {
-				missing = append(missing, links[i])
+		mu.Lock()
+		defer mu.Unlock()
+		c.note("account %s of %s could not be asked for and is left as it is: %v", link.TargetID, link.Key, err)
+		return nil, false, nil
+	}
+}
+
+// takeOver brings links to what their accounts show, and forgets those without an account.
+func (c *cycle) takeOver(found []sighting) error {
+	gone := map[string]state.Owner{}
+	err := c.Tenant.Update(func(tx *state.Tx) error {
+		for i := range found {
+			link := &found[i].link
+			if found[i].shown == nil {
+				gone[link.TargetID] = c.owner(link.Kind, link.Source)
+				if err := c.forget(tx, link.Kind, link.Source); err != nil {
+					return err
+				}
 				continue
 			}
-			var resource target.Resource
-			if err := decode(raw, &resource); err != nil {
-				return err
-			}
-			if !c.drifted(&links[i], &resource) {
+			if !c.drifted(link, found[i].shown) {
 				continue
 			}
-			if err := tx.PutLink(c.Sync.Name, links[i]); err != nil {
+			if _, lost, err := c.lost(tx, link); err != nil || lost {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
 				return err
 			}
-		}
-		if more = len(links) == draftChunk; len(links) > 0 {
-			last = links[len(links)-1].Source
 		}
 		return nil
 	})
-	return missing, last, more, err
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		if link := &found[i].link; found[i].shown == nil {
+			c.note("the account of %s (%s) was deleted in the target", link.Key, link.TargetID)
+		}
+	}
+	return c.Store.ReleaseAll(c.Sync.application(), gone)
 }
 
 // drifted brings a link to what its account shows, and reports whether that was anything new.
+// Values of redacted attributes are left out: what is kept of them is a digest.
 func (c *cycle) drifted(link *state.Link, resource *target.Resource) bool {
 	changed := false
 	for _, attribute := range c.rules(link.Kind).Mapping.Attributes() {
 		path := attribute.Path.String()
 		raw, written := link.Applied[path]
 		shown := attribute.Own(resource.Value(attribute.Path))
-		if !written || shown == nil || attribute.OnCreateOnly() {
+		if !written || shown == nil || attribute.OnCreateOnly() || attribute.Redact {
 			continue
 		}
 		var applied any
@@ -120,24 +118,4 @@ func (c *cycle) drifted(link *state.Link, resource *target.Resource) bool {
 		changed = true
 	}
 	return changed
-}
-
-// confirmGone asks for an account that a list left out, and forgets the link when there is none.
-func (c *cycle) confirmGone(ctx context.Context, getter target.Getter, link *state.Link) error {
-	_, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
-	switch code := target.CodeOf(err); {
-	case err == nil:
-		return nil
-	case code != target.NotFound && (code.Stops() || ctx.Err() != nil):
-		return fmt.Errorf("look for account %s in target %s: %w", link.TargetID, c.Sync.TargetName, err)
-	case code != target.NotFound:
-		c.note("account %s of %s was not in the target's list and could not be asked for: %v", link.TargetID, link.Key, err)
-		return nil
-	}
-	err = c.Tenant.Update(func(tx *state.Tx) error { return c.forget(tx, link.Kind, link.Source) })
-	if err != nil {
-		return err
-	}
-	c.note("the account of %s (%s) was deleted in the target", link.Key, link.TargetID)
-	return c.Store.Release(c.Sync.TargetName, link.TargetID, c.owner(link.Kind, link.Source))
 }

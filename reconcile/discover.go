@@ -154,6 +154,9 @@ func (c *cycle) inventory(ctx context.Context) error {
 				if err := m.classify(tx, r, &found.Account); err != nil {
 					return err
 				}
+				if found.State != NoSource { // nobody asks for its values, and they may be another tenant's
+					found.Resource = target.Resource{Ref: r.Ref}
+				}
 				if found.State == Adoptable {
 					space := tx.Space(c.Sync.Name, wantedSpace)
 					if err := space.Put(found.SourceID[:], append(slices.Clone(space.Get(found.SourceID[:])), 1)); err != nil {
@@ -171,7 +174,7 @@ func (c *cycle) inventory(ctx context.Context) error {
 
 // classify tells whose an account is.
 func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
-	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, graphsync.User)
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, graphsync.User)
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		if !linked {
 			return nil
 		}
+		if object.Removed == graphsync.Purged {
+			if err := d.gone(&link); err != nil {
+				return err
+			}
+		}
 		return d.remove(&link, &stand, key)
 	}
 	result := d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, !linked)
@@ -175,7 +180,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 // claim notes that a new object wants a matching value and returns who else does: a new one of
 // this plan, or one that has an account already.
 func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
-	key := valueKey(kind.String()+"\x00"+path, value)
+	key := wantedKey(kind, path, value)
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
@@ -188,6 +193,11 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		}
 	}
 	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// wantedKey is the key under which it is noted that a new object wants a matching value.
+func wantedKey(kind graphsync.Kind, path, value string) []byte {
+	return valueKey(kind.String()+"\x00"+path, value)
 }
 
 // former reports whether an object is gone from the directory and its account is switched off:
@@ -230,6 +240,19 @@ func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, resu
 // put stores an action. A create that the configuration forbids is stored all the same: the
 // account may exist and be adopted; match drops it otherwise.
 func (d *drafter) put(p phase, a storedAction) error {
+	if a.TargetID != nil {
+		link, _, err := d.tx.Link(d.Sync.Name, a.Kind, a.SourceID)
+		if err != nil {
+			return err
+		}
+		owner, lost, err := d.lost(d.tx, &link)
+		switch {
+		case err != nil || lost && a.Op.Removes():
+			return err
+		case lost:
+			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.ownerText(owner), d.wayOut(owner)))
+		}
+	}
 	d.counts.count(a.Op, 1)
 	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
 }

@@ -2,11 +2,9 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,9 +20,10 @@ const listThreshold = 50
 // matchChunk is how many provisional creates are matched between two commits.
 const matchChunk = 200
 
-// match looks for accounts of people who have no link: by filter when they are few, in a list
-// read once when they are many and the application can be listed. A provisional create becomes
-// an adoption, or is skipped when the account is ambiguous, protected or somebody else's.
+// match looks for accounts of people who have no link: by filter when they are few beside the
+// accounts there are, in a list read once when they are many and the application can be listed. A
+// provisional create becomes an adoption, or is skipped when the account is ambiguous, protected or
+// somebody else's.
 func (c *cycle) match(ctx context.Context) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		creates, err := c.countCreates(kind)
@@ -39,10 +38,13 @@ func (c *cycle) match(ctx context.Context) error {
 			return err
 		}
 		if lister, ok := c.Target.(target.Lister); ok && creates >= listThreshold {
-			if err := m.list(ctx, lister); err != nil {
+			listed, err := m.list(ctx, lister, creates*listWorth)
+			if err != nil {
 				return err
 			}
-			m.find = m.lookUp
+			if listed {
+				m.find = m.lookUp
+			}
 		}
 		if err := m.all(ctx, creates); err != nil {
 			return err
@@ -75,9 +77,6 @@ type matcher struct {
 	paths []target.Path
 	find  func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
 
-	answered   atomic.Bool  // a look-up has worked
-	unanswered atomic.Int32 // look-ups that found the application down, while none has worked
-
 	adopted map[string]graphsync.ID // target ids taken in this plan
 }
 
@@ -92,79 +91,6 @@ func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
 		m.paths = append(m.paths, path)
 	}
 	return m, nil
-}
-
-// clearList empties the scratch space of the list: it is as large as the application, and what
-// it holds is of no use after the cycle's own look at it.
-func (m *matcher) clearList() error {
-	return m.Tenant.Update(func(tx *state.Tx) error {
-		if err := tx.Space(m.Sync.Name, listingSpace).Clear(); err != nil {
-			return err
-		}
-		return tx.Space(m.Sync.Name, indexSpace).Clear()
-	})
-}
-
-// list reads the application once into scratch space, indexed by the matching attributes. Values
-// of redacted attributes are left out: they are in no state file, and an adopted account gets
-// them written anew.
-func (m *matcher) list(ctx context.Context, lister target.Lister) error {
-	if err := m.clearList(); err != nil {
-		return err
-	}
-	read := 0
-	err := lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
-		read += len(page)
-		m.step("matching", read, 0)
-		return m.Tenant.Update(func(tx *state.Tx) error {
-			listing, index := tx.Space(m.Sync.Name, listingSpace), tx.Space(m.Sync.Name, indexSpace)
-			for i := range page {
-				r := &page[i]
-				for _, attribute := range m.rules.Mapping.Attributes() {
-					if attribute.Redact {
-						attribute.Path.Set(r.Attributes, nil)
-					}
-				}
-				if err := listing.Put([]byte(r.ID), encode(r)); err != nil {
-					return err
-				}
-				for _, path := range m.paths {
-					value, ok := r.Value(path).(string)
-					if !ok || value == "" {
-						continue
-					}
-					if err := index.Put(indexKey(path, value, r.ID), []byte(r.ID)); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
-	}
-	return nil
-}
-
-func indexKey(path target.Path, value, id string) []byte {
-	return append(valueKey(path.String(), value), id...)
-}
-
-// lookUp finds in the list read before.
-func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
-	err = m.Tenant.View(func(tx *state.Tx) error {
-		listing := tx.Space(m.Sync.Name, listingSpace)
-		for _, id := range tx.Space(m.Sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
-			var r target.Resource
-			if err := json.Unmarshal(listing.Get(id), &r); err != nil {
-				return fmt.Errorf("read listed account: %w", err)
-			}
-			found = append(found, r)
-		}
-		return nil
-	})
-	return found, err
 }
 
 // ask finds by a filter request.
@@ -234,14 +160,28 @@ type verdict struct {
 	note      string
 	byID      bool  // found by externalId: made or adopted by us before
 	retry     error // the target failed on this one
+
+	formerOwner state.Owner // who keeps it in another sync, and lets it go
 }
 
-// judge tries the matching attributes in order and stops at the first that yields a match.
+// judge tries the matching attributes in order and stops at the first that yields a match. What
+// counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
 func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
+	v, err := m.lookAt(ctx, a)
+	if ctx.Err() == nil && m.listen.heard(errors.Join(err, v.retry)) {
+		return verdict{}, &silence{target: m.Sync.TargetName, last: errors.Join(err, v.retry)}
+	}
+	return v, err
+}
+
+func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) {
 	for i, path := range m.paths {
 		value := a.Match[i]
 		if value == "" {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return verdict{}, err
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
@@ -250,7 +190,6 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 			}
 			return verdict{retry: err}, nil
 		}
-		m.answered.Store(true)
 		if len(found) > 1 {
 			ids := make([]string, 0, len(found))
 			for _, r := range found[:min(len(found), 5)] {
@@ -269,17 +208,14 @@ func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 }
 
 // hopeless tells whether a failed look-up says that no other will work either: one value that an
-// application cannot cope with must not stop the rest, an application that is down or cannot
-// search people at all must.
+// application cannot cope with must not stop the rest, an application that cannot search people at
+// all must.
 func (m *matcher) hopeless(err error) bool {
 	var failure *target.Error
-	switch {
-	case !errors.As(err, &failure) || failure.Code.Stops():
-		return true
-	case m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden):
+	if !errors.As(err, &failure) || failure.Code.Stops() {
 		return true
 	}
-	return failure.Code == target.Unavailable && !m.answered.Load() && m.unanswered.Add(1) >= 3
+	return m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
 }
 
 // judgeFound decides whether the one match may be adopted.
@@ -287,7 +223,7 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
 		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
-	owner, owned, err := m.Store.OwnerOf(m.Sync.TargetName, r.ID, m.kind)
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -295,14 +231,22 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	switch {
 	case !owned || owner == m.owner(m.kind, a.SourceID):
 	case owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name:
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to sync %s of tenant %s", by, r.ID, owner.Sync, owner.Tenant)}, nil
+		cause, yields, err := m.yields(owner, r.ID)
+		if err != nil {
+			return verdict{}, err
+		}
+		if !yields {
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.ownerText(owner), m.wayOut(owner))}, nil
+		}
+		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
+		v.note = fmt.Sprintf("it was the account %s", m.ownerText(owner))
 	default:
 		gone, err := m.isFormer(owner)
 		if err != nil {
 			return verdict{}, err
 		}
 		if !gone {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) belongs to %s %s of this sync", by, r.ID, owner.Kind, owner.Source)}, nil
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s", by, r.ID, m.ownerText(owner))}, nil
 		}
 		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
 		v.note = fmt.Sprintf("it was the account of %s, who was deleted in Entra", owner.Source)
@@ -430,7 +374,7 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 		a.Changes = withActive(a.Changes, false, true)
 	}
 	a.Why += "; an account exists and is adopted"
-	a.Held, a.Former = v.hold, v.former
+	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)
 	}

@@ -212,7 +212,7 @@ const (
 	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
 	answerSpace   = "answers"   // actionKey → approved or rejected, and the digest of the action
 	claimSpace    = "claims"    // attribute NUL value → source id, for duplicates within a plan
-	listingSpace  = "listing"   // target id → resource
+	listingSpace  = "listing"   // target id → resource that fits somebody; in a survey source id, of what was seen
 	indexSpace    = "index"     // attribute NUL value NUL target id
 	pairSpace     = "pairs"     // group id, member id: memberships to look at
 	waitingSpace  = "waiting"   // manager id, user id: users whose manager has no account yet; kept over cycles
@@ -221,6 +221,8 @@ const (
 	failedSpace   = "failed"    // pending key: failed in this cycle
 	draftedSpace  = "drafted"   // pending key: has been drafted in this cycle
 	keptSpace     = "kept"      // pending key: to be looked at again in the next cycle
+	asideSpace    = "aside"     // kind, source id, target id → link of an account in another application; kept over cycles
+	givenSpace    = "given"     // source id: person gone for good, whose account may be given up
 	seedSpace     = "seeds"     // group id, member id → target id: members an adopted group has already
 )
 
@@ -230,7 +232,9 @@ type storedAction struct {
 	Match  []string     `json:"match,omitempty"`
 	Via    graphsync.ID `json:"via,omitzero"`
 	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
-	Held   *storedHold  `json:"held,omitempty"`
+	// FormerOwner is who kept it in another sync.
+	FormerOwner state.Owner `json:"former_owner,omitzero"`
+	Held        *storedHold `json:"held,omitempty"`
 }
 
 type storedHold struct {

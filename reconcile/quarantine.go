@@ -17,8 +17,8 @@ var ErrPaused = errors.New("the sync is paused")
 const probeSize = 5
 
 // gate looks whether the sync is in quarantine. A scheduled cycle waits for the next probe; a
-// person who asks for a cycle gets one. A target that refused everything is asked whether it
-// works again before it is sent anything else.
+// person who asks for a cycle gets one. A target that refused everything, or did not answer, is
+// asked whether it works again before it is sent anything else.
 func (c *cycle) gate(ctx context.Context) error {
 	err := c.Tenant.View(func(tx *state.Tx) error {
 		c.info, c.known = tx.SyncInfo(c.Sync.Name), true
@@ -34,14 +34,20 @@ func (c *cycle) gate(ctx context.Context) error {
 	if !c.opts.Apply {
 		return nil
 	}
-	if !target.Code(q.Code).Stops() {
+	code := target.Code(q.Code)
+	if !code.Stops() && code != target.Unavailable {
 		c.probing = true
 		return nil
 	}
 	if _, err := c.Target.Probe(ctx, c.Sync.Paths()); err != nil {
+		if target.CodeOf(err) == target.Unavailable && ctx.Err() == nil {
+			err = &silence{target: c.Sync.TargetName, last: err}
+		}
 		return fmt.Errorf("target %s still does not work: %w", c.Sync.TargetName, err)
 	}
-	c.lift()
+	if c.probing = !code.Stops(); !c.probing {
+		c.lift()
+	}
 	return nil
 }
 
@@ -65,10 +71,17 @@ func (c *cycle) quarantine(code, message string) {
 }
 
 // quarantineAfterStop pauses the sync when what ended the cycle concerns the whole target: a
-// refused token is one fault, not one per record.
+// refused token is one fault, not one per record, and so is a target that does not answer.
 func (c *cycle) quarantineAfterStop(cause error) {
+	if !c.known || !c.opts.Apply {
+		return
+	}
 	var failure *target.Error
-	if c.known && c.opts.Apply && errors.As(cause, &failure) && failure.Code.Stops() {
+	var silent *silence
+	switch {
+	case errors.As(cause, &silent):
+		c.quarantine(string(target.Unavailable), silent.Error())
+	case errors.As(cause, &failure) && failure.Code.Stops():
 		c.quarantine(string(failure.Code), failure.Message)
 	}
 }
@@ -76,7 +89,13 @@ func (c *cycle) quarantineAfterStop(cause error) {
 // judgeFailures pauses the sync when most of what was tried failed. Small tenants count too.
 func (c *cycle) judgeFailures() {
 	limit := c.Sync.Quarantine
-	if c.attempted == 0 || limit.Failures <= 0 {
+	if limit.Failures <= 0 { // one that was paused for another reason goes on when anything works
+		if c.info.Quarantine == nil {
+			return
+		}
+		limit.Failures = 100
+	}
+	if c.attempted == 0 {
 		return
 	}
 	mostly := float64(c.failures)*100 >= limit.Failures*float64(c.attempted)

@@ -70,25 +70,21 @@ func (r *recorder) commit(batch []*result) error {
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
-		if err := r.Store.Release(r.Sync.TargetName, *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
+		if err := r.Store.Release(r.Sync.application(), *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// downAfter is how many actions in a row may find the application not answering before the
-// cycle ends: what is left stays pending instead of waiting for each in turn.
-const downAfter = 20
-
-// down ends the cycle of an application that has stopped answering.
+// down ends the cycle of an application that has stopped answering: what is left stays pending
+// instead of waiting for each in turn.
 func (r *recorder) down(batch []*result) error {
 	for _, done := range batch {
 		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
 			r.unavailable = 0
 		} else if r.unavailable++; r.unavailable >= downAfter {
-			r.quarantine(string(target.Unavailable), "the target has stopped answering: "+done.err.Error())
-			return fmt.Errorf("target %s has stopped answering: %w", r.Sync.TargetName, done.err)
+			return &silence{target: r.Sync.TargetName, last: done.err}
 		}
 	}
 	return nil
@@ -107,7 +103,7 @@ func (r *recorder) claim(batch []*result) error {
 		if len(claims) == 0 {
 			continue
 		}
-		present, err := r.Store.ClaimAll(r.Sync.TargetName, claims)
+		present, err := r.Store.ClaimAll(r.Sync.application(), claims)
 		if err != nil {
 			return err
 		}
@@ -117,7 +113,7 @@ func (r *recorder) claim(batch []*result) error {
 			}
 			if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {
 				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
-					Message: fmt.Sprintf("the target answered with account %s, which belongs to sync %s of tenant %s", done.link.TargetID, owner.Sync, owner.Tenant)}
+					Message: fmt.Sprintf("the target answered with account %s, which is %s", done.link.TargetID, r.ownerText(owner))}
 				done.link = nil
 			}
 		}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -95,7 +96,10 @@ func (c *cycle) recover(ctx context.Context) error {
 	for _, intent := range open {
 		group.Go(func() error {
 			err := c.lookInto(gctx, intent)
-			if code := target.CodeOf(err); err != nil && gctx.Err() == nil && code != target.Unavailable && !code.Stops() {
+			if gctx.Err() == nil && c.listen.heard(err) {
+				return &silence{target: c.Sync.TargetName, last: err}
+			}
+			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {
 				mu.Lock()
 				defer mu.Unlock()
 				c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
@@ -158,7 +162,7 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
 	})
 	if err == nil && gone {
-		return c.Store.Release(c.Sync.TargetName, link.TargetID, c.owner(link.Kind, link.Source))
+		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
 	}
 	return err
 }
@@ -208,7 +212,7 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 		if len(found) != 1 {
 			continue
 		}
-		owner, owned, err := c.Store.OwnerOf(c.Sync.TargetName, found[0].ID, intent.Kind)
+		owner, owned, err := c.Store.OwnerOf(c.Sync.application(), found[0].ID, intent.Kind)
 		if err != nil {
 			return nil, err
 		}
@@ -236,7 +240,7 @@ func contradicts(r *target.Resource, intent state.Intent) bool {
 func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error {
 	if found != nil {
 		owner := c.owner(intent.Kind, intent.Source)
-		if present, err := c.Store.Claim(c.Sync.TargetName, found.ID, owner); err != nil || present != owner {
+		if present, err := c.Store.Claim(c.Sync.application(), found.ID, owner); err != nil || present != owner {
 			return err
 		}
 	}

@@ -18,6 +18,9 @@ func (c *cycle) settle(ctx context.Context) error {
 	if c.opts.Subject != nil {
 		return nil
 	}
+	if err := c.giveUp(ctx); err != nil {
+		return err
+	}
 	if err := c.settleRetries(ctx); err != nil {
 		return err
 	}
@@ -42,7 +45,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace, draftedSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/scope"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -18,6 +19,7 @@ import (
 type Sync struct {
 	Name       string
 	TargetName string
+	Location   state.Location // where TargetName is; its ID is what accounts are claimed under, "" means TargetName
 	Tenant     graphsync.ID
 	AppID      string // whose assignments count
 	Scope      Scope
@@ -117,6 +119,17 @@ func (s *Sync) Hash() string {
 	sum := sha256.Sum256([]byte(s.Text))
 	return hex.EncodeToString(sum[:16])
 }
+
+// location is where the accounts are.
+func (s *Sync) location() state.Location {
+	if s.Location.ID == "" {
+		return state.Location{Key: s.TargetName, ID: s.TargetName}
+	}
+	return s.Location
+}
+
+// application is what the accounts are claimed under.
+func (s *Sync) application() string { return s.location().ID }
 
 // Needs is what a set of syncs reads from Graph: nothing more is asked for.
 type Needs struct {

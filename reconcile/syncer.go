@@ -57,6 +57,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	for _, step := range []func(context.Context) error{
 		c.pull,            // Graph → snapshot, page by page
 		c.gate,            // a sync in quarantine waits for its next probe
+		c.locate,          // when the accounts are in another application than they were → links
 		c.recover,         // accounts that an interrupted cycle was making → links
 		c.compare,         // in a full cycle: what the application really holds → links
 		c.draft,           // snapshot and links → what should happen to accounts and groups
@@ -90,7 +91,9 @@ type cycle struct {
 	counts Summary // planned
 	done   Summary // applied
 
+	listen     listener
 	known      bool // info has been read
+	moved      bool // the links have been looked for in another application
 	clock      bool // everybody is evaluated because time alone may have changed something
 	probing    bool // in quarantine: a few actions first
 	drafted    int

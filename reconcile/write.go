@@ -103,20 +103,15 @@ func hidden(a *storedAction, cause error) error {
 func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
 	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
 	if adopting {
-		if !a.Former.IsZero() {
-			if err := c.Store.Release(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.Former)); err != nil {
-				done.err = err
-				return
-			}
-			done.former = a.Former
+		done.former = a.Former
+	}
+	if adopting || a.Op == Reactivate { // an account that was given up is taken back
+		present, err := c.take(a, ref.ID)
+		if err == nil && present != c.owner(a.Kind, a.SourceID) {
+			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, c.ownerText(present))}
 		}
-		present, err := c.Store.Claim(c.Sync.TargetName, ref.ID, c.owner(a.Kind, a.SourceID))
 		if err != nil {
 			done.err = err
-			return
-		}
-		if present != c.owner(a.Kind, a.SourceID) {
-			done.err = &target.Error{Code: target.Conflict, Op: "adopt " + a.Kind.String(), Message: fmt.Sprintf("account %s was taken by sync %s of tenant %s meanwhile", ref.ID, present.Sync, present.Tenant)}
 			return
 		}
 	}
@@ -152,6 +147,18 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		return
 	}
 	done.link, done.err = c.changedLink(a, applied)
+}
+
+// take claims an account, from whoever the plan found to let it go, and returns who has it now.
+func (c *cycle) take(a *storedAction, account string) (state.Owner, error) {
+	former := a.FormerOwner
+	if !a.Former.IsZero() {
+		former = c.owner(a.Kind, a.Former)
+	}
+	if former.Source.IsZero() {
+		return c.Store.Claim(c.Sync.application(), account, c.owner(a.Kind, a.SourceID))
+	}
+	return c.Store.Succeed(c.Sync.application(), account, former, c.owner(a.Kind, a.SourceID))
 }
 
 // verify compares an application's answer with what was asked. A value that it did not take is

@@ -57,8 +57,8 @@ func (s *schema) version() int { return len(s.migrations) + 1 }
 
 var (
 	registrySchema = &schema{
-		kind: "registry", buckets: []string{bucketTenants, bucketOwners},
-		migrations: []func(*bbolt.Tx) error{recordsByID},
+		kind: "registry", buckets: []string{bucketTenants, bucketOwners, bucketApplications},
+		migrations: []func(*bbolt.Tx) error{recordsByID, markComplete},
 	}
 	tenantSchema = &schema{kind: "tenant", buckets: []string{
 		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,

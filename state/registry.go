@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"entrasync/graphsync"
@@ -11,6 +13,9 @@ import (
 
 // bucketOwners holds target NUL kind resource id → Owner.
 const bucketOwners = "owners"
+
+// bucketGiven holds the same keys, of accounts that their owners have given up.
+const bucketGiven = "given"
 
 // An Owner is the object of a tenant that a sync keeps an account for.
 type Owner struct {
@@ -21,21 +26,30 @@ type Owner struct {
 }
 
 // Claim takes an account of a target for an owner and returns who owns it now: the owner given,
-// or the one who came first. Claiming what one owns costs no write; concurrent claims share a
-// commit.
+// or the one who came first. Claiming what one owns costs no write, but takes it back when it had
+// been given up; concurrent claims share a commit.
 func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, err error) {
 	if owner.Kind == 0 || resourceID == "" || strings.ContainsRune(target, 0) {
 		return Owner{}, fmt.Errorf("claim account %q of target %q: it needs an id, a kind and a plain target name", resourceID, target)
 	}
-	present, taken, err := s.OwnerOf(target, resourceID, owner.Kind)
+	key := ownerKey(target, owner.Kind, resourceID)
+	taken := false
+	err = s.registry.view(func(tx *Tx) error {
+		if rec := tx.get(key, bucketOwners); rec != nil {
+			present, taken = decodeOwner(rec), tx.get(key, bucketGiven) == nil
+		}
+		return nil
+	})
 	if err != nil || taken {
 		return present, err
 	}
 	err = s.registry.batch(func(tx *Tx) error {
-		key := ownerKey(target, owner.Kind, resourceID)
 		if rec := tx.get(key, bucketOwners); rec != nil {
-			present = decodeOwner(rec)
-			return nil
+			if present = decodeOwner(rec); present != owner {
+				return nil
+			}
+			_, err := tx.drop(key, bucketGiven)
+			return err
 		}
 		present = owner
 		return tx.put(key, owner.encode(), bucketOwners)
@@ -49,6 +63,9 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 // ClaimAll claims several accounts for their owners in one commit and returns who owns each.
 func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
 	present = make(map[string]Owner, len(claims))
+	if len(claims) == 0 {
+		return present, nil
+	}
 	err = s.registry.batch(func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
@@ -85,14 +102,94 @@ func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner O
 
 // Release gives an account free. Nothing happens when somebody else owns it.
 func (s *Store) Release(target, resourceID string, owner Owner) error {
+	return s.ReleaseAll(target, map[string]Owner{resourceID: owner})
+}
+
+// ReleaseAll gives several accounts free in one commit, but for those that somebody else owns.
+func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
+	if len(claims) == 0 {
+		return nil
+	}
 	return s.registry.batch(func(tx *Tx) error {
-		key := ownerKey(target, owner.Kind, resourceID)
-		if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
-			return nil
+		for id, owner := range claims {
+			key := ownerKey(target, owner.Kind, id)
+			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+				continue
+			}
+			if _, err := tx.drop(key, bucketOwners); err != nil {
+				return err
+			}
+			if _, err := tx.drop(key, bucketGiven); err != nil {
+				return err
+			}
 		}
-		_, err := tx.drop(key, bucketOwners)
-		return err
+		return nil
 	})
+}
+
+// GiveUp says that owners have no use for their accounts any more, such as those of people who
+// are gone for good: whoever wants one may ask for it, see Succeed. They own them until then.
+func (s *Store) GiveUp(target string, claims map[string]Owner) error {
+	if len(claims) == 0 {
+		return nil
+	}
+	err := s.registry.batch(func(tx *Tx) error {
+		for id, owner := range claims {
+			key := ownerKey(target, owner.Kind, id)
+			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) || tx.get(key, bucketGiven) != nil {
+				continue
+			}
+			if err := tx.put(key, []byte{}, bucketGiven); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("give up %d accounts of target %s: %w", len(claims), target, err)
+	}
+	return nil
+}
+
+// Yields reports whether an owner lets an account go: it has given it up, or its tenant has no
+// state here any more.
+func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
+	err = s.registry.view(func(tx *Tx) error {
+		yields = s.yields(tx, ownerKey(target, owner.Kind, resourceID), owner)
+		return nil
+	})
+	return yields, err
+}
+
+func (s *Store) yields(tx *Tx, key []byte, owner Owner) bool {
+	if tx.get(key, bucketGiven) != nil {
+		return true
+	}
+	_, err := os.Stat(s.path(owner.Tenant))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Succeed makes an account over to another owner, if the former one of it lets it go or is of the
+// same tenant, and returns who owns it now.
+func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
+	err = s.registry.batch(func(tx *Tx) error {
+		key := ownerKey(target, owner.Kind, resourceID)
+		if rec := tx.get(key, bucketOwners); rec != nil {
+			present = decodeOwner(rec)
+			if present != former || former.Tenant != owner.Tenant && !s.yields(tx, key, former) {
+				return nil
+			}
+		}
+		if _, err := tx.drop(key, bucketGiven); err != nil {
+			return err
+		}
+		present = owner
+		return tx.put(key, owner.encode(), bucketOwners)
+	})
+	if err != nil {
+		return Owner{}, fmt.Errorf("make over an account of target %s: %w", target, err)
+	}
+	return present, nil
 }
 
 // releaseAll gives free what a tenant owns, in transactions of bounded size.
@@ -115,7 +212,8 @@ func (s *Store) releaseAll(tenant graphsync.ID) error {
 			}
 			var errs []error
 			for _, k := range keys {
-				errs = append(errs, tx.tree(bucketOwners).Delete(k))
+				_, err := tx.drop(k, bucketGiven)
+				errs = append(errs, err, tx.tree(bucketOwners).Delete(k))
 				after = k
 			}
 			return errors.Join(errs...)

@@ -119,6 +119,10 @@ type SyncInfo struct {
 	Removals []Removals `json:"removals,omitempty"`
 	LastHold int        `json:"last_hold,omitempty"` // number of the newest hold: ids are not used twice
 	Guard    string     `json:"guard,omitempty"`     // the guard's limits when it last held something
+	// Location is where the linked accounts are. While Moving they are being looked for, because
+	// the configuration has another.
+	Location Location `json:"location,omitzero"`
+	Moving   bool     `json:"moving,omitempty"`
 }
 
 // Removals counts the accounts one cycle deactivated or deleted.

@@ -9,7 +9,7 @@
 // that a page's objects, its link and the work it causes move together; that memory does not
 // grow with the directory; that nobody but the owner can read the files; and that a damaged
 // file is an error that names it, never a panic. Losing the files loses no account: links are
-// found again by matching.
+// found again by matching, and the registry's claims on accounts are made anew from the links.
 //
 // # Transactions
 //
@@ -91,7 +91,11 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Store{dir: dir, opts: opts, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}, nil
+	s := &Store{dir: dir, opts: opts, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
+	if err := s.recall(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // Close gives the directory free, after the transactions that are under way. Tenants still

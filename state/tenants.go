@@ -56,6 +56,18 @@ func (s *Store) TenantRecords() ([]TenantRecord, error) {
 	return records, err
 }
 
+// NameOf returns what a tenant is called, its id when nobody has said.
+func (s *Store) NameOf(id graphsync.ID) string {
+	name := id.String()
+	_ = s.registry.view(func(tx *Tx) error {
+		if text := tx.get(id[:], bucketTenants); text != nil {
+			name = cmp.Or(fromJSON[TenantRecord]("tenant "+name, text).Name, name)
+		}
+		return nil
+	})
+	return name
+}
+
 // PutTenantRecord stores a record in place of the one of its tenant.
 func (s *Store) PutTenantRecord(r TenantRecord) error {
 	if r.Name == "" {

@@ -112,6 +112,9 @@ func (tx *Tx) fell(path ...string) error {
 		return k == key || strings.HasPrefix(k, key+"\x00")
 	})
 	last := len(path) - 1
+	if last == 0 {
+		return tx.b.DeleteBucket([]byte(key))
+	}
 	return tx.tree(path[:last]...).DeleteBucket([]byte(path[last]))
 }
 

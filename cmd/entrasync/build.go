@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -239,6 +240,31 @@ func (w *worker) application(name string, s *plannedSync) (options all.Options, 
 	return options, name + "/" + s.word, nil
 }
 
+// placeOf returns where the configuration has the application of a key, "" when it has none.
+func (w *worker) placeOf(key string) string {
+	name, word, _ := strings.Cut(key, "/")
+	options, present, err := w.application(name, &plannedSync{word: word})
+	if err != nil || present != key {
+		return ""
+	}
+	return place(options)
+}
+
+// place tells the places of accounts apart. It is a digest, as an address may hold a secret.
+func place(options all.Options) string {
+	text := ""
+	switch o := options.(type) {
+	case *all.File:
+		text = "file " + o.Path
+		if path, err := filepath.Abs(o.Path); err == nil {
+			text = "file " + path
+		}
+	case *all.SCIM:
+		text = "scim " + o.URL
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+}
+
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.
 func (w *worker) tenant(ctx context.Context, id graphsync.ID) (t *state.Tenant, release func(), err error) {
 	w.tenants.mu.Lock()
@@ -312,7 +338,12 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	}
 	own := *s.Sync
 	// Accounts are claimed by application: the ids of one tenant's are not those of another's.
-	if _, own.TargetName, err = w.application(s.TargetName, s); err != nil {
+	options, key, err := w.application(s.TargetName, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	own.TargetName = key
+	if own.Location, err = w.store.Locate(key, place(options), w.placeOf); err != nil {
 		return nil, nil, err
 	}
 	tenant, release, err := w.tenant(ctx, s.Tenant)

@@ -38,6 +38,8 @@ type job struct {
 	Done   string // file for the outcome
 	Set    childSettings
 
+	Target, Place string // what the configuration calls the application, and where it has it
+
 	DieAtCommit int    // SIGKILL after this commit, 0 for never
 	FileLimit   uint64 // bytes a file may have, as on a full disk; 0 for no limit
 }
@@ -95,6 +97,10 @@ func (j job) run() (out outcome, err error) {
 	}
 	set := j.Set.settings()
 	sync := set.compile(j.Tenant)
+	sync.TargetName = j.Target
+	if sync.Location, err = store.Locate(j.Target, j.Place, func(string) string { return "" }); err != nil {
+		return out, err
+	}
 	report, err := (&reconcile.Syncer{
 		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name},
 		Source: source, Store: store, Tenant: tenant, Target: adapter,

@@ -24,7 +24,10 @@ type story struct {
 	name     string
 	set      childSettings
 	chapters []func(d *cast)
+	moves    map[int]location // of the application's name and address, before a chapter's cycle
 }
+
+type location struct{ target, place string }
 
 // A cast is the people and groups of a story, by name.
 type cast struct {
@@ -95,6 +98,9 @@ func stories() []story {
 	return []story{
 		{name: "leavers are deactivated", set: childSettings{Groups: true}, chapters: chapters},
 		{name: "leavers are deleted", set: childSettings{Groups: true, Delete: true}, chapters: chapters},
+		// The application stays the same, but that has to be found out.
+		{name: "the application gets another name and address", set: childSettings{Groups: true}, chapters: chapters,
+			moves: map[int]location{1: {"staff", "here"}, 2: {"staff", "there"}, 3: {"all", "elsewhere"}}},
 	}
 }
 
@@ -160,7 +166,7 @@ func newStage(t *testing.T, s story) *stage {
 	if err := os.WriteFile(ca, st.graph.CAPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st.job = job{State: st.dir, Graph: running.URL, CA: ca, Tenant: st.tenant.ID(), Front: st.front.URL, Set: s.set}
+	st.job = job{State: st.dir, Graph: running.URL, CA: ca, Tenant: st.tenant.ID(), Front: st.front.URL, Set: s.set, Target: "front", Place: "here"}
 
 	for _, path := range []string{"/*/oauth2/v2.0/token", ""} {
 		st.graph.Fault(graphtest.Fault{Path: path, Times: -1, Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
@@ -245,6 +251,9 @@ func play(t *testing.T, s story, at moment) (calls [][]bool, commits []int, died
 			chapter(st.cast)
 		}
 		moved = false
+		if to, ok := s.moves[i]; ok {
+			st.job.Target, st.job.Place = to.target, to.place
+		}
 		var when moment
 		var meanwhile func()
 		if i == at.chapter {

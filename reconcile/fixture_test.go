@@ -1,0 +1,411 @@
+package reconcile_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A service is a state directory, and what a configuration says of it: which target its syncs
+// write to, and where that is.
+type service struct {
+	t     testing.TB
+	dir   string
+	store *state.Store
+	now   time.Time
+
+	to     string                    // name of the target section
+	places map[string]string         // address of each section
+	apps   map[string]target.Adapter // by address
+}
+
+func newService(t testing.TB) *service {
+	t.Helper()
+	s := &service{t: t, dir: filepath.Join(t.TempDir(), "state"), now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC),
+		to: "people", places: map[string]string{"people": "https://one"}, apps: map[string]target.Adapter{"https://one": newApplication()}}
+	s.open()
+	t.Cleanup(func() {
+		if s.store != nil {
+			s.store.Close()
+		}
+	})
+	return s
+}
+
+func (s *service) open() {
+	s.t.Helper()
+	var err error
+	if s.store, err = state.Open(s.dir); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// restart goes on as a new process, after something was done to the files.
+func (s *service) restart(damage func() error) {
+	s.t.Helper()
+	if err := s.store.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := damage(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.open()
+}
+
+func (s *service) loseRegistry() error { return os.Remove(filepath.Join(s.dir, "registry.db")) }
+
+// app is the application that the syncs write to now.
+func (s *service) app() *application { return s.apps[s.places[s.to]].(*application) }
+
+// A customer is a tenant of the service.
+type customer struct {
+	*service
+	id     graphsync.ID
+	source *directory
+	name   string
+	sync   string // name of its sync
+	delete bool   // leavers are deleted
+
+	change func(*reconcile.Sync) // may be nil
+}
+
+func (s *service) customer(name string) *customer {
+	id := graphsync.ID{0xc0, byte(len(name))}
+	copy(id[2:], name)
+	return &customer{service: s, id: id, name: name, sync: "people", source: &directory{people: map[graphsync.ID]graphsync.Change{}, removed: map[graphsync.ID]graphsync.Removal{}}}
+}
+
+func (c *customer) rules() *reconcile.Sync {
+	c.t.Helper()
+	// Without an externalId, which would tell whose an account is, so that only claims do.
+	m, faults := mapping.New(target.User, []mapping.Spec{
+		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+		{Path: "active", Expr: "Not([IsSoftDeleted])"},
+		{Path: "displayName", Expr: "[displayName]"},
+	})
+	if len(faults) > 0 {
+		c.t.Fatal(faults)
+	}
+	place := c.places[c.to]
+	location, err := c.store.Locate(c.to, place, func(key string) string { return c.places[key] })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	s := &reconcile.Sync{Name: c.sync, TargetName: c.to, Location: location, Tenant: c.id, Scope: reconcile.Scope{All: true, Guests: true}, Text: "to " + c.to,
+		Users: reconcile.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: reconcile.OnRemove{Do: reconcile.Deactivate},
+			Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true, reconcile.Delete: true}},
+		Guard: reconcile.Guard{FirstRunRemovals: true}}
+	if c.delete {
+		s.Users.OnRemove.Do = reconcile.Delete
+	}
+	if c.change != nil {
+		c.change(s)
+	}
+	return s
+}
+
+// run makes a cycle, half an hour after the last one.
+func (c *customer) run(opts reconcile.Options) (*reconcile.Report, error) {
+	c.t.Helper()
+	c.service.now = c.now.Add(30 * time.Minute)
+	tenant, err := c.store.Tenant(c.id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer tenant.Close()
+	sync := c.rules()
+	return (&reconcile.Syncer{
+		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name}, Source: c.source, Store: c.store, Tenant: tenant,
+		Target: c.apps[c.places[c.to]], Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
+	}).Run(context.Background(), opts)
+}
+
+// cycle makes one that has no reason to fail, and returns what it did in short.
+func (c *customer) cycle() string {
+	c.t.Helper()
+	return c.must(reconcile.Options{Apply: true})
+}
+
+func (c *customer) must(opts reconcile.Options) string {
+	c.t.Helper()
+	report, err := c.run(opts)
+	if err != nil || len(report.Errors) > 0 {
+		c.t.Fatalf("%s: %v %v", c.name, err, report.Errors)
+	}
+	return told(report)
+}
+
+// told puts a report in short.
+func told(r *reconcile.Report) string {
+	var parts []string
+	for _, n := range []struct {
+		name string
+		n    int
+	}{{"created", r.Summary.Create}, {"adopted", r.Summary.Adopt}, {"updated", r.Summary.Update}, {"deactivated", r.Summary.Deactivate},
+		{"reactivated", r.Summary.Reactivate}, {"deleted", r.Summary.Delete}, {"unchanged", r.Summary.Unchanged}} {
+		if n.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n.n, n.name))
+		}
+	}
+	for _, held := range r.Held {
+		parts = append(parts, fmt.Sprintf("held by %s: %s %s", held.Guard, held.Action.Op, held.Action.Key))
+	}
+	for _, skipped := range r.Skipped {
+		parts = append(parts, fmt.Sprintf("skipped %s: %s", skipped.Key, skipped.Code))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// want compares texts.
+func want(t testing.TB, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %s\nwant %s", what, got, want)
+	}
+}
+
+// A directory is a tenant's users.
+type directory struct {
+	graphsync.Source // not called
+	people           map[graphsync.ID]graphsync.Change
+	removed          map[graphsync.ID]graphsync.Removal
+	pending          []graphsync.Change
+}
+
+// person makes somebody, or changes the display name.
+func (d *directory) person(n int, upn, name string) {
+	id := graphsync.ID{byte(n >> 16), byte(n >> 8), byte(n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
+	text := func(name, value string) graphsync.Property {
+		return graphsync.Property{Name: name, Value: []byte(strconv.Quote(value))}
+	}
+	d.people[id] = graphsync.Change{Kind: graphsync.User, ID: id, Properties: []graphsync.Property{
+		{Name: "accountEnabled", Value: []byte("true")}, text("userPrincipalName", upn), text("displayName", name), text("userType", "Member"),
+	}}
+	delete(d.removed, id)
+	d.pending = append(d.pending, d.people[id])
+}
+
+// gone deletes the person of a user principal name.
+func (d *directory) gone(upn string, how graphsync.Removal) {
+	for id, change := range d.people {
+		if string(change.Properties[1].Value) == strconv.Quote(upn) {
+			d.removed[id] = how
+			d.pending = append(d.pending, graphsync.Change{Kind: graphsync.User, ID: id, Removed: how})
+		}
+	}
+}
+
+func (d *directory) DeltaPage(_ context.Context, _ graphsync.Stream, _ []string, link string) (*graphsync.Page, error) {
+	page := &graphsync.Page{Delta: "delta", Changes: d.pending}
+	d.pending = nil
+	if link != "" {
+		return page, nil
+	}
+	page.Changes = nil
+	for id, change := range d.people {
+		if d.removed[id] == graphsync.NotRemoved {
+			page.Changes = append(page.Changes, change)
+		}
+	}
+	return page, nil
+}
+
+func (d *directory) Presence(_ context.Context, _ graphsync.Kind, ids []graphsync.ID) ([]graphsync.Presence, error) {
+	out := make([]graphsync.Presence, len(ids))
+	for i, id := range ids {
+		out[i] = map[graphsync.Removal]graphsync.Presence{graphsync.NotRemoved: graphsync.Present, graphsync.SoftDeleted: graphsync.InDeletedItems,
+			graphsync.Purged: graphsync.Absent}[d.removed[id]]
+	}
+	return out, nil
+}
+
+func (d *directory) Traffic() graphsync.Traffic { return graphsync.Traffic{} }
+
+// An application keeps accounts in memory and counts what it is asked. Its ids are numbers, as in
+// applications whose accounts of one number are not one.
+type application struct {
+	mu       sync.Mutex // guards what follows
+	accounts map[string]map[string]any
+	taken    map[any]bool // names
+	last     int
+	asked    map[string]int // by method
+	down     func(method string) bool
+}
+
+func newApplication() *application {
+	return &application{accounts: map[string]map[string]any{}, taken: map[any]bool{}, asked: map[string]int{}}
+}
+
+var errDown = &target.Error{Code: target.Unavailable, Op: "ask", Message: "no answer"}
+
+func (a *application) begin(method string) error {
+	a.asked[method]++
+	if a.down != nil && a.down(method) {
+		return errDown
+	}
+	return nil
+}
+
+func (a *application) hand(id string) target.Resource {
+	text, err := json.Marshal(a.accounts[id])
+	var attributes map[string]any
+	if err := errors.Join(err, json.Unmarshal(text, &attributes)); err != nil {
+		panic(err)
+	}
+	return target.Resource{Ref: target.Ref{Kind: target.User, ID: id}, Attributes: attributes}
+}
+
+func (a *application) ids() []string {
+	return slices.SortedFunc(maps.Keys(a.accounts), func(a, b string) int {
+		if len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return strings.Compare(a, b)
+	})
+}
+
+func (a *application) Probe(context.Context, map[target.Kind][]target.Path) (*target.Profile, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return &target.Profile{}, a.begin("probe")
+}
+
+func (a *application) Find(_ context.Context, _ target.Kind, by target.Path, value string) (found []target.Resource, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.begin("find"); err != nil {
+		return nil, err
+	}
+	for _, id := range a.ids() {
+		if by.Holds(a.accounts[id], value) {
+			found = append(found, a.hand(id))
+		}
+	}
+	return found, nil
+}
+
+func (a *application) Get(_ context.Context, ref target.Ref) (*target.Resource, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.begin("get"); err != nil {
+		return nil, err
+	}
+	if a.accounts[ref.ID] == nil {
+		return nil, &target.Error{Code: target.NotFound, Op: "get user", Message: "there is none"}
+	}
+	r := a.hand(ref.ID)
+	return &r, nil
+}
+
+func (a *application) List(_ context.Context, _ target.Kind, yield func([]target.Resource) error) error {
+	a.mu.Lock()
+	ids := a.ids()
+	a.mu.Unlock()
+	for page := range slices.Chunk(ids, 100) {
+		a.mu.Lock()
+		err := a.begin("list")
+		var out []target.Resource
+		for _, id := range page {
+			out = append(out, a.hand(id))
+		}
+		a.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if err := yield(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *application) Create(_ context.Context, _ target.Kind, attributes []target.Attribute) (*target.Resource, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.begin("create"); err != nil {
+		return nil, err
+	}
+	fresh := map[string]any{}
+	for _, attribute := range attributes {
+		attribute.Path.Set(fresh, attribute.Value)
+	}
+	if a.taken[fresh["userName"]] {
+		return nil, &target.Error{Code: target.Conflict, Op: "create user", Message: "the name is taken"}
+	}
+	a.taken[fresh["userName"]] = true
+	a.last++
+	id := strconv.Itoa(a.last)
+	a.accounts[id] = fresh
+	r := a.hand(id)
+	return &r, nil
+}
+
+func (a *application) Update(_ context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.begin("update"); err != nil {
+		return nil, err
+	}
+	if a.accounts[ref.ID] == nil {
+		return nil, &target.Error{Code: target.NotFound, Op: "update user", Message: "there is none"}
+	}
+	for _, attribute := range attributes {
+		attribute.Path.Set(a.accounts[ref.ID], attribute.Value)
+	}
+	r := a.hand(ref.ID)
+	return &r, nil
+}
+
+func (a *application) Delete(_ context.Context, ref target.Ref) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.begin("delete"); err != nil {
+		return err
+	}
+	delete(a.taken, a.accounts[ref.ID]["userName"])
+	delete(a.accounts, ref.ID)
+	return nil
+}
+
+// seed makes an account that nobody here has to do with.
+func (a *application) seed(userName string) string {
+	a.last++
+	id := strconv.Itoa(a.last)
+	a.taken[userName] = true
+	a.accounts[id] = map[string]any{"userName": userName, "displayName": "Seeded " + userName, "active": true}
+	return id
+}
+
+// String lists the accounts, one a word: name=display name, with ! when inactive.
+func (a *application) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var parts []string
+	for _, id := range a.ids() {
+		account := a.accounts[id]
+		sign := ""
+		if account["active"] == false {
+			sign = "!"
+		}
+		name, _, _ := strings.Cut(fmt.Sprint(account["userName"]), "@")
+		parts = append(parts, fmt.Sprintf("%s%s=%v", sign, name, account["displayName"]))
+	}
+	return strings.Join(parts, " ")
+}

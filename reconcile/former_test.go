@@ -1,0 +1,194 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// moving is ada, who leaves contoso for good and comes to fabrikam with her address.
+func moving(t *testing.T) (s *service, contoso, fabrikam *customer) {
+	t.Helper()
+	s = newService(t)
+	contoso, fabrikam = s.customer("contoso"), s.customer("fabrikam")
+	contoso.source.person(1, "ada@example.com", "Ada of contoso")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	fabrikam.source.person(3, "ada@example.com", "Ada of fabrikam")
+	want(t, "contoso", contoso.cycle(), "2 created")
+	want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+	return s, contoso, fabrikam
+}
+
+// approve lets go what a sync holds.
+func (c *customer) approve() {
+	c.t.Helper()
+	tenant, err := c.store.Tenant(c.id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer tenant.Close()
+	err = tenant.Update(func(tx *state.Tx) error {
+		for hold := range tx.Holds(c.sync) {
+			if _, err := reconcile.Approve(tx, c.sync, hold.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+const offered = "held by former_owner: adopt ada@example.com"
+
+// The account of somebody who left one tenant for another goes over when somebody says so, and is
+// the former tenant's no more.
+func TestPersonMovesToAnotherTenant(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := moving(t)
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	want(t, "contoso", contoso.cycle(), "1 deactivated, 1 unchanged")
+	want(t, "fabrikam, she may come back there", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+	contoso.source.gone("ada@example.com", graphsync.Purged)
+	want(t, "contoso", contoso.cycle(), "2 unchanged")
+	want(t, "fabrikam", fabrikam.cycle(), offered)
+	want(t, "accounts", s.app().String(), "!ada=Ada of contoso bob=Bob")
+	want(t, "fabrikam, waiting", fabrikam.cycle(), offered)
+	fabrikam.approve()
+	want(t, "fabrikam, approved", fabrikam.cycle(), "1 adopted")
+	want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
+	want(t, "contoso", contoso.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
+	fabrikam.source.person(3, "ada@example.com", "Ada")
+	want(t, "fabrikam", fabrikam.cycle(), "1 updated")
+	want(t, "contoso", contoso.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
+	want(t, "accounts", s.app().String(), "ada=Ada bob=Bob")
+
+	// The registry knows it also when it is made anew.
+	s.restart(s.loseRegistry)
+	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
+	text, err := os.ReadFile(filepath.Join(s.dir, contoso.id.String()+".db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "Ada of fabrikam") {
+		t.Error("contoso's file holds what fabrikam calls her")
+	}
+}
+
+// What a tenant still has to do with an account of somebody who left is not done to that of
+// another tenant; and somebody who was believed gone keeps what nobody has taken.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*reconcile.Sync)                         // of contoso's sync
+		tell   func(s *service, contoso, fabrikam *customer) // she has left contoso for good
+	}{
+		"deleted in the same moment": {nil, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), offered)
+		}},
+		"to be deleted later": {func(s *reconcile.Sync) { s.Users.OnRemove.After = 72 * time.Hour }, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+			s.now = s.now.Add(80 * time.Hour)
+			want(t, "contoso", contoso.cycle(), "1 deleted, 1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "1 created")
+		}},
+		"to be deleted later, by a configuration of since": {nil, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), offered)
+			fabrikam.approve()
+			want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
+			contoso.change = func(s *reconcile.Sync) { s.Users.OnRemove.After, s.Text = time.Hour, "another" }
+			want(t, "contoso", contoso.cycle(), "1 unchanged")
+			want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
+		}},
+		"kept active": {func(s *reconcile.Sync) { s.Users.OnRemove.Do = "" }, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+		}},
+		"back after all": {nil, func(s *service, contoso, fabrikam *customer) {
+			contoso.source.person(1, "ada@example.com", "Ada of contoso")
+			want(t, "contoso", contoso.cycle(), "1 reactivated, 1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+		}},
+		"back before the answer is carried out": {nil, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), offered)
+			fabrikam.approve()
+			contoso.source.person(1, "ada@example.com", "Ada of contoso")
+			want(t, "contoso", contoso.cycle(), "1 reactivated, 1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+			want(t, "accounts", s.app().String(), "ada=Ada of contoso bob=Bob")
+		}},
+		"back when the account is another's": {nil, func(s *service, contoso, fabrikam *customer) {
+			want(t, "fabrikam", fabrikam.cycle(), offered)
+			fabrikam.approve()
+			want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
+			contoso.source.person(1, "ada@example.com", "Ada of contoso")
+			want(t, "contoso", contoso.cycle(), "1 unchanged, skipped ada@example.com: duplicate_target")
+			want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, contoso, fabrikam := moving(t)
+			contoso.change = tt.change
+			contoso.source.gone("ada@example.com", graphsync.Purged)
+			contoso.cycle()
+			contoso.cycle()
+			tt.tell(s, contoso, fabrikam)
+		})
+	}
+}
+
+// Accounts of a tenant or a sync that nobody knows any more are offered too.
+func TestOwnerIsUnknown(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := moving(t)
+	s.restart(func() error { return os.Remove(filepath.Join(s.dir, contoso.id.String()+".db")) })
+	want(t, "fabrikam", fabrikam.cycle(), offered)
+	fabrikam.approve()
+	want(t, "fabrikam, approved", fabrikam.cycle(), "1 adopted")
+
+	fabrikam.sync = "staff"
+	want(t, "a sync of another name", fabrikam.cycle(), offered)
+	fabrikam.approve()
+	want(t, "approved", fabrikam.cycle(), "1 adopted")
+	want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
+}
+
+// Who has the account is said by name, with what to do.
+func TestOwnerIsNamed(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := moving(t)
+	if err := s.store.PutTenantRecord(state.TenantRecord{ID: contoso.id, Name: "contoso-ltd"}); err != nil {
+		t.Fatal(err)
+	}
+	report, err := fabrikam.run(reconcile.Options{Apply: true})
+	if err != nil || len(report.Skipped) != 1 {
+		t.Fatalf("%v %v", err, report.Skipped)
+	}
+	want(t, "why", report.Skipped[0].Why, "the account with this userName (1) is of sync people of tenant contoso-ltd; it is offered here once its person is deleted there for good and it is switched off, "+
+		"and is free when the tenant is removed (entrasync tenants remove contoso-ltd)")
+}
+
+// A tenant that comes with many people is offered such an account too, out of a list.
+func TestGivenUpInAList(t *testing.T) {
+	t.Parallel()
+	s, contoso, _ := moving(t)
+	contoso.source.gone("ada@example.com", graphsync.Purged)
+	contoso.cycle()
+	contoso.cycle()
+	tailspin := s.customer("tailspin")
+	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
+	for n := range 60 {
+		tailspin.source.person(n+2, fmt.Sprintf("user%d@tailspin.example", n), "Somebody")
+	}
+	want(t, "tailspin", tailspin.cycle(), "60 created, "+offered)
+	tailspin.approve()
+	want(t, "tailspin", tailspin.cycle(), "1 adopted, 60 unchanged")
+}

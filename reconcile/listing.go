@@ -1,0 +1,113 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// clearList empties the scratch space of the list: it is as large as the application, and what
+// it holds is of no use after the cycle's own look at it.
+func (m *matcher) clearList() error {
+	return m.Tenant.Update(func(tx *state.Tx) error {
+		if err := tx.Space(m.Sync.Name, listingSpace).Clear(); err != nil {
+			return err
+		}
+		return tx.Space(m.Sync.Name, indexSpace).Clear()
+	})
+}
+
+// list reads the application once into scratch space, indexed by the matching attributes, unless
+// it has more accounts than that is worth. Only what fits somebody in the plan is kept, and of what
+// another sync keeps nothing but the id: an application of many tenants is not copied into the
+// file of each. Values of redacted attributes are left out: they are in no state file, and an
+// adopted account gets them written anew.
+func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (complete bool, err error) {
+	if err := m.clearList(); err != nil {
+		return false, err
+	}
+	read := 0
+	err = lister.List(ctx, targetKind(m.kind), func(page []target.Resource) error {
+		if read += len(page); read > worth {
+			return errStop
+		}
+		m.step("matching", read, 0)
+		return m.Tenant.Update(func(tx *state.Tx) error {
+			for i := range page {
+				if err := m.keepFitting(tx, &page[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, errStop) {
+		return false, m.clearList()
+	}
+	if err != nil {
+		return false, fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
+	}
+	return true, nil
+}
+
+// keepFitting keeps a listed account if somebody in the plan has one of its matching values.
+func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
+	claims, index := tx.Space(m.Sync.Name, claimSpace), tx.Space(m.Sync.Name, indexSpace)
+	fits := false
+	for i, path := range m.paths {
+		value, ok := r.Value(path).(string)
+		if !ok || value == "" || !claims.Has(wantedKey(m.kind, m.rules.Match[i], value)) {
+			continue
+		}
+		fits = true
+		if err := index.Put(indexKey(path, value, r.ID), []byte(r.ID)); err != nil {
+			return err
+		}
+	}
+	if !fits {
+		return nil
+	}
+	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
+	if err != nil {
+		return err
+	}
+	if owned && (owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name) {
+		_, yields, err := m.yields(owner, r.ID)
+		if err != nil {
+			return err
+		}
+		if !yields {
+			r = &target.Resource{Ref: r.Ref}
+		}
+	}
+	for _, attribute := range m.rules.Mapping.Attributes() {
+		if attribute.Redact && r.Attributes != nil {
+			attribute.Path.Set(r.Attributes, nil)
+		}
+	}
+	return tx.Space(m.Sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
+}
+
+func indexKey(path target.Path, value, id string) []byte {
+	return append(valueKey(path.String(), value), id...)
+}
+
+// lookUp finds in the list read before.
+func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
+	err = m.Tenant.View(func(tx *state.Tx) error {
+		listing := tx.Space(m.Sync.Name, listingSpace)
+		for _, id := range tx.Space(m.Sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
+			var r target.Resource
+			if err := json.Unmarshal(listing.Get(id), &r); err != nil {
+				return fmt.Errorf("read listed account: %w", err)
+			}
+			found = append(found, r)
+		}
+		return nil
+	})
+	return found, err
+}

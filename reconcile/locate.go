@@ -1,0 +1,341 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// locate makes sure that the links are of accounts in the application that the sync writes to:
+// a changed `to:`, another address, or another name of a tenant in it leave them pointing
+// elsewhere. They are looked for there and claimed, and those that are not there are set aside:
+// they are nobody's any more here, and taken up again when the configuration goes back. Until
+// that is done nothing else is. It costs an ordinary cycle nothing.
+func (c *cycle) locate(ctx context.Context) error {
+	was, here := c.info.Location, c.Sync.location()
+	if was == here && !c.info.Moving {
+		return nil
+	}
+	m := mover{cycle: c, was: was}
+	switch {
+	case c.info.Moving, was.ID != "" && !was.Same(here):
+		if err := m.move(ctx); err != nil {
+			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", c.Sync.TargetName, err)
+		}
+		c.moved = true
+	case was.ID == "": // linked before locations were known
+		if err := m.claimAll(); err != nil {
+			return err
+		}
+	}
+	return c.changeInfo(func(tx *state.Tx, info *state.SyncInfo) error {
+		info.Location, info.Moving = here, false
+		if !c.moved {
+			return nil
+		}
+		return tx.SetPendingAll(c.Sync.Name, true)
+	})
+}
+
+// changeInfo changes how the sync stands, in the state and in this cycle.
+func (c *cycle) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		info := tx.SyncInfo(c.Sync.Name)
+		if err := change(tx, &info); err != nil {
+			return err
+		}
+		c.info.Location, c.info.Moving = info.Location, info.Moving
+		return tx.PutSyncInfo(c.Sync.Name, info)
+	})
+}
+
+// A mover brings links from one application to another.
+type mover struct {
+	*cycle
+	was  state.Location
+	left sample // accounts that are not here
+}
+
+func (m *mover) move(ctx context.Context) error {
+	anything := false
+	err := m.Tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(m.Sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(m.Sync.Name, graphsync.Group)
+		anything = users+groups+tx.Space(m.Sync.Name, asideSpace).Count() > 0
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.forgetIntents(); err != nil || !anything {
+		return err
+	}
+	// What answers there has to be an application, lest nobody is found for a mistyped address.
+	if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
+		return err
+	}
+	err = m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
+	if err != nil {
+		return err
+	}
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		s := survey{cycle: m.cycle, kind: kind, ask: m.lookFor, visit: m.sort}
+		if err := s.run(ctx); err != nil {
+			return err
+		}
+	}
+	if m.left.n > 0 {
+		m.note("target %s is another application than it was and lacks linked accounts: %s; they stay as they are where they were", m.Sync.TargetName, m.left.String())
+	}
+	return m.restore(ctx)
+}
+
+// forgetIntents drops what is not known to have been done in another application.
+func (m *mover) forgetIntents() error {
+	if m.was.ID == m.Sync.application() {
+		return nil
+	}
+	return m.Tenant.Update(func(tx *state.Tx) error {
+		var open []state.Intent
+		for intent := range tx.Intents(m.Sync.Name) {
+			open = append(open, intent)
+		}
+		for _, intent := range open {
+			if err := tx.DeleteIntent(m.Sync.Name, intent.Kind, intent.Source); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// lookFor asks for an account by its id, and by its matching values where the application does
+// not answer that: the id is of the form that another application has.
+func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
+	ref := target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}
+	if getter, ok := m.Target.(target.Getter); ok {
+		shown, err := getter.Get(ctx, ref)
+		switch code := target.CodeOf(err); {
+		case err == nil:
+			return shown, true, nil
+		case code == target.NotFound:
+			return nil, true, nil
+		case code.Stops() || ctx.Err() != nil:
+			return nil, false, err
+		}
+	}
+	for _, key := range link.Keys {
+		path, err := target.ParsePath(key.Attribute)
+		if err != nil {
+			return nil, false, err
+		}
+		found, err := m.Target.Find(ctx, ref.Kind, path, key.Value)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range found {
+			if found[i].Ref == ref {
+				return &found[i], true, nil
+			}
+		}
+	}
+	return nil, true, nil
+}
+
+// isOf tells whether what has the id of a linked account is that account: the same number means
+// nothing in another application. The externalId decides where both have one.
+func isOf(link *state.Link, shown *target.Resource) bool {
+	if shown == nil {
+		return false
+	}
+	compared, fits := false, false
+	for _, key := range link.Keys {
+		path, err := target.ParsePath(key.Attribute)
+		if err != nil {
+			continue
+		}
+		value, ok := shown.Value(path).(string)
+		if !ok || value == "" {
+			continue
+		}
+		same := strings.EqualFold(value, key.Value)
+		if !same && strings.EqualFold(key.Attribute, "externalId") {
+			return false
+		}
+		compared, fits = true, fits || same
+	}
+	return fits || !compared
+}
+
+// sort keeps the links whose accounts are here and sets the others aside. What is claimed here
+// for an account that is not is given free before its link goes, so that no claim is left over
+// wherever this ends.
+func (m *mover) sort(found []sighting) error {
+	var here []state.Link
+	away := map[string]state.Owner{}
+	for i := range found {
+		link := &found[i].link
+		if isOf(link, found[i].shown) {
+			m.drifted(link, found[i].shown)
+			here = append(here, *link)
+		} else {
+			away[link.TargetID] = m.owner(link.Kind, link.Source)
+			m.left.add(link.Key)
+		}
+	}
+	if err := m.Store.ReleaseAll(m.Sync.application(), away); err != nil {
+		return err
+	}
+	err := m.Tenant.Update(func(tx *state.Tx) error {
+		for i := range found {
+			link := &found[i].link
+			if _, gone := away[link.TargetID]; !gone {
+				continue
+			}
+			if err := m.setAside(tx, link); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return m.claim(here)
+}
+
+// setAside takes a person's link out of the sync until the account is met again. A group's is
+// dropped: who is in it is asked when it is taken over again.
+func (c *cycle) setAside(tx *state.Tx, link *state.Link) error {
+	if link.Kind == graphsync.User {
+		if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+			return err
+		}
+	}
+	return c.forget(tx, link.Kind, link.Source)
+}
+
+func asideKey(link *state.Link) []byte {
+	return append(append([]byte{byte(link.Kind)}, link.Source[:]...), link.TargetID...)
+}
+
+// claim claims the accounts of links and stores them. One whose account is somebody else's is
+// dropped, and nothing is done to that account.
+func (m *mover) claim(links []state.Link) error {
+	claims := make(map[string]state.Owner, len(links))
+	for i := range links {
+		claims[links[i].TargetID] = m.owner(links[i].Kind, links[i].Source)
+	}
+	present, err := m.Store.ClaimAll(m.Sync.application(), claims)
+	if err != nil {
+		return err
+	}
+	for i := range links {
+		link := &links[i]
+		if owner := present[link.TargetID]; owner != m.owner(link.Kind, link.Source) {
+			m.note("account %s is %s: the link of %s to it was dropped", link.TargetID, m.ownerText(owner), link.Key)
+		}
+	}
+	return m.Tenant.Update(func(tx *state.Tx) error {
+		aside := tx.Space(m.Sync.Name, asideSpace)
+		for i := range links {
+			link := &links[i]
+			if err := aside.Delete(asideKey(link)); err != nil {
+				return err
+			}
+			if present[link.TargetID] != m.owner(link.Kind, link.Source) {
+				if err := m.forget(tx, link.Kind, link.Source); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := tx.PutLink(m.Sync.Name, *link); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// claimAll claims the accounts of all links.
+func (m *mover) claimAll() error {
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		var after graphsync.ID
+		for {
+			var links []state.Link
+			err := m.Tenant.View(func(tx *state.Tx) error {
+				for link, err := range tx.Links(m.Sync.Name, kind, after) {
+					if err != nil {
+						return err
+					}
+					if links = append(links, link); len(links) == draftChunk {
+						break
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if len(links) == 0 {
+				break
+			}
+			if err := m.claim(links); err != nil {
+				return err
+			}
+			after = links[len(links)-1].Source
+		}
+	}
+	return nil
+}
+
+// restore takes up again the links that were set aside when the sync wrote elsewhere, if their
+// accounts are here and the people have no other: somebody who has left must not keep an account
+// because it was out of sight for a while.
+func (m *mover) restore(ctx context.Context) error {
+	var after []byte
+	for {
+		var links []state.Link
+		err := m.Tenant.View(func(tx *state.Tx) error {
+			for key, raw := range tx.Space(m.Sync.Name, asideSpace).All(after) {
+				after = append([]byte(nil), key...)
+				var link state.Link
+				if err := decode(raw, &link); err != nil {
+					return err
+				}
+				_, linked, err := tx.Link(m.Sync.Name, link.Kind, link.Source)
+				if err != nil {
+					return err
+				}
+				if !linked {
+					links = append(links, link)
+				}
+				if len(links) == askChunk {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(links) == 0 {
+			return err
+		}
+		found, err := m.askFor(ctx, links, m.lookFor)
+		if err != nil {
+			return err
+		}
+		var here []state.Link
+		for i := range found {
+			if link := &found[i].link; isOf(link, found[i].shown) {
+				m.drifted(link, found[i].shown)
+				here = append(here, *link)
+			}
+		}
+		if err := m.claim(here); err != nil {
+			return err
+		}
+	}
+}

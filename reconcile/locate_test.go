@@ -1,0 +1,194 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+)
+
+// sharing is two tenants in one application, each with a bob of the same name. contoso's has the
+// account.
+func sharing(t *testing.T) (s *service, contoso, fabrikam *customer) {
+	t.Helper()
+	s = newService(t)
+	contoso, fabrikam = s.customer("contoso"), s.customer("fabrikam")
+	contoso.source.person(1, "ada@example.com", "Ada")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	fabrikam.source.person(3, "eve@example.com", "Eve")
+	fabrikam.source.person(4, "bob@example.com", "Impostor")
+	want(t, "contoso", contoso.cycle(), "2 created")
+	want(t, "fabrikam", fabrikam.cycle(), "1 created, skipped bob@example.com: duplicate_target")
+	return s, contoso, fabrikam
+}
+
+// Several tenants into one target never touch each other's accounts, whatever becomes of the
+// target's name and of the registry, and whoever comes first afterwards.
+func TestClaimsOutlive(t *testing.T) {
+	t.Parallel()
+	for name, happens := range map[string]func(s *service){
+		"nothing": func(*service) {},
+		"a new name of the target": func(s *service) {
+			s.to, s.places = "front", map[string]string{"front": s.places["people"]}
+		},
+		"another address of it": func(s *service) {
+			s.apps["https://two"] = s.app()
+			s.places["people"] = "https://two"
+		},
+		"the loss of the registry": func(s *service) { s.restart(s.loseRegistry) },
+		"a new name and the loss of the registry": func(s *service) {
+			s.to, s.places = "front", map[string]string{"front": s.places["people"]}
+			s.restart(s.loseRegistry)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, contoso, fabrikam := sharing(t)
+			happens(s)
+			// A cycle that asks about everybody, and a tenant nobody has seen before.
+			tailspin := s.customer("tailspin")
+			tailspin.source.person(5, "ada@example.com", "Another Ada")
+			want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+			want(t, "tailspin", tailspin.cycle(), "skipped ada@example.com: duplicate_target")
+			fabrikam.source.gone("bob@example.com", graphsync.SoftDeleted)
+			want(t, "fabrikam without bob", fabrikam.cycle(), "1 unchanged")
+			want(t, "contoso", contoso.cycle(), "2 unchanged")
+			want(t, "accounts", s.app().String(), "ada=Ada bob=Bob eve=Eve")
+			contoso.source.gone("bob@example.com", graphsync.SoftDeleted)
+			want(t, "contoso without bob", contoso.cycle(), "1 deactivated, 1 unchanged")
+			want(t, "accounts", s.app().String(), "ada=Ada !bob=Bob eve=Eve")
+		})
+	}
+}
+
+// A target that is another application now gets the accounts, of those who are here; what is left
+// behind stays as it is, and comes back with the configuration.
+func TestAnotherApplication(t *testing.T) {
+	t.Parallel()
+	for name, move := range map[string]struct{ away, back func(s *service) }{
+		"to names another target": {
+			func(s *service) { s.to, s.places["second"] = "second", "https://two" },
+			func(s *service) { s.to = "people" },
+		},
+		"the target has another address": {
+			func(s *service) { s.places["people"] = "https://two" },
+			func(s *service) { s.places["people"] = "https://one" },
+		},
+		"name and address are others": {
+			func(s *service) { s.to, s.places = "second", map[string]string{"second": "https://two"} },
+			func(s *service) { s.to, s.places = "people", map[string]string{"people": "https://one"} },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, contoso, fabrikam := sharing(t)
+			one, two := s.app(), newApplication()
+			stranger := two.seed("zoe@example.com") // of the number that ada has in the first
+			two.last = 10
+			two.seed("bob@example.com") // adopted, as it would be at first
+			s.apps["https://two"] = two
+			move.away(s)
+
+			contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+			want(t, "a plan", contoso.must(reconcile.Options{}), "1 adopted")
+			want(t, "contoso", contoso.cycle(), "1 adopted")
+			want(t, "contoso again", contoso.cycle(), "1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "1 created, skipped bob@example.com: duplicate_target")
+			want(t, "accounts of before", one.String(), "ada=Ada bob=Bob eve=Eve")
+			want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com bob=Bob eve=Eve")
+			if two.accounts[stranger]["active"] != true {
+				t.Error("an account of somebody else was touched")
+			}
+
+			move.back(s)
+			want(t, "contoso, back", contoso.cycle(), "1 deactivated, 1 unchanged")
+			want(t, "accounts of before", one.String(), "!ada=Ada bob=Bob eve=Eve")
+			want(t, "fabrikam, back", fabrikam.cycle(), "1 unchanged, skipped bob@example.com: duplicate_target")
+		})
+	}
+}
+
+// A target that has moved with all its accounts is gone on with.
+func TestMovedApplication(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := sharing(t)
+	s.apps["https://two"] = s.app()
+	s.to, s.places = "front", map[string]string{"front": "https://two"}
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	want(t, "contoso", contoso.cycle(), "1 deactivated, 1 unchanged")
+	want(t, "fabrikam", fabrikam.cycle(), "1 unchanged, skipped bob@example.com: duplicate_target")
+	want(t, "accounts", s.app().String(), "!ada=Ada bob=Bob eve=Eve")
+	s.app().asked = map[string]int{}
+	want(t, "contoso again", contoso.cycle(), "2 unchanged")
+	if len(s.app().asked) > 0 {
+		t.Errorf("a cycle in which nothing happened asked %v", s.app().asked)
+	}
+}
+
+// A link whose account is somebody else's in the application that it leads to now is dropped, and
+// nothing is done to the account.
+func TestMovedToSomebodyElses(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := sharing(t)
+	s.places["second"] = "https://one" // two organisations behind one address, it says
+	s.to = "second"
+	want(t, "fabrikam", fabrikam.cycle(), "1 adopted, 1 unchanged")
+	contoso.source.gone("bob@example.com", graphsync.SoftDeleted)
+	report, err := contoso.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "contoso", told(report), "1 unchanged")
+	want(t, "notes", strings.Join(report.Notes, "\n"), fmt.Sprintf("account 2 is of sync people of tenant %s: the link of bob@example.com to it was dropped", fabrikam.id))
+	want(t, "accounts", s.app().String(), "ada=Ada bob=Impostor eve=Eve")
+}
+
+// A wrong address loses nothing: as long as no application answers there nothing is done, and
+// many accounts to be made are held as ever.
+func TestMovedByMistake(t *testing.T) {
+	t.Parallel()
+	s, contoso, _ := sharing(t)
+	nobody := newApplication()
+	nobody.down = func(method string) bool { return method == "probe" }
+	s.apps["https://two"] = nobody
+	s.places["people"] = "https://two"
+	one := 1
+	contoso.change = func(s *reconcile.Sync) { s.Guard.Creations.Count = &one }
+	if report, err := contoso.run(reconcile.Options{Apply: true}); err == nil || report.Failure.Code != "target_unavailable" {
+		t.Errorf("%v", err)
+	}
+	nobody.down = nil
+	want(t, "contoso", contoso.cycle(), "held by creations: create ada@example.com, held by creations: create bob@example.com")
+	want(t, "accounts", nobody.String(), "")
+	s.places["people"] = "https://one"
+	want(t, "contoso, back", contoso.cycle(), "2 unchanged")
+}
+
+// Links from before it was remembered where accounts are, are claimed where they are said to be now.
+func TestLinkedBeforeLocationsWereKnown(t *testing.T) {
+	t.Parallel()
+	s, contoso, fabrikam := sharing(t)
+	for _, c := range []*customer{contoso, fabrikam} {
+		tenant, err := s.store.Tenant(c.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = tenant.Update(func(tx *state.Tx) error {
+			info := tx.SyncInfo(c.sync)
+			info.Location = state.Location{}
+			return tx.PutSyncInfo(c.sync, info)
+		})
+		if err := errors.Join(err, tenant.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.restart(s.loseRegistry)
+	want(t, "contoso", contoso.cycle(), "2 unchanged")
+	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+	s.restart(s.loseRegistry)
+	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+}

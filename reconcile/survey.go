@@ -1,0 +1,180 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// listWorth is how many accounts are read in a list rather than one asked for: half of a usual
+// page. The size of an application is known only by listing it, and most of one that many
+// tenants share is none of this tenant's.
+const listWorth = 50
+
+// askChunk is how many accounts are asked for between two visits.
+const askChunk = 200
+
+// A sighting is a link, and what the application shows of its account: nil when there is none.
+type sighting struct {
+	link  state.Link
+	shown *target.Resource
+}
+
+// A question asks for the account of one link. known is false when the application does not say
+// whether there is one.
+type question func(ctx context.Context, link *state.Link) (shown *target.Resource, known bool, err error)
+
+// A survey goes through the links of a kind with what the application shows of each: listed as
+// long as that is worth it, and then asked for one by one. Nothing of other accounts is kept.
+type survey struct {
+	*cycle
+	kind  graphsync.Kind
+	ask   question
+	visit func([]sighting) error
+
+	found []sighting // listed, and not yet visited
+}
+
+func (s *survey) run(ctx context.Context) error {
+	linked := 0
+	err := s.Tenant.Update(func(tx *state.Tx) error {
+		linked, _ = tx.CountLinks(s.Sync.Name, s.kind)
+		return tx.Space(s.Sync.Name, listingSpace).Clear()
+	})
+	if err != nil || linked == 0 {
+		return err
+	}
+	if lister, ok := s.Target.(target.Lister); ok {
+		if err := s.list(ctx, lister, linked*listWorth); err != nil {
+			return err
+		}
+	}
+	if err := s.rest(ctx); err != nil {
+		return err
+	}
+	return s.Tenant.Update(func(tx *state.Tx) error { return tx.Space(s.Sync.Name, listingSpace).Clear() })
+}
+
+// list visits the links whose accounts are among the first of a list.
+func (s *survey) list(ctx context.Context, lister target.Lister, worth int) error {
+	read := 0
+	err := lister.List(ctx, targetKind(s.kind), func(page []target.Resource) error {
+		if read += len(page); read > worth {
+			return errStop
+		}
+		s.step("comparing", read, 0)
+		return s.page(page)
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		return fmt.Errorf("list the %ss of target %s: %w", s.kind, s.Sync.TargetName, err)
+	}
+	return s.flush()
+}
+
+// page picks out of a page what is linked.
+func (s *survey) page(page []target.Resource) error {
+	err := s.Tenant.View(func(tx *state.Tx) error {
+		for i := range page {
+			source, ours := tx.LinkByTarget(s.Sync.Name, s.kind, page[i].ID)
+			if !ours {
+				continue
+			}
+			link, linked, err := tx.Link(s.Sync.Name, s.kind, source)
+			if err != nil {
+				return err
+			}
+			if linked {
+				s.found = append(s.found, sighting{link, &page[i]})
+			}
+		}
+		return nil
+	})
+	if err != nil || len(s.found) < draftChunk {
+		return err
+	}
+	return s.flush()
+}
+
+// flush visits what was listed. The visit comes before the mark: an account may be shown twice.
+func (s *survey) flush() error {
+	if len(s.found) == 0 {
+		return nil
+	}
+	found := s.found
+	s.found = nil
+	if err := s.visit(found); err != nil {
+		return err
+	}
+	return s.Tenant.Update(func(tx *state.Tx) error {
+		seen := tx.Space(s.Sync.Name, listingSpace)
+		for i := range found {
+			if err := seen.Put(found[i].link.Source[:], nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rest asks for the accounts that were not listed.
+func (s *survey) rest(ctx context.Context) error {
+	var after graphsync.ID
+	for {
+		var links []state.Link
+		err := s.Tenant.View(func(tx *state.Tx) error {
+			seen := tx.Space(s.Sync.Name, listingSpace)
+			for link, err := range tx.Links(s.Sync.Name, s.kind, after) {
+				if err != nil {
+					return err
+				}
+				if after = link.Source; seen.Has(link.Source[:]) {
+					continue
+				}
+				if links = append(links, link); len(links) == askChunk {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(links) == 0 {
+			return err
+		}
+		found, err := s.askFor(ctx, links, s.ask)
+		if err != nil {
+			return err
+		}
+		if err := s.visit(found); err != nil {
+			return err
+		}
+	}
+}
+
+// askFor puts a question for each of some links, and leaves out those that were not answered.
+func (c *cycle) askFor(ctx context.Context, links []state.Link, ask question) ([]sighting, error) {
+	all, known := make([]sighting, len(links)), make([]bool, len(links))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.concurrency())
+	for i := range links {
+		group.Go(func() (err error) {
+			all[i].link = links[i]
+			all[i].shown, known[i], err = ask(gctx, &links[i])
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	found := all[:0]
+	for i := range all {
+		if known[i] {
+			found = append(found, all[i])
+		}
+	}
+	return found, nil
+}
