@@ -61,8 +61,8 @@ func (a *app) consent(tenant, note, expires string) error {
 		return err
 	}
 	defer w.Close()
-	now := time.Now().UTC().Truncate(time.Second)
-	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts)}
+	now := time.Now().UTC()
+	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	if tenant != "" {
 		if section, ok := w.cfg.Tenants.Get(tenant); ok {
 			tenant = section.ID
@@ -98,14 +98,16 @@ func (a *app) consent(tenant, note, expires string) error {
 // A shownInvitation is one entry of `consent list --json`. State is open, opened, checking, failed,
 // joined or expired.
 type shownInvitation struct {
-	Invitation string     `json:"invitation"`
-	Note       string     `json:"note"`
-	Tenant     *string    `json:"tenant"` // who alone may use it, null for whoever consents
-	State      string     `json:"state"`
-	Message    string     `json:"message"`
-	Claimed    *string    `json:"claimed"` // the tenant whose consent came back last
-	Created    *time.Time `json:"created"`
-	Expires    *time.Time `json:"expires"`
+	Invitation string    `json:"invitation"`
+	Note       string    `json:"note"`
+	Tenant     *string   `json:"tenant"` // who alone may use it, null for whoever consents
+	State      string    `json:"state"`
+	Message    string    `json:"message"`
+	Claimed    *string   `json:"claimed"` // the tenant whose consent came back last
+	Created    time.Time `json:"created"`
+	Expires    time.Time `json:"expires"`
+
+	made time.Time // to the fraction of a second, as they are ordered
 }
 
 func (a *app) listInvitations() error {
@@ -120,7 +122,7 @@ func (a *app) listInvitations() error {
 	}
 	shown := []shownInvitation{}
 	for key, i := range all {
-		s := shownInvitation{Invitation: key.Name(), Note: i.Note, State: i.Standing(time.Now()), Created: &i.Created, Expires: &i.Expires}
+		s := shownInvitation{Invitation: key.Name(), Note: i.Note, State: i.Standing(time.Now()), Created: i.Created.Truncate(time.Second), Expires: i.Expires}
 		if !i.Tenant.IsZero() {
 			s.Tenant = new(i.Tenant.String())
 		}
@@ -128,10 +130,11 @@ func (a *app) listInvitations() error {
 			s.Claimed = new(claim.Tenant.String())
 			s.Message = strings.TrimSpace(claim.Name + claim.Problem + " " + claim.Hint)
 		}
+		s.made = i.Created
 		shown = append(shown, s)
 	}
 	slices.SortFunc(shown, func(x, y shownInvitation) int {
-		return cmp.Or(y.Created.Compare(*x.Created), cmp.Compare(x.Invitation, y.Invitation))
+		return cmp.Or(y.made.Compare(x.made), cmp.Compare(x.Invitation, y.Invitation))
 	})
 	if a.json {
 		return a.printJSON(struct {

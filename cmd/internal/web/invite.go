@@ -29,9 +29,9 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 	if !s.posted(w, r, "No link was made") {
 		return
 	}
-	now := s.Now().UTC().Truncate(time.Second)
+	now := s.Now().UTC()
 	lasts, known := linkLasts[r.PostFormValue("lasts")]
-	invitation := state.Invitation{Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts)}
+	invitation := state.Invitation{Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	tenant := strings.TrimSpace(r.PostFormValue("tenant"))
 	if tenant != "" {
 		var err error
