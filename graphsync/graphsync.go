@@ -197,8 +197,9 @@ type Assignment struct {
 
 // An Organization is the tenant itself, as proof that a token is for it.
 type Organization struct {
-	ID   ID
-	Name string
+	ID      ID
+	Name    string
+	Domains []string // verified: nobody else can have addresses there, or make people up with them
 }
 
 // A Presence is the answer to the question whether an object still exists.
@@ -239,7 +240,7 @@ type Source interface {
 	// that are not found. The result has one answer per id, in order.
 	Presence(ctx context.Context, kind Kind, ids []ID) ([]Presence, error)
 
-	// Organization reads the tenant's id and name.
+	// Organization reads the tenant's id, name and verified domains.
 	Organization(ctx context.Context) (Organization, error)
 
 	// Permissions returns the application permissions in the token at hand

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -198,7 +199,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 			return verdict{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %q (%s): none is taken", len(found), a.Kind, path, value, strings.Join(ids, ", "))}, nil
 		}
 		if len(found) == 1 {
-			return m.judgeFound(ctx, a, path, &found[0])
+			return m.judgeFound(ctx, a, path, value, &found[0])
 		}
 	}
 	if !m.rules.May(Create) {
@@ -218,8 +219,8 @@ func (m *matcher) hopeless(err error) bool {
 	return m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
 }
 
-// judgeFound decides whether the one match may be adopted.
-func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, r *target.Resource) (verdict, error) {
+// judgeFound decides whether the one match, which has the value, may be adopted.
+func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (verdict, error) {
 	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
 		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
@@ -256,6 +257,9 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
 			v.note = "its externalId is " + theirs
 		}
+		if v.hold == nil && !owned && !v.byID && m.foreign(value) {
+			v.hold = &storedHold{Guard: "foreign_domain", Cause: "accounts with addresses outside of the tenant's own domains"}
+		}
 		return v, nil
 	}
 	switch {
@@ -275,6 +279,12 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 		}
 	}
 	return v, nil
+}
+
+// foreign reports whether a value is an address that the tenant cannot prove to be its own.
+func (m *matcher) foreign(value string) bool {
+	at := strings.LastIndexByte(value, '@')
+	return m.Sync.Guard.Domains != nil && at >= 0 && !slices.Contains(m.Sync.Guard.Domains, strings.ToLower(value[at+1:]))
 }
 
 // isFormer reports whether the owner of an account is gone from the directory for good and the

@@ -101,7 +101,11 @@ type Guard struct {
 	Updates          Limit
 	MembersRemoved   Limit // per group
 	FirstRunRemovals bool  // false: a first run's removals are held
-	RemovalsPerDay   Limit // over the cycles of 24 hours: a slow trickle is seen
+	// Domains are those whose addresses the tenant can prove to be its own; nil does not bound. By
+	// an address elsewhere nobody's account is taken over without an approval: whoever administers
+	// a tenant can give a person any mail address, also that of another customer's.
+	Domains        []string
+	RemovalsPerDay Limit // over the cycles of 24 hours: a slow trickle is seen
 	// Administrators fits the accounts that administer the application, by what was last
 	// applied to them; nil: none are known. The last ones are not lost without an approval.
 	Administrators *target.Filter

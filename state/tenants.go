@@ -19,16 +19,19 @@ const bucketTenants = "tenants"
 // A TenantRecord is what is known of a tenant beside the configuration. There is one for an id,
 // whatever the tenant is called.
 type TenantRecord struct {
-	ID         graphsync.ID `json:"id"`
-	Name       string       `json:"name"`
-	Origin     string       `json:"origin"` // "file" or "consent"
-	State      string       `json:"state"`  // "active", or the class of the error that stopped it
-	Message    string       `json:"message"`
-	Note       string       `json:"note"`
-	Paused     bool         `json:"paused"`
-	Since      time.Time    `json:"since"`
-	Sync       string       `json:"sync"` // that found the state
-	Credential Credential   `json:"credential,omitzero"`
+	ID      graphsync.ID `json:"id"`
+	Name    string       `json:"name"`
+	Origin  string       `json:"origin"` // "file" or "consent"
+	State   string       `json:"state"`  // "active", or the class of the error that stopped it
+	Message string       `json:"message"`
+	Note    string       `json:"note"`
+	Paused  bool         `json:"paused"`
+	Since   time.Time    `json:"since"`
+	Sync    string       `json:"sync"` // that found the state
+	// Domains are the verified domains of a tenant that joined, with spaces between them; "" when they
+	// are not known.
+	Domains    string     `json:"domains,omitempty"`
+	Credential Credential `json:"credential,omitzero"`
 	// Removed is when somebody removed it: it joins again only by an invitation of its own.
 	Removed time.Time `json:"removed,omitzero"`
 }

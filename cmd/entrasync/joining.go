@@ -201,6 +201,7 @@ func (w *worker) admit(organization graphsync.Organization, invitation state.Inv
 		*r = state.TenantRecord{
 			ID: organization.ID, Name: name, Origin: fromConsent,
 			State: active, Message: "no cycle has run yet", Note: cmp.Or(invitation.Note, organization.Name), Since: time.Now().UTC().Truncate(time.Second),
+			Domains: strings.Join(organization.Domains, " "),
 		}
 		return nil
 	})

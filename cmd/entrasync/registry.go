@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/configs"
@@ -52,6 +53,11 @@ func (w *worker) register() error {
 			}
 			// Its administrator was told that nobody is removed by the first synchronization.
 			planned.Guard.FirstRunRemovals = false
+			// Where all customers' accounts are in one application, those that a sign-in made are
+			// nobody's yet.
+			if _, key, err := w.application(planned.TargetName, planned); err == nil && key == planned.TargetName && record.Domains != "" {
+				planned.Guard.Domains = strings.Fields(record.Domains)
+			}
 			syncs = append(syncs, planned)
 		}
 	}
@@ -106,12 +112,15 @@ func (w *worker) namesTaken(records []state.TenantRecord) []string {
 func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsync.Source, cycleErr error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	var credential state.Credential
+	domains := ""
 	if cycleErr == nil {
-		credential = w.credential(ctx, s, source, now)
+		if credential = w.credential(ctx, s, source, now); credential.Asked.Equal(now) && !w.configures(s.Tenant) {
+			domains = w.domains(ctx, s, source)
+		}
 	}
 	err := w.store.ChangeTenantRecord(s.Tenant, func(r *state.TenantRecord) error {
 		if cycleErr == nil {
-			r.Credential = credential
+			r.Credential, r.Domains = credential, cmp.Or(domains, r.Domains)
 		}
 		word, message, known := healthOf(cycleErr)
 		switch {
@@ -137,6 +146,15 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 	if err != nil && !errors.Is(err, errRemoved) {
 		w.log.Error("keep the state of a tenant", "tenant", s.tenantName, "error", err)
 	}
+}
+
+// domains reads the verified domains of a tenant that joined, once a day with its credential's end.
+func (w *worker) domains(ctx context.Context, s *plannedSync, source graphsync.Source) string {
+	organization, err := source.Organization(ctx)
+	if err != nil {
+		w.log.Info("the domains of a tenant are not known anew", "tenant", s.tenantName, "because", err)
+	}
+	return strings.Join(organization.Domains, " ")
 }
 
 // errRemoved: the tenant was removed while its last cycle went on.

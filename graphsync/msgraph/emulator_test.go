@@ -306,7 +306,7 @@ func TestDiagnosisOverTLS(t *testing.T) {
 	w := newWorld(t, graphtest.Options{}, graphtest.AppSpec{})
 	s := w.open(t)
 	org, err := s.Organization(t.Context())
-	if err != nil || org.ID != w.tenant.ID() || org.Name != w.tenant.Name() {
+	if err != nil || org.ID != w.tenant.ID() || org.Name != w.tenant.Name() || !slices.Equal(org.Domains, []string{w.tenant.Domain()}) {
 		t.Errorf("organization %+v, %v", org, err)
 	}
 	roles, err := s.Permissions(t.Context())

@@ -251,20 +251,23 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 	}
 }
 
-// Organization reads the tenant's id and name. Both the token and the organization must be
+// Organization reads the tenant's id, name and verified domains. Both the token and the organization must be
 // those of the tenant this source was opened for, so that it is proof of the tenant.
 func (s *Source) Organization(ctx context.Context) (graphsync.Organization, error) {
 	info, err := organization.NewOrganizationRequestBuilderInternal(noParameters(), s.adapter).
 		ToGetRequestInformation(ctx, &organization.OrganizationRequestBuilderGetRequestConfiguration{
-			QueryParameters: &organization.OrganizationRequestBuilderGetQueryParameters{Select: []string{"id", "displayName"}},
+			QueryParameters: &organization.OrganizationRequestBuilderGetQueryParameters{Select: []string{"id", "displayName", "verifiedDomains"}},
 		})
 	if err != nil {
 		return graphsync.Organization{}, fmt.Errorf("%s: build request: %w", readOrganization.name, err)
 	}
 	var answer struct {
 		Value []struct {
-			ID   graphsync.ID `json:"id"`
-			Name string       `json:"displayName"`
+			ID      graphsync.ID `json:"id"`
+			Name    string       `json:"displayName"`
+			Domains []struct {
+				Name string `json:"name"`
+			} `json:"verifiedDomains"`
 		} `json:"value"`
 	}
 	err = s.call(ctx, readOrganization, info, func(body []byte) error {
@@ -280,7 +283,11 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	if err != nil {
 		return graphsync.Organization{}, err
 	}
-	organization := graphsync.Organization(answer.Value[0])
+	said := answer.Value[0]
+	organization := graphsync.Organization{ID: said.ID, Name: said.Name}
+	for _, domain := range said.Domains {
+		organization.Domains = append(organization.Domains, strings.ToLower(domain.Name))
+	}
 	token, _, err := s.tokens.get(ctx)
 	if err != nil {
 		return graphsync.Organization{}, err
