@@ -50,7 +50,7 @@ func newBench(tb testing.TB, access *web.Credential) *bench {
 		Store: store, Syncs: func() []web.Sync { return b.syncs }, Tenants: func() ([]web.Tenant, error) { return b.tenants, nil },
 		Beat: func() time.Time { return now.Add(-3 * time.Second) },
 		Advice: func(code string) string {
-			return map[string]string{"required_missing": "Fill the directory attribute it comes from."}[code]
+			return map[string]string{"required_missing": "Fill the directory attribute it comes from.", "removals": "Look at the names."}[code]
 		},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "entrasync_build_info 1") }),
 		Version: "1.0", Log: slog.New(slog.NewTextHandler(b.log, nil)), Now: func() time.Time { return now },

@@ -41,7 +41,8 @@ type heldPage struct {
 	Hold    hold
 	Pager   pager
 	Actions []runLine
-	Moved   bool // an answer was refused, as the hold is no longer what was shown
+	Guide   string // what the guard is and what to look at
+	Moved   bool   // an answer was refused, as the hold is no longer what was shown
 }
 
 // Path is where a hold's page is, and where its answer goes.
@@ -63,7 +64,7 @@ func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, err
 		if hold.ID != r.PathValue("hold") {
 			continue
 		}
-		data := heldPage{page: p.titled("Hold "+hold.ID, "/holds"), Row: row, Hold: hold, Pager: pagerOf(r, hold.Count), Moved: moved}
+		data := heldPage{page: p.titled("Hold "+hold.ID, "/holds"), Row: row, Hold: hold, Pager: pagerOf(r, hold.Count), Guide: s.Advice(hold.Guard), Moved: moved}
 		data.Actions, err = s.heldActions(&row.Sync, hold.ID, data.Pager)
 		return "hold", data, err
 	}
