@@ -78,6 +78,29 @@ func TestOverviewPages(t *testing.T) {
 	}
 }
 
+// One secret that has expired is one thing to do, however many tenants it serves; so is one that
+// soon will.
+func TestOverviewSaysACauseOnce(t *testing.T) {
+	t.Parallel()
+	b := manyTenants(t, 30)
+	for i := range 30 {
+		sync := &b.syncs[i]
+		if i < 12 {
+			b.run(sync, -time.Second, reconcile.Report{Result: reconcile.Failed, Failure: &reconcile.CycleFailure{Code: "credential_expired", Message: "the client secret has expired", Hint: "make a new one"}})
+		}
+		b.tenants[i].CredentialEnds, b.tenants[i].Message = now.AddDate(0, 0, 9), "it ends on 2026-12-01"
+	}
+	page := b.get("/").Body.String()
+	if n := strings.Count(page, "<article class=\"trouble"); n != 2 {
+		t.Errorf("%d causes, want 2", n)
+	}
+	for _, want := range []string{"and 7 others</h3>", "and 25 others</h3>", "30 syncs of 30 tenants. 12 need attention."} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
 // A run is shown in parts, each read from where it begins.
 func TestLongRun(t *testing.T) {
 	t.Parallel()
