@@ -26,6 +26,13 @@ import (
 // slots is how many cycles run at once over all tenants, beside those that take long.
 const slots = 8
 
+// fullSpread is for how long complete compares are spread for each sync beside the first, and
+// longestSpread for how long in all.
+const (
+	fullSpread    = time.Minute
+	longestSpread = 6 * time.Hour
+)
+
 // beatEvery is how often the scheduler shows that it is alive; /healthz wants it once a minute.
 const beatEvery = 15 * time.Second
 
@@ -200,6 +207,8 @@ func (s *service) schedule(w *worker) error {
 	if err != nil {
 		return err
 	}
+	// A complete compare is as much work as a first cycle: those of many are not made all at once.
+	spread := min(time.Duration(max(0, len(w.syncs)-1))*fullSpread, longestSpread)
 	var jobs []scheduler.Job
 	for _, planned := range w.syncs {
 		if planned.paused != "" {
@@ -211,18 +220,30 @@ func (s *service) schedule(w *worker) error {
 			Group: planned.Tenant.String(),
 			// Also where each tenant has an application of its own there: they tend to be down together.
 			On:  planned.TargetName,
-			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full) },
+			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full, spread) },
 		})
 	}
 	s.scheduler.Set(jobs...)
 	return nil
 }
 
+// fullDue reports whether a complete compare is due after the last one, in its own place within
+// the time over which they are spread.
+func fullDue(full scheduler.Schedule, last time.Time, place time.Duration, now time.Time) bool {
+	// Counted from where the schedule had the last one, so that nobody's place adds up. What comes
+	// "@every" so often counts from the last one itself, and is spread as the first ones were.
+	next := full.Next(last, last.Add(-place))
+	if next.Equal(last) {
+		next, place = full.Next(last, last), 0
+	}
+	return !next.IsZero() && !next.Add(place).After(now)
+}
+
 func jobName(s *plannedSync) string { return s.Name + "/" + s.tenantName }
 
 // cycle runs one sync of one tenant and logs what came of it. What fails stays with this
 // tenant.
-func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, full scheduler.Schedule) error {
+func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, full scheduler.Schedule, spread time.Duration) error {
 	log := s.log.With("sync", planned.Name, "tenant", planned.tenantName)
 	syncer, release, err := w.syncer(ctx, planned, nil)
 	if err != nil {
@@ -237,7 +258,7 @@ func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, fu
 	options := reconcile.Options{Apply: true, Scheduled: true}
 	err = syncer.Tenant.View(func(tx *state.Tx) error {
 		last := tx.SyncInfo(planned.Name).LastFull
-		options.Full = !last.IsZero() && !full.Next(last, last).After(time.Now())
+		options.Full = !last.IsZero() && fullDue(full, last, scheduler.Spread(jobName(planned), spread), time.Now())
 		return nil
 	})
 	if err != nil {

@@ -88,9 +88,14 @@ func (s Schedule) anchored() bool {
 
 // jitter returns a job's own delay within a window that grows by a second with every other job,
 // up to a tenth of the interval and to five minutes: one job alone never waits, and hundreds
-// with the same schedule do not start together. The same name has the same place in it.
+// with the same schedule do not start together.
 func jitter(name string, gap time.Duration, jobs int) time.Duration {
-	window := min(time.Duration(jobs-1)*time.Second, gap/10, 5*time.Minute)
+	return Spread(name, min(time.Duration(jobs-1)*time.Second, gap/10, 5*time.Minute))
+}
+
+// Spread returns a delay within a window. The same name has the same place in it, and many names
+// have theirs all over it.
+func Spread(name string, window time.Duration) time.Duration {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	// FNV's high bits hardly differ between names that differ at their end only.
