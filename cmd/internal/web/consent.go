@@ -255,7 +255,10 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		}
 		return nil
 	})
-	about := []any{"invitation", key.Name(), "note", invitation.Note, "invited", invitation.Tenant, "tenant", answer.Tenant}
+	about := []any{"invitation", key.Name(), "note", invitation.Note, "tenant", answer.Tenant}
+	if !invitation.Tenant.IsZero() {
+		about = append(about, "invited", invitation.Tenant)
+	}
 	switch {
 	case errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)):
 		toProgress(w, settings, key) // the page was loaded again

@@ -98,7 +98,7 @@ func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end 
 	steps = []joiningStep{{Kind: "ok", Title: "Your consent has arrived"}}
 	switch {
 	case claim.Proving():
-		steps[0].Text = []string{"It is being checked now. It can take some minutes until Microsoft shows a new consent everywhere; the check goes on without this page, too."}
+		steps[0].Text = []string{"The check begins at once. It can take some minutes until Microsoft shows a new consent everywhere; it goes on without this page, too."}
 		return steps, nil
 	case claim.Problem != "":
 		steps = append(steps, joiningStep{"failed", "The connection could not be made", []string{sentence(claim.Problem), "Nothing was connected and nothing was changed."}})

@@ -94,7 +94,7 @@ func (s *Server) write(w http.ResponseWriter, status int, name string, data any)
 // parsePages returns the templates by name, each with the frame around it.
 func parsePages() map[string]*template.Template {
 	frame := template.Must(template.New("frame.html").Funcs(template.FuncMap{
-		"text": shorten, "number": thousands, "plural": plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass,
+		"text": shorten, "number": thousands, "plural": plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass, "given": func(v any) bool { return v != nil },
 	}).ParseFS(files, "templates/frame.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
 	for _, name := range []string{"overview", "sync", "run", "holds", "hold", "people", "tenants", "invitation", "missing"} {

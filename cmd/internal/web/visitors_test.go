@@ -4,12 +4,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // Behind a proxy each visitor has a limit of its own, and nobody chooses whose it is.
 func TestConsentLimitsBehindProxies(t *testing.T) {
 	t.Parallel()
 	c := newConsents(t)
+	c.pages.Now = func() time.Time { return now } // however busy the machine is
 	ask := func(remote, forwarded string) int {
 		r := httptest.NewRequest(http.MethodGet, "/consent/start?i=guess", nil)
 		r.RemoteAddr = remote
