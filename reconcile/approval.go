@@ -32,6 +32,12 @@ func (s answers) of(key []byte, a *storedAction) answer {
 	return answer(raw[0])
 }
 
+// rejects reports whether an action at this place of the plan was rejected.
+func (s answers) rejects(key []byte) bool {
+	raw := s.Get(key)
+	return len(raw) > 0 && answer(raw[0]) == rejected
+}
+
 func (s answers) give(key []byte, a *storedAction, what answer) error {
 	return s.Put(key, append([]byte{byte(what)}, a.Action.digest()...))
 }

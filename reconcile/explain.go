@@ -225,6 +225,11 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 			x.Pending = append(x.Pending, fmt.Sprintf("%s is held by guard %s: %s", a.Op, a.Held.Guard, a.Held.Cause))
 		}
 	}
+	for _, p := range []phase{leavePhase, phaseOf(kind)} {
+		if answersIn(tx, c.Sync.Name).rejects(actionKey{phase: p, id: id}.bytes()) {
+			x.Pending = append(x.Pending, "somebody rejected what was held: it is not done until the source changes")
+		}
+	}
 	if retry, ok := tx.Retry(c.Sync.Name, key); ok {
 		x.LastOutcome = &ExplainedOutcome{Op: retry.Op, Code: retry.Code, Message: retry.Message, RetryAt: &retry.Next}
 		if retry.Skipped {

@@ -86,7 +86,7 @@ func explain(err error) error {
 	case is(syscall.ENOSPC), is(syscall.EDQUOT), is(syscall.EFBIG):
 		return fmt.Errorf("%w; the file is as it was before, free some space and run again", err)
 	case is(syscall.EACCES), is(syscall.EPERM):
-		return fmt.Errorf("%w; the directory must belong to the user entrasync runs as", err)
+		return fmt.Errorf("%w; the directory must belong to the user entrasync runs as; name another one in `state`", err)
 	}
 	return err
 }

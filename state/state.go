@@ -75,6 +75,12 @@ type Options struct {
 // process holds it, the error is an *[InUseError].
 func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
+// Exists reports whether a directory holds a state.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "registry.db"))
+	return err == nil
+}
+
 // OpenWith is Open with options.
 func OpenWith(dir string, opts Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

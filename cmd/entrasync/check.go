@@ -13,6 +13,7 @@ import (
 	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -30,8 +31,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Test the configuration, then every connection",
 		Long: `Loads the configuration and names every fault with its place. Then it tests each tenant (token,
-each Graph permission the configuration needs, the enterprise application) and each target,
-without changing anything anywhere.`,
+each Graph permission the configuration needs, the enterprise application), those that joined by
+consent too, and each target, without changing anything there.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), offline) },
 	}
@@ -40,16 +41,23 @@ without changing anything anywhere.`,
 }
 
 func (a *app) check(ctx context.Context, offline bool) error {
-	cfg, syncs, err := a.loadConfig()
+	w, err := a.checked(offline)
 	if err != nil {
 		return err
 	}
-	c := checker{app: a, worker: newWorker(cfg, syncs, nil, a.logger(slog.LevelError))}
+	if w.store != nil {
+		defer w.Close()
+	}
+	cfg := w.cfg
+	c := checker{app: a, worker: w}
 	c.found("configuration", nil, fmt.Sprintf("%d tenants, %d targets, %d syncs", len(cfg.Tenants), len(cfg.Targets), len(cfg.Syncs)))
 	c.consent()
 	if !offline {
 		c.tenants(ctx)
 		c.checkTargets(ctx)
+		if len(c.worker.syncs) == 0 && c.worker.takesConsented() {
+			c.found("tenants", nil, "none has joined yet, so that no connection was tested; invite one: entrasync consent")
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -68,6 +76,23 @@ func (a *app) check(ctx context.Context, offline bool) error {
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// checked returns what is to be tested. Who has joined by consent stands in the state; otherwise
+// that is not touched.
+func (a *app) checked(offline bool) (*worker, error) {
+	if a.borrow != nil {
+		return a.open()
+	}
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	w := newWorker(cfg, syncs, nil, a.logger(slog.LevelError))
+	if offline || !w.takesConsented() || !state.Exists(cfg.State) {
+		return w, nil
+	}
+	return a.open()
 }
 
 type checker struct {

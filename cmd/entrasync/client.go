@@ -47,7 +47,7 @@ func newClient(ctx context.Context, a *app, args []string) *client {
 var onState = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
 	"holds": true, "approve": true, "reject": true, "eval": true,
-	"tenants": true, "consent": true,
+	"tenants": true, "consent": true, "check": true,
 }
 
 // begin notes which command runs.

@@ -30,7 +30,7 @@ good for that tenant alone, which is safest.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.consent(tenant, note, expires) },
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or its name in the configuration")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or the name of one that is known")
 	cmd.Flags().StringVar(&note, "note", "", "for whom it is, for your own lists and logs")
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
 	cmd.AddCommand(&cobra.Command{
@@ -64,11 +64,10 @@ func (a *app) consent(tenant, note, expires string) error {
 	now := time.Now().UTC()
 	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	if tenant != "" {
-		if section, ok := w.cfg.Tenants.Get(tenant); ok {
-			tenant = section.ID
-		}
-		if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
-			return withHint(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or a tenant's name in the configuration")
+		if known, err := w.tenantNamed(tenant); err == nil {
+			invitation.Tenant = known.ID
+		} else if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
+			return withHint(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or the name of a tenant that is known: entrasync tenants list")
 		}
 	}
 	if _, err := consentSettings(w.cfg, invitation.Tenant); err != nil {
@@ -77,21 +76,22 @@ func (a *app) consent(tenant, note, expires string) error {
 	if !w.takesConsented() && !w.configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
-	url, err := web.Invite(w.store, w.cfg.Consent.PublicURL, invitation)
+	url, key, err := web.Invite(w.store, w.cfg.Consent.PublicURL, invitation)
 	if err != nil {
 		return err
 	}
-	w.log.Info("invitation made", "note", note, "for", tenant, "expires", invitation.Expires)
+	w.log.Info("invitation made", "invitation", key.Name(), "note", note, "for", tenant, "expires", invitation.Expires)
 	if a.json {
 		return a.printJSON(struct {
-			Format  string    `json:"format"`
-			URL     string    `json:"url"`
-			Expires time.Time `json:"expires"`
-		}{"entrasync/consent/1", url, invitation.Expires})
+			Format     string    `json:"format"`
+			URL        string    `json:"url"`
+			Expires    time.Time `json:"expires"`
+			Invitation string    `json:"invitation"`
+		}{"entrasync/consent/1", url, invitation.Expires, key.Name()})
 	}
 	fmt.Fprintln(a.out, url)
-	fmt.Fprintf(a.err, "Good once, until %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
-		invitation.Expires.Local().Format(time.DateTime), web.ConsentRedirect(w.cfg.Consent.PublicURL))
+	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
+		invitation.Expires.Local().Format(time.DateTime), key.Name(), web.ConsentRedirect(w.cfg.Consent.PublicURL))
 	return nil
 }
 
@@ -148,7 +148,11 @@ func (a *app) listInvitations() error {
 	}
 	return a.table("invitation\tfor\tstate\tgood until\tmessage", func(row func(...any)) {
 		for _, i := range shown {
-			row(i.Invitation, printable(i.Note), i.State, i.Expires.Local().Format(time.DateTime), printable(i.Message))
+			whom := i.Note
+			if whom == "" && i.Tenant != nil {
+				whom = "tenant " + *i.Tenant
+			}
+			row(i.Invitation, printable(cmp.Or(whom, "anybody")), i.State, i.Expires.Local().Format(time.DateTime), printable(i.Message))
 		}
 	})
 }

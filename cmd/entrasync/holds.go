@@ -190,10 +190,15 @@ func (a *app) answer(ans answer) error {
 		if err != nil {
 			return fmt.Errorf("sync %s, tenant %s, hold %s: %w", m.sync.Name, m.sync.tenantName, m.hold.ID, err)
 		}
+		w.log.Info("hold "+ans.done, "sync", m.sync.Name, "tenant", m.sync.tenantName, "hold", m.hold.ID, "cause", m.hold.Cause, "actions", n)
 		answered = append(answered, answeredHold{m.hold.ID, m.sync.Name, m.sync.Tenant.String(), m.sync.tenantName, n})
 		if !a.json {
-			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %d actions. The next cycle acts on it: entrasync sync %s --tenant %s\n",
-				m.hold.ID, ans.done, m.sync.Name, m.sync.tenantName, n, m.sync.Name, m.sync.tenantName)
+			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %d actions. ", m.hold.ID, ans.done, m.sync.Name, m.sync.tenantName, n)
+			if ans.done == "rejected" {
+				fmt.Fprintln(a.out, "They are not done until their source changes; entrasync explain tells of it.")
+			} else {
+				fmt.Fprintf(a.out, "The next cycle acts on it: entrasync sync %s --tenant %s\n", m.sync.Name, m.sync.tenantName)
+			}
 		}
 	}
 	if a.json {

@@ -43,9 +43,11 @@ func openPages(s *service) (*pages, error) {
 		return nil, withHint(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
 	}
 	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText()), told: map[[2]string]bool{}}
-	var invite func(state.Invitation) (string, error)
+	var invite func(state.Invitation) (string, state.InvitationKey, error)
 	if consent := s.worker.Load().cfg.Consent; consent != nil {
-		invite = func(i state.Invitation) (string, error) { return web.Invite(s.store, consent.PublicURL, i) }
+		invite = func(i state.Invitation) (string, state.InvitationKey, error) {
+			return web.Invite(s.store, consent.PublicURL, i)
+		}
 	}
 	p.server = web.New(web.Service{
 		Store: s.store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },

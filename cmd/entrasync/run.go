@@ -156,6 +156,8 @@ func (s *service) notify(what string) {
 func (s *service) reload() {
 	s.notify(daemon.SdNotifyReloading)
 	defer s.notify(daemon.SdNotifyReady)
+	refused := true
+	defer func() { s.pages.metrics.ConfigurationLoaded(!refused) }()
 	loaded := s.fingerprint()
 	cfg, syncs, err := s.loadConfig()
 	var faults configs.Faults
@@ -194,6 +196,7 @@ func (s *service) reload() {
 	}
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
+	refused = false
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
 }
 

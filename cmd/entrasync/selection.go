@@ -65,6 +65,13 @@ func (w *worker) selected(sel selection) ([]*plannedSync, error) {
 	return slices.DeleteFunc(named, func(s *plannedSync) bool { return !chosen[s.Tenant] }), nil
 }
 
+// sayNobody tells why there is nothing to show or do where everybody is yet to join.
+func (a *app) sayNobody(w *worker) {
+	if len(w.syncs) == 0 && w.takesConsented() {
+		fmt.Fprintln(a.err, "note: no tenant has joined yet; invite one: entrasync consent")
+	}
+}
+
 // soundOf leaves out, and tells of, the syncs that do not fit their tenants: what they would say of
 // anybody is wrong.
 func (a *app) soundOf(syncs []*plannedSync) []*plannedSync {

@@ -25,6 +25,7 @@ type syncStatus struct {
 	Quarantine *state.Quarantine `json:"quarantine"`
 
 	tenantName string
+	paused     string
 	retries    []state.Retry
 }
 
@@ -41,6 +42,7 @@ func (a *app) statusCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.sayNobody(w)
 		statuses := make([]syncStatus, 0, len(syncs))
 		for _, s := range syncs {
 			status, err := w.status(s)
@@ -62,7 +64,7 @@ func (a *app) statusCommand() *cobra.Command {
 const retriesShown = 20
 
 func (w *worker) status(s *plannedSync) (syncStatus, error) {
-	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName}
+	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName, paused: s.paused}
 	if w.next != nil {
 		if next := w.next(s).UTC().Truncate(time.Second); !next.IsZero() {
 			out.NextRun = &next
@@ -104,6 +106,9 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			last, result := "never", "-"
 			if s.LastRun != nil {
 				last, result = s.LastRun.Started.Local().Format("2006-01-02 15:04:05"), string(s.LastRun.Result)
+			}
+			if s.paused != "" {
+				result += ", paused"
 			}
 			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Retrying, s.Skipped)
 		}
@@ -177,7 +182,11 @@ func (a *app) runsCommand() *cobra.Command {
 		return a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
 			for i := range reports {
 				r := &reports[i]
-				row(r.Run, r.Sync, tenants[i], r.Cycle, r.Result, doneLine(r), (time.Duration(r.DurationMS) * time.Millisecond).String())
+				what := doneLine(r)
+				if r.Failure != nil {
+					what = "could not run: " + printable(r.Failure.Message)
+				}
+				row(r.Run, r.Sync, tenants[i], r.Cycle, r.Result, what, (time.Duration(r.DurationMS) * time.Millisecond).String())
 			}
 		})
 	}}
@@ -243,6 +252,12 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 			}{"entrasync/run/1", report, lines})
 		}
 		fmt.Fprintf(a.out, "%s, tenant %s: run %s, %s, %s\n", s.Name, s.tenantName, report.Run, report.Cycle, report.Result)
+		if f := report.Failure; f != nil {
+			fmt.Fprintf(a.out, "  it could not run: %s (%s)\n", printable(f.Message), f.Code)
+			if f.Hint != "" {
+				fmt.Fprintf(a.out, "  → %s\n", printable(f.Hint))
+			}
+		}
 		for _, line := range lines {
 			var action struct {
 				reconcile.Action

@@ -76,6 +76,7 @@ func (a *app) plan(ctx context.Context, f syncFlags) error {
 	if err != nil {
 		return err
 	}
+	a.sayNobody(w)
 	var kept bytes.Buffer
 	var keep io.Writer
 	if f.out != "" {
@@ -145,7 +146,11 @@ func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcil
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "  ! held by guard %s as %s: %s %s %s (%s)\n", held.Guard, held.Hold, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		as := ""
+		if held.Hold != "" {
+			as = " as " + held.Hold
+		}
+		fmt.Fprintf(a.out, "  ! held by guard %s%s: %s %s %s (%s)\n", held.Guard, as, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
 	}
 	for skipped, err := range plan.Skipped() {
 		if err != nil {
@@ -177,6 +182,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 	if err != nil {
 		return err
 	}
+	a.sayNobody(w)
 	var documents []reconcile.Document
 	if f.plan != "" {
 		if documents, err = a.readPlan(f.plan); err != nil {

@@ -165,13 +165,14 @@ func (a *app) pauseTenant(name string, pause bool) error {
 	if err := w.setPaused(t, pause); err != nil {
 		return err
 	}
+	w.log.Info(map[bool]string{true: "tenant paused by command", false: "tenant resumed by command"}[pause], "tenant", t.Name, "id", t.ID)
 	if t, err = w.tenantNamed(t.ID.String()); err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []shownTenant{t}})
 	}
-	done := "resumed; its next cycle comes with the schedule"
+	done := "resumed; its next cycle comes with the service, or with entrasync sync"
 	if pause {
 		done = "paused; accounts stay as they are"
 	}
@@ -209,6 +210,7 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	if err := w.takeUp(); err != nil {
 		return err
 	}
+	w.log.Info("tenant removed by command", "tenant", t.Name, "id", t.ID, "deactivated", deactivated, "in_configuration", configured)
 	if a.json {
 		return a.printJSON(struct {
 			Format      string       `json:"format"`

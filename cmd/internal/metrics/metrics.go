@@ -57,7 +57,17 @@ func New(version string) *Metrics {
 		}
 	}
 	m.gauges[buildInfo].WithLabelValues(version, runtime.Version()).Set(1)
+	m.ConfigurationLoaded(true)
 	return m
+}
+
+// ConfigurationLoaded says whether the last attempt to load the configuration succeeded.
+func (m *Metrics) ConfigurationLoaded(ok bool) {
+	value := 0.0
+	if ok {
+		value = 1
+	}
+	m.gauges[configLoaded].WithLabelValues().Set(value)
 }
 
 // Handler answers with all series.

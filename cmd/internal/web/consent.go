@@ -96,12 +96,13 @@ type ConsentSettings struct {
 }
 
 // Invite makes an invitation and returns its link. Only who has the link can use it, once.
-func Invite(store *state.Store, publicURL string, invitation state.Invitation) (link string, err error) {
+func Invite(store *state.Store, publicURL string, invitation state.Invitation) (link string, key state.InvitationKey, err error) {
 	secret := rand.Text() // 130 bits
-	if err := store.PutInvitation(sha256.Sum256([]byte(secret)), invitation); err != nil {
-		return "", fmt.Errorf("keep invitation: %w", err)
+	key = sha256.Sum256([]byte(secret))
+	if err := store.PutInvitation(key, invitation); err != nil {
+		return "", key, fmt.Errorf("keep invitation: %w", err)
 	}
-	return strings.TrimSuffix(publicURL, "/") + consentStart + "?i=" + secret, nil
+	return strings.TrimSuffix(publicURL, "/") + consentStart + "?i=" + secret, key, nil
 }
 
 // ConsentRedirect is the redirect URI that the app registration must have.

@@ -100,7 +100,7 @@ func newConsents(t *testing.T) *consents {
 func (c *consents) invite(lasts time.Duration, tenant graphsync.ID) string {
 	c.t.Helper()
 	now := time.Now()
-	link, err := web.Invite(c.store, "https://sync.example.com/join/", state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
+	link, _, err := web.Invite(c.store, "https://sync.example.com/join/", state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -32,25 +32,35 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 	now := s.Now().UTC()
 	lasts, known := linkLasts[r.PostFormValue("lasts")]
 	invitation := state.Invitation{Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
-	tenant := strings.TrimSpace(r.PostFormValue("tenant"))
+	tenant, fault := strings.TrimSpace(r.PostFormValue("tenant")), ""
 	if tenant != "" {
 		var err error
 		if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
-			http.Error(w, "The tenant ID is not one. It looks like 11111111-2222-3333-4444-555555555555. No link was made.", http.StatusBadRequest)
-			return
+			fault = "The tenant ID is not one. It looks like 11111111-2222-3333-4444-555555555555."
 		}
 	}
 	if !known || len(invitation.Note) > longestNote {
-		http.Error(w, "The form is not filled in as it should be. No link was made.", http.StatusBadRequest)
+		fault = "For whom it is must be shorter, and it is good for 1, 7 or 30 days."
+	}
+	if fault != "" {
+		s.page(func(r *http.Request, p page) (string, any, error) {
+			_, data, err := s.tenants(r, p)
+			if err != nil {
+				return "", nil, err
+			}
+			again := data.(tenantsPage)
+			again.Fault, again.Note, again.TenantID = fault, invitation.Note, tenant
+			return "tenants", again, errInvalid
+		})(w, r)
 		return
 	}
 	s.page(func(_ *http.Request, p page) (string, any, error) {
-		link, err := s.Invite(invitation)
+		link, key, err := s.Invite(invitation)
 		if err != nil {
 			return "", nil, err
 		}
 		by, _, _ := r.BasicAuth()
-		s.Log.Info("invitation made", "note", invitation.Note, "for", tenant, "expires", invitation.Expires, "by", by)
+		s.Log.Info("invitation made", "invitation", key.Name(), "note", invitation.Note, "for", tenant, "expires", invitation.Expires, "by", by)
 		return "invitation", invitationPage{page: p.titled("A link for a tenant", "/tenants"), Link: link, Note: invitation.Note, Tenant: tenant, Expires: invitation.Expires}, nil
 	})(w, r)
 }

@@ -18,7 +18,9 @@ import (
 func inviting(t *testing.T) *bench {
 	t.Helper()
 	b := canned(t)
-	b.pages.Invite = func(i state.Invitation) (string, error) { return web.Invite(b.store, "https://sync.example.com", i) }
+	b.pages.Invite = func(i state.Invitation) (string, state.InvitationKey, error) {
+		return web.Invite(b.store, "https://sync.example.com", i)
+	}
 	b.http = b.pages.Handler()
 	return b
 }
@@ -92,8 +94,12 @@ func TestInviteRefuses(t *testing.T) {
 				t.Errorf("%s: there is a form", name)
 			}
 		}
-		if got := w.do(tt.request); got.Code != tt.status {
+		got := w.do(tt.request)
+		if got.Code != tt.status {
 			t.Errorf("%s: status %d, want %d", name, got.Code, tt.status)
+		}
+		if body := got.Body.String(); tt.status == 400 && (!strings.Contains(body, "No link was made.") || !strings.Contains(body, `value="Contoso"`) && name != "a long note") {
+			t.Errorf("%s: the form is lost: %s", name, body)
 		}
 	}
 	if all, err := b.store.Invitations(); err != nil || len(all) != 0 {

@@ -33,6 +33,7 @@ type page struct {
 var (
 	errNotFound = errors.New("there is no such page")
 	errSeeOther = errors.New("see elsewhere")
+	errInvalid  = errors.New("the form is not filled in as it should be") // the page says what is wrong
 )
 
 // A maker makes the data of a page and names its template.
@@ -49,6 +50,8 @@ func (s *Server) page(make maker) http.HandlerFunc {
 		case errors.Is(err, errSeeOther):
 			w.WriteHeader(http.StatusSeeOther)
 			return
+		case errors.Is(err, errInvalid):
+			status = http.StatusBadRequest
 		case errors.Is(err, errNotFound):
 			status, name, data = http.StatusNotFound, "missing", missing{page: p.titled("Not found", "")}
 		case err != nil:

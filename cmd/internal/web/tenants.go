@@ -19,6 +19,9 @@ type tenantsPage struct {
 	Invitations []invited
 	Withdrawn   bool // an invitation was, just now
 	Inviting    bool // links can be made
+
+	Fault          string // why no link was made of the form
+	Note, TenantID string // as it was filled in
 }
 
 type tenant struct {

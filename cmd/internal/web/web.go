@@ -28,12 +28,12 @@ import (
 // concurrently.
 type Service struct {
 	Store   *state.Store
-	Syncs   func() []Sync                                   // as configured and scheduled now
-	Tenants func() ([]Tenant, error)                        // of the configuration and those that joined, by name
-	Beat    func() time.Time                                // when the scheduler last showed that it is alive
-	Advice  func(code string) string                        // what to do about a code, "" when there is nothing to say; may be nil
-	Metrics http.Handler                                    // what /metrics answers; may be nil
-	Invite  func(state.Invitation) (link string, err error) // nil where nobody can join by consent
+	Syncs   func() []Sync                                                            // as configured and scheduled now
+	Tenants func() ([]Tenant, error)                                                 // of the configuration and those that joined, by name
+	Beat    func() time.Time                                                         // when the scheduler last showed that it is alive
+	Advice  func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
+	Metrics http.Handler                                                             // what /metrics answers; may be nil
+	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where nobody can join by consent
 	Version string
 	Log     *slog.Logger
 	Now     func() time.Time
