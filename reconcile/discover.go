@@ -32,6 +32,7 @@ type Account struct {
 	// who has it but is not in scope.
 	SourceID *graphsync.ID `json:"source_id"`
 	Why      string        `json:"why"`
+	Others   bool          `json:"-"` // another sync keeps it
 
 	Resource target.Resource `json:"-"`
 }
@@ -55,7 +56,7 @@ func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error 
 		if err := decode(raw, &found); err != nil {
 			return err
 		}
-		found.Account.Resource = found.Resource
+		found.Account.Resource, found.Account.Others = found.Resource, found.Others
 		if id := found.SourceID; found.State == Adoptable && len(tx.Space(c.Sync.Name, wantedSpace).Get(id[:])) > 1 {
 			found.State, found.Why = Ambiguous, "the same person fits several accounts"
 		}
@@ -83,6 +84,7 @@ const (
 // A foundAccount is an Account as it is kept until all are known.
 type foundAccount struct {
 	Account
+	Others   bool            `json:"others"`
 	Resource target.Resource `json:"resource"`
 }
 
@@ -157,6 +159,7 @@ func (c *cycle) inventory(ctx context.Context) error {
 				if found.State != NoSource { // nobody asks for its values, and they may be another tenant's
 					found.Resource = target.Resource{Ref: r.Ref}
 				}
+				found.Others = found.Account.Others
 				if found.State == Adoptable {
 					space := tx.Space(c.Sync.Name, wantedSpace)
 					if err := space.Put(found.SourceID[:], append(slices.Clone(space.Get(found.SourceID[:])), 1)); err != nil {
@@ -181,7 +184,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 	if owned {
 		a.State, a.SourceID, a.Why = Linked, &owner.Source, "kept by this sync"
 		if owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name {
-			a.Why = fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, owner.Tenant)
+			a.Others, a.Why = true, fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, m.Store.NameOf(owner.Tenant))
 		}
 		return nil
 	}

@@ -19,7 +19,8 @@ func (a *app) discoverCommand() *cobra.Command {
 		Use:   "discover SYNC",
 		Short: "List the target's accounts: kept, would be adopted, without anybody in the directory",
 		Long: `Reads the directory and lists the target's accounts with who they belong to. Nothing is changed.
-With --csv it prints those that nobody in the directory has, in the form in which Entra's
+Where the sync reads from several tenants it is told for each, and what another one keeps is left
+out. With --csv it prints those that nobody in the directory has, in the form in which Entra's
 "Bulk create" takes users. The column of initial passwords is left for you to fill in.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,16 +43,39 @@ func (a *app) discover(ctx context.Context, sel selection, asCSV bool) error {
 	if err != nil {
 		return err
 	}
+	several := len(syncs) > 1
+	if several && asCSV {
+		return withHint(fmt.Errorf("the users to import are those that one tenant lacks, and sync %s reads from %d", sel.syncs[0], len(syncs)), "name the tenant with --tenant")
+	}
 	visit, done := a.printAccount, func() error { return nil }
 	if asCSV {
 		visit, done = a.bulkImport()
 	}
 	for _, s := range syncs {
-		if err := a.discoverOne(ctx, w, s, visit); err != nil {
+		if several && !a.json {
+			fmt.Fprintf(a.out, "tenant %s:\n", s.tenantName)
+		}
+		err := a.discoverOne(ctx, w, s, func(account reconcile.Account) error {
+			if several && account.Others { // it is told of where it belongs
+				return nil
+			}
+			if a.json && !asCSV {
+				return a.printJSON(discovered{account, s.Tenant.String(), s.tenantName})
+			}
+			return visit(account)
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return done()
+}
+
+// A discovered account is one line of `discover --json`.
+type discovered struct {
+	reconcile.Account
+	Tenant     string `json:"tenant"`
+	TenantName string `json:"tenant_name"`
 }
 
 func (a *app) discoverOne(ctx context.Context, w *worker, s *plannedSync, visit func(reconcile.Account) error) error {
@@ -65,11 +89,8 @@ func (a *app) discoverOne(ctx context.Context, w *worker, s *plannedSync, visit 
 	return syncer.Discover(ctx, visit)
 }
 
-// printAccount prints one account: a line of JSON, or of text.
+// printAccount prints one account.
 func (a *app) printAccount(account reconcile.Account) error {
-	if a.json {
-		return a.printJSON(account)
-	}
 	_, err := fmt.Fprintf(a.out, "%-10s %s  %s\n", account.State, printable(account.Key), a.paint("2", "("+printable(account.TargetID+": "+account.Why)+")"))
 	return err
 }
