@@ -143,6 +143,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 			Linked: s.Linked, Holds: s.Holds, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
 		})
 	}
+	p.metrics.ConfigurationLoaded(!p.service.refused.Load())
 	tenants, err := p.tenants()
 	if err != nil {
 		p.service.log.Error("read the tenants for the metrics", "error", err)

@@ -82,6 +82,7 @@ type service struct {
 	tenants   *openTenants
 	worker    atomic.Pointer[worker]
 	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
+	refused   atomic.Bool                 // the file was last found to be one that does not load
 	scheduler *scheduler.Scheduler
 	pages     *pages
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
@@ -156,8 +157,7 @@ func (s *service) notify(what string) {
 func (s *service) reload() {
 	s.notify(daemon.SdNotifyReloading)
 	defer s.notify(daemon.SdNotifyReady)
-	refused := true
-	defer func() { s.pages.metrics.ConfigurationLoaded(!refused) }()
+	s.refused.Store(true)
 	loaded := s.fingerprint()
 	cfg, syncs, err := s.loadConfig()
 	var faults configs.Faults
@@ -196,7 +196,7 @@ func (s *service) reload() {
 	}
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
-	refused = false
+	s.refused.Store(false)
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
 }
 
