@@ -257,7 +257,7 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
 			v.note = "its externalId is " + theirs
 		}
-		if v.hold == nil && !owned && !v.byID && m.foreign(value) {
+		if v.hold == nil && !owned && m.foreign(value) {
 			v.hold = &storedHold{Guard: "foreign_domain", Cause: "accounts with addresses outside of the tenant's own domains"}
 		}
 		return v, nil

@@ -26,8 +26,19 @@ type DamagedError struct {
 
 // Error says what is broken and how to go on without it.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("state file %s is damaged: %v; stop entrasync, move the file away and start again: "+
-		"it is rebuilt by an initial cycle that finds existing accounts by their matching attributes, and no account is touched because of it", e.Path, e.Cause)
+	return fmt.Sprintf("state file %s is damaged: %v; stop entrasync, move the file away and start again: %s", e.Path, e.Cause, rebuilt(e.Path))
+}
+
+// registryFile is the name of the registry's file.
+const registryFile = "registry.db"
+
+// rebuilt says what becomes of a file that is moved away.
+func rebuilt(path string) string {
+	if filepath.Base(path) == registryFile {
+		return "who keeps which account is read from the tenants' files again, and no account is touched because of it; " +
+			"tenants that joined by consent have to be invited again, and those paused by command paused again"
+	}
+	return "it is rebuilt by an initial cycle that finds existing accounts by their matching attributes, and no account is touched because of it"
 }
 
 // Unwrap returns the cause.
@@ -42,7 +53,7 @@ type VersionError struct {
 // Error says which version is needed.
 func (e *VersionError) Error() string {
 	return fmt.Sprintf("state file %s has schema version %d and this entrasync knows up to %d: "+
-		"use the newer entrasync that wrote it, or move the file away to have it rebuilt", e.Path, e.Has, e.Knows)
+		"use the newer entrasync that wrote it, or move the file away: %s", e.Path, e.Has, e.Knows, rebuilt(e.Path))
 }
 
 // A schema is what a kind of file looks like: its buckets at present, and how a file of

@@ -77,7 +77,7 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
 // Exists reports whether a directory holds a state.
 func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "registry.db"))
+	_, err := os.Stat(filepath.Join(dir, registryFile))
 	return err == nil
 }
 
@@ -93,7 +93,7 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openFile(filepath.Join(dir, "registry.db"), registrySchema, "", opts.OnCommit)
+	registry, err := openFile(filepath.Join(dir, registryFile), registrySchema, "", opts.OnCommit)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

@@ -147,6 +147,8 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	tenants, err := p.tenants()
 	if err != nil {
 		p.service.log.Error("read the tenants for the metrics", "error", err)
+		p.metrics.Handler().ServeHTTP(w, r) // as they were told last
+		return
 	}
 	for _, t := range tenants {
 		now[[2]string{"", t.Name}] = true

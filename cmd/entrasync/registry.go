@@ -118,13 +118,15 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 			domains = w.domains(ctx, s, source)
 		}
 	}
+	learned := false // other domains than were known: the syncs are made with them
 	err := w.store.ChangeTenantRecord(s.Tenant, func(r *state.TenantRecord) error {
 		if cycleErr == nil {
+			learned = domains != "" && r.Domains != domains
 			r.Credential, r.Domains = credential, cmp.Or(domains, r.Domains)
 		}
 		word, message, known := healthOf(cycleErr)
 		switch {
-		case !r.Removed.IsZero(), r.Origin == "" && !w.configures(s.Tenant):
+		case (!r.Removed.IsZero() || r.Origin == "") && !w.configures(s.Tenant):
 			return errRemoved
 		case r.Origin == "":
 			r.Origin = fromFile
@@ -143,6 +145,9 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 		r.State, r.Message, r.Sync = word, message, s.Name
 		return nil
 	})
+	if err == nil && learned {
+		err = w.takeUp()
+	}
 	if err != nil && !errors.Is(err, errRemoved) {
 		w.log.Error("keep the state of a tenant", "tenant", s.tenantName, "error", err)
 	}

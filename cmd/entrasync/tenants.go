@@ -232,7 +232,8 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 }
 
 // strike takes a tenant off the registry, with the invitations that are for it alone. One that the
-// configuration has stays there, paused; of one that joined it is kept that it was removed.
+// configuration has stays there, paused. It is kept that it was removed: an open link must not bring
+// it back.
 func (w *worker) strike(t shownTenant, configured bool) error {
 	_, err := w.store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
 		return i.Tenant == t.ID || i.Claim.Proving() && i.Claim.Tenant == t.ID
@@ -240,14 +241,8 @@ func (w *worker) strike(t shownTenant, configured bool) error {
 	if err != nil {
 		return err
 	}
-	if t.Origin == fromFile && !configured {
-		return w.store.DeleteTenantRecord(t.ID)
-	}
 	return w.store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
-		*r = state.TenantRecord{ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: configured}
-		if !configured {
-			r.Removed = time.Now().UTC().Truncate(time.Second)
-		}
+		*r = state.TenantRecord{ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: configured, Removed: time.Now().UTC().Truncate(time.Second)}
 		return nil
 	})
 }

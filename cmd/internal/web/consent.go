@@ -157,6 +157,7 @@ func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSet
 			w.WriteHeader(http.StatusNoContent)
 		case !c.limits.allow(visitorOf(r, settings.Proxies), c.Now()):
 			w.Header().Set("Retry-After", "10")
+			w.Header().Set("Connection", "close") // it keeps no place
 			c.write(w, letterTooMany)
 		default:
 			page(w, r, settings)

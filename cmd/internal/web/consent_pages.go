@@ -43,7 +43,7 @@ var (
 		Text: []string{"Nothing was connected and nothing was changed."}}
 
 	letterSignIn = letter{status: http.StatusOK, Kind: "failed", Title: "You could not be signed in",
-		Text: []string{"After the consent you are asked to sign in, so that nobody else can answer for your organization. Nothing was connected."}}
+		Text: []string{"After the consent you are asked to sign in, so that nobody who is not of your organization can answer for it. Nothing was connected."}}
 
 	letterNothing = letter{status: http.StatusNotFound, Kind: "failed", Title: "There is no such page",
 		Text: []string{"This address leads nowhere."}, Todo: []string{"Open the link of your invitation as you received it."}}

@@ -85,8 +85,9 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 			return
 		case <-time.After(lookEvery):
 		}
-		if invitation, err = c.Store.Invitation(key); err != nil {
-			c.part(w, "end", joiningEnd{Todo: letterUnknown.Text})
+		invitation, err = c.Store.Invitation(key)
+		if claim := invitation.Claim; err != nil || claim == nil || len(claim.SignIn) > 0 || !equal(claim.Cookie, hash(cookie)) {
+			c.part(w, "end", joiningEnd{Todo: letterState.Todo}) // withdrawn, or begun anew elsewhere
 			return
 		}
 	}

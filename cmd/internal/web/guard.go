@@ -52,6 +52,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		ok, err := s.needs.admits(r)
+		if !ok {
+			w.Header().Set("Connection", "close") // who is not let in keeps no place
+		}
 		if from := visitorOf(r, nil); !ok && err == nil && r.Header.Get("Authorization") != "" && s.wrong.allow(from, s.Now()) {
 			s.Log.Warn("a wrong credential for the status page", "from", from)
 		}

@@ -40,13 +40,24 @@ func visitorOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		if from = from.Unmap().WithZone(""); !from.IsLoopback() && !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
 			break
 		}
-		before, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
+		before, ok := hopOf(strings.TrimSpace(hop))
+		if !ok {
 			break
 		}
 		from = before
 	}
 	return from.Unmap().WithZone("")
+}
+
+// hopOf reads an entry of X-Forwarded-For, which some proxies write with a port.
+func hopOf(text string) (netip.Addr, bool) {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address, true
+	}
+	if both, err := netip.ParseAddrPort(text); err == nil {
+		return both.Addr(), true
+	}
+	return netip.Addr{}, false
 }
 
 func (v *visitors) allow(from netip.Addr, now time.Time) bool {

@@ -35,6 +35,7 @@ func TestConsentLimitsBehindProxies(t *testing.T) {
 		want              int
 	}{
 		"the visitor that was too often there":           {"10.1.1.1:4711", "203.0.113.9", 429},
+		"with a port":                                    {"10.2.2.2:4711", "203.0.113.9:55017", 429},
 		"through another proxy":                          {"10.2.2.2:4711", "203.0.113.9", 429},
 		"through two proxies":                            {"10.2.2.2:4711", "203.0.113.9, 10.1.1.1", 429},
 		"with an address of its own making before":       {"10.1.1.1:4711", "192.0.2.1, 203.0.113.9", 429},
