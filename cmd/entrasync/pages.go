@@ -26,8 +26,9 @@ type pages struct {
 	server   *web.Server
 	metrics  *metrics.Metrics
 
-	mu   sync.Mutex         // protects told
-	told map[[2]string]bool // by sync and tenant, and tenants alone
+	mu          sync.Mutex         // protects all fields below
+	toldSyncs   map[[2]string]bool // by sync and tenant: those that Prometheus was told of
+	toldTenants map[string]bool
 }
 
 // openPages begins to listen. Address and credential are those of the start: one that goes away
@@ -42,7 +43,7 @@ func openPages(s *service) (*pages, error) {
 	case err != nil:
 		return nil, withHint(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
 	}
-	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText()), told: map[[2]string]bool{}}
+	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText())}
 	var invite func(state.Invitation) (string, state.InvitationKey, error)
 	if consent := s.worker.Load().cfg.Consent; consent != nil {
 		invite = func(i state.Invitation) (string, state.InvitationKey, error) {
@@ -134,37 +135,48 @@ func (p *pages) observe(planned *plannedSync, report *reconcile.Report, err erro
 	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.tenantName)
 }
 
-// scrape answers Prometheus, telling how each sync stands now.
+// scrape answers Prometheus, telling how each sync and tenant stands now, and no more of those that
+// are gone.
 func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
-	now := map[[2]string]bool{}
+	syncs, tenants := map[[2]string]bool{}, map[string]bool{}
 	for _, s := range p.server.Standings(r.Context()) {
-		now[[2]string{s.Sync, s.Tenant}] = true
+		syncs[[2]string{s.Sync, s.Tenant}] = true
 		p.metrics.Stand(s.Sync, s.Tenant, metrics.Standing{
 			Linked: s.Linked, Holds: s.Holds, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
 		})
 	}
 	p.metrics.ConfigurationLoaded(!p.service.refused.Load())
-	tenants, err := p.tenants()
-	if err != nil {
-		p.service.log.Error("read the tenants for the metrics", "error", err)
-		p.metrics.Handler().ServeHTTP(w, r) // as they were told last
-		return
-	}
-	for _, t := range tenants {
-		now[[2]string{"", t.Name}] = true
+	known, err := p.tenants()
+	for _, t := range known {
+		tenants[t.Name] = true
 		p.metrics.CredentialEnds(t.Name, t.CredentialEnds)
 	}
+	if err != nil {
+		p.service.log.Error("read the tenants for the metrics", "error", err)
+		tenants = nil
+	}
+	p.forget(syncs, tenants)
+	p.metrics.Handler().ServeHTTP(w, r)
+}
+
+// forget drops the series of syncs and tenants that were told of before and are not now; nil
+// tenants are not known.
+func (p *pages) forget(syncs map[[2]string]bool, tenants map[string]bool) {
 	p.mu.Lock()
-	for known := range p.told {
-		switch {
-		case now[known]:
-		case known[0] == "":
-			p.metrics.CredentialEnds(known[1], time.Time{})
-		default:
-			p.metrics.Forget(known[0], known[1])
+	defer p.mu.Unlock()
+	for told := range p.toldSyncs {
+		if !syncs[told] {
+			p.metrics.Forget(told[0], told[1])
 		}
 	}
-	p.told = now
-	p.mu.Unlock()
-	p.metrics.Handler().ServeHTTP(w, r)
+	p.toldSyncs = syncs
+	if tenants == nil {
+		return
+	}
+	for told := range p.toldTenants {
+		if !tenants[told] {
+			p.metrics.CredentialEnds(told, time.Time{})
+		}
+	}
+	p.toldTenants = tenants
 }

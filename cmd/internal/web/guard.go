@@ -38,7 +38,7 @@ func headers(next http.Handler) http.Handler {
 // to name this machine.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.needs == nil {
+		if s.credential == nil {
 			if !namesThisMachine(r.Host) {
 				http.Error(w, "This page answers on this machine only, as localhost or 127.0.0.1. To reach it under another name, configure http.basic or http.token.", http.StatusMisdirectedRequest)
 				return
@@ -51,7 +51,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		ok, err := s.needs.admits(r)
+		ok, err := s.credential.admits(r)
 		if !ok {
 			w.Header().Set("Connection", "close") // who is not let in keeps no place
 		}
@@ -62,7 +62,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		case err != nil:
 			s.Log.Error("the credential of the status page cannot be read", "error", err)
 			http.Error(w, "The credential of this page cannot be read; the log says why.", http.StatusServiceUnavailable)
-		case !ok && s.needs.Username == "":
+		case !ok && s.credential.Username == "":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="entrasync"`)
 			http.Error(w, "This page wants the bearer token of http.token. Browsers have no place for one: configure http.basic for them.", http.StatusUnauthorized)
 		case !ok:

@@ -71,11 +71,11 @@ type Problem struct {
 // A Server answers requests. Its methods may be called concurrently.
 type Server struct {
 	Service
-	needs *Credential
-	wrong visitors // bounds how often wrong credentials are logged
-	forms forms
-	cross *http.CrossOriginProtection
-	pages map[string]*template.Template
+	credential *Credential
+	wrong      visitors // bounds how often wrong credentials are logged
+	forms      forms
+	cross      *http.CrossOriginProtection
+	pages      map[string]*template.Template
 
 	mu        sync.Mutex // protects all fields below
 	standings map[syncKey]*standing
@@ -96,7 +96,7 @@ func New(service Service, access *Credential) *Server {
 		service.Advice = func(string) string { return "" }
 	}
 	return &Server{
-		Service: service, needs: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
+		Service: service, credential: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
 		standings: map[syncKey]*standing{},
 	}
 }
