@@ -14,15 +14,23 @@ import (
 // a changed `to:`, another address, or another name of a tenant in it leave them pointing
 // elsewhere. They are looked for there and claimed, and those that are not there are set aside:
 // they are nobody's any more here, and taken up again when the configuration goes back. Until
-// that is done nothing else is. It costs an ordinary cycle nothing.
+// that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
+// no claim: it cannot tell what there is to do in another application, and says so.
 func (c *cycle) locate(ctx context.Context) error {
 	was, here := c.info.Location, c.Sync.location()
 	if was == here && !c.info.Moving {
 		return nil
 	}
 	m := mover{cycle: c, was: was}
+	another := c.info.Moving || was.ID != "" && !was.Same(here)
+	if !c.opts.Apply {
+		if anything, err := m.anything(); err != nil || !anything || !another {
+			return err
+		}
+		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", c.Sync.TargetName)
+	}
 	switch {
-	case c.info.Moving, was.ID != "" && !was.Same(here):
+	case another:
 		if err := m.move(ctx); err != nil {
 			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", c.Sync.TargetName, err)
 		}
@@ -60,25 +68,34 @@ type mover struct {
 	left sample // accounts that are not here
 }
 
-func (m *mover) move(ctx context.Context) error {
-	anything := false
-	err := m.Tenant.View(func(tx *state.Tx) error {
+// anything reports whether there is something of another application: links, in the sync or set
+// aside, or what was begun there.
+func (m *mover) anything() (anything bool, err error) {
+	err = m.Tenant.View(func(tx *state.Tx) error {
 		users, _ := tx.CountLinks(m.Sync.Name, graphsync.User)
 		groups, _ := tx.CountLinks(m.Sync.Name, graphsync.Group)
 		anything = users+groups+tx.Space(m.Sync.Name, asideSpace).Count() > 0
+		for range tx.Intents(m.Sync.Name) {
+			anything = true
+			break
+		}
 		return nil
 	})
-	if err != nil {
+	return anything, err
+}
+
+func (m *mover) move(ctx context.Context) error {
+	if err := m.forgetIntents(); err != nil {
 		return err
 	}
-	if err := m.forgetIntents(); err != nil || !anything {
+	if anything, err := m.anything(); err != nil || !anything {
 		return err
 	}
 	// What answers there has to be an application, lest nobody is found for a mistyped address.
 	if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
 		return err
 	}
-	err = m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
+	err := m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,6 @@ func TestAnotherApplication(t *testing.T) {
 			move.away(s)
 
 			contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
-			want(t, "a plan", contoso.must(reconcile.Options{}), "1 adopted")
 			want(t, "contoso", contoso.cycle(), "1 adopted")
 			want(t, "contoso again", contoso.cycle(), "1 unchanged")
 			want(t, "fabrikam", fabrikam.cycle(), "1 created, skipped bob@example.com: duplicate_target")
@@ -191,4 +190,39 @@ func TestLinkedBeforeLocationsWereKnown(t *testing.T) {
 	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
 	s.restart(s.loseRegistry)
 	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+}
+
+// A dry run changes neither links nor claims when the application has changed, and the edit that it
+// was to show can be discarded.
+func TestPlanOfAnotherApplication(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]reconcile.Options{"plan": {}, "from the snapshot": {NoRefresh: true}, "full": {Full: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, contoso, fabrikam := sharing(t)
+			two := newApplication()
+			s.apps["https://two"] = two
+			s.places["second"], s.to = "https://two", "second"
+			if _, err := contoso.run(opts); err == nil || !strings.Contains(err.Error(), "another application") {
+				t.Errorf("a plan: %v", err)
+			}
+			if len(two.asked) > 0 {
+				t.Errorf("it asked %v", two.asked)
+			}
+			s.to = "people"
+			asked := s.app().asked["find"]
+			contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+			want(t, "contoso, edit discarded", contoso.cycle(), "1 deactivated, 1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "1 unchanged, skipped bob@example.com: duplicate_target")
+			if s.app().asked["find"] > asked+1 { // fabrikam's bob
+				t.Error("contoso's accounts were looked for again")
+			}
+
+			// Who has nothing there yet gets a plan.
+			s.to = "second"
+			tailspin := s.customer("tailspin")
+			tailspin.source.person(5, "tim@example.com", "Tim")
+			want(t, "tailspin", tailspin.must(reconcile.Options{}), "1 created")
+		})
+	}
 }
