@@ -164,12 +164,13 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 }
 
 // isOf tells whether what has the id of a linked account is that account: the same number means
-// nothing in another application. The externalId decides where both have one.
+// nothing in another application. The externalId decides where both have one, and what no value
+// identifies is not it.
 func isOf(link *state.Link, shown *target.Resource) bool {
 	if shown == nil {
 		return false
 	}
-	compared, fits := false, false
+	fits := false
 	for _, key := range link.Keys {
 		path, err := target.ParsePath(key.Attribute)
 		if err != nil {
@@ -183,9 +184,9 @@ func isOf(link *state.Link, shown *target.Resource) bool {
 		if !same && strings.EqualFold(key.Attribute, "externalId") {
 			return false
 		}
-		compared, fits = true, fits || same
+		fits = fits || same
 	}
-	return fits || !compared
+	return fits
 }
 
 // sort keeps the links whose accounts are here and sets the others aside. What is claimed here

@@ -8,7 +8,9 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // sharing is two tenants in one application, each with a bob of the same name. contoso's has the
@@ -225,4 +227,36 @@ func TestPlanOfAnotherApplication(t *testing.T) {
 			want(t, "tailspin", tailspin.must(reconcile.Options{}), "1 created")
 		})
 	}
+}
+
+// byExternalID matches by the externalId alone.
+func byExternalID(t *testing.T) func(*reconcile.Sync) {
+	m, faults := mapping.New(target.User, []mapping.Spec{
+		{Path: "externalId", Expr: "[objectId]"},
+		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+		{Path: "active", Expr: "Not([IsSoftDeleted])"},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return func(s *reconcile.Sync) { s.Users.Mapping, s.Users.Match = m, []string{"externalId"} }
+}
+
+// An account of the same number in another application, which nothing identifies, is a stranger's.
+func TestMovedToStrangers(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	contoso := s.customer("contoso")
+	contoso.change = byExternalID(t)
+	contoso.source.person(1, "ada@example.com", "Ada")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	want(t, "contoso", contoso.cycle(), "2 created")
+	two := newApplication()
+	two.seed("zoe@example.com") // of the number that ada has in the first
+	two.seed("yan@example.com") // and bob
+	s.apps["https://two"] = two
+	s.places["second"], s.to = "https://two", "second"
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	want(t, "contoso, moved", contoso.cycle(), "1 created")
+	want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com yan=Seeded yan@example.com bob=<nil>")
 }
