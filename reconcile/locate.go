@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -21,7 +22,7 @@ func (c *cycle) locate(ctx context.Context) error {
 	if was == here && !c.info.Moving {
 		return nil
 	}
-	m := mover{cycle: c, was: was}
+	m := mover{cycle: c, was: was, refused: map[string]bool{}}
 	another := c.info.Moving || was.ID != "" && !was.Same(here)
 	if !c.opts.Apply {
 		if anything, err := m.anything(); err != nil || !anything || !another {
@@ -66,6 +67,9 @@ type mover struct {
 	*cycle
 	was  state.Location
 	left sample // accounts that are not here
+
+	mu      sync.Mutex      // guards what follows, and the notes while accounts are asked for
+	refused map[string]bool // keys of links set aside whose accounts could not be looked for
 }
 
 // anything reports whether there is something of another application: links, in the sync or set
@@ -131,7 +135,8 @@ func (m *mover) forgetIntents() error {
 }
 
 // lookFor asks for an account by its id, and by its matching values where the application does
-// not answer that: the id is of the form that another application has.
+// not answer that: the id is of the form that another application has. One that it refuses to be
+// asked about is treated as one that it does not have, and is named: it must not stop the rest.
 func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 	ref := target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}
 	if getter, ok := m.Target.(target.Getter); ok {
@@ -145,6 +150,7 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 			return nil, false, err
 		}
 	}
+	var refused error
 	for _, key := range link.Keys {
 		path, err := target.ParsePath(key.Attribute)
 		if err != nil {
@@ -152,7 +158,11 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 		}
 		found, err := m.Target.Find(ctx, ref.Kind, path, key.Value)
 		if err != nil {
-			return nil, false, err
+			if ctx.Err() != nil || target.CodeOf(err) == target.Unavailable || hopeless(link.Kind, err) {
+				return nil, false, err
+			}
+			refused = err
+			continue
 		}
 		for i := range found {
 			if found[i].Ref == ref {
@@ -160,7 +170,20 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 			}
 		}
 	}
+	if refused != nil {
+		m.refuse(link, refused)
+	}
 	return nil, true, nil
+}
+
+func (m *mover) refuse(link *state.Link, cause error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := string(asideKey(link))
+	if !m.refused[key] { // it is asked about again when links are restored
+		m.note("account %s of %s could not be looked for in target %s, which is another application than it was: the link was set aside, and nothing is done to an account there that may be theirs: %v", link.TargetID, link.Key, m.Sync.TargetName, cause)
+	}
+	m.refused[key] = true
 }
 
 // isOf tells whether what has the id of a linked account is that account: the same number means
@@ -202,7 +225,9 @@ func (m *mover) sort(found []sighting) error {
 			here = append(here, *link)
 		} else {
 			away[link.TargetID] = m.owner(link.Kind, link.Source)
-			m.left.add(link.Key)
+			if !m.refused[string(asideKey(link))] {
+				m.left.add(link.Key)
+			}
 		}
 	}
 	if err := m.Store.ReleaseAll(m.Sync.application(), away); err != nil {

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -259,4 +260,57 @@ func TestMovedToStrangers(t *testing.T) {
 	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
 	want(t, "contoso, moved", contoso.cycle(), "1 created")
 	want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com yan=Seeded yan@example.com bob=<nil>")
+}
+
+// An odd application refuses to be asked about one account.
+type odd struct {
+	*application
+	id, value string
+}
+
+var errRefused = &target.Error{Code: target.Rejected, Op: "ask", Status: 400, Message: "it was refused"}
+
+func (o *odd) Get(ctx context.Context, ref target.Ref) (*target.Resource, error) {
+	if ref.ID == o.id {
+		return nil, errRefused
+	}
+	return o.application.Get(ctx, ref)
+}
+
+func (o *odd) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
+	if value == o.value {
+		return nil, errRefused
+	}
+	return o.application.Find(ctx, kind, by, value)
+}
+
+// One account that the other application refuses to be asked about does not stop the rest, and
+// comes back with the configuration.
+func TestMovedDespiteOneRefused(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	contoso := s.customer("contoso")
+	contoso.source.person(1, "ada@example.com", "Ada")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	contoso.source.person(3, "eve@example.com", "Eve")
+	want(t, "contoso", contoso.cycle(), "3 created")
+	two := newApplication()
+	two.last = 10
+	two.seed("bob@example.com")
+	s.apps["https://two"] = &odd{two, "1", "ada@example.com"}
+	s.places["second"], s.to = "https://two", "second"
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	report, err := contoso.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "contoso, moved", told(report), "1 created, 1 adopted")
+	notes := strings.Join(report.Notes, "\n")
+	if strings.Count(notes, "account 1 of ada@example.com could not be looked for") != 1 || !strings.Contains(notes, "lacks linked accounts: bob@example.com, eve@example.com;") {
+		t.Error(notes)
+	}
+	want(t, "contoso again", contoso.cycle(), "2 unchanged")
+	s.to = "people"
+	want(t, "contoso, back", contoso.cycle(), "1 deactivated, 2 unchanged")
+	want(t, "accounts of before", s.app().String(), "!ada=Ada bob=Bob eve=Eve")
 }
