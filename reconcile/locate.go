@@ -252,7 +252,8 @@ func (m *mover) sort(found []sighting) error {
 }
 
 // setAside takes a person's link out of the sync until the account is met again. A group's is
-// dropped: who is in it is asked when it is taken over again.
+// dropped: that it is this sync's is remembered by its claim, and who is in it is asked when it is
+// met again.
 func (c *cycle) setAside(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
 		if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {

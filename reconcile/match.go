@@ -264,6 +264,7 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	}
 	switch {
 	case v.byID || v.hold != nil:
+	case owned && owner == m.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
 	case m.Sync.Groups.Takeover == TakeoverSkip:
 		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
 	case m.Sync.Groups.Takeover == TakeoverHold:
