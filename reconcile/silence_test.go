@@ -115,3 +115,26 @@ func TestLookUpsThatFailWhileTheTargetWorks(t *testing.T) {
 		})
 	}
 }
+
+// A target that answers again is tried with a few actions before it is sent all.
+func TestProbeAfterSilence(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	c := s.customer("contoso")
+	for n := range 45 {
+		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "Somebody")
+	}
+	s.app().down = func(string) bool { return true }
+	if _, err := c.run(reconcile.Options{Apply: true}); err == nil {
+		t.Error("the cycle went through")
+	}
+	s.app().down = func(method string) bool { return method == "create" }
+	if _, err := c.run(reconcile.Options{Apply: true}); err == nil || !strings.Contains(err.Error(), "still paused") {
+		t.Error(err)
+	}
+	if n := s.app().asked["create"]; n != 5 {
+		t.Errorf("%d creates of a paused sync", n)
+	}
+	s.app().down = nil
+	want(t, "the next", c.cycle(), "45 created")
+}
