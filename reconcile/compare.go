@@ -37,7 +37,7 @@ func (c *cycle) presence(getter target.Getter) question {
 	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 		switch code := target.CodeOf(err); {
-		case ctx.Err() == nil && c.listen.heard(err):
+		case c.silent(ctx, err):
 			return nil, false, &silence{target: c.Sync.TargetName, last: err}
 		case err == nil:
 			return shown, true, nil

@@ -102,5 +102,8 @@ func (c *cycle) wayOut(owner state.Owner) string {
 		return "two syncs of a tenant cannot keep one account"
 	}
 	name := c.Store.NameOf(owner.Tenant)
+	if owner.Kind == graphsync.Group {
+		return fmt.Sprintf("a group is not offered to another tenant, and is free when the tenant is removed (entrasync tenants remove %s)", name)
+	}
 	return fmt.Sprintf("it is offered here once its person is deleted there for good and it is switched off, and is free when the tenant is removed (entrasync tenants remove %s)", name)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -14,15 +15,23 @@ import (
 // a changed `to:`, another address, or another name of a tenant in it leave them pointing
 // elsewhere. They are looked for there and claimed, and those that are not there are set aside:
 // they are nobody's any more here, and taken up again when the configuration goes back. Until
-// that is done nothing else is. It costs an ordinary cycle nothing.
+// that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
+// no claim: it cannot tell what there is to do in another application, and says so.
 func (c *cycle) locate(ctx context.Context) error {
 	was, here := c.info.Location, c.Sync.location()
 	if was == here && !c.info.Moving {
 		return nil
 	}
-	m := mover{cycle: c, was: was}
+	m := mover{cycle: c, was: was, refused: map[string]bool{}}
+	another := c.info.Moving || was.ID != "" && !was.Same(here)
+	if !c.opts.Apply {
+		if anything, err := m.anything(); err != nil || !anything || !another {
+			return err
+		}
+		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", c.Sync.TargetName)
+	}
 	switch {
-	case c.info.Moving, was.ID != "" && !was.Same(here):
+	case another:
 		if err := m.move(ctx); err != nil {
 			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", c.Sync.TargetName, err)
 		}
@@ -58,27 +67,39 @@ type mover struct {
 	*cycle
 	was  state.Location
 	left sample // accounts that are not here
+
+	mu      sync.Mutex      // guards what follows, and the notes while accounts are asked for
+	refused map[string]bool // keys of links set aside whose accounts could not be looked for
 }
 
-func (m *mover) move(ctx context.Context) error {
-	anything := false
-	err := m.Tenant.View(func(tx *state.Tx) error {
+// anything reports whether there is something of another application: links, in the sync or set
+// aside, or what was begun there.
+func (m *mover) anything() (anything bool, err error) {
+	err = m.Tenant.View(func(tx *state.Tx) error {
 		users, _ := tx.CountLinks(m.Sync.Name, graphsync.User)
 		groups, _ := tx.CountLinks(m.Sync.Name, graphsync.Group)
 		anything = users+groups+tx.Space(m.Sync.Name, asideSpace).Count() > 0
+		for range tx.Intents(m.Sync.Name) {
+			anything = true
+			break
+		}
 		return nil
 	})
-	if err != nil {
+	return anything, err
+}
+
+func (m *mover) move(ctx context.Context) error {
+	if err := m.forgetIntents(); err != nil {
 		return err
 	}
-	if err := m.forgetIntents(); err != nil || !anything {
+	if anything, err := m.anything(); err != nil || !anything {
 		return err
 	}
 	// What answers there has to be an application, lest nobody is found for a mistyped address.
 	if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
 		return err
 	}
-	err = m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
+	err := m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
 	if err != nil {
 		return err
 	}
@@ -114,7 +135,8 @@ func (m *mover) forgetIntents() error {
 }
 
 // lookFor asks for an account by its id, and by its matching values where the application does
-// not answer that: the id is of the form that another application has.
+// not answer that: the id is of the form that another application has. One that it refuses to be
+// asked about is treated as one that it does not have, and is named: it must not stop the rest.
 func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 	ref := target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}
 	if getter, ok := m.Target.(target.Getter); ok {
@@ -128,6 +150,7 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 			return nil, false, err
 		}
 	}
+	var refused error
 	for _, key := range link.Keys {
 		path, err := target.ParsePath(key.Attribute)
 		if err != nil {
@@ -135,7 +158,11 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 		}
 		found, err := m.Target.Find(ctx, ref.Kind, path, key.Value)
 		if err != nil {
-			return nil, false, err
+			if ctx.Err() != nil || target.CodeOf(err) == target.Unavailable || hopeless(link.Kind, err) {
+				return nil, false, err
+			}
+			refused = err
+			continue
 		}
 		for i := range found {
 			if found[i].Ref == ref {
@@ -143,16 +170,30 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 			}
 		}
 	}
+	if refused != nil {
+		m.refuse(link, refused)
+	}
 	return nil, true, nil
 }
 
+func (m *mover) refuse(link *state.Link, cause error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := string(asideKey(link))
+	if !m.refused[key] { // it is asked about again when links are restored
+		m.note("account %s of %s could not be looked for in target %s, which is another application than it was: the link was set aside, and nothing is done to an account there that may be theirs: %v", link.TargetID, link.Key, m.Sync.TargetName, cause)
+	}
+	m.refused[key] = true
+}
+
 // isOf tells whether what has the id of a linked account is that account: the same number means
-// nothing in another application. The externalId decides where both have one.
+// nothing in another application. The externalId decides where both have one, and what no value
+// identifies is not it.
 func isOf(link *state.Link, shown *target.Resource) bool {
 	if shown == nil {
 		return false
 	}
-	compared, fits := false, false
+	fits := false
 	for _, key := range link.Keys {
 		path, err := target.ParsePath(key.Attribute)
 		if err != nil {
@@ -166,9 +207,9 @@ func isOf(link *state.Link, shown *target.Resource) bool {
 		if !same && strings.EqualFold(key.Attribute, "externalId") {
 			return false
 		}
-		compared, fits = true, fits || same
+		fits = fits || same
 	}
-	return fits || !compared
+	return fits
 }
 
 // sort keeps the links whose accounts are here and sets the others aside. What is claimed here
@@ -184,7 +225,9 @@ func (m *mover) sort(found []sighting) error {
 			here = append(here, *link)
 		} else {
 			away[link.TargetID] = m.owner(link.Kind, link.Source)
-			m.left.add(link.Key)
+			if !m.refused[string(asideKey(link))] {
+				m.left.add(link.Key)
+			}
 		}
 	}
 	if err := m.Store.ReleaseAll(m.Sync.application(), away); err != nil {
@@ -209,7 +252,8 @@ func (m *mover) sort(found []sighting) error {
 }
 
 // setAside takes a person's link out of the sync until the account is met again. A group's is
-// dropped: who is in it is asked when it is taken over again.
+// dropped: that it is this sync's is remembered by its claim, and who is in it is asked when it is
+// met again.
 func (c *cycle) setAside(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
 		if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {

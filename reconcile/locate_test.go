@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,7 +9,9 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // sharing is two tenants in one application, each with a bob of the same name. contoso's has the
@@ -94,7 +97,6 @@ func TestAnotherApplication(t *testing.T) {
 			move.away(s)
 
 			contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
-			want(t, "a plan", contoso.must(reconcile.Options{}), "1 adopted")
 			want(t, "contoso", contoso.cycle(), "1 adopted")
 			want(t, "contoso again", contoso.cycle(), "1 unchanged")
 			want(t, "fabrikam", fabrikam.cycle(), "1 created, skipped bob@example.com: duplicate_target")
@@ -191,4 +193,124 @@ func TestLinkedBeforeLocationsWereKnown(t *testing.T) {
 	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
 	s.restart(s.loseRegistry)
 	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
+}
+
+// A dry run changes neither links nor claims when the application has changed, and the edit that it
+// was to show can be discarded.
+func TestPlanOfAnotherApplication(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]reconcile.Options{"plan": {}, "from the snapshot": {NoRefresh: true}, "full": {Full: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, contoso, fabrikam := sharing(t)
+			two := newApplication()
+			s.apps["https://two"] = two
+			s.places["second"], s.to = "https://two", "second"
+			if _, err := contoso.run(opts); err == nil || !strings.Contains(err.Error(), "another application") {
+				t.Errorf("a plan: %v", err)
+			}
+			if len(two.asked) > 0 {
+				t.Errorf("it asked %v", two.asked)
+			}
+			s.to = "people"
+			asked := s.app().asked["find"]
+			contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+			want(t, "contoso, edit discarded", contoso.cycle(), "1 deactivated, 1 unchanged")
+			want(t, "fabrikam", fabrikam.cycle(), "1 unchanged, skipped bob@example.com: duplicate_target")
+			if s.app().asked["find"] > asked+1 { // fabrikam's bob
+				t.Error("contoso's accounts were looked for again")
+			}
+
+			// Who has nothing there yet gets a plan.
+			s.to = "second"
+			tailspin := s.customer("tailspin")
+			tailspin.source.person(5, "tim@example.com", "Tim")
+			want(t, "tailspin", tailspin.must(reconcile.Options{}), "1 created")
+		})
+	}
+}
+
+// byExternalID matches by the externalId alone.
+func byExternalID(t *testing.T) func(*reconcile.Sync) {
+	m, faults := mapping.New(target.User, []mapping.Spec{
+		{Path: "externalId", Expr: "[objectId]"},
+		{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+		{Path: "active", Expr: "Not([IsSoftDeleted])"},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return func(s *reconcile.Sync) { s.Users.Mapping, s.Users.Match = m, []string{"externalId"} }
+}
+
+// An account of the same number in another application, which nothing identifies, is a stranger's.
+func TestMovedToStrangers(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	contoso := s.customer("contoso")
+	contoso.change = byExternalID(t)
+	contoso.source.person(1, "ada@example.com", "Ada")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	want(t, "contoso", contoso.cycle(), "2 created")
+	two := newApplication()
+	two.seed("zoe@example.com") // of the number that ada has in the first
+	two.seed("yan@example.com") // and bob
+	s.apps["https://two"] = two
+	s.places["second"], s.to = "https://two", "second"
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	want(t, "contoso, moved", contoso.cycle(), "1 created")
+	want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com yan=Seeded yan@example.com bob=<nil>")
+}
+
+// An odd application refuses to be asked about one account.
+type odd struct {
+	*application
+	id, value string
+}
+
+var errRefused = &target.Error{Code: target.Rejected, Op: "ask", Status: 400, Message: "it was refused"}
+
+func (o *odd) Get(ctx context.Context, ref target.Ref) (*target.Resource, error) {
+	if ref.ID == o.id {
+		return nil, errRefused
+	}
+	return o.application.Get(ctx, ref)
+}
+
+func (o *odd) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
+	if value == o.value {
+		return nil, errRefused
+	}
+	return o.application.Find(ctx, kind, by, value)
+}
+
+// One account that the other application refuses to be asked about does not stop the rest, and
+// comes back with the configuration.
+func TestMovedDespiteOneRefused(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	contoso := s.customer("contoso")
+	contoso.source.person(1, "ada@example.com", "Ada")
+	contoso.source.person(2, "bob@example.com", "Bob")
+	contoso.source.person(3, "eve@example.com", "Eve")
+	want(t, "contoso", contoso.cycle(), "3 created")
+	two := newApplication()
+	two.last = 10
+	two.seed("bob@example.com")
+	s.apps["https://two"] = &odd{two, "1", "ada@example.com"}
+	s.places["second"], s.to = "https://two", "second"
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	report, err := contoso.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "contoso, moved", told(report), "1 created, 1 adopted")
+	notes := strings.Join(report.Notes, "\n")
+	if strings.Count(notes, "account 1 of ada@example.com could not be looked for") != 1 || !strings.Contains(notes, "lacks linked accounts: bob@example.com, eve@example.com;") {
+		t.Error(notes)
+	}
+	want(t, "contoso again", contoso.cycle(), "2 unchanged")
+	s.to = "people"
+	want(t, "contoso, back", contoso.cycle(), "1 deactivated, 2 unchanged")
+	want(t, "accounts of before", s.app().String(), "!ada=Ada bob=Bob eve=Eve")
 }

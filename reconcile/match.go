@@ -169,7 +169,7 @@ type verdict struct {
 // counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
 func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 	v, err := m.lookAt(ctx, a)
-	if ctx.Err() == nil && m.listen.heard(errors.Join(err, v.retry)) {
+	if m.silent(ctx, errors.Join(err, v.retry)) {
 		return verdict{}, &silence{target: m.Sync.TargetName, last: errors.Join(err, v.retry)}
 	}
 	return v, err
@@ -186,7 +186,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
-			if ctx.Err() != nil || m.hopeless(err) {
+			if ctx.Err() != nil || hopeless(m.kind, err) {
 				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
 			}
 			return verdict{retry: err}, nil
@@ -211,12 +211,12 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 // hopeless tells whether a failed look-up says that no other will work either: one value that an
 // application cannot cope with must not stop the rest, an application that cannot search people at
 // all must.
-func (m *matcher) hopeless(err error) bool {
+func hopeless(kind graphsync.Kind, err error) bool {
 	var failure *target.Error
 	if !errors.As(err, &failure) || failure.Code.Stops() {
 		return true
 	}
-	return m.kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
+	return kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
 }
 
 // judgeFound decides whether the one match, which has the value, may be adopted.
@@ -264,6 +264,7 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	}
 	switch {
 	case v.byID || v.hold != nil:
+	case owned && owner == m.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
 	case m.Sync.Groups.Takeover == TakeoverSkip:
 		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
 	case m.Sync.Groups.Takeover == TakeoverHold:

@@ -36,7 +36,7 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 		if a := &actions[i]; a.Op != Create && a.Op != Adopt { // match has looked at those
 			group.Go(func() (err error) {
 				protected[i], err = c.protectedAccount(gctx, *a.TargetID)
-				if gctx.Err() == nil && c.listen.heard(err) {
+				if c.silent(gctx, err) {
 					return &silence{target: c.Sync.TargetName, last: err}
 				}
 				if code := target.CodeOf(err); err != nil && gctx.Err() == nil && !code.Stops() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
 
@@ -79,4 +80,61 @@ func TestLookUpsThatFailNowAndThen(t *testing.T) {
 	if err != nil || report.Summary.Create != 15 || len(report.Errors) != 30 {
 		t.Errorf("%v: %d created, %d failed", err, report.Summary.Create, len(report.Errors))
 	}
+}
+
+// Nor do they when they are the first, and the application otherwise works: who has left is
+// switched off in the same cycle.
+func TestLookUpsThatFailWhileTheTargetWorks(t *testing.T) {
+	t.Parallel()
+	for _, joiners := range []int{3, 45} {
+		t.Run(fmt.Sprintf("%d look-ups", joiners), func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			c := s.customer("contoso")
+			c.source.person(1, "ada@example.com", "Ada")
+			c.source.person(2, "bob@example.com", "Bob")
+			want(t, "the first cycle", c.cycle(), "2 created")
+			c.source.gone("ada@example.com", graphsync.SoftDeleted)
+			c.source.person(2, "bob@example.com", "Robert")
+			for n := range joiners {
+				c.source.person(n+3, fmt.Sprintf("user%d@example.com", n), "Somebody")
+			}
+			s.app().asked = map[string]int{}
+			s.app().down = func(method string) bool { return method == "find" }
+			report, err := c.run(reconcile.Options{Apply: true})
+			if err != nil || len(report.Errors) != joiners {
+				t.Errorf("%v: %d failed", err, len(report.Errors))
+			}
+			want(t, "the cycle", told(report), "1 updated, 1 deactivated")
+			want(t, "accounts", s.app().String(), "!ada=Ada bob=Robert")
+			if probes := s.app().asked["probe"]; probes != 1+(joiners-3)/20 {
+				t.Errorf("%d probes", probes)
+			}
+			s.app().down = nil
+			want(t, "the next", c.cycle(), fmt.Sprintf("%d created, 2 unchanged", joiners))
+		})
+	}
+}
+
+// A target that answers again is tried with a few actions before it is sent all.
+func TestProbeAfterSilence(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	c := s.customer("contoso")
+	for n := range 45 {
+		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "Somebody")
+	}
+	s.app().down = func(string) bool { return true }
+	if _, err := c.run(reconcile.Options{Apply: true}); err == nil {
+		t.Error("the cycle went through")
+	}
+	s.app().down = func(method string) bool { return method == "create" }
+	if _, err := c.run(reconcile.Options{Apply: true}); err == nil || !strings.Contains(err.Error(), "still paused") {
+		t.Error(err)
+	}
+	if n := s.app().asked["create"]; n != 5 {
+		t.Errorf("%d creates of a paused sync", n)
+	}
+	s.app().down = nil
+	want(t, "the next", c.cycle(), "45 created")
 }

@@ -111,6 +111,7 @@ type cycle struct {
 func (s *Syncer) newCycle(opts Options) *cycle {
 	now := s.Now().UTC()
 	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z")}
+	c.listen.asking = make(chan struct{}, 1)
 	c.graph0 = s.Source.Traffic()
 	c.target0 = traffic(s.Target)
 	c.report = Report{
