@@ -122,7 +122,8 @@ func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
 }
 
 // DropInvitations forgets the invitations that fit, and returns how many those are. Their links
-// lead nowhere from then on.
+// lead nowhere from then on. fits is asked again as they are dropped: one that changed since the
+// first look, such as by joining, is kept.
 func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (dropped int, err error) {
 	all, err := s.Invitations()
 	if err != nil {
@@ -130,15 +131,21 @@ func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (drop
 	}
 	maps.DeleteFunc(all, func(key InvitationKey, invitation Invitation) bool { return !fits(key, invitation) })
 	if len(all) == 0 {
-		return 0, nil
+		return 0, nil // without a commit
 	}
 	err = s.registry.update(func(tx *Tx) error {
+		dropped = 0
 		for key := range all {
+			text := tx.get(key[:], bucketInvitations)
+			if text == nil || !fits(key, fromJSON[Invitation]("an invitation", text)) {
+				continue
+			}
 			if _, err := tx.drop(key[:], bucketInvitations); err != nil {
 				return err
 			}
+			dropped++
 		}
 		return nil
 	})
-	return len(all), err
+	return dropped, err
 }

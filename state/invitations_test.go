@@ -33,6 +33,19 @@ func TestInvitations(t *testing.T) {
 			t.Errorf("%d dropped, %v, want %d", n, err, want)
 		}
 	}
+	joins := func(key state.InvitationKey, i state.Invitation) bool {
+		if i.Claim != nil {
+			return false
+		}
+		err := s.ChangeInvitation(key, func(i *state.Invitation) error {
+			i.Claim = &state.ConsentClaim{Joined: true}
+			return nil
+		})
+		return err == nil
+	}
+	if n, err := s.DropInvitations(joins); err != nil || n != 0 {
+		t.Errorf("%d dropped, %v, want none: it changed before it was dropped", n, err)
+	}
 	refused := errors.New("no")
 	if err := s.ChangeInvitation(key, func(i *state.Invitation) error { i.Note = "other"; return refused }); !errors.Is(err, refused) {
 		t.Errorf("a change that fails: %v", err)
