@@ -200,6 +200,9 @@ func TestConsentedSyncs(t *testing.T) {
 		if s.Guard.FirstRunRemovals {
 			t.Errorf("the first sync of %s may remove somebody", s.tenantName)
 		}
+		if bounded := s.Guard.Domains != nil; bounded != (s.Name == "common") {
+			t.Errorf("sync %s of %s, whose domains are not known: adoptions by address are bounded: %t", s.Name, s.tenantName, bounded)
+		}
 		got[s.Name+"/"+s.tenantName] = strings.TrimSpace(key + " " + s.paused)
 		if s.Name == "own" && !strings.Contains(s.Text, `of `+s.Tenant.String()) {
 			t.Errorf("%s: {tenant} is not filled in: %s", s.tenantName, s.Text)
