@@ -65,7 +65,7 @@ func newAuthorizer(auth Auth, base http.RoundTripper, timeout time.Duration) (*a
 			busy:   make(chan struct{}, 1),
 			config: clientcredentials.Config{ClientID: o.ClientID, TokenURL: o.TokenURL, Scopes: o.Scopes},
 			client: &http.Client{
-				Transport: base,
+				Transport: tokenBodies{base},
 				Timeout:   timeout,
 				CheckRedirect: func(*http.Request, []*http.Request) error {
 					return errors.New("the token endpoint redirects; nothing was sent there")

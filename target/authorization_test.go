@@ -100,6 +100,38 @@ func (s *tokenServer) transport(t *testing.T, clientSecret string) *target.Trans
 	}}})
 }
 
+// RFC 6749, section 5.1, has expires_in as a number; some send it as a fraction, or as text.
+func TestOAuth2LifetimeInOtherForms(t *testing.T) {
+	t.Parallel()
+	for _, lifetime := range []string{`3600.0`, `3599.99`, `"3600"`, `"3600.5"`, `3.6e3`, `1e12`} {
+		synctest.Test(t, func(t *testing.T) {
+			issued := 0
+			tr := transport(t, target.TransportConfig{
+				Base: inProcess{func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/token" {
+						issued++
+						w.Header().Set("Content-Type", "application/json")
+						fmt.Fprintf(w, `{"access_token":"t","token_type":"bearer","expires_in":%s}`, lifetime)
+					} else if r.Header.Get("Authorization") != "Bearer t" {
+						w.WriteHeader(401)
+					}
+				}},
+				Auth: target.Auth{OAuth2: &target.OAuth2{TokenURL: "http://x/token", ClientID: "client", ClientSecret: secret("s3cret-value")}},
+			})
+			for range 2 {
+				answer, err := tr.RoundTrip(request(t, "GET", "http://x/Users", ""))
+				if err != nil || answer.StatusCode != 200 {
+					t.Fatalf("%s: %v %v", lifetime, answer, err)
+				}
+				time.Sleep(30 * time.Minute)
+			}
+			if issued != 1 {
+				t.Errorf("%s: %d tokens within an hour", lifetime, issued)
+			}
+		})
+	}
+}
+
 func TestOAuth2TokenIsKeptRenewedAndReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,9 +1,7 @@
 package target
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -80,26 +78,6 @@ func writes(req *http.Request) bool {
 	return req.Method != http.MethodGet && req.Method != http.MethodHead
 }
 
-// throttled reports whether an application refused for being asked too often. Databricks
-// says so with 500 and REQUEST_LIMIT_EXCEEDED in the text; the answer is made a 429 then.
-func throttled(answer *http.Response) bool {
-	switch answer.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return true
-	case http.StatusInternalServerError:
-		body, _ := io.ReadAll(answer.Body) // in memory
-		answer.Body = io.NopCloser(bytes.NewReader(body))
-		text := strings.ToLower(string(body[:min(len(body), 4096)]))
-		for _, sign := range []string{"request_limit_exceeded", "rate limit", "ratelimit", "too many requests"} {
-			if strings.Contains(text, sign) {
-				answer.StatusCode, answer.Status = http.StatusTooManyRequests, "429 Too Many Requests"
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // retryAfter reads Retry-After: seconds, whole (RFC 9110, section 10.2.3) or with a fraction
 // as some send, or a date, which is held against the answer's own clock where it has one.
 func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
@@ -122,6 +100,6 @@ func retryAfter(header http.Header, now time.Time) (time.Duration, bool) {
 
 // RetryAfter returns how long an answer asks to wait, 0 when it does not say.
 func RetryAfter(header http.Header) time.Duration {
-	wait, _ := retryAfter(header, time.Now())
+	wait, _ := askedWait(header, time.Now())
 	return wait
 }

@@ -53,8 +53,8 @@ var ErrTooLarge = errors.New("answer too large")
 // What may be repeated: GET, HEAD, PUT and DELETE after lost connections and 5xx answers;
 // PATCH when the caller declares its outcome fixed in net/http's own way, by a header key
 // Idempotency-Key with no values; POST never once it may have arrived. Any request is
-// repeated after 429, and after 503 when the answer says for how long to wait, because those
-// were refused, not done.
+// repeated after 429, what says the same in other words, and 503 when the answer says for how long
+// to wait, because those were refused, not done.
 //
 // Errors are *[Error], without the request's URL and without secrets: a secret that an
 // application echoes is blanked out of the body too. Unsure is set when a write may have
@@ -184,7 +184,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			continue
 		case throttled(answer):
 			t.throttled.Add(1)
-			asked, ok := retryAfter(answer.Header, time.Now())
+			asked, ok := askedWait(answer.Header, time.Now())
 			if !ok && answer.StatusCode == http.StatusServiceUnavailable && !repeatable(req) {
 				return answer, nil
 			}
@@ -264,7 +264,7 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		if answer.StatusCode < 300 || answer.StatusCode > 399 || answer.StatusCode == http.StatusNotModified {
 			return answer, credential, nil
 		}
-		if to, err = redirect(to, answer); err != nil {
+		if to, err = redirect(req.Method, to, answer); err != nil {
 			return nil, "", err
 		}
 	}
@@ -298,15 +298,15 @@ func (t *Transport) read(req *http.Request, answer *http.Response, credential st
 	return nil
 }
 
-// redirect returns where to send the request again: 307 and 308 keep method and body, and
-// the credential goes to nobody else.
-func redirect(from *url.URL, answer *http.Response) (*url.URL, error) {
+// redirect returns where to send the request again: 307 and 308 keep method and body, 301 and 302
+// those of a read (RFC 9110, section 15.4), and the credential goes to no other host.
+func redirect(method string, from *url.URL, answer *http.Response) (*url.URL, error) {
 	to, err := from.Parse(answer.Header.Get("Location"))
 	fault := &Error{Code: NotSCIM, Status: answer.StatusCode, Hint: "set the target's url to the address where the API really is"}
 	switch {
 	case err != nil || answer.Header.Get("Location") == "":
 		fault.Message = fmt.Sprintf("it answers with a redirect (%d) that leads nowhere", answer.StatusCode)
-	case answer.StatusCode != http.StatusTemporaryRedirect && answer.StatusCode != http.StatusPermanentRedirect:
+	case !keepsRequest(method, answer.StatusCode):
 		fault.Message = fmt.Sprintf("it redirects (%d) to %s, which would lose the request's method and body", answer.StatusCode, place(to))
 	case !strings.EqualFold(to.Host, from.Host):
 		fault.Message = fmt.Sprintf("it redirects (%d) to another host, %s; nothing was sent there", answer.StatusCode, place(to))
@@ -316,6 +316,16 @@ func redirect(from *url.URL, answer *http.Response) (*url.URL, error) {
 		return to, nil
 	}
 	return nil, fault
+}
+
+func keepsRequest(method string, status int) bool {
+	switch status {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	case http.StatusMovedPermanently, http.StatusFound:
+		return method == http.MethodGet || method == http.MethodHead
+	}
+	return false
 }
 
 // place is a URL without what may be private in it.

@@ -104,6 +104,15 @@ func TestTransportWaitsWhenThrottled(t *testing.T) {
 		{"Databricks", func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"detail":"REQUEST_LIMIT_EXCEEDED"}`, 500)
 		}, "POST", 250 * time.Millisecond, 500 * time.Millisecond},
+		{"403 with Retry-After", status(403, "Retry-After", "3"), "POST", 3 * time.Second, 3 * time.Second},
+		{"403 with nothing left", status(403, "x-ratelimit-remaining", "0"), "POST", 250 * time.Millisecond, 500 * time.Millisecond},
+		{"403 with nothing left for a while", status(403, "X-Rate-Limit-Remaining", "0", "X-Rate-Limit-Reset", "5"), "PATCH", 5 * time.Second, 5 * time.Second},
+		{"403 with nothing left until a date", status(403, "Date", "Tue, 01 Jan 2030 00:00:00 GMT", "RateLimit-Remaining", "0", "RateLimit-Reset", "1893456006"), "DELETE", 6 * time.Second, 6 * time.Second},
+		{"403 in words", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"detail":"Secondary Rate Limit reached. Slow down."}`, 403)
+		}, "POST", 250 * time.Millisecond, 500 * time.Millisecond},
+		{"420", status(420), "POST", 250 * time.Millisecond, 500 * time.Millisecond},
+		{"509", status(509), "POST", 250 * time.Millisecond, 500 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -157,6 +166,28 @@ func TestTransportHoldsAllCallersBackWhenOneIsThrottled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A 403 that says nothing of how often it is asked is about what may be done: asking again does not help.
+func TestTransportDoesNotTakeARefusalForThrottling(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]http.HandlerFunc{
+		"plain":         status(403),
+		"requests left": status(403, "X-RateLimit-Remaining", "41", "X-RateLimit-Reset", "5"),
+		"a licence": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"detail":"the licence quota is used up"}`, 403)
+		},
+		"a bad request": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"detail":"attribute rateLimit is unknown"}`, 400)
+		},
+	} {
+		handler, n := script(refused, status(201))
+		tr := transport(t, target.TransportConfig{Base: inProcess{handler}, Backoff: time.Millisecond})
+		answer, err := tr.RoundTrip(request(t, "POST", "http://x/Users", "{}"))
+		if err != nil || answer.StatusCode >= 429 || n.Load() != 1 || tr.Traffic().Throttled != 0 {
+			t.Errorf("%s: %v %v after %d requests", name, answer, err, n.Load())
+		}
+	}
 }
 
 func TestTransportGivesUpOnLongWaits(t *testing.T) {
@@ -356,6 +387,13 @@ func TestTransportRedirects(t *testing.T) {
 			w.WriteHeader(308)
 		case "/lossy":
 			http.Redirect(w, r, "/login", http.StatusFound)
+		case "/moved":
+			http.Redirect(w, r, "/end", http.StatusMovedPermanently)
+		case "/moved-away":
+			http.Redirect(w, r, elsewhere.URL, http.StatusMovedPermanently)
+		case "/moved-off-tls":
+			w.Header().Set("Location", "ftp://"+r.Host+"/end")
+			w.WriteHeader(301)
 		case "/away":
 			w.Header().Set("Location", elsewhere.URL)
 			w.WriteHeader(307)
@@ -377,7 +415,20 @@ func TestTransportRedirects(t *testing.T) {
 	if body, _ := io.ReadAll(answer.Body); string(body) != "POST {} Basic dTpw" {
 		t.Errorf("the redirected request was %s", body)
 	}
+	answer, err = tr.RoundTrip(request(t, "GET", server.URL+"/moved", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, _ := io.ReadAll(answer.Body); string(body) != "GET  Basic dTpw" {
+		t.Errorf("the read that was moved for good was %s", body)
+	}
+	for where, want := range map[string]string{"/moved-away": "to another host", "/moved-off-tls": "away from TLS"} {
+		if _, err := tr.RoundTrip(request(t, "GET", server.URL+where, "")); target.CodeOf(err) != target.NotSCIM || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", where, err)
+		}
+	}
 	for where, want := range map[string]string{
+		"/moved":   "it redirects (301) to \"" + server.URL + "/end\", which would lose",
 		"/lossy":   "it redirects (302) to \"" + server.URL + "/login\", which would lose",
 		"/away":    "to another host, \"" + elsewhere.URL,
 		"/loop":    "more than 5 times",
