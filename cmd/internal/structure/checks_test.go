@@ -163,7 +163,7 @@ func checkMentions(tree fs.FS) (faults []string) {
 			return err
 		case skipped(p, d):
 			return fs.SkipDir
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular(), p == ".git": // of a linked work tree, where .git is a file
 			return nil
 		}
 		text, err := fs.ReadFile(tree, p)
