@@ -3,8 +3,6 @@ package safety
 import (
 	"flag"
 	"fmt"
-	"maps"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -16,14 +14,13 @@ import (
 	"pgregory.net/rapid"
 
 	"entrasync/graphsync"
-	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
 
-// A few histories take seconds; -rapid.checks=4000 takes some five minutes.
+// 200 histories take some ten seconds; -rapid.checks=4000 takes some five minutes.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flag.Set("rapid.checks", "200"); err != nil {
 		panic(err)
 	}
 	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
@@ -45,8 +42,8 @@ func TestHistories(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h := newHistory(t, rt)
 			for range rapid.IntRange(1, 12).Draw(rt, "chapters") {
-				for range rapid.IntRange(0, 6).Draw(rt, "edits") {
-					h.edit()
+				for range rapid.IntRange(0, 6).Draw(rt, "actions") {
+					h.act()
 				}
 				h.cycle()
 			}
@@ -120,191 +117,15 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 // note tells the story in the output of a failure.
 func (h *history) note(format string, args ...any) { h.rt.Logf("  "+format, args...) }
 
-func (h *history) hire(upn string) {
-	h.made++
-	if upn == "" {
-		upn = fmt.Sprintf("User%d@contoso.example", h.made)
-	}
-	id := h.tenant.AddUser(graphtest.Props{
-		"id": fmt.Sprintf("%08d-0000-4000-8000-000000000000", h.made), "userPrincipalName": upn, "mail": nil,
-		"displayName": fmt.Sprintf("Person %d", h.made), "department": rapid.SampledFrom([]any{"Sales", "IT", nil}).Draw(h.rt, "department"),
-		"userType": rapid.SampledFrom([]any{"Member", "Member", "Guest"}).Draw(h.rt, "userType"),
-	})
-	h.users, h.upns[id] = append(h.users, id), upn
-	h.note("%s is hired as %s", upn, id)
-}
-
-func (h *history) addGroup() {
-	h.made++
-	var members []graphsync.ID
-	if alive := h.alive(h.users); len(alive) > 0 {
-		members = alive[:rapid.IntRange(0, len(alive)).Draw(h.rt, "members")]
-	}
-	id := h.tenant.AddGroup(graphtest.Props{"id": fmt.Sprintf("%08d-0000-4000-8000-00000000000a", h.made), "displayName": fmt.Sprintf("Group %d", h.made)}, members...)
-	h.groups = append(h.groups, id)
-	h.note("group %s of %d is made", id, len(members))
-	if rapid.Bool().Draw(h.rt, "assigned") {
-		h.tenant.Assign(frontApp, id, rapid.SampledFrom(append([]string{""}, roles...)).Draw(h.rt, "role"))
-		h.note("and assigned")
-	}
-}
-
 func (h *history) alive(ids []graphsync.ID) []graphsync.ID {
 	return slices.DeleteFunc(slices.Clone(ids), func(id graphsync.ID) bool { return h.gone[id] })
 }
 
+// objects are the users and groups that are not purged.
+func (h *history) objects() []graphsync.ID { return slices.Concat(h.users, h.groups) }
+
 func (h *history) deleted(ids []graphsync.ID) []graphsync.ID {
 	return slices.DeleteFunc(slices.Clone(ids), func(id graphsync.ID) bool { return !h.gone[id] })
-}
-
-// some draws one of the objects and does something to it, when there is any.
-func (h *history) some(label string, from []graphsync.ID, do func(graphsync.ID)) {
-	if len(from) > 0 {
-		do(rapid.SampledFrom(from).Draw(h.rt, label))
-	}
-}
-
-// edit is one thing that happens between two cycles.
-func (h *history) edit() {
-	all := slices.Concat(h.users, h.groups)
-	edits := map[string]func(){
-		"hire":  func() { h.hire("") },
-		"group": h.addGroup,
-		"rehire": func() {
-			if len(h.free) > 0 {
-				h.hire(h.free[0])
-				h.free = h.free[1:]
-			}
-		},
-		"move": func() {
-			h.some("who", h.alive(h.users), func(id graphsync.ID) {
-				name := rapid.SampledFrom([]string{"department", "jobTitle", "mail", "displayName"}).Draw(h.rt, "property")
-				value := rapid.SampledFrom([]any{"Sales", "IT", "Sales", nil}).Draw(h.rt, "value")
-				switch {
-				case name == "mail" && value != nil:
-					value = fmt.Sprintf("%s.%d@contoso.example", value, h.made)
-				case name == "displayName" && value == nil:
-					value = "Ümläut \"quoted\" <tag>"
-				}
-				h.tenant.Set(id, name, value)
-				h.note("%s of %s becomes %v", name, h.upns[id], value)
-			})
-		},
-		"rename": func() {
-			h.some("who", h.alive(h.users), func(id graphsync.ID) {
-				h.made++
-				upn := fmt.Sprintf("Renamed%d@contoso.example", h.made)
-				h.note("%s is renamed %s", h.upns[id], upn)
-				h.free = append(h.free, h.upns[id])
-				h.tenant.Set(id, "userPrincipalName", upn)
-				h.upns[id] = upn
-			})
-		},
-		"enable": func() {
-			h.some("who", h.alive(h.users), func(id graphsync.ID) {
-				on := rapid.Bool().Draw(h.rt, "enabled")
-				h.tenant.Set(id, "accountEnabled", on)
-				h.note("%s is enabled: %v", h.upns[id], on)
-			})
-		},
-		"delete": func() {
-			h.some("what", h.alive(all), func(id graphsync.ID) {
-				h.tenant.SoftDelete(id)
-				h.gone[id] = true
-				h.note("%s %s is deleted", id, h.upns[id])
-			})
-		},
-		"restore": func() {
-			h.some("what", h.deleted(all), func(id graphsync.ID) {
-				h.tenant.Restore(id)
-				delete(h.gone, id)
-				h.note("%s %s is restored", id, h.upns[id])
-			})
-		},
-		"purge": func() {
-			h.some("what", h.deleted(all), func(id graphsync.ID) {
-				h.tenant.Purge(id)
-				is := func(x graphsync.ID) bool { return x == id }
-				h.users, h.groups = slices.DeleteFunc(h.users, is), slices.DeleteFunc(h.groups, is)
-				if upn := h.upns[id]; upn != "" {
-					h.free = append(h.free, upn)
-				}
-				h.note("%s %s is purged", id, h.upns[id])
-			})
-		},
-		"member": func() {
-			h.some("group", h.alive(h.groups), func(group graphsync.ID) {
-				h.some("member", h.alive(slices.DeleteFunc(slices.Clone(all), func(x graphsync.ID) bool { return x == group })), func(member graphsync.ID) {
-					if rapid.Bool().Draw(h.rt, "joins") {
-						h.tenant.AddMember(group, member)
-						h.note("%s %s joins group %s", member, h.upns[member], group)
-					} else {
-						h.tenant.RemoveMember(group, member)
-						h.note("%s %s leaves group %s", member, h.upns[member], group)
-					}
-				})
-			})
-		},
-		"rename group": func() {
-			h.some("group", h.alive(h.groups), func(id graphsync.ID) {
-				h.made++
-				h.tenant.Set(id, "displayName", fmt.Sprintf("Renamed %d", h.made))
-				h.note("group %s is renamed", id)
-			})
-		},
-		"assign": func() {
-			h.some("whom", h.alive(all), func(id graphsync.ID) {
-				role := rapid.SampledFrom(append([]string{""}, roles...)).Draw(h.rt, "role")
-				h.tenant.Assign(frontApp, id, role)
-				h.note("%s %s is assigned %q", id, h.upns[id], role)
-			})
-		},
-		"unassign": func() {
-			rows := h.tenant.Snapshot().Assignments
-			if len(rows) > 0 {
-				row := rapid.SampledFrom(rows).Draw(h.rt, "assignment")
-				h.tenant.Unassign(row.ID)
-				h.note("%s %s is unassigned %q", row.Principal, h.upns[row.Principal], row.Role)
-			}
-		},
-		"by hand":   h.byHand,
-		"adoptable": h.seed,
-		"time": func() {
-			wait := rapid.SampledFrom([]time.Duration{time.Minute, 2 * time.Hour, 25 * time.Hour, 8 * 24 * time.Hour}).Draw(h.rt, "wait")
-			time.Sleep(wait)
-			h.note("%v pass", wait)
-		},
-	}
-	edits[rapid.SampledFrom(slices.Sorted(maps.Keys(edits))).Draw(h.rt, "edit")]()
-}
-
-// byHand is somebody in the application who deletes an account of ours. What was done by hand
-// is noticed when there is something to write, see quiet.
-func (h *history) byHand() {
-	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
-		for _, a := range h.inventory().accounts {
-			if a.external != id.String() {
-				continue
-			}
-			h.front.Delete(h.t, "/Users/"+a.id)
-			h.note("%s is deleted in the application", a.values["userName"])
-		}
-		h.drift[id] = true
-	})
-}
-
-// seed makes an account that is somebody's without saying so.
-func (h *history) seed() {
-	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
-		active := rapid.Bool().Draw(h.rt, "active")
-		for _, a := range h.inventory().accounts {
-			if strings.EqualFold(a.values["userName"], h.upns[id]) || a.external == id.String() {
-				return
-			}
-		}
-		h.front.Seed(h.t, map[string]any{"userName": h.upns[id], "displayName": "seeded", "active": active})
-		h.note("an account of %s is made in the application", h.upns[id])
-	})
 }
 
 // cycle runs one with faults and an interruption.
@@ -428,62 +249,4 @@ func (h *history) settled() {
 	if plans[0].String() != plans[1].String() {
 		h.rt.Fatalf("the same input gives two plans:\n%s\n%s", plans[0].String(), plans[1].String())
 	}
-}
-
-var streams = map[string]string{
-	"users": "/v1.0/users/delta", "groups": "/v1.0/groups/delta",
-	"assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo", "app": "/v1.0/servicePrincipals/*",
-	"lookups": "/v1.0/directoryObjects/getByIds", "members": "/v1.0/groups/*/members", "token": "/*/oauth2/v2.0/token",
-}
-
-func drawGraphFault(rt *rapid.T) graphtest.Fault {
-	faults := map[string]graphtest.Fault{
-		"throttled": graphtest.Throttle("3"), "throttled without a word": graphtest.Throttle(""), "unavailable": graphtest.Unavailable("2"),
-		"500": graphtest.ServerError(500), "502": graphtest.ServerError(502), "504": graphtest.ServerError(504),
-		"403":     graphtest.GraphFailure(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
-		"404":     graphtest.GraphFailure(http.StatusNotFound, "Request_ResourceNotFound", "Resource does not exist."),
-		"expired": graphtest.Expired410(), "resync": graphtest.ResyncRequired(), "state lost": graphtest.SyncStateNotFound(http.StatusBadRequest),
-		"dropped": graphtest.DropConnection(), "truncated": graphtest.TruncatedBody(), "broken": graphtest.BrokenJSON(), "html": graphtest.HTMLPage(),
-		"foreign link": graphtest.ForeignNextLink("graph.evil.example"), "bad record": graphtest.BadRecord(`{"id": 17}`),
-		"empty page": graphtest.EmptyPage(), "replayed": graphtest.ReplayPage(), "out of order": graphtest.OutOfOrder(),
-		"missing row": graphtest.MissingRow(), "miscounted": graphtest.WrongCount(1), "undercounted": graphtest.WrongCount(-1),
-	}
-	name := rapid.SampledFrom(slices.Sorted(maps.Keys(faults))).Draw(rt, "graph fault")
-	// Entries that a delta round leaves out, and links that expire, are about some reads only.
-	on := map[string][]string{
-		"missing row": {"assignments"}, "miscounted": {"assignments"}, "undercounted": {"assignments"},
-		"expired": {"users", "groups"}, "resync": {"users", "groups"}, "state lost": {"users", "groups"},
-		"empty page": {"users", "groups"}, "replayed": {"users", "groups"}, "out of order": {"users", "groups"},
-		"foreign link": {"users", "groups"}, "bad record": {"users", "groups"},
-	}[name]
-	if on == nil {
-		on = slices.Sorted(maps.Keys(streams))
-	}
-	stream := rapid.SampledFrom(on).Draw(rt, "stream")
-	return faults[name].On(streams[stream]).Skip(rapid.IntRange(0, 3).Draw(rt, "skip")).Repeat(rapid.SampledFrom([]int{1, 2, 6}).Draw(rt, "times"))
-}
-
-func drawCallFault(rt *rapid.T) callFault {
-	all, writes := method(http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete),
-		method(http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete)
-	faults := []callFault{
-		{name: "500", match: all, answer: refuse(500, "")},
-		{name: "500 though done", match: writes, answer: belated(500)},
-		{name: "503", match: all, answer: refuse(503, "", "Retry-After", "2")},
-		{name: "504 though done", match: writes, answer: belated(504)},
-		{name: "429", match: all, answer: refuse(429, "", "Retry-After", "3")},
-		{name: "401", match: all, answer: refuse(401, "")},
-		{name: "403", match: all, answer: refuse(403, "")},
-		{name: "400", match: writes, answer: refuse(400, "invalidValue")},
-		{name: "409", match: method(http.MethodPost), answer: refuse(409, "uniqueness")},
-		{name: "answer lost", match: writes, answer: lose},
-		{name: "request lost", match: all, answer: drop},
-	}
-	names := make([]string, len(faults))
-	for i, f := range faults {
-		names[i] = f.name
-	}
-	f := faults[slices.Index(names, rapid.SampledFrom(names).Draw(rt, "application fault"))]
-	f.skip, f.times = rapid.IntRange(0, 6).Draw(rt, "skip"), rapid.SampledFrom([]int{1, 3, -1}).Draw(rt, "times")
-	return f
 }
