@@ -31,9 +31,10 @@ func (c *cycle) compare(ctx context.Context) error {
 	return nil
 }
 
-// presence asks for an account by its id. One that cannot be asked for is left as it is.
+// presence asks for an account by its id. One that cannot be asked for is left as it is, and
+// reported: see unread.
 func (c *cycle) presence(getter target.Getter) question {
-	var mu sync.Mutex // guards the notes
+	var mu sync.Mutex // guards the report
 	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 		switch code := target.CodeOf(err); {
@@ -48,8 +49,7 @@ func (c *cycle) presence(getter target.Getter) question {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		c.note("account %s of %s could not be asked for and is left as it is: %v", link.TargetID, link.Key, err)
-		return nil, false, nil
+		return nil, false, c.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)
 	}
 }
 

@@ -116,7 +116,7 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}}
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left}
 	if op == Deactivate {
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.

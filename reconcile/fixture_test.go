@@ -187,6 +187,7 @@ type directory struct {
 	people           map[graphsync.ID]graphsync.Change
 	removed          map[graphsync.ID]graphsync.Removal
 	pending          []graphsync.Change
+	groups           *groups // nil: none
 }
 
 // person makes somebody, or changes the display name.
@@ -202,6 +203,17 @@ func (d *directory) person(n int, upn, name string) {
 	d.pending = append(d.pending, d.people[id])
 }
 
+// disable switches people off.
+func (d *directory) disable(users ...int) {
+	for _, n := range users {
+		change := d.people[userID(n)]
+		change.Properties = slices.Clone(change.Properties)
+		change.Properties[0].Value = []byte("false")
+		d.people[userID(n)] = change
+		d.pending = append(d.pending, change)
+	}
+}
+
 // gone deletes the person of a user principal name.
 func (d *directory) gone(upn string, how graphsync.Removal) {
 	for id, change := range d.people {
@@ -212,7 +224,10 @@ func (d *directory) gone(upn string, how graphsync.Removal) {
 	}
 }
 
-func (d *directory) DeltaPage(_ context.Context, _ graphsync.Stream, _ []string, link string) (*graphsync.Page, error) {
+func (d *directory) DeltaPage(_ context.Context, stream graphsync.Stream, _ []string, link string) (*graphsync.Page, error) {
+	if stream == graphsync.Groups {
+		return d.groups.page(link), nil
+	}
 	page := &graphsync.Page{Delta: "delta", Changes: d.pending}
 	d.pending = nil
 	if link != "" {
@@ -247,6 +262,8 @@ type application struct {
 	last     int
 	asked    map[string]int // by method
 	down     func(method string) bool
+	refuse   func(method, id string) error // of one account; may be nil
+	hidden   map[string]bool               // accounts that no list shows
 }
 
 func newApplication() *application {
@@ -261,6 +278,14 @@ func (a *application) begin(method string) error {
 		return errDown
 	}
 	return nil
+}
+
+// about begins a call that is about one account.
+func (a *application) about(method, id string) error {
+	if err := a.begin(method); err != nil || a.refuse == nil {
+		return err
+	}
+	return a.refuse(method, id)
 }
 
 func (a *application) hand(id string) target.Resource {
@@ -304,7 +329,7 @@ func (a *application) Find(_ context.Context, _ target.Kind, by target.Path, val
 func (a *application) Get(_ context.Context, ref target.Ref) (*target.Resource, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.begin("get"); err != nil {
+	if err := a.about("get", ref.ID); err != nil {
 		return nil, err
 	}
 	if a.accounts[ref.ID] == nil {
@@ -323,7 +348,9 @@ func (a *application) List(_ context.Context, _ target.Kind, yield func([]target
 		err := a.begin("list")
 		var out []target.Resource
 		for _, id := range page {
-			out = append(out, a.hand(id))
+			if !a.hidden[id] {
+				out = append(out, a.hand(id))
+			}
 		}
 		a.mu.Unlock()
 		if err != nil {
@@ -360,7 +387,7 @@ func (a *application) Create(_ context.Context, _ target.Kind, attributes []targ
 func (a *application) Update(_ context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.begin("update"); err != nil {
+	if err := a.about("update", ref.ID); err != nil {
 		return nil, err
 	}
 	if a.accounts[ref.ID] == nil {
@@ -376,7 +403,7 @@ func (a *application) Update(_ context.Context, ref target.Ref, attributes []tar
 func (a *application) Delete(_ context.Context, ref target.Ref) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.begin("delete"); err != nil {
+	if err := a.about("delete", ref.ID); err != nil {
 		return err
 	}
 	delete(a.taken, a.accounts[ref.ID]["userName"])

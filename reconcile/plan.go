@@ -231,6 +231,7 @@ type storedAction struct {
 	Action
 	Match  []string     `json:"match,omitempty"`
 	Via    graphsync.ID `json:"via,omitzero"`
+	Left   graphsync.ID `json:"left,omitzero"`   // group that the person left, of a removal for that reason
 	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
 	// FormerOwner is who kept it in another sync.
 	FormerOwner state.Owner `json:"former_owner,omitzero"`

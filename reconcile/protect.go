@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -27,21 +28,22 @@ func (c *cycle) protect(ctx context.Context) error {
 	return nil
 }
 
-// spare takes those of some actions out of the plan whose account is protected.
+// An inspection is what looking at the account of one planned action found.
+type inspection struct {
+	protected bool
+	unseen    error // why the account could not be looked at
+}
+
+// spare takes those of some actions out of the plan whose account is protected, or cannot be
+// looked at: the latter fail with what the application said, and are tried again.
 func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction) error {
-	protected := make([]bool, len(actions))
+	found := make([]inspection, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.concurrency())
 	for i := range actions {
 		if a := &actions[i]; a.Op != Create && a.Op != Adopt { // match has looked at those
 			group.Go(func() (err error) {
-				protected[i], err = c.protectedAccount(gctx, *a.TargetID)
-				if c.silent(gctx, err) {
-					return &silence{target: c.Sync.TargetName, last: err}
-				}
-				if code := target.CodeOf(err); err != nil && gctx.Err() == nil && !code.Stops() {
-					protected[i], err = true, nil // it cannot be seen: nothing is done to it in this cycle
-				}
+				found[i], err = c.inspect(gctx, *a.TargetID)
 				return err
 			})
 		}
@@ -51,21 +53,48 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		for i := range actions {
-			if !protected[i] {
-				continue
-			}
-			a := &actions[i]
-			c.counts.count(a.Op, -1)
-			if err := tx.Space(c.Sync.Name, planSpace).Delete(keys[i]); err != nil {
-				return err
-			}
-			why := fmt.Sprintf("it was due to %s (%s), but the account is protected by the configuration", a.Op, a.Why)
-			if err := c.skip(tx, Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected", Why: why}); err != nil {
+			if err := c.dropInspected(tx, keys[i], &actions[i], found[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// inspect looks at one account. Its error ends the cycle.
+func (c *cycle) inspect(ctx context.Context, id string) (inspection, error) {
+	protected, err := c.protectedAccount(ctx, id)
+	if c.silent(ctx, err) {
+		return inspection{}, &silence{target: c.Sync.TargetName, last: err}
+	}
+	var failure *target.Error
+	if err == nil || ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops() {
+		return inspection{protected: protected}, err
+	}
+	return inspection{unseen: err}, nil
+}
+
+// dropInspected takes an action out of the plan whose account is protected or was not seen.
+func (c *cycle) dropInspected(tx *state.Tx, key []byte, a *storedAction, found inspection) error {
+	if !found.protected && found.unseen == nil {
+		return nil
+	}
+	c.counts.count(a.Op, -1)
+	if err := tx.Space(c.Sync.Name, planSpace).Delete(key); err != nil {
+		return err
+	}
+	skipped := Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected",
+		Why: fmt.Sprintf("it was due to %s (%s), but the account is protected by the configuration", a.Op, a.Why)}
+	switch {
+	case found.unseen != nil && c.opts.Apply:
+		c.attempted++
+		c.failure(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, found.unseen)
+		return nil
+	case found.unseen != nil:
+		skipped.Code = codeOf(found.unseen)
+		skipped.Why = fmt.Sprintf("it is due to %s (%s), but the account cannot be looked at: %v", a.Op, a.Why, found.unseen)
+	}
+	return c.skip(tx, skipped)
 }
 
 func (c *cycle) protectedAccount(ctx context.Context, id string) (bool, error) {

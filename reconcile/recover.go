@@ -77,8 +77,8 @@ func (c *cycle) intendMembers(actions []*storedAction) error {
 // become of its person since; one that was being changed is read, so that what is compared is
 // what it really is. Without this a person who left in between would keep an account.
 func (c *cycle) recover(ctx context.Context) error {
-	if c.opts.NoRefresh {
-		return nil
+	if err := c.clearFailed(); err != nil || c.opts.NoRefresh {
+		return err
 	}
 	var open []state.Intent
 	err := c.Tenant.View(func(tx *state.Tx) error {
@@ -90,7 +90,7 @@ func (c *cycle) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex // guards the notes
+	var mu sync.Mutex // guards the report
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.concurrency())
 	for _, intent := range open {
@@ -102,8 +102,7 @@ func (c *cycle) recover(ctx context.Context) error {
 			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {
 				mu.Lock()
 				defer mu.Unlock()
-				c.note("could not look into what became of %s %s, which is tried again: %v", intent.Kind, intent.Source, err)
-				return nil // one record never stops the rest
+				return c.unread(intent, c.nameOfIntent(intent), err) // one record never stops the rest
 			}
 			if err != nil {
 				return fmt.Errorf("look into what the last cycle did to %s %s: %w", intent.Kind, intent.Source, err)

@@ -83,10 +83,11 @@ type census struct {
 	nobody                               string               // why an empty read is suspected, "" when not
 	administrators                       int
 	losing                               map[graphsync.ID]bool // administrators the plan would lose
+	access                               map[graphsync.ID]*accessLoss
 }
 
 func (c *cycle) census(ctx context.Context) (census, error) {
-	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}}
+	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}}
 	for _, past := range c.info.Removals {
 		if c.now.Sub(past.At) < window {
 			f.recent += past.Count
@@ -116,7 +117,11 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			if err != nil {
 				return err
 			}
-			f.seats += seatChange(tx, c.Sync.Name, &a)
+			seats := seatChange(tx, c.Sync.Name, &a)
+			f.seats += seats
+			if a.Op.Removes() && seats < 0 {
+				f.loses(a.Left)
+			}
 			if err := c.losesAdministrator(tx, &a, &f); err != nil {
 				return err
 			}
@@ -128,6 +133,9 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			case a.Op == Members && len(a.Remove) > 0:
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
+		}
+		if err := c.countAccess(ctx, tx, &f); err != nil {
+			return err
 		}
 		return c.countAdministrators(ctx, tx, &f)
 	})
@@ -296,6 +304,9 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 		}
 		if f.recent > 0 && exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent) {
 			return "removals_per_day", a.Cause
+		}
+		if loss := f.access[a.Left]; loss != nil && exceeds(g.MembersRemoved, loss.leaving, loss.had) {
+			return "members_removed", a.Cause
 		}
 	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"

@@ -22,6 +22,7 @@ type standing struct {
 	Disabled bool // accountEnabled is false; neither is set when Graph did not say
 	Why      string
 	Cause    string       // what a guard groups by when the person leaves
+	Left     graphsync.ID // the group the person was in scope through and is no longer a member of
 	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
 	Problem  string       // why it cannot be told; nothing is done then
 	WaitsFor graphsync.ID // the manager, when there is one without an account
@@ -149,6 +150,7 @@ func (e *evaluator) assigned(user *state.Object, link *state.Link, s *standing) 
 	case len(via.assigned) == 0:
 		return fmt.Sprintf("group %s is no longer assigned to the application", via.name), fmt.Sprintf("group %s lost its assignment", via.name), false
 	default:
+		s.Left = link.Via
 		return fmt.Sprintf("no longer a member of group %s", via.name), fmt.Sprintf("left group %s", via.name), false
 	}
 }

@@ -1,0 +1,164 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"entrasync/reconcile"
+	"entrasync/target"
+)
+
+// staffed is a tenant whose people have access through two groups, Sales and Support.
+func staffed(t *testing.T, sales, support int, guard reconcile.Guard) *customer {
+	t.Helper()
+	c := newService(t).customer("contoso")
+	guard.FirstRunRemovals = true
+	c.change = func(s *reconcile.Sync) { s.Scope.All, s.AppID, s.Guard = false, "app", guard }
+	var in [2][]int
+	for n := 1; n <= sales+support; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n), fmt.Sprintf("P%d", n))
+		team := 0
+		if n > sales {
+			team = 1
+		}
+		in[team] = append(in[team], n)
+	}
+	c.source.team(1, "Sales", in[0]...)
+	c.source.team(2, "Support", in[1]...)
+	want(t, "first cycle", c.cycle(), fmt.Sprintf("%d created", sales+support))
+	return c
+}
+
+func numbers(from, to int) (out []int) {
+	for n := from; n <= to; n++ {
+		out = append(out, n)
+	}
+	return out
+}
+
+// People who lose access because most members of one group are gone at once are one question.
+func TestMembersOfAnAccessGroupGoneAtOnce(t *testing.T) {
+	t.Parallel()
+	percent := 30.0
+	for name, test := range map[string]struct {
+		sales, leave int
+		held         bool
+	}{
+		"everybody":                         {20, 20, true},
+		"most":                              {20, 11, true},
+		"a few":                             {20, 5, false},
+		"two of two: no accident":           {2, 2, false},
+		"three of three, the smallest mass": {3, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := staffed(t, test.sales, 40, reconcile.Guard{MembersRemoved: reconcile.Limit{Percent: &percent}})
+			c.source.leave(1, numbers(1, test.leave)...)
+			c.source.leave(2, test.sales+1) // one leaver of another group does not wait
+			report, err := c.run(reconcile.Options{Apply: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			held, gone := 0, test.leave+1
+			if test.held {
+				held, gone = test.leave, 1
+			}
+			if report.Summary.Held != held || report.Summary.Deactivate != gone {
+				t.Fatalf("%d held, %d deactivated; want %d and %d", report.Summary.Held, report.Summary.Deactivate, held, gone)
+			}
+			for _, h := range report.Held {
+				if h.Guard != "members_removed" || h.Cause != "left group Sales" {
+					t.Errorf("held by %s: %s", h.Guard, h.Cause)
+				}
+			}
+			if !test.held {
+				return
+			}
+			want(t, "still waiting", strings.Repeat("x", report.Summary.Held), strings.Repeat("x", held))
+			c.approve()
+			want(t, "approved", c.cycle(), fmt.Sprintf("%d deactivated, %d unchanged", test.leave, 40+test.sales-test.leave))
+		})
+	}
+}
+
+// An account that cannot be looked at is an error of its own, not a protected one.
+func TestProtectedAccountsThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	for _, code := range []target.Code{target.Forbidden, target.Rejected, target.Unavailable} {
+		t.Run(string(code), func(t *testing.T) {
+			t.Parallel()
+			protect, err := target.ParseFilter(`userName eq "root@example.com"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := newService(t).customer("contoso")
+			c.change = func(s *reconcile.Sync) { s.Scope.Protect = []target.Filter{protect} }
+			for n := 1; n <= 3; n++ {
+				c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
+			}
+			want(t, "first cycle", c.cycle(), "3 created")
+			c.app().refuse = func(method, id string) error {
+				if method == "get" && id != "3" {
+					return &target.Error{Code: code, Op: "get user", Message: "no", Status: 500}
+				}
+				return nil
+			}
+			c.source.disable(1, 2, 3)
+			for _, apply := range []bool{false, true} {
+				report, err := c.run(reconcile.Options{Apply: apply})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var seen []string
+				for _, s := range report.Skipped {
+					seen = append(seen, s.Key+" "+s.Code)
+				}
+				for _, e := range report.Errors {
+					seen = append(seen, fmt.Sprint(e.Key, " ", e.Op, " ", e.Code))
+				}
+				op := ""
+				if apply {
+					op = "deactivate "
+				}
+				want(t, fmt.Sprint("apply ", apply), strings.Join(seen, ", "), fmt.Sprintf("p1@example.com %s%s, p2@example.com %s%s", op, code, op, code))
+				if apply && (report.Result != reconcile.Partial || report.Summary.Deactivate != 1) {
+					t.Errorf("result %s, %d deactivated", report.Result, report.Summary.Deactivate)
+				}
+			}
+			c.app().refuse = nil
+			want(t, "seen again", c.cycle(), "2 deactivated, 1 unchanged")
+		})
+	}
+}
+
+// A full compare that cannot read an account is no success, and reads it again.
+func TestComparedAccountsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	c := newService(t).customer("contoso")
+	for n := 1; n <= 3; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
+	}
+	want(t, "first cycle", c.cycle(), "3 created")
+	c.app().hidden = map[string]bool{"2": true}
+	c.app().accounts["2"]["displayName"] = "by hand"
+	c.app().refuse = func(method, id string) error {
+		if method == "get" && id == "2" {
+			return &target.Error{Code: target.Forbidden, Op: "get user", Message: "no", Status: 403}
+		}
+		return nil
+	}
+	for _, opts := range []reconcile.Options{{Apply: true, Full: true}, {Apply: true}} {
+		report, err := c.run(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Code != string(target.Forbidden) || report.Errors[0].Key != "p2@example.com" {
+			t.Fatalf("%+v: result %s, errors %+v", opts, report.Result, report.Errors)
+		}
+	}
+	c.app().refuse = nil
+	want(t, "readable again", c.cycle(), "1 updated, 2 unchanged")
+	want(t, "accounts", c.app().String(), "p1=P p2=P p3=P")
+	want(t, "and then", c.cycle(), "3 unchanged")
+}
