@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/reconcile"
 	"entrasync/target"
@@ -161,4 +162,57 @@ func TestComparedAccountsThatCannotBeRead(t *testing.T) {
 	want(t, "readable again", c.cycle(), "1 updated, 2 unchanged")
 	want(t, "accounts", c.app().String(), "p1=P p2=P p3=P")
 	want(t, "and then", c.cycle(), "3 unchanged")
+}
+
+// An application that refuses to delete has the account switched off instead, where that is
+// allowed; the deletion stays an error and is tried again.
+func TestRefusedDeletionFallsBackToDeactivation(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		may     bool
+		refusal *target.Error
+		active  string // the accounts afterwards
+		summary string
+	}{
+		"refused with 403":     {true, &target.Error{Code: target.Forbidden, Status: 403, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
+		"no such method":       {true, &target.Error{Code: target.Unsupported, Status: 405, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
+		"its own error":        {true, &target.Error{Code: target.Unavailable, Status: 500, Unsure: true, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
+		"deactivate not named": {false, &target.Error{Code: target.Forbidden, Status: 403, Message: "no"}, "p1=P p2=P", ""},
+		"no answer at all":     {true, &target.Error{Code: target.Unavailable, Unsure: true, Message: "no"}, "p1=P p2=P", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.delete = true
+			c.change = func(s *reconcile.Sync) { s.Users.Actions[reconcile.Deactivate] = test.may }
+			c.source.person(1, "p1@example.com", "P")
+			c.source.person(2, "p2@example.com", "P")
+			want(t, "first cycle", c.cycle(), "2 created")
+			c.app().refuse = func(method, _ string) error {
+				if method == "delete" {
+					return test.refusal
+				}
+				return nil
+			}
+			c.source.disable(1)
+			report, err := c.run(reconcile.Options{Apply: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Code != string(test.refusal.Code) || report.Errors[0].Op != reconcile.Delete {
+				t.Fatalf("result %s, errors %+v", report.Result, report.Errors)
+			}
+			if said := strings.Contains(report.Errors[0].Message, "switched off instead"); said != (test.summary != "") {
+				t.Errorf("the error says: %s", report.Errors[0].Message)
+			}
+			want(t, "accounts", c.app().String(), test.active)
+			if test.summary != "" && report.Summary.Deactivate != 1 {
+				t.Errorf("%d deactivated", report.Summary.Deactivate)
+			}
+			c.app().refuse = nil
+			c.service.now = c.now.Add(24 * time.Hour)
+			want(t, "the deletion again", c.cycle(), "1 deleted, 1 unchanged")
+			want(t, "accounts", c.app().String(), "p2=P")
+		})
+	}
 }

@@ -181,6 +181,7 @@ type result struct {
 	err     error
 	stop    error        // concerns the whole application
 	partly  bool         // some was written although it failed
+	off     *state.Link  // of an account that was switched off because its deletion failed
 	former  graphsync.ID // whose link goes
 	notes   []string
 }
@@ -207,8 +208,7 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 	case Update, Reactivate, Deactivate:
 		c.write(ctx, a, done, false)
 	case Delete:
-		done.err = c.Target.Delete(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID})
-		done.drop = done.err == nil
+		c.remove(ctx, a, done)
 	case Members:
 		c.changeMembers(ctx, a, done)
 	}

@@ -150,6 +150,12 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		if done.stop != nil {
 			return r.line(tx, line) // the application's fault, not this record's: it stays pending
 		}
+		if done.off != nil {
+			r.done.count(Deactivate, 1)
+			if err := tx.PutLink(r.Sync.Name, *done.off); err != nil {
+				return err
+			}
+		}
 		failure := r.failure(tx, key, a, done.err)
 		line.Error = &failure
 		if done.drop { // what is gone is made anew by the next cycle
