@@ -1,8 +1,8 @@
 package target
 
 import (
+	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -164,15 +164,13 @@ func asNumber(value any) (float64, bool) {
 	case int:
 		return float64(value), true
 	}
-	return 0, false
+	return 0, false // also of a json.Number: one that is left is more exact than a float64
 }
 
 func textOf(value any) string {
 	switch value := value.(type) {
-	case string:
-		return value
-	case float64:
-		return strconv.FormatFloat(value, 'f', -1, 64)
+	case string, float64, json.Number:
+		return Digits(value)
 	}
 	return fmt.Sprint(value)
 }

@@ -30,7 +30,7 @@ type Ref struct {
 }
 
 // A Resource is an account or group as the application holds it. Attributes is its SCIM
-// representation as decoded JSON: nested maps, []any lists, string, bool, float64.
+// representation as decoded JSON: nested maps, []any lists, string, bool, float64, and json.Number where a float64 would lose digits.
 type Resource struct {
 	Ref
 	Attributes map[string]any

@@ -23,15 +23,19 @@ type entry struct {
 
 // parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay.
 func parseLine(line []byte) (*entry, error) {
-	var attrs map[string]any
-	if err := json.Unmarshal(line, &attrs); err != nil {
+	value, err := target.DecodeJSON(line)
+	if err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			return nil, fmt.Errorf("not JSON at column %d: %w", syntax.Offset, err)
 		}
-		return nil, fmt.Errorf("not a JSON object: %w", err)
+		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	id, _ := attrs["id"].(string)
+	attrs, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("not a JSON object")
+	}
+	id := target.Digits(attrs["id"])
 	if id == "" {
 		return nil, errors.New(`id is missing; give the line any unique text, such as "id":"ada"`)
 	}
@@ -62,11 +66,11 @@ func kindOf(attrs map[string]any) (target.Kind, error) {
 
 // attributes returns the entry decoded; the caller owns the result.
 func (e *entry) attributes() map[string]any {
-	attrs := map[string]any{}
-	if e.raw != nil {
-		json.Unmarshal(e.raw, &attrs) // was read or written by this package before
+	value, _ := target.DecodeJSON(e.raw) // was read or written by this package before
+	if attrs, ok := value.(map[string]any); ok {
+		return attrs
 	}
-	return attrs
+	return map[string]any{}
 }
 
 // set replaces the attributes, taking the members out of them.
@@ -77,12 +81,12 @@ func (e *entry) set(attrs map[string]any) {
 		elements, _ := list.([]any)
 		for _, element := range elements {
 			switch m := element.(type) {
-			case string:
-				if m != "" {
-					e.members[m] = nil
+			case string, float64, json.Number:
+				if id := target.Digits(m); id != "" {
+					e.members[id] = nil
 				}
 			case map[string]any:
-				if id, _ := m["value"].(string); id != "" {
+				if id := target.Digits(m["value"]); id != "" {
 					if e.members[id] = nil; len(m) > 1 {
 						e.members[id] = m
 					}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -244,8 +245,8 @@ func (ix index) enter(e *entry, attrs map[string]any) {
 // decided by the path.
 func keysOf(value any) []string {
 	switch value := value.(type) {
-	case string:
-		return []string{strings.ToLower(value)}
+	case string, float64, json.Number:
+		return []string{strings.ToLower(target.Digits(value))}
 	case bool:
 		return []string{strconv.FormatBool(value)}
 	case []any:

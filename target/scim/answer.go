@@ -2,7 +2,6 @@ package scim
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"path"
@@ -30,8 +29,7 @@ func decode(c call, status int, header http.Header, body []byte) (*answer, error
 	if len(body) == 0 {
 		return ans, nil
 	}
-	var value any
-	err := json.Unmarshal(body, &value)
+	value, err := target.DecodeJSON(body)
 	object, ok := value.(map[string]any)
 	if err != nil || !ok || !looksLikeSCIM(object) {
 		return nil, notSCIM(c, status, body, object)
@@ -94,15 +92,7 @@ func member(object map[string]any, name string) any {
 }
 
 // text returns a string, or the digits of a number: ids and statuses come as both.
-func text(value any) string {
-	switch value := value.(type) {
-	case string:
-		return value
-	case float64:
-		return strconv.FormatFloat(value, 'f', -1, 64)
-	}
-	return ""
-}
+func text(value any) string { return target.Digits(value) }
 
 func number(value any) (int, bool) {
 	switch value := value.(type) {
