@@ -33,7 +33,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Loads the configuration and names every fault with its place. Then it tests each tenant (token,
 each Graph permission the configuration needs, the enterprise application), those that joined by
 consent too, and each target, without changing anything there.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), offline) },
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "stop after the configuration")

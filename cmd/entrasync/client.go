@@ -48,6 +48,7 @@ var onState = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
 	"holds": true, "approve": true, "reject": true, "eval": true,
 	"tenants": true, "consent": true, "check": true,
+	cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true, // they suggest runs and holds
 }
 
 // begin notes which command runs.
@@ -107,6 +108,7 @@ func (a *app) handTo(dir string) error {
 	request := admin.Request{
 		Version: versionText(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
 		NoColor: !a.mayColour(), StdoutTerminal: terminal(a.out), StderrTerminal: terminal(a.err),
+		Columns: width(a.out),
 	}
 	file, err := configs.Find(a.configFile)
 	if err != nil {

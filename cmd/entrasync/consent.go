@@ -27,17 +27,17 @@ is in the configuration already can renew its consent with such a link. With --t
 good for that tenant alone, which is safest.`,
 		Example: `  entrasync consent --note "Contoso Ltd"
   entrasync consent --tenant 11111111-1111-1111-1111-111111111111 --expires 2d`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.consent(tenant, note, expires) },
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or the name of one that is known")
 	cmd.Flags().StringVar(&note, "note", "", "for whom it is, for your own lists and logs")
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
 	cmd.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the links that were made, and what became of each", Args: cobra.NoArgs,
+		Use: "list", Short: "List the links that were made, and what became of each", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.listInvitations() },
 	}, &cobra.Command{
-		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: cobra.ExactArgs(1),
+		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return a.withdrawInvitation(args[0]) },
 	})
 	return cmd
@@ -91,7 +91,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	}
 	fmt.Fprintln(a.out, url)
 	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
-		invitation.Expires.Local().Format(time.DateTime), key.Name(), web.ConsentRedirect(w.cfg.Consent.PublicURL))
+		localTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.cfg.Consent.PublicURL))
 	return nil
 }
 
@@ -152,7 +152,7 @@ func (a *app) listInvitations() error {
 			if whom == "" && i.Tenant != nil {
 				whom = "tenant " + *i.Tenant
 			}
-			row(i.Invitation, printable(cmp.Or(whom, "anybody")), i.State, i.Expires.Local().Format(time.DateTime), printable(i.Message))
+			row(i.Invitation, printable(cmp.Or(whom, "anybody")), i.State, localTime(i.Expires), printable(i.Message))
 		}
 	})
 }

@@ -24,7 +24,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Starts the Graph emulator with a sample tenant and keeps the accounts of an embedded target in step
 with it, in one process: a plan, its application, a joiner, a mover and a leaver, the next cycle,
 and why one person has the account that came out. Nothing outside a temporary folder is touched.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), users, serve) },
 	}
 	cmd.Flags().IntVar(&users, "users", users, "people in the sample tenant")

@@ -22,7 +22,7 @@ func (a *app) discoverCommand() *cobra.Command {
 Where the sync reads from several tenants it is told for each, and what another one keeps is left
 out. With --csv it prints those that nobody in the directory has, in the form in which Entra's
 "Bulk create" takes users. The column of initial passwords is left for you to fill in.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sel.syncs = args
 			return a.discover(cmd.Context(), sel, asCSV)

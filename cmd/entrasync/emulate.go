@@ -57,7 +57,7 @@ func (a *app) emulateCommand() *cobra.Command {
 TLS with its own certificate authority. It prints the configuration to use with it and runs until
 it is interrupted. Tenants join by the link of entrasync consent, too, with public_url
 http://127.0.0.1:8418 or what --redirect-uri says. The sample tenant and its app are always the same; --seed makes other people.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.emulate(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "loopback address and port; port 0 picks a free one")

@@ -34,7 +34,7 @@ a user of the snapshot (--user) or from a JSON object (--json-source); without e
 attribute is null. EXPRESSION may be -, to read it from standard input without quoting.`,
 		Example: `  entrasync eval 'Join(" ", [givenName], [surname])' --user ada@contoso.example
   echo '{"mail": "Ada@Contoso.example"}' | entrasync eval 'ToLower([mail])' --json-source -`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("explain") {
 				f.explain = terminal(a.out)
@@ -109,6 +109,8 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		if seen != nil && seen.Tenant == s.Tenant {
 			continue
 		}
+		peers, _ := w.peers(s.Tenant)
+		f.options.Properties = reconcile.NeedsOf(peers).UserProperties
 		source := func(source mapping.Source) { outcome = evaluation.Try(expression, source, f.options) }
 		if seen != nil {
 			source = func(mapping.Source) {}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,25 +17,25 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	var sel selection
-	group := false
+	group, list := false, false
 	cmd := &cobra.Command{
 		Use:   "explain KEY",
-		Short: "Tell why somebody has, or has not, an account and these values",
-		Long: `KEY is an object id, a user principal name or an address; with --group a group's name. A code
-from a report, such as required_missing, is explained too. No call is made: the answer comes from
-the snapshot and the links.`,
-		Args: cobra.ExactArgs(1),
+		Short: "Explain why a user has, or has not, an account and these values",
+		Long: `KEY is an object id, a user principal name, an address or a part of a name; with --group it names
+a group. A code from a report, such as required_missing, is explained too; --codes lists them all.
+No call to Graph or a target is made: what is printed comes from the snapshot and the links.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return noArguments(cmd, args)
+			}
+			return oneArgument(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return a.listCodes()
+			}
 			if text, ok := codes[args[0]]; ok {
-				if a.json {
-					return a.printJSON(struct {
-						Format string `json:"format"`
-						Code   string `json:"code"`
-						Text   string `json:"text"`
-					}{"entrasync/code/1", args[0], text})
-				}
-				fmt.Fprintf(a.out, "%s: %s\n", args[0], text)
-				return nil
+				return a.printCode(args[0], text)
 			}
 			subject := reconcile.Subject{Kind: graphsync.User, Key: args[0]}
 			if group {
@@ -43,6 +45,7 @@ the snapshot and the links.`,
 		},
 	}
 	cmd.Flags().BoolVar(&group, "group", false, "KEY is a group")
+	cmd.Flags().BoolVar(&list, "codes", false, "list every code with what to do about it")
 	sel.syncFlag(cmd)
 	sel.tenantFlag(cmd)
 	return cmd
@@ -59,22 +62,83 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 		return err
 	}
 	syncs = a.soundOf(syncs)
-	found := false
+	found, err := a.explainIn(ctx, w, syncs, subject)
+	if err != nil || found {
+		return err
+	}
+	near, err := w.search(ctx, syncs, subject)
+	switch {
+	case err != nil:
+		return err
+	case len(near) == 1:
+		subject.Key = near[0].ID.String()
+		_, err = a.explainIn(ctx, w, syncs, subject)
+		return err
+	}
+	return notFound(subject, syncs, near)
+}
+
+// explainIn explains an object in each sync whose tenant has it, and reports whether one has.
+func (a *app) explainIn(ctx context.Context, w *worker, syncs []*plannedSync, subject reconcile.Subject) (found bool, err error) {
 	for _, s := range syncs {
 		err := a.explainOne(ctx, w, s, subject)
 		if errors.Is(err, reconcile.ErrUnknownSubject) {
 			continue
 		}
 		if err != nil {
-			return err
+			return found, err
 		}
 		found = true
 	}
-	if !found {
+	return found, nil
+}
+
+// nearMost is how many objects a message names that a key may have meant.
+const nearMost = 10
+
+// search finds the objects of the tenants whose name or address contains a key.
+func (w *worker) search(ctx context.Context, syncs []*plannedSync, subject reconcile.Subject) (found []reconcile.Match, err error) {
+	searched := map[graphsync.ID]bool{}
+	for _, s := range syncs {
+		if searched[s.Tenant] || len(found) > nearMost {
+			continue
+		}
+		searched[s.Tenant] = true
+		tenant, err := w.store.Tenant(s.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		matches, err := reconcile.Search(ctx, tenant, subject.Key, nearMost+1-len(found), subject.Kind)
+		tenant.Close()
+		if err != nil {
+			return nil, fmt.Errorf("search the snapshot of tenant %s: %w", s.tenantName, err)
+		}
+		found = append(found, matches...)
+	}
+	return found, ctx.Err()
+}
+
+// notFound is the error of a key that no object has, with those that come near.
+func notFound(subject reconcile.Subject, syncs []*plannedSync, near []reconcile.Match) error {
+	if len(near) == 0 {
 		return withHint(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
-	return nil
+	var names []string
+	for _, match := range near[:min(len(near), nearMost)] {
+		name := match.Address
+		if name == "" {
+			name = match.Name
+		}
+		names = append(names, printable(fmt.Sprintf("%s (%s)", name, match.ID)))
+	}
+	slices.Sort(names)
+	more := ""
+	if len(near) > nearMost {
+		more = ", …"
+	}
+	return withHint(fmt.Errorf("several %ss of %s contain %q: %s%s", subject.Kind, tenantsOf(syncs), subject.Key, strings.Join(names, ", "), more),
+		"name one by its object id")
 }
 
 func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject reconcile.Subject) error {
@@ -112,7 +176,7 @@ func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject
 		case o.Code != "":
 			fmt.Fprintf(a.out, "  last outcome: %s: %s (%s)\n", o.Op, printable(o.Message), o.Code)
 		case o.At != nil:
-			fmt.Fprintf(a.out, "  last outcome: %s at %s\n", o.Op, o.At.Local().Format(time.DateTime))
+			fmt.Fprintf(a.out, "  last outcome: %s at %s\n", o.Op, localTime(*o.At))
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func (a *app) holdsCommand() *cobra.Command {
 				if len(h.Sample) > 3 {
 					sample += ", …"
 				}
-				row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, h.Since.Local().Format(time.DateTime), sample)
+				row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, localTime(h.Since), sample)
 			}
 		})
 	}}

@@ -25,7 +25,7 @@ error. Where to find the schema: in the portal under Provisioning, Mappings, Sho
 "Review your schema here"; or from Graph: GET /servicePrincipals/{id}/synchronization/jobs/{jobId}/schema`,
 		Example: `  entrasync import-schema schema.json --sync front --from contoso --to front
   entrasync import-schema schema.json --out syncs.yaml`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return a.importSchema(args[0], out, force, o) },
 	}
 	flags := cmd.Flags()

@@ -18,7 +18,7 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a commented starter configuration",
 		Long: `Writes a starter configuration that says what to fill in and where to find it. Beside it goes the
 JSON Schema that its first line points editors to, for help and completion while typing.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.init(force) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")

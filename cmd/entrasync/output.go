@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"entrasync/reconcile"
@@ -20,32 +19,6 @@ func (a *app) printJSON(document any) error {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
-}
-
-// table prints rows in aligned columns.
-func (a *app) table(header string, rows func(row func(cells ...any))) error {
-	tw := tabwriter.NewWriter(a.out, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(tw, strings.ToUpper(header))
-	rows(func(cells ...any) {
-		for i, cell := range cells {
-			if i > 0 {
-				fmt.Fprint(tw, "\t")
-			}
-			fmt.Fprint(tw, printable(fmt.Sprint(cell)))
-		}
-		fmt.Fprintln(tw)
-	})
-	return tw.Flush()
-}
-
-// printable keeps what comes from a directory or an application from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '�'
-		}
-		return r
-	}, s)
 }
 
 // marks are the signs of actions in tables, as a diff has them.

@@ -52,6 +52,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 }
 
 func (a *app) root() *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "entrasync",
 		Short: "Keep an application's accounts in step with Microsoft Entra ID",
@@ -64,9 +65,16 @@ New here? Run "entrasync demo": it needs nothing.
 ` + exitCodesHelp,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          commandsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				return a.printVersion()
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default entrasync.yaml, then /etc/entrasync/entrasync.yaml)")
@@ -86,6 +94,7 @@ New here? Run "entrasync demo": it needs nothing.
 	for _, command := range a.commands() {
 		root.AddCommand(command)
 	}
+	a.addCompletion(root)
 	return root
 }
 
@@ -100,13 +109,17 @@ func (a *app) commands() []*cobra.Command {
 }
 
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		if a.json {
-			return a.printJSON(map[string]string{"format": "entrasync/version/1", "version": versionText()})
-		}
-		fmt.Fprintln(a.out, "entrasync", versionText())
-		return nil
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: noArguments, RunE: func(*cobra.Command, []string) error {
+		return a.printVersion()
 	}}
+}
+
+func (a *app) printVersion() error {
+	if a.json {
+		return a.printJSON(map[string]string{"format": "entrasync/version/1", "version": versionText()})
+	}
+	_, err := fmt.Fprintln(a.out, "entrasync", versionText())
+	return err
 }
 
 func versionText() string {

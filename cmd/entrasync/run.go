@@ -43,7 +43,7 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Runs a first cycle of every sync at once and then on the schedule. A cycle that is still going
 when its time comes again is skipped, not queued. SIGTERM stops within one request, and the next
 start goes on where this one was; SIGHUP reads the configuration again.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 }

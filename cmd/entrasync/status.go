@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -105,7 +106,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 		for _, s := range statuses {
 			last, result := "never", "-"
 			if s.LastRun != nil {
-				last, result = s.LastRun.Started.Local().Format("2006-01-02 15:04:05"), string(s.LastRun.Result)
+				last, result = localTime(s.LastRun.Started), string(s.LastRun.Result)
 			}
 			if s.paused != "" {
 				result += ", paused"
@@ -124,7 +125,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			}
 		}
 		if s.Quarantine != nil {
-			fmt.Fprintf(a.out, "\n%s, tenant %s: paused since %s: %s; tried again at %s\n", s.Sync, s.tenantName, s.Quarantine.Since.Local().Format(time.DateTime), printable(s.Quarantine.Message), s.Quarantine.NextProbe.Local().Format(time.DateTime))
+			fmt.Fprintf(a.out, "\n%s, tenant %s: paused since %s: %s; tried again at %s\n", s.Sync, s.tenantName, localTime(s.Quarantine.Since), printable(s.Quarantine.Message), localTime(s.Quarantine.NextProbe))
 		}
 		for i, retry := range s.retries {
 			if i == 0 {
@@ -132,7 +133,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			}
 			when := "looked at again in every cycle"
 			if !retry.Skipped {
-				when = fmt.Sprintf("attempt %d, next after %s", retry.Attempts+1, retry.Next.Local().Format(time.DateTime))
+				when = fmt.Sprintf("attempt %d, next after %s", retry.Attempts+1, localTime(retry.Next))
 			}
 			fmt.Fprintf(a.out, "  %s: %s (%s; %s)\n", printable(retry.Name), printable(retry.Message), retry.Code, when)
 		}
@@ -191,13 +192,13 @@ func (a *app) runsCommand() *cobra.Command {
 		})
 	}}
 	sel.tenantFlag(cmd)
-	cmd.Flags().IntVar(&limit, "limit", limit, "at most so many runs per sync")
+	cmd.Flags().IntVar(&limit, "limit", limit, "maximum number of runs of each sync")
 	return cmd
 }
 
 func (a *app) showCommand() *cobra.Command {
 	var sel selection
-	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors; RUN may be latest", Args: oneArgument, RunE: func(cmd *cobra.Command, args []string) error {
 		w, err := a.open()
 		if err != nil {
 			return err
@@ -216,6 +217,9 @@ func (a *app) showCommand() *cobra.Command {
 			found = found || shown
 		}
 		if !found {
+			if args[0] == latestRun {
+				return withHint(errors.New("no sync has run yet"), "run: entrasync sync")
+			}
 			return withHint(fmt.Errorf("there is no run %q", args[0]), "list them with: entrasync runs")
 		}
 		return nil
@@ -223,6 +227,9 @@ func (a *app) showCommand() *cobra.Command {
 	sel.tenantFlag(cmd)
 	return cmd
 }
+
+// latestRun names the newest run of each sync.
+const latestRun = "latest"
 
 func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err error) {
 	tenant, err := w.store.Tenant(s.Tenant)
@@ -232,6 +239,10 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 	defer tenant.Close()
 	err = tenant.View(func(tx *state.Tx) error {
 		run, ok := tx.Run(s.Name, id)
+		if newest := tx.Runs(s.Name, 1); id == latestRun && len(newest) == 1 {
+			run, ok = newest[0], true
+			id = run.ID
+		}
 		if !ok {
 			return nil
 		}

@@ -22,17 +22,17 @@ func (a *app) tenantsCommand() *cobra.Command {
 		Use:   "tenants",
 		Short: "List, pause, resume and remove tenants",
 		Long:  `Tenants are those of the configuration file and those that joined by consent.`,
-		Args:  cobra.NoArgs,
+		Args:  commandsOnly,
 		RunE:  func(*cobra.Command, []string) error { return a.listTenants() },
 	}
 	cmd.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the tenants with the state of their consent and credential", Args: cobra.NoArgs,
+		Use: "list", Short: "List the tenants with the state of their consent and credential", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.listTenants() },
 	}, &cobra.Command{
-		Use: "pause NAME", Short: "Run no cycle of a tenant until it is resumed", Args: cobra.ExactArgs(1),
+		Use: "pause TENANT", Short: "Run no cycle of a tenant until it is resumed", Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], true) },
 	}, &cobra.Command{
-		Use: "resume NAME", Short: "Run the cycles of a paused tenant again", Args: cobra.ExactArgs(1),
+		Use: "resume TENANT", Short: "Run the cycles of a paused tenant again", Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], false) },
 	}, a.removeTenantCommand())
 	return cmd
@@ -41,12 +41,12 @@ func (a *app) tenantsCommand() *cobra.Command {
 func (a *app) removeTenantCommand() *cobra.Command {
 	accounts := ""
 	cmd := &cobra.Command{
-		Use:   "remove NAME",
+		Use:   "remove TENANT",
 		Short: "Forget a tenant; its accounts are kept as they are, or deactivated",
 		Long: `Stops the syncs of a tenant and forgets its snapshot and its claims on accounts. With
 --accounts deactivate every account it keeps is deactivated first; nothing is ever deleted. A
 tenant of the configuration file stays paused until it is taken out of there.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if accounts == "" {
 				if accounts, err = a.askAccounts(args[0]); err != nil {

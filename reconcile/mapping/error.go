@@ -24,6 +24,7 @@ const (
 	Regex           Kind = "regex"            // a pattern that is malformed or cannot be run here
 	Nested          Kind = "nested"           // SelectUniqueValue inside another function
 	NotUnique       Kind = "not_unique"       // every candidate of SelectUniqueValue is taken
+	UnknownProperty Kind = "unknown_property" // no such property, or one that the object was not read with
 	Custom          Kind = "custom"           // the expression's own Error(...)
 )
 

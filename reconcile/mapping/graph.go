@@ -128,6 +128,27 @@ var (
 		securityEnabled securityIdentifier serviceProvisioningErrors theme uniqueName visibility members owners`)
 )
 
+// IsUserProperty reports whether Graph documents a property of that name for users, or the name is
+// that of a directory extension, which every tenant defines for itself.
+func IsUserProperty(name string) bool {
+	return strings.HasPrefix(strings.ToLower(name), "extension_") ||
+		slices.ContainsFunc(userProperties, func(known string) bool { return strings.EqualFold(known, name) })
+}
+
+// NearestAttribute returns the attribute of a user that a misspelled name was probably meant to be,
+// "" when none comes near.
+func NearestAttribute(name string) string {
+	best, distance := "", max(2, len(name)/3)+1
+	for _, names := range [][]string{userProperties, portalNames, computedNames} {
+		for _, known := range names {
+			if d := levenshtein.ComputeDistance(strings.ToLower(known), strings.ToLower(name)); d < distance && d < max(len(known), len(name)) {
+				best, distance = known, d
+			}
+		}
+	}
+	return best
+}
+
 // misspelled returns the property an attribute's name was probably meant to be: one that
 // differs by case only, or by one letter of a long name.
 func misspelled(kind target.Kind, name string) string {

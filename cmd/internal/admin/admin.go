@@ -44,6 +44,7 @@ type Request struct {
 
 	StdoutTerminal bool `json:"stdout_terminal"`
 	StderrTerminal bool `json:"stderr_terminal"`
+	Columns        int  `json:"columns,omitempty"` // width of the terminal that standard output is, 0 when not known
 
 	// File is what the command reads from the file that its line names, nil for none.
 	File []byte `json:"-"`

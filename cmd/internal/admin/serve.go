@@ -29,10 +29,14 @@ type Stream struct {
 	answer   *answer
 	kind     byte
 	terminal bool
+	columns  int
 }
 
 // Terminal reports whether the stream is a terminal at the client.
 func (s *Stream) Terminal() bool { return s.terminal }
+
+// Columns returns how many cells wide the client's terminal is, 0 when it is none or not known.
+func (s *Stream) Columns() int { return s.columns }
 
 // Write sends to the client.
 func (s *Stream) Write(p []byte) (n int, err error) {
@@ -171,9 +175,9 @@ func serve(ctx context.Context, conn *net.UnixConn, run func(context.Context, *C
 	a := &answer{conn: conn, stop: cancel}
 	code := run(ctx, &Command{
 		Request: *request,
-		Stdout:  &Stream{a, frameOut, request.StdoutTerminal},
-		Stderr:  &Stream{a, frameErr, request.StderrTerminal},
-		Output:  &Stream{a, frameFile, false},
+		Stdout:  &Stream{a, frameOut, request.StdoutTerminal, request.Columns},
+		Stderr:  &Stream{a, frameErr, request.StderrTerminal, 0},
+		Output:  &Stream{a, frameFile, false, 0},
 	})
 	_ = a.send(frameExit, binary.BigEndian.AppendUint32(nil, uint32(code))) // a client that went needs no code
 	return nil

@@ -30,6 +30,7 @@ type Options struct {
 	DefaultDomain string    // for DefaultDomain()
 	Taken         []string  // what SelectUniqueValue finds taken
 	Priority      []string  // which of several app roles wins, highest first
+	Properties    []string  // Graph properties that the object was read with; nil: any name may be used
 }
 
 // An Outcome is what came of an expression.
@@ -50,6 +51,9 @@ func Try(expression string, source mapping.Source, o Options) *Outcome {
 		out.Err = failure(err)
 		return out
 	}
+	if out.Err = o.unread(e, expression); out.Err != nil {
+		return out
+	}
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
@@ -66,6 +70,32 @@ func Try(expression string, source mapping.Source, o Options) *Outcome {
 	out.Err = failure(err)
 	out.Steps = e.Explain(env())
 	return out
+}
+
+// unread returns the error of the first attribute that the object was not read with. Without it a
+// misspelled name would look like an empty value.
+func (o *Options) unread(e *mapping.Expr, expression string) *mapping.Error {
+	if o.Properties == nil {
+		return nil
+	}
+	for _, name := range e.Attributes() {
+		property, computed := mapping.GraphProperty(name)
+		if computed || slices.ContainsFunc(o.Properties, func(read string) bool { return strings.EqualFold(read, property) }) {
+			continue
+		}
+		err := &mapping.Error{Kind: mapping.UnknownProperty, Column: 1 + utf8.RuneCountInString(expression[:max(0, strings.Index(expression, "["+name))])}
+		if mapping.IsUserProperty(property) {
+			err.Message = fmt.Sprintf("the snapshot does not hold %s: no mapping and no filter of this tenant's syncs reads it", property)
+			err.Hint = "use it in the configuration, then run: entrasync plan"
+			return err
+		}
+		err.Message = fmt.Sprintf("users have no property %s", name)
+		if near := mapping.NearestAttribute(name); near != "" {
+			err.Hint = "did you mean " + near + "?"
+		}
+		return err
+	}
+	return nil
 }
 
 func failure(err error) *mapping.Error {

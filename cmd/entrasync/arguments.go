@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"entrasync/configs"
+)
+
+// commandsOnly accepts no argument: what follows a command that only groups others is a
+// misspelled command. Its error names the nearest one.
+func commandsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	hint := "list the commands with: " + cmd.CommandPath() + " --help"
+	if near := configs.Nearest(args[0], names); near != "" {
+		hint = "did you mean " + cmd.CommandPath() + " " + near + "?"
+	}
+	return withHint(fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0]), hint)
+}
+
+// noArguments accepts none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return withHint(fmt.Errorf("%s takes no argument, but was given %q", cmd.CommandPath(), args[0]), "see: "+cmd.CommandPath()+" --help")
+}
+
+// oneArgument accepts exactly one, which the usage line names.
+func oneArgument(cmd *cobra.Command, args []string) error {
+	_, name, _ := strings.Cut(cmd.Use, " ")
+	switch {
+	case len(args) == 1:
+		return nil
+	case len(args) == 0:
+		return withHint(fmt.Errorf("%s needs one argument: %s", cmd.CommandPath(), name), "see: "+cmd.CommandPath()+" --help")
+	}
+	return withHint(fmt.Errorf("%s takes one argument (%s), but was given %d", cmd.CommandPath(), name, len(args)),
+		"put an argument with spaces in quotes")
+}
+
+// flagError adds to the parser's message the nearest flag of the command, or where they are listed.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := "see: " + cmd.CommandPath() + " --help"
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+			if !flag.Hidden {
+				names = append(names, flag.Name)
+			}
+		})
+		if near := configs.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			hint = "did you mean --" + near + "?"
+		}
+		err = fmt.Errorf("%s has no flag --%s", cmd.CommandPath(), unknown.GetSpecifiedName())
+	}
+	return withHint(err, hint)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/state"
+)
+
+// Shell completion reads the configuration, and the state for runs and holds. It never prints an
+// error: what cannot be read has no suggestions.
+
+const noFiles = cobra.ShellCompDirectiveNoFileComp
+
+// addCompletion gives each command the suggestions for the argument its usage line names, and for
+// the flags --sync and --tenant.
+func (a *app) addCompletion(cmd *cobra.Command) {
+	_, argument, _ := strings.Cut(cmd.Use, " ")
+	switch strings.Trim(argument, "[].") {
+	case "SYNC":
+		cmd.ValidArgsFunction = a.completeSyncs
+	case "RUN":
+		cmd.ValidArgsFunction = a.completeRuns
+	case "HOLD":
+		cmd.ValidArgsFunction = a.completeHolds
+	case "KEY":
+		cmd.ValidArgsFunction = a.completeCodes
+	case "TENANT":
+		cmd.ValidArgsFunction = a.completeTenants
+	}
+	for name, complete := range map[string]cobra.CompletionFunc{"sync": a.completeSyncs, "tenant": a.completeTenants} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.Type() != "bool" {
+			_ = cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+				return complete(cmd, nil, word)
+			}) // it fails for a second registration only
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		a.addCompletion(sub)
+	}
+}
+
+// completeSyncs suggests the syncs of the configuration that are not named yet.
+func (a *app) completeSyncs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	_, syncs, err := a.loadConfig()
+	if err != nil {
+		return nil, noFiles
+	}
+	names := syncNames(syncs)
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) }), noFiles
+}
+
+// completeTenants suggests the tenants of the configuration and those that joined by consent.
+func (a *app) completeTenants(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	_ = a.eachSync(func(s *plannedSync, _ *worker) error {
+		names = append(names, s.tenantName)
+		return nil
+	})
+	slices.Sort(names)
+	return slices.Compact(names), noFiles
+}
+
+// completeRuns suggests the newest runs of each sync.
+func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	const newest = 10
+	runs := []string{cobra.CompletionWithDesc(latestRun, "the newest run of each sync")}
+	_ = a.eachSync(func(s *plannedSync, w *worker) error {
+		tenant, err := w.store.Tenant(s.Tenant)
+		if err != nil {
+			return err
+		}
+		defer tenant.Close()
+		return tenant.View(func(tx *state.Tx) error {
+			for _, run := range tx.Runs(s.Name, newest) {
+				runs = append(runs, cobra.CompletionWithDesc(run.ID, s.Name+", "+run.Result+", "+run.Started.Local().Format(time.DateTime)))
+			}
+			return nil
+		})
+	})
+	return runs, noFiles
+}
+
+// completeHolds suggests the holds that wait for a decision.
+func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	w, err := a.open()
+	if err != nil {
+		return nil, noFiles
+	}
+	defer w.Close()
+	_ = w.eachHold(w.syncs, func(_ *plannedSync, h state.Hold) {
+		holds = append(holds, cobra.CompletionWithDesc(h.ID, h.Guard+": "+h.Cause))
+	})
+	return holds, noFiles
+}
+
+// completeCodes suggests the codes that explain explains.
+func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	return slices.Sorted(maps.Keys(codes)), noFiles
+}
+
+// eachSync visits the syncs of the configuration and of the tenants that joined.
+func (a *app) eachSync(visit func(*plannedSync, *worker) error) error {
+	w, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for _, s := range w.syncs {
+		if err := visit(s, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
