@@ -62,6 +62,10 @@ check: ## Formatting, go vet, staticcheck, tidy modules, known vulnerabilities
 bench: notice ## Run every benchmark
 	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
 
+.PHONY: mutate
+mutate: notice ## Put faults into the safety code one by one and see whether tests notice (hours)
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (default 10s)
 	@git grep -n --untracked -oE '^func Fuzz\w+' -- '*_test.go' | while IFS=: read -r file _ name; do \

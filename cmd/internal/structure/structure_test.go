@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/evaluation":   {"cmd/internal/jsonfile", "reconcile/mapping"},
 	"cmd/internal/importschema": {"cmd/internal/jsonfile", "configs", "reconcile/mapping", "reconcile/scope", "target"},
 	"cmd/internal/jsonfile":     {},
+	"cmd/internal/mutate":       {},
 	"cmd/internal/safety":       {"*"},
 	"cmd/internal/scheduler":    {},
 	"cmd/internal/structure":    {},

@@ -1,0 +1,24 @@
+package main
+
+import "slices"
+
+// A fault is a mutation within one file: an id, what goes wrong in words, the text as it is, once
+// in the file, and the text with the fault.
+type fault struct{ id, what, old, new string }
+
+// in makes mutations of the faults in one file.
+func in(file string, faults ...fault) []mutation {
+	list := make([]mutation, 0, len(faults))
+	for _, f := range faults {
+		list = append(list, mutation{id: f.id, fault: f.what, file: file, old: f.old, new: f.new, wide: slices.Contains(wide, f.id)})
+	}
+	return list
+}
+
+// wide are the faults that only histories and stories notice, which take minutes.
+var wide = []string{}
+
+// allMutations is the whole list, in the order of the pipeline.
+func allMutations() []mutation {
+	return slices.Concat(pulling, planning, guarding, matching, locating, writing, recording, keeping, transporting, provisioning, answering)
+}

@@ -1,0 +1,107 @@
+package main
+
+import "slices"
+
+// Guards, holds, answers to them, quarantine.
+var guarding = slices.Concat(
+	in("reconcile/review.go",
+		fault{"GRD1", "an empty read removes everybody", `if f.nobody != "" {`, `if false {`},
+		fault{"GRD2", "an application without assignments is no empty read", `case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:`, `case false:`},
+		fault{"GRD3", "removals of a first run pass", `if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
+			return "first_run", a.Cause
+		}`, ``},
+		fault{"GRD4", "the removals guard does not hold", `if exceeds(g.Removals, f.removals, f.linked) {`, `if false {`},
+		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && exceeds(g.RemovalsPerDay`, `if false && exceeds(g.RemovalsPerDay`},
+		fault{"GRD6", "removals_per_day counts this cycle alone", `exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent)`, `exceeds(g.RemovalsPerDay, f.removals, f.linked)`},
+		fault{"GRD7", "the creations guard does not hold", `case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):`, `case false:`},
+		fault{"GRD8", "the updates guard does not hold", `case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked):`, `case false:`},
+		fault{"GRD9", "the updates guard holds small applications", `f.linked >= updatesFloor && exceeds`, `exceeds`},
+		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
+		fault{"GRD11", "members_removed does not hold", `if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {`, `if false {`},
+		fault{"GRD12", "a group is emptied without an answer", `removed >= smallest && removed == total`, `false`},
+		fault{"GRD13", "the last administrators are lost without an answer", `case f.losing[a.SourceID] && len(f.losing) >= f.administrators:`, `case false:`},
+		fault{"GRD14", "one of several administrators cannot leave", `len(f.losing) >= f.administrators`, `true`},
+		fault{"GRD15", "a limit holds what equals it", `if l.Count != nil && n > *l.Count {`, `if l.Count != nil && n >= *l.Count {`},
+		fault{"GRD16", "a percentage lets one more pass", `float64(n)*100 > *l.Percent*float64(total)`, `float64(n-1)*100 > *l.Percent*float64(total)`},
+		fault{"GRD17", "a percentage of 0 lets two pass", `(n >= smallest || *l.Percent == 0)`, `n >= smallest`},
+		fault{"GRD18", "a percentage holds a single removal of a few", `(n >= smallest || *l.Percent == 0)`, `true`},
+		fault{"GRD19", "a guard that a match raised is ignored", `if a.Held != nil {
+		return a.Held.Guard, a.Held.Cause
+	}`, ``},
+		fault{"GRD20", "removals of a day ago count for ever", `if c.now.Sub(past.At) < window {`, `if true {`},
+		fault{"GRD21", "an approved removal is counted again by removals_per_day", `r.approved++`, `_ = r`},
+		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false`},
+		fault{"REV1", "what was held passes when the number falls", `if guard == "" {
+		guard, cause = r.before(key, a)
+	}`, ``},
+		fault{"REV2", "a hold outlives a change of the limits", `|| r.info.Guard != r.limits {`, `{`},
+		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
+		fault{"REV4", "a rejected action is carried out", `case rejected:
+		r.counts.count(a.Op, -1)`, `case rejected + 9:
+		r.counts.count(a.Op, -1)`},
+		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif r.partial() {", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif false {"},
+		fault{"REV6", "a hold whose cause went away stays", `for _, hold := range known {
+		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
+			return err
+		}
+	}`, ``},
+		fault{"REV7", "a held action is still carried out", `a.Held = &storedHold{Guard: guard, Cause: cause}
+	r.hold(key, a)`, `r.hold(key, &storedAction{Action: a.Action, Held: &storedHold{Guard: guard, Cause: cause}})`},
+		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Action.digest() != a.Action.digest()`, `false`},
+		fault{"REV9", "what was held before and is released is shown as held", `return r.dropReleased()`, `return nil`},
+	),
+	in("reconcile/approval.go",
+		fault{"APV1", "an approval lets pass whatever is due now", `if len(raw) < 2 || string(raw[1:]) != a.Action.digest() {`, `if len(raw) < 2 {`},
+		fault{"APV2", "approving a hold approves all holds", `if a.Held != nil && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause {`, `if a.Held != nil {`},
+		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply {
+		return nil
+	}
+	given := answersIn`, `given := answersIn`},
+		fault{"APV4", "an answer outlives the action when it is no longer due", `if given.Has(key) && !d.plan.Has(key) {`, `if false {`},
+		fault{"APV5", "rejecting approves", `return answerHold(tx, sync, hold, rejected)`, `return answerHold(tx, sync, hold, approved)`},
+		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.DeleteHold(sync, id)`, `return len(keys), nil`},
+	),
+	in("reconcile/administrators.go",
+		fault{"ADM1", "an update that takes the role away loses no administrator", `if a.Op.Removes() || !filter.Match(attributes) {`, `if a.Op.Removes() {`},
+		fault{"ADM2", "inactive administrators count", `if link.Active && c.Sync.Guard.Administrators.Match`, `if c.Sync.Guard.Administrators.Match`},
+		fault{"ADM3", "the leaving of an inactive administrator counts as a loss", `if err != nil || !ok || !link.Active {`, `if err != nil || !ok {`},
+		fault{"ADM4", "a leaver is no loss", `if a.Op.Removes() || !filter.Match(attributes) {`, `if !filter.Match(attributes) {`},
+	),
+	in("reconcile/protect.go",
+		fault{"PRO1", "a protected account is changed", `return c.Sync.Scope.protects(r), nil`, `return false, nil`},
+		fault{"PRO2", "an account that cannot be looked at is changed though it may be protected", `return inspection{unseen: err}, nil`, `return inspection{}, nil`},
+		fault{"PRO3", "leavers are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{userPhase}`},
+		fault{"PRO4", "updates are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{leavePhase}`},
+		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", c.Sync.TargetName)`, `return false, nil`},
+		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
+			return true
+		}`, `return filter.Match(r.Attributes)`},
+	),
+	in("reconcile/quarantine.go",
+		fault{"QUA1", "a scheduled cycle does not wait for the probe", `if c.opts.Scheduled && c.now.Before(q.NextProbe) {`, `if false {`},
+		fault{"QUA2", "a paused sync applies everything at once", `c.probing = true
+		return nil`, `return nil`},
+		fault{"QUA3", "the waits between probes do not grow", `15*time.Minute<<min(q.Probes, 10)`, `15*time.Minute`},
+		fault{"QUA4", "a refused credential does not pause the sync", `case errors.As(cause, &failure) && failure.Code.Stops():`, `case false:`},
+		fault{"QUA5", "a silent target does not pause the sync", `case errors.As(cause, &silent):`, `case false && errors.As(cause, &silent):`},
+		fault{"QUA6", "a sync that mostly fails is not paused", `case mostly && (c.attempted >= limit.AtLeast || c.probing):`, `case false:`},
+		fault{"QUA7", "one failure of one pauses the sync whatever at_least says", `(c.attempted >= limit.AtLeast || c.probing)`, `true`},
+		fault{"QUA8", "a probe that works does not end the quarantine", `case c.info.Quarantine != nil && !mostly:
+		c.lift()`, ``},
+		fault{"QUA9", "a probe with nothing to do does not end the quarantine", `if failed, _ := tx.CountRetries(c.Sync.Name); failed == 0 {
+			c.lift()
+		}`, ``},
+		fault{"QUA10", "a target that still does not work is sent changes", `return fmt.Errorf("target %s still does not work: %w", c.Sync.TargetName, err)`, `_ = err`},
+		fault{"QUA11", "a failed probe does not stop the rest", `return tried, c.info.Quarantine == nil, nil`, `return tried, true, nil`},
+		fault{"QUA12", "a dry run pauses the sync", `if !c.known || !c.opts.Apply {`, `if !c.known {`},
+	),
+	in("reconcile/silence.go",
+		fault{"SIL1", "a target that has never answered is asked for every record", `n >= downAfter || n >= neverUp && !l.answered.Load()`, `n >= downAfter`},
+		fault{"SIL2", "a target that has stopped answering is asked for every record", `n >= downAfter || n >= neverUp && !l.answered.Load()`, `n >= neverUp && !l.answered.Load()`},
+		fault{"SIL3", "a few look-ups that fail end the cycle though the target answers", `_, err = c.Target.Probe(ctx, c.Sync.Paths())
+	switch {`, `switch {`},
+		fault{"SIL4", "an answer between failures does not count", `l.answered.Store(true)
+		l.unanswered.Store(0)
+		return false`, `return false`},
+	),
+)

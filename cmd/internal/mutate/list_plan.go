@@ -1,0 +1,135 @@
+package main
+
+import "slices"
+
+// Reading the directory: what is believed of it.
+var pulling = slices.Concat(
+	in("reconcile/pull.go",
+		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := c.Source.Presence(ctx, kind, ids)`,
+			`answers, err := slices.Repeat([]graphsync.Presence{graphsync.Absent}, len(ids)), error(nil)`},
+		fault{"PUL2", "one reading of the assignments is enough to lose one", `reading <= 2`, `reading <= 1`},
+		fault{"PUL3", "an incomplete reading of the assignments is taken", "if err != nil {\n\t\t\treturn fmt.Errorf(\"read the assignments", "if err != nil && !errors.Is(err, graphsync.ErrIncomplete) {\n\t\t\treturn fmt.Errorf(\"read the assignments"},
+		fault{"PUL4", "a disabled enterprise application is read like any other", `if !app.Enabled {`, `if false {`},
+		fault{"PUL5", "members that a full round left out are gone without a look", `err = c.confirmMembers(ctx)`, `err = nil`},
+		fault{"PUL6", "a member that a full round left out is taken out of the group", `tx.SetMember(group, m, present[m], c.Peers)`, `tx.SetMember(group, m, false, c.Peers)`},
+		fault{"PUL7", "the sweep ends before the absences are settled", `if err != nil || !sweep {`, `if !sweep {`},
+		fault{"PUL8", "an expired delta link does not begin a new round", `errors.Is(err, graphsync.ErrResync) && restarts < 2`, `errors.Is(err, graphsync.ErrResync) && restarts > 2`},
+		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `if err := tx.SetPendingAll(name, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// noteUnread`, `if err := tx.SetPendingAll(name, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// noteUnread`},
+		fault{"PUL10", "other properties are read with the delta link of a round that did not select them", `cursor.Select != graphsync.SelectKey(properties)`, `false`},
+	),
+	in("graphsync/odata/page.go",
+		fault{"ODA1", "a removal for a reason that is not documented counts as a change", `fault = "its @removed gives no reason that Graph documents"`, `_ = fault`},
+		fault{"ODA2", "members of an entry that was left out count for the next entry", `d.properties, d.members, d.page.Skipped = d.properties[:firstProperty], d.members[:firstMember], d.page.Skipped[:skipped]`,
+			`d.properties, d.page.Skipped = d.properties[:firstProperty], d.page.Skipped[:skipped]`},
+		fault{"ODA3", "a removed member joins", `m.change.Removed = true`, `m.change.Removed = false`},
+		fault{"ODA4", "a page without a link ends the round", `return nil, Undocumented("the page has neither a nextLink nor a deltaLink")`, `list.Delta = "none"`},
+	),
+)
+
+// Deciding who should have what: scope, activity, removals.
+var planning = slices.Concat(
+	in("reconcile/standing.go",
+		fault{"SCO1", "a disabled user counts as enabled", `s.Disabled = true`, `s.Enabled = true`},
+		fault{"SCO2", "a user who was deleted but can be restored stays in scope", `case graphsync.SoftDeleted:
+		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
+		return s`, `case graphsync.SoftDeleted:`},
+		fault{"SCO3", "guests are in scope whatever the configuration says", `!sc.Guests &&`, `false &&`},
+		fault{"SCO4", "members of an excluded group are in scope", `return "member of the excluded group " + facts.name, "excluded group " + facts.name, true`,
+			`return "member of the excluded group " + facts.name, "excluded group " + facts.name, false`},
+		fault{"SCO5", "a filter that cannot judge a user removes the user", `s.Problem = reason.String()`, `return "", "left the scoping filter", true`},
+		fault{"SCO6", "a deleted group still gives its assignment", "facts := e.group(id)\n\t\tif !facts.live {\n\t\t\tcontinue\n\t\t}\n\t\tfor _, role", "facts := e.group(id)\n\t\tfor _, role"},
+		fault{"SCO7", "a disabled app role is given", `if !declared.Enabled {`, `if false {`},
+		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif false {"},
+		fault{"SCO9", "a group that a filter cannot judge is removed", `return "", false, reason.String()`, `return "", false, ""`},
+		fault{"SCO10", "users excluded by name are in scope", `return "excluded by name in the configuration", "excluded by the configuration", true`, `return "", "", false`},
+		fault{"SCO11", "whom the scoping filter leaves out is in scope", `return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true`, `return "", "", false`},
+	),
+	in("reconcile/drafter.go",
+		fault{"STD1", "a user whom the directory never reported is planned", `if err != nil || !known {
+		return err // never`, `if err != nil {
+		return err // never`},
+		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !d.due(&retry)`, `false`},
+		fault{"STD3", "a filter that cannot judge a user is no reason to leave the user alone", `if stand.Problem != "" {`, `if false {`},
+		fault{"STD4", "a user whose accountEnabled is absent is deactivated", `stand.InScope && !stand.Enabled && !stand.Disabled`, `false`},
+		fault{"STD5", "an inactive user gets an account", `return nil // an inactive person is not created`, `wanted = true`},
+		fault{"STD6", "an account that is switched off by us is updated", "case !wanted:\n\t\treturn nil", "case false:\n\t\treturn nil"},
+		fault{"STD7", "on_remove is carried out although the action is not allowed", `if !rules.May(op) {
+		return d.skip(graphsync.User, link.Source`, `if false {
+		return d.skip(graphsync.User, link.Source`},
+		fault{"STD8", "an account is deleted before its time", `!d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))`, `true`},
+		fault{"STD9", "an account whose time has come is not deleted", `rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() &&`, `false &&`},
+		fault{"STD10", "nobody is looked at again until the time of deletion has come", `return d.keepLater(link.Source)`, `return nil`},
+		fault{"STD11", "a deactivated account of a leaver is deleted though leavers are deactivated", `case op != Delete && !expired:
+			return nil`, `case false:
+			return nil`},
+		fault{"STD12", "a deactivation writes other values too", `a.Changes = []Change{{Attribute: "active", Old: true, New: false}}`, `a.Changes = []Change{{Attribute: "active", Old: true, New: false}, {Attribute: "displayName", New: key}}`},
+		fault{"STD13", "two new users with one matching value both get an account", `other, err := d.claim(kind, id, path, value)`, `other, err := graphsync.ID{}, error(nil)`},
+		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.withdraw(kind, other, path, value, id); err != nil {
+			return err
+		}`, ``},
+		fault{"STD15", "a new user gets the account of a linked user with the same matching value", `if former, err := d.former(kind, other); err != nil || !former {
+			return other, err
+		}`, ``},
+		fault{"STD16", "a value stays reserved for a user who is gone and switched off", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return false, err`},
+		fault{"STD17", "a value is free as soon as its user is inactive, deleted or not", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return linked && !link.Active, err`},
+		fault{"STD18", "an account that another sync owns by now is changed", `owner, lost, err := d.lost(d.tx, &link)`, `owner, lost, err := d.owner(a.Kind, a.SourceID), false, error(nil)`},
+		fault{"STD19", "an object that an expression says to ignore is written", `if result.IgnoreObject {`, `if false {`},
+		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
+		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !link.Active:
+		op = Reactivate
+		changes = withActive(changes, false, true)`, `case wanted && !link.Active && false:`},
+		fault{"STD22", "a mapping of active that says false is ignored", `case !wanted && link.Active:
+		stand.Why`, `case false:
+		stand.Why`},
+		fault{"STD23", "an update is carried out although the action is not allowed", `if !d.Sync.Users.May(op) {`, `if false {`},
+	),
+	in("reconcile/draft.go",
+		fault{"DRA1", "a changed configuration evaluates nobody", `changed := c.info.ConfigHash != c.Sync.Hash()`, `changed := false`},
+		fault{"DRA2", "what is due again is not planned", `if c.due(&retry) || retry.Skipped && !c.opts.Scheduled {`, `if false {`},
+		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
+		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetAnswers(kind, id)`, `err = nil`},
+		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
+		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || c.opts.Full || tx.PendingAll(c.Sync.Name))`, `(changed || c.opts.Full)`},
+		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!c.Sync.readsClock()`, `true`},
+	),
+	in("reconcile/draftgroup.go",
+		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.Sync.Groups.May(Delete) {`, `if false {`},
+		fault{"DRG2", "members of a group that comes back are not looked at", `|| !link.Active {`, `{`},
+		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(Members)`, `false`},
+		fault{"DRG4", "a group that the filter cannot judge is deleted", `if problem != "" {`, `if false {`},
+	),
+	in("reconcile/members.go",
+		fault{"MBR1", "a membership whose answer was lost is not written again", `last == unsure || last != account`, `last != account && last != unsure`},
+		fault{"MBR2", "a member who left the group stays in it", `case !wanted && applied:`, `case false:`},
+		fault{"MBR3", "members of a group that waits for an answer are written", `part.live = err == nil && (a.Held == nil || answersIn(d.tx, d.Sync.Name).of(key, &a) == approved)`, `part.live = err == nil`},
+		fault{"MBR4", "a deleted user is put into groups", `return ok && object.Removed == graphsync.NotRemoved, account, nil`, `return ok, account, nil`},
+		fault{"MBR5", "memberships of a group out of scope are written", `if _, in, _ := d.eval.groupInScope(&object); !in {
+		return nil
+	}`, ``},
+		fault{"MBR6", "who was in an adopted group already is not known", `applied, last = true, account`, `_ = last`},
+		fault{"MBR7", "memberships of a user who appears are not looked at", `if !d.Sync.Groups.Enabled || d.all && linked {`, `if true {`},
+		fault{"MBR8", "a member whose account is another one now stays with the old one", `case wanted && (!applied || last == unsure || last != account):`, `case wanted && !applied:`},
+	),
+	in("reconcile/references.go",
+		fault{"REF1", "a manager who gets an account is not looked at again", `if err := r.keepPending(tx, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+			return err
+		}`, ``},
+		fault{"REF2", "a reference to a manager who gets an account is not planned", `if err != nil || made.Op != Create && made.Op != Adopt {`, `if true {`},
+	),
+)

@@ -1,0 +1,150 @@
+package main
+
+import "slices"
+
+// The state: snapshot, cursors, claims, links.
+var keeping = slices.Concat(
+	in("state/page.go",
+		fault{"PAG1", "an incremental round drops the sweep of a full one", `c.Sweep = c.Sweep || c.Full`, `c.Sweep = c.Full`},
+		fault{"PAG2", "a page after a completed round does not begin an incremental one", `c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0`, `c.Complete, c.Started, c.Objects, c.Pages = false, now.UTC(), 0, 0`},
+		fault{"PAG3", "the link of a page is not kept", `c.Link = page.Next
+	if page.Delta`, `if page.Delta`},
+		fault{"PAG4", "a full round does not count what it sees as seen", `default: // seen for the first time in this round, and as it was
+		return w.objects.Put(w.key[:], rec)`, `default: // seen for the first time in this round, and as it was
+		return nil`},
+		fault{"PAG5", "a member who left is not pending", `return w.pending.member(group, member)
+	}
+	if stamp`, `return nil
+	}
+	if stamp`},
+		fault{"PAG6", "members of a restored group are not pending", `|| !restored || c.Kind != graphsync.Group {`, `|| true {`},
+		fault{"PAG7", "a member seen again in a full round does not count as seen", `return w.members.Put(key, w.stamp)
+	}
+	w.stats.MembersAdded++`, `return nil
+	}
+	w.stats.MembersAdded++`},
+		fault{"PAG8", "of a property given twice the first counts", `if i+1 == len(p) || p[i+1].index != p[i].index {`, `if i == 0 || p[i-1].index != p[i].index {`},
+		fault{"PAG9", "a changed object is not pending", `if err := w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID}); err != nil || !restored`, `if err := error(nil); err != nil || !restored`},
+	),
+	in("state/objects.go",
+		fault{"OBJ1", "candidates for an absence are asked about while a full round is under way", `if c.Full && !c.Complete {
+			return
+		}`, `_ = c`},
+		fault{"OBJ2", "an object that exists is removed", `case graphsync.Present:
+		if old`, `case graphsync.Presence(99):
+		if old`},
+		fault{"OBJ3", "an answer that says nothing removes", `|| answer == graphsync.Unknown {`, `{`},
+		fault{"OBJ4", "a restorable object counts as purged", `if answer == graphsync.InDeletedItems {`, `if false {`},
+		fault{"OBJ5", "a removed object is not pending", `if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
+		return true, err
+	}`, `if kind != graphsync.Group {
+		return true, nil
+	}`},
+		fault{"OBJ6", "members of a removed group are not pending", `return true, tx.pendMembers(p, id)`, `return true, nil`},
+		fault{"OBJ7", "properties that a page leaves out are lost", `rec = append(rec, rest[:len(rest)-len(next)]...)`, `_ = next`},
+		fault{"OBJ8", "an object that comes back in a sweep is not pending", `tx.bump(liveCounter(kind), 1)
+			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
+				return err
+			}`, `tx.bump(liveCounter(kind), 1)`},
+	),
+	in("state/assignmentround.go",
+		fault{"ASG1", "assignments that were not read stay", `case !r.saw(row.number):
+			gone = append(gone, row)`, `case !r.saw(row.number):`},
+		fault{"ASG2", "rows that were read twice hide rows that are missing", `if r.seen[row.number/64]&bit == 0 {
+		r.seen`, `if true {
+		r.seen`},
+		fault{"ASG3", "two readings are committed over each other", `if g := tx.generation(r.appID); g != r.base {`, `if false {
+			g := r.base`},
+		fault{"ASG4", "who lost an assignment is not pending", `if inState || r.saw(row.number) {`, `if r.saw(row.number) {`},
+		fault{"ASG5", "members of a group that lost its assignment are not pending", `for member := range tx.Members(m.ID) {
+		if member.Kind`, `for member := range tx.Members(graphsync.ID{}) {
+		if member.Kind`},
+		fault{"ASG6", "rows staged by a reading that was dropped count", `inState := row.generation <= r.base`, `inState := true`},
+		fault{"ASG7", "a changed row is not taken", `if row.a != a {`, `if false {`},
+	),
+	in("state/registry.go",
+		fault{"RGS1", "a claim overwrites the owner there is", `if present = decodeOwner(rec); present != owner {
+				return nil
+			}`, `present = owner
+			if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+				return err
+			}`},
+		fault{"RGS2", "claiming several overwrites the owners there are", `present[id] = decodeOwner(rec)
+				continue`, `present[id] = owner
+				continue`},
+		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+				continue
+			}`, ``},
+		fault{"RGS4", "an account is given up by one who does not own it", `if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) || tx.get(key, bucketGiven) != nil {`, `if tx.get(key, bucketGiven) != nil {`},
+		fault{"RGS5", "an account that was not given up passes to another tenant", `former.Tenant != owner.Tenant && !s.yields(tx, key, former)`, `false`},
+		fault{"RGS6", "an account passes on although its owner changed meanwhile", `if present != former || former.Tenant`, `if former.Tenant`},
+		fault{"RGS7", "taking an account back leaves it given up", `_, err := tx.drop(key, bucketGiven)
+			return err
+		}
+		present = owner`, `return nil
+		}
+		present = owner`},
+		fault{"RGS8", "an account that passed on is still given up", `if _, err := tx.drop(key, bucketGiven); err != nil {
+			return err
+		}
+		present = owner`, `present = owner`},
+		fault{"RGS9", "removing a tenant releases accounts of others", `if decodeOwner(rec).Tenant != tenant {
+					continue
+				}`, ``},
+		fault{"RGS10", "an account is released with what it was given up for", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif _, err := tx.drop(key, bucketGiven); err != nil {\n\t\t\t\treturn err\n\t\t\t}", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}"},
+		fault{"RGS11", "a user and a group with one id are one account", `return append(append([]byte(target), 0, byte(kind)), resourceID...)`, `return append(append([]byte(target), 0, 1), resourceID...)`},
+	),
+	in("state/recall.go",
+		fault{"RCL1", "a lost registry is not rebuilt", `if err != nil || complete {
+		return err
+	}
+	ids`, `if true {
+		return err
+	}
+	ids`},
+		fault{"RCL2", "a tenant file that the system refuses is left out of a rebuilt registry", `errors.As(err, &refused) {`, `errors.As(err, &refused) && false {`},
+		fault{"RCL3", "a damaged tenant file stops the start", `err = nil
+	}
+	return errors.Join`, `_ = damaged
+	}
+	return errors.Join`},
+		fault{"RCL4", "of two links to one account the older one owns it", `!links[i].Since.After(made)`, `links[i].Since.After(made)`},
+		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == recallChunk; err == nil`, `if more = false; err == nil`},
+		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.put(keyComplete, []byte{1}, bucketMeta)
+	})
+}
+
+// A recalledLocation`, `return nil
+	})
+}
+
+// A recalledLocation`},
+	),
+	in("state/links.go",
+		fault{"LNK1", "a renamed user is still indexed under the former name", `if slices.Contains(next.Keys, k) {
+			continue
+		}
+		if _, err := tx.drop(append(matchKey(old.Kind, k)`, `if true {
+			continue
+		}
+		if _, err := tx.drop(append(matchKey(old.Kind, k)`},
+		fault{"LNK2", "a link that is replaced counts twice", `tx.countLink(sync, old, -1)
+		if err := tx.unindex(sync, old, l)`, `if err := tx.unindex(sync, old, l)`},
+		fault{"LNK3", "an inactive link is read as active", `Active: flags&flagActive != 0,`, `Active: true,`},
+		fault{"LNK4", "dropping a link drops the account of who took it over", `ok && source == old.Source && old.TargetID != next.TargetID`, `ok && source != old.Source || old.TargetID != next.TargetID`},
+	),
+	in("state/pending.go",
+		fault{"PND1", "more than fits makes nothing pending", `if err := p.tx.SetPendingAll(sync, true); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"PND2", "a membership that changed does not make its member pending", `if err := p.add(PendingKey{Kind: m.Kind, ID: m.ID}); err != nil {
+		return err
+	}
+	return p.add(Membership`, `return p.add(Membership`},
+		fault{"PND3", "a full round makes nothing pending for syncs that wait for keys", `if !sparing || !tx.PendingAll(name) {`, `if !sparing {`},
+	),
+	in("state/work.go",
+		fault{"WRK1", "a retry that is replaced counts twice", `if err := tx.DeleteRetry(sync, r.Key); err != nil {
+		return err
+	}
+	tx.bump`, `tx.bump`},
+	),
+)

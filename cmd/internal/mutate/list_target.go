@@ -1,0 +1,115 @@
+package main
+
+import "slices"
+
+// The way to an application: what is sent again, and what an answer means.
+var transporting = slices.Concat(
+	in("target/transport.go",
+		fault{"TRA1", "a POST is sent again after a 503 that names no wait", `if !ok && answer.StatusCode == http.StatusServiceUnavailable && !repeatable(req) {`, `if false {`},
+		fault{"TRA2", "a write whose answer is too large counts as not done", `Code: Rejected, Status: answer.StatusCode, Unsure: writes(req),`, `Code: Rejected, Status: answer.StatusCode,`},
+		fault{"TRA3", "a POST is sent again after a lost connection", `!repeatable(req) && !neverSent(err)`, `false`},
+		fault{"TRA4", "a POST is sent again after a 500", `answer.StatusCode != http.StatusNotImplemented && repeatable(req)`, `answer.StatusCode != http.StatusNotImplemented`},
+		fault{"TRA5", "the credential is sent to another host", `case !strings.EqualFold(to.Host, from.Host):`, `case false:`},
+		fault{"TRA6", "an answer that is cut off counts", `if err != nil {
+		return t.lost(req, err)
+	}
+	if int64`, `if int64`},
+		fault{"TRA7", "a secret that the application echoes is passed on", `body = t.auth.redact(body, credential, answer.StatusCode >= 300)`, `_ = credential`},
+		fault{"TRA8", "a wait that was asked for holds no other request back", `t.gate.close(time.Now().Add(asked))`, `wait = asked`},
+	),
+	in("target/retry.go",
+		fault{"RTY1", "a PATCH is sent again whatever it does", `return fixed`, `return fixed || true`},
+		fault{"RTY2", "a POST may be sent again", `case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:`, `case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPost:`},
+		fault{"RTY3", "a Retry-After is not read", `return time.Duration(seconds * float64(time.Second)), true`, `return 0, false`},
+	),
+)
+
+// The SCIM adapter.
+var provisioning = slices.Concat(
+	in("target/scim/create.go",
+		fault{"CRE1", "an answer with another user's identity counts as ours", `if ans.status == http.StatusOK && somebodyElse(r, attributes) {`, `if false {`},
+		fault{"CRE2", "a deletion that failed counts as done when the account cannot be read", `missing(gone) {`, `gone != nil {`},
+		fault{"CRE3", "an account without an id is the first of several", `err == nil && len(found) == 1 {`, `err == nil && len(found) > 0 {`},
+		fault{"CRE4", "a deletion of an account that is gone fails", `if err == nil || missing(err) {`, `if err == nil {`},
+		fault{"CRE5", "a creation whose account is not found counts as not done", `Op: op, Code: target.Unavailable, Unsure: true,`, `Op: op, Code: target.Unavailable,`},
+		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // whoever`, `_ = kind // whoever`},
+	),
+	in("target/scim/members.go",
+		fault{"MEM1", "a group that does not show its members is emptied", `if !shown && !a.learned.knows(showsMembers, target.Group, "") {`, `if false {`},
+		fault{"MEM2", "a member that was refused counts as changed", `r.refused = append(r.refused, target.MemberError{ID: change.id, Err: err})`, `_ = change.id`},
+		fault{"MEM3", "a removal that was refused counts as done", `readErr == nil && ok && !slices.Contains(ids, change.id)`, `readErr == nil && ok`},
+		fault{"MEM4", "a member that was removed is still in a group that is written as a whole", `list = slices.DeleteFunc(list, func(m any) bool { return memberID(m) == change.id })`, ``},
+		fault{"MEM5", "members that a group had are lost when it is written as a whole", `doc["members"] = append([]any{}, list...)`, `doc["members"] = append([]any{}, list[max(0, len(list)-1):]...)`},
+		fault{"MEM6", "a change that was answered with success and not done is not noticed", `if a.cfg.VerifyWrites {
+		return r.verify`, `if false {
+		return r.verify`},
+		fault{"MEM7", "a group that hides its members counts as empty", `if len(list) == 0 && (a.learned`, `if false && (a.learned`},
+	),
+	in("target/scim/update.go",
+		fault{"UPD1", "an account that stays active counts as switched off", `lost := slices.DeleteFunc(u.lost(u.taken), func`, `lost := slices.DeleteFunc(u.lost(nil), func`},
+		fault{"UPD2", "a refused attribute keeps an account active", `if slices.ContainsFunc(attributes, isActive) {
+		return part(attributes, "active")
+	}`, ``},
+		fault{"UPD3", "a refused attribute counts as written", `u.refused = append(u.refused, named(err, attributes[0].Path.String()))`, `_ = err`},
+		fault{"UPD4", "values that others keep in a list are overwritten", `attribute.Path.Set(current.Attributes, attribute.Value)`, `current.Attributes = map[string]any{}
+		attribute.Path.Set(current.Attributes, attribute.Value)`},
+	),
+	in("target/scim/find.go",
+		fault{"FND1", "an answer to a filter is believed whatever it holds", `case by.Holds(r.Attributes, value):`, `case true:`},
+		fault{"FND2", "a filter that the application ignores means nobody is there", `case err == nil: // ignored: a true match may be on any page
+		a.learned.learn(noFilter, kind, key)`, `case err == nil: // ignored: a true match may be on any page
+		return matches, nil`},
+		fault{"FND3", "another resource than the one asked for is believed", `if !strings.EqualFold(r.ID, ref.ID) {`, `if false {`},
+		fault{"FND4", "an application that compares exactly hides an account in another case", `if err != nil || !exact {`, `if true {`},
+		fault{"FND5", "what was read once is believed later", `if by.Holds(r.Attributes, value) {
+			found`, `if true {
+			found`},
+	),
+	in("target/scim/paging.go",
+		fault{"PGN1", "a list that is not complete counts as complete", `if !p.shrunk && (p.total <= p.entries || filter != "") {`, `if true {`},
+		fault{"PGN2", "a list that runs in a circle has no end", `if used[page.next] {`, `if false {`},
+		fault{"PGN3", "a page past the end begins the list again", `|| !fresh && start > 1 {`, `{`},
+		fault{"PGN4", "only the first page of a list is read", `start += page.came
+		proven`, `return nil
+		proven`},
+		fault{"PGN5", "an account that is shown twice is listed twice", `if !known {
+			added`, `if true {
+			added`},
+		fault{"PGN6", "a total that went down while it was listed is no reason to read again", `page.total < p.total && page.total != page.came`, `false`},
+	),
+	in("target/scim/errors.go",
+		fault{"ERR1", "a 404 of a web page means that the account is gone", `case status == http.StatusNotFound && len(c.path) > 1:`, `case status == http.StatusNotFound:`},
+		fault{"ERR2", "a failed write counts as not done", `e.Unsure = c.method != http.MethodGet
+	case status < 400`, `e.Unsure = false
+	case status < 400`},
+		fault{"ERR3", "a write answered by a web page counts as not done", `e.Unsure = c.method != http.MethodGet && e.Code == target.NotSCIM`, `e.Unsure = false`},
+		fault{"ERR4", "a refused creation of one that exists is no conflict", `case status == http.StatusConflict, duplicate && status >= 400:`, `case status == http.StatusConflict:`},
+	),
+	in("target/scim/answer.go",
+		fault{"ANS1", "an error with status 200 counts as success", `if hasError(object) {
+		return false
+	}`, ``},
+		fault{"ANS2", "anything with status 200 counts as SCIM", `err != nil || !ok || !looksLikeSCIM(object) {`, `err != nil || !ok {`},
+	),
+)
+
+// The pages on which a hold is answered and an organization consents.
+var answering = slices.Concat(
+	in("cmd/internal/web/holds.go",
+		fault{"HLD1", "rejecting a hold on the page approves it", `do, word = reconcile.Reject, "rejected"`, `do, word = reconcile.Approve, "rejected"`},
+		fault{"HLD2", "an answer on the page counts for what the page did not show", `moved = digests[hold] != r.PostFormValue("digest"); moved`, `moved = false; moved`},
+	),
+	in("cmd/internal/web/guard.go",
+		fault{"WGD1", "a form that another site sends is taken", `err := s.cross.Check(r); err != nil || !s.forms.valid(r)`, `err := error(nil); err != nil`},
+		fault{"WGD2", "a wrong password opens the page", `return ok && nameOK && passwordOK, nil`, `return ok && nameOK, nil`},
+		fault{"WGD3", "a page without a credential answers through a proxy", `h.Get("X-Forwarded-For")+h.Get("X-Forwarded-Host")+h.Get("Forwarded")+h.Get("Via") != ""`, `h.Get("X") == "-"`},
+		fault{"WGD4", "a page without a credential answers under any name", `if !namesThisMachine(r.Host) {`, `if false {`},
+		fault{"WGD5", "an empty secret opens the page", `if err != nil || want == "" {`, `if err != nil {`},
+	),
+	in("cmd/internal/web/consent_proof.go",
+		fault{"WCO1", "a claim joins without proof", `organization, err := c.Prove(ctx, tenant)`, `organization, err := graphsync.Organization{ID: tenant}, error(nil)`},
+		fault{"WCO2", "a claim joins though the invitation was withdrawn", `_, err = c.Store.Invitation(key) // somebody`, `_ = key // somebody`},
+		fault{"WCO3", "a claim joins though the link is closed", `err == nil && !open {`, `err == nil && !open && false {`},
+		fault{"WCO4", "the token of another organization proves a claim", `if err == nil && organization.ID != tenant {`, `if false {`},
+	),
+)

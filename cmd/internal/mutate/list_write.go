@@ -1,0 +1,258 @@
+package main
+
+import "slices"
+
+// Finding the account that exists.
+var matching = slices.Concat(
+	in("reconcile/match.go",
+		fault{"MAT1", "one of several accounts that match is taken", `if len(found) > 1 {`, `if false {`},
+		fault{"MAT2", "the account of a user who can be restored is offered to another", `object.Removed == graphsync.Purged`, `object.Removed != graphsync.NotRemoved`},
+		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.Sync.Scope.protects(r) {`, `if false {`},
+		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
+		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
+		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
+		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
+		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
+		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false`},
+		fault{"MAT10", "an account in a foreign domain is taken without an answer", `if v.hold == nil && !owned && m.foreign(value) {`, `if false {`},
+		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
+		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
+		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(Create) {`, `if false {`},
+		fault{"MAT14", "a later matching attribute is tried before an earlier one", `for i, path := range m.paths {
+		value := a.Match[i]`, `for i := range m.paths {
+		i = len(m.paths) - 1 - i
+		path := m.paths[i]
+		value := a.Match[i]`},
+		fault{"MAT15", "an account is matched by the first attribute alone", `if value == "" {
+			continue
+		}
+		if err := ctx.Err()`, `if i > 0 {
+			break
+		}
+		if err := ctx.Err()`},
+		fault{"MAT16", "a look-up that failed counts as nobody found", `return verdict{retry: err}, nil
+		}
+		if len(found) > 1`, `continue
+		}
+		if len(found) > 1`},
+		fault{"MAT17", "of two who match one account the first of the plan takes it, whoever it carries the id of", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
+		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
+		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
+		fault{"MAT20", "adopting overwrites what is set on creation only", `desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, false)`, `desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, true)`},
+		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `true`},
+	),
+	in("reconcile/listing.go",
+		fault{"LIS1", "a list that was left early counts as complete", `return false, m.clearList()`, `return true, nil`},
+		fault{"LIS2", "an account that another sync owns is kept in this tenant's file", `r = &target.Resource{Ref: r.Ref}`, `_ = r`},
+		fault{"LIS3", "values of redacted attributes are kept in the state", `if attribute.Redact && r.Attributes != nil {`, `if false {`},
+	),
+	in("reconcile/takeover.go",
+		fault{"TAK1", "members of an adopted group whom this sync does not provision are counted as leaving", `case !ours:
+			foreign++`, `case !ours:
+			leave++`},
+		fault{"TAK2", "members of an adopted group who should not be in it stay", `if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
+				return err
+			}`, ``},
+	),
+	in("reconcile/former.go",
+		fault{"FOR1", "an account is given up while it is active", "case !link.Active:\n\t\treturn d.tx", "case true:\n\t\treturn d.tx"},
+		fault{"FOR2", "an account that is active is given up in the registry", `if linked && !link.Active {
+					claims`, `if linked {
+					claims`},
+		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(c.Peers, owner.Sync) {`, `if false {`},
+		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, c.forget(tx, link.Kind, link.Source)`, `return owner, true, nil`},
+		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
+	),
+)
+
+// Whether a link is still of the account: after a change of the target, after a crash, in a full
+// cycle.
+var locating = slices.Concat(
+	in("reconcile/locate.go",
+		fault{"LOC1", "an account with the externalId of another counts as ours", `if !same && strings.EqualFold(key.Attribute, "externalId") {
+			return false
+		}`, ``},
+		fault{"LOC2", "an account that no value identifies counts as ours", `fits = fits || same`, `fits = true`},
+		fault{"LOC3", "links of another application are used as they are", `another := c.info.Moving || was.ID != "" && !was.Same(here)`, `another := false`},
+		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !c.opts.Apply {
+		if anything`, `if false {
+		if anything`},
+		fault{"LOC5", "a mistyped address loses all links", `if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
+		return err
+	}`, ``},
+		fault{"LOC6", "what was begun in another application is looked for here", `if err := m.forgetIntents(); err != nil {
+		return err
+	}`, ``},
+		fault{"LOC7", "an interrupted move is not resumed", `info.Moving = true; return nil`, `return nil`},
+		fault{"LOC8", "links that were set aside are not taken up again", `return m.restore(ctx)`, `return nil`},
+		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owner(link.Kind, link.Source) {
+				if err := m.forget`, `if false {
+				if err := m.forget`},
+		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+			return err
+		}`, ``},
+		fault{"LOC11", "after a move nobody is evaluated", "return tx.SetPendingAll(c.Sync.Name, true)\n\t})", "return nil\n\t})"},
+	),
+	in("reconcile/recover.go",
+		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| contradicts(&found[0], intent) {`, `{`},
+		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {`, `if true {`},
+		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != c.owner(intent.Kind, intent.Source) ||`, `if false ||`},
+		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
+						return err
+					}`, `_ = member`},
+		fault{"REC7", "what was read again is not compared", `if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+			return err
+		}
+		return tx.DeleteIntent`, `return tx.DeleteIntent`},
+		fault{"REC8", "an account read again keeps the activity that the link has", `link.Active = !inactive(resource)`, `_ = resource`},
+		fault{"REC9", "an account that is gone keeps its link after a lost answer", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := false`},
+		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
+		fault{"REC11", "one record that cannot be looked into stops the cycle", `return c.unread(intent, c.nameOfIntent(intent), err) // one record never stops the rest`, `return err`},
+		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil {`},
+		fault{"REC13", "an account found after a lost answer is linked but not looked at", "if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {\n\t\t\t\treturn err\n\t\t\t}", ``},
+	),
+	in("reconcile/compare.go",
+		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
+		fault{"CMP2", "an account that is gone keeps its claim", `return c.Store.ReleaseAll(c.Sync.application(), gone)`, `return nil`},
+		fault{"CMP3", "a part of the people is enough to compare the whole", `if !c.opts.Full || c.partial() || c.moved || !lists || !gets {`, `if !c.opts.Full || c.moved || !lists || !gets {`},
+		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
+		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
+		fault{"CMP6", "a link to an account that another owns is brought up to date", `if _, lost, err := c.lost(tx, link); err != nil || lost {`, `if _, lost, err := state.Owner{}, false, error(nil); err != nil || lost {`},
+		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = canonical(link.Source, attribute, shown)
+		changed = true`, `_ = raw`},
+	),
+	in("reconcile/survey.go",
+		fault{"SUR1", "accounts that the list leaves out are not asked for", `if err := s.rest(ctx); err != nil {
+		return err
+	}`, ``},
+		fault{"SUR2", "an account that did not answer counts as gone", `if known[i] {
+			found`, `if true {
+			found`},
+		fault{"SUR3", "accounts beyond the first of a list are read without bound", `if read += len(page); read > worth {
+			return errStop
+		}
+		s.step`, `read += len(page)
+		s.step`},
+	),
+)
+
+// Calls that change accounts.
+var writing = slices.Concat(
+	in("reconcile/apply.go",
+		fault{"APL1", "a refused deletion counts as done", `done.drop = done.err == nil`, `done.drop = true`},
+		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil {
+				continue
+			}`, ``},
+		fault{"APL9", "what a call may have done is not written down before it", `if err := c.intend(due); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"APL3", "a dry run changes accounts", `if c.walkMatch(); !c.opts.Apply {`, `if c.walkMatch(); false {`},
+		fault{"APL4", "a refused credential does not stop the cycle", `if target.CodeOf(done.err).Stops() {`, `if false {`},
+		fault{"APL5", "parts of one group's change are written at once", `if len(run) > 0 && run[0].key.id != s.key.id {`, `if len(run) > 0 {`},
+		fault{"APL6", "an interrupted call counts as failed", `if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
+		return nil
+	}`, ``},
+		fault{"APL7", "what was tried as a probe is done twice", `rest.from = tried.to`, `rest.from = 0`},
+		fault{"APL8", "a reference is written for an account that was not made", `if done.err = c.resolve(a); done.err != nil || a.TargetID == nil {`, `if done.err = c.resolve(a); done.err != nil {`},
+	),
+	in("reconcile/write.go",
+		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `if v.hold != nil {`, `if false {`},
+		fault{"WRT2", "an account that stays active counts as switched off", `if strings.EqualFold(attribute.Path.String(), "active") {
+			return &target.Error`, `if false {
+			return &target.Error`},
+		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != c.owner(a.Kind, a.SourceID) {`, `if false {`},
+		fault{"WRT4", "a create that meets a protected, ambiguous or foreign account takes it over", `case v.code != "":
+		done.err`, `case false:
+		done.err`},
+		fault{"WRT5", "a refused member removal counts as done", `done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })`, ``},
+		fault{"WRT6", "a refused member addition counts as done", `delete(done.added, member)`, `_ = member`},
+		fault{"WRT7", "members of a failed change count as done", `done.added, done.removed = nil, nil
+		if target`, `if target`},
+		fault{"WRT8", "an account that is gone keeps its link", `case target.CodeOf(err) == target.NotFound:
+		done.drop = true`, `case target.CodeOf(err) == target.NotFound:`},
+		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == Deactivate:`, `case false:`},
+		fault{"WRT10", "values of others in a shared list are overwritten", `attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))`, `_ = r`},
+		fault{"WRT11", "a lost answer to a create makes another account", `failure.Code != target.Conflict && !failure.Unsure`, `failure.Code != target.Conflict`},
+		fault{"WRT12", "a conflict of a create is a failure for ever", `failure.Code != target.Conflict && !failure.Unsure`, `!failure.Unsure`},
+		fault{"WRT13", "a user without an account is put into groups", `if !ok {
+				done.waiting = append(done.waiting, member)
+				continue
+			}`, `_ = ok`},
+		fault{"WRT14", "an account whom somebody gave up is written before it is claimed", `if adopting || a.Op == Reactivate {`, `if adopting {`},
+	),
+	in("reconcile/desire.go",
+		fault{"DES1", "two spellings of a name are two values", `return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}`, `return state.MatchKey{Attribute: path, Value: value}`},
+		fault{"DES2", "a mapping of active as text counts as true", `return strings.EqualFold(fmt.Sprint(d.Value), "true")`, `return d.Value != false`},
+		fault{"DES3", "redacted values are in the plan", `case change.Attribute.Redact:
+			if shown.Old`, `case false:
+			if shown.Old`},
+		fault{"DES4", "redacted values are in the state", `if a.Redact {
+		return digestOf`, `if false {
+		return digestOf`},
+	),
+)
+
+// What is remembered of a call.
+var recording = slices.Concat(
+	in("reconcile/record.go",
+		fault{"RCD1", "what a failed write may have done is not looked into", `halfway = done.err != nil // whatever`, `_ = halfway // whatever`},
+		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
+		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
+		fault{"RCD4", "an account that is gone is not made again", `if err := r.keepPending(tx, key); err != nil {
+				return err
+			}
+		} else if`, `_ = key
+		} else if`},
+		fault{"RCD5", "the link of a former owner stays", `if !done.former.IsZero() {`, `if false {`},
+		fault{"RCD6", "a failed record counts as done", `failure := r.failure(tx, key, a, done.err)`, `failure := Failure{}`},
+		fault{"RCD7", "a record that fails is tried again in every cycle", `retry.Next = c.now.Add(wait)`, `retry.Next = c.now`},
+		fault{"RCD8", "a refused member is not tried again", `r.failure(tx, key, done.action, refused.err)`, `_ = key`},
+		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= downAfter`, `r.unavailable++; false`},
+		fault{"RCD10", "what waits for a member's account is forgotten", `First: r.now, Next: r.now, Skipped: true})`, `First: r.now, Next: r.now.Add(longestWait), Skipped: true})`},
+		fault{"RCD11", "a wait asked for by the application is ignored", `if errors.As(cause, &failed) && failed.RetryAfter > wait {`, `if false {`},
+		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(c.now) > longestWait`, ``},
+		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.InactiveSince, link.Cause = c.now, a.Cause`},
+		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
+		fault{"RCD15", "a renamed user is still found by the former name", `c.rekey(&link, path, text)`, `_ = text`},
+		fault{"RCD16", "an answer to a hold is used again", `if err := answersIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
+		return err
+	}`, ``},
+		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
+			return err
+		}
+		if err := settle(member)`, `if err := settle(member)`},
+		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.GroupsOf(source)) {`, `for _, group := range []graphsync.ID{} {`},
+		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly`},
+		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
+			return r.line(tx, line)`, `if false {
+			return r.line(tx, line)`},
+	),
+	in("reconcile/settle.go",
+		fault{"SET1", "an on-demand run settles what it did not look at", `if c.opts.Subject != nil {
+		return nil
+	}
+	if err := c.giveUp`, `if err := c.giveUp`},
+		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered {`, `if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered && c.applied {`},
+		fault{"SET3", "removals are not remembered for removals_per_day", `c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})`, `_ = n`},
+		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(c.Sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(c.Sync.Name, true); err != nil {`},
+		fault{"SET5", "held actions are no longer pending", `kept.Has(pendingBytes(key))`, `false`},
+		fault{"SET6", "the first run is never over", `c.info.FirstRun = c.now`, `_ = c`},
+		fault{"SET7", "a retry that failed again is forgotten", `if !looked || failed.Has(pendingBytes(retry.Key)) {`, `if !looked {`},
+		fault{"SET8", "a skipped record is asked about in every cycle", `retry.Next = c.now.Add(retryWait(retry.Attempts))`, `_ = retry`},
+		fault{"SET9", "members that an adopted group had are not known", `return tx.PutAppliedMember(c.Sync.Name, group, member, string(value))`, `return nil`},
+		fault{"SET10", "the configuration that was applied is not remembered", `c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now`, `c.info.LastSuccess = c.now`},
+	),
+	in("reconcile/syncer.go",
+		fault{"SYN1", "a plan that moved since it was reviewed is applied", `c.expect,          // a reviewed`, `func(context.Context) error { return nil }, // a reviewed`},
+		fault{"SYN2", "a failed cycle does not remember its removals", `c.tally()
+	c.rememberRemovals()`, `c.tally()`},
+		fault{"SYN3", "accounts that scope.protect names are not looked at", `c.protect,         //`, `func(context.Context) error { return nil }, //`},
+		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures > 0:
+		c.report.Result = Partial`, ``},
+		fault{"SYN5", "the result of a cycle with holds is ok", `case c.counts.Held > 0:
+		c.report.Result = Waiting`, ``},
+		fault{"SYN6", "a full cycle does not compare", `c.compare,         //`, `func(context.Context) error { return nil }, //`},
+		fault{"SYN7", "what an interrupted cycle did is not looked into", `c.recover,         //`, `func(context.Context) error { return nil }, //`},
+	),
+)

@@ -1,0 +1,125 @@
+// Command mutate asks whether the tests would notice a fault. It puts one small fault at a time
+// into the code that decides about accounts, runs the tests, and reports which faults no test
+// noticed. The checkout is not changed: a mutated file reaches the compiler through go's
+// -overlay, so the build cache is shared and only what depends on the file is built again.
+//
+// The faults are a list and not generated. A generated fault is a flipped operator; these are
+// the mistakes whose harm is known, such as "a refused deletion counts as done", each at the
+// place where one line stands between it and a user. A fault whose old text is no longer in its
+// file exactly once no longer applies: whoever changed the line changes the entry with it.
+//
+// Survivors that are accepted are listed with the reason in survivors.md. Any other survivor,
+// an entry that no longer applies or does not build, and tests that fail without a fault make
+// the exit code 1.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed survivors.md
+var survivorsText string
+
+func main() {
+	only := flag.String("only", "", "regular expression of the ids to run")
+	sample := flag.Int("sample", 0, "run this many, drawn from those that tests of their own package notice; 0 runs all")
+	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the sample is drawn by")
+	own := flag.Bool("own", false, "run the tests of the fault's own package only")
+	jobs := flag.Int("j", 2, "faults tried at once")
+	list := flag.Bool("list", false, "list the faults and check that they apply, without running anything")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	chosen, err := choose(allMutations(), *only, *sample, *seed)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	if *sample > 0 {
+		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
+	}
+	r := &runner{own: *own || *sample > 0, jobs: *jobs, dry: *list}
+	if err := r.run(ctx, chosen); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	if !summarize(r.results, explained(survivorsText), *list) {
+		os.Exit(1)
+	}
+}
+
+// choose selects from the list. A sample is drawn from what tests of its own package notice,
+// because the wider tests take minutes for each fault.
+func choose(all []mutation, only string, sample int, seed uint64) ([]mutation, error) {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	for i, m := range all {
+		if slices.ContainsFunc(all[:i], func(other mutation) bool { return other.id == m.id }) {
+			return nil, fmt.Errorf("two faults have the id %s", m.id)
+		}
+	}
+	accepted := explained(survivorsText)
+	chosen := slices.DeleteFunc(all, func(m mutation) bool {
+		return !pattern.MatchString(m.id) || sample > 0 && (m.wide || accepted[m.id] != "")
+	})
+	if sample > 0 && sample < len(chosen) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		rng.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+		chosen = chosen[:sample]
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("no fault is selected")
+	}
+	return chosen, nil
+}
+
+// explained reads the accepted survivors: lines of the form "- **ID** reason".
+func explained(text string) map[string]string {
+	reasons := map[string]string{}
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, "- **")
+		if id, reason, found := strings.Cut(rest, "**"); ok && found {
+			reasons[id] = strings.TrimSpace(reason)
+		}
+	}
+	return reasons
+}
+
+// summarize prints the score and what has to be done, and reports whether all is in order.
+func summarize(results []result, accepted map[string]string, dry bool) bool {
+	count := map[outcome]int{}
+	fine := true
+	for _, r := range results {
+		count[r.outcome]++
+		switch reason := accepted[r.mutation.id]; {
+		case r.outcome == survived && reason == "":
+			fmt.Printf("no test notices %s (%s): %s\n", r.mutation.id, r.mutation.file, r.mutation.fault)
+			fine = false
+		case r.outcome == noticed && reason != "":
+			fmt.Printf("%s is listed in survivors.md, but a test notices it: remove the entry there\n", r.mutation.id)
+		case r.outcome == unfit || r.outcome == broken:
+			fine = false
+		}
+	}
+	if dry {
+		fmt.Printf("%d faults, %d no longer apply\n", len(results), count[unfit])
+		return fine
+	}
+	tried := count[noticed] + count[survived]
+	fmt.Printf("noticed %d of %d (%.0f %%), %d survived, %d no longer apply, %d do not build\n",
+		count[noticed], tried, 100*float64(count[noticed])/float64(max(1, tried)), count[survived], count[unfit], count[broken])
+	return fine
+}
