@@ -63,6 +63,7 @@ func (g *Guard) SetDefaults() {
 	g.Updates = Limit{Percent: new(Percent(50))}
 	g.MembersRemoved = Limit{Percent: new(Percent(30))}
 	g.FirstRunRemovals = "hold"
+	g.GuestAddresses = "hold"
 	g.RemovalsPerDay = Limit{Count: new(100), Percent: new(Percent(20))}
 }
 

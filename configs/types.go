@@ -141,6 +141,8 @@ type Guard struct {
 	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
 	RemovalsPerDay   Limit  `yaml:"removals_per_day" doc:"Accounts deactivated or deleted without an approval in 24 hours, so that a slow trickle is seen."`
+	Domains          []Text `yaml:"domains" doc:"Domains whose addresses the tenant owns, such as contoso.example. An account that exists with an address elsewhere, or shows none, and every new address elsewhere are held. Tenants that joined by consent have their verified domains without it, where they share an application."`
+	GuestAddresses   string `yaml:"guest_addresses" enum:"hold,allow" doc:"allow: guests may be given addresses outside of the tenant's domains. Any administrator can invite any address as a guest."`
 	Administrators   *Text  `yaml:"administrators" doc:"SCIM filter for accounts that administer the application, such as roles[primary eq \"True\"].value eq \"AdminUser\". The last of them is not removed and keeps its role until approved."`
 }
 

@@ -108,7 +108,23 @@ func (v *validator) sync(name string, s Sync) {
 	}
 	v.users(name, s.Users)
 	v.groups(name, s.Groups)
+	v.domains(append(key, "guard", "domains"), s.Guard.Domains)
 	v.appID(name, s)
+}
+
+// A domain is what stands behind the @ of an address.
+var validDomain = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
+
+// domains are compared with those of addresses, so that a pattern would never fit.
+func (v *validator) domains(key []string, domains []Text) {
+	if domains != nil && len(domains) == 0 {
+		v.fault(key, "name the tenant's domains, or leave it out", "%s is empty", strings.Join(key, "."))
+	}
+	for _, domain := range domains {
+		if filled := strings.ReplaceAll(domain.Value, "{tenant}", "tenant"); domain.Value != "" && !validDomain.MatchString(filled) {
+			v.faults.add(domain.Pos, strings.Join(key, "."), "write what stands behind the @, such as contoso.example", "%s is not a domain", quote(domain.Value))
+		}
+	}
 }
 
 // readable tells a section without names from one that could not be read: that is one fault, not

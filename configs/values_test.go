@@ -63,6 +63,7 @@ func TestDefaults(t *testing.T) {
 		MembersRemoved:   configs.Limit{Percent: new(configs.Percent(30))},
 		FirstRunRemovals: "hold",
 		RemovalsPerDay:   configs.Limit{Count: new(100), Percent: new(configs.Percent(20))},
+		GuestAddresses:   "hold",
 	})
 	equal(t, "quarantine", s.Quarantine, configs.Quarantine{Failures: 60, OfAtLeast: 20})
 	a := get(t, s.Users.Attributes, "userName")

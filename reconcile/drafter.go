@@ -90,7 +90,8 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
 	return d.put(userPhase, storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
-		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via})
+		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via,
+		Held: d.Sync.Guard.claims(changes, result.Attributes, stand.Guest)})
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
@@ -144,14 +145,16 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
 	rules := d.rules(kind)
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
+	var held *storedHold
 	if kind == graphsync.User {
+		held = d.Sync.Guard.claims(changes, result.Attributes, stand.Guest)
 		changes = withActive(changes, nil, true)
 		if d.Sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
 			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
 		}
 	}
 	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
-		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
+		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via, Held: held}
 	for _, path := range rules.Match {
 		value := textOf(result.Attributes, path)
 		if value == "" && strings.EqualFold(path, "externalId") && !rules.maps(path) {

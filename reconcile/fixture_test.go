@@ -191,13 +191,17 @@ type directory struct {
 }
 
 // person makes somebody, or changes the display name.
-func (d *directory) person(n int, upn, name string) {
+func (d *directory) person(n int, upn, name string) { d.user(n, upn, name, "Member") }
+
+func (d *directory) guest(n int, upn, name string) { d.user(n, upn, name, "Guest") }
+
+func (d *directory) user(n int, upn, name, userType string) {
 	id := graphsync.ID{byte(n >> 16), byte(n >> 8), byte(n), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
 	text := func(name, value string) graphsync.Property {
 		return graphsync.Property{Name: name, Value: []byte(strconv.Quote(value))}
 	}
 	d.people[id] = graphsync.Change{Kind: graphsync.User, ID: id, Properties: []graphsync.Property{
-		{Name: "accountEnabled", Value: []byte("true")}, text("userPrincipalName", upn), text("displayName", name), text("userType", "Member"),
+		{Name: "accountEnabled", Value: []byte("true")}, text("userPrincipalName", upn), text("displayName", name), text("userType", userType),
 	}}
 	delete(d.removed, id)
 	d.pending = append(d.pending, d.people[id])
@@ -264,6 +268,7 @@ type application struct {
 	down     func(method string) bool
 	refuse   func(method, id string) error // of one account; may be nil
 	hidden   map[string]bool               // accounts that no list shows
+	brief    []string                      // attributes that a search shows, all when nil
 }
 
 func newApplication() *application {
@@ -320,7 +325,11 @@ func (a *application) Find(_ context.Context, _ target.Kind, by target.Path, val
 	}
 	for _, id := range a.ids() {
 		if by.Holds(a.accounts[id], value) {
-			found = append(found, a.hand(id))
+			r := a.hand(id)
+			if a.brief != nil {
+				maps.DeleteFunc(r.Attributes, func(name string, _ any) bool { return !slices.Contains(a.brief, name) })
+			}
+			found = append(found, r)
 		}
 	}
 	return found, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -257,17 +256,18 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
 			v.note = "its externalId is " + theirs
 		}
-		if v.hold == nil && !owned && m.foreign(value) {
-			v.hold = &storedHold{Guard: "foreign_domain", Cause: "accounts with addresses outside of the tenant's own domains"}
+		if v.hold == nil && !owned && !m.proven(ctx, r, a.SourceID) {
+			v.hold = foreignHold(causeForeignAccount)
 		}
 		return v, nil
 	}
 	switch {
-	case v.byID || v.hold != nil:
+	case v.hold != nil:
 	case owned && owner == m.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
+	case v.byID && !m.Sync.Guard.HoldGroups:
 	case m.Sync.Groups.Takeover == TakeoverSkip:
 		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
-	case m.Sync.Groups.Takeover == TakeoverHold:
+	case m.Sync.Groups.Takeover == TakeoverHold || m.Sync.Guard.HoldGroups:
 		v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
 	if reader, ok := m.Target.(target.MemberReader); ok {
@@ -282,10 +282,19 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	return v, nil
 }
 
-// foreign reports whether a value is an address that the tenant cannot prove to be its own.
-func (m *matcher) foreign(value string) bool {
-	at := strings.LastIndexByte(value, '@')
-	return m.Sync.Guard.Domains != nil && at >= 0 && !slices.Contains(m.Sync.Guard.Domains, strings.ToLower(value[at+1:]))
+// proven reports whether an account that no sync keeps is provably the tenant's, see
+// [Guard.proves]. A search may show less of an account than there is, so it is read by its id; one
+// that cannot be read is not proven.
+func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsync.ID) bool {
+	guard := &m.Sync.Guard
+	if getter, reads := m.Target.(target.Getter); reads && guard.Domains != nil {
+		whole, err := getter.Get(ctx, r.Ref)
+		if err != nil {
+			return false
+		}
+		return guard.proves(r, person) && guard.proves(whole, person)
+	}
+	return guard.proves(r, person)
 }
 
 // isFormer reports whether the owner of an account is gone from the directory for good and the
@@ -386,6 +395,9 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	}
 	a.Why += "; an account exists and is adopted"
 	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
+	if object, known := tx.Object(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
+		a.Held = m.Sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
+	}
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)
 	}

@@ -275,9 +275,9 @@ func (r *reviewer) concerns(op Op) bool {
 	case r.facts.answers > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == Create:
-		return exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
+		return r.Sync.Guard.Domains != nil || exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
 	case op == Reactivate:
-		return false
+		return r.Sync.Guard.Domains != nil // it may come with a new address
 	}
 	return true
 }

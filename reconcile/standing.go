@@ -20,6 +20,7 @@ type standing struct {
 	InScope  bool // assigned (or all), not excluded, passes the filter, exists
 	Enabled  bool // accountEnabled
 	Disabled bool // accountEnabled is false; neither is set when Graph did not say
+	Guest    bool // what the directory calls the user
 	Why      string
 	Cause    string       // what a guard groups by when the person leaves
 	Left     graphsync.ID // the group the person was in scope through and is no longer a member of
@@ -95,7 +96,7 @@ func (e *evaluator) group(id graphsync.ID) *groupFacts {
 // standing works out one person's. link is what was last known of the account, to tell what
 // the person left; nil when there is none.
 func (e *evaluator) standing(user *state.Object, link *state.Link) standing {
-	s := standing{Known: true}
+	s := standing{Known: true, Guest: isGuest(user)}
 	switch raw, _ := user.Value("accountEnabled"); string(raw) {
 	case "true":
 		s.Enabled = true
@@ -228,7 +229,7 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 // excluded tells whether the configuration keeps the person out.
 func (e *evaluator) excluded(user *state.Object, s *standing) (why, cause string, out bool) {
 	sc := &e.sync.Scope
-	if !sc.Guests && strings.EqualFold(stringProperty(user, "userType"), "Guest") {
+	if !sc.Guests && isGuest(user) {
 		return "guests are not in scope", "guests are not in scope", true
 	}
 	for _, name := range sc.ExcludeUsers {

@@ -101,10 +101,17 @@ type Guard struct {
 	Updates          Limit
 	MembersRemoved   Limit // per group
 	FirstRunRemovals bool  // false: a first run's removals are held
-	// Domains are those whose addresses the tenant can prove to be its own; nil does not bound. By
-	// an address elsewhere nobody's account is taken over without an approval: whoever administers
-	// a tenant can give a person any mail address, also that of another customer's.
-	Domains        []string
+	// Domains are those whose addresses the tenant can prove to be its own, in lower case; nil does
+	// not bound. Accounts that are not provably the tenant's are not taken over without an approval,
+	// and no account is given an address elsewhere: whoever administers a tenant can give a user any
+	// mail address, also that of another customer's.
+	Domains []string
+	// GuestAddresses lets guests have addresses outside of Domains; accounts that exist with one are
+	// held all the same.
+	GuestAddresses bool
+	// HoldGroups holds the takeover of every group that the sync does not own, whatever
+	// GroupRules.Takeover says.
+	HoldGroups     bool
 	RemovalsPerDay Limit // over the cycles of 24 hours: a slow trickle is seen
 	// Administrators fits the accounts that administer the application, by what was last
 	// applied to them; nil: none are known. The last ones are not lost without an approval.

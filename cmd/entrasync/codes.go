@@ -91,8 +91,8 @@ var codes = map[string]string{
 	"empty_read":          "a guard: the directory read empty, or nearly so. Make sure that this is meant before you approve.",
 	"administrator":       "a guard: the last accounts that administer the target would be lost. Approve only when somebody else can.",
 	"adoption":            "a guard: the account that fits was, or says to be, somebody else's. Approve when it is the same person.",
-	"takeover":            "a guard: a group of that name exists and would be taken over. Look at who would leave it; approve, reject, or set groups.takeover.",
+	"takeover":            "a guard: a group of that name exists and would be taken over. Look at who would leave it; approve, reject, or set groups.takeover, which does not count for a tenant that joined by consent.",
 	"former_owner":        "a guard: the account that fits was kept by another tenant or sync, which has no use for it any more. Approve when it is the same person.",
-	"foreign_domain":      "a guard: the account that fits is known by an address outside of the domains of a tenant that joined by consent. Anybody can be given such an address: approve when you know the person.",
+	"foreign_domain":      "a guard: the tenant cannot prove that an account, or an address it would be given, is its own: an address is outside of its domains, or the account shows none. Any administrator can give such an address to anybody: approve when you know the person. Domains are those verified in Entra, or guard.domains.",
 	"plan_moved":          "source, target or mapping moved since the plan was made. Make a new plan and review it.",
 }

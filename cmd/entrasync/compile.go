@@ -352,7 +352,10 @@ func (c *compiler) guard() reconcile.Guard {
 	guard := reconcile.Guard{
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
 		MembersRemoved: limit(in.MembersRemoved), FirstRunRemovals: in.FirstRunRemovals == "allow",
-		RemovalsPerDay: limit(in.RemovalsPerDay),
+		RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
+	}
+	for _, domain := range c.fillAll(in.Domains) {
+		guard.Domains = append(guard.Domains, strings.ToLower(domain))
 	}
 	if in.Administrators != nil {
 		filter, err := target.ParseFilter(c.fill(in.Administrators.Value))

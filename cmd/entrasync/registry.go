@@ -51,13 +51,7 @@ func (w *worker) register() error {
 			if planned == nil {
 				continue
 			}
-			// Its administrator was told that nobody is removed by the first synchronization.
-			planned.Guard.FirstRunRemovals = false
-			// Where all customers' accounts are in one application, those that a sign-in made are
-			// nobody's yet. A tenant whose domains are not known has none of its own until they are.
-			if _, key, err := w.application(planned.TargetName, planned); err == nil && key == planned.TargetName {
-				planned.Guard.Domains = strings.Fields(record.Domains) // never nil
-			}
+			w.boundJoined(planned, record)
 			syncs = append(syncs, planned)
 		}
 	}

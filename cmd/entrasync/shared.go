@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"entrasync/state"
+	"entrasync/target/all"
+)
+
+// boundJoined bounds what a tenant that joined by consent may do without an approval: whoever
+// administers it is not somebody whom the operator knows.
+func (w *worker) boundJoined(planned *plannedSync, record state.TenantRecord) {
+	// Its administrator was told that nobody is removed by the first synchronization.
+	planned.Guard.FirstRunRemovals = false
+	// A group is known by a name that anybody can choose, and may give rights.
+	planned.Guard.HoldGroups = true
+	if !w.sharesAccounts(planned) {
+		return
+	}
+	// A tenant whose domains are not known has none of its own until they are: the list is never nil.
+	domains := strings.Fields(strings.ToLower(record.Domains))
+	if listed := planned.Guard.Domains; listed != nil {
+		domains = slices.DeleteFunc(domains, func(domain string) bool { return !slices.Contains(listed, domain) })
+	}
+	planned.Guard.Domains = append([]string{}, domains...)
+}
+
+// sharesAccounts reports whether the application of a sync may keep accounts of several tenants.
+// It is the tenant's own when {tenant} is in the host or path of its address: each tenant then has
+// an address that is no other's. A query does not make it so, as a server may ignore it.
+func (w *worker) sharesAccounts(s *plannedSync) bool {
+	section, ok := w.cfg.Targets.Get(s.TargetName)
+	if !ok {
+		return true
+	}
+	common, faults := targetOptions(section)
+	if faults.Err() != nil || common == nil {
+		return true
+	}
+	return resource(common.For("a")) == resource(common.For("b"))
+}
+
+// resource is what an address leads to: a file, or a host and a path.
+func resource(options all.Options) string {
+	switch o := options.(type) {
+	case *all.File:
+		return o.Path
+	case *all.SCIM:
+		address, _, _ := strings.Cut(o.URL, "#")
+		address, _, _ = strings.Cut(address, "?")
+		if u, err := url.Parse(address); err == nil && u.Host != "" {
+			return strings.ToLower(u.Host) + u.Path
+		}
+	}
+	return ""
+}
