@@ -62,6 +62,7 @@ func (g *Guard) SetDefaults() {
 	g.Creations = Limit{Count: new(1000)}
 	g.Updates = Limit{Percent: new(Percent(50))}
 	g.MembersRemoved = Limit{Percent: new(Percent(30))}
+	g.Lost = Limit{Percent: new(Percent(10))}
 	g.FirstRunRemovals = "hold"
 	g.GuestAddresses = "hold"
 	g.RemovalsPerDay = Limit{Count: new(100), Percent: new(Percent(20))}

@@ -138,7 +138,8 @@ type Guard struct {
 	Removals         Limit  `yaml:"removals" doc:"Accounts deactivated or deleted."`
 	Creations        Limit  `yaml:"creations" doc:"Accounts created."`
 	Updates          Limit  `yaml:"updates" doc:"Accounts changed."`
-	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group."`
+	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group, and people who lose their account because they left the group that gave it, counted per group."`
+	Lost             Limit  `yaml:"lost" doc:"Accounts that are gone from the target and would be created again. A percentage counts from three on."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
 	RemovalsPerDay   Limit  `yaml:"removals_per_day" doc:"Accounts deactivated or deleted without an approval in 24 hours, so that a slow trickle is seen."`
 	Domains          []Text `yaml:"domains" doc:"Domains whose addresses the tenant owns, such as contoso.example. An account that exists with an address elsewhere, or shows none, and every new address elsewhere are held. Tenants that joined by consent have their verified domains without it, where they share an application."`

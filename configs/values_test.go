@@ -61,6 +61,7 @@ func TestDefaults(t *testing.T) {
 		Creations:        configs.Limit{Count: new(1000)},
 		Updates:          configs.Limit{Percent: new(configs.Percent(50))},
 		MembersRemoved:   configs.Limit{Percent: new(configs.Percent(30))},
+		Lost:             configs.Limit{Percent: new(configs.Percent(10))},
 		FirstRunRemovals: "hold",
 		RemovalsPerDay:   configs.Limit{Count: new(100), Percent: new(configs.Percent(20))},
 		GuestAddresses:   "hold",

@@ -216,3 +216,79 @@ func TestRefusedDeletionFallsBackToDeactivation(t *testing.T) {
 		})
 	}
 }
+
+// An application that lost accounts is not filled again without a question.
+func TestAccountsGoneFromTheApplication(t *testing.T) {
+	t.Parallel()
+	percent := 10.0
+	for name, test := range map[string]struct {
+		people, lost int
+		held         bool
+	}{
+		"emptied":              {40, 40, true},
+		"more than a tenth":    {40, 5, true},
+		"a tenth":              {40, 4, false},
+		"two of four":          {4, 2, false},
+		"three of four":        {4, 3, true},
+		"all three there were": {3, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.change = func(s *reconcile.Sync) { s.Guard.Lost = reconcile.Limit{Percent: &percent} }
+			for n := 1; n <= test.people; n++ {
+				c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
+			}
+			want(t, "first cycle", c.cycle(), fmt.Sprintf("%d created", test.people))
+			c.app().lose(test.lost)
+			report, err := c.run(reconcile.Options{Apply: true, Full: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			created := test.lost
+			if test.held {
+				created = 0
+			}
+			if report.Summary.Create != created || report.Summary.Held != test.lost-created {
+				t.Fatalf("%d created, %d held", report.Summary.Create, report.Summary.Held)
+			}
+			for _, h := range report.Held {
+				want(t, "held", h.Guard+": "+h.Cause, "lost: accounts that are gone from the application")
+			}
+			if !test.held {
+				return
+			}
+			c.source.person(1000, "new@example.com", "New") // who is new does not wait
+			report, err = c.run(reconcile.Options{Apply: true})
+			if err != nil || report.Summary.Create != 1 || report.Summary.Held != test.lost {
+				t.Fatalf("%v: %d created, %d held", err, report.Summary.Create, report.Summary.Held)
+			}
+			c.approve()
+			want(t, "approved", c.cycle(), fmt.Sprintf("%d created, %d unchanged", test.lost, test.people-test.lost+1))
+			want(t, "and then", c.cycle(), fmt.Sprintf("%d unchanged", test.people+1))
+		})
+	}
+}
+
+// The same is noticed by changes that meet no account.
+func TestChangesThatMeetNoAccount(t *testing.T) {
+	t.Parallel()
+	percent := 10.0
+	c := newService(t).customer("contoso")
+	c.change = func(s *reconcile.Sync) { s.Guard.Lost = reconcile.Limit{Percent: &percent} }
+	for n := 1; n <= 20; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
+	}
+	want(t, "first cycle", c.cycle(), "20 created")
+	c.app().lose(20)
+	for n := 1; n <= 20; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "Changed")
+	}
+	if report, err := c.run(reconcile.Options{Apply: true}); err != nil || len(report.Errors) != 20 {
+		t.Fatalf("%v: %d errors", err, len(report.Errors))
+	}
+	report, err := c.run(reconcile.Options{Apply: true})
+	if err != nil || report.Summary.Held != 20 || report.Summary.Create != 0 {
+		t.Fatalf("%v: %d held, %d created", err, report.Summary.Held, report.Summary.Create)
+	}
+}

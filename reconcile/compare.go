@@ -61,7 +61,7 @@ func (c *cycle) takeOver(found []sighting) error {
 			link := &found[i].link
 			if found[i].shown == nil {
 				gone[link.TargetID] = c.owner(link.Kind, link.Source)
-				if err := c.forget(tx, link.Kind, link.Source); err != nil {
+				if err := c.lose(tx, link.Kind, link.Source); err != nil {
 					return err
 				}
 				continue

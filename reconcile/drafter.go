@@ -46,7 +46,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	if !stand.Active() {
 		if !linked {
-			return nil
+			return d.found(d.tx, graphsync.User, id)
 		}
 		if object.Removed == graphsync.Purged {
 			if err := d.gone(&link); err != nil {

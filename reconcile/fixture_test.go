@@ -429,6 +429,14 @@ func (a *application) seed(userName string) string {
 	return id
 }
 
+// lose takes accounts away, the first ones, behind the program's back.
+func (a *application) lose(n int) {
+	for _, id := range a.ids()[:n] {
+		delete(a.taken, a.accounts[id]["userName"])
+		delete(a.accounts, id)
+	}
+}
+
 // String lists the accounts, one a word: name=display name, with ! when inactive.
 func (a *application) String() string {
 	a.mu.Lock()

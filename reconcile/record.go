@@ -141,7 +141,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	line := runLine{Action: a.Action, Outcome: "done"}
 	key := done.key.pendingKey()
 	if done.drop {
-		if err := r.forget(tx, a.Kind, a.SourceID); err != nil {
+		drop := r.lose
+		if a.Op.Removes() {
+			drop = r.forget
+		}
+		if err := drop(tx, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -183,6 +187,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	if done.link != nil {
 		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
+			return err
+		}
+		if err := r.found(tx, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 		if err := r.wake(tx, done.link); err != nil {

@@ -146,7 +146,7 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 	}
 	err = c.Tenant.Batch(func(tx *state.Tx) error {
 		if gone {
-			if err := c.forget(tx, link.Kind, link.Source); err != nil {
+			if err := c.lose(tx, link.Kind, link.Source); err != nil {
 				return err
 			}
 		} else {

@@ -84,10 +84,11 @@ type census struct {
 	administrators                       int
 	losing                               map[graphsync.ID]bool // administrators the plan would lose
 	access                               map[graphsync.ID]*accessLoss
+	lost                                 losses // accounts made again that are gone from the application
 }
 
 func (c *cycle) census(ctx context.Context) (census, error) {
-	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}}
+	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
 	for _, past := range c.info.Removals {
 		if c.now.Sub(past.At) < window {
 			f.recent += past.Count
@@ -108,6 +109,7 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			}
 			if opOf(raw) == Create { // most of a first plan: counting them needs no reading
 				f.creations++
+				f.lost.add(tx.Space(c.Sync.Name, lostSpace), key)
 				if key[0] == byte(userPhase) {
 					f.seats++
 				}
@@ -275,7 +277,7 @@ func (r *reviewer) concerns(op Op) bool {
 	case r.facts.answers > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == Create:
-		return r.Sync.Guard.Domains != nil || exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
+		return r.Sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
 	case op == Reactivate:
 		return r.Sync.Guard.Domains != nil // it may come with a new address
 	}
@@ -308,6 +310,8 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 		if loss := f.access[a.Left]; loss != nil && exceeds(g.MembersRemoved, loss.leaving, loss.had) {
 			return "members_removed", a.Cause
 		}
+	case r.lost(a):
+		return "lost", lostCause
 	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"
 	case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked):

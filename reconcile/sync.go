@@ -99,7 +99,8 @@ type Guard struct {
 	Removals         Limit
 	Creations        Limit
 	Updates          Limit
-	MembersRemoved   Limit // per group
+	MembersRemoved   Limit // per group, and of the people whose access came through it
+	Lost             Limit // accounts gone from the application that would be made again
 	FirstRunRemovals bool  // false: a first run's removals are held
 	// Domains are those whose addresses the tenant can prove to be its own, in lower case; nil does
 	// not bound. Accounts that are not provably the tenant's are not taken over without an approval,

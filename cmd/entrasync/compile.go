@@ -351,7 +351,7 @@ func (c *compiler) guard() reconcile.Guard {
 	}
 	guard := reconcile.Guard{
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
-		MembersRemoved: limit(in.MembersRemoved), FirstRunRemovals: in.FirstRunRemovals == "allow",
+		MembersRemoved: limit(in.MembersRemoved), Lost: limit(in.Lost), FirstRunRemovals: in.FirstRunRemovals == "allow",
 		RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
 	}
 	for _, domain := range c.fillAll(in.Domains) {

@@ -1,0 +1,67 @@
+package reconcile
+
+import (
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// lostSpace remembers active accounts and groups that were gone from the application until they
+// are there again: kind, source id → the target id they had.
+const lostSpace = "lost"
+
+// lostCause groups the holds of guard.lost.
+const lostCause = "accounts that are gone from the application"
+
+func lostKey(kind graphsync.Kind, source graphsync.ID) []byte {
+	return append([]byte{byte(kind)}, source[:]...)
+}
+
+// lose drops the link of an account that is gone from the application. That an active one was
+// there is remembered: a guard looks at how many would be made again.
+func (c *cycle) lose(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
+	link, linked, err := tx.Link(c.Sync.Name, kind, source)
+	if err != nil {
+		return err
+	}
+	if linked && link.Active {
+		if err := tx.Space(c.Sync.Name, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID)); err != nil {
+			return err
+		}
+	}
+	return c.forget(tx, kind, source)
+}
+
+// found forgets that an account was lost: it is there again, or nobody is to have it.
+func (c *cycle) found(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
+	return tx.Space(c.Sync.Name, lostSpace).Delete(lostKey(kind, source))
+}
+
+// losses counts by kind what a plan makes again because it was gone from the application.
+type losses map[graphsync.Kind]int
+
+// add counts a create of the plan.
+func (l losses) add(lost *state.Space, key []byte) {
+	if lost.Count() == 0 {
+		return
+	}
+	if k, err := parseActionKey(key); err == nil {
+		if kind := k.pendingKey().Kind; lost.Has(lostKey(kind, k.id)) {
+			l[kind]++
+		}
+	}
+}
+
+// exceed reports whether more of a kind was lost than a limit lets pass, of all there were.
+func (l losses) exceed(tx *state.Tx, sync string, limit Limit, kind graphsync.Kind) bool {
+	if l[kind] == 0 {
+		return false
+	}
+	linked, _ := tx.CountLinks(sync, kind)
+	return exceeds(limit, l[kind], linked+l[kind])
+}
+
+// lost reports whether an action makes an account again that a guard holds for being lost.
+func (r *reviewer) lost(a *storedAction) bool {
+	return a.Op == Create && r.facts.lost.exceed(r.tx, r.Sync.Name, r.Sync.Guard.Lost, a.Kind) &&
+		r.tx.Space(r.Sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
+}
