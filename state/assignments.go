@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"iter"
 
-	"go.etcd.io/bbolt"
-
 	"entrasync/graphsync"
 )
 
@@ -135,7 +133,7 @@ func (r *assignmentRow) principalValue() []byte {
 }
 
 // appTrees are an app's buckets open for writing.
-type appTrees struct{ ids, principals *bbolt.Bucket }
+type appTrees struct{ ids, principals *bucket }
 
 func (tx *Tx) appTrees(appID string) (appTrees, error) {
 	ids, err1 := tx.grow(bucketAssignments, appID, inIDs)

@@ -61,7 +61,8 @@ func (e *VersionError) Error() string {
 type schema struct {
 	kind       string
 	buckets    []string
-	migrations []func(*bbolt.Tx) error
+	migrations []func(*Tx) error
+	checksums  int // the version since which values carry checksums; its migration is nil, see addChecksums
 }
 
 func (s *schema) version() int { return len(s.migrations) + 1 }
@@ -69,12 +70,12 @@ func (s *schema) version() int { return len(s.migrations) + 1 }
 var (
 	registrySchema = &schema{
 		kind: "registry", buckets: []string{bucketTenants, bucketOwners, bucketApplications},
-		migrations: []func(*bbolt.Tx) error{recordsByID, markComplete},
+		migrations: []func(*Tx) error{recordsByID, markComplete, nil}, checksums: 4,
 	}
 	tenantSchema = &schema{kind: "tenant", buckets: []string{
 		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
 		bucketApps, bucketAssignments, bucketSyncs,
-	}}
+	}, migrations: []func(*Tx) error{nil}, checksums: 2}
 )
 
 // The bucket that tells what a file is.
@@ -86,13 +87,19 @@ var (
 	keyOf     = []byte("of")     // the tenant's id
 )
 
+// headerKeys are read before it is known whether values carry checksums, and have none themselves:
+// a changed bit in one is a file of another kind, owner or version.
+var headerKeys = []string{string(keySchema), string(keyKind), string(keyOf)}
+
 // A file is one bbolt file, with what must not get out of it: panics, and bbolt itself.
 type file struct {
 	path   string
 	db     *bbolt.DB
 	os     *os.File // the database's own, to give it free when bbolt no longer can
 	broken atomic.Pointer[DamagedError]
-	names  atomic.Pointer[names]
+
+	checksums bool // values carry them
+	names     atomic.Pointer[names]
 
 	onCommit func(path string) // may be nil
 
@@ -137,6 +144,12 @@ func openFile(path string, s *schema, of string, onCommit func(path string)) (*f
 		return nil, fmt.Errorf("open state file %s: %w", path, explain(err))
 	}
 	err = f.prepare(s, of)
+	if errors.Is(err, errNoChecksums) {
+		if err = errors.Join(f.addChecksums(s), f.close()); err == nil {
+			return openFile(path, s, of, onCommit)
+		}
+		return nil, err
+	}
 	if err == nil && errors.Is(statErr, os.ErrNotExist) {
 		err = syncDir(filepath.Dir(path))
 	}
@@ -173,31 +186,39 @@ func (f *file) prepare(s *schema, of string) error {
 			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is missing")}
 		}
 		version = int(binary.BigEndian.Uint32(v))
-		if version > s.version() {
+		switch {
+		case version == 0:
+			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is 0, which no entrasync has written")}
+		case version > s.version():
 			return &VersionError{Path: f.path, Has: version, Knows: s.version()}
 		}
+		f.checksums = s.checksums != 0 && version >= s.checksums
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if fresh {
-		return f.raw(true, func(b *bbolt.Tx) error {
+		f.checksums = s.checksums != 0
+		return f.update(func(tx *Tx) error {
 			for _, name := range append([]string{bucketMeta}, s.buckets...) {
-				if _, err := b.CreateBucketIfNotExists([]byte(name)); err != nil {
+				if _, err := tx.grow(name); err != nil {
 					return err
 				}
 			}
-			meta := b.Bucket([]byte(bucketMeta))
-			return errors.Join(putVersion(b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
+			meta := tx.b.Bucket([]byte(bucketMeta))
+			return errors.Join(putVersion(tx.b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
 		})
 	}
 	for ; version < s.version(); version++ {
-		err := f.raw(true, func(b *bbolt.Tx) error {
-			if err := s.migrations[version-1](b); err != nil {
+		if version+1 == s.checksums {
+			return errNoChecksums
+		}
+		err := f.update(func(tx *Tx) error {
+			if err := s.migrations[version-1](tx); err != nil {
 				return fmt.Errorf("migrate state file %s from schema version %d: %w", f.path, version, err)
 			}
-			return putVersion(b, version+1)
+			return putVersion(tx.b, version+1)
 		})
 		if err != nil {
 			return err

@@ -30,7 +30,12 @@ func (e *InUseError) Error() string {
 // acquire takes the lock that keeps a second process out. It is an flock, so that it ends with
 // the process however that ends; the file's text only says who holds it.
 func acquire(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	name := filepath.Join(dir, "lock")
+	// A link would have the file it leads to emptied.
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("open state directory %s: %s is a symbolic link, which entrasync never makes; find out who made it, and remove it", dir, name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, explain(err))
 	}
@@ -54,10 +59,31 @@ func acquire(dir string) (*os.File, error) {
 		_, err = fmt.Fprintf(f, "%d\n%s\n", os.Getpid(), command())
 	}
 	if err != nil {
-		f.Close()
+		release(f)
 		return nil, fmt.Errorf("write lock of state directory %s: %w", dir, explain(err))
 	}
 	return f, nil
+}
+
+// release empties the lock file and gives up the lock. Closing the file is not enough: a child process
+// that is just being started has a copy of every open file until it runs its program, and an flock
+// lasts as long as its last copy. The empty file names no holder in the moment between the next
+// holder's lock and its name.
+func release(lock *os.File) error {
+	return errors.Join(lock.Truncate(0), syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
+}
+
+// verifyPrivate refuses a directory in which other users could put files of their own in the place of
+// the state: they would decide whose account is removed.
+func verifyPrivate(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("open state directory %s: %w", dir, explain(err))
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("open state directory %s: other users may write there (mode %04o), and could change who has which account; run: chmod go-w %s", dir, mode, dir)
+	}
+	return nil
 }
 
 // command returns program and subcommand; other arguments are nobody's business.

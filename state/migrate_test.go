@@ -27,23 +27,23 @@ func TestMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	add := func(digit string) func(*bbolt.Tx) error {
-		return func(b *bbolt.Tx) error {
-			things := b.Bucket([]byte("things"))
+	add := func(digit string) func(*Tx) error {
+		return func(tx *Tx) error {
+			things := tx.b.Bucket([]byte("things"))
 			return things.Put([]byte("k"), append(append([]byte{}, things.Get([]byte("k"))...), digit...))
 		}
 	}
 	fail := errors.New("fail")
-	broken := func(b *bbolt.Tx) error { return errors.Join(add("!")(b), fail) }
+	broken := func(tx *Tx) error { return errors.Join(add("!")(tx), fail) }
 	steps := []struct {
-		migrations []func(*bbolt.Tx) error
+		migrations []func(*Tx) error
 		err        error
 		want       string
 	}{
-		{[]func(*bbolt.Tx) error{add("2"), broken}, fail, ""}, // stays at 2, with nothing of 3
-		{[]func(*bbolt.Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
-		{[]func(*bbolt.Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
-		{[]func(*bbolt.Tx) error{add("2")}, &VersionError{}, ""},
+		{[]func(*Tx) error{add("2"), broken}, fail, ""}, // stays at 2, with nothing of 3
+		{[]func(*Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
+		{[]func(*Tx) error{add("2"), add("3"), add("4")}, nil, "1234"},
+		{[]func(*Tx) error{add("2")}, &VersionError{}, ""},
 	}
 	for i, s := range steps {
 		f, err := openFile(path, &schema{kind: "fake", buckets: one.buckets, migrations: s.migrations}, "x", nil)

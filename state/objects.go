@@ -7,8 +7,6 @@ import (
 	"iter"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"entrasync/graphsync"
 )
 
@@ -175,7 +173,7 @@ func (tx *Tx) Forget(kind graphsync.Kind, id graphsync.ID) error {
 
 // bury makes an object a tombstone and its consequences pending: its own, and those of a
 // group's members. It tells whether that changed anything.
-func (tx *Tx) bury(p *pender, objects *bbolt.Bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
+func (tx *Tx) bury(p *pender, objects *bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
 	if removals[old[0]] == reason {
 		return false, nil
 	}
@@ -228,7 +226,7 @@ func appendProperty(rec []byte, p property) []byte {
 // merge returns the record of an object after a change: properties that came overwrite, others
 // stay as they were. fresh is sorted by index. same tells that no property changed.
 func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte, same bool) {
-	size := recordHeader + len(old)
+	size := recordHeader + len(old) + checksumSize
 	for _, p := range fresh {
 		size += len(p.value) + 2*binary.MaxVarintLen32
 	}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"entrasync/graphsync"
 )
 
@@ -119,9 +117,9 @@ type pageWriter struct {
 	kind     graphsync.Kind
 	round    uint32
 	stamp    []byte // round as memberships store it
-	objects  *bbolt.Bucket
-	members  *bbolt.Bucket
-	memberOf *bbolt.Bucket
+	objects  *bucket
+	members  *bucket
+	memberOf *bucket
 	pending  *pender
 	live     int // change of the number of live objects
 	fresh    []property

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"entrasync/graphsync"
 )
 
@@ -23,7 +21,7 @@ const bucketRecalled = "recalled"
 var keyComplete = []byte("complete")
 
 // markComplete says so of a registry that was never lost: schema version 2 did not.
-func markComplete(b *bbolt.Tx) error { return b.Bucket([]byte(bucketMeta)).Put(keyComplete, []byte{1}) }
+func markComplete(tx *Tx) error { return tx.put(keyComplete, []byte{1}, bucketMeta) }
 
 // recallChunk is how many links are claimed in one commit.
 const recallChunk = 10_000

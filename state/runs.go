@@ -7,8 +7,6 @@ import (
 	"iter"
 	"strings"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // A Run is one cycle of a sync. Ids sort by time.
@@ -47,13 +45,11 @@ func (tx *Tx) PutRun(sync string, r Run) error {
 
 // Runs returns the newest runs, newest first.
 func (tx *Tx) Runs(sync string, limit int) []Run {
-	b := tx.tree(bucketSyncs, sync, inRuns)
-	if b == nil {
-		return nil
-	}
 	var runs []Run
-	c := b.Cursor()
-	for k, text := c.Last(); k != nil && len(runs) < limit; k, text = c.Prev() {
+	for k, text := range tx.tree(bucketSyncs, sync, inRuns).backward() {
+		if len(runs) >= limit {
+			break
+		}
 		runs = append(runs, fromJSON[Run]("run "+string(k), text))
 	}
 	return runs
@@ -78,8 +74,8 @@ func (tx *Tx) AppendRunLine(sync, runID string, line []byte) error {
 	if err != nil {
 		return err
 	}
-	b.FillPercent = 1 // only ever appended to
-	return b.Put(binary.BigEndian.AppendUint64(nil, n), append([]byte{}, line...))
+	b.b.FillPercent = 1 // only ever appended to
+	return b.Put(binary.BigEndian.AppendUint64(nil, n), line)
 }
 
 // RunLines yields a run's lines in the order they were added.
@@ -103,7 +99,7 @@ func (tx *Tx) CountRunLines(sync, runID string) int {
 	if b == nil {
 		return 0
 	}
-	return int(b.Sequence())
+	return int(b.b.Sequence())
 }
 
 // A SyncInfo is how a sync stands.
@@ -158,8 +154,8 @@ func (tx *Tx) PutSyncInfo(sync string, info SyncInfo) error {
 // Syncs returns the names of the syncs that have state, sorted.
 func (tx *Tx) Syncs() []string {
 	var names []string
-	for k := range scan(tx.tree(bucketSyncs), nil, nil) {
-		names = append(names, string(k))
+	for name := range tx.tree(bucketSyncs).children() {
+		names = append(names, name)
 	}
 	return names
 }
@@ -243,6 +239,6 @@ func (s *Space) Clear() error {
 // Count returns the number of entries.
 func (s *Space) Count() int { return int(s.tx.count(s.counter())) }
 
-func (s *Space) tree() *bbolt.Bucket { return s.tx.tree(s.path...) }
+func (s *Space) tree() *bucket { return s.tx.tree(s.path...) }
 
 func (s *Space) counter() string { return syncCounter(s.path[1], inSpaces+"\x00"+s.path[3]) }

@@ -89,13 +89,16 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 		}
 		return nil, fmt.Errorf("create state directory %s: %w", dir, explain(err))
 	}
+	if err := verifyPrivate(dir); err != nil {
+		return nil, err
+	}
 	lock, err := acquire(dir)
 	if err != nil {
 		return nil, err
 	}
 	registry, err := openFile(filepath.Join(dir, registryFile), registrySchema, "", opts.OnCommit)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, release(lock))
 	}
 	s := &Store{dir: dir, opts: opts, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
 	if err := s.recall(); err != nil {
@@ -117,8 +120,7 @@ func (s *Store) Close() error {
 	for _, o := range s.tenants {
 		errs = append(errs, o.file.close())
 	}
-	// An empty lock file names nobody, in the moment between the next holder's lock and its name.
-	return errors.Join(append(errs, s.registry.close(), s.lock.Truncate(0), s.lock.Close())...)
+	return errors.Join(append(errs, s.registry.close(), release(s.lock))...)
 }
 
 // Dir returns the directory as it was given to Open.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"entrasync/graphsync"
 )
 
@@ -127,8 +125,8 @@ func (s *Store) DeleteTenantRecord(id graphsync.ID) error {
 // recordsByID keys the records by tenant id; schema version 1 had them by name, under which one
 // tenant could take the place of another. Of two with one id that of the consent stays, and it is
 // paused when either was.
-func recordsByID(b *bbolt.Tx) error {
-	bucket := b.Bucket([]byte(bucketTenants))
+func recordsByID(tx *Tx) error {
+	bucket := tx.tree(bucketTenants)
 	byID := map[graphsync.ID]TenantRecord{}
 	var names [][]byte
 	for name, text := range scan(bucket, nil, nil) {

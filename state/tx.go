@@ -1,11 +1,9 @@
 package state
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -31,8 +29,8 @@ const (
 type Tx struct {
 	b        *bbolt.Tx
 	file     *file
-	trees    map[string]*bbolt.Bucket // opened so far, by path
-	counters map[string]uint64        // changed so far, written before the commit
+	trees    map[string]*bucket // opened so far, by path
+	counters map[string]uint64  // changed so far, written before the commit
 	dict     *names
 	dictOwn  bool   // dict was copied to be extended
 	arena    []byte // where values wait for the commit
@@ -59,11 +57,11 @@ func (f *file) update(fn func(*Tx) error) error {
 }
 
 func newTx(b *bbolt.Tx, f *file) *Tx {
-	return &Tx{b: b, file: f, trees: map[string]*bbolt.Bucket{}}
+	return &Tx{b: b, file: f, trees: map[string]*bucket{}}
 }
 
 // tree returns a bucket by its path, nil when there is none.
-func (tx *Tx) tree(path ...string) *bbolt.Bucket {
+func (tx *Tx) tree(path ...string) *bucket {
 	key := strings.Join(path, "\x00")
 	if b := tx.trees[key]; b != nil {
 		return b
@@ -76,15 +74,16 @@ func (tx *Tx) tree(path ...string) *bbolt.Bucket {
 			b = b.Bucket([]byte(name))
 		}
 		if b == nil {
+			tx.verifyNoBucket(strings.Join(path[:i+1], "\x00"))
 			return nil
 		}
 	}
-	tx.trees[key] = b
-	return b
+	tx.trees[key] = tx.newBucket(b, key)
+	return tx.trees[key]
 }
 
 // grow returns a bucket by its path, made where there was none.
-func (tx *Tx) grow(path ...string) (*bbolt.Bucket, error) {
+func (tx *Tx) grow(path ...string) (*bucket, error) {
 	if b := tx.tree(path...); b != nil {
 		return b, nil
 	}
@@ -92,14 +91,21 @@ func (tx *Tx) grow(path ...string) (*bbolt.Bucket, error) {
 	var err error
 	if last := len(path) - 1; last == 0 {
 		b, err = tx.b.CreateBucketIfNotExists([]byte(path[0]))
-	} else if b, err = tx.grow(path[:last]...); err == nil {
-		b, err = b.CreateBucketIfNotExists([]byte(path[last]))
+	} else {
+		var parent *bucket
+		if parent, err = tx.grow(path[:last]...); err == nil {
+			b, err = parent.b.CreateBucketIfNotExists([]byte(path[last]))
+		}
+	}
+	key := strings.Join(path, "\x00")
+	if err == nil {
+		err = tx.noteBucket(key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", strings.Join(path, "/"), err)
 	}
-	tx.trees[strings.Join(path, "\x00")] = b
-	return b, nil
+	tx.trees[key] = tx.newBucket(b, key)
+	return tx.trees[key], nil
 }
 
 // fell drops a bucket with all it holds. Its pages become free without being read.
@@ -108,14 +114,17 @@ func (tx *Tx) fell(path ...string) error {
 		return nil
 	}
 	key := strings.Join(path, "\x00")
-	maps.DeleteFunc(tx.trees, func(k string, _ *bbolt.Bucket) bool {
+	maps.DeleteFunc(tx.trees, func(k string, _ *bucket) bool {
 		return k == key || strings.HasPrefix(k, key+"\x00")
 	})
+	if err := tx.forgetBucket(key); err != nil {
+		return err
+	}
 	last := len(path) - 1
 	if last == 0 {
 		return tx.b.DeleteBucket([]byte(key))
 	}
-	return tx.tree(path[:last]...).DeleteBucket([]byte(path[last]))
+	return tx.tree(path[:last]...).b.DeleteBucket([]byte(path[last]))
 }
 
 // put stores a value where its bucket may not exist yet.
@@ -142,29 +151,6 @@ func (tx *Tx) drop(key []byte, path ...string) (bool, error) {
 		return false, nil
 	}
 	return true, b.Delete(key)
-}
-
-// scan yields the entries whose key begins with prefix and is greater than after, in order.
-func scan(b *bbolt.Bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
-	return func(yield func(k, v []byte) bool) {
-		if b == nil {
-			return
-		}
-		c := b.Cursor()
-		from := prefix
-		if bytes.Compare(after, from) > 0 {
-			from = after
-		}
-		k, v := c.Seek(from)
-		if k != nil && after != nil && bytes.Equal(k, after) {
-			k, v = c.Next()
-		}
-		for ; k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			if !yield(k, v) {
-				return
-			}
-		}
-	}
 }
 
 // count reads a counter.
@@ -212,8 +198,9 @@ func (tx *Tx) names() *names {
 	}
 	b := tx.tree(bucketNames)
 	stored := 0
-	if last, _ := b.Cursor().Last(); last != nil {
+	for last := range b.backward() {
 		stored = int(parseUint32(last)) + 1
+		break
 	}
 	d := tx.file.names.Load()
 	if d == nil || len(d.list) < stored {

@@ -1,0 +1,227 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+// checksumSize is the length of the CRC-32C that ends each stored value. It covers the path of the
+// bucket, the key and the value, so that neither a changed bit nor a value that has come under
+// another key is read as state. bbolt has checksums for its two meta pages only.
+const checksumSize = crc32.Size
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A bucket is a bucket of the file whose values carry checksums. A wrong one is a badRecord, and so
+// is a neighbour out of order: without it, a damaged key could hide the records behind it, and an
+// account that is not found is a decision.
+type bucket struct {
+	b     *bbolt.Bucket
+	tx    *Tx
+	path  string // names, with NUL between them
+	seed  uint32 // checksum of path
+	plain bool   // the file is older than checksums
+}
+
+func (tx *Tx) newBucket(b *bbolt.Bucket, path string) *bucket {
+	return &bucket{b: b, tx: tx, path: path, seed: seedOf(path), plain: !tx.file.checksums}
+}
+
+func seedOf(path string) uint32 { return crc32.Checksum([]byte(path), castagnoli) }
+
+// checksum covers the key's length, too: a key that took a byte from its value is another key.
+func checksum(seed uint32, key, value []byte) uint32 {
+	return crc32.Update(crc32.Update(seed^uint32(len(key)), castagnoli, key), castagnoli, value)
+}
+
+// Get returns the value of a key, nil when there is none.
+func (b *bucket) Get(key []byte) []byte {
+	if b.plain {
+		return b.b.Get(key)
+	}
+	c := b.b.Cursor()
+	k, stored := c.Seek(key)
+	if bytes.Equal(k, key) && k != nil {
+		return b.verified(k, stored)
+	}
+	b.verifyGap(c, key, k, stored)
+	return nil
+}
+
+// verifyGap verifies that a key is not there, with a cursor that looked for it and came to the entry
+// next. The entries on both sides are intact, and two on each side are in order: one that is out of
+// order has misled the search.
+func (b *bucket) verifyGap(c *bbolt.Cursor, key, next, stored []byte) {
+	if next != nil {
+		b.verified(next, stored)
+		b.inOrder(key, next)
+		if after, _ := c.Next(); after != nil {
+			b.inOrder(next, after)
+			c.Prev()
+		}
+	}
+	before, stored := c.Prev()
+	if before == nil {
+		return
+	}
+	b.verified(before, stored)
+	b.inOrder(before, key)
+	if first, _ := c.Prev(); first != nil {
+		b.inOrder(first, before)
+	}
+}
+
+func (b *bucket) inOrder(before, after []byte) {
+	if bytes.Compare(before, after) >= 0 {
+		b.damaged(after, "is out of order")
+	}
+}
+
+// verified returns a stored value without its checksum.
+func (b *bucket) verified(key, stored []byte) []byte {
+	if b.plain || b.path == bucketMeta && slices.Contains(headerKeys, string(key)) {
+		return stored
+	}
+	n := len(stored) - checksumSize
+	if n < 0 || binary.BigEndian.Uint32(stored[n:]) != checksum(b.seed, key, stored[:n]) {
+		b.damaged(key, "does not have its checksum")
+	}
+	return stored[:n:n]
+}
+
+func (b *bucket) damaged(key []byte, what string) {
+	panic(badRecord{fmt.Sprintf("the record %.40x of %s %s", key, strings.ReplaceAll(b.path, "\x00", "/"), what)})
+}
+
+// Put stores a value, which must not be changed until the transaction ends.
+func (b *bucket) Put(key, value []byte) error {
+	if b.plain {
+		return b.b.Put(key, value)
+	}
+	return b.b.Put(key, b.tx.withChecksum(checksum(b.seed, key, value), value))
+}
+
+// withChecksum appends a checksum to a value, in place when the value is the last in the arena.
+func (tx *Tx) withChecksum(sum uint32, value []byte) []byte {
+	n, end := len(value), len(tx.arena)
+	if n == 0 || end < n || &tx.arena[end-1] != &value[n-1] || cap(tx.arena)-end < checksumSize {
+		tx.room(n + checksumSize)
+		tx.arena = append(tx.arena, value...)
+		end = len(tx.arena)
+	}
+	tx.arena = binary.BigEndian.AppendUint32(tx.arena, sum)
+	return tx.arena[end-n : len(tx.arena) : len(tx.arena)]
+}
+
+// bucketMark begins the keys of the meta bucket that say which buckets there are: bucket names have
+// no checksum, and a bucket that is not found looks like one that is empty.
+const bucketMark = "bucket\x00"
+
+// noteBucket records that a bucket was made.
+func (tx *Tx) noteBucket(path string) error {
+	if !tx.file.checksums || path == bucketMeta {
+		return nil
+	}
+	return tx.put([]byte(bucketMark+path), nil, bucketMeta)
+}
+
+// forgetBucket records that a bucket and those inside it are dropped.
+func (tx *Tx) forgetBucket(path string) error {
+	if !tx.file.checksums {
+		return nil
+	}
+	meta, marks := tx.tree(bucketMeta), [][]byte{[]byte(bucketMark + path)}
+	for k := range scan(meta, []byte(bucketMark+path+"\x00"), nil) {
+		marks = append(marks, bytes.Clone(k))
+	}
+	for _, k := range marks {
+		if err := meta.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifyNoBucket verifies that a bucket that was not found was not made.
+func (tx *Tx) verifyNoBucket(path string) {
+	if tx.file.checksums && path != bucketMeta && tx.get([]byte(bucketMark+path), bucketMeta) != nil {
+		panic(badRecord{fmt.Sprintf("its bucket %s is missing", strings.ReplaceAll(path, "\x00", "/"))})
+	}
+}
+
+// Delete removes a key; none is fine.
+func (b *bucket) Delete(key []byte) error { return b.b.Delete(key) }
+
+// NextSequence returns the next number of the bucket's own counter, from 1.
+func (b *bucket) NextSequence() (uint64, error) { return b.b.NextSequence() }
+
+// scan yields the entries whose key begins with prefix and is greater than after, in order.
+func scan(b *bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		if b == nil {
+			return
+		}
+		c := b.b.Cursor()
+		from := prefix
+		if bytes.Compare(after, from) > 0 {
+			from = after
+		}
+		k, v := c.Seek(from)
+		if !b.plain && len(from) > 0 && !bytes.Equal(k, from) {
+			at := b.b.Cursor()
+			at.Seek(from)
+			b.verifyGap(at, from, k, v)
+		}
+		if k != nil && after != nil && bytes.Equal(k, after) {
+			k, v = c.Next()
+		}
+		var last []byte
+		for ; k != nil; k, v = c.Next() {
+			value := b.verified(k, v)
+			if !b.plain && last != nil {
+				b.inOrder(last, k)
+			}
+			if !bytes.HasPrefix(k, prefix) || !yield(k, value) {
+				return
+			}
+			last = k
+		}
+	}
+}
+
+// backward yields all entries, the greatest key first.
+func (b *bucket) backward() iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		if b == nil {
+			return
+		}
+		c := b.b.Cursor()
+		for k, v := c.Last(); k != nil && yield(k, b.verified(k, v)); k, v = c.Prev() {
+		}
+	}
+}
+
+// children yields the names of the buckets inside a bucket.
+func (b *bucket) children() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if b == nil {
+			return
+		}
+		c := b.b.Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			if v != nil || b.b.Bucket(k) == nil || !b.plain && b.tx.get([]byte(bucketMark+b.path+"\x00"+string(k)), bucketMeta) == nil {
+				b.damaged(k, "is no bucket")
+			}
+			if !yield(string(k)) {
+				return
+			}
+		}
+	}
+}

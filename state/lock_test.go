@@ -1,0 +1,107 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// A child process has a copy of every open file between its fork and its exec. The lock ends with
+// Close nevertheless: the next command must not be told that the state is in use.
+func TestLockEndsWithCloseWhileAChildHasACopy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inherited, err := syscall.Dup(int(s.lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(inherited)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The same with processes that really start.
+func TestLockEndsWithCloseWhileProcessesStart(t *testing.T) {
+	t.Parallel()
+	program, err := exec.LookPath("true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			if err := exec.Command(program).Run(); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	dir := t.TempDir()
+	for n := range 300 {
+		lock, err := acquire(dir)
+		if err != nil {
+			t.Fatalf("time %d: %v", n, err)
+		}
+		if err := release(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The lock file is emptied and written to: it is never somebody else's file.
+func TestLockFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")
+	if err := errors.Join(os.WriteFile(precious, []byte("keep me"), 0o600), os.Symlink(precious, filepath.Join(dir, "lock"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "lock")+" is a symbolic link") {
+		t.Errorf("got %v", err)
+	}
+	if text, err := os.ReadFile(precious); err != nil || string(text) != "keep me" {
+		t.Errorf("the file behind the link holds %q (%v)", text, err)
+	}
+}
+
+func TestDirectoryThatOthersCanWriteIsRefused(t *testing.T) {
+	t.Parallel()
+	for mode, refused := range map[os.FileMode]bool{
+		0o700: false, 0o750: false, 0o755: false, 0o770: true, 0o707: true, 0o777: true, os.ModeSticky | 0o777: true, os.ModeSetgid | 0o775: true,
+	} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir)
+		if err == nil {
+			err = s.Close()
+		}
+		if refused && (err == nil || !strings.Contains(err.Error(), "chmod go-w "+dir)) || !refused && err != nil {
+			t.Errorf("mode %v: %v", mode, err)
+		}
+		entries, _ := os.ReadDir(dir)
+		if refused && len(entries) > 0 {
+			t.Errorf("mode %v: %d files were made", mode, len(entries))
+		}
+	}
+}
