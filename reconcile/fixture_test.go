@@ -34,6 +34,8 @@ type service struct {
 	to     string                    // name of the target section
 	places map[string]string         // address of each section
 	apps   map[string]target.Adapter // by address
+
+	through func(*application) target.Adapter // how the application is reached; nil: directly
 }
 
 func newService(t testing.TB) *service {
@@ -73,6 +75,14 @@ func (s *service) loseRegistry() error { return os.Remove(filepath.Join(s.dir, "
 
 // app is the application that the syncs write to now.
 func (s *service) app() *application { return s.apps[s.places[s.to]].(*application) }
+
+// adapter is the application as the syncs reach it.
+func (s *service) adapter() target.Adapter {
+	if s.through != nil {
+		return s.through(s.app())
+	}
+	return s.apps[s.places[s.to]]
+}
 
 // A customer is a tenant of the service.
 type customer struct {
@@ -133,7 +143,7 @@ func (c *customer) run(opts reconcile.Options) (*reconcile.Report, error) {
 	sync := c.rules()
 	return (&reconcile.Syncer{
 		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name}, Source: c.source, Store: c.store, Tenant: tenant,
-		Target: c.apps[c.places[c.to]], Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
+		Target: c.adapter(), Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
 	}).Run(context.Background(), opts)
 }
 

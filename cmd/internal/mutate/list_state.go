@@ -17,7 +17,7 @@ var keeping = slices.Concat(
 	if stamp`, `return nil
 	}
 	if stamp`},
-		fault{"PAG6", "members of a restored group are not pending", `|| !restored || c.Kind != graphsync.Group {`, `|| true {`},
+		fault{"PAG6", "members of a restored group are not pending", `|| !restored || c.Kind != graphsync.Group {`, `|| !restored || true {`},
 		fault{"PAG7", "a member seen again in a full round does not count as seen", `return w.members.Put(key, w.stamp)
 	}
 	w.stats.MembersAdded++`, `return nil

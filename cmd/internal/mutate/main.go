@@ -35,6 +35,7 @@ func main() {
 	sample := flag.Int("sample", 0, "run this many, drawn from those that tests of their own package notice; 0 runs all")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the sample is drawn by")
 	own := flag.Bool("own", false, "run the tests of the fault's own package only")
+	with := flag.String("with", "", "arguments of go test to run instead, such as './reconcile -run TestRefused'")
 	jobs := flag.Int("j", 2, "faults tried at once")
 	list := flag.Bool("list", false, "list the faults and check that they apply, without running anything")
 	flag.Parse()
@@ -49,7 +50,7 @@ func main() {
 	if *sample > 0 {
 		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
 	}
-	r := &runner{own: *own || *sample > 0, jobs: *jobs, dry: *list}
+	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list}
 	if err := r.run(ctx, chosen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -61,7 +61,10 @@ func (m *mutation) place() (file, text string, err error) {
 var wideTests = []string{"./cmd/internal/safety", "./cmd/entrasync"}
 
 // commands are the arguments of "go test" to run, in order, until one notices the fault.
-func (m *mutation) commands(own bool) []string {
+func (r *runner) commands(m *mutation) []string {
+	if r.with != "" {
+		return []string{r.with}
+	}
 	dir := "./" + filepath.ToSlash(filepath.Dir(m.file))
 	commands := slices.Clone(m.tests)
 	if !slices.Contains(commands, dir) {
@@ -70,7 +73,7 @@ func (m *mutation) commands(own bool) []string {
 	if dir == "./state" || dir == "./target" {
 		commands = append(commands, map[string]string{"./state": "./reconcile", "./target": "./target/scim"}[dir])
 	}
-	if !own {
+	if !r.own {
 		commands = append(commands, wideTests...)
 	}
 	return commands
@@ -95,7 +98,8 @@ type result struct {
 
 // A runner tries mutations.
 type runner struct {
-	own  bool
+	own  bool   // only tests of the fault's own package
+	with string // instead of any other test
 	jobs int
 	dry  bool
 
@@ -136,7 +140,7 @@ func (r *runner) run(ctx context.Context, all []mutation) error {
 func (r *runner) baseline(ctx context.Context, all []mutation) error {
 	var commands []string
 	for _, m := range all {
-		for _, c := range m.commands(r.own) {
+		for _, c := range r.commands(&m) {
 			if !slices.Contains(commands, c) {
 				commands = append(commands, c)
 			}
@@ -199,7 +203,7 @@ var (
 )
 
 func (r *runner) test(ctx context.Context, m mutation, overlay string) (outcome, string) {
-	for _, command := range m.commands(r.own) {
+	for _, command := range r.commands(&m) {
 		out, err := goTest(ctx, command, overlay)
 		switch {
 		case err == nil:
@@ -213,7 +217,7 @@ func (r *runner) test(ctx context.Context, m mutation, overlay string) (outcome,
 		}
 		return noticed, by
 	}
-	return survived, strings.Join(m.commands(r.own), ", ")
+	return survived, strings.Join(r.commands(&m), ", ")
 }
 
 // goTest runs "go test" with the arguments of a command. A test that hangs on a fault notices it.

@@ -1,0 +1,141 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// hire makes users by first name: the n-th gets the number n, from 1.
+func (d *directory) hire(names ...string) {
+	for i, name := range names {
+		d.person(i+1, strings.ToLower(name)+"@example.com", name)
+	}
+}
+
+// set changes a property of a user; value is JSON, "" leaves the property out.
+func (d *directory) set(n int, name, value string) {
+	change := d.people[userID(n)]
+	change.Properties = slices.DeleteFunc(slices.Clone(change.Properties), func(p graphsync.Property) bool { return p.Name == name })
+	if value != "" {
+		change.Properties = append(change.Properties, graphsync.Property{Name: name, Value: []byte(value)})
+	}
+	d.people[userID(n)] = change
+	d.pending = append(d.pending, change)
+}
+
+// leaveAll soft-deletes users by first name.
+func (d *directory) leaveAll(names ...string) {
+	for _, name := range names {
+		d.gone(strings.ToLower(name)+"@example.com", graphsync.SoftDeleted)
+	}
+}
+
+// comeBack restores a user that was soft-deleted.
+func (d *directory) comeBack(n int) {
+	delete(d.removed, userID(n))
+	d.pending = append(d.pending, d.people[userID(n)])
+}
+
+// linked is a customer whose users have accounts.
+func linked(t *testing.T, change func(*reconcile.Sync), names ...string) *customer {
+	t.Helper()
+	c := newService(t).customer("contoso")
+	c.change = change
+	c.source.hire(names...)
+	want(t, "first cycle", c.cycle(), fmt.Sprintf("%d created", len(names)))
+	return c
+}
+
+// partial makes a cycle that may have failed records, and returns what it did and what failed.
+func (c *customer) partial(opts reconcile.Options) string {
+	c.t.Helper()
+	report, err := c.run(opts)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return summary(report)
+}
+
+// summary is told, with the failures.
+func summary(report *reconcile.Report) string {
+	text := told(report)
+	for _, e := range report.Errors {
+		if text != "" {
+			text += ", "
+		}
+		text += fmt.Sprintf("failed to %s %s: %s", e.Op, e.Key, e.Code)
+	}
+	return text
+}
+
+// tx reads or writes the tenant's state.
+func (c *customer) tx(do func(tx *state.Tx) error) {
+	c.t.Helper()
+	tenant, err := c.store.Tenant(c.id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer tenant.Close()
+	if err := tenant.Update(do); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// holds lists what is held: id, guard and number of each hold.
+func (c *customer) holds() string {
+	c.t.Helper()
+	var parts []string
+	c.tx(func(tx *state.Tx) error {
+		for hold := range tx.Holds(c.sync) {
+			parts = append(parts, fmt.Sprintf("%s %s %d", hold.ID, hold.Guard, hold.Count))
+		}
+		return nil
+	})
+	return strings.Join(parts, ", ")
+}
+
+// decide approves or rejects a hold and returns how many actions that answers, 0 when there is no
+// such hold.
+func (c *customer) decide(do func(*state.Tx, string, string) (int, error), hold string) (n int) {
+	c.t.Helper()
+	c.tx(func(tx *state.Tx) error {
+		n, _ = do(tx, c.sync, hold)
+		return nil
+	})
+	return n
+}
+
+func approve(tx *state.Tx, sync, hold string) (int, error) { return reconcile.Approve(tx, sync, hold) }
+
+func count(n int) reconcile.Limit { return reconcile.Limit{Count: &n} }
+
+func percent(p float64) reconcile.Limit { return reconcile.Limit{Percent: &p} }
+
+// guarded has a sync compare with these limits; a first run may remove.
+func guarded(g reconcile.Guard) func(*reconcile.Sync) {
+	return func(s *reconcile.Sync) {
+		g.FirstRunRemovals = true
+		s.Guard = g
+	}
+}
+
+// protected has a sync leave accounts alone that one of the filters fits.
+func protected(t *testing.T, filters ...string) func(*reconcile.Sync) {
+	t.Helper()
+	var protect []target.Filter
+	for _, text := range filters {
+		filter, err := target.ParseFilter(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		protect = append(protect, filter)
+	}
+	return func(s *reconcile.Sync) { s.Scope.Protect = protect }
+}
