@@ -37,7 +37,8 @@ func (f Filter) Match(attrs map[string]any) bool {
 type node interface {
 	match(value any) bool
 	equals() []comparison // the eq comparisons that all must hold
-	String() string       // canonical form
+	references(visit func(reference))
+	String() string // canonical form
 }
 
 type conjunction struct{ left, right node }
@@ -48,6 +49,11 @@ func (n conjunction) equals() []comparison {
 }
 func (n conjunction) String() string { return n.left.String() + " and " + n.right.String() }
 
+func (n conjunction) references(visit func(reference)) {
+	n.left.references(visit)
+	n.right.references(visit)
+}
+
 type disjunction struct{ left, right node }
 
 func (n disjunction) match(v any) bool     { return n.left.match(v) || n.right.match(v) }
@@ -56,11 +62,17 @@ func (n disjunction) String() string {
 	return "(" + n.left.String() + " or " + n.right.String() + ")"
 }
 
+func (n disjunction) references(visit func(reference)) {
+	n.left.references(visit)
+	n.right.references(visit)
+}
+
 type negation struct{ of node }
 
-func (n negation) match(v any) bool     { return !n.of.match(v) }
-func (n negation) equals() []comparison { return nil }
-func (n negation) String() string       { return "not (" + n.of.String() + ")" }
+func (n negation) match(v any) bool                 { return !n.of.match(v) }
+func (n negation) equals() []comparison             { return nil }
+func (n negation) String() string                   { return "not (" + n.of.String() + ")" }
+func (n negation) references(visit func(reference)) { n.of.references(visit) }
 
 // A comparison holds an attribute against a value: a string, bool, float64 or nil. Its
 // operator is lower case; pr has no value.
@@ -76,6 +88,8 @@ func (n comparison) equals() []comparison {
 	}
 	return nil
 }
+
+func (n comparison) references(visit func(reference)) { visit(n.ref) }
 
 func (n comparison) String() string {
 	if n.op == "pr" {

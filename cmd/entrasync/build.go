@@ -69,7 +69,7 @@ func (a *app) loadConfig() (*configs.Config, []*plannedSync, error) {
 	var syncs []*plannedSync
 	cfg, err := configs.Load(file,
 		func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = compileSyncs(cfg); return faults },
-		checkTargets,
+		checkTargets, checkSchedules, checkPlaceholders,
 	)
 	return cfg, syncs, err
 }

@@ -203,7 +203,12 @@ func (c *compiler) scope() reconcile.Scope {
 	out := reconcile.Scope{
 		All: in.Users == "all", Nested: in.NestedGroups, Guests: in.IncludeGuests,
 		ExcludeUsers: c.fillAll(in.Exclude.Users), ExcludeGroups: c.fillAll(in.Exclude.Groups),
-		Filter: c.filter(in.Filter, "scope", "filter"),
+		Filter: c.filter(target.User, in.Filter, "scope", "filter"),
+	}
+	for _, text := range in.Exclude.Users {
+		if _, err := graphsync.ParseID(text.Value); err != nil && strings.Count(text.Value, "@") != 1 && !strings.Contains(text.Value, tenantWord) {
+			c.fault(text.Pos, []string{"scope", "exclude", "users"}, fmt.Sprintf("%q is neither an object id nor an address, so it excludes no user", text.Value), "write the user principal name, the address or the object id")
+		}
 	}
 	for _, text := range in.Protect {
 		filter, err := target.ParseFilter(c.fill(text.Value))
@@ -211,13 +216,16 @@ func (c *compiler) scope() reconcile.Scope {
 			c.fault(text.Pos, []string{"scope", "protect"}, err.Error(), "")
 			continue
 		}
+		for _, m := range filter.Misspelled(target.User) {
+			c.fault(text.Pos, []string{"scope", "protect"}, fmt.Sprintf("accounts have no attribute %s", m.Name), "did you mean "+m.Near+"?")
+		}
 		out.Protect = append(out.Protect, filter)
 	}
 	return out
 }
 
 // filter compiles a scoping filter; none is nil.
-func (c *compiler) filter(in configs.Filter, key ...string) *scope.Filter {
+func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *scope.Filter {
 	if len(in) == 0 {
 		return nil
 	}
@@ -229,6 +237,13 @@ func (c *compiler) filter(in configs.Filter, key ...string) *scope.Filter {
 				compiled.Value = c.fillClause(clause)
 			}
 			groups[i] = append(groups[i], compiled)
+		}
+	}
+	for _, group := range in {
+		for _, clause := range group {
+			if right := mapping.Misspelled(kind, clause.Attribute.Value); right != "" {
+				c.fault(clause.Attribute.Pos, key, "Graph has no property "+clause.Attribute.Value, "did you mean "+right+"?")
+			}
 		}
 	}
 	filter, faults := scope.Compile(groups)
@@ -262,7 +277,7 @@ func (c *compiler) groups() reconcile.GroupRules {
 	rules := reconcile.GroupRules{
 		Rules:   reconcile.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)},
 		Enabled: in.Enabled, All: in.Source.Kind == "all", Takeover: reconcile.Takeover(in.Takeover),
-		Filter: c.filter(in.Source.Filter, "groups", "source"),
+		Filter: c.filter(target.Group, in.Source.Filter, "groups", "source"),
 	}
 	rules.Mapping = c.mapping(target.Group, in.Attributes, nil, "groups")
 	return rules

@@ -149,8 +149,10 @@ func NearestAttribute(name string) string {
 	return best
 }
 
-// misspelled returns the property an attribute's name was probably meant to be: one that
-// differs by case only, or by one letter of a long name.
+// Misspelled returns the property that an attribute's name was probably meant to be: one that
+// differs by case only, or by a letter or two of a long name; "" when the name may be right.
+func Misspelled(kind target.Kind, name string) string { return misspelled(kind, name) }
+
 func misspelled(kind target.Kind, name string) string {
 	known := userProperties
 	if kind == target.Group {
@@ -161,7 +163,8 @@ func misspelled(kind target.Kind, name string) string {
 		return ""
 	}
 	for _, right := range known {
-		if strings.EqualFold(right, name) || len(right) > 7 && levenshtein.ComputeDistance(right, name) == 1 {
+		d := levenshtein.ComputeDistance(right, name)
+		if strings.EqualFold(right, name) || d == 1 && len(right) > 7 || d == 2 && len(right) > 9 {
 			return right
 		}
 	}

@@ -185,6 +185,8 @@ func (b *builder) build() {
 	var err error
 	if a.Path, err = target.ParsePath(s.Path); err != nil {
 		b.fault("path", 0, "%v", err)
+	} else if m, ok := a.Path.Misspelled(b.kind); ok {
+		b.warn("path", "SCIM has no attribute %s, which many applications ignore; did you mean %s?", m.Name, m.Near)
 	}
 	a.Required, a.Multi, a.Redact = s.Required, s.Multi, s.Redact
 	a.allowed, a.aliases, a.priority = s.Allowed, s.Aliases, s.Priority

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/configs"
+	"entrasync/reconcile"
+	"entrasync/target"
+)
+
+// targetCheckTime bounds the test of one target.
+const targetCheckTime = 30 * time.Second
+
+// A targetTest is one application and the syncs that write to it.
+type targetTest struct {
+	what    string
+	adapter target.Adapter
+	err     error // the adapter cannot be made
+	paths   map[target.Kind][]target.Path
+	groups  bool
+}
+
+// targets tests each application once. With one tenant chosen, targets for tenants that have yet to
+// join are left out.
+func (c *checker) targets(ctx context.Context, syncs []*plannedSync, chosen bool) {
+	tests := c.targetTests(syncs)
+	if !chosen {
+		tests = append(tests, c.targetsOfJoining()...)
+	}
+	c.each(ctx, len(tests), targetCheckTime, func(ctx context.Context, i int, s *section) { tests[i].run(ctx, s) })
+}
+
+// targetTests returns a test for each application, with the attributes that all syncs into it write.
+func (c *checker) targetTests(syncs []*plannedSync) (tests []*targetTest) {
+	byAdapter := map[target.Adapter]*targetTest{}
+	for _, s := range syncs {
+		adapter, err := c.worker.target(s.TargetName, s)
+		test := byAdapter[adapter]
+		if test == nil {
+			test = &targetTest{what: "target " + s.TargetName, adapter: adapter, err: err, paths: map[target.Kind][]target.Path{}}
+			tests = append(tests, test)
+			if adapter != nil {
+				byAdapter[adapter] = test
+			}
+		}
+		test.add(s.Sync)
+	}
+	return tests
+}
+
+func (t *targetTest) add(s *reconcile.Sync) {
+	t.groups = t.groups || s.Groups.Enabled
+	for kind, paths := range s.Paths() {
+		for _, path := range paths {
+			if !slices.ContainsFunc(t.paths[kind], path.Equal) {
+				t.paths[kind] = append(t.paths[kind], path)
+			}
+		}
+	}
+}
+
+// targetsOfJoining returns tests of targets that only tenants which join by consent use, while none
+// has: what can be tested before the first customer comes.
+func (c *checker) targetsOfJoining() (tests []*targetTest) {
+	w := c.worker
+	for _, entry := range w.cfg.Syncs {
+		sync := entry.Value
+		used := slices.ContainsFunc(w.syncs, func(s *plannedSync) bool { return s.TargetName == sync.To.Value })
+		tested := slices.ContainsFunc(tests, func(t *targetTest) bool { return t.what == "target "+sync.To.Value })
+		if !sync.From.Consented || used || tested {
+			continue
+		}
+		planned, faults := newTemplate(w.cfg, entry)
+		if len(faults) > 0 {
+			continue // the configuration would not have loaded
+		}
+		test := &targetTest{what: "target " + sync.To.Value, paths: map[target.Kind][]target.Path{}}
+		test.add(planned.sync)
+		section, _ := w.cfg.Targets.Get(sync.To.Value)
+		if options, _ := targetOptions(section); options != nil && placeholderTenant(options) {
+			test.err = errPerTenant
+		} else {
+			test.adapter, test.err = w.target(sync.To.Value, &plannedSync{Sync: planned.sync, word: anID})
+		}
+		tests = append(tests, test)
+	}
+	return tests
+}
+
+// errPerTenant means that the address of a target is known only once a tenant has joined.
+var errPerTenant = errors.New("its options hold {tenant}, and no tenant has joined yet")
+
+func (t *targetTest) run(ctx context.Context, out *section) {
+	if errors.Is(t.err, errPerTenant) {
+		out.warn(t.what, "not tested: "+t.err.Error(), "run entrasync check again when the first tenant has joined")
+		return
+	}
+	if t.err != nil {
+		out.fail(t.what, t.err)
+		return
+	}
+	profile, err := t.adapter.Probe(ctx, t.paths)
+	if err != nil {
+		out.fail(t.what, err)
+		return
+	}
+	if t.groups && !profile.Kinds[target.Group] {
+		out.fail(t.what, withHint(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
+	} else {
+		out.pass(t.what, "%s", profileText(t.adapter, profile))
+	}
+	for _, note := range profile.Notes {
+		out.warn(t.what, note, "")
+	}
+}
+
+// profileText says in a line what an application supports.
+func profileText(adapter target.Adapter, profile *target.Profile) string {
+	var can, cannot []string
+	add := func(ok bool, what string) {
+		if ok {
+			can = append(can, what)
+		} else {
+			cannot = append(cannot, what)
+		}
+	}
+	_, lists := adapter.(target.Lister)
+	add(profile.Kinds[target.User], "users")
+	add(profile.Kinds[target.Group], "groups")
+	add(profile.Patch, "changes of single attributes")
+	add(profile.Filter, "search by attribute")
+	add(lists, "lists")
+	text := profile.Name
+	if text == "" {
+		text = "answers"
+	}
+	text += "; supports " + strings.Join(can, ", ")
+	if len(cannot) > 0 {
+		text += "; does not support " + strings.Join(cannot, ", ")
+	}
+	if profile.PageSize > 0 {
+		text += fmt.Sprintf("; pages of %d", profile.PageSize)
+	}
+	return text
+}
+
+// unusedTargets returns the targets that no sync writes to.
+func unusedTargets(cfg *configs.Config) (names []string) {
+	for _, entry := range cfg.Targets {
+		if !slices.ContainsFunc(cfg.Syncs, func(s configs.Entry[configs.Sync]) bool { return s.Value.To.Value == entry.Name }) {
+			names = append(names, entry.Name)
+		}
+	}
+	return names
+}

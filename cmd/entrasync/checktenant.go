@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+// tenantCheckTime bounds the test of one tenant: a large one has hundreds of pages of assignments.
+const tenantCheckTime = 2 * time.Minute
+
+// tenants tests, for each tenant a sync reads, exactly the calls the syncs will make.
+func (c *checker) tenants(ctx context.Context, syncs []*plannedSync) {
+	var first []*plannedSync // of each tenant
+	seen := map[graphsync.ID]bool{}
+	for _, s := range syncs {
+		if !seen[s.Tenant] {
+			seen[s.Tenant] = true
+			first = append(first, s)
+		}
+	}
+	c.each(ctx, len(first), tenantCheckTime, func(ctx context.Context, i int, s *section) { c.tenant(ctx, first[i], s) })
+}
+
+func (c *checker) tenant(ctx context.Context, s *plannedSync, out *section) {
+	what := "tenant " + s.tenantName
+	source, err := c.worker.source(s.tenantName, s.tenant)
+	if err != nil {
+		out.fail(what, err)
+		return
+	}
+	held, err := source.Permissions(ctx)
+	out.test(what+", token", err, "issued")
+	if err != nil {
+		return
+	}
+	peers, _ := c.worker.peers(s.Tenant)
+	needs := reconcile.NeedsOf(peers)
+	checkPermissions(what+", permissions", needs, held, out)
+	c.credential(ctx, what+", credential", s, source, out)
+	page, err := source.DeltaPage(ctx, graphsync.Users, needs.UserProperties, "")
+	out.test(what+", users", err, pageDetail(page))
+	if len(needs.GroupProperties) > 0 {
+		page, err := source.DeltaPage(ctx, graphsync.Groups, needs.GroupProperties, "")
+		out.test(what+", groups", err, pageDetail(page))
+	}
+	if needs.App {
+		c.application(ctx, what+", enterprise application", source, peers, out)
+	}
+}
+
+// checkPermissions compares the permissions of the token with those the configuration needs.
+func checkPermissions(what string, needs reconcile.Needs, held []string, out *section) {
+	missing, superfluous := graphsync.ComparePermissions(needs.Permissions(), held)
+	if len(missing) > 0 {
+		out.fail(what, withHint(fmt.Errorf("missing: %s", strings.Join(missing, ", ")),
+			"app registration, API permissions: add them as application permissions of Microsoft Graph, then grant admin consent"))
+		return
+	}
+	out.pass(what, "%s", strings.Join(needs.Permissions(), ", "))
+	if len(superfluous) > 0 {
+		out.warn(what, "not needed: "+strings.Join(superfluous, ", "), "take them away in the app registration, API permissions")
+	}
+}
+
+// credential reports when the credential ends.
+func (c *checker) credential(ctx context.Context, what string, s *plannedSync, source graphsync.Source, out *section) {
+	now := time.Now()
+	ends := c.worker.credential(ctx, s, source, now).Ends
+	switch soon := endWarning(ends, now); {
+	case soon != "":
+		out.warn(what, soon, "")
+	case ends.IsZero():
+		out.pass(what, "accepted; its end is not known (a client secret's stands in the app registration; client_secret_expires may say it)")
+	default:
+		out.pass(what, "good until %s", ends.Format(time.DateOnly))
+	}
+}
+
+func pageDetail(page *graphsync.Page) string {
+	switch {
+	case page == nil:
+		return ""
+	case page.Next != "":
+		return fmt.Sprintf("readable (%d on the first page)", len(page.Changes))
+	}
+	return fmt.Sprintf("readable (%d)", len(page.Changes))
+}
+
+// application reads each enterprise application whose assignments count, and compares its app roles
+// with those the configuration names.
+func (c *checker) application(ctx context.Context, what string, source graphsync.Source, peers []*reconcile.Sync, out *section) {
+	apps := map[string]*graphsync.App{}
+	for _, s := range peers {
+		app, seen := apps[s.AppID]
+		if !seen {
+			app = testApplication(ctx, what, source, s.AppID, out)
+			apps[s.AppID] = app
+		}
+		if app != nil {
+			for _, message := range s.RoleWarnings(app.Roles) {
+				out.warn("sync "+s.Name+", app roles of "+app.Name, message, "")
+			}
+		}
+	}
+}
+
+// testApplication returns nil when the application cannot be read.
+func testApplication(ctx context.Context, what string, source graphsync.Source, appID string, out *section) *graphsync.App {
+	app, err := source.App(ctx, appID)
+	if err == nil && !app.Enabled {
+		err = withHint(fmt.Errorf("%q is disabled for sign-in", app.Name), "Enterprise applications, Properties: \"Enabled for users to sign-in\"")
+	}
+	if err != nil {
+		out.fail(what, err)
+		return nil
+	}
+	rows := 0
+	err = source.Assignments(ctx, app.ID, func(page []graphsync.Assignment) error { rows += len(page); return nil })
+	out.test(what, err, fmt.Sprintf("%q: %s, %s", app.Name, count(len(app.Roles), "app role", "app roles"), count(rows, "assignment", "assignments")))
+	if err != nil && !errors.Is(err, graphsync.ErrIncomplete) {
+		return nil
+	}
+	return app
+}
