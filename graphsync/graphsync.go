@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // An ID is the object id of a user, group or service principal, or a tenant id: a GUID in
@@ -249,6 +250,13 @@ type Source interface {
 
 	// Traffic returns what this source has done so far.
 	Traffic() Traffic
+}
+
+// A Clock is a Source that knows what time it is where the directory is.
+type Clock interface {
+	// Time returns what Graph's clock shows now, by the Date header of its last response (RFC
+	// 9110, section 6.6.1), to the second; false before the first one.
+	Time() (now time.Time, known bool)
 }
 
 // Traffic counts requests; all fields only grow.

@@ -55,6 +55,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		}
 		return d.remove(&link, &stand, key)
 	}
+	if linked && link.Active {
+		if err := d.forgetOff(d.tx, id); err != nil {
+			return err
+		}
+	}
 	result := d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, !linked)
 	if done, err := d.refused(graphsync.User, id, key, result); done {
 		return err
@@ -80,6 +85,9 @@ func (d *drafter) user(id graphsync.ID) error {
 		changes = withActive(changes, false, true)
 	case !wanted && link.Active:
 		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		if d.untimely != "" && d.Sync.Users.Mapping.ReadsClock() {
+			return d.skip(graphsync.User, id, key, "clock_differs", stand.Why+", but "+d.untimely)
+		}
 		return d.remove(&link, &stand, key)
 	case !wanted:
 		return nil
@@ -96,28 +104,28 @@ func (d *drafter) user(id graphsync.ID) error {
 
 // remove plans what on_remove says for somebody who has an account and should not.
 func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
-	rules := &d.Sync.Users
-	op := rules.OnRemove.Do
-	if !link.Active {
-		expired := rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() && !d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))
-		switch {
-		case op != Delete && rules.OnRemove.After > 0 && !expired:
-			return d.keepLater(link.Source)
-		case op != Delete && !expired:
-			return nil
-		}
-		op = Delete
-		if expired {
-			stand.Why += fmt.Sprintf("; inactive since %s", link.InactiveSince.Format("2006-01-02"))
-		}
-	}
-	if op == "" {
+	op := d.Sync.Users.OnRemove.Do
+	switch {
+	case !link.Active:
+		return d.removeInactive(link, stand, key)
+	case op == "":
 		return nil
 	}
+	if d.Sync.Users.May(op) {
+		if err := d.putOff(link.Source); err != nil {
+			return err
+		}
+	}
+	return d.putRemoval(op, link, stand, key, nil)
+}
+
+// putRemoval stores a removal, when the configuration lets the sync do it.
+func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key string, hold *storedHold) error {
+	rules := &d.Sync.Users
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left}
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold}
 	if op == Deactivate {
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.

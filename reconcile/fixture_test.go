@@ -93,6 +93,8 @@ type customer struct {
 	sync   string // name of its sync
 	delete bool   // leavers are deleted
 
+	onRemove reconcile.OnRemove // when not zero, instead
+
 	change func(*reconcile.Sync) // may be nil
 }
 
@@ -124,6 +126,10 @@ func (c *customer) rules() *reconcile.Sync {
 		Guard: reconcile.Guard{FirstRunRemovals: true}}
 	if c.delete {
 		s.Users.OnRemove.Do = reconcile.Delete
+	}
+	if c.onRemove != (reconcile.OnRemove{}) {
+		s.Users.OnRemove = c.onRemove
+		s.Text += fmt.Sprint(c.onRemove)
 	}
 	if c.change != nil {
 		c.change(s)
@@ -197,7 +203,8 @@ type directory struct {
 	people           map[graphsync.ID]graphsync.Change
 	removed          map[graphsync.ID]graphsync.Removal
 	pending          []graphsync.Change
-	groups           *groups // nil: none
+	groups           *groups          // nil: none
+	clock            func() time.Time // what Graph's clock shows; nil: it is not known
 }
 
 // person makes somebody, or changes the display name.
@@ -263,6 +270,14 @@ func (d *directory) Presence(_ context.Context, _ graphsync.Kind, ids []graphsyn
 			graphsync.Purged: graphsync.Absent}[d.removed[id]]
 	}
 	return out, nil
+}
+
+// Time implements [graphsync.Clock].
+func (d *directory) Time() (time.Time, bool) {
+	if d.clock == nil {
+		return time.Time{}, false
+	}
+	return d.clock(), true
 }
 
 func (d *directory) Traffic() graphsync.Traffic { return graphsync.Traffic{} }

@@ -96,7 +96,11 @@ func TestGivenUp(t *testing.T) {
 		}},
 		"to be deleted later": {func(s *reconcile.Sync) { s.Users.OnRemove.After = 72 * time.Hour }, func(s *service, contoso, fabrikam *customer) {
 			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
-			s.now = s.now.Add(80 * time.Hour)
+			for range 2 {
+				s.now = s.now.Add(25 * time.Hour)
+				want(t, "contoso", contoso.cycle(), "2 unchanged")
+			}
+			s.now = s.now.Add(25 * time.Hour)
 			want(t, "contoso", contoso.cycle(), "1 deleted, 1 unchanged")
 			want(t, "fabrikam", fabrikam.cycle(), "1 created")
 		}},

@@ -24,9 +24,13 @@ func (c *cycle) gate(ctx context.Context) error {
 		c.info, c.known = tx.SyncInfo(c.Sync.Name), true
 		return nil
 	})
-	q := c.info.Quarantine
-	if err != nil || q == nil {
+	if err != nil {
 		return err
+	}
+	c.observe()
+	q := c.info.Quarantine
+	if q == nil {
+		return nil
 	}
 	if c.opts.Scheduled && c.now.Before(q.NextProbe) {
 		return fmt.Errorf("%w since %s: %s; the next probe is at %s", ErrPaused, q.Since.Format(time.RFC3339), q.Message, q.NextProbe.Format(time.RFC3339))

@@ -223,6 +223,9 @@ func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) e
 		return err
 	}
 	if kind == graphsync.User {
+		if err := c.forgetOff(tx, source); err != nil {
+			return err
+		}
 		for _, group := range slices.Collect(tx.GroupsOf(source)) {
 			if err := tx.DeleteAppliedMember(c.Sync.Name, group, source); err != nil {
 				return err

@@ -129,7 +129,9 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			}
 			switch {
 			case a.Op.Removes():
-				f.removals++
+				if a.Held == nil { // what waits for a cause of its own does not hold others back
+					f.removals++
+				}
 			case a.Op == Update:
 				f.updates++
 			case a.Op == Members && len(a.Remove) > 0:

@@ -23,7 +23,8 @@ type Syncer struct {
 	Tenant *state.Tenant
 	Target target.Adapter
 
-	Concurrency int // actions applied at once; 0 means 8
+	Concurrency int           // actions applied at once; 0 means 8
+	Interval    time.Duration // the longest time between two cycles on schedule; 0: unknown
 	Log         *slog.Logger
 	Progress    Progress // may be nil
 	Now         func() time.Time
@@ -92,10 +93,11 @@ type cycle struct {
 	done   Summary // applied
 
 	listen     listener
-	known      bool // info has been read
-	moved      bool // the links have been looked for in another application
-	clock      bool // everybody is evaluated because time alone may have changed something
-	probing    bool // in quarantine: a few actions first
+	known      bool   // info has been read
+	moved      bool   // the links have been looked for in another application
+	clock      bool   // everybody is evaluated because time alone may have changed something
+	untimely   string // why nothing may be removed because of a time, "" when it may
+	probing    bool   // in quarantine: a few actions first
 	drafted    int
 	applied    bool
 	approved   int // removals let go by an approval

@@ -119,6 +119,10 @@ type SyncInfo struct {
 	// the configuration has another.
 	Location Location `json:"location,omitzero"`
 	Moving   bool     `json:"moving,omitempty"`
+	// Observed is the time that cycles have watched pass, and ObservedTo how far that reaches: an
+	// account that is to be deleted after some time waits by it, not by the clock.
+	Observed   time.Duration `json:"observed,omitempty"`
+	ObservedTo time.Time     `json:"observed_to,omitzero"`
 }
 
 // Removals counts the accounts one cycle deactivated or deleted.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/scheduler"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
@@ -355,10 +356,14 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 			release()
 		}
 	}()
+	every, err := scheduler.Parse(w.cfg.Schedule)
+	if err != nil {
+		return nil, nil, err
+	}
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
-		Target: adapter, Log: w.log.With("tenant_name", s.tenantName), Progress: progress, Now: time.Now,
+		Target: adapter, Log: w.log.With("tenant_name", s.tenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
 	}, release, nil
 }
 

@@ -29,6 +29,7 @@ import (
 //	graph grant [PERMISSION…]                the consented permissions; none: consent taken back
 //	graph app disable                        or enable, remove, consent; expire or renew its secret,
 //	                                         or remind: it is another-secret, which ends in ten days
+//	graph clock AHEAD                        what Graph's clock shows beside ours, such as 2h or -1h
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, lookups, token
 //	graph heal                               end all faults
@@ -170,6 +171,10 @@ func (w *world) graphCommand(ts *testscript.TestScript, neg bool, args []string)
 		d.tenant.Grant(clientID, words...)
 	case "app":
 		d.administer(argument(0))
+	case "clock":
+		ahead, err := time.ParseDuration(argument(0))
+		ts.Check(err)
+		d.server.SetClock(ahead)
 	case "fault":
 		d.fault(argument(0), argument(1), pairs)
 	case "heal":

@@ -70,6 +70,7 @@ type Server struct {
 	faults   []*fault
 	requests []Request
 	count    uint64 // requests ever, for their ids
+	ahead    time.Duration
 	url      string
 }
 
@@ -157,6 +158,7 @@ func (s *Server) answer(r *http.Request) *Answer {
 		a = next()
 	}
 	c.annotate(a)
+	s.date(a)
 
 	record := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Status: a.Status}
 	if c.tenant != nil {
@@ -173,6 +175,24 @@ func (s *Server) answer(r *http.Request) *Answer {
 	s.mu.Unlock()
 	s.opts.Log.Info("request", "method", r.Method, "path", r.URL.Path, "tenant", record.Tenant, "status", record.Status, "id", c.id)
 	return a
+}
+
+// SetClock has the Date header of answers show a time that is ahead of the server's clock, or
+// behind it when negative, as on a machine whose clock is wrong.
+func (s *Server) SetClock(ahead time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead = ahead
+}
+
+// date says in an answer what time it is (RFC 9110, section 6.6.1).
+func (s *Server) date(a *Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.Header == nil {
+		a.Header = http.Header{}
+	}
+	a.Header.Set("Date", s.opts.Now().Add(s.ahead).UTC().Format(http.TimeFormat))
 }
 
 // An Answer is a response before it is sent, for faults to invent or to change.

@@ -33,11 +33,15 @@ func NewTransport() http.RoundTripper {
 	}
 }
 
-// A graphTransport counts requests on their way to Graph.
+// A graphTransport counts requests on their way to Graph, and reads the time that Graph shows.
 type graphTransport struct {
 	base     http.RoundTripper
 	requests *atomic.Int64
+	date     *atomic.Pointer[dateHeader]
 }
+
+// A dateHeader is what Graph's clock showed, and when that was here.
+type dateHeader struct{ there, here time.Time }
 
 func (t graphTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.requests.Add(1)
@@ -46,6 +50,9 @@ func (t graphTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		// The adapter would answer a claims challenge by itself, past our retry loop, and
 		// panics on a malformed one. Without CAE it could not meet the claims anyway.
 		resp.Header.Del("WWW-Authenticate")
+		if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			t.date.Store(&dateHeader{there: there, here: time.Now()})
+		}
 	}
 	return resp, err
 }

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/graphtest"
+	"entrasync/graphsync/msgraph"
 )
 
 const (
@@ -133,4 +136,37 @@ func TestAnswersRefused(t *testing.T) {
 	d := &double{graph: inTurn(answer(200, `{"value":[]}`), answer(200, `{"id":"`+u2+`"}`))}
 	_, err := d.open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})
 	explained(t, err, graphsync.BadResponse)
+}
+
+// The Date header of the last response says what time it is there.
+func TestGraphsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := graphtest.New(graphtest.Options{})
+		tenant := server.AddTenant(graphtest.TenantSpec{})
+		tenant.App(graphtest.AppSpec{ClientID: "6a1e0000-0000-0000-0000-000000000001", Secret: "s"})
+		cloud, err := graphsync.CustomCloud(server.URL(), server.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := msgraph.Open(msgraph.Config{Tenant: tenant.ID(), Cloud: cloud, HTTP: server.Transport(),
+			Credential: msgraph.Credential{ClientID: "6a1e0000-0000-0000-0000-000000000001", Secret: func() (string, error) { return "s", nil }}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, known := source.Time(); known {
+			t.Error("there is a time before the first response")
+		}
+		for _, ahead := range []time.Duration{0, 2 * time.Hour, -90 * time.Minute} {
+			server.SetClock(ahead)
+			if _, err := source.Organization(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute) // of the bubble's clock
+			now, known := source.Time()
+			if off := now.Sub(time.Now()); !known || (off-ahead).Abs() > time.Second {
+				t.Errorf("%v ahead: %v, %v", ahead, off, known)
+			}
+		}
+	})
 }

@@ -60,11 +60,15 @@ type Source struct {
 	log      *slog.Logger
 
 	requests, throttled, bytes atomic.Int64
+	date                       atomic.Pointer[dateHeader]
 	refreshed                  atomic.Int64 // when a 403 last made the token be renewed, in Unix nanoseconds
 	reached                    atomic.Bool  // Graph has answered before: a lost connection is worth waiting for
 }
 
-var _ graphsync.Source = (*Source)(nil)
+var (
+	_ graphsync.Source = (*Source)(nil)
+	_ graphsync.Clock  = (*Source)(nil)
+)
 
 // Open checks the configuration and returns a source. It sends nothing; a certificate file
 // is read, so that a fault in it shows at once.
@@ -106,7 +110,7 @@ func Open(cfg Config) (*Source, error) {
 	writers := serialization.NewSerializationWriterFactoryRegistry()
 	writers.ContentTypeAssociatedFactories["application/json"] = kiotajson.NewJsonSerializationWriterFactory()
 	client := &http.Client{
-		Transport: graphTransport{base: cfg.HTTP, requests: &s.requests},
+		Transport: graphTransport{base: cfg.HTTP, requests: &s.requests, date: &s.date},
 		// A redirect would carry the token to a place nobody checked.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -124,6 +128,16 @@ func Open(cfg Config) (*Source, error) {
 // Traffic returns what this source has done so far.
 func (s *Source) Traffic() graphsync.Traffic {
 	return graphsync.Traffic{Requests: s.requests.Load(), Throttled: s.throttled.Load(), Bytes: s.bytes.Load()}
+}
+
+// Time implements [graphsync.Clock]. What has passed since the last response is measured by the
+// monotonic clock, which no change of the wall clock moves.
+func (s *Source) Time() (time.Time, bool) {
+	last := s.date.Load()
+	if last == nil {
+		return time.Time{}, false
+	}
+	return last.there.Add(time.Since(last.here)), true
 }
 
 // Refresh forgets the token, so that the next request obtains one with the permissions as

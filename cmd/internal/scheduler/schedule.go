@@ -16,6 +16,7 @@ type Schedule struct {
 	spec string
 	cron cron.Schedule
 	gap  time.Duration // shortest time between two ticks, as sampled
+	rest time.Duration // longest
 }
 
 // Parse reads five cron fields or a descriptor ("@hourly", "@every 30m"), optionally after
@@ -43,7 +44,7 @@ func Parse(spec string) (Schedule, error) {
 		if duration, _ := time.ParseDuration(spec[strings.LastIndex(spec, " ")+1:]); duration < time.Second {
 			return fail("the interval must be at least 1s")
 		}
-		s.gap = every.Delay
+		s.gap, s.rest = every.Delay, every.Delay
 		return s, nil
 	}
 	// A fixed beginning makes the gap a property of the schedule alone.
@@ -53,7 +54,7 @@ func Parse(spec string) (Schedule, error) {
 		if next.IsZero() {
 			break
 		}
-		s.gap = min(s.gap, next.Sub(at))
+		s.gap, s.rest = min(s.gap, next.Sub(at)), max(s.rest, next.Sub(at))
 		at = next
 	}
 	if s.gap == math.MaxInt64 {
@@ -64,6 +65,9 @@ func Parse(spec string) (Schedule, error) {
 
 // String returns the text the schedule was parsed from.
 func (s Schedule) String() string { return s.spec }
+
+// Rest returns the longest time between two ticks, as sampled.
+func (s Schedule) Rest() time.Duration { return s.rest }
 
 // Next returns the first tick after a time; the zero time when there is none within five
 // years. An "@every" schedule counts from anchor, so that late and long runs do not shift it.

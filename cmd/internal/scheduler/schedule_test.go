@@ -107,3 +107,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The longest rest is what may pass between two cycles when all is well.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]time.Duration{
+		"@every 30m": 30 * time.Minute, "@hourly": time.Hour, "CRON_TZ=UTC 0 6 * * 1-5": 72 * time.Hour, "CRON_TZ=UTC 0 3 * * 0": 7 * 24 * time.Hour,
+	} {
+		if got := parse(t, spec)[0].Rest(); got != want {
+			t.Errorf("%q rests %v, want %v", spec, got, want)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// Time passes as cycles observe it. A clock that is wrong by days, or a machine that was off,
+// must not make accounts due for deletion: what passed between two cycles counts as far as a
+// cycle was to be expected in it.
+const (
+	maxGap        = 48 * time.Hour // between two cycles; a longer one was not watched
+	maxObserved   = 24 * time.Hour // counted of one gap, unless the schedule is rarer
+	maxClockError = 5 * time.Minute
+)
+
+// observed returns how far the time that cycles have watched reaches, when there is one now.
+// watched is false when the gap since the last one is too long to count, or leads back.
+func observed(total time.Duration, to, now time.Time, interval time.Duration) (sum time.Duration, reaches time.Time, watched bool) {
+	gap := now.Sub(to)
+	limit := max(maxGap, 2*interval)
+	switch {
+	case to.IsZero():
+		return total, now, true
+	case gap > limit || gap < -limit:
+		return total, now, false
+	case gap <= 0: // the clock was put back a little: it is waited for
+		return total, to, true
+	}
+	return total + min(gap, max(maxObserved, interval)), now, true
+}
+
+// observe counts the time since the last cycle, and finds out whether the clock can be trusted.
+func (c *cycle) observe() {
+	if clock, ok := c.Source.(graphsync.Clock); ok && !c.opts.NoRefresh {
+		if graph, known := clock.Time(); known {
+			if off := c.Now().Sub(graph); off.Abs() > maxClockError {
+				c.untimely = fmt.Sprintf("this machine's clock is %s %s Graph's", off.Abs().Round(time.Minute), aheadOrBehind(off))
+				c.note("%s: nothing is removed because of a time until they agree", c.untimely)
+				return
+			}
+		}
+	}
+	sum, to, watched := observed(c.info.Observed, c.info.ObservedTo, c.now, c.Interval)
+	if !watched && c.Sync.Users.OnRemove.After > 0 {
+		c.note("the last cycle was %s: the time since then was not observed and does not count towards delete_after", timeAgo(c.now.Sub(c.info.ObservedTo)))
+	}
+	c.info.Observed, c.info.ObservedTo = sum, to
+}
+
+func aheadOrBehind(off time.Duration) string {
+	if off < 0 {
+		return "behind"
+	}
+	return "ahead of"
+}
+
+func timeAgo(d time.Duration) string {
+	text := days(d.Abs())
+	if d < 0 {
+		return text + " in the future"
+	}
+	return text + " ago"
+}
+
+// days is a duration in whole days where it has some.
+func days(d time.Duration) string {
+	switch n := int(d / (24 * time.Hour)); {
+	case d%(24*time.Hour) != 0 && n < 3:
+		return d.Round(time.Minute).String()
+	case n == 1:
+		return "1 day"
+	default:
+		return fmt.Sprintf("%d days", n)
+	}
+}
+
+// offSpace remembers of accounts that were switched off which on_remove was in force then: source
+// id → offRecord.
+const offSpace = "off"
+
+// never is the deletion time of accounts that are only switched off.
+const never = time.Duration(-1)
+
+// An offRecord says when an account that was switched off was to be deleted.
+type offRecord struct {
+	After time.Duration `json:"after"` // of observed time; 0 at once, or never
+	Since time.Duration `json:"since"` // the time that was observed when it was switched off
+}
+
+// deleteAfter is when the account of a leaver is deleted.
+func (r OnRemove) deleteAfter() time.Duration {
+	switch {
+	case r.Do == Delete:
+		return 0
+	case r.After > 0:
+		return r.After
+	}
+	return never
+}
+
+// onRemoveText says in the configuration's words when an account is deleted.
+func onRemoveText(after time.Duration) string {
+	switch after {
+	case never:
+		return "deactivate"
+	case 0:
+		return "delete"
+	}
+	return "delete after " + days(after)
+}
+
+// sooner reports whether accounts are deleted sooner by one on_remove than by another.
+func sooner(after, than time.Duration) bool {
+	return after != never && (than == never || after < than)
+}
+
+// putOff notes that an account is being removed under the present on_remove.
+func (d *drafter) putOff(id graphsync.ID) error {
+	if !d.opts.Apply {
+		return nil
+	}
+	rec := offRecord{After: d.Sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	return d.tx.Space(d.Sync.Name, offSpace).Put(id[:], encode(&rec))
+}
+
+// off returns what is known of an account that is switched off. What was not noted is as the
+// configuration says, unless that has changed since the last cycle.
+func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
+	space := d.tx.Space(d.Sync.Name, offSpace)
+	if raw := space.Get(id[:]); raw != nil {
+		return rec, decode(raw, &rec)
+	}
+	rec = offRecord{After: d.Sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	if d.info.ConfigHash != d.Sync.Hash() {
+		rec.After = never
+	}
+	if !d.opts.Apply {
+		return rec, nil
+	}
+	return rec, space.Put(id[:], encode(&rec))
+}
+
+// forgetOff drops what was noted: the account is in use again, or gone.
+func (c *cycle) forgetOff(tx *state.Tx, id graphsync.ID) error {
+	return tx.Space(c.Sync.Name, offSpace).Delete(id[:])
+}
+
+// removeInactive plans the deletion of an account that is switched off, when it is due.
+func (d *drafter) removeInactive(link *state.Link, stand *standing, key string) error {
+	after := d.Sync.Users.OnRemove.deleteAfter()
+	if d.Sync.Users.OnRemove.Do == "" {
+		return nil
+	}
+	rec, err := d.off(link.Source)
+	if err != nil || after == never {
+		return err
+	}
+	if d.info.Observed-rec.Since < after {
+		return d.keepLater(link.Source)
+	}
+	if after > 0 {
+		if !link.InactiveSince.IsZero() {
+			stand.Why += fmt.Sprintf("; inactive since %s", link.InactiveSince.Format("2006-01-02"))
+		}
+		if d.untimely != "" {
+			if err := d.keepLater(link.Source); err != nil {
+				return err
+			}
+			return d.skip(graphsync.User, link.Source, key, "clock_differs", fmt.Sprintf("the account is due for deletion (%s), but %s", stand.Why, d.untimely))
+		}
+	}
+	var hold *storedHold
+	if sooner(after, rec.After) {
+		hold = &storedHold{Guard: "on_remove", Cause: fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after))}
+	}
+	return d.putRemoval(Delete, link, stand, key, hold)
+}
