@@ -11,7 +11,7 @@ import (
 
 func TestRoleWarnings(t *testing.T) {
 	t.Parallel()
-	roles := []graphsync.AppRole{{Value: "Editor", Enabled: true}, {Value: "Viewer", Enabled: true}, {Value: "Owner"}, {Name: "Guests", Enabled: true}}
+	roles := []graphsync.AppRole{{Value: "Editor", Enabled: true}, {Value: "Viewer", Enabled: true}, {Value: "Owner"}, {ID: graphsync.ID{1}, Name: "Guests", Enabled: true}}
 	for name, c := range map[string]struct {
 		spec mapping.Spec
 		want []string
