@@ -1,12 +1,12 @@
 package target
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,13 +40,31 @@ type OAuth2 struct {
 	Scopes       []string
 }
 
-// hidden stands where an answer repeated a secret.
-var hidden = []byte("[hidden]")
-
 // An authorizer makes Authorization headers.
 type authorizer struct {
 	auth   Auth
 	tokens *tokens
+	used   usedSecrets
+}
+
+// usedSecrets are the last secrets that were sent: an application may still name one that was
+// replaced meanwhile.
+type usedSecrets struct {
+	mu   sync.Mutex // protects last
+	last []string
+}
+
+func (u *usedSecrets) add(secrets ...string) []string {
+	const kept = 8
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, secret := range secrets {
+		if secret != "" && !slices.Contains(u.last, secret) {
+			u.last = append(u.last, secret)
+		}
+	}
+	u.last = slices.Clone(u.last[max(0, len(u.last)-kept):])
+	return u.last
 }
 
 func newAuthorizer(auth Auth, base http.RoundTripper, timeout time.Duration) (*authorizer, error) {
@@ -105,25 +123,23 @@ func (a *authorizer) renew(refused string) bool {
 	return err == nil && now != refused
 }
 
-// redact blanks the credential out of a body. Short ones are left alone in good answers,
-// where they may well be somebody's name.
-func (a *authorizer) redact(body []byte, credential string, failed bool) []byte {
+// redactor blanks the secrets that were sent. Short ones are left alone in good responses, where
+// they may well be somebody's name.
+func (a *authorizer) redactor(credential string, failed bool) Redactor {
 	_, secret, _ := strings.Cut(credential, " ")
 	secrets := []string{secret}
-	if a.auth.Basic != nil {
+	switch {
+	case a.auth.Basic != nil:
 		password, _ := reveal(a.auth.Basic.Password, "")
 		secrets = append(secrets, password)
+	case a.tokens != nil:
+		secrets = append(secrets, a.tokens.sent()...)
 	}
 	shortest := 16
 	if failed {
 		shortest = 4
 	}
-	for _, s := range secrets {
-		if len(s) >= shortest {
-			body = bytes.ReplaceAll(body, []byte(s), hidden)
-		}
-	}
-	return body
+	return NewRedactor(shortest, a.used.add(secrets...)...)
 }
 
 func reveal(secret Secret, what string) (string, error) {
@@ -148,9 +164,17 @@ type tokens struct {
 	client *http.Client
 	busy   chan struct{} // held while fetching, so that one fetch serves all who wait
 
-	mu     sync.Mutex // protects all fields below
-	token  string
-	expiry time.Time // when to fetch again, zero for never
+	mu           sync.Mutex // protects all fields below
+	token        string
+	expiry       time.Time // when to fetch again, zero for never
+	clientSecret string    // the secret that the token was fetched with
+}
+
+// sent returns the secrets that have been sent last.
+func (t *tokens) sent() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return []string{t.token, t.clientSecret}
 }
 
 func (t *tokens) current() (string, bool) {
@@ -185,9 +209,12 @@ func (t *tokens) header(ctx context.Context) (string, error) {
 		return "", err
 	}
 	t.config.ClientSecret = secret
+	t.mu.Lock()
+	t.clientSecret = secret
+	t.mu.Unlock()
 	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
 	if err != nil {
-		return "", tokenFailure(err, secret)
+		return "", tokenFailure(err, NewRedactor(1, secret, t.config.ClientID+":"+secret))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -198,7 +225,7 @@ func (t *tokens) header(ctx context.Context) (string, error) {
 	return "Bearer " + t.token, nil
 }
 
-func tokenFailure(err error, secret string) error {
+func tokenFailure(err error, redact Redactor) error {
 	e := &Error{Op: "get token", Code: Unavailable, Message: "the token endpoint cannot be reached", Hint: "check oauth2.token_url"}
 	var refused *oauth2.RetrieveError
 	switch {
@@ -208,7 +235,7 @@ func tokenFailure(err error, secret string) error {
 		return e
 	default:
 		cause := failure(&http.Request{Method: http.MethodGet}, unwrapURL(err), true)
-		e.Code, e.Message, e.Err = cause.Code, "token endpoint: "+cause.Message, cause
+		e.Code, e.Message = cause.Code, redact.Text("token endpoint: "+cause.Message)
 		return e
 	}
 	e.Status = refused.Response.StatusCode
@@ -219,7 +246,7 @@ func tokenFailure(err error, secret string) error {
 	if refused.ErrorDescription != "" {
 		detail += ": " + refused.ErrorDescription
 	}
-	if e.Detail = Clean(strings.ReplaceAll(detail, secret, string(hidden))); e.Status < 500 && e.Status != http.StatusTooManyRequests {
+	if e.Detail = Clean(redact.Text(detail)); e.Status < 500 && e.Status != http.StatusTooManyRequests {
 		e.Code = Unauthorized
 		e.Message = fmt.Sprintf("the token endpoint refuses the client (%d)", e.Status)
 		e.Hint = "check the client id, its secret and the scope"

@@ -33,7 +33,7 @@ type TransportConfig struct {
 	Rate        float64       // requests a second, 0 for no limit
 	Limiter     *rate.Limiter // paces several transports together, at the Rate of each; nil: it is this one's own
 	Concurrency int           // requests in flight; default 4
-	MaxBody     int64         // bytes of one answer, unpacked; default 32 MiB
+	MaxBody     int64         // bytes of one response, unpacked; default 8 MiB
 
 	Retries  int           // further attempts after a failure; default 3, negative for none
 	Backoff  time.Duration // first wait after a failure, doubled each time; default half a second
@@ -57,7 +57,7 @@ var ErrTooLarge = errors.New("answer too large")
 // to wait, because those were refused, not done.
 //
 // Errors are *[Error], without the request's URL and without secrets: a secret that an
-// application echoes is blanked out of the body too. Unsure is set when a write may have
+// application echoes is blanked out of headers and body too, see [Redactor]. Unsure is set when a write may have
 // happened.
 type Transport struct {
 	base      http.RoundTripper
@@ -88,7 +88,7 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		base:     base,
 		agent:    "entrasync/" + orDefault(cfg.Version, "dev"),
 		timeout:  orDefault(cfg.Timeout, time.Minute),
-		maxBody:  orDefault(cfg.MaxBody, 32<<20),
+		maxBody:  orDefault(cfg.MaxBody, 8<<20),
 		retries:  max(0, orDefault(cfg.Retries, 3)),
 		backoff:  orDefault(cfg.Backoff, time.Second/2),
 		patience: orDefault(cfg.Patience, 2*time.Minute),
@@ -256,7 +256,7 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		t.requests.Add(1)
 		answer, err := t.base.RoundTrip(sent)
 		if err != nil {
-			return nil, "", t.lost(req, err)
+			return nil, "", t.auth.redactor(credential, true).error(t.lost(req, err))
 		}
 		if err := t.read(req, answer, credential); err != nil {
 			return nil, "", err
@@ -292,7 +292,13 @@ func (t *Transport) read(req *http.Request, answer *http.Response, credential st
 			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page size", Err: ErrTooLarge,
 		}
 	}
-	body = t.auth.redact(body, credential, answer.StatusCode >= 300)
+	redact := t.auth.redactor(credential, answer.StatusCode >= 300)
+	body = redact.Bytes(body)
+	for _, values := range answer.Header {
+		for i := range values {
+			values[i] = redact.Text(values[i])
+		}
+	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	answer.ContentLength = int64(len(body))
 	return nil

@@ -1,0 +1,154 @@
+package target_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"entrasync/target"
+)
+
+// Every way in which an application may write a secret back.
+var spellings = map[string]func(string) string{
+	"as it is":           func(s string) string { return s },
+	"JSON":               func(s string) string { return jsonText(s) },
+	"JSON with slashes":  func(s string) string { return strings.ReplaceAll(jsonText(s), "/", `\/`) },
+	"JSON in digits":     func(s string) string { return each(s, `\u%04x`) },
+	"JSON in capitals":   func(s string) string { return each(s, `\u%04X`) },
+	"URL query":          url.QueryEscape,
+	"URL path":           url.PathEscape,
+	"URL in digits":      func(s string) string { return each(s, "%%%02x") },
+	"HTML":               html.EscapeString,
+	"HTML in digits":     func(s string) string { return each(s, "&#%d;") },
+	"HTML in hex":        func(s string) string { return each(s, "&#x%x;") },
+	"base64":             func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
+	"base64 for URLs":    func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) },
+	"base64 behind one":  func(s string) string { return base64.StdEncoding.EncodeToString([]byte("x" + s + "!")) },
+	"base64 behind two":  func(s string) string { return base64.StdEncoding.EncodeToString([]byte("xy" + s + "!!")) },
+	"base64 of a header": func(s string) string { return base64.StdEncoding.EncodeToString([]byte("Authorization: Bearer " + s)) },
+	"JSON in JSON":       func(s string) string { return jsonText(`{"token":` + jsonText(s) + `}`) },
+	"URL in JSON":        func(s string) string { return each(url.QueryEscape(s), `\u%04x`) },
+}
+
+func jsonText(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func each(s, format string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, format, s[i])
+	}
+	return b.String()
+}
+
+func TestRedactorKnowsEverySpelling(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		secret := rapid.StringMatching(`[A-Za-z0-9+/=_.~&"'<\\-]{16,48}`).Draw(t, "secret")
+		r := target.NewRedactor(4, "another secret", secret)
+		for name, spell := range spellings {
+			written := spell(secret)
+			got := r.Text("before " + written + " behind")
+			if !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " behind") || !strings.Contains(got, "[hidden]") {
+				t.Fatalf("%s: %s became %s", name, written, got)
+			}
+			// No eight characters of it are left; base64 may keep what depends on its surroundings.
+			for i := 0; i+8 <= len(written); i++ {
+				if part := written[i : i+8]; name != "JSON in JSON" && name != "base64 of a header" && strings.Contains(got, part) {
+					t.Fatalf("%s: %s of %s is left in %s", name, part, written, got)
+				}
+			}
+		}
+		other := rapid.StringMatching(`[ -~]{0,60}`).Draw(t, "other")
+		if !strings.Contains(other, secret) && r.Text(other) != other && !strings.Contains(other, "another") {
+			t.Fatalf("%q became %q", other, r.Text(other))
+		}
+	})
+}
+
+// What an application sends back of the credential is in no response, neither in its body nor in its
+// headers, whatever the credential is.
+func TestEchoesInAnySpellingAreBlanked(t *testing.T) {
+	t.Parallel()
+	const planted = "planted+tok/x1234=="
+	for name, spell := range spellings {
+		for kind, auth := range map[string]target.Auth{
+			"bearer": {Bearer: secret(planted)},
+			"basic":  {Basic: &target.Basic{Username: "user", Password: secret(planted)}},
+			"oauth2": {OAuth2: &target.OAuth2{TokenURL: "http://x/token", ClientID: "client", ClientSecret: secret(planted)}},
+		} {
+			for _, status := range []int{200, 403} {
+				tr := transport(t, target.TransportConfig{Auth: auth, Base: inProcess{func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/token" {
+						w.Header().Set("Content-Type", "application/json")
+						io.WriteString(w, `{"access_token":"issued","token_type":"bearer"}`)
+						return
+					}
+					w.Header().Set("X-Debug", spell(planted))
+					w.WriteHeader(status)
+					io.WriteString(w, `{"detail":"your token is `+strings.Trim(spell(planted), `"`)+`"}`)
+				}}})
+				response, err := tr.RoundTrip(request(t, "GET", "http://x/", ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(response.Body)
+				for _, text := range []string{string(body), response.Header.Get("X-Debug")} {
+					if !strings.Contains(text, "[hidden]") || strings.Contains(text, strings.Trim(spell(planted), `"`)) {
+						t.Errorf("%s, %s, %d: %s", name, kind, status, text)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The token endpoint may repeat the client's secret, too.
+func TestTokenEndpointEchoesAreBlanked(t *testing.T) {
+	t.Parallel()
+	const planted = "planted+tok/x1234=="
+	for name, spell := range spellings {
+		for _, form := range []string{`{"error":"invalid_client","error_description":"%s is wrong"}`, "%s is wrong"} {
+			tr := transport(t, target.TransportConfig{
+				Auth: target.Auth{OAuth2: &target.OAuth2{TokenURL: "http://x/token", ClientID: "client", ClientSecret: secret(planted)}},
+				Base: inProcess{func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(400)
+					text := strings.Trim(spell(planted), `"`)
+					if form[0] == '{' {
+						text = strings.Trim(jsonText(text), `"`)
+					}
+					fmt.Fprintf(w, form, text)
+				}},
+			})
+			_, err := tr.RoundTrip(request(t, "GET", "http://x/", ""))
+			if err == nil || !strings.Contains(err.Error(), "[hidden]") || strings.Contains(err.Error(), strings.Trim(spell(planted), `"`)) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func BenchmarkRedactor(b *testing.B) {
+	r := target.NewRedactor(16, "a-secret-of-an-ordinary-length-0123456789")
+	page := []byte(strings.Repeat(`{"id":"3f1c","userName":"ada@contoso.example","displayName":"Zo\u00eb"},`, 1000))
+	b.SetBytes(int64(len(page)))
+	for b.Loop() {
+		if len(r.Bytes(page)) != len(page) {
+			b.Fatal("something was blanked")
+		}
+	}
+}
