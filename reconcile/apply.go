@@ -184,6 +184,7 @@ type result struct {
 	off     *state.Link  // of an account that was switched off because its deletion failed
 	former  graphsync.ID // whose link goes
 	notes   []string
+	sent    []target.Attribute // to the account, when err is about it
 }
 
 type refusedMember struct {
@@ -218,6 +219,7 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 	if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		return nil
 	}
+	done.err = c.withoutRedacted(ctx, a, done.sent, done.err)
 	if target.CodeOf(done.err).Stops() {
 		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, c.Sync.TargetName, done.err)
 	}

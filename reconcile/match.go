@@ -185,6 +185,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
+			err = redactorOf(m.rules.Mapping, []target.Attribute{{Path: path, Value: value}}).Error(err)
 			if ctx.Err() != nil || hopeless(m.kind, err) {
 				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
 			}
@@ -195,7 +196,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 			for _, r := range found[:min(len(found), 5)] {
 				ids = append(ids, r.ID)
 			}
-			return verdict{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %q (%s): none is taken", len(found), a.Kind, path, value, strings.Join(ids, ", "))}, nil
+			return verdict{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %s (%s): none is taken", len(found), a.Kind, path, shownValue(m.rules.Mapping, path, value), strings.Join(ids, ", "))}, nil
 		}
 		if len(found) == 1 {
 			return m.judgeFound(ctx, a, path, value, &found[0])

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -82,5 +84,96 @@ func (s *service) holdsNot(planted, something string) {
 	}
 	if !found {
 		s.t.Errorf("%s is in none of %v", something, files)
+	}
+}
+
+// An echoing application refuses what it is sent and repeats it, as some do.
+type echoing struct {
+	*application
+	refuse string // an operation
+}
+
+func (e *echoing) refusal(op string, attributes []target.Attribute) error {
+	if op != e.refuse {
+		return nil
+	}
+	var said []string
+	for _, a := range attributes {
+		said = append(said, fmt.Sprintf("%s=%v", a.Path, a.Value))
+	}
+	return &target.Error{Code: target.Rejected, Op: op, Message: "the application refuses it", Detail: strings.Join(said, " ") + " belongs to planted-value"}
+}
+
+func (e *echoing) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
+	if err := e.refusal("create", attributes); err != nil {
+		return nil, err
+	}
+	return e.application.Create(ctx, kind, attributes)
+}
+
+func (e *echoing) Update(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
+	if err := e.refusal("update", attributes); err != nil {
+		return nil, err
+	}
+	return e.application.Update(ctx, ref, attributes)
+}
+
+func (e *echoing) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
+	if err := e.refusal("find", []target.Attribute{{Path: by, Value: value}}); err != nil {
+		return nil, err
+	}
+	return e.application.Find(ctx, kind, by, value)
+}
+
+// A target that repeats the value of a redacted attribute when it refuses a record, or names it when it
+// refuses something else, has it shown nowhere.
+func TestRedactedValuesInATargetsWordsAreBlanked(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"create", "update", "find"} {
+		s := newService(t)
+		c := s.customer("contoso")
+		m, faults := mapping.New(target.User, []mapping.Spec{
+			{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+			{Path: "active", Expr: "Not([IsSoftDeleted])"},
+			{Path: "nickName", Expr: "[displayName]", Redact: true},
+		})
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		c.change = func(s *reconcile.Sync) {
+			s.Users.Mapping = m
+			if op == "find" {
+				s.Users.Match = []string{"nickName"}
+			}
+		}
+		app := &echoing{s.app(), op}
+		if op == "update" {
+			app.seed("ada@example.com")
+		}
+		s.apps["https://one"] = app
+		c.source.person(1, "ada@example.com", "planted-value")
+		report, err := c.run(reconcile.Options{Apply: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Errors) != 1 || strings.Contains(report.Errors[0].Message, "planted") || !strings.Contains(report.Errors[0].Message, "[hidden]") {
+			t.Errorf("%s: %+v", op, report.Errors)
+		}
+		tenant, err := s.store.Tenant(c.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tenant.Close()
+		err = tenant.View(func(tx *state.Tx) error {
+			for retry := range tx.Retries("people") {
+				if strings.Contains(retry.Message, "planted") {
+					t.Errorf("%s: the retry says %s", op, retry.Message)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -21,6 +21,7 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 		done.err = err
 		return
 	}
+	done.sent = attributes
 	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
 	if err != nil {
 		var failure *target.Error
@@ -120,6 +121,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		done.err = err
 		return
 	}
+	done.sent = attributes
 	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)

@@ -256,7 +256,7 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		t.requests.Add(1)
 		answer, err := t.base.RoundTrip(sent)
 		if err != nil {
-			return nil, "", t.auth.redactor(credential, true).error(t.lost(req, err))
+			return nil, "", t.auth.redactor(credential, true).Error(t.lost(req, err))
 		}
 		if err := t.read(req, answer, credential); err != nil {
 			return nil, "", err

@@ -1,0 +1,96 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// shortestRedacted is the least length of a redacted value that is blanked out of a target's words: a
+// shorter one, such as a digit, is part of any sentence.
+const shortestRedacted = 3
+
+// redactorOf blanks the values of redacted attributes out of what a target says.
+func redactorOf(m *mapping.Mapping, sent []target.Attribute) target.Redactor {
+	var texts []string
+	for _, mapped := range m.Attributes() {
+		if !mapped.Redact {
+			continue
+		}
+		for _, attribute := range sent {
+			if attribute.Path.Equal(mapped.Path) {
+				texts = appendTexts(texts, attribute.Value)
+			}
+		}
+	}
+	return target.NewRedactor(shortestRedacted, texts...)
+}
+
+// sentOf are the attributes that an object should have, as they would be sent.
+func sentOf(desired []mapping.Desired) []target.Attribute {
+	var sent []target.Attribute
+	for _, d := range desired {
+		sent = append(sent, target.Attribute{Path: d.Attribute.Path, Value: d.Value})
+	}
+	return sent
+}
+
+// withoutRedacted returns an action's error without the values of redacted attributes: those that were
+// sent, and those that the account should have, which the target may name when it refuses something
+// else.
+func (c *cycle) withoutRedacted(ctx context.Context, a *storedAction, sent []target.Attribute, err error) error {
+	m := c.rules(a.Kind).Mapping
+	if m == nil || !redactsAny(m) {
+		return err
+	}
+	var o outcome
+	// An object that cannot be evaluated has no values.
+	_ = c.Tenant.View(func(tx *state.Tx) (err error) {
+		o, err = c.desireIn(tx, newEvaluator(c.Sync), a.Kind, a.SourceID, false)
+		return err
+	})
+	return redactorOf(m, append(sentOf(o.Attributes), sent...)).Error(err)
+}
+
+func redactsAny(m *mapping.Mapping) bool {
+	return slices.ContainsFunc(m.Attributes(), func(a *mapping.Attribute) bool { return a.Redact })
+}
+
+// appendTexts appends the texts that a value consists of.
+func appendTexts(texts []string, value any) []string {
+	switch value := value.(type) {
+	case string:
+		return append(texts, value)
+	case float64:
+		return append(texts, strconv.FormatFloat(value, 'f', -1, 64))
+	case int, int64, json.Number:
+		return append(texts, fmt.Sprint(value))
+	case []any:
+		for _, element := range value {
+			texts = appendTexts(texts, element)
+		}
+	case []string:
+		texts = append(texts, value...)
+	case map[string]any:
+		for _, element := range value {
+			texts = appendTexts(texts, element)
+		}
+	}
+	return texts
+}
+
+// shownValue is a value for a message, hidden when its attribute is redacted.
+func shownValue(m *mapping.Mapping, path target.Path, value string) string {
+	for _, mapped := range m.Attributes() {
+		if mapped.Redact && mapped.Path.Equal(path) {
+			return redacted
+		}
+	}
+	return strconv.Quote(value)
+}
