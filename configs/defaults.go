@@ -66,7 +66,14 @@ func (g *Guard) SetDefaults() {
 	g.FirstRunRemovals = "hold"
 	g.GuestAddresses = "hold"
 	g.RemovalsPerDay = Limit{Count: new(100), Percent: new(Percent(20))}
+	g.Skipped.SetDefaults()
 }
+
+// SetDefaults finds it no success when most of a scope is skipped.
+func (s *Share) SetDefaults() { s.Percent, s.OfAtLeast = new(Percent(50)), 20 }
+
+// SetDefaults does so for the long form too.
+func (s *shareNumbers) SetDefaults() { (*Share)(s).SetDefaults() }
 
 // SetDefaults pauses a sync in which most records fail.
 func (q *Quarantine) SetDefaults() { q.Failures, q.OfAtLeast = 60, 20 }

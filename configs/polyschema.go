@@ -55,6 +55,14 @@ func (*Limit) schema(g *generator, _ field) schema {
 	return schema{"anyOf": []schema{{"const": "off"}, g.value(reflect.TypeFor[limitNumbers](), field{}), ref("variable")}}
 }
 
+func (*Share) schema(g *generator, f field) schema {
+	return schema{"anyOf": []schema{{"const": "off"}, new(Percent).schema(g, f), g.value(reflect.TypeFor[shareNumbers](), field{})}}
+}
+
+func (*Expiry) schema(*generator, field) schema {
+	return schema{"anyOf": []schema{{"const": "never"}, duration()}}
+}
+
 func (*Attribute) schema(g *generator, _ field) schema {
 	return schema{"anyOf": []schema{{"type": []string{"string", "number", "boolean"}}, g.value(reflect.TypeFor[attributeOptions](), field{})}}
 }

@@ -230,6 +230,16 @@ func defaultOf(v reflect.Value) any {
 		return orNil(d.Action)
 	case Percent:
 		return orNil(d)
+	case Share:
+		if d.Percent != nil {
+			return schema{"percent": *d.Percent, "of_at_least": d.OfAtLeast}
+		}
+	case *Percent:
+		if d != nil {
+			return *d
+		}
+	case Expiry:
+		return "never"
 	case Limit:
 		s := schema{}
 		if d.Count != nil {

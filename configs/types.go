@@ -144,6 +144,8 @@ type Guard struct {
 	RemovalsPerDay   Limit  `yaml:"removals_per_day" doc:"Accounts deactivated or deleted without an approval in 24 hours, so that a slow trickle is seen."`
 	Domains          []Text `yaml:"domains" doc:"Domains whose addresses the tenant owns, such as contoso.example. An account that exists with an address elsewhere, or shows none, and every new address elsewhere are held. Tenants that joined by consent have their verified domains without it, where they share an application."`
 	GuestAddresses   string `yaml:"guest_addresses" enum:"hold,allow" doc:"allow: guests may be given addresses outside of the tenant's domains. Any administrator can invite any address as a guest."`
+	Rejections       Expiry `yaml:"rejections" doc:"How long a rejection lasts, such as 30d; then the hold is asked about again. never: until its source changes or it is taken back."`
+	Skipped          Share  `yaml:"skipped" doc:"Share of the people in scope that may be skipped, such as 50%, counted from of_at_least people in scope on. More than that is no success: exit code 3."`
 	Administrators   *Text  `yaml:"administrators" doc:"SCIM filter for accounts that administer the application, such as roles[primary eq \"True\"].value eq \"AdminUser\". The last of them is not removed and keeps its role until approved."`
 }
 
@@ -172,6 +174,15 @@ type Attribute struct {
 type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
+}
+
+// An Expiry is how long something lasts; zero is for ever.
+type Expiry time.Duration
+
+// A Share is a part of so many. A nil Percent is no limit.
+type Share struct {
+	Percent   *Percent `yaml:"percent" doc:"At most this share, such as 50 or 50%."`
+	OfAtLeast int      `yaml:"of_at_least" min:"1" doc:"Fewer than this are not counted."`
 }
 
 // A Limit is the most a cycle may do by itself. nil is no limit; 0 holds everything.

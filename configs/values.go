@@ -147,6 +147,7 @@ func (o *OnRemove) decode(d *decoder, n *node, key string, _ field) {
 // The long forms of values that also have a short one.
 type (
 	limitNumbers     Limit
+	shareNumbers     Share
 	attributeOptions Attribute
 )
 
@@ -160,6 +161,31 @@ func (l *Limit) decode(d *decoder, n *node, key string, _ field) {
 		return
 	}
 	*l = Limit{}
+}
+
+func (s *Share) decode(d *decoder, n *node, key string, _ field) {
+	s.SetDefaults()
+	switch {
+	case n.kind == section:
+		d.section(n, reflect.ValueOf((*shareNumbers)(s)).Elem(), key)
+	case n.kind == scalar && n.text == "off":
+		*s = Share{}
+	default:
+		s.Percent.decode(d, n, key, field{})
+	}
+}
+
+func (e *Expiry) decode(d *decoder, n *node, key string, _ field) {
+	if n.kind == scalar && n.text == "never" {
+		*e = 0
+		return
+	}
+	t, err := ParseDuration(n.text)
+	if n.kind != scalar || err != nil || t == 0 {
+		d.wrong(n, key, "never, or a time such as 12h, 30d or 2w")
+		return
+	}
+	*e = Expiry(t)
 }
 
 func (a *Attribute) decode(d *decoder, n *node, key string, _ field) {

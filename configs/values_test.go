@@ -64,6 +64,7 @@ func TestDefaults(t *testing.T) {
 		Lost:             configs.Limit{Percent: new(configs.Percent(10))},
 		FirstRunRemovals: "hold",
 		RemovalsPerDay:   configs.Limit{Count: new(100), Percent: new(configs.Percent(20))},
+		Skipped:          configs.Share{Percent: new(configs.Percent(50)), OfAtLeast: 20},
 		GuestAddresses:   "hold",
 	})
 	equal(t, "quarantine", s.Quarantine, configs.Quarantine{Failures: 60, OfAtLeast: 20})

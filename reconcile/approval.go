@@ -8,94 +8,128 @@ import (
 	"entrasync/state"
 )
 
-// answers are what people said of held actions. Each is bound to the content of the action it
-// was shown for: when the directory has moved on since, there is no answer to what is due now.
-type answers struct{ *state.Space }
+// Approve lets the actions of a hold pass with the next cycle, as long as they remove and take
+// over nothing else than what was shown. A hold that was rejected is approved in the same way,
+// which takes the rejection back. It returns how many actions there are.
+func Approve(tx *state.Tx, sync, hold string, by Decision) (int, error) {
+	return decideHold(tx, sync, hold, approved, by)
+}
 
-// An answer to a held action.
-type answer byte
+// Reject drops the actions of a hold: they are not done, and counted as rejected, until their
+// source changes, the rejection expires or is taken back with [Approve].
+func Reject(tx *state.Tx, sync, hold string, by Decision) (int, error) {
+	return decideHold(tx, sync, hold, rejected, by)
+}
 
-const (
-	unanswered answer = iota
-	approved
-	rejected
-)
-
-func answersIn(tx *state.Tx, sync string) answers { return answers{tx.Space(sync, answerSpace)} }
-
-// of returns the answer to an action as it stands.
-func (s answers) of(key []byte, a *storedAction) answer {
-	raw := s.Get(key)
-	if len(raw) < 2 || string(raw[1:]) != a.Action.digest() {
-		return unanswered
+func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, error) {
+	space := heldSpace
+	if _, held := tx.Hold(sync, id); !held {
+		space = rejectedSpace
 	}
-	return answer(raw[0])
-}
-
-// rejects reports whether an action at this place of the plan was rejected.
-func (s answers) rejects(key []byte) bool {
-	raw := s.Get(key)
-	return len(raw) > 0 && answer(raw[0]) == rejected
-}
-
-func (s answers) give(key []byte, a *storedAction, what answer) error {
-	return s.Put(key, append([]byte{byte(what)}, a.Action.digest()...))
-}
-
-// Approve lets the actions of a hold pass with the next cycle, exactly as they were shown. It
-// returns how many they are.
-func Approve(tx *state.Tx, sync, hold string) (int, error) {
-	return answerHold(tx, sync, hold, approved)
-}
-
-// Reject drops the actions of a hold: they are not planned again as they are. A change of the
-// person, or of what would be done, asks anew.
-func Reject(tx *state.Tx, sync, hold string) (int, error) {
-	return answerHold(tx, sync, hold, rejected)
-}
-
-func answerHold(tx *state.Tx, sync, id string, what answer) (int, error) {
-	hold, ok := tx.Hold(sync, id)
-	if !ok {
-		return 0, fmt.Errorf("there is no such hold")
-	}
-	given := answersIn(tx, sync)
 	var keys [][]byte
 	var actions []storedAction
-	for key, raw := range tx.Space(sync, heldSpace).All(nil) {
+	for key, raw := range tx.Space(sync, space).All(nil) {
 		a, err := decodeAction(raw)
 		if err != nil {
 			return 0, err
 		}
-		if a.Held != nil && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause {
+		if belongsTo(tx, sync, id, &a) {
 			keys, actions = append(keys, slices.Clone(key)), append(actions, a)
 		}
 	}
-	if len(keys) == 0 {
+	switch {
+	case len(keys) == 0 && space == rejectedSpace:
+		return 0, fmt.Errorf("there is no such hold")
+	case len(keys) == 0:
 		return 0, fmt.Errorf("it holds nothing any more")
 	}
 	for i, key := range keys {
-		if err := given.give(key, &actions[i], what); err != nil {
+		if err := decide(tx, sync, id, key, &actions[i], what, by); err != nil {
 			return 0, err
 		}
 	}
 	return len(keys), tx.DeleteHold(sync, id)
 }
 
-// forgetAnswers drops answers about an object whose action is no longer due: the same accident
-// at another time asks again.
-func (d *drafter) forgetAnswers(kind graphsync.Kind, id graphsync.ID) error {
-	if !d.opts.Apply {
+// belongsTo reports whether a held or rejected action is one of a hold.
+func belongsTo(tx *state.Tx, sync, id string, a *storedAction) bool {
+	if a.Held == nil {
+		return false
+	}
+	if a.Rejected != nil {
+		return a.Rejected.Hold == id
+	}
+	hold, ok := tx.Hold(sync, id)
+	return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause
+}
+
+// decide keeps a decision about one action, and has the action looked at by the next cycle.
+func decide(tx *state.Tx, sync, hold string, key []byte, a *storedAction, what decided, by Decision) error {
+	d := &decision{Decision: by, Verdict: what, Hold: hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: *a}
+	d.Action.Held, d.Action.Rejected = nil, nil
+	if err := decisionsIn(tx, sync).put(key, d); err != nil {
+		return err
+	}
+	if err := tx.Space(sync, heldSpace).Delete(key); err != nil {
+		return err
+	}
+	refused := tx.Space(sync, rejectedSpace)
+	if what == rejected {
+		a.Rejected = &rejection{Decision: by, Hold: hold}
+		return refused.Put(key, encodeAction(a))
+	}
+	if err := refused.Delete(key); err != nil {
+		return err
+	}
+	return pendAction(tx, sync, key, a)
+}
+
+// pendAction has what an action is about looked at by the next cycle.
+func pendAction(tx *state.Tx, sync string, key []byte, a *storedAction) error {
+	k, err := parseActionKey(key)
+	if err != nil {
+		return err
+	}
+	if k.phase != memberPhase {
+		return tx.AddPending(sync, k.pendingKey())
+	}
+	for _, member := range slices.Concat(a.Add, a.Remove) {
+		if err := tx.AddPending(sync, state.Membership(k.id, member)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetDecisions drops decisions about an object whose action is no longer due: the same
+// accident at another time asks again. What was rejected is counted again when it is reviewed.
+func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
+	given := decisionsIn(d.tx, d.Sync.Name)
+	refused := d.tx.Space(d.Sync.Name, d.rejectedSpace())
+	if given.Count() == 0 && refused.Count() == 0 {
 		return nil
 	}
-	given := answersIn(d.tx, d.Sync.Name)
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
 		key := actionKey{phase: p, id: id}.bytes()
-		if given.Has(key) && !d.plan.Has(key) {
-			if err := given.Delete(key); err != nil {
-				return err
-			}
+		if err := refused.Delete(key); err != nil {
+			return err
 		}
+		if !d.opts.Apply || d.plan.Has(key) {
+			continue
+		}
+		about := given.at(key)
+		if about == nil {
+			continue
+		}
+		if about.Verdict == approved && about.Hold != "" {
+			d.note("the approval of hold %s is void for %s %s %s: that is no longer due", about.Hold, about.Action.Op, kind, about.Action.Key)
+		}
+		if err := given.Delete(key); err != nil {
+			return err
+		}
+	}
+	if kind == graphsync.User { // references are planned later, and their decisions kept
+		return refused.Delete(actionKey{phase: referencePhase, id: id}.bytes())
 	}
 	return nil
 }

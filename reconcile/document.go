@@ -30,9 +30,11 @@ type planHead struct {
 // A Document is a plan as it was written and reviewed.
 type Document struct {
 	planHead
-	Actions []Action  `json:"actions"`
-	Held    []Held    `json:"held"`
-	Skipped []Skipped `json:"skipped"`
+	Actions []Action `json:"actions"`
+	Held    []Held   `json:"held"`
+	// Rejected is what is due but was rejected.
+	Rejected []Rejected `json:"rejected"`
+	Skipped  []Skipped  `json:"skipped"`
 }
 
 // A Plan is the plan a cycle stored. It is read from the state as it is used: a million actions
@@ -42,12 +44,13 @@ type Plan struct {
 	tenant *state.Tenant
 	head   planHead
 	held   string            // space of the held actions
+	no     string            // space of the rejected ones
 	holds  map[string]string // their holds' ids, by holdKey
 }
 
 // Plan returns the plan of the run that a report is of.
 func (s *Syncer) Plan(r *Report) *Plan {
-	return &Plan{sync: s.Sync, tenant: s.Tenant, held: r.held, holds: r.holds, head: planHead{
+	return &Plan{sync: s.Sync, tenant: s.Tenant, held: r.held, no: r.rejected, holds: r.holds, head: planHead{
 		Format: planFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
 	}}
 }
@@ -55,7 +58,7 @@ func (s *Syncer) Plan(r *Report) *Plan {
 // Actions yields what the plan does, in the order in which it is done.
 func (p *Plan) Actions() iter.Seq2[Action, error] {
 	return func(yield func(Action, error) bool) {
-		p.stored(planSpace, func(raw []byte) error {
+		p.stored(planSpace, func(_ *state.Tx, raw []byte) error {
 			a, err := decodeAction(raw)
 			if err == nil && a.Held != nil {
 				return nil
@@ -68,20 +71,36 @@ func (p *Plan) Actions() iter.Seq2[Action, error] {
 // Held yields what waits for an approval.
 func (p *Plan) Held() iter.Seq2[Held, error] {
 	return func(yield func(Held, error) bool) {
-		p.stored(p.held, func(raw []byte) error {
+		p.stored(p.held, func(tx *state.Tx, raw []byte) error {
 			a, err := decodeAction(raw)
 			if err != nil {
 				return stopUnless(yield(Held{}, err))
 			}
-			return stopUnless(yield(Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action}, nil))
+			return stopUnless(yield(Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action)}, nil))
 		}, func(err error) { yield(Held{}, err) })
+	}
+}
+
+// Rejected yields what is due but was rejected.
+func (p *Plan) Rejected() iter.Seq2[Rejected, error] {
+	return func(yield func(Rejected, error) bool) {
+		p.stored(p.no, func(tx *state.Tx, raw []byte) error {
+			a, err := decodeAction(raw)
+			if err == nil && (a.Held == nil || a.Rejected == nil) {
+				err = fmt.Errorf("read stored plan: a rejected action without its decision")
+			}
+			if err != nil {
+				return stopUnless(yield(Rejected{}, err))
+			}
+			return stopUnless(yield(Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
+		}, func(err error) { yield(Rejected{}, err) })
 	}
 }
 
 // Skipped yields the records nothing is done for.
 func (p *Plan) Skipped() iter.Seq2[Skipped, error] {
 	return func(yield func(Skipped, error) bool) {
-		p.stored(skippedSpace, func(raw []byte) error {
+		p.stored(skippedSpace, func(_ *state.Tx, raw []byte) error {
 			var s Skipped
 			err := decode(raw, &s)
 			return stopUnless(yield(s, err))
@@ -99,10 +118,10 @@ func stopUnless(more bool) error {
 	return errStop
 }
 
-func (p *Plan) stored(space string, visit func(raw []byte) error, failed func(error)) {
+func (p *Plan) stored(space string, visit func(tx *state.Tx, raw []byte) error, failed func(error)) {
 	err := p.tenant.View(func(tx *state.Tx) error {
 		for _, raw := range tx.Space(p.sync.Name, space).All(nil) {
-			if err := visit(raw); err != nil {
+			if err := visit(tx, raw); err != nil {
 				return err
 			}
 		}
@@ -141,6 +160,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		return err
 	}
 	if err := writeList(out, "held", p.Held()); err != nil {
+		return err
+	}
+	if err := writeList(out, "rejected", p.Rejected()); err != nil {
 		return err
 	}
 	if err := writeList(out, "skipped", p.Skipped()); err != nil {

@@ -22,12 +22,12 @@ func (c *cycle) draft(ctx context.Context) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		whole := c.opts.Subject == nil
 		c.all = whole && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name))
-		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, claimSpace, pairSpace, currentSpace, seedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
+		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, pairSpace, currentSpace, seedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
 		}
-		return nil
+		return c.prepareRejected(tx)
 	})
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []gra
 					err = d.group(id)
 				}
 				if err == nil {
-					err = d.forgetAnswers(kind, id)
+					err = d.forgetDecisions(kind, id)
 				}
 				if err != nil {
 					return fmt.Errorf("plan %s %s: %w", kind, id, err)

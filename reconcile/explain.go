@@ -226,8 +226,12 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 		}
 	}
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		if answersIn(tx, c.Sync.Name).rejects(actionKey{phase: p, id: id}.bytes()) {
-			x.Pending = append(x.Pending, "somebody rejected what was held: it is not done until the source changes")
+		raw := tx.Space(c.Sync.Name, rejectedSpace).Get(actionKey{phase: p, id: id}.bytes())
+		if raw == nil {
+			continue
+		}
+		if a, err := decodeAction(raw); err == nil && a.Rejected != nil && a.Kind == kind {
+			x.Pending = append(x.Pending, fmt.Sprintf("%s (%s) was rejected%s: it is not done until the source changes", a.Op, a.Why, a.Rejected.words()))
 		}
 	}
 	if retry, ok := tx.Retry(c.Sync.Name, key); ok {

@@ -478,3 +478,12 @@ func (a *application) String() string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// rename gives a person another user principal name.
+func (d *directory) rename(n int, upn string) {
+	change := d.people[userID(n)]
+	change.Properties = slices.Clone(change.Properties)
+	change.Properties[1].Value = []byte(strconv.Quote(upn))
+	d.people[userID(n)] = change
+	d.pending = append(d.pending, change)
+}

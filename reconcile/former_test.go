@@ -36,7 +36,7 @@ func (c *customer) approve() {
 	defer tenant.Close()
 	err = tenant.Update(func(tx *state.Tx) error {
 		for hold := range tx.Holds(c.sync) {
-			if _, err := reconcile.Approve(tx, c.sync, hold.ID); err != nil {
+			if _, err := reconcile.Approve(tx, c.sync, hold.ID, reconcile.Decision{At: c.now}); err != nil {
 				return err
 			}
 		}

@@ -7,32 +7,136 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"time"
 
+	"entrasync/graphsync"
 	"entrasync/state"
 )
 
-// HeldActions yields what a hold holds, by rising key, as [Approve] and [Reject] answer it.
-func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[Action, error] {
-	return func(yield func(Action, error) bool) {
-		hold, ok := tx.Hold(sync, id)
-		if !ok {
-			yield(Action{}, fmt.Errorf("there is no such hold"))
-			return
+// A HeldAction is an action of a hold with the people it takes a membership from or gives one.
+type HeldAction struct {
+	Action
+	Members []ChangedMember `json:"members,omitempty"`
+}
+
+// A ChangedMember is a person who joins or leaves a group.
+type ChangedMember struct {
+	SourceID graphsync.ID `json:"source_id"`
+	Key      string       `json:"key"`
+	Change   string       `json:"change"` // add or remove
+}
+
+// HeldActions yields what a hold holds, or what of it was rejected, by rising key, as [Approve]
+// and [Reject] decide it.
+func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {
+	return func(yield func(HeldAction, error) bool) {
+		space := heldSpace
+		if _, held := tx.Hold(sync, id); !held {
+			space = rejectedSpace
 		}
-		for _, raw := range tx.Space(sync, heldSpace).All(nil) {
+		found := false
+		for _, raw := range tx.Space(sync, space).All(nil) {
 			a, err := decodeAction(raw)
-			if err == nil && (a.Held == nil || a.Held.Guard != hold.Guard || a.Held.Cause != hold.Cause) {
+			if err == nil && !belongsTo(tx, sync, id, &a) {
 				continue
 			}
-			if !yield(a.Action, err) || err != nil {
+			found = true
+			if !yield(HeldAction{a.Action, changedMembers(tx, sync, &a.Action)}, err) || err != nil {
 				return
 			}
+		}
+		if !found && space == rejectedSpace {
+			yield(HeldAction{}, fmt.Errorf("there is no such hold"))
 		}
 	}
 }
 
-// HeldDigests identifies by hold what is held: the same actions give the same text. It binds an
-// answer to what a person was shown, as a hold keeps its id while its cause lasts and more may
+// changedMembers names the people whose memberships an action changes, who leave first.
+func changedMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
+	var members []ChangedMember
+	for _, id := range a.Remove {
+		members = append(members, ChangedMember{id, personName(tx, sync, id), "remove"})
+	}
+	for _, id := range a.Add {
+		members = append(members, ChangedMember{id, personName(tx, sync, id), "add"})
+	}
+	return members
+}
+
+// membersNamed is how many people a plan names of one change of members; a hold has them all.
+const membersNamed = 20
+
+// someMembers names the first people whose memberships an action changes.
+func someMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
+	first := Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
+	first.Add = a.Add[:min(len(a.Add), membersNamed-len(first.Remove))]
+	return changedMembers(tx, sync, &first)
+}
+
+// personName is what people call a user: as its account is known, or else the directory has it.
+func personName(tx *state.Tx, sync string, id graphsync.ID) string {
+	link, linked, err := tx.Link(sync, graphsync.User, id)
+	if err == nil && linked && link.Key != "" {
+		return link.Key
+	}
+	object, _ := tx.Object(graphsync.User, id)
+	object.ID = id
+	return keyOf(&object, nil)
+}
+
+// A RejectedHold is what a person rejected of a hold and what is still due.
+type RejectedHold struct {
+	Hold     string
+	Guard    string
+	Cause    string
+	Count    int
+	Sample   []string // the first names
+	Removals int      // how many of the actions take an account away: people who keep it without a right
+	Decision
+}
+
+// RejectedHolds returns what was rejected and is still due, by hold.
+func RejectedHolds(tx *state.Tx, sync string) ([]RejectedHold, error) {
+	var holds []RejectedHold
+	at := map[string]int{}
+	for _, raw := range tx.Space(sync, rejectedSpace).All(nil) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if a.Held == nil || a.Rejected == nil {
+			continue
+		}
+		i, known := at[a.Rejected.Hold]
+		if !known {
+			i = len(holds)
+			at[a.Rejected.Hold] = i
+			holds = append(holds, RejectedHold{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Decision: a.Rejected.Decision})
+		}
+		h := &holds[i]
+		if h.Count++; len(h.Sample) < sampleSize {
+			h.Sample = append(h.Sample, a.Key)
+		}
+		if a.Op.Removes() {
+			h.Removals++
+		}
+	}
+	return holds, nil
+}
+
+// CountRejected returns how many actions were rejected and are still due.
+func CountRejected(tx *state.Tx, sync string) int { return tx.Space(sync, rejectedSpace).Count() }
+
+// Ends returns when a rejection of this time ends, zero when rejections last for ever.
+func (d Decision) Ends(last time.Duration) time.Time {
+	if last <= 0 || d.At.IsZero() {
+		return time.Time{}
+	}
+	return d.At.Add(last)
+}
+
+// HeldDigests identifies by hold what is held, or what was rejected: the same actions give the same text. It binds a
+// decision to what a person was shown, as a hold keeps its id while its cause lasts and more may
 // have come to it.
 func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 	ids := map[[2]string]string{}
@@ -51,8 +155,24 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 		}
 		if sum := sums[ids[[2]string{a.Held.Guard, a.Held.Cause}]]; sum != nil {
 			sum.Write(key)
-			io.WriteString(sum, a.Action.digest())
+			io.WriteString(sum, a.effect())
 		}
+	}
+	for key, raw := range tx.Space(sync, rejectedSpace).All(nil) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if a.Rejected == nil {
+			continue
+		}
+		sum := sums[a.Rejected.Hold]
+		if sum == nil {
+			sum = sha256.New()
+			sums[a.Rejected.Hold] = sum
+		}
+		sum.Write(key)
+		io.WriteString(sum, a.effect())
 	}
 	digests := make(map[string]string, len(sums))
 	for id, sum := range sums {

@@ -172,8 +172,14 @@ func (d *drafter) open(part *memberPart, id graphsync.ID) error {
 	}
 	a, err := decodeAction(raw)
 	// Members of a group that waits for an answer wait with it.
-	part.live = err == nil && (a.Held == nil || answersIn(d.tx, d.Sync.Name).of(key, &a) == approved)
-	return err
+	if err != nil {
+		return err
+	}
+	part.live = a.Held == nil
+	if given := decisionsIn(d.tx, d.Sync.Name).at(key); given != nil && a.Held != nil {
+		part.live = given.Verdict == approved && given.lapse(&a) == ""
+	}
+	return nil
 }
 
 // wantsMember tells whether a person should be a member in the application: a member in Entra
@@ -238,5 +244,12 @@ func membersWhy(add, remove []graphsync.ID) string {
 func leavesKey(key []byte) []byte {
 	key = slices.Clone(key)
 	key[len(key)-4] |= 0x80
+	return key
+}
+
+// approvedKey is the key of the part in which people leave whose leaving was approved.
+func approvedKey(key []byte) []byte {
+	key = slices.Clone(key)
+	key[len(key)-4] |= 0x40
 	return key
 }

@@ -112,7 +112,9 @@ func (c *customer) decide(do func(*state.Tx, string, string) (int, error), hold 
 	return n
 }
 
-func approve(tx *state.Tx, sync, hold string) (int, error) { return reconcile.Approve(tx, sync, hold) }
+func approve(tx *state.Tx, sync, hold string) (int, error) {
+	return reconcile.Approve(tx, sync, hold, reconcile.Decision{})
+}
 
 func count(n int) reconcile.Limit { return reconcile.Limit{Count: &n} }
 

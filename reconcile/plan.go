@@ -60,6 +60,19 @@ type Held struct {
 	Guard  string `json:"guard"`
 	Cause  string `json:"cause"`
 	Action Action `json:"action"`
+	// Members names the first people whose memberships the action changes, who leave first.
+	Members []ChangedMember `json:"members,omitempty"`
+}
+
+// A Rejected action is due, but a person decided against it.
+type Rejected struct {
+	Hold   string `json:"hold"`
+	Guard  string `json:"guard"`
+	Cause  string `json:"cause"`
+	Action Action `json:"action"`
+	// Members names the first people whose memberships the action changes, who leave first.
+	Members []ChangedMember `json:"members,omitempty"`
+	Decision
 }
 
 // A Skipped record is one the plan does nothing for although somebody may expect it.
@@ -92,6 +105,7 @@ type Summary struct {
 	Delete     int `json:"delete"`
 	Members    int `json:"members"`
 	Held       int `json:"held"`
+	Rejected   int `json:"rejected"` // due, but a person rejected them
 	Skipped    int `json:"skipped"`
 	Unchanged  int `json:"unchanged"`
 
@@ -210,20 +224,23 @@ const (
 	skippedSpace  = "skipped"   // pending key → Skipped
 	heldSpace     = "held"      // actionKey → storedHold
 	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
-	answerSpace   = "answers"   // actionKey → approved or rejected, and the digest of the action
-	claimSpace    = "claims"    // attribute NUL value → source id, for duplicates within a plan
-	listingSpace  = "listing"   // target id → resource that fits somebody; in a survey source id, of what was seen
-	indexSpace    = "index"     // attribute NUL value NUL target id
-	pairSpace     = "pairs"     // group id, member id: memberships to look at
-	waitingSpace  = "waiting"   // manager id, user id: users whose manager has no account yet; kept over cycles
-	referSpace    = "refer"     // user id → manager id: references to look at in this plan
-	currentSpace  = "current"   // group id, target id: who is in a group that is being adopted
-	failedSpace   = "failed"    // pending key: failed in this cycle
-	draftedSpace  = "drafted"   // pending key: has been drafted in this cycle
-	keptSpace     = "kept"      // pending key: to be looked at again in the next cycle
-	asideSpace    = "aside"     // kind, source id, target id → link of an account in another application; kept over cycles
-	givenSpace    = "given"     // source id: person gone for good, whose account may be given up
-	seedSpace     = "seeds"     // group id, member id → target id: members an adopted group has already
+
+	partRejectedSpace = "rejected-part" // rejectedSpace of a plan for one object, or of a what-if
+	decisionSpace     = "answers"       // actionKey → decision
+	rejectedSpace     = "rejected"      // actionKey → storedAction that is due and was rejected; kept over cycles
+	claimSpace        = "claims"        // attribute NUL value → source id, for duplicates within a plan
+	listingSpace      = "listing"       // target id → resource that fits somebody; in a survey source id, of what was seen
+	indexSpace        = "index"         // attribute NUL value NUL target id
+	pairSpace         = "pairs"         // group id, member id: memberships to look at
+	waitingSpace      = "waiting"       // manager id, user id: users whose manager has no account yet; kept over cycles
+	referSpace        = "refer"         // user id → manager id: references to look at in this plan
+	currentSpace      = "current"       // group id, target id: who is in a group that is being adopted
+	failedSpace       = "failed"        // pending key: failed in this cycle
+	draftedSpace      = "drafted"       // pending key: has been drafted in this cycle
+	keptSpace         = "kept"          // pending key: to be looked at again in the next cycle
+	asideSpace        = "aside"         // kind, source id, target id → link of an account in another application; kept over cycles
+	givenSpace        = "given"         // source id: person gone for good, whose account may be given up
+	seedSpace         = "seeds"         // group id, member id → target id: members an adopted group has already
 )
 
 // storedAction is an Action with what applying it needs and printing it does not.
@@ -236,11 +253,20 @@ type storedAction struct {
 	// FormerOwner is who kept it in another sync.
 	FormerOwner state.Owner `json:"former_owner,omitzero"`
 	Held        *storedHold `json:"held,omitempty"`
+	Rejected    *rejection  `json:"rejected,omitempty"`
+	Leaving     string      `json:"leaving,omitempty"`  // digest of everybody whom a takeover removes: Remove may be cut
+	Approved    bool        `json:"approved,omitempty"` // a person let it pass
 }
 
 type storedHold struct {
 	Guard string `json:"guard"`
 	Cause string `json:"cause"`
+}
+
+// A rejection is a person's no to an action, and the hold it was shown in.
+type rejection struct {
+	Decision
+	Hold string `json:"hold"`
 }
 
 func encode(v any) []byte {
@@ -289,7 +315,7 @@ func decodeAction(b []byte) (storedAction, error) {
 	return a, nil
 }
 
-// digest identifies exactly this action: an approval is bound to it.
+// digest identifies exactly this action and its words.
 func (a *Action) digest() string {
 	sum := sha256.Sum256(encode(a))
 	return hex.EncodeToString(sum[:16])

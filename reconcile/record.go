@@ -172,6 +172,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		return r.line(tx, line)
 	}
 	r.done.count(a.Op, 1)
+	if a.Op.Removes() && !a.Approved {
+		r.unapproved++
+	}
 	if a.Op == Members {
 		r.tookEffect(tx, memberKeys(done)...)
 		if err := r.recordMembers(tx, done); err != nil {
@@ -211,7 +214,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if err := answersIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
+	if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
 		return err
 	}
 	return r.line(tx, line)

@@ -27,6 +27,7 @@ type Report struct {
 	Result     Result        `json:"result"`
 	Summary    Summary       `json:"summary"`
 	Held       []Held        `json:"held"`
+	Rejected   []Rejected    `json:"rejected"`
 	Skipped    []Skipped     `json:"skipped"`
 	Errors     []Failure     `json:"errors"`
 	Graph      GraphTraffic  `json:"graph"`
@@ -41,8 +42,9 @@ type Report struct {
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
 	Failure *CycleFailure `json:"failure,omitempty"`
 
-	held  string            // space of what the plan holds
-	holds map[string]string // ids of the holds, by holdKey
+	held     string            // space of what the plan holds
+	rejected string            // space of what was rejected
+	holds    map[string]string // ids of the holds, by holdKey
 }
 
 // A CycleFailure is why a cycle could not run.

@@ -33,7 +33,7 @@ func (c *cycle) review(ctx context.Context) error {
 		return err
 	}
 	c.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
-	r := reviewer{cycle: c, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&c.Sync.Guard)}
+	r := reviewer{cycle: c, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&c.Sync.Guard), used: map[string]bool{}, made: map[string]bool{}}
 	var after []byte
 	for more := true; more && err == nil; {
 		err = c.Tenant.Update(func(tx *state.Tx) (err error) {
@@ -47,6 +47,9 @@ func (c *cycle) review(ctx context.Context) error {
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
 		r.tx, r.held = tx, tx.Space(c.Sync.Name, c.heldSpace())
+		if err := r.countRejected(); err != nil {
+			return err
+		}
 		return r.keepHolds()
 	})
 }
@@ -78,7 +81,7 @@ type census struct {
 	linked, removals, updates, creations int
 	seats                                int                  // how many more accounts are active afterwards
 	groupMembers                         map[graphsync.ID]int // removed per group
-	answers, heldBefore                  int                  // what people said, and what the last plan held
+	decisions, heldBefore                int                  // what people decided, and what the last plan held
 	recent                               int                  // removals of the last 24 hours
 	nobody                               string               // why an empty read is suspected, "" when not
 	administrators                       int
@@ -102,12 +105,13 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 		case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:
 			f.nobody = "the application has no assignments"
 		}
-		f.answers, f.heldBefore = answersIn(tx, c.Sync.Name).Count(), tx.Space(c.Sync.Name, c.heldSpace()).Count()
+		given := decisionsIn(tx, c.Sync.Name)
+		f.decisions, f.heldBefore = given.Count(), tx.Space(c.Sync.Name, c.heldSpace()).Count()
 		for key, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if opOf(raw) == Create { // most of a first plan: counting them needs no reading
+			if opOf(raw) == Create && !given.Has(key) { // most of a first plan: counting them needs no reading
 				f.creations++
 				f.lost.add(tx.Space(c.Sync.Name, lostSpace), key)
 				if key[0] == byte(userPhase) {
@@ -121,6 +125,9 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			}
 			seats := seatChange(tx, c.Sync.Name, &a)
 			f.seats += seats
+			if f.decisions > 0 && c.wasRejected(given, key, &a) {
+				continue // it is not done, so it does not count for what else is
+			}
 			if a.Op.Removes() && seats < 0 {
 				f.loses(a.Left)
 			}
@@ -132,6 +139,8 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				if a.Held == nil { // what waits for a cause of its own does not hold others back
 					f.removals++
 				}
+			case a.Op == Create:
+				f.creations++
 			case a.Op == Update:
 				f.updates++
 			case a.Op == Members && len(a.Remove) > 0:
@@ -169,8 +178,13 @@ type reviewer struct {
 	tx     *state.Tx
 	held   *state.Space
 	facts  census
-	limits string                 // of the guard, to tell whether they changed since something was held
-	holds  map[string]*state.Hold // by holdKey; Code is the digest of what they hold
+	limits string          // of the guard, to tell whether they changed since something was held
+	used   map[string]bool // keys of decisions about members who still leave
+	made   map[string]bool // keys of actions that this review added to the plan
+
+	group   graphsync.ID // whose leaving is at hand
+	leaving map[graphsync.ID]memberDecision
+	holds   map[string]*state.Hold // by holdKey; Code is the digest of what they hold
 }
 
 func holdKey(guard, cause string) string { return guard + "\x00" + cause }
@@ -196,6 +210,17 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 	}
 	for i := range actions {
 		key, a := keys[i], &actions[i]
+		if r.made[string(key)] {
+			continue
+		}
+		if a.Op == Members {
+			if done, err := r.decideLeaving(plan, key, a); done || err != nil {
+				if err != nil {
+					return nil, false, err
+				}
+				continue
+			}
+		}
 		if joins, leaves, ok := r.split(a); ok {
 			// Who joins does not wait for an answer about who leaves.
 			if err := plan.Put(key, encodeAction(&joins)); err != nil {
@@ -203,6 +228,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			}
 			r.counts.count(Members, 1)
 			key, a = leavesKey(key), &leaves
+			r.made[string(key)] = true
 		}
 		if err := r.one(plan, key, a); err != nil {
 			return nil, false, err
@@ -211,20 +237,11 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 	return last, last != nil, nil
 }
 
-// one reviews one action: what somebody has answered counts first, then the guards, then what
-// was held before.
+// one reviews one action: what a person decided counts first, then the guards, then what was held
+// before.
 func (r *reviewer) one(plan *state.Space, key []byte, a *storedAction) error {
-	switch answersIn(r.tx, r.Sync.Name).of(key, a) {
-	case approved:
-		if a.Op.Removes() {
-			r.approved++
-		}
-		a.Held = nil
-		return plan.Put(key, encodeAction(a))
-	case rejected:
-		r.counts.count(a.Op, -1)
-		r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
-		return plan.Delete(key)
+	if done, err := r.decide(plan, key, a); done || err != nil {
+		return err
 	}
 	guard, cause := r.judge(a)
 	if guard == "" {
@@ -253,13 +270,13 @@ func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) 
 		return joins, leaves, false
 	}
 	joins, leaves = *a, *a
-	joins.Remove, joins.Why = nil, membersWhy(a.Add, nil)
+	joins.Remove, joins.Why, joins.Held = nil, membersWhy(a.Add, nil), nil
 	leaves.Add, leaves.Why = nil, membersWhy(nil, a.Remove)
 	guard, _ := r.judge(&leaves)
 	return joins, leaves, guard != ""
 }
 
-// before returns why an action was held by the last plan, if it was, and nobody has answered or
+// before returns why an action was held by the last plan, if it was, and no one has decided or
 // changed the limits since.
 func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
 	raw := r.held.Get(key)
@@ -267,7 +284,7 @@ func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
 		return "", ""
 	}
 	last, err := decodeAction(raw)
-	if err != nil || last.Held == nil || last.Action.digest() != a.Action.digest() {
+	if err != nil || last.Held == nil || last.divergence(a) != "" {
 		return "", ""
 	}
 	return last.Held.Guard, last.Held.Cause
@@ -276,7 +293,7 @@ func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
 // concerns reports whether an operation may be held in this plan: the others need not be read.
 func (r *reviewer) concerns(op Op) bool {
 	switch {
-	case r.facts.answers > 0 || r.facts.heldBefore > 0:
+	case r.facts.decisions > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == Create:
 		return r.Sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
@@ -354,7 +371,7 @@ func (r *reviewer) hold(key []byte, a *storedAction) {
 	if h.Count++; len(h.Sample) < sampleSize {
 		h.Sample = append(h.Sample, a.Key)
 	}
-	sum := sha256.Sum256([]byte(h.Code + string(key) + a.Action.digest()))
+	sum := sha256.Sum256([]byte(h.Code + string(key) + a.effect()))
 	h.Code = hex.EncodeToString(sum[:16])
 }
 
@@ -405,7 +422,7 @@ func (r *reviewer) keepHolds() error {
 	return r.dropReleased()
 }
 
-// dropReleased forgets what was held before and is not any more, and answers to memberships
+// dropReleased forgets what was held before and is not any more, and decisions about memberships
 // that are no longer due.
 func (r *reviewer) dropReleased() error {
 	plan := r.tx.Space(r.Sync.Name, planSpace)
@@ -428,17 +445,5 @@ func (r *reviewer) dropReleased() error {
 	if !r.opts.Apply {
 		return nil
 	}
-	given := answersIn(r.tx, r.Sync.Name)
-	var stale [][]byte
-	for key, raw := range given.Prefix([]byte{byte(memberPhase)}) {
-		if answer(raw[0]) == approved && !plan.Has(key) {
-			stale = append(stale, slices.Clone(key))
-		}
-	}
-	for _, key := range stale {
-		if err := given.Delete(key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.forgetLeaving()
 }

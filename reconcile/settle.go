@@ -58,7 +58,7 @@ func (c *cycle) settle(ctx context.Context) error {
 // without anybody's approval.
 func (c *cycle) rememberRemovals() {
 	c.info.Removals = slices.DeleteFunc(c.info.Removals, func(r state.Removals) bool { return c.now.Sub(r.At) >= window })
-	if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered {
+	if n := c.unapproved; n > 0 && !c.remembered {
 		c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})
 	}
 	c.remembered = true
@@ -171,27 +171,10 @@ func skippedKey(k state.PendingKey) []byte {
 // cycle until it is approved or its cause goes away, and for what is due later. Those are marked
 // first: wherever this is interrupted, nothing is forgotten.
 func (c *cycle) settlePending(ctx context.Context) error {
-	err := c.chunks(ctx, heldSpace, func(tx *state.Tx, key, raw []byte) error {
-		k, err := parseActionKey(key)
-		if err != nil {
+	for _, space := range []string{heldSpace, rejectedSpace} {
+		if err := c.chunks(ctx, space, func(tx *state.Tx, key, raw []byte) error { return c.keepHeld(tx, space, key, raw) }); err != nil {
 			return err
 		}
-		if k.phase != memberPhase {
-			return c.keepPending(tx, k.pendingKey())
-		}
-		a, err := decodeAction(raw)
-		if err != nil {
-			return err
-		}
-		for _, member := range append(slices.Clone(a.Add), a.Remove...) {
-			if err := c.keepPending(tx, state.Membership(k.id, member)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	var after state.PendingKey
 	for {
@@ -222,6 +205,31 @@ func (c *cycle) settlePending(ctx context.Context) error {
 		}
 		after = keys[len(keys)-1]
 	}
+}
+
+// keepHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
+// members: other people may join or leave the same group. That costs no request.
+func (c *cycle) keepHeld(tx *state.Tx, space string, key, raw []byte) error {
+	k, err := parseActionKey(key)
+	if err != nil {
+		return err
+	}
+	if k.phase != memberPhase {
+		if space == rejectedSpace {
+			return nil
+		}
+		return c.keepPending(tx, k.pendingKey())
+	}
+	a, err := decodeAction(raw)
+	if err != nil {
+		return err
+	}
+	for _, member := range slices.Concat(a.Add, a.Remove) {
+		if err := c.keepPending(tx, state.Membership(k.id, member)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepPending lets a key be looked at again in the next cycle.

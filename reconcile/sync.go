@@ -94,6 +94,12 @@ type Limit struct {
 	Percent *float64
 }
 
+// A Share is at most Percent of at least OfAtLeast; a nil Percent does not bound.
+type Share struct {
+	Percent   *float64
+	OfAtLeast int
+}
+
 // Guard bounds what a cycle does without an approval.
 type Guard struct {
 	Removals         Limit
@@ -117,6 +123,10 @@ type Guard struct {
 	// Administrators fits the accounts that administer the application, by what was last
 	// applied to them; nil: none are known. The last ones are not lost without an approval.
 	Administrators *target.Filter
+	// Skipped is how much of the scope may be skipped in a successful cycle.
+	Skipped Share `json:"-"`
+	// Rejections is how long what a person rejected is not asked again; 0 for ever.
+	Rejections time.Duration `json:"-"` // not a limit that a hold depends on
 }
 
 // Quarantine says when a sync that mostly fails is paused: when more than Failures percent of

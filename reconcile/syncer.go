@@ -100,7 +100,7 @@ type cycle struct {
 	probing    bool   // in quarantine: a few actions first
 	drafted    int
 	applied    bool
-	approved   int // removals let go by an approval
+	unapproved int // removals done that no person approved
 	remembered bool
 	heldLinked int // held actions on linked objects
 	failures   int
@@ -118,7 +118,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.target0 = traffic(s.Target)
 	c.report = Report{
 		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: c.run, Started: now,
-		Held: []Held{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.heldSpace(),
+		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.heldSpace(), rejected: c.rejectedSpace(),
 	}
 	return c
 }
@@ -247,6 +247,14 @@ func (c *cycle) lists() error {
 			return err
 		}
 		if c.report.Held = append(c.report.Held, held); len(c.report.Held) == ListLimit {
+			break
+		}
+	}
+	for no, err := range plan.Rejected() {
+		if err != nil {
+			return err
+		}
+		if c.report.Rejected = append(c.report.Rejected, no); len(c.report.Rejected) == ListLimit {
 			break
 		}
 	}

@@ -1,7 +1,11 @@
 package reconcile
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"entrasync/graphsync"
@@ -19,6 +23,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	stay, leave, foreign := 0, 0, 0
 	var leaving, joining sample
 	stays := map[graphsync.ID]bool{}
+	var gone []graphsync.ID
 	for _, id := range members {
 		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
 			return err
@@ -37,11 +42,13 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 				return err
 			}
 			leaving.add(link.Key)
+			gone = append(gone, source)
 			if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
 				return err
 			}
 		}
 	}
+	a.leave(gone)
 	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))
 	for member := range tx.Members(a.SourceID) {
 		object, ok := tx.Object(graphsync.User, member.ID)
@@ -56,6 +63,20 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 		a.Notes = append(a.Notes, "would join and gain what the group gives, as far as they have accounts: "+joining.String())
 	}
 	return nil
+}
+
+// leave notes who is removed by taking a group over.
+func (a *storedAction) leave(gone []graphsync.ID) {
+	if len(gone) == 0 {
+		return
+	}
+	slices.SortFunc(gone, func(a, b graphsync.ID) int { return bytes.Compare(a[:], b[:]) })
+	sum := sha256.New()
+	for _, id := range gone {
+		sum.Write(id[:])
+	}
+	a.Leaving = hex.EncodeToString(sum.Sum(nil)[:16])
+	a.Remove = gone[:min(len(gone), membersPart)]
 }
 
 // A sample is the first few of many names.

@@ -106,7 +106,7 @@ func (a *app) handOverUnread(faults error) error {
 func (a *app) handTo(dir string) error {
 	c := a.client
 	request := admin.Request{
-		Version: versionText(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
+		Version: versionText(), User: a.person(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
 		NoColor: !a.mayColour(), StdoutTerminal: terminal(a.out), StderrTerminal: terminal(a.err),
 		Columns: width(a.out),
 	}

@@ -42,7 +42,8 @@ func (s *service) command(ctx context.Context, c *admin.Command) (code int) {
 		fmt.Fprintf(c.Stderr, "note: the service that runs this command is entrasync %s, this is %s; restart the service to update it\n", versionText(), c.Version)
 	}
 	a := &app{
-		in: bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
+		caller: c.User,
+		in:     bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
 		env: func(name string) (string, bool) { return "1", name == "NO_COLOR" && c.NoColor },
 		readFile: func(string) ([]byte, error) {
 			if c.File == nil {

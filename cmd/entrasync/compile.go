@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -368,9 +369,14 @@ func (c *compiler) guard() reconcile.Guard {
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
 		MembersRemoved: limit(in.MembersRemoved), Lost: limit(in.Lost), FirstRunRemovals: in.FirstRunRemovals == "allow",
 		RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
+		Rejections: time.Duration(in.Rejections), Skipped: reconcile.Share{OfAtLeast: in.Skipped.OfAtLeast},
 	}
 	for _, domain := range c.fillAll(in.Domains) {
 		guard.Domains = append(guard.Domains, strings.ToLower(domain))
+	}
+	if in.Skipped.Percent != nil {
+		percent := float64(*in.Skipped.Percent)
+		guard.Skipped.Percent = &percent
 	}
 	if in.Administrators != nil {
 		filter, err := target.ParseFilter(c.fill(in.Administrators.Value))

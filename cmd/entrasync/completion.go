@@ -21,7 +21,7 @@ const noFiles = cobra.ShellCompDirectiveNoFileComp
 func (a *app) addCompletion(cmd *cobra.Command) {
 	_, argument, _ := strings.Cut(cmd.Use, " ")
 	switch strings.Trim(argument, "[].") {
-	case "SYNC":
+	case "SYNC", "SYNC | HOLD":
 		cmd.ValidArgsFunction = a.completeSyncs
 	case "RUN":
 		cmd.ValidArgsFunction = a.completeRuns

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,63 +22,156 @@ type shownHold struct {
 	Guard      string    `json:"guard"`
 	Cause      string    `json:"cause"`
 	Count      int       `json:"count"`
-	Since      time.Time `json:"since"`
+	Since      time.Time `json:"since"` // of a rejected hold, when it was rejected
 	Sample     []string  `json:"sample"`
+	// Removes names the first people who would lose a membership, RemovesCount is how many do.
+	Removes      []string `json:"removes,omitempty"`
+	RemovesCount int      `json:"removes_count,omitempty"`
+
+	Rejected *shownRejection `json:"rejected,omitempty"`
+
+	Actions []reconcile.HeldAction `json:"actions,omitempty"` // of a hold that was asked for
+
+	sync *plannedSync
 }
+
+// shownRejection is who rejected a hold, when and why.
+type shownRejection struct {
+	reconcile.Decision
+	Expires *time.Time `json:"expires"` // null: not before its source changes
+}
+
+// holdID is the form of a hold's id.
+var holdID = regexp.MustCompile(`^h-[0-9]+$`)
 
 func (a *app) holdsCommand() *cobra.Command {
 	var sel selection
-	cmd := &cobra.Command{Use: "holds [SYNC...]", Short: "List what a guard held, by cause", RunE: func(cmd *cobra.Command, names []string) error {
-		sel.syncs = names
-		w, err := a.open()
-		if err != nil {
-			return err
-		}
-		defer w.Close()
-		syncs, err := w.selected(sel)
-		if err != nil {
-			return err
-		}
-		holds := []shownHold{}
-		err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) {
-			holds = append(holds, shownHold{h.ID, s.Name, s.Tenant.String(), s.tenantName, h.Guard, h.Cause, h.Count, h.Since, h.Sample})
-		})
-		if err != nil {
-			return err
-		}
-		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/holds/1", "holds": holds})
-		}
-		if len(holds) == 0 {
-			fmt.Fprintln(a.out, "Nothing is held.")
-			return nil
-		}
-		return a.table("hold\tsync\ttenant\tguard\tcause\tcount\tsince\tsuch as", func(row func(...any)) {
-			for _, h := range holds {
-				sample := strings.Join(h.Sample[:min(3, len(h.Sample))], ", ")
-				if len(h.Sample) > 3 {
-					sample += ", …"
-				}
-				row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, localTime(h.Since), sample)
+	rejected := false
+	cmd := &cobra.Command{
+		Use:   "holds [SYNC | HOLD]...",
+		Short: "List what a guard held, by cause",
+		Long: `Lists what waits for an approval, by cause. With a HOLD, such as h-12, lists every action in it with
+the values that would change and the people who would join or leave a group. With --rejected lists
+what was rejected and is still due, with who rejected it, when and why; entrasync approve HOLD takes
+a rejection back.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.open()
+			if err != nil {
+				return err
 			}
-		})
-	}}
+			defer w.Close()
+			var ids []string
+			sel.syncs, ids = partHolds(args, syncNames(w.syncs))
+			syncs, err := w.selected(sel)
+			if err != nil {
+				return err
+			}
+			holds, err := w.shownHolds(syncs, ids, rejected)
+			if err != nil {
+				return err
+			}
+			if len(ids) > 0 && len(holds) == 0 {
+				return withHint(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
+			}
+			return a.printHolds(holds, len(ids) > 0, rejected)
+		},
+	}
+	cmd.Flags().BoolVar(&rejected, "rejected", false, "list what was rejected and is still due")
 	sel.tenantFlag(cmd)
 	return cmd
 }
 
-func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h state.Hold)) error {
+// partHolds tells ids of holds from names of syncs.
+func partHolds(args, syncs []string) (names, ids []string) {
+	for _, arg := range args {
+		if holdID.MatchString(arg) && !slices.Contains(syncs, arg) {
+			ids = append(ids, arg)
+		} else {
+			names = append(names, arg)
+		}
+	}
+	return names, ids
+}
+
+// shownHolds reads the holds of syncs: those that wait, those that were rejected, or those of
+// some ids, whichever they are, with all their actions.
+func (w *worker) shownHolds(syncs []*plannedSync, ids []string, rejected bool) ([]shownHold, error) {
+	holds := []shownHold{}
+	err := w.eachTenant(syncs, func(s *plannedSync, tx *state.Tx) error {
+		var found []shownHold
+		if !rejected || len(ids) > 0 {
+			for h := range tx.Holds(s.Name) {
+				found = append(found, waitingHold(s, h))
+			}
+		}
+		if rejected || len(ids) > 0 {
+			refused, err := reconcile.RejectedHolds(tx, s.Name)
+			if err != nil {
+				return err
+			}
+			for _, h := range refused {
+				found = append(found, rejectedHold(s, h))
+			}
+		}
+		for _, h := range found {
+			if len(ids) > 0 && !slices.Contains(ids, h.Hold) {
+				continue
+			}
+			if err := h.readActions(tx, len(ids) > 0); err != nil {
+				return err
+			}
+			holds = append(holds, h)
+		}
+		return nil
+	})
+	return holds, err
+}
+
+func waitingHold(s *plannedSync, h state.Hold) shownHold {
+	return shownHold{Hold: h.ID, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.tenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.Since, Sample: h.Sample, sync: s}
+}
+
+func rejectedHold(s *plannedSync, h reconcile.RejectedHold) shownHold {
+	shown := shownHold{Hold: h.Hold, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.tenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.At, Sample: h.Sample,
+		Rejected: &shownRejection{Decision: h.Decision}, sync: s}
+	if ends := h.Ends(s.Guard.Rejections); !ends.IsZero() {
+		shown.Rejected.Expires = &ends
+	}
+	return shown
+}
+
+// readActions reads what a hold holds: all of it, or of removals from groups the first names.
+func (h *shownHold) readActions(tx *state.Tx, all bool) error {
+	for action, err := range reconcile.HeldActions(tx, h.Sync, h.Hold) {
+		if err != nil {
+			return err
+		}
+		for _, member := range action.Members {
+			if member.Change != "remove" {
+				break // those who leave come first
+			}
+			if h.RemovesCount++; len(h.Removes) < membersShown {
+				h.Removes = append(h.Removes, member.Key)
+			}
+		}
+		if all {
+			h.Actions = append(h.Actions, action)
+		}
+	}
+	return nil
+}
+
+// membersShown is how many people a list of holds names who would lose a membership.
+const membersShown = 10
+
+// eachTenant visits the state of each sync.
+func (w *worker) eachTenant(syncs []*plannedSync, visit func(*plannedSync, *state.Tx) error) error {
 	for _, s := range syncs {
 		tenant, err := w.store.Tenant(s.Tenant)
 		if err != nil {
 			return err
 		}
-		err = tenant.View(func(tx *state.Tx) error {
-			for hold := range tx.Holds(s.Name) {
-				visit(s, hold)
-			}
-			return nil
-		})
+		err = tenant.View(func(tx *state.Tx) error { return visit(s, tx) })
 		tenant.Close()
 		if err != nil {
 			return fmt.Errorf("read the holds of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
@@ -86,154 +180,114 @@ func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h sta
 	return nil
 }
 
-func (a *app) approveCommand() *cobra.Command {
-	return a.answerCommand("approve", "approved", reconcile.Approve, &cobra.Command{
-		Use:   "approve HOLD",
-		Short: "Let exactly what a hold shows go on, with the next sync",
-		Long: `Approves the actions of a hold as they were shown. If the directory has moved on since, what
-differs is held again. HOLD may be left out with --cause. Each tenant counts its holds for itself:
-where several have the same, --tenant says whose is meant.`,
-	})
-}
-
-func (a *app) rejectCommand() *cobra.Command {
-	return a.answerCommand("reject", "rejected", reconcile.Reject, &cobra.Command{
-		Use:   "reject HOLD",
-		Short: "Drop what a hold shows: it is not done until its source changes",
-		Long: `Drops the actions of a hold: they are not planned again as they are, until their source changes.
-HOLD may be left out with --cause. Each tenant counts its holds for itself: where several have the
-same, --tenant says whose is meant.`,
-	})
-}
-
-// An answer is what somebody says to holds.
-type answer struct {
-	selection
-	done       string // the word for it afterwards
-	do         func(tx *state.Tx, sync, hold string) (actions int, err error)
-	hold       string // "" with a cause
-	cause      string
-	allTenants bool
-}
-
-func (a *app) answerCommand(verb, done string, do func(*state.Tx, string, string) (int, error), cmd *cobra.Command) *cobra.Command {
-	answer := answer{done: done, do: do}
-	cmd.Args = cobra.MaximumNArgs(1)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		answer.hold = strings.Join(args, "")
-		return a.answer(answer)
-	}
-	cmd.Flags().StringVar(&answer.cause, "cause", "", verb+" every hold of this cause")
-	cmd.Flags().BoolVar(&answer.allTenants, "all-tenants", false, "with --cause: in whichever tenants it is")
-	answer.syncFlag(cmd)
-	answer.tenantFlag(cmd)
-	cmd.MarkFlagsMutuallyExclusive("tenant", "all-tenants")
-	return cmd
-}
-
-// answeredHold is one entry of what approve and reject print with --json.
-type answeredHold struct {
-	Hold       string `json:"hold"`
-	Sync       string `json:"sync"`
-	Tenant     string `json:"tenant"`
-	TenantName string `json:"tenant_name"`
-	Actions    int    `json:"actions"`
-}
-
-// A heldSet is a hold and the sync whose it is.
-type heldSet struct {
-	sync *plannedSync
-	hold state.Hold
-}
-
-// answer approves or rejects holds.
-func (a *app) answer(ans answer) error {
+func (a *app) printHolds(holds []shownHold, whole, rejected bool) error {
 	switch {
-	case ans.hold == "" && ans.cause == "":
-		return withHint(fmt.Errorf("no hold is named"), "list them with: entrasync holds")
-	case ans.allTenants && ans.hold != "":
-		return withHint(fmt.Errorf("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
+	case a.json:
+		return a.printJSON(map[string]any{"format": "entrasync/holds/1", "holds": holds})
+	case whole:
+		for i := range holds {
+			a.printHold(&holds[i])
+		}
+		return nil
+	case len(holds) == 0 && rejected:
+		fmt.Fprintln(a.out, "Nothing that is due was rejected.")
+		return nil
+	case len(holds) == 0:
+		fmt.Fprintln(a.out, "Nothing is held.")
+		return nil
+	case rejected:
+		return a.table("hold\tsync\ttenant\tguard\tcause\tcount\trejected\tby\tuntil\treason\tsuch as", func(row func(...any)) {
+			for i := range holds {
+				h := &holds[i]
+				until := "its source changes"
+				if h.Rejected.Expires != nil {
+					until = localTime(*h.Rejected.Expires)
+				}
+				row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, when(h.Since), or(h.Rejected.By, "-"), until, or(h.Rejected.Reason, "-"), h.names())
+			}
+		})
 	}
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	syncs, err := w.selected(ans.selection)
-	if err != nil {
-		return err
-	}
-	var matches []heldSet
-	err = w.eachHold(syncs, func(s *plannedSync, h state.Hold) {
-		if (ans.hold == "" || h.ID == ans.hold) && (ans.cause == "" || h.Cause == ans.cause) {
-			matches = append(matches, heldSet{s, h})
+	return a.table("hold\tsync\ttenant\tguard\tcause\tcount\tsince\tsuch as", func(row func(...any)) {
+		for i := range holds {
+			h := &holds[i]
+			row(h.Hold, h.Sync, h.TenantName, h.Guard, h.Cause, h.Count, when(h.Since), h.names())
 		}
 	})
-	if err != nil {
-		return err
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
 	}
-	if err := ans.certain(matches); err != nil {
-		return err
+	return localTime(t)
+}
+
+func or(text, none string) string {
+	if text == "" {
+		return none
 	}
-	answered := []answeredHold{}
-	for _, m := range matches {
-		tenant, err := w.store.Tenant(m.sync.Tenant)
-		if err != nil {
-			return err
-		}
-		n := 0
-		err = tenant.Update(func(tx *state.Tx) (err error) {
-			n, err = ans.do(tx, m.sync.Name, m.hold.ID)
-			return err
-		})
-		tenant.Close()
-		if err != nil {
-			return fmt.Errorf("sync %s, tenant %s, hold %s: %w", m.sync.Name, m.sync.tenantName, m.hold.ID, err)
-		}
-		w.log.Info("hold "+ans.done, "sync", m.sync.Name, "tenant", m.sync.tenantName, "hold", m.hold.ID, "cause", m.hold.Cause, "actions", n)
-		answered = append(answered, answeredHold{m.hold.ID, m.sync.Name, m.sync.Tenant.String(), m.sync.tenantName, n})
-		if !a.json {
-			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %d actions. ", m.hold.ID, ans.done, m.sync.Name, m.sync.tenantName, n)
-			if ans.done == "rejected" {
-				fmt.Fprintln(a.out, "They are not done until their source changes; entrasync explain tells of it.")
-			} else {
-				fmt.Fprintf(a.out, "The next cycle acts on it: entrasync sync %s --tenant %s\n", m.sync.Name, m.sync.tenantName)
+	return text
+}
+
+// names are the first of a hold, and of removals from groups those of the people.
+func (h *shownHold) names() string {
+	text := strings.Join(h.Sample[:min(3, len(h.Sample))], ", ")
+	if len(h.Sample) > 3 {
+		text += ", …"
+	}
+	if h.RemovesCount > 0 {
+		text += " (removes " + listed(h.Removes, h.RemovesCount) + ")"
+	}
+	return text
+}
+
+// listed joins the first of some names and says how many there are beyond.
+func listed(names []string, n int) string {
+	text := strings.Join(names, ", ")
+	if more := n - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// printHold prints everything that one hold holds.
+func (a *app) printHold(h *shownHold) {
+	fmt.Fprintf(a.out, "%s of sync %s, tenant %s: %s, guard %s: %s\n", h.Hold, h.Sync, h.TenantName, count(h.Count, "action", "actions"), h.Guard, printable(h.Cause))
+	if r := h.Rejected; r != nil {
+		fmt.Fprintf(a.out, "  rejected at %s by %s: %s\n", when(r.At), printable(or(r.By, "-")), printable(or(r.Reason, "no reason was given")))
+	} else {
+		fmt.Fprintf(a.out, "  held since %s\n", when(h.Since))
+	}
+	for i := range h.Actions {
+		a.printAction(a.out, &h.Actions[i].Action)
+		a.printMembers(h.Actions[i].Members, len(h.Actions[i].Remove), len(h.Actions[i].Add))
+	}
+}
+
+// printMembers prints the people whose memberships an action changes: all, or the first of so many.
+func (a *app) printMembers(members []reconcile.ChangedMember, leave, join int) {
+	for _, list := range []struct {
+		change, what string
+		n            int
+	}{{"remove", "would be removed", leave}, {"add", "would be added", join}} {
+		var names []string
+		for _, m := range members {
+			if m.Change == list.change {
+				names = append(names, printable(m.Key))
 			}
 		}
+		if list.n > 0 && len(names) > 0 {
+			fmt.Fprintf(a.out, "      %s: %s\n", list.what, listed(names, list.n))
+		}
 	}
-	if a.json {
-		return a.printJSON(struct {
-			Format string         `json:"format"`
-			Answer string         `json:"answer"`
-			Holds  []answeredHold `json:"holds"`
-		}{"entrasync/answer/1", ans.done, answered})
-	}
-	return nil
 }
 
-// certain makes sure that it is clear which holds an answer is for. Ids are counted per tenant and
-// sync, and a cause such as a group's name is likely to be there in many tenants: an answer meant
-// for one of them must not remove the people of another.
-func (ans *answer) certain(matches []heldSet) error {
-	var tenants, syncs []string
-	for _, m := range matches {
-		if !slices.Contains(tenants, m.sync.tenantName) {
-			tenants = append(tenants, m.sync.tenantName)
+// eachHold visits the holds of syncs that wait for a decision.
+func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h state.Hold)) error {
+	return w.eachTenant(syncs, func(s *plannedSync, tx *state.Tx) error {
+		for hold := range tx.Holds(s.Name) {
+			visit(s, hold)
 		}
-		if !slices.Contains(syncs, m.sync.Name) {
-			syncs = append(syncs, m.sync.Name)
-		}
-	}
-	switch {
-	case len(matches) == 0:
-		return withHint(fmt.Errorf("no such hold"), "list them with: entrasync holds")
-	case ans.hold != "" && len(tenants) > 1:
-		return withHint(fmt.Errorf("hold %s is there in several tenants: %s", ans.hold, strings.Join(tenants, ", ")), "name one with --tenant")
-	case ans.hold != "" && len(syncs) > 1:
-		return withHint(fmt.Errorf("hold %s is there in several syncs: %s", ans.hold, strings.Join(syncs, ", ")), "name one with --sync")
-	case len(tenants) > 1 && len(ans.tenants) == 0 && !ans.allTenants:
-		return withHint(fmt.Errorf("holds of this cause are there in several tenants: %s", strings.Join(tenants, ", ")),
-			"name one with --tenant, or say --all-tenants")
-	}
-	return nil
+		return nil
+	})
 }

@@ -42,6 +42,14 @@ func (a *app) paint(code, text string) string {
 // printAction prints one step of a plan for people: what, to whom, why, and each value.
 func (a *app) printAction(w io.Writer, action *reconcile.Action) {
 	fmt.Fprintf(w, "  %s %-10s %-5s %s  %s\n", a.paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, printable(action.Key), a.paint("2", "("+printable(action.Why)+")"))
+	a.printChanges(w, action)
+	for _, note := range action.Notes {
+		fmt.Fprintf(w, "      note: %s\n", printable(note))
+	}
+}
+
+// printChanges prints the old and new values of an action.
+func (a *app) printChanges(w io.Writer, action *reconcile.Action) {
 	for _, change := range action.Changes {
 		switch {
 		case action.Op == reconcile.Create:
@@ -51,9 +59,6 @@ func (a *app) printAction(w io.Writer, action *reconcile.Action) {
 		default:
 			fmt.Fprintf(w, "      %s: %s → %s\n", change.Attribute, shown(change.Old), shown(change.New))
 		}
-	}
-	for _, note := range action.Notes {
-		fmt.Fprintf(w, "      note: %s\n", printable(note))
 	}
 }
 
@@ -90,6 +95,7 @@ func summaryLine(s reconcile.Summary) string {
 	add(s.Delete, "to delete")
 	add(s.Members, "groups with member changes")
 	add(s.Held, "held")
+	add(s.Rejected, "rejected")
 	add(s.Skipped, "skipped")
 	if len(parts) == 0 {
 		return fmt.Sprintf("nothing to do (%d unchanged)", s.Unchanged)

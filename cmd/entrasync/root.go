@@ -31,6 +31,8 @@ type app struct {
 	client *client                 // hands the command to a service, nil inside of one
 	borrow func() (*worker, error) // inside a service: its worker
 
+	caller string // who runs a command that the service runs for others
+
 	configFile string
 	json       bool
 	logFormat  string

@@ -21,6 +21,7 @@ type syncStatus struct {
 	LastRun    *reconcile.Report `json:"last_run"`
 	NextRun    *time.Time        `json:"next_run"`
 	Holds      int               `json:"holds"`
+	Rejected   int               `json:"rejected"` // actions that are due and were rejected
 	Retrying   int               `json:"retrying"`
 	Skipped    int               `json:"skipped"`
 	Quarantine *state.Quarantine `json:"quarantine"`
@@ -82,6 +83,7 @@ func (w *worker) status(s *plannedSync) (syncStatus, error) {
 		for range tx.Holds(s.Name) {
 			out.Holds++
 		}
+		out.Rejected = reconcile.CountRejected(tx, s.Name)
 		out.Retrying, out.Skipped = tx.CountRetries(s.Name)
 		for retry := range tx.Retries(s.Name) {
 			if out.retries = append(out.retries, retry); len(out.retries) == retriesShown {
@@ -102,7 +104,7 @@ func (w *worker) status(s *plannedSync) (syncStatus, error) {
 }
 
 func (a *app) printStatus(statuses []syncStatus) error {
-	err := a.table("sync\ttenant\ttarget\tlinked\tlast run\tresult\theld\tretrying\tskipped", func(row func(...any)) {
+	err := a.table("sync\ttenant\ttarget\tlinked\tlast run\tresult\theld\trejected\tretrying\tskipped", func(row func(...any)) {
 		for _, s := range statuses {
 			last, result := "never", "-"
 			if s.LastRun != nil {
@@ -111,7 +113,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			if s.paused != "" {
 				result += ", paused"
 			}
-			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Retrying, s.Skipped)
+			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Rejected, s.Retrying, s.Skipped)
 		}
 	})
 	if err != nil {
@@ -126,6 +128,9 @@ func (a *app) printStatus(statuses []syncStatus) error {
 		}
 		if s.Quarantine != nil {
 			fmt.Fprintf(a.out, "\n%s, tenant %s: paused since %s: %s; tried again at %s\n", s.Sync, s.tenantName, localTime(s.Quarantine.Since), printable(s.Quarantine.Message), localTime(s.Quarantine.NextProbe))
+		}
+		if s.Rejected > 0 {
+			fmt.Fprintf(a.out, "\n%s, tenant %s: %s: entrasync holds --rejected\n", s.Sync, s.tenantName, count(s.Rejected, "action is due but was rejected", "actions are due but were rejected"))
 		}
 		for i, retry := range s.retries {
 			if i == 0 {
@@ -288,6 +293,9 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 		}
 		for _, held := range report.Held {
 			fmt.Fprintf(a.out, "  ! held %s %s %s: %s\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		}
+		for _, no := range report.Rejected {
+			fmt.Fprintf(a.out, "  ! rejected %s %s %s: %s\n", no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(no.Cause))
 		}
 		a.printNotes(&report)
 		return nil

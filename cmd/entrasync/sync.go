@@ -151,6 +151,18 @@ func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcil
 			as = " as " + held.Hold
 		}
 		fmt.Fprintf(a.out, "  ! held by guard %s%s: %s %s %s (%s)\n", held.Guard, as, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		a.printChanges(a.out, &held.Action)
+		a.printMembers(held.Members, len(held.Action.Remove), len(held.Action.Add))
+		for _, note := range held.Action.Notes {
+			fmt.Fprintf(a.out, "      note: %s\n", printable(note))
+		}
+	}
+	for no, err := range plan.Rejected() {
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "  ! rejected as %s: %s %s %s (%s)\n", no.Hold, no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(or(no.Reason, no.Cause)))
+		a.printMembers(no.Members, len(no.Action.Remove), len(no.Action.Add))
 	}
 	for skipped, err := range plan.Skipped() {
 		if err != nil {
@@ -161,9 +173,18 @@ func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcil
 	a.printNotes(report)
 	fmt.Fprintf(a.out, "%s: %s\n", s.Name, summaryLine(report.Summary))
 	if report.Summary.Held > 0 {
-		fmt.Fprintf(a.out, "To see what is held: entrasync holds. To let it go on: entrasync approve HOLD.\n")
+		fmt.Fprintf(a.out, "To see what is held: entrasync holds HOLD. To approve it: entrasync approve HOLD.\n")
 	}
+	a.sayRejected(report)
 	return nil
+}
+
+// sayRejected says that something is due that a person rejected: whom it should have removed still
+// has an account.
+func (a *app) sayRejected(report *reconcile.Report) {
+	if n := report.Summary.Rejected; n > 0 {
+		fmt.Fprintf(a.out, "%s, and not done: entrasync holds --rejected\n", count(n, "action is due but was rejected", "actions are due but were rejected"))
+	}
 }
 
 func (a *app) printNotes(report *reconcile.Report) {
@@ -327,6 +348,7 @@ func (a *app) printReport(s *plannedSync, report *reconcile.Report, plan *reconc
 	a.printNotes(report)
 	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, doneLine(report), report.Graph.Requests, report.Target.Requests,
 		(time.Duration(report.DurationMS) * time.Millisecond).Round(time.Millisecond))
+	a.sayRejected(report)
 }
 
 // doneLine says in words what was done.
@@ -343,7 +365,10 @@ func doneLine(report *reconcile.Report) string {
 		}
 	}
 	if len(parts) == 0 {
-		return fmt.Sprintf("nothing to do, %d unchanged", s.Unchanged)
+		parts = append(parts, "nothing to do", fmt.Sprintf("%d unchanged", s.Unchanged))
+	}
+	if s.Rejected > 0 {
+		parts = append(parts, fmt.Sprintf("%d rejected", s.Rejected))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -37,6 +37,7 @@ var ErrUnreachable = errors.New("the service cannot be reached")
 type Request struct {
 	Protocol int      `json:"protocol"`
 	Version  string   `json:"version"` // of the client's program
+	User     string   `json:"user"`    // who typed it, for the record: nothing is decided by it
 	Args     []string `json:"args"`
 	Config   string   `json:"config"` // absolute path of the configuration the client found
 	Stdin    []byte   `json:"stdin"`  // what the client has read of its standard input

@@ -30,6 +30,7 @@ type Metrics struct {
 type Standing struct {
 	Linked      int // active accounts and groups
 	Holds       int // causes that wait for an approval
+	Rejected    int // actions that are due and were rejected
 	Retrying    int // records that failed and are tried again
 	Skipped     int // records that cannot be provisioned as they are
 	Quarantined bool
@@ -132,6 +133,7 @@ func (m *Metrics) Stand(sync, tenant string, s Standing) {
 	set := func(name string, value float64) { m.gauges[name].WithLabelValues(sync, tenant).Set(value) }
 	set(linked, float64(s.Linked))
 	set(holds, float64(s.Holds))
+	set(rejectedActions, float64(s.Rejected))
 	set(retrying, float64(s.Retrying))
 	set(skipped, float64(s.Skipped))
 	inQuarantine := 0.0

@@ -43,6 +43,7 @@ const (
 	linked           = "entrasync_linked"
 	objectsRead      = "entrasync_objects_read_total"
 	quarantined      = "entrasync_quarantined"
+	rejectedActions  = "entrasync_rejected_actions"
 	retrying         = "entrasync_retrying"
 	skipped          = "entrasync_skipped"
 	targetRequests   = "entrasync_target_requests_total"
@@ -78,6 +79,7 @@ var all = []series{
 	{name: linked, kind: gauge, labels: bySync, help: "Active accounts and groups that the sync keeps."},
 	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph told of: in an initial cycle all, then the changed ones."},
 	{name: quarantined, kind: gauge, labels: bySync, help: "1 while the sync is paused because too much failed, else 0."},
+	{name: rejectedActions, kind: gauge, labels: bySync, help: "Actions that are due and that a person rejected. A rejected removal leaves an account active whose person has no right to it."},
 	{name: retrying, kind: gauge, labels: bySync, help: "Records that failed and are tried again."},
 	{name: skipped, kind: gauge, labels: bySync, help: "Records that cannot be provisioned as they are in the directory."},
 	{name: targetRequests, kind: counter, labels: bySync, help: "Requests sent to the target."},

@@ -220,7 +220,7 @@ func (h *history) quiet() {
 func (h *history) approve() {
 	err := h.state.Update(func(tx *state.Tx) error {
 		for _, hold := range slices.Collect(tx.Holds(h.sync.Name)) {
-			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID); err != nil {
+			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, reconcile.Decision{}); err != nil {
 				return err
 			}
 		}

@@ -135,7 +135,7 @@ func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
 		}
 		known = true
 		var s standing
-		err := view(c.Store, tenant, func(tx *state.Tx) error { return s.read(tx, sync.Name) })
+		err := view(c.Store, tenant, func(tx *state.Tx) error { return s.read(tx, sync.Sync) })
 		switch {
 		case err != nil:
 			c.Log.Error("read the first synchronization", "tenant", tenant, "error", err)

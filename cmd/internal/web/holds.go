@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
+	"time"
 
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -13,7 +16,8 @@ import (
 type holdsPage struct {
 	page
 	Rows     []row
-	Answered string // what became of the last answer: approved, rejected; or empty
+	Rejected []row  // those with something that was rejected and is due
+	Answered string // the last decision: approved, rejected; or empty
 	Count    int
 	Next     Sync // the sync that was answered
 }
@@ -23,6 +27,9 @@ func (s *Server) holds(r *http.Request, p page) (string, any, error) {
 	for _, row := range p.rows {
 		if len(row.Holds) > 0 {
 			data.Rows = append(data.Rows, row)
+		}
+		if len(row.standing.Rejected) > 0 {
+			data.Rejected = append(data.Rejected, row)
 		}
 	}
 	switch done := r.FormValue("answered"); done {
@@ -42,10 +49,15 @@ type heldPage struct {
 	Pager   pager
 	Actions []runLine
 	Guide   string // what the guard is and what to look at
-	Moved   bool   // an answer was refused, as the hold is no longer what was shown
+	Moved   bool   // a decision was refused, as the hold is no longer what was shown
 }
 
-// Path is where a hold's page is, and where its answer goes.
+// Named reports whether the actions shown change memberships of people.
+func (p heldPage) Named() bool {
+	return slices.ContainsFunc(p.Actions, func(l runLine) bool { return len(l.Members) > 0 })
+}
+
+// Path is where a hold's page is, and where its decision goes.
 func (h hold) Path(sync Sync) string { return pathOf("holds", sync.Name, sync.TenantName, h.ID) }
 
 // Complete reports whether the sample shows everybody.
@@ -60,7 +72,7 @@ func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, err
 	if err != nil {
 		return "", nil, err
 	}
-	for _, hold := range row.Holds {
+	for _, hold := range slices.Concat(row.Holds, row.standing.Rejected) {
 		if hold.ID != r.PathValue("hold") {
 			continue
 		}
@@ -82,7 +94,7 @@ func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLin
 			if n++; n <= p.From() {
 				continue
 			}
-			if actions = append(actions, runLine{Action: action}); len(actions) == pageSize {
+			if actions = append(actions, runLine{Action: action.Action, Members: action.Members}); len(actions) == pageSize {
 				break
 			}
 		}
@@ -91,8 +103,8 @@ func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLin
 	return actions, err
 }
 
-// answerHold approves or rejects a hold, exactly as it was shown.
-func (s *Server) answerHold(w http.ResponseWriter, r *http.Request) {
+// decideHold approves or rejects a hold, exactly as it was shown.
+func (s *Server) decideHold(w http.ResponseWriter, r *http.Request) {
 	if !s.posted(w, r, "Nothing was done") {
 		return
 	}
@@ -113,6 +125,11 @@ func (s *Server) answerHold(w http.ResponseWriter, r *http.Request) {
 		}
 		n := 0
 		hold := r.PathValue("hold")
+		by := reconcile.Decision{Reason: strings.TrimSpace(r.PostFormValue("reason")), At: s.Now().UTC().Truncate(time.Second)}
+		by.By, _, _ = r.BasicAuth()
+		if by.By == "" {
+			by.By = "the status page"
+		}
 		err = s.update(&sync.Sync, func(tx *state.Tx) error {
 			digests, err := reconcile.HeldDigests(tx, sync.Name)
 			if err != nil {
@@ -121,17 +138,16 @@ func (s *Server) answerHold(w http.ResponseWriter, r *http.Request) {
 			if moved = digests[hold] != r.PostFormValue("digest"); moved {
 				return nil
 			}
-			n, err = do(tx, sync.Name, hold)
+			n, err = do(tx, sync.Name, hold, by)
 			return err
 		})
 		switch {
 		case err != nil:
-			return "", nil, fmt.Errorf("answer hold %s of sync %s, tenant %s: %w", hold, sync.Name, sync.TenantName, err)
+			return "", nil, fmt.Errorf("decide about hold %s of sync %s, tenant %s: %w", hold, sync.Name, sync.TenantName, err)
 		case moved:
 			return s.showHold(r, p, true)
 		}
-		by, _, _ := r.BasicAuth()
-		s.Log.Info("hold "+word, "sync", sync.Name, "tenant", sync.TenantName, "hold", hold, "actions", n, "by", by)
+		s.Log.Info("hold "+word, "sync", sync.Name, "tenant", sync.TenantName, "hold", hold, "actions", n, "by", by.By, "reason", by.Reason)
 		query := url.Values{"answered": {word}, "sync": {sync.Name}, "tenant": {sync.TenantName}}
 		w.Header().Set("Location", "/holds?"+query.Encode())
 		return "", nil, errSeeOther

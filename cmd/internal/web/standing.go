@@ -23,6 +23,7 @@ type standing struct {
 	Skipped   int
 	Info      state.SyncInfo
 	Holds     []hold
+	Rejected  []hold // what is due and was rejected
 	Runs      []head // the newest ones, newest first
 	Trend     trend
 	ReadError error // why the state could not be read
@@ -32,7 +33,9 @@ type standing struct {
 // A hold is what a guard holds, with what identifies exactly these actions.
 type hold struct {
 	state.Hold
-	Digest string
+	Digest   string
+	Rejected *reconcile.RejectedHold // who rejected it; nil while it waits
+	Ends     time.Time               // when the rejection ends; zero for never
 }
 
 // A head is a run without its lists.
@@ -63,7 +66,7 @@ func (s *Server) standing(ctx context.Context, sync *Sync) *standing {
 		return &standing{ReadError: ctx.Err()}
 	}
 	read := &standing{commits: commits}
-	err := s.view(sync.Tenant, func(tx *state.Tx) error { return read.read(tx, sync.Name) })
+	err := s.view(sync.Tenant, func(tx *state.Tx) error { return read.read(tx, sync.Sync) })
 	if err != nil {
 		s.Log.Error("read state for the status page", "sync", sync.Name, "tenant", sync.TenantName, "error", err)
 		return &standing{ReadError: err} // not kept: it may heal
@@ -88,7 +91,8 @@ func view(store *state.Store, id graphsync.ID, read func(tx *state.Tx) error) er
 	return tenant.View(read)
 }
 
-func (s *standing) read(tx *state.Tx, sync string) error {
+func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
+	sync := rules.Name
 	_, users := tx.CountLinks(sync, graphsync.User)
 	_, groups := tx.CountLinks(sync, graphsync.Group)
 	s.Linked = users + groups
@@ -97,13 +101,24 @@ func (s *standing) read(tx *state.Tx, sync string) error {
 	for h := range tx.Holds(sync) {
 		s.Holds = append(s.Holds, hold{Hold: h})
 	}
-	if len(s.Holds) > 0 {
+	refused, err := reconcile.RejectedHolds(tx, sync)
+	if err != nil {
+		return err
+	}
+	for i := range refused {
+		r := &refused[i]
+		s.Rejected = append(s.Rejected, hold{Rejected: r, Ends: r.Ends(rules.Guard.Rejections),
+			Hold: state.Hold{ID: r.Hold, Guard: r.Guard, Cause: r.Cause, Since: r.At, Count: r.Count, Sample: r.Sample}})
+	}
+	if len(s.Holds)+len(s.Rejected) > 0 {
 		digests, err := reconcile.HeldDigests(tx, sync)
 		if err != nil {
 			return err
 		}
-		for i := range s.Holds {
-			s.Holds[i].Digest = digests[s.Holds[i].ID]
+		for _, list := range [][]hold{s.Holds, s.Rejected} {
+			for i := range list {
+				list[i].Digest = digests[list[i].ID]
+			}
 		}
 		slices.SortStableFunc(s.Holds, func(a, b hold) int { return a.Since.Compare(b.Since) })
 	}
@@ -314,6 +329,14 @@ func (r row) Trouble() *trouble {
 	return nil
 }
 
+// RejectedActions is how many actions are due and were rejected.
+func (s *standing) RejectedActions() (n int) {
+	for i := range s.Rejected {
+		n += s.Rejected[i].Count
+	}
+	return n
+}
+
 // Words says what a run did, leaving out what is zero.
 func (h *head) Words() string {
 	if h.Result == reconcile.Failed {
@@ -340,6 +363,7 @@ func summaryWords(s reconcile.Summary, failures int) string {
 	add(s.Delete, "deletion", "deletions")
 	add(s.Members, "membership change", "membership changes")
 	add(s.Held, "held", "held")
+	add(s.Rejected, "rejected", "rejected")
 	add(failures, "failed", "failed")
 	if len(parts) == 0 {
 		return "nothing to do"
@@ -352,6 +376,7 @@ type Standing struct {
 	Sync, Tenant string // names
 	Linked       int    // active accounts and groups
 	Holds        int    // causes that wait for an approval
+	Rejected     int    // actions that are due and were rejected
 	Retrying     int
 	Skipped      int
 	Quarantined  bool
@@ -364,7 +389,7 @@ func (s *Server) Standings(ctx context.Context) []Standing {
 	for _, r := range s.rows(ctx) {
 		if r.ReadError == nil {
 			all = append(all, Standing{
-				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked, Holds: len(r.Holds), Retrying: r.Retrying, Skipped: r.Skipped,
+				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked, Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
 				Quarantined: r.Info.Quarantine != nil, LastSuccess: r.Info.LastSuccess,
 			})
 		}

@@ -103,6 +103,27 @@ type runPage struct {
 	Advice map[string]string
 }
 
+// namedMembers is how many people a page names of one change of members.
+const namedMembers = 200
+
+// Leaving and Joining name people whose memberships the action changes.
+func (l runLine) Leaving() []string { return l.named("remove") }
+
+// Joining names those who join.
+func (l runLine) Joining() []string { return l.named("add") }
+
+// Unnamed is how many people are not named.
+func (l runLine) Unnamed() int { return len(l.Members) - len(l.Leaving()) - len(l.Joining()) }
+
+func (l runLine) named(change string) (names []string) {
+	for _, m := range l.Members {
+		if m.Change == change && len(names) < namedMembers {
+			names = append(names, m.Key)
+		}
+	}
+	return names
+}
+
 // A list is one of a run's, to choose.
 type list struct {
 	Name, Label string
@@ -113,8 +134,9 @@ type list struct {
 // A runLine is an action and what became of it.
 type runLine struct {
 	reconcile.Action
-	Outcome string             `json:"outcome"`
-	Error   *reconcile.Failure `json:"error"`
+	Members []reconcile.ChangedMember `json:"-"` // of a hold
+	Outcome string                    `json:"outcome"`
+	Error   *reconcile.Failure        `json:"error"`
 }
 
 func (s *Server) runPage(r *http.Request, p page) (string, any, error) {

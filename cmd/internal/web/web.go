@@ -109,7 +109,7 @@ func (s *Server) Handler() http.Handler {
 	pages.HandleFunc("GET /syncs/{sync}/{tenant}/runs/{run}", s.page(s.runPage))
 	pages.HandleFunc("GET /holds", s.page(s.holds))
 	pages.HandleFunc("GET /holds/{sync}/{tenant}/{hold}", s.page(s.holdPage))
-	pages.HandleFunc("POST /holds/{sync}/{tenant}/{hold}", s.answerHold)
+	pages.HandleFunc("POST /holds/{sync}/{tenant}/{hold}", s.decideHold)
 	pages.HandleFunc("GET /people", s.page(s.people))
 	pages.HandleFunc("GET /tenants", s.page(s.tenants))
 	if s.Invite != nil {

@@ -1,0 +1,139 @@
+package reconcile
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/target"
+)
+
+// divergence says in words what an action removes, takes over or changes otherwise than the one
+// a person decided about; "" when it does not. What a cycle itself brings along, such as new
+// accounts of people who join a group that is taken over, is no divergence: a decision that it
+// made void could never be carried out.
+func (a *storedAction) divergence(now *storedAction) string {
+	switch {
+	case a.Op != now.Op:
+		return fmt.Sprintf("it would %s and no longer %s", now.Op, a.Op)
+	case textOr(a.TargetID, "none") != textOr(now.TargetID, "none"):
+		return fmt.Sprintf("it concerns account %s and no longer %s", textOr(now.TargetID, "none"), textOr(a.TargetID, "none"))
+	case a.Former != now.Former || a.FormerOwner != now.FormerOwner:
+		return "the account was kept by another owner"
+	}
+	if more := leavingMore(a, now); more != "" {
+		return more
+	}
+	return changesDiverge(a, now)
+}
+
+func textOr(text *string, none string) string {
+	if text == nil {
+		return none
+	}
+	return *text
+}
+
+// leavingMore says that more people would lose a membership than before.
+func leavingMore(was, now *storedAction) string {
+	if was.Leaving != "" && was.Leaving == now.Leaving {
+		return ""
+	}
+	more := len(now.Remove)
+	known := make(map[graphsync.ID]bool, len(was.Remove))
+	for _, id := range was.Remove {
+		known[id] = true
+	}
+	for _, id := range now.Remove {
+		if known[id] {
+			more--
+		}
+	}
+	switch {
+	case more == 1:
+		return "one more member would be removed"
+	case more > 1:
+		return fmt.Sprintf("%d more members would be removed", more)
+	case len(now.Remove) == membersPart: // not all of them are listed
+		return "other members would be removed"
+	}
+	return ""
+}
+
+// changesDiverge compares values. Of an account that is switched off or deleted none counts; of
+// one that is made or taken over, those that say whose it is and what it may do. A change of
+// an account is compared as a whole, but for references to accounts of other people.
+func changesDiverge(was, now *storedAction) string {
+	counts := func(path string) bool { return !refers(path) }
+	switch now.Op {
+	case Deactivate, Delete, Members:
+		return ""
+	case Create, Adopt:
+		counts = func(path string) bool { return identifies(now.Kind, path) }
+	}
+	before := map[string]string{}
+	for _, change := range was.Changes {
+		if counts(change.Attribute) {
+			before[change.Attribute] = string(encode(change.New))
+		}
+	}
+	for _, change := range now.Changes {
+		if !counts(change.Attribute) {
+			continue
+		}
+		if text, ok := before[change.Attribute]; !ok || text != string(encode(change.New)) {
+			return fmt.Sprintf("%s would get another value", change.Attribute)
+		}
+		delete(before, change.Attribute)
+	}
+	for path := range before {
+		return fmt.Sprintf("%s would no longer change", path)
+	}
+	return ""
+}
+
+// identity are the attributes, by kind, that say whose an account is and what it may do (RFC 7643
+// sections 3.1, 4.1 and 4.2), as far as values of other attributes are not asked about.
+var identity = map[graphsync.Kind][]string{
+	graphsync.User:  {"active", "emails", "entitlements", "externalid", "roles", "username", "usertype"},
+	graphsync.Group: {"displayname", "externalid"},
+}
+
+func identifies(kind graphsync.Kind, path string) bool {
+	return slices.Contains(identity[kind], attributeName(path))
+}
+
+// refers reports whether an attribute holds accounts of other people.
+func refers(path string) bool { return attributeName(path) == "manager" }
+
+func attributeName(path string) string {
+	parsed, err := target.ParsePath(path)
+	if err != nil {
+		return strings.ToLower(path)
+	}
+	return strings.ToLower(parsed.Name())
+}
+
+// effect identifies what an action removes, takes over and changes, without the words about it:
+// actions with the same effect do not diverge.
+func (a *storedAction) effect() string {
+	of := storedAction{Action: Action{Op: a.Op, Kind: a.Kind, SourceID: a.SourceID, TargetID: a.TargetID, Remove: a.Remove, Cause: a.Cause},
+		Former: a.Former, FormerOwner: a.FormerOwner, Leaving: a.Leaving}
+	for _, change := range a.Changes {
+		switch {
+		case a.Op == Deactivate, refers(change.Attribute):
+		case (a.Op == Create || a.Op == Adopt) && !identifies(a.Kind, change.Attribute):
+		default:
+			of.Changes = append(of.Changes, Change{Attribute: change.Attribute, New: change.New})
+		}
+	}
+	return (&of).digest()
+}
+
+func (a *storedAction) digest() string {
+	sum := sha256.Sum256(encode(a))
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,276 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// What a person rejected is still due: a removal that is rejected leaves an account active whose
+// person has no right to it. It is therefore kept and counted until it is no longer due, the
+// rejection ends, or it is taken back.
+
+func (c *cycle) rejectedSpace() string {
+	if c.partial() {
+		return partRejectedSpace
+	}
+	return rejectedSpace
+}
+
+// words says in a sentence who rejected an action, when and why.
+func (r *rejection) words() string {
+	text := ""
+	if r.By != "" {
+		text += " by " + r.By
+	}
+	if !r.At.IsZero() {
+		text += " at " + r.At.Format("2006-01-02 15:04:05Z07:00")
+	}
+	if r.Reason != "" {
+		text += ", because: " + r.Reason
+	}
+	return text
+}
+
+// prepareRejected readies what was rejected for a new draft: what a what-if does not look at is
+// shown as it stands, changes of members are worked out again, and rejections that have ended
+// are asked about again.
+func (c *cycle) prepareRejected(tx *state.Tx) error {
+	kept := tx.Space(c.Sync.Name, rejectedSpace)
+	space := tx.Space(c.Sync.Name, c.rejectedSpace())
+	var members, ended [][]byte
+	var expired []storedAction
+	for key, raw := range kept.All(nil) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return err
+		}
+		if k, err := parseActionKey(key); err == nil && k.phase == memberPhase {
+			members = append(members, slices.Clone(key))
+		} else if c.opts.NoRefresh && c.opts.Subject == nil {
+			if err := space.Put(key, raw); err != nil {
+				return err
+			}
+		}
+		if d := decisionsIn(tx, c.Sync.Name).at(key); d != nil && d.expired(c.now, c.Sync.Guard.Rejections) {
+			ended, expired = append(ended, slices.Clone(key)), append(expired, a)
+		}
+	}
+	if c.opts.Subject != nil {
+		return nil
+	}
+	for i, key := range ended {
+		if err := pendAction(tx, c.Sync.Name, key, &expired[i]); err != nil {
+			return err
+		}
+	}
+	for _, key := range members {
+		if err := space.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ended notes that a rejection no longer lasts.
+func (r *reviewer) ended(d *decision) {
+	no := rejection{Decision: d.Decision}
+	r.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.words())
+}
+
+// decide applies what a person decided to an action that is due. done reports that nothing more
+// is to be reviewed about it.
+func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done bool, err error) {
+	given := decisionsIn(r.tx, r.Sync.Name)
+	d := given.at(key)
+	if d == nil {
+		return false, nil
+	}
+	lapse := d.lapse(a)
+	switch {
+	case d.expired(r.now, r.Sync.Guard.Rejections):
+		r.ended(d)
+		r.holdAgain(d, a)
+		return false, r.drop(given, key)
+	case d.Verdict == approved && lapse == "":
+		a.Held, a.Approved = nil, true
+		return true, plan.Put(key, encodeAction(a))
+	case d.Verdict == rejected && lapse == "":
+		return true, r.reject(plan, key, a, d)
+	case d.Verdict == approved && a.Op == Create && d.Action.Op == Adopt: // there is nothing left to take over
+	case d.Verdict == approved: // it is asked about again, whether or not a guard would hold it now
+		r.lapse(d, a, lapse)
+		r.holdAgain(d, a)
+	}
+	return false, r.drop(given, key)
+}
+
+// wasRejected reports whether a person rejected an action, or all there is of a change of members.
+func (c *cycle) wasRejected(given decisions, key []byte, a *storedAction) bool {
+	if a.Op == Members {
+		if len(a.Remove) == 0 {
+			return false
+		}
+		about := given.leaving(a.SourceID)
+		a.Remove = slices.DeleteFunc(slices.Clone(a.Remove), func(id graphsync.ID) bool {
+			d, ok := about[id]
+			return ok && d.Verdict == rejected && !d.expired(c.now, c.Sync.Guard.Rejections)
+		})
+		return false
+	}
+	d := given.at(key)
+	return d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(c.now, c.Sync.Guard.Rejections)
+}
+
+// holdAgain has an action held about which a person once decided, whether or not it is still more
+// than a guard lets pass.
+func (r *reviewer) holdAgain(d *decision, a *storedAction) {
+	guard, cause := r.judge(a)
+	if guard == "" {
+		guard, cause = d.Guard, d.Cause
+	}
+	if guard != "" {
+		a.Held = &storedHold{Guard: guard, Cause: cause}
+	}
+}
+
+// drop forgets a decision that is void. A dry run leaves it to the next cycle.
+func (r *reviewer) drop(given decisions, key []byte) error {
+	if !r.opts.Apply {
+		return nil
+	}
+	return given.Delete(key)
+}
+
+// reject takes an action out of the plan that a person rejected, and keeps it as rejected.
+func (r *reviewer) reject(plan *state.Space, key []byte, a *storedAction, d *decision) error {
+	r.counts.count(a.Op, -1)
+	r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
+	if err := r.keepRejected(key, a, d); err != nil {
+		return err
+	}
+	return plan.Delete(key)
+}
+
+func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error {
+	kept := *a
+	kept.Rejected = &rejection{Decision: d.Decision, Hold: d.Hold}
+	if kept.Held == nil || d.Guard != "" {
+		kept.Held = &storedHold{Guard: d.Guard, Cause: d.Cause}
+	}
+	return r.tx.Space(r.Sync.Name, r.rejectedSpace()).Put(key, encodeAction(&kept))
+}
+
+// countRejected counts all that was rejected and is due, also what this cycle did not look at.
+func (r *reviewer) countRejected() error {
+	for _, raw := range r.tx.Space(r.Sync.Name, r.rejectedSpace()).All(nil) {
+		r.counts.Rejected++
+		if op := opOf(raw); op != Create && op != Adopt && op != Members {
+			r.heldLinked++
+		}
+	}
+	return nil
+}
+
+// lapse notes that an approval no longer fits what it was given for.
+func (r *reviewer) lapse(d *decision, a *storedAction, why string) {
+	note := fmt.Sprintf("the approval of %s no longer fits", a.Key)
+	if d.Hold != "" {
+		note = fmt.Sprintf("the approval of hold %s no longer fits %s %s %s", d.Hold, a.Op, a.Kind, a.Key)
+	}
+	r.note("%s: %s; it is held again", note, why)
+}
+
+// decideLeaving applies what a person decided about people who leave a group. Those who may leave
+// and those who may not are taken out of the action; what is left of it is reviewed as usual.
+// done reports that nothing is left.
+func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction) (done bool, err error) {
+	given := r.leavingOf(a.SourceID)
+	if len(given) == 0 || len(a.Remove) == 0 {
+		return false, nil
+	}
+	passed, refused := *a, map[string]*storedAction{}
+	passed.Add, passed.Remove = nil, nil
+	rest := *a
+	rest.Remove = nil
+	about := map[string]*decision{}
+	for _, member := range a.Remove {
+		d, ok := given[member]
+		switch {
+		case !ok:
+			rest.Remove = append(rest.Remove, member)
+		case d.expired(r.now, r.Sync.Guard.Rejections):
+			rest.Remove = append(rest.Remove, member)
+			r.ended(d.decision)
+			r.holdAgain(d.decision, &rest)
+		case d.Verdict == approved:
+			passed.Remove = append(passed.Remove, member)
+			r.used[string(d.key)] = true
+		default:
+			of := refused[string(d.key)]
+			if of == nil {
+				of = &storedAction{Action: a.Action}
+				of.Add, of.Remove = nil, nil
+				refused[string(d.key)], about[string(d.key)] = of, d.decision
+			}
+			of.Remove = append(of.Remove, member)
+			r.used[string(d.key)] = true
+		}
+	}
+	if len(rest.Remove) == len(a.Remove) {
+		a.Held = rest.Held
+		return false, nil
+	}
+	for at, of := range refused {
+		of.Why = membersWhy(nil, of.Remove)
+		if err := r.keepRejected([]byte(at), of, about[at]); err != nil {
+			return false, err
+		}
+	}
+	if len(passed.Remove) > 0 {
+		passed.Held, passed.Approved, passed.Why = nil, true, membersWhy(nil, passed.Remove)
+		at := approvedKey(key)
+		r.made[string(at)] = true
+		if err := plan.Put(at, encodeAction(&passed)); err != nil {
+			return false, err
+		}
+		r.counts.count(Members, 1)
+	}
+	*a = rest
+	a.Why = membersWhy(a.Add, a.Remove)
+	if len(a.Add)+len(a.Remove) > 0 {
+		return false, plan.Put(key, encodeAction(a))
+	}
+	r.counts.count(Members, -1)
+	return true, plan.Delete(key)
+}
+
+// leavingOf returns what was decided about the members of a group, kept for the parts of a large one.
+func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision {
+	if r.facts.decisions == 0 {
+		return nil
+	}
+	if r.group != group || r.leaving == nil {
+		r.group, r.leaving = group, decisionsIn(r.tx, r.Sync.Name).leaving(group)
+	}
+	return r.leaving
+}
+
+// forgetLeaving drops decisions about people who no longer leave their groups.
+func (r *reviewer) forgetLeaving() error {
+	given := decisionsIn(r.tx, r.Sync.Name)
+	var stale [][]byte
+	for key := range given.Prefix([]byte{byte(memberPhase)}) {
+		if !r.used[string(key)] {
+			stale = append(stale, slices.Clone(key))
+		}
+	}
+	for _, key := range stale {
+		if err := given.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
