@@ -232,3 +232,45 @@ func claim(s *state.Store, owner state.Owner) error {
 	_, err := s.Claim("app", "a", owner)
 	return err
 }
+
+// A registry that is lost is not rebuilt without a file that the operating system refuses: the
+// accounts of that tenant would be free for whichever tenant is synced first.
+func TestRegistryIsNotRebuiltWithoutARefusedFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location := state.Location{Key: "front", Place: "1", ID: "people"}
+	tn, err := s.Tenant(contoso)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, tn, func(tx *state.Tx) error {
+		return errors.Join(tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(1), TargetID: "ada", Since: now}),
+			tx.PutSyncInfo("front", state.SyncInfo{Location: location, LastRun: now}))
+	})
+	file := filepath.Join(dir, contoso.String()+".db")
+	aside := filepath.Join(t.TempDir(), "kept.db")
+	if err := errors.Join(tn.Close(), s.Close(), os.Remove(filepath.Join(dir, "registry.db")), os.Rename(file, aside), os.Mkdir(file, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if s, err := state.Open(dir); err == nil {
+			s.Close()
+			t.Fatal("it opens without the claims of a tenant whose file is refused")
+		}
+	}
+	if err := errors.Join(os.Remove(file), os.Rename(aside, file)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = state.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	owner, owned, err := s.OwnerOf("people", "ada", graphsync.User)
+	if want := (state.Owner{Tenant: contoso, Sync: "front", Kind: graphsync.User, Source: id(1)}); err != nil || !owned || owner != want {
+		t.Errorf("ada is of %v, %v, %v", owner, owned, err)
+	}
+}

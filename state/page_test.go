@@ -240,6 +240,33 @@ func unseen(tx *state.Tx, kind graphsync.Kind) (ids []graphsync.ID) {
 	return ids
 }
 
+// What a full round did not see stays to be settled through incremental rounds, until the sweep is
+// ended: the question whether it still exists may fail, and is asked again by a later cycle.
+func TestSweepOutlivesIncrementalRounds(t *testing.T) {
+	t.Parallel()
+	tn := tenant(t, open(t))
+	begin(t, tn, graphsync.Users)
+	put(t, tn, graphsync.Users, user(1), user(2))
+	begin(t, tn, graphsync.Users)
+	put(t, tn, graphsync.Users, user(1))
+	for n := range uint32(3) {
+		put(t, tn, graphsync.Users, user(1, "displayName", fmt.Sprintf("%q", fmt.Sprint("Ada ", n))))
+		view(t, tn, func(tx *state.Tx) {
+			equal(t, "sweep after an incremental round", tx.Cursor(graphsync.Users).Sweep, true)
+			equal(t, "full after an incremental round", tx.Cursor(graphsync.Users).Full, false)
+			equal(t, "unseen", unseen(tx, graphsync.User), []graphsync.ID{id(2)})
+		})
+	}
+	update(t, tn, func(tx *state.Tx) error {
+		return errors.Join(tx.Settle(graphsync.User, id(2), graphsync.Absent, front), tx.EndSweep(graphsync.Users))
+	})
+	put(t, tn, graphsync.Users, user(1, "displayName", `"Ada"`))
+	view(t, tn, func(tx *state.Tx) {
+		equal(t, "sweep after its end", tx.Cursor(graphsync.Users).Sweep, false)
+		equal(t, "unseen after its end", unseen(tx, graphsync.User), []graphsync.ID(nil))
+	})
+}
+
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	tn := tenant(t, open(t))

@@ -188,7 +188,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			if !ok && answer.StatusCode == http.StatusServiceUnavailable && !repeatable(req) {
 				return answer, nil
 			}
-			if refusals++; !ok {
+			if refusals++; !ok || asked == 0 { // a wait of 0 for ever would never use up the patience
 				asked = t.grown(refusals)
 			}
 			if waited += asked; waited > t.patience {

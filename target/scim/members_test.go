@@ -2,6 +2,7 @@ package scim_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -123,5 +124,30 @@ func TestHiddenMembersAreNotAnEmptyGroup(t *testing.T) {
 	}
 	if _, ok, err := a.Members(t.Context(), group(gid)); ok || err != nil {
 		t.Errorf("hidden members: ok %v, %v", ok, err)
+	}
+}
+
+// A group that is written as a whole, by an application that does not show its members, would lose
+// everybody who is not in this change.
+func TestWholeGroupWithHiddenMembersIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, cfg := range []scim.Config{{}, {Replace: true}} {
+		f := newFake(t)
+		f.noPatch = 405
+		gid := f.seed("Groups", `{"displayName":"g","members":[{"value":"old"}]}`)
+		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			if r.Method != "GET" || !strings.HasSuffix(r.URL.Path, "/"+gid) {
+				return false
+			}
+			answer(w, 200, map[string]any{"id": gid, "displayName": "g"})
+			return true
+		}
+		_, err := f.adapter(cfg).ChangeMembers(t.Context(), group(gid), []string{"new"}, nil)
+		if target.CodeOf(err) != target.Unsupported || err == nil {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+		if sent := f.sent("PUT"); len(sent) > 0 {
+			t.Errorf("the group was written: %s", sent)
+		}
 	}
 }

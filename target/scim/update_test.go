@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,6 +121,31 @@ func TestSecondDelete(t *testing.T) {
 		f.intercept = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool { w.WriteHeader(status); return true }
 		if err := a.Delete(t.Context(), user("x")); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A deletion that failed is done only when the account is known to be gone: an application that
+// cannot be asked either has said nothing.
+func TestFailedDeletionIsNotDone(t *testing.T) {
+	t.Parallel()
+	for _, read := range []int{200, 403, 429, 500, 503} {
+		f := newFake(t)
+		id := f.seed("Users", `{"userName":"a"}`)
+		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			switch {
+			case r.Method == "DELETE":
+				refuseWith(w, 500, "")
+			case read == 200:
+				return false
+			default:
+				refuseWith(w, read, "")
+			}
+			return true
+		}
+		a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, Patience: time.Nanosecond})
+		if err := a.Delete(t.Context(), user(id)); err == nil {
+			t.Errorf("deleting answers 500, reading %d: it counts as done", read)
 		}
 	}
 }

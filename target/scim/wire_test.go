@@ -196,14 +196,29 @@ func TestCreatedID(t *testing.T) {
 			t.Errorf("%s: %v %v", name, r, err)
 		}
 	}
+	// Of several with the value none is known to be the one.
 	f := newFake(t)
+	f.seed("Users", `{"userName":"ada","externalId":"e"}`)
+	f.seed("Users", `{"userName":"other","externalId":"e"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "POST" {
+			w.WriteHeader(201)
+		}
+		return r.Method == "POST"
+	}
+	r, err := f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "externalId", "e"))
+	if e := errorOf(t, err); r != nil || !e.Unsure {
+		t.Errorf("created without an id, two have the externalId: %v, %v", r, err)
+	}
+
+	f = newFake(t)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method == "POST" {
 			w.WriteHeader(202)
 		}
 		return r.Method == "POST"
 	}
-	_, err := f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "userName", "ada"))
+	_, err = f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "userName", "ada"))
 	if e := errorOf(t, err); !e.Unsure {
 		t.Errorf("accepted and not to be found: %v", err)
 	}

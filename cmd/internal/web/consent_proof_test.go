@@ -74,6 +74,28 @@ func TestConsentPatience(t *testing.T) {
 	}
 }
 
+// A token of another organization proves nothing: nobody joins, and the page says so.
+func TestProofOfAnotherOrganization(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		c.provenAs = tailspin
+		v := &visitor{consents: c}
+		ctx, cancel := context.WithCancel(t.Context())
+		go c.pages.Run(ctx)
+		state := v.leave(c.invite(24*time.Hour, graphsync.ID{}))
+		v.back(state, fabrikam)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		shows(t, v.back(state, fabrikam), 200, "The connection could not be made")
+		if len(c.joined) > 0 {
+			t.Errorf("joined: %v", c.joined)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // A claim outlives the service.
 func TestConsentGoesOnAfterARestart(t *testing.T) {
 	t.Parallel()

@@ -34,8 +34,10 @@ type consents struct {
 	prove func(n int) error
 	// proveTenant answers in place of prove where it is set.
 	proveTenant func(graphsync.ID) error
-	proofs      int
-	joined      []graphsync.ID
+	// provenAs is whose token is given, where that is another organization.
+	provenAs graphsync.ID
+	proofs   int
+	joined   []graphsync.ID
 }
 
 type lockedBuffer struct {
@@ -80,6 +82,9 @@ func newConsents(t *testing.T) *consents {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.proofs++
+			if !c.provenAs.IsZero() {
+				tenant = c.provenAs
+			}
 			if c.proveTenant != nil {
 				return graphsync.Organization{ID: tenant, Name: "Fabrikam"}, c.proveTenant(tenant)
 			}
