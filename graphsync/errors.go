@@ -8,9 +8,10 @@ import (
 
 // Sentinels for the decisions a caller takes.
 var (
-	// ErrResync: the delta link has expired or was reset; begin a new round
-	// (delta query overview, "Synchronization reset").
-	ErrResync = errors.New("the delta link is no longer valid")
+	// ErrResync: Graph refuses a link that it gave out earlier, because it has expired or was
+	// reset, or for another reason; begin again at the first page (delta query overview,
+	// "Synchronization reset").
+	ErrResync = errors.New("the link is no longer valid")
 
 	// ErrIncomplete: a read ended without an error but not with everything Graph counted.
 	// Nobody is removed because of it.

@@ -101,6 +101,11 @@ func (k *Kind) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// TypeProperty is the name under which a property tells the type of an object that is a subtype of
+// user or group, such as "agentUser" (@odata.type, without its namespace). Plain users and groups
+// have no such property.
+const TypeProperty = "odataType"
+
 // A Removal is the reason Graph gives in an @removed annotation.
 type Removal string
 
@@ -128,9 +133,11 @@ type Change struct {
 	Members    []MemberChange // of a group: entries of members@delta, in arrival order
 }
 
-// A MemberChange is one entry of a group's members@delta whose type is user or group.
-// Devices, contacts and service principals are not reported.
+// A MemberChange is one entry of a group's members@delta. Devices, contacts and service principals
+// are not reported.
 type MemberChange struct {
+	// Kind is zero when the entry gives no type, or one that Graph has added: it may be a user or
+	// a group all the same.
 	Kind    Kind
 	ID      ID
 	Removed bool
@@ -145,9 +152,10 @@ type Page struct {
 	Skipped []BadRecord
 }
 
-// A BadRecord is an entry that could not be understood. It is named and the page goes on
-// without it; an object known before keeps the state it had.
+// A BadRecord is an entry that could not be understood. It is named and the rest of the page is
+// used without it; an object known before keeps the state it had.
 type BadRecord struct {
+	Object ID     // the object that the entry is about or belongs to, zero when that is not known
 	ID     string // as sent, shortened
 	Reason string
 }
@@ -190,10 +198,19 @@ type AppRole struct {
 // An Assignment grants a principal an app role: one row of appRoleAssignedTo. ID is opaque,
 // not a GUID. A zero Role is "default access".
 type Assignment struct {
-	ID            string
-	Principal     ID
-	PrincipalKind Kind // service principals are left out
+	ID        string
+	Principal ID
+	// PrincipalKind is zero when principalType is a word that Graph has added: the principal may
+	// be a user or a group all the same. Service principals are left out.
+	PrincipalKind Kind
 	Role          ID
+}
+
+// An AssignmentList says how far a reading of assignments can be relied on.
+type AssignmentList struct {
+	Rows    int         // in Graph's list, those left out included
+	Counted bool        // Graph gave a count, and it fits
+	Skipped []BadRecord // rows that could not be understood
 }
 
 // An Organization is the tenant itself, as proof that a token is for it.
@@ -222,7 +239,8 @@ const (
 type Source interface {
 	// DeltaPage reads one page of a stream. An empty link begins a new round over the given
 	// properties; otherwise link is a Next or Delta of an earlier page and is followed
-	// verbatim. A link that Graph no longer honours is [ErrResync].
+	// verbatim. A link that Graph refuses, for whatever reason, or that leads to another host
+	// than the one configured now, is [ErrResync].
 	DeltaPage(ctx context.Context, stream Stream, properties []string, link string) (*Page, error)
 
 	// App reads the enterprise application of an app registration. A tenant that has none
@@ -231,11 +249,27 @@ type Source interface {
 
 	// Assignments reads all rows of appRoleAssignedTo, page by page. When the rows read
 	// differ from the count Graph gave, it is [ErrIncomplete] after the last page: what was
-	// yielded must not be taken for the whole.
-	Assignments(ctx context.Context, app ID, yield func([]Assignment) error) error
+	// yielded must not be taken for the whole. When Graph refuses a link to a further page, it is
+	// [ErrResync]: read again from the beginning.
+	Assignments(ctx context.Context, app ID, yield func([]Assignment) error) (AssignmentList, error)
 
-	// Members reads the direct members of a group that are users or groups.
-	Members(ctx context.Context, group ID, yield func([]MemberChange) error) error
+	// AssignmentPresence asks Graph about each assignment by its own id, a few at a time. Absent
+	// means that Graph itself says there is none; where it refuses to tell, it is Unknown. The
+	// result has one answer per id, in order.
+	AssignmentPresence(ctx context.Context, app ID, ids []string) ([]Presence, error)
+
+	// Members reads the direct members of a group that are users or groups, or may be. Entries
+	// that could not be understood are returned beside. A refused link is [ErrResync], as with
+	// Assignments.
+	Members(ctx context.Context, group ID, yield func([]MemberChange) error) ([]BadRecord, error)
+
+	// Object reads the properties of one object directly, without manager and members. Nil
+	// without an error: Graph says that there is none.
+	Object(ctx context.Context, kind Kind, id ID, properties []string) (*Change, error)
+
+	// Kinds asks Graph which of the ids are users or groups, subtypes included. The result has
+	// one kind per id, in order, zero for anything else.
+	Kinds(ctx context.Context, ids []ID) ([]Kind, error)
 
 	// Presence asks Graph about each id, in batches, looking into deleted items for those
 	// that are not found. The result has one answer per id, in order.

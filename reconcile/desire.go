@@ -239,8 +239,11 @@ func matchKey(path, value string) state.MatchKey {
 func filterLookup(object *state.Object) scope.Lookup {
 	return func(attribute string) scope.Value {
 		property, _ := mapping.GraphProperty(attribute)
-		if strings.EqualFold(attribute, "objectId") {
+		switch {
+		case strings.EqualFold(attribute, "objectId"):
 			return scope.String(object.ID.String())
+		case strings.EqualFold(attribute, graphsync.TypeProperty):
+			return scope.String(typeName(object))
 		}
 		raw, ok := object.Value(property)
 		if !ok {

@@ -78,20 +78,31 @@ func (d *directory) App(_ context.Context, appID string) (*graphsync.App, error)
 	return &graphsync.App{ID: graphsync.ID{0xa0}, AppID: appID, Name: "Front", Enabled: true}, nil
 }
 
-func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]graphsync.Assignment) error) error {
+func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]graphsync.Assignment) error) (graphsync.AssignmentList, error) {
 	var rows []graphsync.Assignment
 	for id, assigned := range d.groups.assigned {
 		if assigned {
 			rows = append(rows, graphsync.Assignment{ID: id.String(), Principal: id, PrincipalKind: graphsync.Group})
 		}
 	}
-	return yield(rows)
+	return graphsync.AssignmentList{Rows: len(rows), Counted: true}, yield(rows)
 }
 
-func (d *directory) Members(_ context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) error {
+func (d *directory) AssignmentPresence(_ context.Context, _ graphsync.ID, ids []string) ([]graphsync.Presence, error) {
+	answers := make([]graphsync.Presence, len(ids))
+	for i, text := range ids {
+		answers[i] = graphsync.Absent
+		if id, err := graphsync.ParseID(text); err == nil && d.groups.assigned[id] {
+			answers[i] = graphsync.Present
+		}
+	}
+	return answers, nil
+}
+
+func (d *directory) Members(_ context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) ([]graphsync.BadRecord, error) {
 	var members []graphsync.MemberChange
 	for member := range d.groups.members[group] {
 		members = append(members, graphsync.MemberChange{Kind: graphsync.User, ID: member})
 	}
-	return yield(members)
+	return nil, yield(members)
 }

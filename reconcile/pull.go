@@ -14,10 +14,6 @@ import (
 	"entrasync/state"
 )
 
-// confirmBatch is how many absences are asked about at once (directoryObjects/getByIds takes
-// 1,000).
-const confirmBatch = 1000
-
 // pagesAhead and bytesAhead bound what is read but not yet committed. Object ids are random, so
 // a commit touches a page of the file per object: many Graph pages in one commit share them (64
 // pages are stored twice as fast as one by one).
@@ -84,7 +80,9 @@ func (c *cycle) noteUnread() error {
 				needed = c.Needs.GroupProperties
 			}
 			read := strings.Split(tx.Cursor(stream).Select, ",")
-			unread := slices.DeleteFunc(slices.Clone(needed), func(name string) bool { return slices.Contains(read, name) })
+			unread := slices.DeleteFunc(slices.Clone(needed), func(name string) bool {
+				return slices.ContainsFunc(read, func(known string) bool { return strings.EqualFold(known, name) })
+			})
 			if len(unread) > 0 {
 				c.note("the snapshot of %s has not read %s yet: plan without --no-refresh to see what comes of it", stream, strings.Join(unread, ", "))
 			}
@@ -93,12 +91,15 @@ func (c *cycle) noteUnread() error {
 	})
 }
 
-// pullStream follows a delta stream to its delta link. An expired link begins a new round.
+// restartLimit bounds how often a cycle begins a round again because Graph refused a link.
+const restartLimit = 2
+
+// pullStream follows a delta stream to its delta link. A refused link begins a new round.
 func (c *cycle) pullStream(ctx context.Context, stream graphsync.Stream, properties []string) error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		cursor := tx.Cursor(stream)
 		// A link tracks only what its round selected (delta overview): other properties, other round.
-		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || c.opts.Full && cursor.Complete {
+		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || c.opts.Full {
 			return c.beginRound(tx, stream, properties)
 		}
 		return nil
@@ -108,8 +109,8 @@ func (c *cycle) pullStream(ctx context.Context, stream graphsync.Stream, propert
 	}
 	for restarts := 0; ; restarts++ {
 		err := c.followStream(ctx, stream, properties)
-		if errors.Is(err, graphsync.ErrResync) && restarts < 2 {
-			c.Log.Info("delta link expired, reading everything again", "tenant", c.Sync.Tenant, "stream", stream)
+		if errors.Is(err, graphsync.ErrResync) && restarts < restartLimit {
+			c.Log.Info("Graph refuses the stored link, reading everything again", "tenant", c.Sync.Tenant, "stream", stream, "error", err)
 			err = c.Tenant.Update(func(tx *state.Tx) error { return c.beginRound(tx, stream, properties) })
 			if err == nil {
 				continue
@@ -119,6 +120,9 @@ func (c *cycle) pullStream(ctx context.Context, stream graphsync.Stream, propert
 			return errors.Join(err, c.Tenant.Update(func(tx *state.Tx) error { return c.beginRound(tx, stream, properties) }))
 		}
 		if err != nil {
+			return err
+		}
+		if err := c.direct().resolve(ctx, stream.Kind(), properties); err != nil {
 			return err
 		}
 		return c.confirmAbsences(ctx, stream)
@@ -213,116 +217,10 @@ func (c *cycle) commitPages(stream graphsync.Stream, pages []*graphsync.Page) er
 		c.report.Graph.Objects += int64(len(page.Changes))
 		c.report.Graph.Bytes += int64(page.Bytes)
 		for _, bad := range page.Skipped {
-			c.note("an entry of %s was not understood and left as it was: %s: %s", stream, bad.ID, bad.Reason)
+			c.note("an entry of %s was not understood: %s: %s", stream, bad.ID, bad.Reason)
 		}
 	}
 	c.step(string(stream), int(c.report.Graph.Objects), 0)
-	return nil
-}
-
-// confirmAbsences asks Graph about each object that a full round did not show. Only a direct
-// answer makes an absence: a list may be incomplete, also at its end.
-func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
-	kind := stream.Kind()
-	var after graphsync.ID
-	for {
-		sweep := false
-		var ids []graphsync.ID
-		err := c.Tenant.View(func(tx *state.Tx) error {
-			if sweep = tx.Cursor(stream).Sweep; !sweep {
-				return nil
-			}
-			for object := range tx.Unseen(kind, after) {
-				if ids = append(ids, object.ID); len(ids) == confirmBatch {
-					break
-				}
-			}
-			return nil
-		})
-		if err != nil || len(ids) == 0 {
-			if err == nil && stream == graphsync.Groups {
-				err = c.confirmMembers(ctx)
-			}
-			if err != nil || !sweep {
-				return err
-			}
-			return c.Tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
-		}
-		answers, err := c.Source.Presence(ctx, kind, ids)
-		if err != nil {
-			return fmt.Errorf("confirm that %d %ss are gone: %w", len(ids), kind, err)
-		}
-		present := 0
-		err = c.Tenant.Update(func(tx *state.Tx) error {
-			present = 0
-			for i, id := range ids {
-				if answers[i] == graphsync.Present {
-					present++
-				}
-				if err := tx.Settle(kind, id, answers[i], c.Peers); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		if present > 0 {
-			c.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
-		}
-		after = ids[len(ids)-1]
-	}
-}
-
-// confirmMembers reads the members of each group in which a full round left out somebody who
-// was a member before.
-func (c *cycle) confirmMembers(ctx context.Context) error {
-	var doubtful []graphsync.ID
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		if !tx.Cursor(graphsync.Groups).Sweep {
-			return nil
-		}
-		for group := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
-			if len(doubtful) == 0 || doubtful[len(doubtful)-1] != group {
-				doubtful = append(doubtful, group)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, group := range doubtful {
-		present := map[state.Member]bool{}
-		err := c.Source.Members(ctx, group, func(members []graphsync.MemberChange) error {
-			for _, m := range members {
-				present[state.Member{Kind: m.Kind, ID: m.ID}] = true
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("confirm the members of group %s: %w", group, err)
-		}
-		err = c.Tenant.Update(func(tx *state.Tx) error {
-			var unseen []state.Member
-			for g, m := range tx.UnseenMembers(group, state.Member{}) {
-				if g != group {
-					break
-				}
-				unseen = append(unseen, m)
-			}
-			for _, m := range unseen {
-				if err := tx.SetMember(group, m, present[m], c.Peers); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
@@ -348,47 +246,7 @@ func (c *cycle) pullAssignments(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for attempt := 0; ; attempt++ {
-		err := c.readAssignments(ctx, app)
-		if errors.Is(err, graphsync.ErrIncomplete) && attempt == 0 {
-			continue // replication: a second read usually agrees
-		}
-		return err
-	}
-}
-
-func (c *cycle) readAssignments(ctx context.Context, app *graphsync.App) error {
-	round, err := c.Tenant.BeginAssignments(c.Sync.AppID)
-	if err != nil {
-		return err
-	}
-	// A row that is missing is believed when a second complete reading misses it too: what
-	// Graph counted may itself be of a replica that lags behind (Graph's documentation warns
-	// of recently granted assignments missing for a while).
-	for reading := 1; reading <= 2; reading++ {
-		rows := 0
-		err = c.Source.Assignments(ctx, app.ID, func(page []graphsync.Assignment) error {
-			rows += len(page)
-			c.report.Graph.Pages++
-			c.step("assignments", rows, 0)
-			return round.Add(page)
-		})
-		if err != nil {
-			return fmt.Errorf("read the assignments of %q: %w", app.Name, err)
-		}
-		if missing, err := round.Missing(); err != nil || missing == 0 {
-			if err != nil {
-				return err
-			}
-			break
-		}
-	}
-	diff, err := round.Commit(c.Peers)
-	if err != nil {
-		return err
-	}
-	c.report.Graph.Objects += int64(diff.Added + diff.Removed)
-	return nil
+	return c.readAssignments(ctx, app)
 }
 
 // note adds a sentence to the report, once.

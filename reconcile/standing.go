@@ -337,8 +337,10 @@ type source struct {
 // Attribute returns the value of an attribute by the name an expression uses.
 func (s *source) Attribute(name string) mapping.Value {
 	switch {
-	case strings.EqualFold(name, "objectId"), name == "id":
+	case strings.EqualFold(name, "objectId"), strings.EqualFold(name, "id"):
 		return mapping.StringValue(s.object.ID.String())
+	case strings.EqualFold(name, graphsync.TypeProperty):
+		return mapping.StringValue(typeName(s.object))
 	case strings.EqualFold(name, "tenantId"):
 		return mapping.StringValue(s.eval.sync.Tenant.String())
 	case strings.EqualFold(name, "IsSoftDeleted"):
@@ -392,6 +394,14 @@ func (s *source) memberOf() mapping.Value {
 		values = append(values, mapping.StringValue(name))
 	}
 	return mapping.ListValue(values...)
+}
+
+// typeName is the type of an object: "user" or "group", or a subtype such as "agentUser".
+func typeName(object *state.Object) string {
+	if name := stringProperty(object, graphsync.TypeProperty); name != "" {
+		return name
+	}
+	return object.Kind.String()
 }
 
 // stringProperty returns a property that is a JSON string, "" for anything else.

@@ -158,6 +158,9 @@ type Needs struct {
 	UserProperties  []string // $select of users/delta, sorted
 	GroupProperties []string // $select of groups/delta, sorted; empty when groups are not read
 	App             bool     // the enterprise application and its assignments
+	// Deletes: a sync deletes accounts or groups for somebody's or something's absence, so that an
+	// assignment must be missed by two cycles.
+	Deletes bool
 }
 
 // Permissions are the application permissions these needs take, least first.
@@ -198,6 +201,7 @@ func NeedsOf(syncs []*Sync) Needs {
 		}
 	}
 	for _, s := range syncs {
+		n.Deletes = n.Deletes || s.Users.OnRemove.Do == Delete || s.Groups.Enabled && s.Groups.May(Delete)
 		add(&users, s.Users.Mapping.Sources())
 		if s.Scope.Filter != nil {
 			add(&users, s.Scope.Filter.Attributes())
@@ -219,13 +223,23 @@ func NeedsOf(syncs []*Sync) Needs {
 			}
 		}
 	}
-	slices.Sort(users)
-	n.UserProperties = slices.Compact(users)
+	n.UserProperties = distinct(users)
 	if readGroups {
-		slices.Sort(groups)
-		n.GroupProperties = slices.Compact(groups)
+		n.GroupProperties = distinct(groups)
 	}
 	return n
+}
+
+// distinct sorts names and drops those that differ from another by case only: Graph takes them for
+// the same property.
+func distinct(names []string) []string {
+	slices.Sort(names)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(names, func(name string) bool {
+		again := seen[strings.ToLower(name)]
+		seen[strings.ToLower(name)] = true
+		return again
+	})
 }
 
 // Paths are the target attributes that are written, by kind.

@@ -62,6 +62,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.recover,         // accounts that an interrupted cycle was making → links
 		c.compare,         // in a full cycle: what the application really holds → links
 		c.draft,           // snapshot and links → what should happen to accounts and groups
+		c.nameGaps,        // what Graph told and the snapshot cannot show → skipped
 		c.match,           // people without a link → accounts that exist
 		c.protect,         // accounts the configuration keeps out of it → left alone
 		c.draftReferences, // managers who will have an account → references

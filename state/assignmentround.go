@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"entrasync/graphsync"
 )
 
-// An AssignmentRound takes in a complete reading of an app's assignments and compares it with
-// the state by assignment id. Rows not known yet are staged on disk as they come; nothing of
-// them shows before Commit, and a round that is dropped changes nothing. It holds a bit per
-// row in memory. One round of an app at a time; it is not safe for concurrent use.
+// An AssignmentRound takes in a reading of an app's assignments and compares it with the state by
+// assignment id. Rows not known yet are staged on disk as they come; nothing of them shows before
+// Commit, and a round that is dropped changes nothing. It holds a bit per row in memory. One round
+// of an app at a time; it is not safe for concurrent use.
+//
+// A row that the reading lacks is not gone for that: see [AssignmentRound.Unseen].
 type AssignmentRound struct {
 	tenant  *Tenant
 	appID   string
@@ -21,6 +24,7 @@ type AssignmentRound struct {
 	rows    int                             // bits set in seen
 	fresh   int                             // of them, rows not in the state yet
 	altered map[string]graphsync.Assignment // known ids that say something else now
+	answers map[string]graphsync.Presence   // to the direct question about rows that were not seen
 }
 
 // An AssignmentDiff says what a reading changed.
@@ -29,11 +33,12 @@ type AssignmentDiff struct {
 	Added      int
 	Removed    int
 	Principals int // that lost at least one row
+	Waiting    int // rows that are kept until another round misses them too
 }
 
 // BeginAssignments starts a reading of an app's assignments.
 func (t *Tenant) BeginAssignments(appID string) (*AssignmentRound, error) {
-	r := &AssignmentRound{tenant: t, appID: appID, altered: map[string]graphsync.Assignment{}}
+	r := &AssignmentRound{tenant: t, appID: appID, altered: map[string]graphsync.Assignment{}, answers: map[string]graphsync.Presence{}}
 	err := t.View(func(tx *Tx) error {
 		r.base = tx.generation(appID)
 		return nil
@@ -87,15 +92,32 @@ func (r *AssignmentRound) meet(row assignmentRow, a graphsync.Assignment) {
 	}
 }
 
-// Missing returns how many rows of the state have not come yet.
-func (r *AssignmentRound) Missing() (int, error) {
-	missing := 0
+// Unseen returns ids of rows of the state that have not come, by rising id, beginning behind after
+// and at most limit. The list may be of a replica that lags behind: each of these rows is asked for
+// by its own id before it is believed to be gone.
+func (r *AssignmentRound) Unseen(after string, limit int) ([]string, error) {
+	var ids []string
 	err := r.tenant.View(func(tx *Tx) error {
-		missing = tx.CountAssignments(r.appID) - (r.rows - r.fresh)
+		if tx.CountAssignments(r.appID) == r.rows-r.fresh {
+			return nil
+		}
+		for k, v := range scan(tx.tree(bucketAssignments, r.appID, inIDs), nil, []byte(after)) {
+			row := parseAssignmentRow(k, v)
+			if row.generation > r.base || r.saw(row.number) {
+				continue
+			}
+			if ids = append(ids, row.a.ID); len(ids) == limit {
+				break
+			}
+		}
 		return nil
 	})
-	return missing, err
+	return ids, err
 }
+
+// Answer records the response to the direct question whether an assignment exists. Unknown, also
+// for a row that was not asked about, says that Graph refused to tell.
+func (r *AssignmentRound) Answer(id string, answer graphsync.Presence) { r.answers[id] = answer }
 
 func (r *AssignmentRound) saw(number uint32) bool {
 	word := int(number / 64)
@@ -127,16 +149,21 @@ func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 	return nil
 }
 
-// Commit makes the reading the state: staged rows appear, rows that did not come disappear,
-// and the principals of both, for groups their direct members too, are pending for the syncs.
-// When nothing changed nothing is written. The caller vouches that the reading is complete.
-func (r *AssignmentRound) Commit(syncs []string) (AssignmentDiff, error) {
+// Commit makes the reading the state: staged rows appear, rows that are gone disappear, and the
+// principals of both, for groups their direct members too, are pending for the syncs. When nothing
+// changed nothing is written.
+//
+// A row that did not come stays when Graph says that it exists. One that is absent disappears, and
+// one of which Graph does not tell disappears when the round before missed it too; with twice, all
+// have to be missed by two rounds.
+func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, error) {
 	same := false
 	err := r.tenant.View(func(tx *Tx) error {
 		if g := tx.generation(r.appID); g != r.base {
 			return fmt.Errorf("commit assignments of app %s: another reading was committed meanwhile", r.appID)
 		}
-		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.count(stagedCounter(r.appID))) == r.rows
+		marks := tx.tree(bucketAssignments, r.appID, inMissed)
+		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.count(stagedCounter(r.appID))) == r.rows && isEmpty(marks)
 		return nil
 	})
 	if err != nil || same {
@@ -144,13 +171,56 @@ func (r *AssignmentRound) Commit(syncs []string) (AssignmentDiff, error) {
 	}
 	var diff AssignmentDiff
 	err = r.tenant.Update(func(tx *Tx) error {
-		diff, err = r.commit(tx, tx.pender(syncs, false))
+		diff, err = r.commit(tx, tx.pender(syncs, false), twice)
 		return err
 	})
 	return diff, err
 }
 
-func (r *AssignmentRound) commit(tx *Tx, p *pender) (AssignmentDiff, error) {
+// isEmpty reports whether a bucket that may not exist holds nothing.
+func isEmpty(b *bucket) bool {
+	for range scan(b, nil, nil) {
+		return false
+	}
+	return true
+}
+
+// A rowFate is what a commit does with a row of the file.
+type rowFate byte
+
+const (
+	rowStays rowFate = iota
+	rowAppears
+	rowAltered
+	rowWaits // for a second round that misses it
+	rowGoes
+	rowDropped // staged by a round that was never committed
+)
+
+// fate judges one row; missed says that the round before missed it.
+func (r *AssignmentRound) fate(row *assignmentRow, missed, twice bool) rowFate {
+	inState := row.generation <= r.base
+	_, alters := r.altered[row.a.ID]
+	switch {
+	case r.saw(row.number) && alters:
+		return rowAltered
+	case r.saw(row.number) && inState:
+		return rowStays
+	case r.saw(row.number):
+		return rowAppears
+	case !inState:
+		return rowDropped
+	}
+	switch answer := r.answers[row.a.ID]; {
+	case answer == graphsync.Present:
+		return rowStays
+	case missed, answer != graphsync.Unknown && !twice:
+		return rowGoes
+	}
+	return rowWaits
+}
+
+func (r *AssignmentRound) commit(tx *Tx, p *pender, twice bool) (AssignmentDiff, error) {
 	diff := AssignmentDiff{Rows: r.rows}
 	lost, groups := map[graphsync.ID]struct{}{}, map[graphsync.ID]struct{}{}
 	touch := func(a graphsync.Assignment) error {
@@ -168,53 +238,71 @@ func (r *AssignmentRound) commit(tx *Tx, p *pender) (AssignmentDiff, error) {
 	if err != nil {
 		return diff, err
 	}
-	var gone, altered []assignmentRow
+	marks := tx.tree(bucketAssignments, r.appID, inMissed)
+	byFate := map[rowFate][]assignmentRow{}
+	rows := 0
 	for k, v := range scan(trees.ids, nil, nil) {
 		row := parseAssignmentRow(k, v)
-		inState := row.generation <= r.base
-		_, alters := r.altered[row.a.ID]
-		switch {
-		case !r.saw(row.number):
-			gone = append(gone, row)
-		case alters:
-			altered = append(altered, row)
-		case inState:
-			continue
+		fate := r.fate(&row, marks != nil && marks.Get(k) != nil, twice)
+		if fate != rowGoes && fate != rowDropped {
+			rows++
 		}
-		if r.saw(row.number) && (alters || !inState) {
-			diff.Added++
+		if fate != rowStays {
+			byFate[fate] = append(byFate[fate], row)
 		}
-		if inState {
-			diff.Removed++
-			lost[row.a.Principal] = struct{}{}
+	}
+	for _, row := range slices.Concat(byFate[rowGoes], byFate[rowDropped]) {
+		if err := trees.delete(&row); err != nil {
+			return diff, err
 		}
-		if inState || r.saw(row.number) {
+	}
+	for i := range byFate[rowAltered] {
+		row := byFate[rowAltered][i]
+		err := trees.delete(&row)
+		row.a, row.generation = r.altered[row.a.ID], r.base+1
+		if err := errors.Join(err, trees.put(&row), touch(row.a)); err != nil {
+			return diff, err
+		}
+	}
+	for _, fate := range []rowFate{rowAppears, rowGoes, rowAltered} {
+		for i := range byFate[fate] {
+			row := &byFate[fate][i]
+			if fate != rowGoes {
+				diff.Added++
+			}
+			if row.generation <= r.base {
+				diff.Removed++
+				lost[row.a.Principal] = struct{}{}
+			}
 			if err := touch(row.a); err != nil {
 				return diff, err
 			}
 		}
 	}
-	for i := range gone {
-		if err := trees.delete(&gone[i]); err != nil {
-			return diff, err
-		}
+	diff.Principals, diff.Waiting = len(lost), len(byFate[rowWaits])
+	if err := tx.markMissed(r.appID, byFate[rowWaits]); err != nil {
+		return diff, err
 	}
-	for i := range altered {
-		row := &altered[i]
-		err := trees.delete(row)
-		row.a, row.generation = r.altered[row.a.ID], r.base+1
-		if err := errors.Join(err, trees.put(row), touch(row.a)); err != nil {
-			return diff, err
-		}
-	}
-	diff.Principals = len(lost)
-	tx.bump(stagedCounter(r.appID), -len(gone))
-	tx.bump(assignmentCounter(r.appID), r.rows-tx.CountAssignments(r.appID))
+	tx.bump(stagedCounter(r.appID), -len(byFate[rowGoes])-len(byFate[rowDropped]))
+	tx.bump(assignmentCounter(r.appID), rows-tx.CountAssignments(r.appID))
 	if err := p.done(); err != nil {
 		return diff, err
 	}
 	generation := binary.BigEndian.AppendUint32(nil, r.base+1)
 	return diff, tx.put(keyGeneration, generation, bucketAssignments, r.appID, inGeneration)
+}
+
+// markMissed remembers which rows the last round missed, and no others.
+func (tx *Tx) markMissed(appID string, rows []assignmentRow) error {
+	if err := tx.fell(bucketAssignments, appID, inMissed); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := tx.put([]byte(row.a.ID), []byte{}, bucketAssignments, appID, inMissed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // pendPrincipal makes a user, or a group and its direct members that are users, pending.

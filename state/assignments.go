@@ -16,6 +16,8 @@ import (
 const (
 	inIDs        = "ids"        // assignment id → row, see assignmentRow
 	inPrincipals = "principals" // principal, number uint32 → generation uint32, kind, role, id
+	inMissed     = "missed"     // assignment id → nothing: the last round missed it and it is kept
+	inStrangers  = "strangers"  // principal → reason; see Strangers
 	inGeneration = "generation" // keyGeneration → uint32, the committed one
 )
 

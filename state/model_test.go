@@ -22,6 +22,7 @@ type model struct {
 	round   map[graphsync.Stream]uint32
 	open    map[graphsync.Stream]bool // a full round is under way
 	rows    map[string]graphsync.Assignment
+	missed  map[string]bool // rows that the last reading lacked
 	pending map[state.PendingKey]bool
 }
 
@@ -91,8 +92,11 @@ func (m *model) apply(stream graphsync.Stream, n uint32, c graphsync.Change) {
 		o = &modelObject{properties: map[string]string{}}
 		m.objects[kind][n] = o
 	}
-	o.removed, o.round = "", round
 	before := maps.Clone(o.properties)
+	if m.open[stream] && o.round != round { // a full round tells the present state
+		o.properties = map[string]string{}
+	}
+	o.removed, o.round = "", round
 	for _, p := range c.Properties {
 		o.properties[p.Name] = string(p.Value)
 	}
@@ -303,11 +307,28 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 			if rapid.IntRange(0, 3).Draw(t, "dropped") == 0 {
 				return
 			}
-			diff, err := round.Commit(front)
+			twice := rapid.Bool().Draw(t, "twice")
+			want := state.AssignmentDiff{Rows: len(next)}
+			missed := map[string]bool{}
+			for _, k := range slices.Sorted(maps.Keys(x.m.rows)) {
+				if _, came := next[k]; came {
+					continue
+				}
+				answer := rapid.SampledFrom([]graphsync.Presence{graphsync.Unknown, graphsync.Present, graphsync.Absent}).Draw(t, "answer")
+				round.Answer(k, answer)
+				if answer == graphsync.Absent && !twice || answer != graphsync.Present && x.m.missed[k] {
+					continue
+				}
+				next[k] = x.m.rows[k]
+				if answer != graphsync.Present {
+					missed[k] = true
+				}
+			}
+			want.Waiting, x.m.missed = len(missed), missed
+			diff, err := round.Commit(front, twice)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := state.AssignmentDiff{Rows: len(next)}
 			touch := func(a graphsync.Assignment) {
 				x.m.touch(state.PendingKey{Kind: a.PrincipalKind, ID: a.Principal})
 				if a.PrincipalKind == graphsync.Group {

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"iter"
@@ -26,13 +25,13 @@ const recordHeader = 5
 
 var removals = []graphsync.Removal{graphsync.NotRemoved, graphsync.SoftDeleted, graphsync.Purged}
 
-// Value returns a property's JSON text. ok is false when Graph never sent it, which is not the
-// same as null.
+// Value returns a property's JSON text. Names are compared without regard to case, as Entra does.
+// ok is false when Graph never sent it, which is not the same as null.
 func (o *Object) Value(name string) (raw []byte, ok bool) {
 	if o.dict == nil {
 		return nil, false
 	}
-	want, ok := o.dict.index[name]
+	want, ok := o.dict.find(name)
 	if !ok {
 		return nil, false
 	}
@@ -224,8 +223,8 @@ func appendProperty(rec []byte, p property) []byte {
 }
 
 // merge returns the record of an object after a change: properties that came overwrite, others
-// stay as they were. fresh is sorted by index. same tells that no property changed.
-func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte, same bool) {
+// stay as they were. fresh is sorted by index.
+func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte) {
 	size := recordHeader + len(old) + checksumSize
 	for _, p := range fresh {
 		size += len(p.value) + 2*binary.MaxVarintLen32
@@ -249,8 +248,7 @@ func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte, sam
 		rec = appendProperty(rec, p)
 	}
 	tx.arena = rec
-	rec = rec[start:len(rec):len(rec)]
-	return rec, bytes.Equal(rec[recordHeader:], old)
+	return rec[start:len(rec):len(rec)]
 }
 
 // giveBack returns the last record made to the arena.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -70,9 +71,15 @@ func (tx *Tx) putCursor(stream graphsync.Stream, c Cursor) error {
 }
 
 // PutPage applies a page: its objects, its memberships, what becomes pending for the syncs,
-// and the link behind it. A page after a completed round begins an incremental one. Properties
-// that came overwrite, null included; absent ones stay. What is the same already is not
-// written and makes nothing pending, so a page may be applied again.
+// and the link behind it. A page after a completed round begins an incremental one. What is the
+// same already is not written and makes nothing pending, so a page may be applied again.
+//
+// Properties that came overwrite, null included. In an incremental round absent ones stay: an
+// entry may tell only part of an object. A full round tells the present state, in which a
+// property that has no value is left out (delta query overview: "If the property was never set
+// before it won't be included in the response at all"; a manager that was taken away before the
+// round has no entry in manager@delta). So the first entry of an object in a full round replaces
+// what was known, and further entries of the same round add to it.
 //
 // In a full round, syncs that have everything pending get no single keys.
 func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Time, syncs []string) (PageStats, error) {
@@ -86,14 +93,19 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	if c.Complete {
 		c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0
 	}
-	w := &pageWriter{
-		tx: tx, kind: stream.Kind(), round: c.Round, stamp: binary.BigEndian.AppendUint32(nil, c.Round),
-		objects: tx.tree(bucketObjects), members: tx.tree(bucketMembers), memberOf: tx.tree(bucketMemberOf),
-		pending: tx.pender(syncs, c.Full),
-	}
+	w := tx.pageWriter(stream, c.Round, tx.pender(syncs, c.Full))
+	w.full = c.Full
 	for i := range page.Changes {
 		if err := w.change(&page.Changes[i]); err != nil {
 			return PageStats{}, fmt.Errorf("put page of %s: %s: %w", stream, page.Changes[i].ID, err)
+		}
+	}
+	for _, bad := range page.Skipped {
+		if bad.Object.IsZero() {
+			continue
+		}
+		if err := tx.PutDoubt(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {
+			return PageStats{}, err
 		}
 	}
 	tx.bump(liveCounter(w.kind), w.live)
@@ -111,15 +123,25 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	return w.stats, tx.putCursor(stream, c)
 }
 
+func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pender) *pageWriter {
+	return &pageWriter{
+		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
+		objects: tx.tree(bucketObjects), members: tx.tree(bucketMembers), memberOf: tx.tree(bucketMemberOf),
+		doubtful: !isEmpty(tx.tree(bucketDoubts)), pending: pending,
+	}
+}
+
 // A pageWriter is PutPage at work.
 type pageWriter struct {
 	tx       *Tx
 	kind     graphsync.Kind
 	round    uint32
+	full     bool   // the round tells the present state of everything
 	stamp    []byte // round as memberships store it
 	objects  *bucket
 	members  *bucket
 	memberOf *bucket
+	doubtful bool // there are doubts that an entry may end
 	pending  *pender
 	live     int // change of the number of live objects
 	fresh    []property
@@ -134,6 +156,12 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 	w.key[0] = byte(c.Kind)
 	copy(w.key[1:], c.ID[:])
 	old := record(w.objects.Get(w.key[:]))
+	if w.doubtful && (c.Kind != graphsync.Group || c.Removed != graphsync.NotRemoved) {
+		// An entry tells all of a user. Of a group it tells what changed among the members.
+		if err := w.tx.EndDoubt(c.Kind, c.ID); err != nil {
+			return err
+		}
+	}
 	if c.Removed != graphsync.NotRemoved {
 		if !slices.Contains(removals, c.Removed) {
 			return fmt.Errorf("removal for the unknown reason %.40q", c.Removed)
@@ -169,11 +197,12 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	}
 	w.fresh = lastOfEach(w.fresh)
 
-	var before []byte
-	if old != nil {
+	var before []byte // what the entry adds to
+	if old != nil && !(w.full && roundOf(old) != w.round) {
 		before = old[recordHeader:]
 	}
-	rec, same := w.tx.merge(w.round, before, w.fresh)
+	rec := w.tx.merge(w.round, before, w.fresh)
+	same := old != nil && bytes.Equal(rec[recordHeader:], old[recordHeader:])
 	switch {
 	case old == nil:
 		w.stats.Added++
@@ -199,7 +228,28 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	return w.tx.pendMembers(w.pending, c.ID)
 }
 
+// kindOf finds out what a member is whose type an entry does not give, or gives in a word that Graph
+// has added: by a membership that is known, or by the snapshot; users are read before groups.
+func (w *pageWriter) kindOf(group, member graphsync.ID) graphsync.Kind {
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		if w.members.Get(memberKey(group, Member{kind, member})) != nil {
+			return kind
+		}
+	}
+	return w.tx.KnownKind(member)
+}
+
 func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error {
+	if m.Kind == 0 {
+		m.Kind = w.kindOf(group, m.ID)
+	}
+	switch {
+	case m.Kind != 0:
+	case m.Removed: // of something that is not known as a member
+		return nil
+	default:
+		return w.tx.PutDoubt(Doubt{graphsync.Group, group, fmt.Sprintf("it has the member %s, whose type is not known", m.ID)})
+	}
 	member := Member{Kind: m.Kind, ID: m.ID}
 	key := memberKey(group, member)
 	stamp := w.members.Get(key)

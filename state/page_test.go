@@ -390,3 +390,55 @@ func TestBadPages(t *testing.T) {
 		}
 	}
 }
+
+// A full round tells the present state: what it leaves out of an object has no value any more. An
+// incremental round may tell a part only, and so may a second entry of the same object.
+func TestFullRoundReplaces(t *testing.T) {
+	t.Parallel()
+	tn := tenant(t, open(t))
+	value := func(property string) string {
+		var got string
+		view(t, tn, func(tx *state.Tx) {
+			o, _ := tx.Object(graphsync.User, id(1))
+			raw, _ := o.Value(property)
+			got = string(raw)
+		})
+		return got
+	}
+	begin(t, tn, graphsync.Users)
+	put(t, tn, graphsync.Users, change(graphsync.User, 1, "manager", `"m"`, "city", `"Kyiv"`))
+	put(t, tn, graphsync.Users, change(graphsync.User, 1, "mail", `"a@b"`))
+	equal(t, "after a round of changes", value("manager")+value("city")+value("mail"), `"m""Kyiv""a@b"`)
+
+	begin(t, tn, graphsync.Users)
+	took(t, tn)
+	update(t, tn, func(tx *state.Tx) error {
+		_, err := tx.PutPage(graphsync.Users, &graphsync.Page{Next: "next", Changes: []graphsync.Change{change(graphsync.User, 1, "city", `"Kyiv"`)}}, now, front)
+		return err
+	})
+	equal(t, "at the first entry of a full round", value("manager")+value("city")+value("mail"), `"Kyiv"`)
+	put(t, tn, graphsync.Users, change(graphsync.User, 1, "mail", `"a@b"`))
+	equal(t, "after its second entry", value("manager")+value("city")+value("mail"), `"Kyiv""a@b"`)
+	equal(t, "pending", took(t, tn), sorted(userKey(1)))
+}
+
+// Entra compares the names of properties without regard to case.
+func TestNamesInAnyCase(t *testing.T) {
+	t.Parallel()
+	tn := tenant(t, open(t))
+	begin(t, tn, graphsync.Users)
+	put(t, tn, graphsync.Users, change(graphsync.User, 1, "extension_0a_CostCenter", "7"))
+	put(t, tn, graphsync.Users, change(graphsync.User, 1, "extension_0A_costcenter", "8"))
+	view(t, tn, func(tx *state.Tx) {
+		o, _ := tx.Object(graphsync.User, id(1))
+		for _, name := range []string{"extension_0a_CostCenter", "EXTENSION_0A_COSTCENTER", "extension_0a_costcenter"} {
+			raw, _ := o.Value(name)
+			equal(t, name, string(raw), "8")
+		}
+		n := 0
+		for range o.All() {
+			n++
+		}
+		equal(t, "properties", n, 1)
+	})
+}

@@ -22,6 +22,7 @@ const (
 	bucketApps        = "apps"        // app id → App as JSON
 	bucketAssignments = "assignments" // app id/ → see AssignmentRound
 	bucketSyncs       = "syncs"       // sync/ → what belongs to one sync
+	bucketDoubts      = "doubts"      // kind, id → reason; see Doubt
 )
 
 // A Tx is a transaction on one tenant's state. It must not be used after the function it was
@@ -36,10 +37,30 @@ type Tx struct {
 	arena    []byte // where values wait for the commit
 }
 
-// names is the file's dictionary: records hold an attribute's index instead of its name.
+// names is the file's dictionary: records hold an attribute's index instead of its name. Two
+// spellings that differ by case are one attribute.
 type names struct {
 	list  []string
-	index map[string]uint32
+	index map[string]uint32 // by the name as first met, and by its lower-case form
+}
+
+// find returns the index of an attribute in any spelling.
+func (d *names) find(attribute string) (uint32, bool) {
+	if i, ok := d.index[attribute]; ok {
+		return i, true
+	}
+	i, ok := d.index[strings.ToLower(attribute)]
+	return i, ok
+}
+
+// add enters an attribute under the next index.
+func (d *names) add(attribute string) {
+	i := uint32(len(d.list))
+	d.list = append(d.list, attribute)
+	d.index[attribute] = i
+	if lower := strings.ToLower(attribute); lower != attribute {
+		d.index[lower] = i
+	}
 }
 
 func (f *file) view(fn func(*Tx) error) error {
@@ -204,10 +225,9 @@ func (tx *Tx) names() *names {
 	}
 	d := tx.file.names.Load()
 	if d == nil || len(d.list) < stored {
-		d = &names{index: make(map[string]uint32, stored)}
+		d = &names{index: make(map[string]uint32, 2*stored)}
 		for _, name := range scan(b, nil, nil) {
-			d.index[string(name)] = uint32(len(d.list))
-			d.list = append(d.list, string(name))
+			d.add(string(name))
 		}
 		tx.file.names.Store(d)
 	}
@@ -218,7 +238,7 @@ func (tx *Tx) names() *names {
 // name returns an attribute's index, entering it into the dictionary when it is new.
 func (tx *Tx) name(attribute string) (uint32, error) {
 	d := tx.names()
-	if i, ok := d.index[attribute]; ok {
+	if i, ok := d.find(attribute); ok {
 		return i, nil
 	}
 	if attribute == "" {
@@ -232,8 +252,7 @@ func (tx *Tx) name(attribute string) (uint32, error) {
 	if err := tx.put(binary.BigEndian.AppendUint32(nil, i), []byte(attribute), bucketNames); err != nil {
 		return 0, err
 	}
-	d.list = append(d.list, attribute)
-	d.index[attribute] = i
+	d.add(attribute)
 	return i, nil
 }
 

@@ -259,11 +259,24 @@ func assign(t *testing.T, tn *state.Tenant, rows ...graphsync.Assignment) state.
 			t.Fatal(err)
 		}
 	}
-	diff, err := r.Commit(front)
+	absent(t, r)
+	diff, err := r.Commit(front, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return diff
+}
+
+// absent has Graph say of each row that did not come that there is none.
+func absent(t *testing.T, r *state.AssignmentRound) {
+	t.Helper()
+	ids, err := r.Unseen("", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		r.Answer(id, graphsync.Absent)
+	}
 }
 
 func TestAssignments(t *testing.T) {
@@ -294,7 +307,7 @@ func TestAssignments(t *testing.T) {
 	})
 	equal(t, "what was dropped is new, or gone", assign(t, tn, a, b, c, g, d), state.AssignmentDiff{Rows: 5, Added: 1})
 	equal(t, "pending", took(t, tn), sorted(userKey(5)))
-	if _, err := lost.Commit(front); err == nil {
+	if _, err := lost.Commit(front, false); err == nil {
 		t.Error("a reading older than the state was committed")
 	}
 
@@ -325,4 +338,65 @@ func sorted(keys ...state.PendingKey) []state.PendingKey {
 		return slices.Compare(a.ID[:], b.ID[:])
 	})
 	return keys
+}
+
+// A row that a reading lacks stays until Graph says that it is gone, or two rounds miss it.
+func TestMissedAssignments(t *testing.T) {
+	t.Parallel()
+	a, b := row(1, 1, graphsync.User), row(2, 2, graphsync.User)
+	both, second, none := []graphsync.Assignment{a, b}, []graphsync.Assignment{b}, []graphsync.Assignment(nil)
+	type round struct {
+		read   []graphsync.Assignment
+		answer graphsync.Presence // about what did not come
+		rows   int                // afterwards
+		waits  int
+	}
+	for name, test := range map[string]struct {
+		twice  bool
+		rounds []round
+	}{
+		"gone at once":                     {false, []round{{second, graphsync.Absent, 1, 0}}},
+		"gone, twice asked for":            {true, []round{{second, graphsync.Absent, 2, 1}, {second, graphsync.Absent, 1, 0}}},
+		"refused, then missed again":       {false, []round{{second, graphsync.Unknown, 2, 1}, {second, graphsync.Unknown, 1, 0}}},
+		"refused, then there":              {false, []round{{second, graphsync.Unknown, 2, 1}, {both, 0, 2, 0}, {second, graphsync.Unknown, 2, 1}}},
+		"gone, then there, then gone":      {true, []round{{second, graphsync.Absent, 2, 1}, {second, graphsync.Present, 2, 0}, {second, graphsync.Absent, 2, 1}}},
+		"a lagging list, however often":    {false, []round{{none, graphsync.Present, 2, 0}, {none, graphsync.Present, 2, 0}}},
+		"everything is missing and exists": {true, []round{{none, graphsync.Present, 2, 0}, {both, 0, 2, 0}}},
+	} {
+		tn := tenant(t, open(t))
+		assign(t, tn, both...)
+		took(t, tn)
+		for i, step := range test.rounds {
+			r, err := tn.BeginAssignments("app")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Add(step.read); err != nil {
+				t.Fatal(err)
+			}
+			var ids []string
+			for after := ""; ; after = ids[len(ids)-1] { // one at a time
+				next, err := r.Unseen(after, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(next) == 0 {
+					break
+				}
+				ids = append(ids, next...)
+			}
+			equal(t, name+": unseen", len(ids), 2-len(step.read))
+			for _, id := range ids {
+				r.Answer(id, step.answer)
+			}
+			diff, err := r.Commit(front, test.twice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			what := fmt.Sprintf("%s, round %d: ", name, i+1)
+			equal(t, what+"waiting", diff.Waiting, step.waits)
+			view(t, tn, func(tx *state.Tx) { equal(t, what+"rows", tx.CountAssignments("app"), step.rows) })
+			equal(t, what+"pending", len(took(t, tn)), diff.Removed)
+		}
+	}
 }

@@ -17,7 +17,8 @@ import (
 )
 
 // The graph command edits the directory as an administrator would. Users and groups go by
-// short names; user ada is ada@contoso.example with the display name Ada. Pages have 4 objects.
+// short names; user ada is ada@contoso.example with the display name Ada. Pages of
+// delta have 4 objects, of lists 8.
 //
 //	graph user NAME… [PROPERTY=VALUE…]       hire people
 //	graph group NAME [MEMBER…]               make a group
@@ -31,7 +32,10 @@ import (
 //	                                         or remind: it is another-secret, which ends in ten days
 //	graph clock AHEAD                        what Graph's clock shows beside ours, such as 2h or -1h
 //	graph fault KIND STREAM [after=N] [times=N|always]
-//	                                         STREAM: users, groups, app, assignments, lookups, token
+//	                                         STREAM: users, groups, app, assignments, assignment (one by
+//	                                         its id), members, lookups, token; KIND status has status=N
+//	                                         and code=WORD; rewritten has old=TEXT and new=TEXT, in which
+//	                                         %NAME% stands for the id of user or group NAME
 //	graph heal                               end all faults
 //	graph requests                           print the requests since the last time, by stream
 
@@ -52,7 +56,7 @@ type directory struct {
 
 func (w *world) startGraph() error {
 	d := &directory{ids: map[string]graphsync.ID{}, names: map[string]string{}}
-	d.server = graphtest.New(graphtest.Options{PageSize: 4})
+	d.server = graphtest.New(graphtest.Options{PageSize: 4, ListPageSize: 8})
 	home, err := graphsync.ParseID(contosoID)
 	if err != nil {
 		return err
@@ -165,6 +169,14 @@ func (w *world) graphCommand(ts *testscript.TestScript, neg bool, args []string)
 				d.tenant.Unassign(row.ID)
 			}
 		}
+	case "manage":
+		if len(words) == 1 {
+			d.tenant.SetManager(d.id(argument(0)), graphsync.ID{})
+		} else {
+			d.tenant.SetManager(d.id(argument(0)), d.id(argument(1)))
+		}
+	case "subtype":
+		d.tenant.SetSubtype(d.id(argument(0)), argument(1))
 	case "tenant":
 		d.tenant = d.server.Tenant(argument(0) + ".example")
 	case "grant":
@@ -210,6 +222,7 @@ func (d *directory) administer(verb string) {
 var streamPaths = map[string]string{
 	"users": "/v1.0/users/delta", "groups": "/v1.0/groups/delta", "token": "/*/oauth2/v2.0/token",
 	"app": "/v1.0/servicePrincipals*", "assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo",
+	"assignment": "/v1.0/servicePrincipals/*/appRoleAssignedTo/*", "members": "/v1.0/groups/*/members",
 	"lookups": "/v1.0/directoryObjects/getByIds",
 }
 
@@ -219,29 +232,63 @@ var graphFaults = map[string]func() graphtest.Fault{
 	"forbidden": func() graphtest.Fault {
 		return graphtest.GraphFailure(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 	},
-	"expired410":   graphtest.Expired410,
-	"expired400":   func() graphtest.Fault { return graphtest.SyncStateNotFound(http.StatusBadRequest) },
-	"expired404":   func() graphtest.Fault { return graphtest.SyncStateNotFound(http.StatusNotFound) },
-	"resync":       graphtest.ResyncRequired,
-	"dropped":      graphtest.DropConnection,
-	"truncated":    graphtest.TruncatedBody,
-	"broken":       graphtest.BrokenJSON,
-	"html":         graphtest.HTMLPage,
-	"foreign-link": func() graphtest.Fault { return graphtest.ForeignNextLink("graph.evil.example") },
-	"http-link":    graphtest.HTTPNextLink,
-	"empty":        graphtest.EmptyPage,
-	"replay":       graphtest.ReplayPage,
-	"missing-row":  graphtest.MissingRow,
-	"miscounted":   func() graphtest.Fault { return graphtest.WrongCount(1) },
+	"expired410":    graphtest.Expired410,
+	"expired400":    func() graphtest.Fault { return graphtest.SyncStateNotFound(http.StatusBadRequest) },
+	"expired404":    func() graphtest.Fault { return graphtest.SyncStateNotFound(http.StatusNotFound) },
+	"resync":        graphtest.ResyncRequired,
+	"dropped":       graphtest.DropConnection,
+	"truncated":     graphtest.TruncatedBody,
+	"broken":        graphtest.BrokenJSON,
+	"html":          graphtest.HTMLPage,
+	"foreign-link":  func() graphtest.Fault { return graphtest.ForeignNextLink("graph.evil.example") },
+	"http-link":     graphtest.HTTPNextLink,
+	"empty":         graphtest.EmptyPage,
+	"replay":        graphtest.ReplayPage,
+	"missing-row":   graphtest.MissingRow,
+	"miscounted":    func() graphtest.Fault { return graphtest.WrongCount(1) },
+	"lagging":       graphtest.LaggingReplica,
+	"uncounted":     graphtest.Uncounted,
+	"count-refused": graphtest.CountRefused,
+	"expired-page": func() graphtest.Fault {
+		return graphtest.RefusedLink(http.StatusBadRequest, "Directory_ExpiredPageToken")
+	},
+}
+
+// faultOf makes a fault of what a script says of it.
+func (d *directory) faultOf(kind string, pairs map[string]string) (graphtest.Fault, bool) {
+	switch kind {
+	case "status":
+		return graphtest.GraphFailure(number(pairs["status"], http.StatusBadRequest), pairs["code"], "Injected by the script."), true
+	case "refused-link":
+		return graphtest.RefusedLink(number(pairs["status"], http.StatusBadRequest), pairs["code"]), true
+	case "rewritten":
+		return graphtest.Rewritten(d.expand(pairs["old"]), d.expand(pairs["new"])), true
+	case "entry":
+		return graphtest.BadRecord(d.expand(pairs["json"])), true
+	}
+	make, known := graphFaults[kind]
+	if !known {
+		return graphtest.Fault{}, false
+	}
+	return make(), true
+}
+
+// expand puts the ids of objects in place of %NAME%.
+func (d *directory) expand(text string) string {
+	for key, id := range d.ids {
+		_, name, _ := strings.Cut(key, "/")
+		text = strings.ReplaceAll(text, "%"+name+"%", id.String())
+	}
+	return text
 }
 
 func (d *directory) fault(kind, stream string, pairs map[string]string) {
-	make, known := graphFaults[kind]
+	f, known := d.faultOf(kind, pairs)
 	path := streamPaths[stream]
 	if !known || path == "" {
 		panic(fmt.Sprintf("graph fault %s %s: no such fault or stream", kind, stream))
 	}
-	f := make().On(path).Skip(number(pairs["after"], 0))
+	f = f.On(path).Skip(number(pairs["after"], 0))
 	if pairs["times"] == "always" {
 		f = f.Always()
 	} else {
@@ -271,6 +318,10 @@ func (d *directory) requests() string {
 			}
 		case strings.HasSuffix(path, "/appRoleAssignedTo"):
 			stream = "assignments"
+		case strings.Contains(path, "/appRoleAssignedTo/"):
+			stream = "assignment"
+		case strings.HasPrefix(path, "/v1.0/groups/") && strings.HasSuffix(path, "/members"):
+			stream = "members"
 		case strings.HasPrefix(path, "/v1.0/applications"):
 			stream = "registration"
 		case strings.HasPrefix(path, "/v1.0/servicePrincipals"):

@@ -117,6 +117,38 @@ func (c *call) listAppRoleAssignedTo() (*Answer, *graphError) {
 	return c.assignments(path, context, []*servicePrincipal{p}, func(assignment) bool { return true })
 }
 
+// getAppRoleAssignedTo answers one assignment by its id (Get appRoleAssignment).
+func (c *call) getAppRoleAssignedTo() (*Answer, *graphError) {
+	if err := c.options("$select"); err != nil {
+		return nil, err
+	}
+	names, err := c.selected()
+	if err != nil {
+		return nil, err
+	}
+	t := c.tenant
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.findPrincipal(c.args[0])
+	if p == nil {
+		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+	}
+	sel, err := t.selection(assignmentSchema, names, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range p.rows {
+		if a.id != c.args[1] || a.principal.state != live {
+			continue
+		}
+		var out bytes.Buffer
+		a.write(&out, p, sel)
+		context := encodeJSON(c.base + "/v1.0/$metadata#servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo/$entity")
+		return bodyAnswer(append([]byte(`{"@odata.context":`+string(context)+`,`), out.Bytes()[1:]...)), nil
+	}
+	return nil, notFound(c.args[1])
+}
+
 // listAppRoleAssignments answers which roles a user holds, directly or by a group the user is
 // a direct member of (List appRoleAssignments granted to a user).
 func (c *call) listAppRoleAssignments() (*Answer, *graphError) {

@@ -190,7 +190,11 @@ func (w *walk) begin(o *object) {
 		w.out.WriteByte(',')
 	}
 	w.wrote = true
-	w.out.WriteString(`{"id":"`)
+	w.out.WriteByte('{')
+	if o.subtype != "" { // a type that is not the collection's own is told (OData JSON, odata.type)
+		w.out.WriteString(`"@odata.type":"` + o.odataType() + `",`)
+	}
+	w.out.WriteString(`"id":"`)
 	w.out.WriteString(o.id.String())
 	w.out.WriteByte('"')
 }
@@ -241,7 +245,7 @@ func (w *walk) members(m *membership, first int) int {
 		} else {
 			w.out.WriteByte(',')
 		}
-		w.out.WriteString(`{"@odata.type":"` + e.member.schema.odataType + `","id":"` + e.member.id.String() + `"`)
+		w.out.WriteString(`{"@odata.type":"` + e.member.odataType() + `","id":"` + e.member.id.String() + `"`)
 		if e.removed {
 			w.out.WriteString(removal(purged))
 		}

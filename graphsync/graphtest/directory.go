@@ -172,7 +172,7 @@ func (t *Tenant) property(s *schema, name string, value any) (int, property) {
 		panic(fmt.Sprintf("graphtest: %s has no property %q", s.odataType, name))
 	}
 	for i, p := range t.extensions {
-		if p.name == name {
+		if strings.EqualFold(p.name, name) {
 			return len(s.properties) + i, p
 		}
 	}

@@ -19,6 +19,7 @@ const (
 type object struct {
 	id        graphsync.ID
 	schema    *schema
+	subtype   string // such as "agentUser"; "" for a plain one
 	state     lifecycle
 	born      uint32 // created or restored
 	stateAt   uint32 // deleted or purged
@@ -40,6 +41,14 @@ type prop struct {
 type managerLink struct {
 	id, before graphsync.ID // zero is none
 	version    uint32
+}
+
+// odataType is the type as @odata.type has it.
+func (o *object) odataType() string {
+	if o.subtype != "" {
+		return "#microsoft.graph." + o.subtype
+	}
+	return o.schema.odataType
 }
 
 func (o *object) get(index int) (string, bool) {

@@ -41,6 +41,9 @@ func (c *call) list(path, context string, top, limit int, options ...string) (*l
 	if err != nil {
 		return nil, nil, err
 	}
+	if most := c.s.opts.ListPageSize; most > 0 {
+		top = min(top, most)
+	}
 	names, err := c.selected()
 	if err != nil {
 		return nil, nil, err
@@ -164,7 +167,7 @@ func (s shapes) write(out *bytes.Buffer, o *object) {
 	if sel == nil || !s.c.mayAny(readable[o.schema]) {
 		sel = &selection{}
 	}
-	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.schema.odataType+`",`)
+	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.odataType()+`",`)
 }
 
 func (c *call) listUsers() (*Answer, *graphError)  { return c.listAll(userSchema) }

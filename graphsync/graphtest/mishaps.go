@@ -79,6 +79,14 @@ func ResyncRequired() Fault {
 	return f
 }
 
+// RefusedLink answers a delta or page link, whatever it leads to, with a status and code of its own:
+// Graph has more words for having lost a link's state than are documented.
+func RefusedLink(status int, code string) Fault {
+	f := GraphFailure(status, code, "The specified page token value has expired and can no longer be included in your request.")
+	f.Match = hasToken
+	return f
+}
+
 func hasToken(r *http.Request) bool {
 	q := r.URL.Query()
 	return q.Get("$deltatoken") != "" || q.Get("$skiptoken") != ""
@@ -228,6 +236,41 @@ func OutOfOrder() Fault {
 func MissingRow() Fault {
 	return rows(func(entries []json.RawMessage) []json.RawMessage {
 		return entries[:max(len(entries)-1, 0)]
+	})
+}
+
+// LaggingReplica leaves out the last entry of a list and counts accordingly, as a replica that has not
+// heard of it yet.
+func LaggingReplica() Fault {
+	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+		var entries []json.RawMessage
+		if json.Unmarshal(page["value"], &entries) != nil || len(entries) == 0 {
+			return
+		}
+		page["value"] = encodeJSON(entries[:len(entries)-1])
+		if n, err := strconv.Atoi(string(page["@odata.count"])); err == nil {
+			page["@odata.count"] = encodeJSON(n - 1)
+		}
+	})
+}
+
+// Uncounted leaves @odata.count out of a list, as where something on the way drops the header
+// ConsistencyLevel.
+func Uncounted() Fault {
+	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) { delete(page, "@odata.count") })
+}
+
+// CountRefused answers requests with $count with 400.
+func CountRefused() Fault {
+	f := GraphFailure(http.StatusBadRequest, "Request_UnsupportedQuery", "Request with $count query parameter only works through MSGraph with a special request header: 'ConsistencyLevel: eventual'")
+	f.Match = func(r *http.Request) bool { return r.URL.Query().Has("$count") }
+	return f
+}
+
+// Rewritten replaces text in the entries of a list or delta page, in all of them that have it.
+func Rewritten(old, new string) Fault {
+	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+		page["value"] = bytes.ReplaceAll(page["value"], []byte(old), []byte(new))
 	})
 }
 

@@ -53,7 +53,7 @@ func (t *Tenant) selection(s *schema, names []string, delta bool) (*selection, *
 	for _, name := range names {
 		index := s.find(name)
 		if index < 0 && s == userSchema {
-			if e := slices.IndexFunc(t.extensions, func(p property) bool { return p.name == name }); e >= 0 {
+			if e := slices.IndexFunc(t.extensions, func(p property) bool { return strings.EqualFold(p.name, name) }); e >= 0 {
 				index = len(s.properties) + e
 			}
 		}

@@ -79,8 +79,8 @@ func (c *call) one(o *object, key, context string) (*Answer, *graphError) {
 	}
 	var out bytes.Buffer
 	head := `"@odata.context":` + string(encodeJSON(c.base+"/v1.0/$metadata#"+context+"/$entity")) + ","
-	if strings.HasPrefix(context, "directoryObjects") {
-		head += `"@odata.type":"` + o.schema.odataType + `",`
+	if strings.HasPrefix(context, "directoryObjects") || o.subtype != "" {
+		head += `"@odata.type":"` + o.odataType() + `",`
 	}
 	c.tenant.write(&out, o, sel, head)
 	return bodyAnswer(out.Bytes()), nil

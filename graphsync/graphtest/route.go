@@ -60,6 +60,7 @@ func routes() []route {
 		{"POST", "$batch", readAny, 1, (*call).notEmulated},
 		{"GET", "servicePrincipals/{}", readApps, 1, (*call).getServicePrincipal},
 		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, (*call).listAppRoleAssignedTo},
+		{"GET", "servicePrincipals/{}/appRoleAssignedTo/{}", readApps, 1, (*call).getAppRoleAssignedTo},
 		{"GET", "applications", readApps, 1, (*call).notEmulated},
 		{"GET", "applications/delta", readApps, 1, (*call).notEmulated},
 		{"GET", "applications/{}", readApps, 1, (*call).getApplication},

@@ -147,8 +147,9 @@ func (s *schema) find(name string) int {
 	return -1
 }
 
-// extensionName is a directory extension: extension_, the app id without dashes, the name.
-var extensionName = regexp.MustCompile(`^extension_[0-9a-f]{32}_[A-Za-z][A-Za-z0-9_]*$`)
+// extensionName is a directory extension: extension_, the app id without dashes, the name. Its case
+// does not matter.
+var extensionName = regexp.MustCompile(`(?i)^extension_[0-9a-f]{32}_[A-Za-z][A-Za-z0-9_]*$`)
 
 // encode renders a value as the JSON text that is kept and sent; nil is null. Strings, bools,
 // integers, times, string slices and (for complex types) anything marshallable will do.

@@ -37,6 +37,8 @@ type Options struct {
 	Now func() time.Time
 	// PageSize is the number of objects on a delta page, default 200.
 	PageSize int
+	// ListPageSize bounds the pages of lists: Graph may send fewer than $top asks for. Default: $top.
+	ListPageSize int
 	// MembersPageSize is the number of members@delta entries on a page, default 500.
 	MembersPageSize int
 	// TokenLifetime is how long an access token is good for, default one hour.

@@ -35,6 +35,18 @@ func (t *Tenant) addUser(given Props) *object {
 	return t.add(userSchema, props)
 }
 
+// SetSubtype makes a user one of a type derived from user, such as "agentUser" (resource agentUser).
+func (t *Tenant) SetSubtype(user graphsync.ID, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.existing(user)
+	if o.schema != userSchema {
+		panic(fmt.Sprintf("graphtest: %s is not a user", o.id))
+	}
+	o.subtype = name
+	t.users.touch(o)
+}
+
 // SetManager makes one user the manager of another; a zero manager takes it away.
 func (t *Tenant) SetManager(user, manager graphsync.ID) {
 	t.mu.Lock()

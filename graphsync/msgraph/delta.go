@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/odata"
@@ -27,8 +28,9 @@ func (s *Source) DeltaPage(ctx context.Context, stream graphsync.Stream, propert
 		op = groupsDelta
 	}
 	if link != "" {
+		// Links of responses are checked before they are kept: the configuration has changed since.
 		if err := s.cloud.CheckLink(link); err != nil {
-			return nil, fmt.Errorf("%s: %w", op.name, err)
+			return nil, fmt.Errorf("%s: %w: %w", op.name, graphsync.ErrResync, err)
 		}
 	}
 	info, err := s.deltaRequest(ctx, stream, properties, link)
@@ -40,6 +42,9 @@ func (s *Source) DeltaPage(ctx context.Context, stream graphsync.Stream, propert
 		page, err = odata.DecodePage(stream.Kind(), properties, body)
 		return err
 	})
+	if link != "" {
+		err = refusedLink(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +88,30 @@ func (s *Source) checkNext(next, current string) error {
 		return odata.Undocumented("the nextLink leads to the page it stands on")
 	}
 	return s.cloud.CheckLink(next)
+}
+
+// refusesRequest reports whether a status says that Graph will not take a request as it is, however
+// often it is sent. 401, 403 and 429 are about the caller, 407 and 408 about what is in between.
+func refusesRequest(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+	return status >= 400 && status < 500
+}
+
+// refusedLink makes of an error about a link that Graph gave out earlier one that asks for a new
+// round: links hold state of Graph's, and it has more words for having lost it than are documented
+// (Directory_ExpiredPageToken is one).
+func refusedLink(err error) error {
+	e := (*graphsync.Error)(nil)
+	if !errors.As(err, &e) || !refusesRequest(e.Status) || errors.Is(err, graphsync.ErrResync) {
+		return err
+	}
+	e.Class, e.Err = graphsync.BadResponse, graphsync.ErrResync
+	e.Message = "Microsoft Graph refuses a link that it gave out itself: " + e.Message
+	e.Hint = "nothing to do: reading begins again, and nobody is removed by absence alone; if this lasts, report it with the request id"
+	return err
 }
 
 // named says in an error what was being done.

@@ -174,7 +174,7 @@ func TestGroupsAndMembersOverTLS(t *testing.T) {
 			t.Errorf("members of %s by delta (-want +got):\n%s", g.Properties["displayName"], diff)
 		}
 		var direct []graphsync.ID
-		err := s.Members(t.Context(), g.ID, func(page []graphsync.MemberChange) error {
+		_, err := s.Members(t.Context(), g.ID, func(page []graphsync.MemberChange) error {
 			for _, m := range page {
 				direct = append(direct, m.ID)
 			}
@@ -229,7 +229,7 @@ func TestAppAndAssignmentsOverTLS(t *testing.T) {
 
 	read := func() (map[string]graphsync.Assignment, error) {
 		got := map[string]graphsync.Assignment{}
-		err := s.Assignments(t.Context(), w.sp, func(page []graphsync.Assignment) error {
+		_, err := s.Assignments(t.Context(), w.sp, func(page []graphsync.Assignment) error {
 			for _, a := range page {
 				got[a.ID] = a
 			}
@@ -252,7 +252,7 @@ func TestAppAndAssignmentsOverTLS(t *testing.T) {
 		end()
 	}
 	stop := errors.New("stop")
-	if err := s.Assignments(t.Context(), w.sp, func([]graphsync.Assignment) error { return stop }); err != stop {
+	if _, err := s.Assignments(t.Context(), w.sp, func([]graphsync.Assignment) error { return stop }); err != stop {
 		t.Errorf("yield's error becomes %v", err)
 	}
 	if _, err := s.App(t.Context(), "99999999-0000-4000-8000-000000000000"); explained(t, err, graphsync.ConsentMissing).Status != 404 {

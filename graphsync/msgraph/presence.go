@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/odata"
@@ -66,29 +68,89 @@ func (s *Source) present(ctx context.Context, kind graphsync.Kind, ids []graphsy
 	if err != nil {
 		return nil, fmt.Errorf("%s: build request: %w", getByIDs.name, err)
 	}
-	next := func(link string) (*abs.RequestInformation, error) { return s.get(ctx, link) }
 	present := make(map[graphsync.ID]bool, len(ids))
-	err = s.pages(ctx, getByIDs, first, next, func(body []byte) (odata.List, func() error, error) {
+	next := func(link string) (*abs.RequestInformation, error) { return s.get(ctx, link) }
+	decode := func(body []byte) (odata.List, func() error, error) {
 		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
-			m, err := odata.ReadMember(dec)
-			if err == nil && m.Kind == kind && !m.Removed {
-				present[m.ID] = true
-			}
+			id, err := odata.ReadID(dec)
+			present[id] = true // whatever its type: Graph was asked for this kind and its subtypes
 			return err
 		})
 		return l, func() error { return nil }, err
-	})
+	}
+	err = s.pages(ctx, getByIDs, first, next, decode)
+	if errors.Is(err, graphsync.ErrResync) { // what is present stays so
+		err = s.pages(ctx, getByIDs, first, next, decode)
+	}
 	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Class == graphsync.PermissionMissing {
 		return s.presentOneByOne(ctx, kind, ids)
 	}
 	return present, err
 }
 
-func (s *Source) presentOneByOne(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) (map[graphsync.ID]bool, error) {
-	op, path := getUser, "/users/"
-	if kind == graphsync.Group {
-		op, path = getGroup, "/groups/"
+// Kinds asks which of the ids are users, then which of the others are groups.
+func (s *Source) Kinds(ctx context.Context, ids []graphsync.ID) ([]graphsync.Kind, error) {
+	kinds := make([]graphsync.Kind, len(ids))
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		var open []graphsync.ID
+		for i, id := range ids {
+			if kinds[i] == 0 {
+				open = append(open, id)
+			}
+		}
+		for batch := range slices.Chunk(open, idsPerCall) {
+			present, err := s.present(ctx, kind, batch)
+			if err != nil {
+				return nil, err
+			}
+			for i, id := range ids {
+				if present[id] {
+					kinds[i] = kind
+				}
+			}
+		}
 	}
+	return kinds, nil
+}
+
+// Object reads the properties of one object.
+func (s *Source) Object(ctx context.Context, kind graphsync.Kind, id graphsync.ID, properties []string) (*graphsync.Change, error) {
+	op, path := byID(kind)
+	selected := slices.DeleteFunc(slices.Clone(properties), func(name string) bool { return name == "manager" || name == "members" })
+	info, err := s.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select="+url.QueryEscape(strings.Join(selected, ",")))
+	if err != nil {
+		return nil, fmt.Errorf("%s: build request: %w", op.name, err)
+	}
+	var object *graphsync.Change
+	err = s.call(ctx, op, info, func(body []byte) (err error) {
+		if object, err = odata.DecodeEntry(kind, body); err == nil && object.ID != id {
+			err = odata.Undocumented("the response is about another object")
+		}
+		return err
+	})
+	if isMissing(err) {
+		return nil, nil
+	}
+	return object, err
+}
+
+// isMissing reports whether Graph itself says that there is no such object: a 404 of something in
+// between does not.
+func isMissing(err error) bool {
+	e := (*graphsync.Error)(nil)
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.Code == "Request_ResourceNotFound"
+}
+
+// byID is the operation that reads one object of a kind, and the path before its id.
+func byID(kind graphsync.Kind) (op operation, path string) {
+	if kind == graphsync.Group {
+		return getGroup, "/groups/"
+	}
+	return getUser, "/users/"
+}
+
+func (s *Source) presentOneByOne(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) (map[graphsync.ID]bool, error) {
+	op, path := byID(kind)
 	present := make(map[graphsync.ID]bool, len(ids))
 	for _, id := range ids {
 		found, err := s.exists(ctx, op, path, id)
@@ -115,8 +177,7 @@ func (s *Source) deleted(ctx context.Context, id graphsync.ID) (graphsync.Presen
 	return graphsync.Absent, nil
 }
 
-// exists asks for one object. Only Graph's own error body for a missing object counts as no:
-// a 404 of something in between does not.
+// exists asks for one object.
 func (s *Source) exists(ctx context.Context, op operation, path string, id graphsync.ID) (bool, error) {
 	info, err := s.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select=id")
 	if err != nil {
@@ -134,7 +195,7 @@ func (s *Source) exists(ctx context.Context, op operation, path string, id graph
 		}
 		return nil
 	})
-	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound && e.Code == "Request_ResourceNotFound" {
+	if isMissing(err) {
 		return false, nil
 	}
 	return err == nil, err

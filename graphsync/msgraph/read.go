@@ -17,14 +17,12 @@ import (
 	abs "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/organization"
-	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipalswithappid"
 )
 
 // The operations that read in full.
 var (
 	readApp          = operation{"servicePrincipals", "Application.Read.All"}
-	readAssignments  = operation{"appRoleAssignedTo", "Application.Read.All"}
 	readMembers      = operation{"groups/members", "GroupMember.Read.All"}
 	readOrganization = operation{"organization", "User.Read.All"}
 )
@@ -87,145 +85,69 @@ func decodeApp(body []byte) (*graphsync.App, error) {
 	return app, nil
 }
 
-// Assignments reads all rows of appRoleAssignedTo. The count on the first page is of the
-// moment of that page: assignments made while later pages are read make the read incomplete,
-// and the next cycle reads again.
-func (s *Source) Assignments(ctx context.Context, app graphsync.ID, yield func([]graphsync.Assignment) error) error {
-	headers := abs.NewRequestHeaders()
-	// Without it Graph ignores $count here (advanced queries on directory objects).
-	headers.Add("ConsistencyLevel", "eventual")
-	top, count := int32(999), true
-	first, err := serviceprincipals.NewServicePrincipalsRequestBuilderInternal(noParameters(), s.adapter).
-		ByServicePrincipalId(app.String()).AppRoleAssignedTo().
-		ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{
-			Headers:         headers,
-			QueryParameters: &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetQueryParameters{Top: &top, Count: &count},
-		})
-	if err != nil {
-		return fmt.Errorf("%s: build request: %w", readAssignments.name, err)
-	}
-	next := func(link string) (*abs.RequestInformation, error) {
-		return serviceprincipals.NewItemAppRoleAssignedToRequestBuilder(link, s.adapter).
-			ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{Headers: headers})
-	}
-	var rows, counted int64 = 0, -1
-	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (odata.List, func() error, error) {
-		var page []graphsync.Assignment
-		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
-			raw, err := dec.ReadValue()
-			if err != nil {
-				return err
-			}
-			a, provisioned, err := decodeAssignment(raw)
-			if provisioned {
-				page = append(page, a)
-			}
-			return err
-		})
-		return l, func() error {
-			rows += int64(l.Entries)
-			if counted < 0 {
-				counted = l.Count
-			}
-			if len(page) == 0 {
-				return nil
-			}
-			return yield(page)
-		}, err
-	})
-	switch {
-	case err != nil:
-		return err
-	case counted < 0:
-		return fmt.Errorf("%s: %w: Graph gave no count to compare %d rows with", readAssignments.name, graphsync.ErrIncomplete, rows)
-	case counted != rows:
-		return fmt.Errorf("%s: %w: %d rows of %d", readAssignments.name, graphsync.ErrIncomplete, rows, counted)
-	}
-	return nil
-}
-
-// decodeAssignment also reports whether the principal is a user or group.
-func decodeAssignment(raw []byte) (a graphsync.Assignment, provisioned bool, err error) {
-	var row struct {
-		ID            string `json:"id"`
-		Role          string `json:"appRoleId"`
-		Principal     string `json:"principalId"`
-		PrincipalType string `json:"principalType"`
-	}
-	if err := json.Unmarshal(raw, &row); err != nil || row.ID == "" {
-		return a, false, odata.Undocumented("an app role assignment cannot be understood")
-	}
-	switch row.PrincipalType {
-	case "User":
-		a.PrincipalKind = graphsync.User
-	case "Group":
-		a.PrincipalKind = graphsync.Group
-	case "ServicePrincipal":
-		return a, false, nil
-	default:
-		return a, false, odata.Undocumented(fmt.Sprintf("app role assignment %.60q has the principal type %.40q", row.ID, row.PrincipalType))
-	}
-	a.ID = row.ID
-	if a.Principal, err = graphsync.ParseID(row.Principal); err == nil {
-		a.Role, err = graphsync.ParseID(row.Role)
-	}
-	if err != nil {
-		return a, false, odata.Undocumented(fmt.Sprintf("app role assignment %.60q: %v", row.ID, err))
-	}
-	return a, true, nil
-}
-
-// Members reads the direct members of a group that are users or groups.
-func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) error {
+// Members reads the direct members of a group that are users or groups, or may be.
+func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) ([]graphsync.BadRecord, error) {
 	top := int32(999)
 	first, err := groups.NewGroupsRequestBuilderInternal(noParameters(), s.adapter).ByGroupId(group.String()).Members().
 		ToGetRequestInformation(ctx, &groups.ItemMembersRequestBuilderGetRequestConfiguration{
 			QueryParameters: &groups.ItemMembersRequestBuilderGetQueryParameters{Top: &top, Select: []string{"id"}},
 		})
 	if err != nil {
-		return fmt.Errorf("%s: build request: %w", readMembers.name, err)
+		return nil, fmt.Errorf("%s: build request: %w", readMembers.name, err)
 	}
 	next := func(link string) (*abs.RequestInformation, error) {
 		return groups.NewItemMembersRequestBuilder(link, s.adapter).ToGetRequestInformation(ctx, nil)
 	}
-	return s.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
+	var skipped []graphsync.BadRecord
+	err = s.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
 		var page []graphsync.MemberChange
+		var faults []graphsync.BadRecord
 		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
-			m, err := odata.ReadMember(dec)
+			m, other, bad, err := odata.ReadMember(dec)
 			switch {
 			case err != nil:
 				return err
-			case m.Removed:
-				return odata.Undocumented("the members of group " + group.String() + " hold one that is removed")
-			case m.Kind != 0:
+			case bad == nil && m.Removed:
+				bad = &graphsync.BadRecord{ID: m.ID.String(), Reason: "it is removed, in a list of members"}
+				fallthrough
+			case bad != nil:
+				bad.Object = group
+				faults = append(faults, *bad)
+			case !other:
 				page = append(page, m)
 			}
 			return nil
 		})
 		return l, func() error {
+			skipped = append(skipped, faults...)
 			if len(page) == 0 {
 				return nil
 			}
 			return yield(page)
 		}, err
 	})
+	return skipped, err
 }
 
 // maxEmpty is the number of empty pages in a row taken for an endless collection.
 const maxEmpty = 100
 
 // pages reads a collection to its end. decode may run several times for a page that comes
-// in broken; the function it returns runs once, when the page is whole.
+// in broken; the function it returns runs once, when the page is whole. A refused link to a
+// further page is [graphsync.ErrResync].
 func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
 	decode func(body []byte) (odata.List, func() error, error)) error {
 	seen, empty := map[string]bool{}, 0
-	for {
+	for further := false; ; further = true {
 		var l odata.List
 		var accept func() error
 		err := s.call(ctx, op, info, func(body []byte) (err error) {
 			l, accept, err = decode(body)
 			return err
 		})
+		if further {
+			err = refusedLink(err)
+		}
 		if err != nil {
 			return err
 		}

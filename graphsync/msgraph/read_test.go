@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,21 +38,15 @@ func TestAssignmentsRefused(t *testing.T) {
 		is    error
 		class graphsync.Class
 	}{
-		"no count":               {body: `{"value":[` + good + `]}`, is: graphsync.ErrIncomplete},
 		"more counted than rows": {body: `{"@odata.count":2,"value":[` + good + `]}`, is: graphsync.ErrIncomplete},
 		"more rows than counted": {body: `{"@odata.count":1,"value":[` + good + `,` + good + `]}`, is: graphsync.ErrIncomplete},
 		"empty but counted":      {body: `{"@odata.count":1,"value":[]}`, is: graphsync.ErrIncomplete},
 		"foreign next link":      {body: `{"@odata.count":1,"@odata.nextLink":"https://evil.test/","value":[` + good + `]}`, is: graphsync.ErrForeignLink},
 		"count is no number":     {body: `{"@odata.count":"1","value":[` + good + `]}`, class: graphsync.BadResponse},
-		"unknown principal type": {body: `{"@odata.count":1,"value":[` + row("a1", "Ghost", u1, zero) + `]}`, class: graphsync.BadResponse},
-		"principal is no GUID":   {body: `{"@odata.count":1,"value":[` + row("a1", "User", "u1", zero) + `]}`, class: graphsync.BadResponse},
-		"role is no GUID":        {body: `{"@odata.count":1,"value":[` + row("a1", "User", u1, "") + `]}`, class: graphsync.BadResponse},
-		"no id":                  {body: `{"@odata.count":1,"value":[` + row("", "User", u1, zero) + `]}`, class: graphsync.BadResponse},
-		"a number as row":        {body: `{"@odata.count":1,"value":[7]}`, class: graphsync.BadResponse},
 		"pages in a circle":      {body: `{"@odata.count":1,"@odata.nextLink":` + link + `,"value":[` + good + `]}`, class: graphsync.BadResponse},
 	} {
 		d := &double{graph: answer(200, test.body)}
-		err := d.open(t).Assignments(t.Context(), mustID(g2), func([]graphsync.Assignment) error { return nil })
+		_, err := d.open(t).Assignments(t.Context(), mustID(g2), func([]graphsync.Assignment) error { return nil })
 		if test.is != nil {
 			if !errors.Is(err, test.is) {
 				t.Errorf("%s: %v", name, err)
@@ -62,6 +57,134 @@ func TestAssignmentsRefused(t *testing.T) {
 	}
 }
 
+// One row that cannot be understood, or is of a principal type that is not known, costs only itself.
+// Without a count the rows are good for what they say.
+func TestOddAssignments(t *testing.T) {
+	t.Parallel()
+	const zero = "00000000-0000-0000-0000-000000000000"
+	good := row("a1", "User", u1, zero)
+	for name, test := range map[string]struct {
+		body             string
+		kinds            []graphsync.Kind
+		counted, skipped bool
+	}{
+		"no count":               {`{"value":[` + good + `]}`, []graphsync.Kind{graphsync.User}, false, false},
+		"unknown principal type": {`{"@odata.count":2,"value":[` + row("a2", "Ghost", u2, zero) + `,` + good + `]}`, []graphsync.Kind{0, graphsync.User}, true, false},
+		"service principal":      {`{"@odata.count":2,"value":[` + row("a2", "ServicePrincipal", u2, zero) + `,` + good + `]}`, []graphsync.Kind{graphsync.User}, true, false},
+		"principal is no GUID":   {`{"@odata.count":2,"value":[` + row("a2", "User", "u1", zero) + `,` + good + `]}`, []graphsync.Kind{graphsync.User}, true, true},
+		"role is no GUID":        {`{"@odata.count":2,"value":[` + row("a2", "User", u1, "") + `,` + good + `]}`, []graphsync.Kind{graphsync.User}, true, true},
+		"no id":                  {`{"@odata.count":2,"value":[` + row("", "User", u1, zero) + `,` + good + `]}`, []graphsync.Kind{graphsync.User}, true, true},
+		"a number as row":        {`{"@odata.count":2,"value":[7,` + good + `]}`, []graphsync.Kind{graphsync.User}, true, true},
+	} {
+		var kinds []graphsync.Kind
+		list, err := (&double{graph: answer(200, test.body)}).open(t).Assignments(t.Context(), mustID(g2), func(page []graphsync.Assignment) error {
+			for _, a := range page {
+				kinds = append(kinds, a.PrincipalKind)
+			}
+			return nil
+		})
+		if err != nil || !slices.Equal(kinds, test.kinds) || list.Counted != test.counted || (len(list.Skipped) == 1) != test.skipped {
+			t.Errorf("%s: kinds %v, %+v, %v", name, kinds, list, err)
+		}
+	}
+}
+
+// Where Graph will not count, the rows are read without a count.
+func TestCountRefused(t *testing.T) {
+	t.Parallel()
+	d := &double{graph: func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("$count") {
+			answer(400, `{"error":{"code":"Request_UnsupportedQuery","message":"no count"}}`)(w, r)
+			return
+		}
+		answer(200, `{"value":[`+row("a1", "User", u1, g1)+`]}`)(w, r)
+	}}
+	list, err := d.open(t).Assignments(t.Context(), mustID(g2), func([]graphsync.Assignment) error { return nil })
+	if err != nil || list.Rows != 1 || list.Counted {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// Only Graph's own word for a missing object makes an assignment absent; a refusal is no answer, and
+// is not provoked for each of them.
+func TestAssignmentPresence(t *testing.T) {
+	t.Parallel()
+	graphError := func(status int, code string) http.HandlerFunc {
+		return answer(status, `{"error":{"code":"`+code+`","message":"m"}}`)
+	}
+	for name, test := range map[string]struct {
+		graph http.HandlerFunc
+		want  graphsync.Presence
+		fails bool
+	}{
+		"there":                 {answer(200, row("a/1", "User", u1, g1)), graphsync.Present, false},
+		"gone":                  {graphError(404, "Request_ResourceNotFound"), graphsync.Absent, false},
+		"another 404":           {graphError(404, "itemNotFound"), graphsync.Unknown, false},
+		"a proxy's 404":         {answer(404, "<html>"), graphsync.Unknown, false},
+		"refused":               {graphError(400, "BadRequest"), graphsync.Unknown, false},
+		"forbidden":             {graphError(403, "Authorization_RequestDenied"), graphsync.Unknown, false},
+		"about another":         {answer(200, row("a2", "User", u1, g1)), 0, true},
+		"not signed in":         {graphError(401, "InvalidAuthenticationToken"), 0, true},
+		"the app's id is gone ": {graphError(401, "Authorization_IdentityNotFound"), 0, true},
+	} {
+		d := &double{graph: test.graph, roles: []string{"Application.Read.All"}}
+		got, err := d.open(t).AssignmentPresence(t.Context(), mustID(g2), []string{"a/1"})
+		if (err != nil) != test.fails || !test.fails && got[0] != test.want {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+		if path := d.requests()[0].URL.EscapedPath(); path != "/v1.0/servicePrincipals/"+g2+"/appRoleAssignedTo/a%2F1" {
+			t.Errorf("%s: asked for %s", name, path)
+		}
+	}
+	d := &double{graph: graphError(400, "BadRequest")}
+	ids := make([]string, 200)
+	for i := range ids {
+		ids[i] = fmt.Sprint("a", i)
+	}
+	if got, err := d.open(t).AssignmentPresence(t.Context(), mustID(g2), ids); err != nil || slices.Contains(got, graphsync.Present) || len(d.requests()) > 20 {
+		t.Errorf("%d requests, %v", len(d.requests()), err)
+	}
+}
+
+// A link to a further page that Graph refuses asks to begin again; the same refusal of a first page
+// does not.
+func TestRefusedLinks(t *testing.T) {
+	t.Parallel()
+	refusal := func(status int) http.HandlerFunc {
+		return answer(status, `{"error":{"code":"Directory_ExpiredPageToken","message":"m"}}`)
+	}
+	pages := func(status int) http.HandlerFunc {
+		return inTurn(answer(200, `{"@odata.count":1,"@odata.nextLink":"`+origin+`/v1.0/next","value":[]}`), refusal(status))
+	}
+	for _, status := range []int{400, 404, 409, 410, 422} {
+		_, err := (&double{graph: pages(status)}).open(t).Assignments(t.Context(), mustID(g2), func([]graphsync.Assignment) error { return nil })
+		if !errors.Is(err, graphsync.ErrResync) {
+			t.Errorf("assignments, %d: %v", status, err)
+		}
+		_, err = (&double{graph: pages(status)}).open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
+		if !errors.Is(err, graphsync.ErrResync) {
+			t.Errorf("members, %d: %v", status, err)
+		}
+		_, err = (&double{graph: refusal(status)}).open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, origin+"/v1.0/users/delta?$deltatoken=1")
+		if !errors.Is(err, graphsync.ErrResync) {
+			t.Errorf("delta, %d: %v", status, err)
+		}
+	}
+	for _, status := range []int{401, 403} {
+		_, err := (&double{graph: refusal(status)}).open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, origin+"/v1.0/users/delta?$deltatoken=1")
+		if err == nil || errors.Is(err, graphsync.ErrResync) {
+			t.Errorf("delta, %d: %v", status, err)
+		}
+	}
+	_, err := (&double{graph: refusal(400)}).open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, "")
+	if explained(t, err, graphsync.Configuration); errors.Is(err, graphsync.ErrResync) {
+		t.Error("a first page asks to begin again")
+	}
+	if _, err := (&double{}).open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, "https://graph.other.test/v1.0/users/delta?$deltatoken=1"); !errors.Is(err, graphsync.ErrResync) || !errors.Is(err, graphsync.ErrForeignLink) {
+		t.Errorf("a link of another cloud: %v", err)
+	}
+}
+
 func TestAssignmentsRequest(t *testing.T) {
 	t.Parallel()
 	next := origin + "/v1.0/next?$skiptoken=a%2Bb"
@@ -69,7 +192,7 @@ func TestAssignmentsRequest(t *testing.T) {
 		answer(200, `{"@odata.count":1,"@odata.nextLink":`+quoteJSON(next)+`,"value":[]}`),
 		answer(200, `{"value":[`+row("a1", "User", u1, g1)+`]}`))}
 	rows := 0
-	err := d.open(t).Assignments(t.Context(), mustID(g2), func(page []graphsync.Assignment) error { rows += len(page); return nil })
+	_, err := d.open(t).Assignments(t.Context(), mustID(g2), func(page []graphsync.Assignment) error { rows += len(page); return nil })
 	if err != nil || rows != 1 {
 		t.Fatalf("%d rows, %v", rows, err)
 	}
@@ -94,7 +217,7 @@ func TestEmptyPagesWithoutEnd(t *testing.T) {
 		n++
 		answer(200, fmt.Sprintf(`{"@odata.nextLink":"%s/v1.0/next?%d","value":[]}`, origin, n))(w, r)
 	}}
-	err := d.open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
+	_, err := d.open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
 	explained(t, err, graphsync.BadResponse)
 	if n > 200 {
 		t.Errorf("%d requests", n)
@@ -113,9 +236,11 @@ func TestAnswersRefused(t *testing.T) {
 		_, err := (&double{graph: answer(200, body)}).open(t).Organization(t.Context())
 		explained(t, err, graphsync.BadResponse)
 	}
-	for _, body := range []string{`{"value":[{"id":"` + u1 + `"}]}`, `{"value":[{"@odata.type":"#microsoft.graph.user","id":"x"}]}`, `{"value":[null]}`} {
-		err := (&double{graph: answer(200, body)}).open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
-		explained(t, err, graphsync.BadResponse)
+	for _, body := range []string{`{"value":[{"@odata.type":"#microsoft.graph.user","id":"x"}]}`, `{"value":[null]}`} {
+		bad, err := (&double{graph: answer(200, body)}).open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
+		if err != nil || len(bad) != 1 || bad[0].Object != mustID(g1) {
+			t.Errorf("members %s: %v, %v", body, bad, err)
+		}
 		_, err = (&double{graph: answer(200, body)}).open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})
 		explained(t, err, graphsync.BadResponse)
 	}

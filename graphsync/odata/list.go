@@ -164,8 +164,10 @@ func parseID(quoted []byte) (id graphsync.ID, ok bool) {
 	for _, part := range [][2]int{{0, 8}, {9, 13}, {14, 18}, {19, 23}, {24, 36}} {
 		at += copy(compact[at:], s[part[0]:part[1]])
 	}
-	_, err := hex.Decode(id[:], compact[:])
-	return id, err == nil
+	if _, err := hex.Decode(id[:], compact[:]); err != nil {
+		return graphsync.ID{}, false
+	}
+	return id, true
 }
 
 // DecodeObject reads an answer of a single, small object.

@@ -148,8 +148,11 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 				fault = "its @removed gives no reason that Graph documents"
 			}
 		case odataType:
-			if kind, known := objectKind(value); !known || kind != d.kind {
+			switch kind, subtype, other := typeOf(value); {
+			case other, kind != 0 && kind != d.kind:
 				fault = fmt.Sprintf("its type is %.60s", value)
+			case subtype != nil: // what else is in a stream of users is a kind of user
+				d.properties = append(d.properties, graphsync.Property{Name: graphsync.TypeProperty, Value: subtype})
 			}
 		case memberDelta:
 			fault = "its members@delta is not a list"
@@ -171,6 +174,11 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 	if fault != "" {
 		d.properties, d.members, d.page.Skipped = d.properties[:firstProperty], d.members[:firstMember], d.page.Skipped[:skipped]
 		d.skip(id, fault)
+	}
+	for i := range d.page.Skipped[skipped:] {
+		d.page.Skipped[skipped+i].Object = change.ID
+	}
+	if fault != "" {
 		return nil
 	}
 	if len(d.page.Changes) == 0 {
@@ -186,17 +194,37 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 }
 
 func (d *pageDecoder) skip(id []byte, reason string) {
-	shown := string(id)
-	if len(id) > 0 && id[0] == '"' {
-		shown = text(id)
-	}
-	if len(shown) > 60 {
-		shown = strings.ToValidUTF8(shown[:60], "") + "…"
-	}
-	d.page.Skipped = append(d.page.Skipped, graphsync.BadRecord{ID: shown, Reason: reason})
+	d.page.Skipped = append(d.page.Skipped, graphsync.BadRecord{ID: shown(id), Reason: reason})
 }
 
-// readMembers reads members@delta. An entry that cannot be understood is skipped by itself.
+// shown is an id as it was sent, shortened.
+func shown(id []byte) string {
+	out := string(id)
+	if len(id) > 0 && id[0] == '"' {
+		out = text(id)
+	}
+	if len(out) > 60 {
+		out = strings.ToValidUTF8(out[:60], "") + "…"
+	}
+	return out
+}
+
+// DecodeEntry decodes a single object as an entry of a page.
+func DecodeEntry(kind graphsync.Kind, body []byte) (*graphsync.Change, error) {
+	wrapped := append(append([]byte(`{"@odata.deltaLink":"none","value":[`), body...), `]}`...)
+	page, err := DecodePage(kind, nil, wrapped)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(page.Skipped) > 0:
+		return nil, Undocumented("the object cannot be understood: " + page.Skipped[0].Reason)
+	case len(page.Changes) != 1:
+		return nil, Undocumented("the response is not one object")
+	}
+	return &page.Changes[0], nil
+}
+
+// readMembers reads members@delta. An entry that cannot be understood is skipped alone.
 func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -208,7 +236,7 @@ func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
 			return err
 		case m.fault != "":
 			d.skip(m.id, "a member of a group: "+m.fault)
-		case m.change.Kind != 0:
+		case !m.other:
 			d.members = append(d.members, m.change)
 		}
 	}
@@ -216,19 +244,29 @@ func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
 	return err
 }
 
-// ReadMember reads one object of a collection of directory objects, such as a group's
-// members. Kind is zero for types that are not provisioned.
-func ReadMember(dec *jsontext.Decoder) (graphsync.MemberChange, error) {
+// ReadMember reads one object of a collection of directory objects, such as a group's members. other
+// tells that it is of a type that is not provisioned; bad, that it cannot be understood.
+func ReadMember(dec *jsontext.Decoder) (change graphsync.MemberChange, other bool, bad *graphsync.BadRecord, err error) {
 	m, err := readMember(dec)
 	if err == nil && m.fault != "" {
-		err = Undocumented("an object of the answer cannot be understood: " + m.fault)
+		bad = &graphsync.BadRecord{ID: shown(m.id), Reason: m.fault}
 	}
-	return m.change, err
+	return m.change, m.other, bad, err
+}
+
+// ReadID reads one object of a collection and returns its id.
+func ReadID(dec *jsontext.Decoder) (graphsync.ID, error) {
+	m, err := readMember(dec)
+	if err == nil && m.change.ID.IsZero() {
+		err = Undocumented("an object of the response has no id that is a GUID")
+	}
+	return m.change.ID, err
 }
 
 // A member is one entry of members@delta or of a group's members.
 type member struct {
 	change graphsync.MemberChange
+	other  bool // of a type that is not provisioned
 	id     []byte
 	fault  string
 }
@@ -241,7 +279,6 @@ func readMember(dec *jsontext.Decoder) (m member, err error) {
 	if _, err := dec.ReadToken(); err != nil {
 		return m, err
 	}
-	typed, provisioned := false, false
 	for dec.PeekKind() != '}' {
 		quoted, err := dec.ReadValue()
 		if err != nil {
@@ -258,8 +295,7 @@ func readMember(dec *jsontext.Decoder) (m member, err error) {
 			}
 			m.id = value
 		case `"@odata.type"`:
-			typed = true
-			m.change.Kind, provisioned = objectKind(value)
+			m.change.Kind, _, m.other = typeOf(value)
 		case `"@removed"`:
 			m.change.Removed = true
 		}
@@ -268,24 +304,33 @@ func readMember(dec *jsontext.Decoder) (m member, err error) {
 		return m, err
 	}
 	var ok bool
-	switch m.change.ID, ok = parseID(m.id); {
-	case m.fault != "":
-	case !typed:
-		m.fault = "it has no @odata.type"
-	case !ok && provisioned:
+	if m.change.ID, ok = parseID(m.id); !ok && m.fault == "" && !m.other {
 		m.fault = "its id is not a GUID"
 	}
 	return m, nil
 }
 
-func objectKind(odataType []byte) (graphsync.Kind, bool) {
-	switch string(odataType) {
+// namespace is what Graph's types begin with, as JSON text.
+const namespace = `"#microsoft.graph.`
+
+// typeOf reads an @odata.type. kind is zero for a type that is not known; other tells that a known
+// type is neither a user nor a group. subtype is the JSON text of a type that is not known, without
+// its namespace: Graph adds subtypes of user, such as agentUser.
+func typeOf(value []byte) (kind graphsync.Kind, subtype []byte, other bool) {
+	switch string(value) {
 	case `"#microsoft.graph.user"`:
-		return graphsync.User, true
+		return graphsync.User, nil, false
 	case `"#microsoft.graph.group"`:
-		return graphsync.Group, true
+		return graphsync.Group, nil, false
+	case `"#microsoft.graph.device"`, `"#microsoft.graph.orgContact"`, `"#microsoft.graph.servicePrincipal"`,
+		`"#microsoft.graph.application"`, `"#microsoft.graph.administrativeUnit"`, `"#microsoft.graph.directoryRole"`:
+		return 0, nil, true // the types that the directoryObject page lists besides
 	}
-	return 0, false
+	name, ok := bytes.CutPrefix(value, []byte(namespace))
+	if !ok || len(name) < 2 {
+		return 0, nil, false
+	}
+	return 0, append([]byte{'"'}, name...), false
 }
 
 func removalReason(value []byte) graphsync.Removal {

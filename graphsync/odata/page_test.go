@@ -101,14 +101,20 @@ func TestPageEntries(t *testing.T) {
 			want: []graphsync.Change{{Kind: users, ID: mustID(u2)}},
 			skipped: []graphsync.BadRecord{
 				{ID: "nobody", Reason: "its id is not a GUID"}, {ID: "", Reason: "its id is not a GUID"}, {Reason: "it is not an object"}, {Reason: "it is not an object"},
-				{ID: u1, Reason: `it has "mail" twice`}, {ID: u1, Reason: "its @removed gives no reason that Graph documents"}, {ID: u1, Reason: "its @removed gives no reason that Graph documents"},
-				{ID: u1, Reason: `its type is "#microsoft.graph.group"`}, {ID: u1, Reason: `"x" is nested too deeply`},
+				{Object: mustID(u1), ID: u1, Reason: `it has "mail" twice`}, {Object: mustID(u1), ID: u1, Reason: "its @removed gives no reason that Graph documents"}, {Object: mustID(u1), ID: u1, Reason: "its @removed gives no reason that Graph documents"},
+				{Object: mustID(u1), ID: u1, Reason: `its type is "#microsoft.graph.group"`}, {Object: mustID(u1), ID: u1, Reason: `"x" is nested too deeply`},
 				{ID: strings.Repeat("x", 60) + "…", Reason: "its id is not a GUID"}}},
 		"a bad member does not cost its group": {kind: groups, body: entries(`{"id":"` + g1 + `","members@delta":[{"id":"` + u1 + `"},{"@odata.type":"#microsoft.graph.user","id":"7"},7,` +
 			`{"@odata.type":"#microsoft.graph.user","id":"` + u2 + `"}]}`),
-			want: []graphsync.Change{{Kind: groups, ID: mustID(g1), Members: []graphsync.MemberChange{member(users, u2, false)}}},
-			skipped: []graphsync.BadRecord{{ID: u1, Reason: "a member of a group: it has no @odata.type"},
-				{ID: "7", Reason: "a member of a group: its id is not a GUID"}, {Reason: "a member of a group: it is not an object"}}},
+			want: []graphsync.Change{{Kind: groups, ID: mustID(g1), Members: []graphsync.MemberChange{member(0, u1, false), member(users, u2, false)}}},
+			skipped: []graphsync.BadRecord{
+				{Object: mustID(g1), ID: "7", Reason: "a member of a group: its id is not a GUID"}, {Object: mustID(g1), Reason: "a member of a group: it is not an object"}}},
+		"types that Graph adds are kinds of the stream's": {kind: users, body: entries(`{"@odata.type":"#microsoft.graph.agentUser","id":"`+u1+`"}`, `{"@odata.type":"#microsoft.graph.device","id":"`+u2+`"}`),
+			want:    []graphsync.Change{{Kind: users, ID: mustID(u1), Properties: []graphsync.Property{prop(graphsync.TypeProperty, `"agentUser"`)}}},
+			skipped: []graphsync.BadRecord{{Object: mustID(u2), ID: u2, Reason: `its type is "#microsoft.graph.device"`}}},
+		"members of types that Graph adds may be anything": {kind: groups, body: entries(`{"id":"` + g1 + `","members@delta":[` +
+			`{"@odata.type":"#microsoft.graph.agentUser","id":"` + u1 + `"},{"id":"` + u2 + `","@removed":{"reason":"deleted"}},{"@odata.type":"#microsoft.graph.servicePrincipal","id":"` + u2 + `"}]}`),
+			want: []graphsync.Change{{Kind: groups, ID: mustID(g1), Members: []graphsync.MemberChange{member(0, u1, false), member(0, u2, true)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

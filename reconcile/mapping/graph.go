@@ -24,11 +24,32 @@ var portalNames = []string{"objectId", "mobile", "telephoneNumber", "physicalDel
 
 // computedNames are the attributes that are no property of Graph's: what they are is worked
 // out by whoever evaluates.
-var computedNames = []string{"IsSoftDeleted", "appRoleAssignments", "memberOf", "tenantId"}
+var computedNames = []string{"IsSoftDeleted", "appRoleAssignments", "memberOf", "tenantId", graphsync.TypeProperty}
 
-// locate is asked for every attribute of every object: a switch is faster than a map.
+// spellings has the names of portal and Graph as they are written, by themselves and in lower case.
+var spellings = func() map[string]string {
+	out := map[string]string{}
+	for _, name := range slices.Concat(portalNames, computedNames, userProperties, groupProperties) {
+		out[name], out[strings.ToLower(name)] = name, name
+	}
+	return out
+}()
+
+// spelled returns an attribute's name as Graph or the portal writes it: Entra compares names without
+// regard to case. A name that is not known, such as that of a directory extension, stays as it is.
+func spelled(name string) string {
+	if right, ok := spellings[name]; ok {
+		return right
+	}
+	if right, ok := spellings[strings.ToLower(name)]; ok {
+		return right
+	}
+	return name
+}
+
+// locate finds where Graph keeps an attribute.
 func locate(name string) property {
-	switch name {
+	switch name = spelled(name); name {
 	case "objectId":
 		return property{name: "id"}
 	case "mobile":
@@ -48,17 +69,18 @@ func locate(name string) property {
 	case "originalUserPrincipalName":
 		return property{name: "userPrincipalName"}
 	}
-	if number, ok := strings.CutPrefix(name, "extensionAttribute"); ok && isDigits(number) {
-		return property{name: "onPremisesExtensionAttributes", member: name}
+	const numbered = "extensionAttribute"
+	if len(name) > len(numbered) && strings.EqualFold(name[:len(numbered)], numbered) && isDigits(name[len(numbered):]) {
+		return property{name: "onPremisesExtensionAttributes", member: numbered + name[len(numbered):]}
 	}
 	if dot := strings.IndexByte(name, '.'); dot > 0 && strings.IndexByte(name, '[') < 0 {
-		return property{name: name[:dot], member: name[dot+1:]}
+		return property{name: spelled(name[:dot]), member: name[dot+1:]}
 	}
 	return property{name: name}
 }
 
 // GraphProperty returns the Graph property that an attribute's name needs in $select. computed
-// names have none: IsSoftDeleted, appRoleAssignments, memberOf and tenantId.
+// names have none: IsSoftDeleted, appRoleAssignments, memberOf, tenantId and odataType.
 func GraphProperty(name string) (prop string, computed bool) {
 	for _, known := range computedNames {
 		if strings.EqualFold(known, name) {
@@ -87,7 +109,7 @@ func GraphValue(name string, kind graphsync.Kind, raw func(property string) []by
 			return Value{}
 		}
 		return v.more.list[0]
-	case name == "userPrincipalName" && kind == graphsync.User && v.typ == String:
+	case strings.EqualFold(name, "userPrincipalName") && kind == graphsync.User && v.typ == String:
 		return StringValue(GuestName(v.text))
 	}
 	return v
@@ -150,7 +172,7 @@ func NearestAttribute(name string) string {
 }
 
 // Misspelled returns the property that an attribute's name was probably meant to be: one that
-// differs by case only, or by a letter or two of a long name; "" when the name may be right.
+// differs by a letter or two of a long name; "" when the name may be right.
 func Misspelled(kind target.Kind, name string) string { return misspelled(kind, name) }
 
 func misspelled(kind target.Kind, name string) string {
@@ -164,13 +186,8 @@ func misspelled(kind target.Kind, name string) string {
 	}
 	for _, right := range known {
 		d := levenshtein.ComputeDistance(right, name)
-		if strings.EqualFold(right, name) || d == 1 && len(right) > 7 || d == 2 && len(right) > 9 {
+		if d == 1 && len(right) > 7 || d == 2 && len(right) > 9 {
 			return right
-		}
-	}
-	for _, portal := range portalNames {
-		if strings.EqualFold(portal, name) {
-			return portal
 		}
 	}
 	return ""

@@ -25,7 +25,7 @@ func TestFaults(t *testing.T) {
 		{"empty path", mapping.Spec{Expr: "[mail]"}, "path", 0, ""},
 		{"expression", mapping.Spec{Path: "title", Expr: "ToLower([jobTitle]"}, "expr", 8, "has no )"},
 		{"function", mapping.Spec{Path: "title", Expr: `Append(ToLowr([jobTitle]), "x")`}, "expr", 8, "did you mean ToLower?"},
-		{"property", mapping.Spec{Path: "title", Expr: "ToLower([jobtitle])"}, "expr", 9, "did you mean [jobTitle]?"},
+		{"property", mapping.Spec{Path: "title", Expr: "ToLower([jobTitlee])"}, "expr", 9, "did you mean [jobTitle]?"},
 		{"property by one letter", mapping.Spec{Path: "title", Expr: "[departement]"}, "expr", 1, "did you mean [department]?"},
 		{"an attribute of SCIM as a source", mapping.Spec{Path: "title", Expr: `[emails[type eq "work"].value]`}, "expr", 1, "no property of Graph"},
 		{"no expression", mapping.Spec{Path: "title"}, "expr", 0, "empty"},

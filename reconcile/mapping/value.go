@@ -183,7 +183,16 @@ func (v Value) Member(name string) Value {
 	if v.typ != Object {
 		return Value{}
 	}
-	return FromAny(v.members()[name])
+	members := v.members()
+	if value, ok := members[name]; ok {
+		return FromAny(value)
+	}
+	for key, value := range members {
+		if strings.EqualFold(key, name) {
+			return FromAny(value)
+		}
+	}
+	return Value{}
 }
 
 // Redacted reports whether the value passed through Redact and must not be shown.

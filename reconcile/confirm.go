@@ -1,0 +1,94 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// confirmBatch is how many absences are asked about at once (directoryObjects/getByIds takes
+// 1,000).
+const confirmBatch = 1000
+
+// confirmAbsences asks Graph about each object that a full round did not show. Only a direct
+// answer makes an absence: a list may be incomplete, also at its end.
+func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
+	kind := stream.Kind()
+	var after graphsync.ID
+	for {
+		sweep := false
+		var ids []graphsync.ID
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			if sweep = tx.Cursor(stream).Sweep; !sweep {
+				return nil
+			}
+			for object := range tx.Unseen(kind, after) {
+				if ids = append(ids, object.ID); len(ids) == confirmBatch {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(ids) == 0 {
+			if err == nil && stream == graphsync.Groups {
+				err = c.confirmMembers(ctx)
+			}
+			if err != nil || !sweep {
+				return err
+			}
+			return c.Tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
+		}
+		answers, err := c.Source.Presence(ctx, kind, ids)
+		if err != nil {
+			return fmt.Errorf("confirm that %d %ss are gone: %w", len(ids), kind, err)
+		}
+		present := 0
+		err = c.Tenant.Update(func(tx *state.Tx) error {
+			present = 0
+			for i, id := range ids {
+				if answers[i] == graphsync.Present {
+					present++
+				}
+				if err := tx.Settle(kind, id, answers[i], c.Peers); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if present > 0 {
+			c.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// confirmMembers reads the members of each group in which a full round left out somebody who
+// was a member before.
+func (c *cycle) confirmMembers(ctx context.Context) error {
+	var doubtful []graphsync.ID
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		if !tx.Cursor(graphsync.Groups).Sweep {
+			return nil
+		}
+		for group := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+			if len(doubtful) == 0 || doubtful[len(doubtful)-1] != group {
+				doubtful = append(doubtful, group)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, group := range doubtful {
+		if err := c.direct().members(ctx, group); err != nil {
+			return fmt.Errorf("confirm the members of group %s: %w", group, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// nameGaps lists in every run what Graph told and the snapshot cannot show: objects whose entries
+// were not understood, and principals that are assigned and not in the directory as it was read.
+// They are part of no decision, and must not be taken for people who have no assignment.
+func (c *cycle) nameGaps(ctx context.Context) error {
+	if c.opts.Subject != nil {
+		return nil
+	}
+	gaps, err := c.doubtful()
+	if err != nil {
+		return err
+	}
+	if NeedsOf([]*Sync{c.Sync}).App {
+		missing, err := c.missingPrincipals(ctx)
+		if err != nil {
+			return err
+		}
+		gaps = append(gaps, missing...)
+	}
+	if len(gaps) == 0 {
+		return nil
+	}
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		for _, gap := range gaps {
+			if err := c.skip(tx, gap); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// doubtful are the objects of which an entry was not understood, nor a direct reading.
+func (c *cycle) doubtful() (gaps []Skipped, err error) {
+	kinds := []graphsync.Kind{graphsync.User}
+	if len(NeedsOf([]*Sync{c.Sync}).GroupProperties) > 0 {
+		kinds = append(kinds, graphsync.Group)
+	}
+	err = c.Tenant.View(func(tx *state.Tx) error {
+		for _, kind := range kinds {
+			for doubt := range tx.Doubts(kind, graphsync.ID{}) {
+				object, _ := tx.Object(kind, doubt.ID)
+				object.Kind, object.ID = kind, doubt.ID
+				gaps = append(gaps, Skipped{Kind: kind, SourceID: doubt.ID, Key: keyOf(&object, nil), Code: "source_incomplete",
+					Why: "what Graph sends of it cannot be understood (" + doubt.Reason + "): what was known before still counts"})
+			}
+		}
+		return nil
+	})
+	return gaps, err
+}
+
+// missingPrincipals are the principals of assignments that the snapshot does not have.
+func (c *cycle) missingPrincipals(ctx context.Context) (gaps []Skipped, err error) {
+	add := func(kind graphsync.Kind, id graphsync.ID, why string) {
+		gaps = append(gaps, Skipped{Kind: kind, SourceID: id, Key: id.String(), Code: "unknown_principal", Why: why})
+	}
+	groups := len(c.Needs.GroupProperties) > 0
+	err = c.Tenant.View(func(tx *state.Tx) error {
+		for id, reason := range tx.Strangers(c.Sync.AppID) {
+			add(graphsync.User, id, reason+", and the directory as it was read has no such user or group")
+		}
+		n := 0
+		for principal := range tx.Principals(c.Sync.AppID, graphsync.ID{}) {
+			if n++; n%10000 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if principal.Kind == graphsync.Group && !groups {
+				continue
+			}
+			if _, known := tx.Object(principal.Kind, principal.ID); !known {
+				add(principal.Kind, principal.ID, fmt.Sprintf("it is assigned to the application, but the directory as it was read has no such %s", principal.Kind))
+			}
+		}
+		return nil
+	})
+	return gaps, err
+}
