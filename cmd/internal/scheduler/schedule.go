@@ -23,8 +23,9 @@ type Schedule struct {
 // "CRON_TZ=Europe/Berlin ". Without a zone the fields are in the local one. A schedule that
 // never comes (30 February) is an error.
 //
-// On the day the clocks go forward a tick in the hour that is left out does not come; on the
-// day they go back one in the repeated hour comes twice (robfig/cron).
+// On the day the clocks go forward, a schedule with ticks in the hour that is left out has the first
+// of them as long after the change as it would have come without it: 02:30 is 03:30 on that day. On
+// the day the clocks go back, a tick in the repeated hour comes twice (robfig/cron).
 func Parse(spec string) (Schedule, error) {
 	spec = strings.TrimSpace(spec)
 	fail := func(cause any) (Schedule, error) {
@@ -75,13 +76,57 @@ func (s Schedule) Next(anchor, after time.Time) time.Time {
 	if s.cron == nil {
 		return time.Time{}
 	}
-	if !s.anchored() {
-		return s.cron.Next(after)
+	if clock, ok := s.cron.(*cron.SpecSchedule); ok {
+		return nextOfClock(clock, after)
 	}
 	if after.Before(anchor) {
 		return anchor
 	}
 	return anchor.Add((after.Sub(anchor)/s.gap + 1) * s.gap)
+}
+
+// everyHour is the bit by which robfig/cron remembers that a field was "*".
+const everyHour = 1 << 63
+
+// nextOfClock returns the first tick after a time. robfig/cron has none in an hour that daylight
+// saving leaves out. A schedule for every hour needs none there.
+func nextOfClock(clock *cron.SpecSchedule, after time.Time) time.Time {
+	next := clock.Next(after)
+	if clock.Hour&everyHour != 0 {
+		return next
+	}
+	zone := clock.Location
+	if zone == time.Local {
+		zone = after.Location() // as robfig/cron does
+	}
+	change, later := after.In(zone).ZoneBounds()
+	for !change.IsZero() && (next.IsZero() || change.Before(next)) {
+		if tick, ok := leftOut(clock, change); ok && tick.After(after) && (next.IsZero() || tick.Before(next)) {
+			return tick.In(next.Location())
+		}
+		if change = later; !change.IsZero() {
+			_, later = change.ZoneBounds()
+		}
+		if next.IsZero() && change.Sub(after) > 5*366*24*time.Hour {
+			break
+		}
+	}
+	return next
+}
+
+// leftOut returns the first tick that a change of the clocks leaves out, at the time it would have
+// without the change.
+func leftOut(clock *cron.SpecSchedule, change time.Time) (tick time.Time, ok bool) {
+	_, before := change.Add(-time.Nanosecond).Zone()
+	_, afterwards := change.Zone()
+	gap := time.Duration(afterwards-before) * time.Second
+	if gap <= 0 {
+		return tick, false
+	}
+	unchanged := *clock
+	unchanged.Location = time.FixedZone("", before)
+	tick = unchanged.Next(change.Add(-time.Second))
+	return tick, !tick.IsZero() && tick.Before(change.Add(gap))
 }
 
 // anchored tells "@every", which counts from an anchor, from schedules of the clock.

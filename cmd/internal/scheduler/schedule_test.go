@@ -57,14 +57,32 @@ func TestDaylightSaving(t *testing.T) {
 	}{
 		{"CRON_TZ=Europe/Berlin 0 3 * * *", march, []string{"03-28 02:00", "03-29 01:00", "03-30 01:00"}},
 		{"CRON_TZ=Europe/Berlin 0 3 * * *", october, []string{"10-24 01:00", "10-25 02:00", "10-26 02:00"}},
-		{"CRON_TZ=Europe/Berlin 30 2 * * *", march, []string{"03-28 01:30", "03-30 00:30"}},                  // 02:30 is left out on the 29th
+		{"CRON_TZ=Europe/Berlin 30 2 * * *", march, []string{"03-28 01:30", "03-29 01:30", "03-30 00:30"}},   // 02:30 is left out on the 29th: 03:30
 		{"CRON_TZ=Europe/Berlin 30 2 * * *", october, []string{"10-24 00:30", "10-25 00:30", "10-25 01:30"}}, // and comes twice on the 25th
+		{"CRON_TZ=Europe/Berlin */20 2 * * 0", march, []string{"03-29 01:00", "04-05 00:00", "04-05 00:20"}}, // once
+		{"CRON_TZ=Europe/Berlin 30 2,3 * * *", march, []string{"03-28 01:30", "03-28 02:30", "03-29 01:30", "03-30 00:30"}},
+		{"CRON_TZ=Europe/Berlin 30 * * * *", march.Add(36*time.Hour + 30*time.Minute), []string{"03-29 01:30", "03-29 02:30"}},
+		{"CRON_TZ=Europe/Berlin 0 2 29 3 *", march, []string{"03-29 01:00", "03-29 00:00"}},
+		{"CRON_TZ=America/New_York 15 2 8 3 *", march.AddDate(-1, 0, 0), []string{"03-08 07:15", "03-08 07:15"}},
+		{"CRON_TZ=Australia/Lord_Howe 10 2 * * *", time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC), []string{"10-03 15:40", "10-04 15:10"}}, // half an hour
 		{"CRON_TZ=UTC 0 3 * * 0", march, []string{"03-29 03:00", "04-05 03:00"}},
 		{"@every 12h", march, []string{"03-28 00:00", "03-28 12:00", "03-29 00:00", "03-29 12:00"}},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.want, ticks(t, tt.spec, tt.from, len(tt.want))); diff != "" {
 			t.Errorf("%s: %s", tt.spec, diff)
+		}
+	}
+}
+
+// Started in the hour after the change, a schedule has what is still to come of the hour left out.
+func TestStartedAfterTheChange(t *testing.T) {
+	t.Parallel()
+	s := parse(t, "CRON_TZ=Europe/Berlin 30 2 * * *")[0]
+	for minute, want := range map[int]string{0: "03-29 01:30", 29: "03-29 01:30", 30: "03-30 00:30", 45: "03-30 00:30"} {
+		at := time.Date(2026, 3, 29, 1, minute, 0, 0, time.UTC)
+		if got := s.Next(at, at).UTC().Format("01-02 15:04"); got != want {
+			t.Errorf("after 01:%02d: %s, want %s", minute, got, want)
 		}
 	}
 }
