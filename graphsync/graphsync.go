@@ -215,9 +215,10 @@ type AssignmentList struct {
 
 // An Organization is the tenant itself, as proof that a token is for it.
 type Organization struct {
-	ID      ID
-	Name    string
-	Domains []string // verified: nobody else can have addresses there, or make people up with them
+	ID            ID
+	Name          string
+	Domains       []string // verified: nobody else can have addresses there, or make people up with them
+	DefaultDomain string   // the verified domain that new users get; "" when Graph marks none
 }
 
 // A Presence is the answer to the question whether an object still exists.

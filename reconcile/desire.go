@@ -32,10 +32,11 @@ type outcome struct {
 // evaluate works out the attributes an object should have in the application.
 func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m *mapping.Mapping, creating bool) outcome {
 	env := mapping.Env{
-		Source: &source{object: object, eval: e, stand: stand},
-		Now:    c.now,
-		Random: rand.Reader,
-		Taken:  func(value string) (bool, error) { return e.taken(object, m, value) },
+		Source:        &source{object: object, eval: e, stand: stand},
+		Now:           c.now,
+		DefaultDomain: e.domain,
+		Random:        rand.Reader,
+		Taken:         func(value string) (bool, error) { return e.taken(object, m, value) },
 	}
 	result := m.Evaluate(&env, creating)
 	name := "userName"

@@ -32,6 +32,9 @@ func (c *cycle) pull(ctx context.Context) error {
 	if err := c.remindAbsent(); err != nil {
 		return err
 	}
+	if err := c.pullOrganization(ctx); err != nil {
+		return err
+	}
 	if err := c.pullStream(ctx, graphsync.Users, c.Needs.UserProperties); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type evaluator struct {
 	tx     *state.Tx
 	app    graphsync.App
 	roles  map[graphsync.ID]graphsync.AppRole
+	domain string // the tenant's default, "" when not known
 	groups map[graphsync.ID]*groupFacts
 	// ask asks the application whether a value is in use; nil when nobody outside is asked.
 	ask func(by target.Path, value string) (bool, error)
@@ -66,6 +67,8 @@ func newEvaluator(s *Sync) *evaluator {
 func (e *evaluator) in(tx *state.Tx) *evaluator {
 	e.tx = tx
 	if e.roles == nil {
+		organization, _ := tx.Organization()
+		e.domain = organization.DefaultDomain
 		e.app, _ = tx.App(e.sync.AppID)
 		e.roles = make(map[graphsync.ID]graphsync.AppRole, len(e.app.Roles))
 		for _, role := range e.app.Roles {

@@ -160,7 +160,8 @@ type Needs struct {
 	App             bool     // the enterprise application and its assignments
 	// Deletes: a sync deletes accounts or groups for somebody's or something's absence, so that an
 	// assignment must be missed by two cycles.
-	Deletes bool
+	Deletes      bool
+	Organization bool // the tenant's default domain
 }
 
 // Permissions are the application permissions these needs take, least first.
@@ -202,6 +203,7 @@ func NeedsOf(syncs []*Sync) Needs {
 	}
 	for _, s := range syncs {
 		n.Deletes = n.Deletes || s.Users.OnRemove.Do == Delete || s.Groups.Enabled && s.Groups.May(Delete)
+		n.Organization = n.Organization || s.Users.Mapping.UsesDefaultDomain() || s.Groups.Enabled && s.Groups.Mapping.UsesDefaultDomain()
 		add(&users, s.Users.Mapping.Sources())
 		if s.Scope.Filter != nil {
 			add(&users, s.Scope.Filter.Attributes())

@@ -74,7 +74,7 @@ var (
 	}
 	tenantSchema = &schema{kind: "tenant", buckets: []string{
 		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
-		bucketApps, bucketAssignments, bucketSyncs,
+		bucketApps, bucketAssignments, bucketSyncs, bucketOrganization,
 	}, migrations: []func(*Tx) error{nil}, checksums: 2}
 )
 

@@ -13,16 +13,17 @@ import (
 
 // The buckets of a tenant's file. Nested ones are named where they are used.
 const (
-	bucketNames       = "names"       // index uint32 → attribute name
-	bucketCounts      = "counts"      // counter → uint64
-	bucketCursors     = "cursors"     // stream → Cursor as JSON
-	bucketObjects     = "objects"     // kind, id → record
-	bucketMembers     = "members"     // group, kind, member → round uint32
-	bucketMemberOf    = "memberof"    // member, group → nothing
-	bucketApps        = "apps"        // app id → App as JSON
-	bucketAssignments = "assignments" // app id/ → see AssignmentRound
-	bucketSyncs       = "syncs"       // sync/ → what belongs to one sync
-	bucketDoubts      = "doubts"      // kind, id → reason; see Doubt
+	bucketNames        = "names"        // index uint32 → attribute name
+	bucketCounts       = "counts"       // counter → uint64
+	bucketCursors      = "cursors"      // stream → Cursor as JSON
+	bucketObjects      = "objects"      // kind, id → record
+	bucketMembers      = "members"      // group, kind, member → round uint32
+	bucketMemberOf     = "memberof"     // member, group → nothing
+	bucketApps         = "apps"         // app id → App as JSON
+	bucketAssignments  = "assignments"  // app id/ → see AssignmentRound
+	bucketSyncs        = "syncs"        // sync/ → what belongs to one sync
+	bucketDoubts       = "doubts"       // kind, id → reason; see Doubt
+	bucketOrganization = "organization" // one key → Organization as JSON
 )
 
 // A Tx is a transaction on one tenant's state. It must not be used after the function it was

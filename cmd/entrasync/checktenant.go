@@ -49,6 +49,9 @@ func (c *checker) tenant(ctx context.Context, s *plannedSync, out *section) {
 		page, err := source.DeltaPage(ctx, graphsync.Groups, needs.GroupProperties, "")
 		out.test(what+", groups", err, pageDetail(page))
 	}
+	if needs.Organization {
+		checkDefaultDomain(ctx, what+", default domain", source, out)
+	}
 	if needs.App {
 		c.application(ctx, what+", enterprise application", source, peers, out)
 	}
@@ -66,6 +69,15 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, out *se
 	if len(superfluous) > 0 {
 		out.warn(what, "not needed: "+strings.Join(superfluous, ", "), "take them away in the app registration, API permissions")
 	}
+}
+
+// checkDefaultDomain reads what DefaultDomain() will be.
+func checkDefaultDomain(ctx context.Context, what string, source graphsync.Source, out *section) {
+	organization, err := source.Organization(ctx)
+	if err == nil && organization.DefaultDomain == "" {
+		err = errors.New("Graph names no default domain, so that DefaultDomain() has no value and users who need it are skipped")
+	}
+	out.test(what, err, organization.DefaultDomain+" is what DefaultDomain() stands for")
 }
 
 // credential reports when the credential ends.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -111,9 +112,13 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		}
 		peers, _ := w.peers(s.Tenant)
 		f.options.Properties = reconcile.NeedsOf(peers).UserProperties
-		source := func(source mapping.Source) { outcome = evaluation.Try(expression, source, f.options) }
+		source := func(source mapping.Source, domain string) {
+			options := f.options
+			options.DefaultDomain = cmp.Or(options.DefaultDomain, domain)
+			outcome = evaluation.Try(expression, source, options)
+		}
 		if seen != nil {
-			source = func(mapping.Source) {}
+			source = func(mapping.Source, string) {}
 		}
 		err := w.withUser(ctx, s, f.user, source)
 		switch {
@@ -136,9 +141,9 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 	return a.printOutcome(outcome, f.explain)
 }
 
-// withUser presents a user of the snapshot as a sync sees them. The source is good during the
-// call only.
-func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(mapping.Source)) error {
+// withUser presents a user of the snapshot as a sync sees them, with the tenant's default domain as
+// far as it is known. The source is good during the call only.
+func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(source mapping.Source, domain string)) error {
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err
@@ -153,7 +158,8 @@ func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use f
 		if err != nil {
 			return err
 		}
-		use(source)
+		organization, _ := tx.Organization()
+		use(source, organization.DefaultDomain)
 		return nil
 	})
 }

@@ -188,7 +188,8 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 			ID      graphsync.ID `json:"id"`
 			Name    string       `json:"displayName"`
 			Domains []struct {
-				Name string `json:"name"`
+				Name    string `json:"name"`
+				Default bool   `json:"isDefault"`
 			} `json:"verifiedDomains"`
 		} `json:"value"`
 	}
@@ -209,6 +210,9 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	organization := graphsync.Organization{ID: said.ID, Name: said.Name}
 	for _, domain := range said.Domains {
 		organization.Domains = append(organization.Domains, strings.ToLower(domain.Name))
+		if domain.Default {
+			organization.DefaultDomain = strings.ToLower(domain.Name)
+		}
 	}
 	token, _, err := s.tokens.get(ctx)
 	if err != nil {

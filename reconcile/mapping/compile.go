@@ -70,6 +70,8 @@ func (c *compiler) compileCall(t *term, at place) (node, error) {
 	case "Now":
 		c.expr.clock = true
 		c.expr.volatile = c.expr.volatile || at.flows
+	case "DefaultDomain":
+		c.expr.domain = true
 	case "Redact":
 		c.expr.redacted = true
 	case "SelectUniqueValue":

@@ -59,6 +59,7 @@ type Expr struct {
 	attributes []string
 	volatile   bool
 	clock      bool
+	domain     bool
 	redacted   bool
 }
 
@@ -93,6 +94,9 @@ func (e *Expr) Volatile() bool { return e.volatile }
 // ReadsClock reports whether it calls Now, so that its value can change though the source
 // does not.
 func (e *Expr) ReadsClock() bool { return e.clock }
+
+// UsesDefaultDomain reports whether it calls DefaultDomain, which only the tenant can answer.
+func (e *Expr) UsesDefaultDomain() bool { return e.domain }
 
 // Redacts reports whether it calls Redact: its value must not be shown.
 func (e *Expr) Redacts() bool { return e.redacted }

@@ -112,7 +112,7 @@ var functions = table(
 	function{name: "IgnoreFlowIfNullOrEmpty", params: list("expression"), eval: evalIgnoreFlow,
 		doc: "The value; as the outermost function, leaves the attribute alone when it is null or empty. Open: null when nested."},
 	function{name: "Redact", params: list("value"), eval: evalRedact, doc: "The value, which logs and plans show as [Redact]."},
-	function{name: "DefaultDomain", impure: true, eval: evalDefaultDomain, doc: "The tenant's default domain. Named by Graph only."},
+	function{name: "DefaultDomain", impure: true, eval: evalDefaultDomain, doc: "The tenant's default verified domain, which is read from Graph once a day."},
 	function{name: "SelectUniqueValue", params: list("rule1, rule2, rule*"), impure: true, random: true, eval: evalSelectUnique,
 		doc: "The first value that the target does not have yet. Outermost only, for creation. Entra offers it for on-premises targets only. Null and empty rules are passed over."},
 

@@ -220,7 +220,7 @@ func evalRedact(r *run, n *call) (Value, error) { return n.branch(r, 0) }
 
 func evalDefaultDomain(r *run, n *call) (Value, error) {
 	if r.env.DefaultDomain == "" {
-		return Value{}, n.fail(TypeMismatch, "the tenant's default domain is not known")
+		return Value{}, n.fail(TypeMismatch, "the tenant's default domain is not known yet; a plan or sync reads it")
 	}
 	return StringValue(r.env.DefaultDomain), nil
 }

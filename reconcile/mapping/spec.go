@@ -113,6 +113,7 @@ type Mapping struct {
 	sources    []string
 	warnings   []Fault
 	clock      bool
+	domain     bool
 }
 
 // New compiles attribute mappings, kept in their order. All faults are returned at once; with
@@ -139,6 +140,7 @@ func New(kind target.Kind, specs []Spec) (*Mapping, []Fault) {
 			m.attributes = append(m.attributes, b.a)
 			m.sources = append(m.sources, b.a.source().Attributes()...)
 			m.clock = m.clock || b.a.source().ReadsClock()
+			m.domain = m.domain || b.a.source().UsesDefaultDomain()
 		}
 	}
 	if len(faults) > 0 {
@@ -160,6 +162,9 @@ func (m *Mapping) Sources() []string { return m.sources }
 
 // ReadsClock reports whether a value can change with time alone.
 func (m *Mapping) ReadsClock() bool { return m.clock }
+
+// UsesDefaultDomain reports whether a value depends on the tenant's default domain.
+func (m *Mapping) UsesDefaultDomain() bool { return m.domain }
 
 // Warnings returns what works but deserves a look.
 func (m *Mapping) Warnings() []Fault { return m.warnings }

@@ -117,6 +117,9 @@ func (c *converter) attribute(p *part, m attributeMapping) (a attribute, ok bool
 	for _, warning := range compiled.Warnings() {
 		tell(Advice, "%s", warning.Message)
 	}
+	if compiled.UsesDefaultDomain() {
+		tell(Advice, "DefaultDomain() has no value until the first plan or sync has read it from the tenant; entrasync check shows it")
+	}
 	advise(a.spec.Expr, tell)
 	for _, note := range notes {
 		a.notes = append(a.notes, note.Message)
