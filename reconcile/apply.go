@@ -201,17 +201,17 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 			return done // the account was not made: nothing can refer from it
 		}
 	}
-	switch a.Op {
-	case Create:
+	switch {
+	case a.Orphan:
+		c.removeOrphan(ctx, a, done)
+	case a.Op == Create:
 		c.create(ctx, a, done)
-	case Adopt:
-		c.write(ctx, a, done, true)
-	case Update, Reactivate, Deactivate:
-		c.write(ctx, a, done, false)
-	case Delete:
+	case a.Op == Delete:
 		c.remove(ctx, a, done)
-	case Members:
+	case a.Op == Members:
 		c.changeMembers(ctx, a, done)
+	default:
+		c.write(ctx, a, done, a.Op == Adopt)
 	}
 	if done.err == nil {
 		return done

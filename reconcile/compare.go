@@ -18,17 +18,29 @@ import (
 // the application does not show is not taken for a change: it may never have kept it.
 func (c *cycle) compare(ctx context.Context) error {
 	getter, gets := c.Target.(target.Getter)
-	_, lists := c.Target.(target.Lister)
-	if !c.opts.Full || c.partial() || c.moved || !lists || !gets {
+	lister, lists := c.Target.(target.Lister)
+	switch {
+	case c.partial() || c.moved || !lists || !gets:
 		return nil
+	case !c.opts.Full && c.info.FirstRun.IsZero() && c.Sync.Users.maps("externalId"):
+		return c.findOrphans(ctx, lister)
+	case !c.opts.Full:
+		return nil
+	}
+	finder, err := c.newOrphanFinder()
+	if err != nil {
+		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		s := survey{cycle: c, kind: kind, ask: c.presence(getter), visit: c.takeOver}
+		if kind == graphsync.User {
+			s.strays = finder.page
+		}
 		if err := s.run(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return finder.finish(ctx, c.opts.Apply)
 }
 
 // presence asks for an account by its id. One that cannot be asked for is left as it is, and

@@ -40,12 +40,22 @@ func (c *cycle) draft(ctx context.Context) error {
 		if c.info.LastSuccess.IsZero() || c.opts.Full {
 			c.kind = Initial
 		}
-		return c.draftAll(ctx)
+		err = c.draftAll(ctx)
+	default:
+		err = c.draftChanged(ctx)
 	}
+	if err != nil {
+		return err
+	}
+	return c.draftOrphans(ctx)
+}
+
+// draftChanged evaluates what is pending, and everybody when values depend on the time: those can
+// change without any page saying so.
+func (c *cycle) draftChanged(ctx context.Context) error {
 	if err := c.draftPending(ctx); err != nil || !c.Sync.readsClock() {
 		return err
 	}
-	// What reads the clock can change without any page telling of it.
 	c.clock = true
 	return c.draftAll(ctx)
 }

@@ -106,3 +106,11 @@ func (d *directory) Members(_ context.Context, group graphsync.ID, yield func([]
 	}
 	return nil, yield(members)
 }
+
+// goneAll deletes the users of these numbers.
+func (d *directory) goneAll(how graphsync.Removal, users ...int) {
+	for _, n := range users {
+		d.removed[userID(n)] = how
+		d.pending = append(d.pending, graphsync.Change{Kind: graphsync.User, ID: userID(n), Removed: how})
+	}
+}

@@ -256,6 +256,8 @@ type storedAction struct {
 	Rejected    *rejection  `json:"rejected,omitempty"`
 	Leaving     string      `json:"leaving,omitempty"`  // digest of everybody whom a takeover removes: Remove may be cut
 	Approved    bool        `json:"approved,omitempty"` // a person let it pass
+	Orphan      bool        `json:"orphan,omitempty"`   // the account has no link
+	External    string      `json:"external,omitempty"` // its externalId
 }
 
 type storedHold struct {

@@ -183,6 +183,12 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		return r.line(tx, line)
 	}
 	r.tookEffect(tx, key)
+	if a.Orphan {
+		gone := orphan{Source: a.SourceID, Account: *a.TargetID}
+		if err := tx.Space(r.Sync.Name, orphanSpace).Delete(gone.key()); err != nil {
+			return err
+		}
+	}
 	if !done.former.IsZero() {
 		if err := tx.DeleteLink(r.Sync.Name, a.Kind, done.former); err != nil {
 			return err

@@ -157,7 +157,7 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 
 // seatChange is how many more accounts an action leaves active.
 func seatChange(tx *state.Tx, sync string, a *storedAction) int {
-	if a.Kind != graphsync.User {
+	if a.Kind != graphsync.User || a.Orphan {
 		return 0
 	}
 	switch a.Op {
@@ -255,7 +255,7 @@ func (r *reviewer) one(plan *state.Space, key []byte, a *storedAction) error {
 	r.counts.count(a.Op, -1)
 	r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
 	r.counts.Held++
-	if a.Op != Create && a.Op != Adopt && a.Op != Members {
+	if a.Op != Create && a.Op != Adopt && a.Op != Members && !a.Orphan {
 		r.heldLinked++
 	}
 	if err := r.held.Put(key, encodeAction(a)); err != nil {

@@ -37,6 +37,8 @@ type survey struct {
 	kind  graphsync.Kind
 	ask   question
 	visit func([]sighting) error
+	// strays takes the accounts of a page that are not linked; nil: they are of no interest.
+	strays func([]target.Resource) error
 
 	found []sighting // listed, and not yet visited
 }
@@ -47,11 +49,15 @@ func (s *survey) run(ctx context.Context) error {
 		linked, _ = tx.CountLinks(s.Sync.Name, s.kind)
 		return tx.Space(s.Sync.Name, listingSpace).Clear()
 	})
-	if err != nil || linked == 0 {
+	if err != nil || linked == 0 && s.strays == nil {
 		return err
 	}
 	if lister, ok := s.Target.(target.Lister); ok {
-		if err := s.list(ctx, lister, linked*listWorth); err != nil {
+		worth, err := s.worth()
+		if err != nil {
+			return err
+		}
+		if err := s.list(ctx, lister, worth); err != nil {
 			return err
 		}
 	}
@@ -61,11 +67,27 @@ func (s *survey) run(ctx context.Context) error {
 	return s.Tenant.Update(func(tx *state.Tx) error { return tx.Space(s.Sync.Name, listingSpace).Clear() })
 }
 
+// worth is how many accounts are listed at most.
+func (s *survey) worth() (worth int, err error) {
+	err = s.Tenant.View(func(tx *state.Tx) error {
+		linked, _ := tx.CountLinks(s.Sync.Name, s.kind)
+		if s.strays != nil {
+			linked = max(linked, min(tx.CountObjects(s.kind), knownWorth))
+		}
+		worth = linked * listWorth
+		return nil
+	})
+	return worth, err
+}
+
 // list visits the links whose accounts are among the first of a list.
 func (s *survey) list(ctx context.Context, lister target.Lister, worth int) error {
 	read := 0
 	err := lister.List(ctx, targetKind(s.kind), func(page []target.Resource) error {
 		if read += len(page); read > worth {
+			if s.strays != nil {
+				s.note("target %s has more than %d accounts: the rest was not looked through for those without a link", s.Sync.TargetName, worth)
+			}
 			return errStop
 		}
 		s.step("comparing", read, 0)
@@ -79,10 +101,12 @@ func (s *survey) list(ctx context.Context, lister target.Lister, worth int) erro
 
 // page picks out of a page what is linked.
 func (s *survey) page(page []target.Resource) error {
+	var unlinked []target.Resource
 	err := s.Tenant.View(func(tx *state.Tx) error {
 		for i := range page {
 			source, ours := tx.LinkByTarget(s.Sync.Name, s.kind, page[i].ID)
 			if !ours {
+				unlinked = append(unlinked, page[i])
 				continue
 			}
 			link, linked, err := tx.Link(s.Sync.Name, s.kind, source)
@@ -95,6 +119,9 @@ func (s *survey) page(page []target.Resource) error {
 		}
 		return nil
 	})
+	if err == nil && s.strays != nil && len(unlinked) > 0 {
+		err = s.strays(unlinked)
+	}
 	if err != nil || len(s.found) < draftChunk {
 		return err
 	}

@@ -58,6 +58,8 @@ var codes = map[string]string{
 	"duplicate_hidden":    "the target says that such an account exists, but does not show it: deleted there before, or in another organisation. Have it restored or purged there; it is tried again a day later, and at once when the source changes.",
 	"other_login":         "the address exists in the target under another login method. Remove or convert it there; it is tried again a day later, and at once when the source changes.",
 	"clock_differs":       "an account is due to be removed because of a time, but this machine's clock and Graph's differ by minutes. Set the clock (NTP); the next cycle looks again.",
+	"duplicate_account":   "two accounts of the target carry the externalId of one user. Remove or merge one of them in the target.",
+	"orphaned":            "a guard: an account of the target is a user's of this directory, has no link, and the user has no right to an account, as after the state was lost. Approve to remove it as on_remove says, or reject to leave it.",
 	"on_remove":           "a guard: on_remove was changed, and accounts that were switched off before would be deleted by it. Approve to delete them, or reject to keep them.",
 	"protected":           "the account that fits is protected by scope.protect and is never touched.",
 	"group_exists":        "a group of that name exists and takeover is skip.",

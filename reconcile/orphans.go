@@ -1,0 +1,298 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// An account without a link is not looked at by any other step: when the state was lost or is
+// older than the application, the account of a user who left meanwhile would stay active, and
+// nothing would say so. Whoever lists the application's accounts therefore notes those that are
+// provably this tenant's: they carry the externalId of one of its users, or are claimed.
+
+// An orphan is such an account.
+type orphan struct {
+	Source   graphsync.ID `json:"source"`
+	Account  string       `json:"account"`
+	Name     string       `json:"name"`
+	External string       `json:"external,omitempty"` // its externalId
+	Active   bool         `json:"active"`
+	Former   state.Owner  `json:"former,omitzero"`  // a sync that is no longer configured and claims it
+	Deleted  bool         `json:"deleted,omitzero"` // the user is not in the snapshot but among Graph's deleted items
+	Nobody   bool         `json:"nobody,omitzero"`  // the externalId is an object id that the directory does not know
+}
+
+// The spaces of orphans, by source id and account.
+const (
+	orphanSpace = "orphans"       // as the last complete look found them; kept over cycles
+	foundSpace  = "orphans-found" // of the look that is under way
+	valueSpace  = "orphans-value" // externalId, account → orphan whose user is yet to be found
+)
+
+func (o *orphan) key() []byte { return append(slices.Clone(o.Source[:]), o.Account...) }
+
+// knownWorth bounds how many accounts are looked through for orphans by the size of the
+// directory, where few accounts are linked: an application may be shared with many tenants.
+const knownWorth = 2000
+
+// An orphanFinder looks for orphans among the accounts of a list.
+type orphanFinder struct {
+	sync   *Sync
+	tenant *state.Tenant
+	store  *state.Store
+	peers  []string
+	graph  graphsync.Source
+	direct bool // externalId is the object id
+
+	// externalID works out what the externalId of a user would be; nil when none is mapped.
+	externalID func(tx *state.Tx, eval *evaluator, user *state.Object) string
+}
+
+// newOrphanFinder begins a look.
+func (c *cycle) newOrphanFinder() (*orphanFinder, error) {
+	f := &orphanFinder{sync: c.Sync, tenant: c.Tenant, store: c.Store, peers: c.Peers, graph: c.Source}
+	for _, a := range c.Sync.Users.Mapping.Attributes() {
+		if name, ok := a.Direct(); ok && strings.EqualFold(a.Path.String(), "externalId") {
+			f.direct = strings.EqualFold(name, "objectId")
+		}
+	}
+	if c.Sync.Users.maps("externalId") {
+		f.externalID = func(tx *state.Tx, eval *evaluator, user *state.Object) string {
+			stand := eval.standing(user, nil)
+			return textOf(c.evaluate(eval, user, &stand, c.Sync.Users.Mapping, true).Attributes, "externalId")
+		}
+	}
+	return f, c.Tenant.Update(func(tx *state.Tx) error {
+		if err := tx.Space(c.Sync.Name, valueSpace).Clear(); err != nil {
+			return err
+		}
+		return tx.Space(c.Sync.Name, foundSpace).Clear()
+	})
+}
+
+// page notes what is provably the tenant's of accounts that are not linked.
+func (f *orphanFinder) page(unlinked []target.Resource) error {
+	return f.tenant.Update(func(tx *state.Tx) error {
+		eval := newEvaluator(f.sync).in(tx)
+		for i := range unlinked {
+			r := &unlinked[i]
+			if f.sync.Scope.protects(r) {
+				continue
+			}
+			o := orphan{Account: r.ID, Name: nameOf(r), External: textAttribute(r, "externalId"), Active: !inactive(r)}
+			ours, err := f.owned(tx, &o)
+			if err != nil {
+				return err
+			}
+			switch space := tx.Space(f.sync.Name, foundSpace); {
+			case ours && !f.adoptable(tx, eval, &o):
+				err = space.Put(o.key(), encode(&o))
+			case !ours && f.indirect(&o):
+				err = tx.Space(f.sync.Name, valueSpace).Put(append(valueKey("externalId", o.External), o.Account...), encode(&o))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// owned finds the user whose account it is: by its claim, else by its externalId.
+func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
+	owner, claimed, err := f.store.OwnerOf(f.sync.application(), o.Account, graphsync.User)
+	switch {
+	case err != nil:
+		return false, err
+	case claimed && owner.Tenant != f.sync.Tenant:
+		return false, nil
+	case claimed && owner.Sync == f.sync.Name:
+		o.Source = owner.Source
+		return true, nil
+	case claimed:
+		o.Source, o.Former = owner.Source, owner // of a sync of this tenant
+		return !slices.Contains(f.peers, owner.Sync), nil
+	case o.External == "":
+		return false, nil
+	}
+	for _, id := range tx.SourcesByKey(f.sync.Name, graphsync.User, matchKey("externalId", o.External)) {
+		o.Source = id
+		return true, nil
+	}
+	id, err := graphsync.ParseID(o.External)
+	if err != nil || !f.direct {
+		return false, nil
+	}
+	o.Source = id
+	_, known := tx.Object(graphsync.User, id)
+	o.Nobody = !known // until Graph was asked
+	return known || o.Active, nil
+}
+
+// indirect reports whether an account may be of a user whose externalId has to be worked out.
+func (f *orphanFinder) indirect(o *orphan) bool {
+	return !f.direct && f.externalID != nil && o.External != "" && o.Source.IsZero()
+}
+
+// workOut finds the users of accounts by the externalId that the mapping gives them.
+func (f *orphanFinder) workOut(ctx context.Context) error {
+	var after graphsync.ID
+	for more := true; more; {
+		err := f.tenant.Update(func(tx *state.Tx) error {
+			values, found := tx.Space(f.sync.Name, valueSpace), tx.Space(f.sync.Name, foundSpace)
+			if more = values.Count() > 0; !more {
+				return nil
+			}
+			eval, n := newEvaluator(f.sync).in(tx), 0
+			for user := range tx.Objects(graphsync.User, after) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				after = user.ID
+				if value := f.externalID(tx, eval, &user); value != "" {
+					for _, raw := range values.Prefix(valueKey("externalId", value)) {
+						var o orphan
+						if err := decode(raw, &o); err != nil {
+							return err
+						}
+						if o.Source = user.ID; o.External != value || f.adoptable(tx, eval, &o) {
+							continue
+						}
+						if err := found.Put(o.key(), encode(&o)); err != nil {
+							return err
+						}
+					}
+				}
+				if n++; n == draftChunk {
+					return nil
+				}
+			}
+			more = false
+			return values.Clear()
+		})
+		if err != nil {
+			return fmt.Errorf("work out whose accounts without a link are: %w", err)
+		}
+	}
+	return nil
+}
+
+// adoptable reports whether matching takes care of an account: its user has a right to one, and
+// has none.
+func (f *orphanFinder) adoptable(tx *state.Tx, eval *evaluator, o *orphan) bool {
+	object, known := tx.Object(graphsync.User, o.Source)
+	_, linked, err := tx.Link(f.sync.Name, graphsync.User, o.Source)
+	if !known || linked || err != nil {
+		return false
+	}
+	stand := eval.standing(&object, nil)
+	return stand.Active() || stand.Problem != "" || stand.InScope && !stand.Disabled
+}
+
+// finish asks Graph about object ids that the snapshot does not know, and puts what was found in
+// place of what the last look found.
+func (f *orphanFinder) finish(ctx context.Context, keep bool) error {
+	if err := f.workOut(ctx); err != nil {
+		return err
+	}
+	if err := f.askFor(ctx); err != nil || !keep {
+		return err
+	}
+	return f.tenant.Update(func(tx *state.Tx) error {
+		kept := tx.Space(f.sync.Name, orphanSpace)
+		if err := kept.Clear(); err != nil {
+			return err
+		}
+		for key, raw := range tx.Space(f.sync.Name, foundSpace).All(nil) {
+			if err := kept.Put(slices.Clone(key), slices.Clone(raw)); err != nil {
+				return err
+			}
+		}
+		return tx.Space(f.sync.Name, foundSpace).Clear()
+	})
+}
+
+// askFor asks Graph which of the unknown object ids are of users who were deleted.
+func (f *orphanFinder) askFor(ctx context.Context) error {
+	var after []byte
+	for {
+		var unknown []orphan
+		err := f.tenant.View(func(tx *state.Tx) error {
+			for key, raw := range tx.Space(f.sync.Name, foundSpace).All(after) {
+				after = slices.Clone(key)
+				var o orphan
+				if err := decode(raw, &o); err != nil {
+					return err
+				}
+				if !o.Nobody {
+					continue
+				}
+				if unknown = append(unknown, o); len(unknown) == confirmBatch {
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil || len(unknown) == 0 {
+			return err
+		}
+		ids := make([]graphsync.ID, len(unknown))
+		for i := range unknown {
+			ids[i] = unknown[i].Source
+		}
+		answers, err := f.graph.Presence(ctx, graphsync.User, ids)
+		if err != nil {
+			return fmt.Errorf("ask whether the users of %d accounts exist: %w", len(ids), err)
+		}
+		err = f.tenant.Update(func(tx *state.Tx) error {
+			space := tx.Space(f.sync.Name, foundSpace)
+			for i := range unknown {
+				o := &unknown[i]
+				switch answers[i] {
+				case graphsync.InDeletedItems:
+					o.Nobody, o.Deleted = false, true
+				case graphsync.Present: // the next round reads it
+					if err := space.Delete(o.key()); err != nil {
+						return err
+					}
+					continue
+				}
+				if err := space.Put(o.key(), encode(o)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// findOrphans looks through the accounts of the first cycle of a sync, which compares no links:
+// the state may be new because an older one was lost.
+func (c *cycle) findOrphans(ctx context.Context, lister target.Lister) error {
+	finder, err := c.newOrphanFinder()
+	if err != nil {
+		return err
+	}
+	s := survey{cycle: c, kind: graphsync.User, strays: finder.page}
+	worth, err := s.worth()
+	if err != nil {
+		return err
+	}
+	if err := s.list(ctx, lister, worth); err != nil {
+		if code := target.CodeOf(err); code.Stops() || code == target.Unavailable || ctx.Err() != nil {
+			return err
+		}
+		c.note("the accounts of target %s were not looked through for those of users who left: %v", c.Sync.TargetName, err)
+		return nil
+	}
+	return finder.finish(ctx, c.opts.Apply)
+}

@@ -1,0 +1,223 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
+	"entrasync/target"
+)
+
+// named is a tenant whose accounts carry the object id of their user.
+func named(t *testing.T, s *service, people int, externalID string) *customer {
+	t.Helper()
+	c := s.customer("contoso")
+	c.change = func(sync *reconcile.Sync) {
+		m, faults := mapping.New(target.User, []mapping.Spec{
+			{Path: "externalId", Expr: externalID}, {Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+			{Path: "active", Expr: "Not([IsSoftDeleted])"}, {Path: "displayName", Expr: "[displayName]"},
+		})
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		sync.Users.Mapping, sync.Users.Match = m, []string{"externalId", "userName"}
+		sync.Guard.FirstRunRemovals = false
+	}
+	for n := 1; n <= people; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
+	}
+	return c
+}
+
+func (c *customer) loseState() error { return os.Remove(filepath.Join(c.dir, c.id.String()+".db")) }
+
+func (c *customer) loseAll() error { return os.RemoveAll(c.dir) }
+
+// copyState takes a copy of the tenant's file and returns what puts it back.
+func (c *customer) copyState() func() error {
+	c.t.Helper()
+	file := filepath.Join(c.dir, c.id.String()+".db")
+	var copied []byte
+	c.restart(func() (err error) { copied, err = os.ReadFile(file); return err })
+	return func() error { return os.WriteFile(file, copied, 0o600) }
+}
+
+// When the state is lost, or older than what was done since, users who left meanwhile do not keep
+// an active account without a row that says so.
+func TestStateLostWhileUsersLeft(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		lose  func(*customer) func() error // called in the middle, returns the damage
+		leave func(*customer)
+		full  bool
+	}{
+		"all of it, users disabled":                {func(c *customer) func() error { return c.loseAll }, func(c *customer) { c.source.disable(1, 2) }, false},
+		"all of it, users deleted":                 {func(c *customer) func() error { return c.loseAll }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
+		"the tenant's file, users deleted":         {func(c *customer) func() error { return c.loseState }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
+		"the tenant's file, users gone for good":   {func(c *customer) func() error { return c.loseState }, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, false},
+		"an older copy, users hired since, left":   {(*customer).copyState, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, true},
+		"an older copy, users hired since, purged": {(*customer).copyState, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := named(t, newService(t), 0, "[objectId]")
+			c.source.person(9, "p9@example.com", "P")
+			want(t, "first cycle", c.cycle(), "1 created")
+			damage := test.lose(c)
+			c.source.person(1, "p1@example.com", "P")
+			c.source.person(2, "p2@example.com", "P")
+			want(t, "they are hired", c.cycle(), "2 created, 1 unchanged")
+			test.leave(c)
+			c.restart(damage)
+			report, err := c.run(reconcile.Options{Apply: true, Full: test.full})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.wantOrphans(report, "p1@example.com", "p2@example.com")
+			want(t, "nothing is done unasked", c.app().String(), "p9=P p1=P p2=P")
+			report, err = c.run(reconcile.Options{Apply: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.wantOrphans(report, "p1@example.com", "p2@example.com")
+			c.approve()
+			if did := c.cycle(); !strings.HasPrefix(did, "2 deactivated") {
+				t.Errorf("approved: %s", did)
+			}
+			want(t, "accounts", c.app().String(), "p9=P !p1=P !p2=P")
+			for _, full := range []bool{false, true} {
+				if did := c.must(reconcile.Options{Apply: true, Full: full}); strings.Contains(did, "held") || strings.Contains(did, "deactivated") {
+					t.Errorf("and then: %s", did)
+				}
+			}
+		})
+	}
+}
+
+func (c *customer) wantOrphans(report *reconcile.Report, keys ...string) {
+	c.t.Helper()
+	var held []string
+	for _, h := range report.Held {
+		if h.Guard == "orphaned" && h.Action.Op == reconcile.Deactivate {
+			held = append(held, h.Action.Key)
+		}
+	}
+	want(c.t, "held by orphaned", strings.Join(held, " "), strings.Join(keys, " "))
+	if report.Result != reconcile.Waiting {
+		c.t.Errorf("the result is %s", report.Result)
+	}
+}
+
+// When nobody can say any more whose the account was, a line says that it is there.
+func TestAccountOfSomebodyNobodyKnows(t *testing.T) {
+	t.Parallel()
+	c := named(t, newService(t), 3, "[objectId]")
+	want(t, "first cycle", c.cycle(), "3 created")
+	c.source.goneAll(graphsync.Purged, 1)
+	c.restart(c.loseAll)
+	for range 2 {
+		report, err := c.run(reconcile.Options{Apply: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, "carry the object id of a user this directory does not know, and have no link: p1@example.com") {
+			t.Errorf("notes %q", notes)
+		}
+	}
+	want(t, "accounts", c.app().String(), "p1=P p2=P p3=P")
+}
+
+// The same where the externalId is worked out from other properties.
+func TestOrphanWhoseExternalIDIsWorkedOut(t *testing.T) {
+	t.Parallel()
+	c := named(t, newService(t), 3, `Append("x-", [userPrincipalName])`)
+	want(t, "first cycle", c.cycle(), "3 created")
+	c.source.disable(1)
+	c.restart(c.loseAll)
+	stranger := c.app().seed("stranger@example.com")
+	c.app().accounts[stranger]["externalId"] = "x-stranger@example.com"
+	report, err := c.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantOrphans(report, "p1@example.com")
+}
+
+// A look that a plan takes shows the same, and leaves nothing.
+func TestOrphansOfADryRun(t *testing.T) {
+	t.Parallel()
+	c := named(t, newService(t), 2, "[objectId]")
+	want(t, "first cycle", c.cycle(), "2 created")
+	id := c.app().seed("double@example.com")
+	c.app().accounts[id]["externalId"] = userID(1).String()
+	c.source.disable(1)
+	for range 2 {
+		report, err := c.run(reconcile.Options{Full: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.wantOrphans(report, "double@example.com")
+	}
+	want(t, "nothing is left of it", c.cycle(), "1 deactivated, 1 unchanged")
+}
+
+// Two accounts with the externalId of one user are reported, in every cycle until one is gone.
+func TestTwoAccountsOfOneUser(t *testing.T) {
+	t.Parallel()
+	for _, expr := range []string{"[objectId]", `Append("x-", [userPrincipalName])`} {
+		c := named(t, newService(t), 2, expr)
+		want(t, "first cycle", c.cycle(), "2 created")
+		id := c.app().seed("double@example.com")
+		c.app().accounts[id]["externalId"] = c.app().accounts["1"]["externalId"]
+		want(t, "compared", c.must(reconcile.Options{Apply: true, Full: true}), "2 unchanged, skipped p1@example.com: duplicate_account")
+		want(t, "and then", c.cycle(), "2 unchanged, skipped p1@example.com: duplicate_account")
+		delete(c.app().accounts, id)
+		want(t, "removed", c.must(reconcile.Options{Apply: true, Full: true}), "2 unchanged")
+	}
+}
+
+// An account that became somebody else's since it was shown is left alone.
+func TestOrphanThatChangedHands(t *testing.T) {
+	t.Parallel()
+	c := named(t, newService(t), 2, "[objectId]")
+	want(t, "first cycle", c.cycle(), "2 created")
+	c.source.disable(1)
+	c.restart(c.loseAll)
+	report, err := c.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantOrphans(report, "p1@example.com")
+	c.app().accounts["1"]["externalId"] = "somebody else"
+	c.approve()
+	report, err = c.run(reconcile.Options{Apply: true})
+	if err != nil || len(report.Errors) != 1 || !strings.Contains(report.Errors[0].Message, "is not the one that was shown") {
+		t.Fatalf("%v %+v", err, report.Errors)
+	}
+	want(t, "accounts", c.app().String(), "p1=P p2=P")
+	c.service.now = c.now.Add(25 * time.Hour)
+}
+
+// Accounts of a sync that was renamed are those of the new one, when their users have left.
+func TestRenamedSync(t *testing.T) {
+	t.Parallel()
+	c := named(t, newService(t), 3, "[objectId]")
+	want(t, "first cycle", c.cycle(), "3 created")
+	c.source.disable(1)
+	c.sync = "renamed"
+	report, err := c.run(reconcile.Options{Apply: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wantOrphans(report, "p1@example.com")
+	c.approve()
+	want(t, "approved", c.cycle(), "2 adopted, 1 deactivated")
+	want(t, "accounts", c.app().String(), "!p1=P p2=P p3=P")
+	want(t, "and then", c.must(reconcile.Options{Apply: true, Full: true}), "3 unchanged")
+}
