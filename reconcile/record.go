@@ -189,6 +189,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
+	if owner := a.FormerOwner; owner.Sync != "" && owner.Tenant == r.Sync.Tenant { // a sync that is no longer configured
+		if err := tx.DeleteLink(owner.Sync, owner.Kind, owner.Source); err != nil {
+			return err
+		}
+	}
 	if !done.former.IsZero() {
 		if err := tx.DeleteLink(r.Sync.Name, a.Kind, done.former); err != nil {
 			return err

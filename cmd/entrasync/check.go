@@ -125,6 +125,13 @@ func (c *checker) local(syncs []*plannedSync) {
 		c.addresses(&s)
 	}
 	c.consent(&s)
+	unconfigured, err := c.worker.unconfigured(syncs)
+	if err != nil {
+		s.fail("state", err)
+	}
+	for _, u := range unconfigured {
+		s.warn("state", u.String(), unconfiguredAdvice)
+	}
 	c.show(&s)
 }
 

@@ -53,10 +53,20 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			statuses = append(statuses, status)
 		}
-		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses})
+		unconfigured, err := w.unconfigured(syncs)
+		if err != nil {
+			return err
 		}
-		return a.printStatus(statuses)
+		if a.json {
+			return a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured})
+		}
+		if err := a.printStatus(statuses); err != nil {
+			return err
+		}
+		for _, u := range unconfigured {
+			fmt.Fprintf(a.out, "\n%s\n  → %s\n", printable(u.String()), unconfiguredAdvice)
+		}
+		return nil
 	}}
 	sel.tenantFlag(cmd)
 	return cmd
