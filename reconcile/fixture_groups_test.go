@@ -13,6 +13,7 @@ type groups struct {
 	members  map[graphsync.ID]map[graphsync.ID]bool
 	assigned map[graphsync.ID]bool
 	pending  []graphsync.Change
+	hidden   map[graphsync.ID]bool // members that a full read leaves out
 }
 
 // userID and groupID are the object ids of the n-th user and group.
@@ -67,6 +68,9 @@ func (g *groups) page(link string) *graphsync.Page {
 	for id := range g.names {
 		change := g.change(id)
 		for member := range g.members[id] {
+			if g.hidden[member] {
+				continue
+			}
 			change.Members = append(change.Members, graphsync.MemberChange{Kind: graphsync.User, ID: member})
 		}
 		page.Changes = append(page.Changes, change)
@@ -80,8 +84,9 @@ func (d *directory) App(_ context.Context, appID string) (*graphsync.App, error)
 
 func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]graphsync.Assignment) error) (graphsync.AssignmentList, error) {
 	var rows []graphsync.Assignment
+	d.readings++
 	for id, assigned := range d.groups.assigned {
-		if assigned {
+		if assigned && (d.lag == nil || !d.lag(d.readings, id)) {
 			rows = append(rows, graphsync.Assignment{ID: id.String(), Principal: id, PrincipalKind: graphsync.Group})
 		}
 	}

@@ -205,6 +205,10 @@ type directory struct {
 	pending          []graphsync.Change
 	groups           *groups          // nil: none
 	clock            func() time.Time // what Graph's clock shows; nil: it is not known
+
+	readings int                                      // of the assignments
+	lag      func(reading int, row graphsync.ID) bool // rows that a reading leaves out; may be nil
+	presence func() error                             // why nobody can be asked for; may be nil
 }
 
 // person makes somebody, or changes the display name.
@@ -264,6 +268,11 @@ func (d *directory) DeltaPage(_ context.Context, stream graphsync.Stream, _ []st
 }
 
 func (d *directory) Presence(_ context.Context, _ graphsync.Kind, ids []graphsync.ID) ([]graphsync.Presence, error) {
+	if d.presence != nil {
+		if err := d.presence(); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]graphsync.Presence, len(ids))
 	for i, id := range ids {
 		out[i] = map[graphsync.Removal]graphsync.Presence{graphsync.NotRemoved: graphsync.Present, graphsync.SoftDeleted: graphsync.InDeletedItems,
