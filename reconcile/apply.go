@@ -34,6 +34,9 @@ func (c *cycle) apply(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.applyPhase(ctx, part{phase: memberPhase, early: true}, total); err != nil {
+		return err
+	}
 	for _, p := range phases {
 		if p == memberPhase {
 			if err := c.settleSeeds(ctx); err != nil {
@@ -88,7 +91,7 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 	read := c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
 		var due []step
 		for i := range actions {
-			if actions[i].Held != nil {
+			if actions[i].Held != nil || isEarly(keys[i]) != of.early {
 				continue
 			}
 			if n++; n <= of.from || of.to > 0 && n > of.to {
@@ -185,6 +188,8 @@ type result struct {
 	former  graphsync.ID // whose link goes
 	notes   []string
 	sent    []target.Attribute // to the account, when err is about it
+	remarks []*target.Error    // of attributes that were accepted but are not shown as written
+	shown   *target.Resource   // the account afterwards, where the application shows it
 }
 
 type refusedMember struct {

@@ -2,12 +2,12 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -78,7 +78,7 @@ func (c *cycle) takeOver(found []sighting) error {
 				}
 				continue
 			}
-			if !c.drifted(link, found[i].shown) {
+			if !c.drifted(link, found[i].shown, c.knownShown(tx, link)) {
 				continue
 			}
 			if _, lost, err := c.lost(tx, link); err != nil || lost {
@@ -105,8 +105,9 @@ func (c *cycle) takeOver(found []sighting) error {
 }
 
 // drifted brings a link to what its account shows, and reports whether that was anything new.
-// Values of redacted attributes are left out: what is kept of them is a digest.
-func (c *cycle) drifted(link *state.Link, resource *target.Resource) bool {
+// Values of redacted attributes are left out: what is kept of them is a digest. So are values that
+// the application is known to have instead of what was written.
+func (c *cycle) drifted(link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
 	changed := false
 	for _, attribute := range c.rules(link.Kind).Mapping.Attributes() {
 		path := attribute.Path.String()
@@ -115,8 +116,7 @@ func (c *cycle) drifted(link *state.Link, resource *target.Resource) bool {
 		if !written || shown == nil || attribute.OnCreateOnly() || attribute.Redact {
 			continue
 		}
-		var applied any
-		if json.Unmarshal(raw, &applied) == nil && attribute.Equal(applied, shown) {
+		if showsAsApplied(attribute, raw, shown) || known(attribute, shown) {
 			continue
 		}
 		link.Applied[path] = canonical(link.Source, attribute, shown)

@@ -221,7 +221,7 @@ func (m *mover) sort(found []sighting) error {
 	for i := range found {
 		link := &found[i].link
 		if isOf(link, found[i].shown) {
-			m.drifted(link, found[i].shown)
+			m.drifted(link, found[i].shown, nothingShown)
 			here = append(here, *link)
 		} else {
 			away[link.TargetID] = m.owner(link.Kind, link.Source)
@@ -374,7 +374,7 @@ func (m *mover) restore(ctx context.Context) error {
 		var here []state.Link
 		for i := range found {
 			if link := &found[i].link; isOf(link, found[i].shown) {
-				m.drifted(link, found[i].shown)
+				m.drifted(link, found[i].shown, nothingShown)
 				here = append(here, *link)
 			}
 		}

@@ -102,6 +102,7 @@ type memberPart struct {
 	name        string
 	target      *string
 	add, remove []graphsync.ID
+	depart      []graphsync.ID // of remove, those whose account is switched off or deleted in this plan
 }
 
 // pair plans one membership.
@@ -121,20 +122,20 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 	if err != nil {
 		return err
 	}
-	last, applied := d.tx.AppliedMember(d.Sync.Name, group, member)
-	if !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)) {
-		applied, last = true, account
-		if err := d.tx.Space(d.Sync.Name, seedSpace).Put(pairKey(group, member), []byte(account)); err != nil {
-			return err
-		}
+	leaves := d.plan.Has(actionKey{phase: leavePhase, id: member}.bytes())
+	last, applied, err := d.asShown(group, member, account, wanted, leaves)
+	if err != nil {
+		return err
 	}
 	switch {
 	case wanted && (!applied || last == unsure || last != account):
 		part.add = append(part.add, member)
+	case !wanted && applied && leaves:
+		part.depart = append(part.depart, member)
 	case !wanted && applied:
 		part.remove = append(part.remove, member)
 	}
-	if len(part.add)+len(part.remove) < membersPart {
+	if len(part.add)+len(part.remove)+len(part.depart) < membersPart {
 		return nil
 	}
 	number := part.number + 1
@@ -143,6 +144,26 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 	}
 	part.number = number
 	return nil
+}
+
+// asShown returns under which account a membership was last written, corrected by what the group
+// shows where it was looked at. What is corrected and leads to no action is recorded with the seeds.
+func (d *drafter) asShown(group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
+	last, applied = d.tx.AppliedMember(d.Sync.Name, group, member)
+	seeds := d.tx.Space(d.Sync.Name, seedSpace)
+	switch {
+	case !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)):
+		if leaves && !wanted { // removed before the seeds are recorded
+			return account, true, nil
+		}
+		return account, true, seeds.Put(pairKey(group, member), []byte(account))
+	case applied && d.tx.Space(d.Sync.Name, absentSpace).Has(pairKey(group, member)):
+		if wanted {
+			return unsure, true, nil
+		}
+		return "", false, seeds.Put(pairKey(group, member), nil)
+	}
+	return last, applied, nil
 }
 
 // open looks up what is known of a group: memberships of one that is out of scope, or has no
@@ -219,19 +240,32 @@ func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account 
 	return ok && object.Removed == graphsync.NotRemoved, account, nil
 }
 
-// flush stores what was gathered as an action.
+// flush stores what was gathered as actions: the memberships of leavers apart from the others.
 func (d *drafter) flush(part *memberPart) error {
-	if len(part.add)+len(part.remove) == 0 {
+	add, remove, depart := part.add, part.remove, part.depart
+	part.add, part.remove, part.depart = nil, nil, nil
+	if len(depart) > 0 {
+		if err := d.putMembers(part, true, nil, depart); err != nil {
+			return err
+		}
+	}
+	if len(add)+len(remove) == 0 {
 		return nil
 	}
+	return d.putMembers(part, false, add, remove)
+}
+
+func (d *drafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
 	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
-		Add: part.add, Remove: part.remove, Why: membersWhy(part.add, part.remove), Cause: "members left group " + part.name}}
+		Add: add, Remove: remove, Why: membersWhy(add, remove), Cause: "members left group " + part.name}}
 	d.counts.count(Members, 1)
 	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
-	if len(part.add) == 0 {
+	if len(add) == 0 {
 		key = leavesKey(key)
 	}
-	part.add, part.remove = nil, nil
+	if early {
+		key[len(key)-4] |= earlyBit
+	}
 	return d.plan.Put(key, encodeAction(&a))
 }
 
@@ -253,3 +287,9 @@ func approvedKey(key []byte) []byte {
 	key[len(key)-4] |= 0x40
 	return key
 }
+
+// earlyBit marks, in the key of a part in which people only leave, that it is applied before the
+// leavers are.
+const earlyBit = 0x40
+
+func isEarly(key []byte) bool { return phase(key[0]) == memberPhase && key[len(key)-4]&earlyBit != 0 }

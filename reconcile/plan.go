@@ -169,10 +169,13 @@ const (
 var phases = []phase{leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
 
 // A part is a phase of the plan, or some actions of it by their number: from the first on, up to
-// but without the last; to 0 is the end.
+// but without the last; to 0 is the end. early is the part of the last phase that is applied before
+// all others: the memberships of leavers, because some applications change none of somebody who is
+// switched off.
 type part struct {
 	phase    phase
 	from, to int
+	early    bool
 }
 
 // An actionKey orders the plan and names an action in the stored plan: phase, source id, and
@@ -241,6 +244,9 @@ const (
 	asideSpace        = "aside"         // kind, source id, target id → link of an account in another application; kept over cycles
 	givenSpace        = "given"         // source id: person gone for good, whose account may be given up
 	seedSpace         = "seeds"         // group id, member id → target id: members an adopted group has already
+	absentSpace       = "absent"        // group id, member id: was written to the group, which does not show the member
+	toldSpace         = "told"          // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
+	shownSpace        = "shown"         // kind, source id, attribute → value an application has instead; kept over cycles
 )
 
 // storedAction is an Action with what applying it needs and printing it does not.

@@ -228,6 +228,10 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
 		return err
 	}
+	var err error
+	if line.Error, err = r.recordRemarks(tx, done); err != nil {
+		return err
+	}
 	return r.line(tx, line)
 }
 
@@ -431,7 +435,7 @@ func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) 
 		} else if strings.EqualFold(change.Attribute, "active") {
 			applied[change.Attribute] = encode(value)
 		}
-		out = append(out, target.Attribute{Path: path, Value: value})
+		out = append(out, target.Attribute{Path: path, Value: value, Old: change.Old})
 	}
 	return out, applied, nil
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -23,6 +24,9 @@ func (d *drafter) waits(user, manager graphsync.ID) error {
 // draftReferences plans the references of users whose manager gets an account in this very
 // plan. They are written after all accounts are.
 func (c *cycle) draftReferences(ctx context.Context) error {
+	if err := c.referToNew(ctx); err != nil {
+		return err
+	}
 	return c.chunks(ctx, referSpace, func(tx *state.Tx, key, value []byte) error {
 		user, manager := graphsync.ID(key), graphsync.ID(value)
 		plan := tx.Space(c.Sync.Name, planSpace)
@@ -39,6 +43,9 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 			return err
 		}
 		a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: user, Why: "the manager gets an account"}}
+		if linked && !link.Active {
+			return nil
+		}
 		if linked {
 			a.TargetID, a.Key, a.Via = &link.TargetID, link.Key, link.Via
 		} else if raw := plan.Get(actionKey{phase: userPhase, id: user}.bytes()); raw != nil {
@@ -60,6 +67,37 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 		}
 		c.counts.count(Update, 1)
 		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encodeAction(&a))
+	})
+}
+
+// referToNew marks the users who wait for the account of a manager that this plan makes. Nothing
+// changed about them, so that no page names them.
+func (c *cycle) referToNew(ctx context.Context) error {
+	waited := false
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		waited = tx.Space(c.Sync.Name, waitingSpace).Count() > 0
+		return nil
+	})
+	if err != nil || !waited || c.opts.Subject != nil {
+		return err
+	}
+	return c.chunks(ctx, planSpace, func(tx *state.Tx, key, raw []byte) error {
+		if phase(key[0]) != userPhase || opOf(raw) != Create && opOf(raw) != Adopt {
+			return nil
+		}
+		manager := graphsync.ID(key[1:17])
+		refer := tx.Space(c.Sync.Name, referSpace)
+		for waiting := range tx.Space(c.Sync.Name, waitingSpace).Prefix(manager[:]) {
+			user := graphsync.ID(waiting[16:])
+			object, known := tx.Object(graphsync.User, user)
+			if !known || refer.Has(user[:]) || !strings.EqualFold(stringProperty(&object, "manager"), manager.String()) {
+				continue
+			}
+			if err := refer.Put(user[:], manager[:]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -45,7 +45,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ func (c *cycle) rememberRemovals() {
 	c.remembered = true
 }
 
-// settleSeeds records the members that adopted groups had already.
+// settleSeeds records the members that groups had already, and those that are no longer in them.
 func (c *cycle) settleSeeds(ctx context.Context) error {
 	return c.chunks(ctx, seedSpace, func(tx *state.Tx, key, value []byte) error {
 		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
@@ -73,6 +73,9 @@ func (c *cycle) settleSeeds(ctx context.Context) error {
 		}
 		if _, linked, err := tx.Link(c.Sync.Name, graphsync.User, member); err != nil || !linked {
 			return err
+		}
+		if len(value) == 0 { // it is there no more, and need not be
+			return tx.DeleteAppliedMember(c.Sync.Name, group, member)
 		}
 		return tx.PutAppliedMember(c.Sync.Name, group, member, string(value))
 	})

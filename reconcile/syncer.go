@@ -66,6 +66,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.match,           // people without a link → accounts that exist
 		c.protect,         // accounts the configuration keeps out of it → left alone
 		c.draftReferences, // managers who will have an account → references
+		c.compareMembers,  // in a full cycle: who really is in the groups → memberships
 		c.draftMembers,    // who has, or will have, an account → memberships
 		c.review,          // guards hold back, approvals let go
 		c.expect,          // a reviewed plan is applied exactly or not at all

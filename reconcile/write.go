@@ -125,9 +125,10 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)
-		done.partly = err != nil && after != nil
+		done.remarks, err = remarksOf(err)
+		done.partly, done.shown = err != nil && after != nil, after
 		if err == nil && after != nil {
-			err = c.verify(a, after, attributes, done)
+			err = c.verify(a, after, attributes)
 		}
 	}
 	switch {
@@ -163,23 +164,17 @@ func (c *cycle) take(a *storedAction, account string) (state.Owner, error) {
 	return c.Store.Succeed(c.Sync.application(), account, former, c.owner(a.Kind, a.SourceID))
 }
 
-// verify compares an application's answer with what was asked. A value that it did not take is
-// told once and not sent for ever; a person it did not switch off is never counted as done.
-func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute, done *result) error {
+// verify compares an application's answer with what was asked of an account's activity: a person it
+// did not switch off is never counted as done. Of other values the adapter tells.
+func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute) error {
 	for _, attribute := range asked {
 		got := after.Value(attribute.Path)
-		if attribute.Path.Same(attribute.Value, got) {
-			continue
+		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
+			continue // got is nil when the answer does not say
 		}
-		if got == nil && strings.EqualFold(attribute.Path.String(), "active") {
-			continue // the answer does not say
-		}
-		if strings.EqualFold(attribute.Path.String(), "active") {
-			return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
-				Message: fmt.Sprintf("the target answered success but active is still %v", after.Value(attribute.Path)),
-				Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
-		}
-		done.notes = append(done.notes, fmt.Sprintf("the target answered success but did not take %s", attribute.Path))
+		return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+			Message: fmt.Sprintf("the target answered success but active is still %v", got),
+			Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
 	}
 	return nil
 }

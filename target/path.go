@@ -57,8 +57,9 @@ func (p Path) Whole() Path {
 func (p Path) Equal(q Path) bool { return strings.EqualFold(p.Canonical(), q.Canonical()) }
 
 // Get returns the value at the path in a resource as decoded from JSON, nil when there is
-// none. A filter chooses the first element it matches; a sub-attribute of a list without a
-// filter gives the list of its values. A bare value stands for an element's value
+// none. A filter chooses the first element it matches, or the only one there is when that has
+// nothing of what the filter asks for: some applications drop type or primary. A sub-attribute of
+// a list without a filter gives the list of its values. A bare value stands for an element's value
 // sub-attribute, as in a manager that is a string.
 func (p Path) Get(attrs map[string]any) any { return p.ref.get(attrs) }
 
@@ -201,7 +202,7 @@ func (r reference) get(attrs map[string]any) any {
 	value := lookup(attrs, r.name)
 	if r.filter != nil {
 		list := asList(value)
-		i := slices.IndexFunc(list, r.filter.match)
+		i := r.index(list)
 		if i < 0 {
 			return nil
 		}

@@ -41,10 +41,13 @@ type Resource struct {
 func (r *Resource) Value(p Path) any { return p.Get(r.Attributes) }
 
 // An Attribute is one value to write. Value is a string, bool, int64, float64, []any or
-// map[string]any in the form the path's end has; nil clears.
+// map[string]any in the form the path's end has; nil clears. Old is what was last written there,
+// nil for nothing: it tells which element of a list is meant where the application does not keep
+// what the path's filter asks for.
 type Attribute struct {
 	Path  Path
 	Value any
+	Old   any
 }
 
 // A Profile is what a probe learned about an application.
@@ -56,6 +59,7 @@ type Profile struct {
 	Filter   bool            // finds by attribute value
 	PageSize int             // resources it returns at once, 0 when unknown
 	Unknown  map[string]bool // mapped paths the application's schema does not have
+	Complex  map[string]bool // mapped paths that its schema has as objects with sub-attributes
 }
 
 // An Adapter provisions one application. Methods may be called concurrently for different
@@ -81,7 +85,8 @@ type Adapter interface {
 	// afterwards where the application says so, else nil. A resource that does not exist
 	// is an error of code NotFound. Attributes that are refused or did not take are named
 	// in the error (several are joined); the others are written all the same, and the
-	// resource is returned beside the error.
+	// resource is returned beside the error. What was accepted but is not shown as it was
+	// written is an error with a Remark: to write it again is of no use.
 	Update(ctx context.Context, ref Ref, attributes []Attribute) (*Resource, error)
 
 	// Delete removes a resource. One that is already gone is success.
@@ -147,12 +152,24 @@ const (
 	Forbidden    Code = "target_forbidden"    // the credential may not do this; plan or scope too small
 	NotSCIM      Code = "target_not_scim"     // whatever answers there does not speak the protocol
 	Untrusted    Code = "target_untrusted"    // TLS
+	Unverified   Code = "target_unverified"   // done as far as can be told, but not shown
 )
 
 // Stops reports whether errors of this code concern the whole application, not one record.
 func (c Code) Stops() bool {
 	return c == Unauthorized || c == NotSCIM || c == Untrusted
 }
+
+// A Remark says how what an application shows differs from a write that it accepted.
+type Remark string
+
+// The remarks.
+const (
+	NotShown Remark = "not_shown" // it shows nothing there, so that nobody can tell
+	Spelled  Remark = "respelled" // it keeps a spelling of its own
+	NotTaken Remark = "not_taken" // it shows another value
+	NoRemark Remark = ""
+)
 
 // An Error is what an application answered, with its own words kept.
 type Error struct {
@@ -165,6 +182,7 @@ type Error struct {
 	Unsure     bool          // the write may have happened: look before trying again
 	RetryAfter time.Duration // what the application asked for
 	Attribute  string        // the path it blamed, when it said so
+	Remark     Remark        // the write was accepted; "" when it was not
 	Err        error         // cause; never holds a secret
 }
 

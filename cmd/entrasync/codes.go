@@ -70,6 +70,7 @@ var codes = map[string]string{
 	"ignored":             "an expression of the mapping says to ignore this object.",
 	"unknown_reference":   "a member has no account yet. It joins the group by itself when it has one.",
 	"target_rejected":     "the target refused this record; its own words are in the message. The record is tried again with growing waits, and at once when its source changes.",
+	"target_unverified":   "the target accepted a value but does not show it, so that it cannot be told whether it took it. Nothing needs to be done where it is known to hide the attribute. It is reported once for each attribute.",
 	"target_unavailable":  "the target did not answer or was overloaded. It is tried again.",
 	"target_missing":      "the account is gone from the target. Its link was dropped; the next cycle looks for it or makes it anew.",
 	"target_unsupported":  "the target cannot do this at all.",

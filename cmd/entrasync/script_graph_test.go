@@ -24,6 +24,7 @@ import (
 //	graph group NAME [MEMBER…]               make a group
 //	graph join GROUP MEMBER…                 and leave
 //	graph set NAME PROPERTY=VALUE…           an empty value clears
+//	graph manager NAME [MANAGER]             none: without one from now on
 //	graph enable NAME…                       and disable, delete, restore, purge
 //	graph assign NAME [ROLE]                 to the application, and unassign; roles: Admin, Editor, Viewer
 //	graph tenant NAME                        the commands that follow edit this tenant (contoso, fabrikam)
@@ -151,6 +152,12 @@ func (w *world) graphCommand(ts *testscript.TestScript, neg bool, args []string)
 		d.tenant.RemoveMember(d.id(argument(0)), d.idsOf(words[1:])...)
 	case "set":
 		d.tenant.Update(d.id(argument(0)), properties(pairs))
+	case "manager":
+		var manager graphsync.ID
+		if len(words) > 1 {
+			manager = d.id(words[1])
+		}
+		d.tenant.SetManager(d.id(argument(0)), manager)
 	case "enable", "disable":
 		for _, id := range d.idsOf(words) {
 			d.tenant.Set(id, "accountEnabled", args[0] == "enable")

@@ -28,8 +28,9 @@ import (
 //	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
 //	target seed-group NAME [MEMBER…]          a group of accounts, by userName
 //	target remove USERNAME        take an account away behind the program's back
-//	target start elimity|scimmy|tls   in scripts: use a SCIM server from now on; tls has a
-//	                              certificate of its own, in the file $SCIM_CA
+//	target start elimity|scimmy|tls [QUIRK…]   in scripts: use a SCIM server from now on; tls has a
+//	                              certificate of its own, in the file $SCIM_CA; a quirk is one of
+//	                              scimtest's, as in hides:title
 //
 // and of a SCIM server only
 //
@@ -38,6 +39,7 @@ import (
 //	        refuse (400), unauthorized, forbidden, unavailable (503), throttle (429), html, lose
 //	        (carried out, the connection breaks), swallow (carried out, never answered), stall
 //	        (neither)
+//	target member add|remove GROUP USERNAME   change a group behind the program's back
 //	target stalled                wait until a request is swallowed or stalls
 //	target heal                   end all faults
 
@@ -59,18 +61,22 @@ func (w *world) startTarget(kind string) {
 	w.startSCIM(kind)
 }
 
-func (w *world) startSCIM(kind string) {
+func (w *world) startSCIM(kind string, names ...string) {
 	a := w.target
+	opts := scimtest.Options{Token: scimToken, TLS: kind == "tls"}
+	for _, name := range names {
+		opts.Quirks = append(opts.Quirks, scimtest.Quirk(name))
+	}
 	switch kind {
 	case "file":
 		return
 	case "elimity":
-		a.server = scimtest.Elimity(w.tb, scimtest.Options{Token: scimToken})
+		a.server = scimtest.Elimity(w.tb, opts)
 	case "tls":
-		a.server = scimtest.Elimity(w.tb, scimtest.Options{Token: scimToken, TLS: true})
+		a.server = scimtest.Elimity(w.tb, opts)
 		w.setenv("SCIM_CA", a.server.CAFile)
 	case "scimmy":
-		a.server = scimtest.SCIMMY(w.tb, scimtest.Options{Token: scimToken})
+		a.server = scimtest.SCIMMY(w.tb, opts)
 	default:
 		panic("target start: there is no server " + kind)
 	}
@@ -104,7 +110,7 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 			}
 		}
 	case "start":
-		w.startSCIM(argument(1))
+		w.startSCIM(argument(1), words[2:]...)
 	case "seed":
 		user := map[string]any{"userName": argument(1), "active": pairs["active"] != "false"}
 		delete(pairs, "active")
@@ -122,6 +128,8 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		w.seed("Group", map[string]any{"displayName": argument(1), "members": members})
 	case "remove":
 		w.remove(argument(1))
+	case "member":
+		a.server.ChangeMember(w.tb, argument(2), argument(3), argument(1) == "add")
 	case "fault":
 		a.fault(scimFault{kind: argument(1), method: argument(2), word: strings.Join(words[3:], " "), after: number(pairs["after"], 0), times: number(pairs["times"], -1)})
 	case "stalled":

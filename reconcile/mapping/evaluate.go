@@ -219,7 +219,7 @@ const maxItems = 10_000
 
 // addItem adds an element: text trimmed, nothing empty, nothing twice.
 func (a *Attribute) addItem(items []any, v Value) []any {
-	value := v.Any()
+	value := asRole(v.Any())
 	switch v.typ {
 	case Null, IgnoreAttribute, IgnoreObject:
 		return items
@@ -234,6 +234,18 @@ func (a *Attribute) addItem(items []any, v Value) []any {
 		return items
 	}
 	return append(items, value)
+}
+
+// asRole gives an app role in Entra's shape the sub-attribute that SCIM has for its name: display
+// (RFC 7643, section 2.4). Strict servers refuse displayName, or drop it.
+func asRole(value any) any {
+	role, ok := value.(map[string]any)
+	if !ok || role["type"] != entraRoleType || role["displayName"] == nil || role["display"] != nil {
+		return value
+	}
+	role["display"] = role["displayName"] // Any has made a copy
+	delete(role, "displayName")
+	return role
 }
 
 // choose takes the one value of a list that priority names first.

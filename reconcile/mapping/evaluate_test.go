@@ -112,8 +112,8 @@ func TestOptions(t *testing.T) {
 		{"a number", mapping.Spec{Path: "x", Expr: "Count([jobTitle])"}, user("jobTitle", "x"), "int64 1", "int64 1"},
 		{"a date", mapping.Spec{Path: "x", Expr: "CDate([jobTitle])"}, user("jobTitle", "2021-01-02"), "string 1/2/2021 12:00:00 AM", "string 1/2/2021 12:00:00 AM"},
 		{"roles", mapping.Spec{Path: "roles", Expr: "AppRoleAssignmentsComplex([r])"}, user("r", []any{"Admin"}),
-			"[]interface {} [map[displayName:Admin primary:false type:WindowsAzureActiveDirectoryRole value:Admin]]",
-			"[]interface {} [map[displayName:Admin primary:false type:WindowsAzureActiveDirectoryRole value:Admin]]"},
+			"[]interface {} [map[display:Admin primary:false type:WindowsAzureActiveDirectoryRole value:Admin]]",
+			"[]interface {} [map[display:Admin primary:false type:WindowsAzureActiveDirectoryRole value:Admin]]"},
 	} {
 		m := compiled(t, test.spec)
 		if got := show(m, test.env, true); got != test.creating {

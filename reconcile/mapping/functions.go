@@ -142,9 +142,9 @@ var functions = table(
 	function{name: "SingleAppRoleAssignment", params: list("source"), impure: true, eval: evalSingleRole,
 		doc: "The user's one app role: its value, or display name when that is empty. Open: several roles are an error unless the mapping's priority names one of them; default access is no role."},
 	function{name: "AppRoleAssignments", params: list("source"), eval: evalRoles,
-		doc: "The values of the user's app roles. Named by Graph only."},
+		doc: "The values of the user's app roles, as texts: not for roles, which holds objects. Named by Graph only."},
 	function{name: "AppRoleAssignmentsComplex", params: list("source"), eval: evalRolesComplex,
-		doc: "The user's app roles as SCIM roles with displayName."},
+		doc: "The user's app roles as SCIM roles; displayName goes out as display, which SCIM has."},
 	function{name: "AssertiveAppRoleAssignmentsComplex", params: list("source"), eval: evalRolesAssertive,
 		doc: "The user's app roles as SCIM roles with display."},
 )

@@ -9,6 +9,9 @@ import (
 // defaultAccess is the role id Graph gives an assignment without a role.
 const defaultAccess = "00000000-0000-0000-0000-000000000000"
 
+// entraRoleType is the type Entra gives an app role that it provisions.
+const entraRoleType = "WindowsAzureActiveDirectoryRole"
+
 // roles evaluates the argument as app roles: distinct, in the order they come, without default
 // access. null is false for ok.
 func (n *call) roles(r *run) (roles []role, ok bool, err error) {
@@ -106,7 +109,7 @@ func (n *call) complexRoles(r *run, display string) (Value, error) {
 			name = role.value
 		}
 		items[i] = ObjectValue(map[string]any{
-			"primary": false, "type": "WindowsAzureActiveDirectoryRole", display: name, "value": role.name(),
+			"primary": false, "type": entraRoleType, display: name, "value": role.name(),
 		})
 	}
 	return ListValue(items...), nil

@@ -87,6 +87,17 @@ func (a *Attribute) Unique() bool {
 	return a.expr != nil && strings.HasPrefix(a.expr.String(), "SelectUniqueValue(")
 }
 
+// GivesRoleTexts reports whether the value is the list of app roles as texts, which no complex
+// attribute can hold.
+func (a *Attribute) GivesRoleTexts() bool {
+	return a.expr != nil && strings.HasPrefix(a.expr.String(), "AppRoleAssignments(")
+}
+
+// RoleTexts says why app roles as texts cannot be written to a complex attribute, and what to do.
+func RoleTexts(path target.Path) string {
+	return fmt.Sprintf("AppRoleAssignments gives texts, but %s holds objects (RFC 7643, section 2.4); use AppRoleAssignmentsComplex, or AssertiveAppRoleAssignmentsComplex, with the same argument", path)
+}
+
 // Direct returns the directory attribute of a direct mapping, [name] alone.
 func (a *Attribute) Direct() (name string, ok bool) { return a.source().Direct() }
 
@@ -261,6 +272,9 @@ func (b *builder) expression() {
 		}
 	}
 	a.Redact = a.Redact || a.expr.Redacts()
+	if a.GivesRoleTexts() && a.plural {
+		b.fault("expr", 0, "%s", RoleTexts(a.Path))
+	}
 	if a.expr.Volatile() {
 		a.createOnly = true
 		if s.Apply == "always" || s.Apply == "" {

@@ -106,3 +106,19 @@ func TestMappingTellsAboutItself(t *testing.T) {
 		}
 	}
 }
+
+// App roles as texts cannot be written where SCIM has objects.
+func TestRoleTextsForObjects(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"roles", "entitlements", "Roles"} {
+		_, faults := mapping.New(target.User, []mapping.Spec{{Path: path, Expr: "AppRoleAssignments([appRoleAssignments])"}})
+		if len(faults) != 1 || faults[0].Field != "expr" || !strings.Contains(faults[0].Message, "use AppRoleAssignmentsComplex") {
+			t.Errorf("%s: %v", path, faults)
+		}
+	}
+	for _, path := range []string{"urn:acme:User:roleNames", "roles.value", "nickName"} {
+		if _, faults := mapping.New(target.User, []mapping.Spec{{Path: path, Expr: "AppRoleAssignments([appRoleAssignments])", Multi: true}}); len(faults) != 0 {
+			t.Errorf("%s: %v", path, faults)
+		}
+	}
+}

@@ -2,11 +2,17 @@ package scim
 
 import (
 	"bytes"
+	"mime"
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
 
 	"entrasync/target"
 )
@@ -21,11 +27,11 @@ type answer struct {
 
 // decode judges an answer. Servers send any content type, or none; SCIM is known by content.
 func decode(c call, status int, header http.Header, body []byte) (*answer, error) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	body = bytes.TrimSpace(bytes.TrimPrefix(inUTF8(header, body), []byte("\ufeff")))
 	if status < 200 || status > 299 {
 		return nil, refusal(c, status, header, body)
 	}
-	ans := &answer{status: status, header: header, version: header.Get("ETag")}
+	ans := &answer{status: status, header: header, version: entityTag(header)}
 	if len(body) == 0 {
 		return ans, nil
 	}
@@ -38,6 +44,36 @@ func decode(c call, status int, header http.Header, body []byte) (*answer, error
 		ans.object = object
 	}
 	return ans, nil
+}
+
+// inUTF8 returns a body in UTF-8, which JSON has to be in (RFC 8259, section 8.1). Some services send
+// Latin-1, or say so, and names would be damaged when they are written back.
+func inUTF8(header http.Header, body []byte) []byte {
+	_, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	charset := strings.ToLower(params["charset"])
+	if !strings.HasPrefix(charset, "utf-16") && utf8.Valid(body) {
+		return body // also where something else is claimed
+	}
+	named, err := htmlindex.Get(charset)
+	if err != nil || strings.HasPrefix(charset, "utf-8") {
+		named = charmap.Windows1252 // what calls itself Latin-1
+	}
+	if text, err := named.NewDecoder().Bytes(body); err == nil {
+		return text
+	}
+	return body
+}
+
+// entityTag returns the version in a response's header. A proxy that compresses appends what it does
+// to the tag (Apache's mod_deflate: "v1-gzip"), and the service does not know it by that name.
+func entityTag(header http.Header) string {
+	tag := header.Get("ETag")
+	for _, suffix := range []string{"-gzip", ";gzip", "--gzip", ":gzip", "-br", ";br", "-zstd", "-df"} {
+		if bare, ok := strings.CutSuffix(tag, suffix+`"`); ok {
+			return bare + `"`
+		}
+	}
+	return tag
 }
 
 // looksLikeSCIM accepts what servers really send: resources without schemas, lists without
@@ -152,7 +188,7 @@ func (ans *answer) listing(c call, kind target.Kind) (*listing, error) {
 	total, counted := number(member(ans.object, "totalResults"))
 	list, listed := member(ans.object, "Resources").([]any)
 	if !counted && !listed {
-		return nil, notSCIM(c, ans.status, nil, ans.object)
+		return ans.single(c, kind)
 	}
 	l := &listing{came: len(list), total: -1, next: text(member(ans.object, "nextCursor"))}
 	if counted {
@@ -166,4 +202,24 @@ func (ans *answer) listing(c call, kind target.Kind) (*listing, error) {
 		}
 	}
 	return l, nil
+}
+
+// single takes a resource for a list of one, and one without anything for none: Zabbix answers a
+// filter so.
+func (ans *answer) single(c call, kind target.Kind) (*listing, error) {
+	if !c.filters() || ans.object == nil {
+		return nil, notSCIM(c, ans.status, nil, ans.object)
+	}
+	if r := ans.resource(kind); r != nil {
+		return &listing{resources: []target.Resource{*r}, came: 1, total: 1}, nil
+	}
+	if len(ans.object) == 1 && schemasOf(ans.object) != "" {
+		return &listing{resources: []target.Resource{}}, nil
+	}
+	return nil, notSCIM(c, ans.status, nil, ans.object)
+}
+
+// filters reports whether a call asks for resources by a filter.
+func (c *call) filters() bool {
+	return slices.ContainsFunc(c.query, func(q string) bool { return strings.HasPrefix(q, "filter=") })
 }

@@ -53,8 +53,31 @@ func TestConformance(t *testing.T) {
 					return targettest.App{Adapter: open(tb), Reopen: open, ReadBack: func(tb testing.TB) (users, groups []target.Resource) {
 						return held(target.User, s.Users(tb)), held(target.Group, s.Groups(tb))
 					}}
-				}})
+				}, Quirky: quirky(server.name, dialect)})
 			})
+		}
+	}
+}
+
+// quirks are what scimtest calls the suite's quirks.
+var quirks = map[targettest.Quirk]scimtest.Quirk{
+	targettest.HidesTitle: "hides:title", targettest.DropsTypes: "drops:type", targettest.Respells: "respells:trim",
+	targettest.OddForEve: "page:eve", targettest.Busy: "busy:PATCH", targettest.SmallPages: "most:20",
+	targettest.StrictMembers: "strict-members:409", targettest.WholeGroups: "whole-groups", targettest.LateGroups: "late-groups",
+}
+
+// quirky makes Elimity's server behave as some do, for the default dialect.
+func quirky(server string, dialect scim.Dialect) func(testing.TB, targettest.Quirk) targettest.App {
+	if server != "Elimity" || dialect != scim.RFC {
+		return nil
+	}
+	return func(tb testing.TB, quirk targettest.Quirk) targettest.App {
+		s := scimtest.Elimity(tb, scimtest.Options{Quirks: []scimtest.Quirk{quirks[quirk]}})
+		return targettest.App{
+			Adapter: adapter(tb, scim.Config{URL: s.URL}, target.TransportConfig{Auth: bearer(s.Token)}),
+			ReadBack: func(tb testing.TB) (users, groups []target.Resource) {
+				return held(target.User, s.Users(tb)), held(target.Group, s.Groups(tb))
+			},
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 // Create implements [target.Adapter].
 func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
 	op := opName("create", kind)
+	attributes = a.typed(ctx, kind, attributes)
 	ans, err := a.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.document(kind, attributes)})
 	if err != nil {
 		a.indexes[kind].forget() // whoever looks now must not be shown what was before
@@ -27,9 +28,12 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 				Message: "the application answered with one that exists already",
 			}
 		}
+		a.learned.noteMade(r.Ref)
+		a.noteLabels(kind, attributes, r)
 		return r, nil
 	}
 	if id := ans.located(kind); id != "" {
+		a.learned.noteMade(target.Ref{Kind: kind, ID: id})
 		return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Version: ans.version}, nil
 	}
 	return a.created(ctx, op, kind, attributes)
@@ -121,6 +125,7 @@ func withExtensions(schemas []any, doc map[string]any, attributes []target.Attri
 func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
 	_, err := a.send(ctx, call{op: opName("delete", ref.Kind), method: http.MethodDelete, path: []string{endpoint(ref.Kind), ref.ID}})
 	if err == nil || missing(err) {
+		a.learned.forgetMade(ref)
 		return nil
 	}
 	if statusOf(err) >= 500 && ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 	profile := &target.Profile{
 		Kinds: map[target.Kind]bool{target.User: true, target.Group: true},
 		Patch: provider.patch, Filter: true, PageSize: provider.maxResults,
-		Unknown: map[string]bool{},
+		Unknown: map[string]bool{}, Complex: map[string]bool{},
 	}
 	note := func(format string, args ...any) { profile.Notes = append(profile.Notes, fmt.Sprintf(format, args...)) }
 	if !provider.found {
@@ -115,6 +116,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 			note("it does not offer groups: %v", err)
 		}
 	}
+	a.probePage(ctx, note)
 	a.probeSchemas(ctx, paths, profile, note)
 	return profile, nil
 }
@@ -134,7 +136,7 @@ func noService(err error) error {
 func (a *Adapter) probeUsers(ctx context.Context) (strangers bool, err error) {
 	c := call{
 		op: "probe", method: http.MethodGet, path: []string{"Users"},
-		query: []string{param("filter", "userName eq "+quote("entrasync-probe-"+rand.Text()))},
+		query: []string{param("filter", "userName eq "+quote("entrasync-probe-"+rand.Text()))}, probe: true,
 	}
 	ans, err := a.send(ctx, c)
 	if err != nil {
@@ -150,11 +152,25 @@ func (a *Adapter) probeList(ctx context.Context, kind target.Kind) error {
 		c.query = append(c.query, "excludedAttributes=members")
 	}
 	ans, err := a.send(ctx, c)
+	if refusesQuery(err) && kind == target.Group {
+		c.query = c.query[:len(c.query)-1]
+		ans, err = a.send(ctx, c)
+	}
 	if err != nil {
 		return err
 	}
 	_, err = ans.listing(c, kind)
 	return err
+}
+
+// probePage asks for a page as large as a list's, because some applications refuse what is above
+// their maximum.
+func (a *Adapter) probePage(ctx context.Context, note func(string, ...any)) {
+	p := a.pager(ctx, target.User, "probe", "", nil)
+	asked := p.count
+	if _, err := p.page(ctx, param("startIndex", "1"), param("count", strconv.Itoa(p.count))); err == nil && p.count < asked {
+		note("it refuses pages of %d and gives pages of %d; set page_size: %d", asked, p.count, p.count)
+	}
 }
 
 // probeSchemas flags mapped attributes that the application's schemas do not have.
@@ -164,13 +180,16 @@ func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]targ
 	if err != nil {
 		return
 	}
-	known := attributesOf(ans.object)
+	known, types := attributesOf(ans.object), typesOf(ans.object)
 	for _, kind := range []target.Kind{target.User, target.Group} {
 		core := strings.ToLower(coreSchema(kind))
 		if known[core] == nil {
 			continue // it does not describe this kind at all
 		}
 		for _, path := range paths[kind] {
+			if of, ok := types.of(kind, path); ok && of.name == "complex" {
+				profile.Complex[path.String()] = true
+			}
 			schema, name := strings.ToLower(path.Schema()), strings.ToLower(path.Name())
 			if schema == "" {
 				schema = core

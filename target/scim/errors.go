@@ -130,6 +130,19 @@ func notSCIM(c call, status int, body []byte, object map[string]any) error {
 	return e
 }
 
+// asRefusal makes what is not SCIM a refusal of one call.
+func asRefusal(err error) error {
+	var e *target.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	refused := *e
+	refused.Code = target.Rejected
+	refused.Message += "; to other requests the application answers as it should"
+	refused.Hint = "see what stands between here and the application, such as a firewall that dislikes a value"
+	return &refused
+}
+
 var (
 	title = regexp.MustCompile(`(?is)<title[^>]*>(.{0,200}?)</title>`)
 	tags  = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]*>`)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -33,7 +34,7 @@ type fake struct {
 	pageCap      int                                            // most resources on a page
 	noop         func(path string) bool                         // answered 200 without effect
 	refuse       func(op, path string, value any) (int, string) // status and scimType for an operation
-	noopPut      func(name string) bool                         // the same for a member of a PUT
+	noopPut      func(name string) bool                         // the same for a member of a PUT, or of a PATCH without a path
 	errorAfter   string                                         // method answered 500 although done (imulab)
 	delete500    bool                                           // 500 to a second DELETE (scimgateway)
 	noPatch      int                                            // status for every PATCH
@@ -42,7 +43,9 @@ type fake struct {
 	etags        bool                                           // If-Match is needed for PUT
 	cursor       bool                                           // pages by cursor
 	intercept    func(w http.ResponseWriter, r *http.Request, body []byte) bool
-	quiet        bool // writes are answered 204
+	quiet        bool            // writes are answered 204
+	hide         map[string]bool // attributes never shown
+	drop         []string        // sub-attributes of lists that are not kept
 
 	mu       sync.Mutex // protects all fields below
 	byKind   map[string][]map[string]any
@@ -95,6 +98,21 @@ func (f *fake) held(kind, id string) map[string]any {
 }
 
 func (f *fake) get(kind, id string) map[string]any {
+	object := f.find(kind, id)
+	for _, value := range object {
+		list, _ := value.([]any)
+		for _, element := range list {
+			for _, name := range f.drop {
+				if m, ok := element.(map[string]any); ok {
+					delete(m, name)
+				}
+			}
+		}
+	}
+	return object
+}
+
+func (f *fake) find(kind, id string) map[string]any {
 	for _, object := range f.byKind[kind] {
 		if object["id"] == id {
 			return object
@@ -165,11 +183,17 @@ func (f *fake) done(w http.ResponseWriter, r *http.Request, status int, object m
 
 // shown is a copy with the version, and without members where they are hidden.
 func (f *fake) shown(object map[string]any) map[string]any {
+	if id, ok := object["id"].(string); ok { // what is dropped is gone before anything is shown
+		f.get("Users", id)
+	}
 	text, _ := json.Marshal(object)
 	var seen map[string]any
 	json.Unmarshal(text, &seen)
 	if f.etags {
 		seen["meta"] = map[string]any{"version": version(object)}
+	}
+	for name := range f.hide {
+		delete(seen, name)
 	}
 	if f.hideMembers && seen["members"] != nil {
 		seen["members"] = []any{}
@@ -263,7 +287,9 @@ func (f *fake) put(w http.ResponseWriter, r *http.Request, kind, id string, body
 		return
 	}
 	for name := range old {
-		delete(old, name)
+		if f.noopPut == nil || !f.noopPut(name) {
+			delete(old, name)
+		}
 	}
 	for name, value := range object {
 		if f.noopPut == nil || !f.noopPut(name) {
@@ -314,7 +340,16 @@ func (f *fake) patch(w http.ResponseWriter, r *http.Request, object map[string]a
 func (f *fake) apply(object map[string]any, op, path string, value any) {
 	if path == "" {
 		for name, v := range value.(map[string]any) {
-			f.apply(object, op, name, v)
+			extension, isExtension := v.(map[string]any)
+			switch held, _ := object[name].(map[string]any); {
+			case f.noopPut != nil && f.noopPut(name):
+			case isExtension && strings.HasPrefix(name, "urn:") && held != nil:
+				maps.Copy(held, extension)
+			case isExtension && strings.HasPrefix(name, "urn:"):
+				object[name] = v
+			default:
+				f.apply(object, op, name, v)
+			}
 		}
 		return
 	}

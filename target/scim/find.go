@@ -47,10 +47,24 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 	case refusesFilter(err):
 		a.learned.learn(noFilter, kind, key)
 	case statusOf(err) == http.StatusInternalServerError: // of this value only, perhaps
+	case a.ofThisValue(ctx, err):
 	default:
 		return nil, err
 	}
 	return a.findByReading(ctx, kind, by, value)
+}
+
+// ofThisValue reports whether a filter's failure is about its value, so that the person has to be
+// looked for in another way: the response was not SCIM, or was refused by something in between,
+// while others are answered.
+func (a *Adapter) ofThisValue(ctx context.Context, err error) bool {
+	switch target.CodeOf(err) {
+	case target.Rejected:
+		return true
+	case target.Forbidden:
+		return a.serves(ctx)
+	}
+	return false
 }
 
 // comparesExactly finds out whether a server's filter on a name knows one case only, as
@@ -158,6 +172,16 @@ func holdsAnyCase(by target.Path, r *target.Resource, value string) bool {
 	return slices.ContainsFunc(valuesAt(by, r), func(s string) bool { return strings.EqualFold(s, value) })
 }
 
+// refusesQuery reports whether a read may have failed for what its query asks: with 400 as it should,
+// or with an error of the application's own.
+func refusesQuery(err error) bool {
+	switch statusOf(err) {
+	case http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusNotImplemented:
+		return true
+	}
+	return false
+}
+
 // findByReading looks a value up among everyone, and reads whom it finds as they are now.
 func (a *Adapter) findByReading(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
 	ids, err := a.indexes[kind].lookup(ctx, a, kind, by, value)
@@ -192,18 +216,20 @@ func (a *Adapter) Get(ctx context.Context, ref target.Ref) (*target.Resource, er
 // read reads a resource and makes sure that it is the one asked for.
 func (a *Adapter) read(ctx context.Context, c call, ref target.Ref) (*target.Resource, error) {
 	ans, err := a.send(ctx, c)
-	if err != nil && statusOf(err) == http.StatusBadRequest && c.query != nil {
+	if c.query != nil && refusesQuery(err) {
 		c.query = nil
-		if ans, err = a.send(ctx, c); err == nil {
+		var again error
+		if ans, again = a.send(ctx, c); again == nil {
 			a.learned.learn(noExclude, ref.Kind, "")
 		}
+		err = again
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := ans.resource(ref.Kind)
 	if r == nil {
-		return nil, notSCIM(c, ans.status, nil, ans.object)
+		return nil, a.onlyThis(ctx, c, notSCIM(c, ans.status, nil, ans.object))
 	}
 	if !strings.EqualFold(r.ID, ref.ID) {
 		return nil, &target.Error{Op: c.op, Code: target.Rejected, Message: "the application answered with another resource, " + quote(target.Clean(r.ID))}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"entrasync/target"
 )
@@ -26,6 +27,7 @@ type roster struct {
 	refused []target.MemberError
 
 	undoubling bool
+	looked     bool // who is in the group was looked at after a refusal
 }
 
 // ChangeMembers implements [target.MemberWriter]. Changes go in batches. One that is refused
@@ -42,18 +44,28 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 	if a.learned.knows(noPatch, target.Group, "") || a.cfg.Replace {
 		return nil, a.putMembers(ctx, group, changes)
 	}
+	if a.learned.knows(noRemoval, target.Group, "") && len(remove) > 0 {
+		if err := a.putMembers(ctx, group, changes[:len(remove)]); err != nil {
+			return nil, err
+		}
+		changes = changes[len(remove):]
+	}
 	for len(changes) > 0 {
 		batch := changes[:min(len(changes), a.learned.limit(a.cfg.MembersPerPatch))]
 		err := r.apply(ctx, batch)
 		if r.taken == 0 && r.withoutPatch(err) {
-			if putErr := a.putMembers(ctx, group, changes); putErr == nil || len(r.refused) == 0 {
+			putErr := a.putMembers(ctx, group, changes)
+			if putErr == nil {
+				a.learned.learn(noPatch, target.Group, "")
+			}
+			if putErr == nil || len(r.refused) == 0 {
 				return nil, putErr
 			}
 		}
 		if err != nil {
 			return r.refused, err
 		}
-		changes = changes[len(batch):]
+		changes, r.looked = changes[len(batch):], false
 	}
 	if a.cfg.VerifyWrites {
 		return r.verify(ctx, add, remove)
@@ -78,15 +90,23 @@ func (r *roster) apply(ctx context.Context, changes []membership) error {
 		r.taken += len(changes)
 		return nil
 	}
+	look := true
 	switch statusOf(err) {
 	case http.StatusNotFound:
 		if _, gone := r.a.Get(ctx, r.group); gone != nil {
 			return gone // the group, not a member
 		}
+		look = false // of a member, or of PATCH itself
 	case http.StatusBadRequest, http.StatusConflict, http.StatusUnprocessableEntity,
 		http.StatusRequestEntityTooLarge, http.StatusInternalServerError:
 	default:
 		return err
+	}
+	if left, some := r.left(ctx, changes, look); some {
+		if len(left) == 0 {
+			return nil
+		}
+		return r.apply(ctx, left)
 	}
 	if len(changes) == 1 {
 		return r.refuse(ctx, changes[0], err)
@@ -105,6 +125,30 @@ func (r *roster) apply(ctx context.Context, changes []membership) error {
 	return nil
 }
 
+// left looks, once for each batch that is refused, who is in the group, and returns the changes that
+// are still to be made; some is false when those are all, or nobody can tell. Adding who is there
+// is an error in some applications (409 and 500 were seen), and in others removing who is not.
+func (r *roster) left(ctx context.Context, changes []membership, look bool) (left []membership, some bool) {
+	if r.looked || !look {
+		return changes, false
+	}
+	r.looked = true
+	ids, shown, err := r.a.Members(ctx, r.group)
+	if err != nil || !shown {
+		return changes, false
+	}
+	there := map[string]bool{}
+	for _, id := range ids {
+		there[id] = true
+	}
+	for _, change := range changes {
+		if there[change.id] == change.remove {
+			left = append(left, change)
+		}
+	}
+	return left, len(left) < len(changes)
+}
+
 // refuse judges a single change that was refused. imulab answers a removal with an error
 // although it is done, and removing who is not there is success.
 func (r *roster) refuse(ctx context.Context, change membership, err error) error {
@@ -117,12 +161,49 @@ func (r *roster) refuse(ctx context.Context, change membership, err error) error
 			r.taken++
 			return nil
 		}
+		if refusesPath(err) && r.a.putMembers(ctx, r.group, []membership{change}) == nil {
+			r.a.learned.learn(noRemoval, target.Group, "")
+			r.taken++
+			return nil
+		}
+	} else if target.CodeOf(err) == target.Conflict && r.a.hidesMembers() {
+		r.taken++ // there already, as far as can be told
+		return nil
 	}
 	r.refused = append(r.refused, target.MemberError{ID: change.id, Err: err})
 	if r.taken == 0 && len(r.refused) >= hopeless {
 		return err
 	}
 	return nil
+}
+
+// refusesPath reports whether a removal was refused for how its path is written: Zabbix knows members
+// alone.
+func refusesPath(err error) bool {
+	var e *target.Error
+	return errors.As(err, &e) && e.Status == http.StatusBadRequest && (typeOf(err) == invalidPath || strings.Contains(strings.ToLower(e.Detail), "path"))
+}
+
+// hidesMembers reports whether the application is not known to show members.
+func (a *Adapter) hidesMembers() bool { return !a.learned.knows(showsMembers, target.Group, "") }
+
+// isEmpty reports whether a group that was read without members is known to have none: it was made
+// here and nobody was added, or the application shows the members of other groups.
+func (a *Adapter) isEmpty(ctx context.Context, group target.Ref, shown map[string]any) bool {
+	if a.learned.isEmpty(group.ID) {
+		return true
+	}
+	if a.learned.learn(askedMembers, target.Group, "") && a.hidesMembers() {
+		c := call{op: "read members of groups", method: http.MethodGet, path: []string{"Groups"}, query: []string{"startIndex=1", "count=20"}}
+		if ans, err := a.send(ctx, c); err == nil {
+			if page, err := ans.listing(c, target.Group); err == nil {
+				for i := range page.resources {
+					a.noteMembers(page.resources[i].Attributes, false)
+				}
+			}
+		}
+	}
+	return !a.hidesMembers() && member(shown, "members") == nil
 }
 
 // patch sends membership changes: additions in one operation, an operation for each removal,
@@ -151,6 +232,9 @@ func (r *roster) patch(ctx context.Context, changes []membership) error {
 		return err
 	}
 	r.a.learned.learn(patchWorks, target.Group, "")
+	if len(added) > 0 {
+		r.a.learned.noteFilled(r.group.ID)
+	}
 	if len(added) > 0 && ans.object != nil {
 		r.a.noteMembers(ans.object, true)
 		return r.undouble(ctx, ans.object, changes)
@@ -215,9 +299,12 @@ func (r *roster) verify(ctx context.Context, add, remove []string) ([]target.Mem
 
 // putMembers writes the whole group for applications without PATCH, if it shows its members.
 func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []membership) error {
-	_, err := a.replace(ctx, group, func(doc map[string]any) error {
+	after, err := a.replace(ctx, group, func(doc map[string]any) error {
 		list, shown := member(doc, "members").([]any)
-		if !shown && !a.learned.knows(showsMembers, target.Group, "") {
+		if len(list) == 0 && a.learned.isEmpty(group.ID) {
+			shown = true // made here, and nobody was added
+		}
+		if !shown && !a.isEmpty(ctx, group, doc) {
 			return &target.Error{
 				Op: "change members of group", Code: target.Unsupported,
 				Message: "the application takes groups as a whole only and does not show their members, so that writing one could empty it",
@@ -238,7 +325,10 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 		return nil
 	})
 	if err == nil {
-		a.learned.learn(noPatch, target.Group, "")
+		a.learned.noteFilled(group.ID)
+	}
+	if err == nil && after != nil {
+		a.noteMembers(after.Attributes, false)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"entrasync/target"
 )
@@ -43,20 +44,25 @@ type pager struct {
 	shrunk  bool // the total went down, so that something may have moved to a page already read
 }
 
-func (a *Adapter) list(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) error {
+// pager begins a list. Without a filter its pages are as large as the application takes.
+func (a *Adapter) pager(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) *pager {
 	p := &pager{
-		a: a, kind: kind, op: op, filter: filter, yield: yield, count: a.cfg.PageSize,
+		a: a, kind: kind, op: op, filter: filter, yield: yield, count: a.learned.pageSize(a.cfg.PageSize),
 		seed: maphash.MakeSeed(), seen: map[uint64]int{},
 	}
-	walk := p.byIndex
 	if filter == "" {
-		provider := a.provider(ctx)
-		if provider.maxResults > 0 {
-			p.count = min(p.count, provider.maxResults)
+		if most := a.provider(ctx).maxResults; most > 0 {
+			p.count = min(p.count, most)
 		}
-		if provider.cursor {
-			walk = p.byCursor
-		}
+	}
+	return p
+}
+
+func (a *Adapter) list(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) error {
+	p := a.pager(ctx, kind, op, filter, yield)
+	walk := p.byIndex
+	if filter == "" && a.provider(ctx).cursor && !a.learned.knows(noCursor, kind, "") {
+		walk = p.byCursor
 	}
 	for p.pass = 1; p.pass <= maxPasses; p.pass++ {
 		p.entries, p.total, p.shrunk = 0, -1, false
@@ -101,10 +107,13 @@ func (p *pager) byIndex(ctx context.Context) error {
 	}
 }
 
-// byCursor pages by cursor (RFC 9865); the first one is empty.
+// byCursor pages by cursor (RFC 9865); the first one is empty. A service that claims cursors and
+// refuses them, or gives none although its page is not everything, is paged by index.
 func (p *pager) byCursor(ctx context.Context) error {
 	page, err := p.page(ctx, "cursor", param("count", strconv.Itoa(p.count)))
-	if statusOf(err) == http.StatusBadRequest {
+	refused := statusOf(err) != 0 && target.CodeOf(err) != target.Unauthorized
+	if refused || err == nil && page.next == "" && (page.total > page.came || page.total < 0 && page.came >= p.count) {
+		p.a.learned.learn(noCursor, p.kind, "")
 		return p.byIndex(ctx)
 	}
 	if err != nil {
@@ -135,7 +144,8 @@ func (p *pager) follow(ctx context.Context, page *listing) error {
 	}
 }
 
-// page asks for one page, of groups without members. A page too large is asked for smaller.
+// page asks for one page, of groups without members. A page too large, to be sent or for the
+// application, is asked for smaller.
 func (p *pager) page(ctx context.Context, query ...string) (*listing, error) {
 	if p.pages++; p.pages > maxPages {
 		return nil, &target.Error{Op: p.op, Code: target.Unavailable, Message: fmt.Sprintf("the list has no end: %d pages were read", maxPages)}
@@ -143,32 +153,88 @@ func (p *pager) page(ctx context.Context, query ...string) (*listing, error) {
 	if p.filter != "" {
 		query = append(query, param("filter", p.filter))
 	}
-	exclude := p.kind == target.Group && !p.a.learned.knows(noExclude, p.kind, "")
 	c := call{op: p.op, method: http.MethodGet, path: []string{endpoint(p.kind)}, query: query}
-	if exclude {
-		c.query = append(slices.Clone(query), "excludedAttributes=members")
-	}
-	ans, err := p.a.send(ctx, c)
-	if exclude && statusOf(err) == http.StatusBadRequest {
-		c.query = query
-		if ans, err = p.a.send(ctx, c); err == nil {
-			p.a.learned.learn(noExclude, p.kind, "")
-		}
-	}
+	ans, err := p.ask(ctx, &c)
 	if errors.Is(err, target.ErrTooLarge) && p.count > 1 {
-		smaller := slices.Clone(query)
-		p.count = max(1, p.count/4)
-		for i, q := range smaller {
-			if len(q) > 6 && q[:6] == "count=" {
-				smaller[i] = param("count", strconv.Itoa(p.count))
-			}
-		}
-		return p.page(ctx, smaller...)
+		return p.page(ctx, p.smaller(query, p.count/4)...)
+	}
+	if p.count > 1 && refusesCount(err) && counted(query) && !slices.Contains(query, "cursor") {
+		return p.atMost(ctx, query, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return ans.listing(c, p.kind)
+}
+
+// ask sends the request of a page, without members where the application takes that.
+func (p *pager) ask(ctx context.Context, c *call) (*answer, error) {
+	if p.kind != target.Group || p.a.learned.knows(noExclude, p.kind, "") {
+		return p.a.send(ctx, *c)
+	}
+	without := *c
+	without.query = append(slices.Clone(c.query), "excludedAttributes=members")
+	ans, err := p.a.send(ctx, without)
+	if !refusesQuery(err) {
+		return ans, err
+	}
+	if ans, err = p.a.send(ctx, *c); err == nil {
+		p.a.learned.learn(noExclude, p.kind, "")
+	}
+	return ans, err
+}
+
+// atMost finds the page size that an application takes when it refused a larger one. RFC 7644,
+// section 3.4.2.4, has it give less; some refuse instead.
+func (p *pager) atMost(ctx context.Context, query []string, refused error) (*listing, error) {
+	sizes := []int{50, 20, 10, 1}
+	if statusOf(refused) >= 500 {
+		sizes = []int{10} // more likely an error of its own, which is repeated each time
+	}
+	for _, count := range sizes {
+		if count >= p.count {
+			continue
+		}
+		c := call{op: p.op, method: http.MethodGet, path: []string{endpoint(p.kind)}, query: p.smaller(query, count)}
+		ans, err := p.ask(ctx, &c)
+		if refusesCount(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		page, err := ans.listing(c, p.kind)
+		if err == nil {
+			p.a.learned.setPageSize(count)
+		}
+		return page, err
+	}
+	return nil, refused
+}
+
+// smaller is a query with a smaller count, which holds from then on.
+func (p *pager) smaller(query []string, count int) []string {
+	p.count = max(1, count)
+	smaller := slices.Clone(query)
+	for i := range smaller {
+		if strings.HasPrefix(smaller[i], "count=") {
+			smaller[i] = param("count", strconv.Itoa(p.count))
+		}
+	}
+	return smaller
+}
+
+func counted(query []string) bool {
+	return slices.ContainsFunc(query, func(q string) bool { return strings.HasPrefix(q, "count=") })
+}
+
+// refusesCount reports whether a page may have been refused for its size.
+func refusesCount(err error) bool {
+	switch statusOf(err) {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusInternalServerError:
+		return true
+	}
+	return false
 }
 
 // take yields what is new on a page and reports whether something was.

@@ -15,7 +15,9 @@ func (a *Adapter) put(ctx context.Context, ref target.Ref, attributes []target.A
 	return a.replace(ctx, ref, func(doc map[string]any) error {
 		for _, attribute := range attributes {
 			attribute = a.wired(attribute)
-			attribute.Path.Set(doc, attribute.Value)
+			if err := attribute.Path.Place(doc, attribute.Old, attribute.Value); err != nil {
+				return unplaced(ref.Kind, attribute, err)
+			}
 		}
 		schemas, _ := member(doc, "schemas").([]any)
 		if len(schemas) == 0 {
@@ -23,7 +25,7 @@ func (a *Adapter) put(ctx context.Context, ref target.Ref, attributes []target.A
 		}
 		doc["schemas"] = withExtensions(schemas, doc, attributes)
 		// A PUT without members may empty the group (RFC 7644, section 3.5.1).
-		if members, _ := member(doc, "members").([]any); ref.Kind == target.Group && len(members) == 0 {
+		if members, _ := member(doc, "members").([]any); ref.Kind == target.Group && len(members) == 0 && !a.isEmpty(ctx, ref, doc) {
 			return &target.Error{
 				Op: opName("update", ref.Kind), Code: target.Unsupported,
 				Message: "the application takes groups as a whole only and does not show this one's members, so that writing it could empty it",

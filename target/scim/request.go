@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"entrasync/target"
 )
@@ -22,6 +23,7 @@ type call struct {
 	body    any
 	version string // If-Match, "" for none
 	fixed   bool   // sending it twice leads to the same
+	probe   bool   // asks whether the application speaks SCIM at all
 }
 
 // param escapes a query parameter as servers understand it: a space as %20, since not all
@@ -54,8 +56,51 @@ func (a *Adapter) url(c call) (*url.URL, error) {
 	return &u, nil
 }
 
-// send makes a call. An answer that is not 2xx is an error; one that is not SCIM too.
+// firstLook is the wait before what was just made and is not there yet is asked for again.
+const firstLook = 250 * time.Millisecond
+
+// send makes a call. An answer that is not 2xx is an error; one that is not SCIM too. Some
+// applications do not know for some seconds what they have just made: it is asked for again.
 func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
+	for wait := firstLook; ; wait *= 2 {
+		ans, err := a.sendOnce(ctx, c)
+		left := a.unsettled(c)
+		if !missing(err) || left <= 0 || wait > firstLook && a.isThere(ctx, c) {
+			return ans, a.onlyThis(ctx, c, err)
+		}
+		select {
+		case <-time.After(min(wait, left)):
+		case <-ctx.Done():
+			return nil, &target.Error{Op: c.op, Code: target.Unavailable, Message: "stopped while waiting for what was just made", Err: ctx.Err()}
+		}
+	}
+}
+
+// isThere reports whether the resource that a write did not find is there: then it is the write that
+// is not known.
+func (a *Adapter) isThere(ctx context.Context, c call) bool {
+	if c.method == http.MethodGet {
+		return false
+	}
+	_, err := a.sendOnce(ctx, call{op: c.op, method: http.MethodGet, path: c.path})
+	return err == nil
+}
+
+// unsettled returns for how long yet a resource that was made here just now may be unknown; 0 for
+// others. One that is to be deleted is not waited for.
+func (a *Adapter) unsettled(c call) time.Duration {
+	if len(c.path) != 2 || c.method == http.MethodDelete {
+		return 0
+	}
+	for _, kind := range []target.Kind{target.User, target.Group} {
+		if age, ok := a.learned.age(target.Ref{Kind: kind, ID: c.path[1]}); ok && c.path[0] == endpoint(kind) {
+			return a.cfg.Settle - age
+		}
+	}
+	return 0
+}
+
+func (a *Adapter) sendOnce(ctx context.Context, c call) (*answer, error) {
 	u, err := a.url(c)
 	if err != nil {
 		return nil, withOp(err, c.op)
@@ -66,10 +111,28 @@ func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
 			return nil, &target.Error{Op: c.op, Code: target.Rejected, Message: "a value cannot be written as JSON", Err: err}
 		}
 	}
+	media := "application/scim+json"
+	if a.learned.knows(plainJSON, "", "") {
+		media = "application/json"
+	}
+	status, header, text, err := a.roundTrip(ctx, c, u, media, body)
+	if err == nil && status == http.StatusUnsupportedMediaType && body != nil && media != "application/json" {
+		if status, header, text, err = a.roundTrip(ctx, c, u, "application/json", body); err == nil && status != http.StatusUnsupportedMediaType {
+			a.learned.learn(plainJSON, "", "")
+		}
+	}
+	if err != nil {
+		return nil, withOp(err, c.op)
+	}
+	return decode(c, status, header, text)
+}
+
+// roundTrip sends one request and reads its response.
+func (a *Adapter) roundTrip(ctx context.Context, c call, u *url.URL, media string, body []byte) (int, http.Header, []byte, error) {
 	req := (&http.Request{Method: c.method, URL: u, Header: http.Header{}}).WithContext(ctx)
 	req.Header.Set("Accept", "application/scim+json, application/json")
 	if body != nil {
-		req.Header.Set("Content-Type", "application/scim+json")
+		req.Header.Set("Content-Type", media)
 		req.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	if c.version != "" {
@@ -80,14 +143,11 @@ func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
 	}
 	resp, err := a.transport.RoundTrip(req)
 	if err != nil {
-		return nil, withOp(err, c.op)
+		return 0, nil, nil, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, withOp(err, c.op)
-	}
-	return decode(c, resp.StatusCode, resp.Header, text)
+	return resp.StatusCode, resp.Header, text, err
 }
 
 // encode writes JSON without escaping <, > and &, which naive filters compare as they come.

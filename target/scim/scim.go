@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"entrasync/target"
 )
@@ -48,6 +49,9 @@ type Config struct {
 	Replace         bool     // write with PUT, never PATCH
 	NoFilter        bool     // never search by filter: read everyone once a cycle
 	GroupSchemas    []string // URNs beside the core schema in a new group's schemas
+
+	// Settle is for how long an application may answer 404 for what it has just made; default 10 s.
+	Settle time.Duration
 }
 
 // An Adapter provisions one application. Its methods may be called concurrently.
@@ -95,6 +99,9 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 	}
 	if cfg.MembersPerPatch == 0 {
 		cfg.MembersPerPatch = 100
+	}
+	if cfg.Settle == 0 {
+		cfg.Settle = 10 * time.Second
 	}
 	return &Adapter{
 		cfg:       cfg,

@@ -3,7 +3,6 @@ package scim
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,9 +16,11 @@ type update struct {
 	ref     target.Ref
 	patches bool
 	write   func(context.Context, target.Ref, []target.Attribute) (*target.Resource, error)
-	result  *target.Resource
+	result  *target.Resource // as the application last showed it
+	read    bool             // result was read after the write, not answered to it
 	taken   []target.Attribute
 	refused []error
+	adrift  []target.Path // whose place in a list cannot be told: not written
 }
 
 // Update implements [target.Adapter]. A PATCH is all or nothing, so when the application
@@ -27,24 +28,26 @@ type update struct {
 // reported, and the others, activity above all, are written. An application without PATCH
 // gets the whole resource with what it had and we do not know.
 //
-// When an application answers a PATCH with the resource and an attribute did not take, a user
-// is written as a whole, which works on more servers (Polis and scimply keep extensions that
-// way only). What does not take then either is an error beside the resource: always for
-// active, once in the process's life for the others.
+// What the application then shows is compared with what was written; see check.
 func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
 	if len(attributes) == 0 {
 		return nil, nil
 	}
+	attributes = a.typed(ctx, ref.Kind, attributes)
 	u := &update{a: a, ref: ref, patches: true, write: a.patch}
 	if a.replaces(ref.Kind, attributes) {
 		u.patches, u.write = false, a.put
 	}
+	attributes, merged := u.known(attributes)
 	err := u.apply(ctx, attributes)
 	if u.patches && u.untouched() && noPatchAt(err) {
 		u = &update{a: a, ref: ref, write: a.put}
 		if err = u.apply(ctx, attributes); err == nil && len(u.refused) == 0 {
 			a.learned.learn(noPatch, ref.Kind, "")
 		}
+	}
+	if err == nil && len(merged) > 0 {
+		err = u.applyMerged(ctx, merged)
 	}
 	if err == nil {
 		err = u.check(ctx)
@@ -56,6 +59,33 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 		return u.result, u.refused[0]
 	}
 	return u.result, errors.Join(u.refused...)
+}
+
+// known parts attributes into those to write as usual and those known to take without a path only.
+func (u *update) known(attributes []target.Attribute) (usual, merged []target.Attribute) {
+	for _, attribute := range attributes {
+		if u.patches && attribute.Value != nil && u.a.learned.knows(onlyMerge, u.ref.Kind, factKey(attribute)) {
+			merged = append(merged, attribute)
+		} else {
+			usual = append(usual, attribute)
+		}
+	}
+	return usual, merged
+}
+
+func (u *update) applyMerged(ctx context.Context, attributes []target.Attribute) error {
+	r, err := u.merge(ctx, attributes)
+	if aboutValues(err) {
+		return u.apply(ctx, attributes)
+	}
+	if err != nil {
+		return err
+	}
+	u.taken = append(u.taken, attributes...)
+	if r != nil {
+		u.result = r
+	}
+	return nil
 }
 
 func (u *update) untouched() bool { return len(u.taken) == 0 && len(u.refused) == 0 }
@@ -83,10 +113,13 @@ func (a *Adapter) replaces(kind target.Kind, attributes []target.Attribute) bool
 // apply writes attributes, in parts where the application refuses the whole. Its error is one
 // that is not about an attribute: nothing more was tried.
 func (u *update) apply(ctx context.Context, attributes []target.Attribute) error {
+	if len(attributes) == 0 {
+		return nil
+	}
 	r, err := u.attempt(ctx, attributes)
 	switch {
 	case err == nil:
-		u.taken = append(u.taken, attributes...)
+		u.taken = append(u.taken, slices.DeleteFunc(slices.Clone(attributes), u.isAdrift)...)
 		if r != nil {
 			u.result = r
 		}
@@ -107,22 +140,21 @@ func (u *update) apply(ctx context.Context, attributes []target.Attribute) error
 // attempt writes attributes at once; where a path with a filter is the trouble, it sends the
 // whole list, merged with what the application has.
 func (u *update) attempt(ctx context.Context, attributes []target.Attribute) (*target.Resource, error) {
-	filtered := u.patches && slices.ContainsFunc(attributes, func(a target.Attribute) bool { return a.Path.Filtered() })
-	if filtered && u.a.learned.knows(noPathFilters, u.ref.Kind, "") {
-		whole, err := u.whole(ctx, attributes)
-		if err != nil {
-			return nil, err
-		}
-		return u.write(ctx, u.ref, whole)
+	if !u.patches || !slices.ContainsFunc(attributes, filtered) {
+		return u.write(ctx, u.ref, attributes)
+	}
+	attributes, err := u.placed(ctx, attributes)
+	if err != nil || len(attributes) == 0 {
+		return nil, err
 	}
 	r, err := u.write(ctx, u.ref, attributes)
-	if err == nil || !filtered || !aboutValues(err) || statusOf(err) == http.StatusConflict {
+	if err == nil || !slices.ContainsFunc(attributes, filtered) || !aboutValues(err) || statusOf(err) == http.StatusConflict {
 		return r, err
 	}
 	if len(attributes) == 1 && attributes[0].Value == nil && typeOf(err) == noTarget {
 		return nil, nil // removed already
 	}
-	whole, readErr := u.whole(ctx, attributes)
+	whole, readErr := u.whole(ctx, attributes, filtered)
 	if readErr != nil {
 		return nil, readErr
 	}
@@ -134,26 +166,6 @@ func (u *update) attempt(ctx context.Context, attributes []target.Attribute) (*t
 		u.a.learned.learn(noPathFilters, u.ref.Kind, "")
 	}
 	return r, nil
-}
-
-// whole turns attributes chosen by filter into their whole lists.
-func (u *update) whole(ctx context.Context, attributes []target.Attribute) ([]target.Attribute, error) {
-	current, err := u.a.Get(ctx, u.ref)
-	if err != nil {
-		return nil, err
-	}
-	var whole []target.Attribute
-	for _, attribute := range attributes {
-		if !attribute.Path.Filtered() {
-			whole = append(whole, attribute)
-			continue
-		}
-		attribute.Path.Set(current.Attributes, attribute.Value)
-		path := attribute.Path.Whole()
-		whole = slices.DeleteFunc(whole, func(a target.Attribute) bool { return a.Path.Equal(path) })
-		whole = append(whole, target.Attribute{Path: path, Value: path.Get(current.Attributes)})
-	}
-	return whole, nil
 }
 
 // aboutValues reports whether a refusal may be about one of several attributes.
@@ -225,58 +237,6 @@ func blamed(err error, attributes []target.Attribute) error {
 	}
 	return named(err, path)
 }
-
-// check compares what the application says it has with what was written, and reports what did
-// not take.
-func (u *update) check(ctx context.Context) error {
-	if u.result == nil && u.a.cfg.VerifyWrites && len(u.taken) > 0 {
-		r, err := u.a.Get(ctx, u.ref)
-		if err != nil {
-			return err
-		}
-		u.result = r
-	}
-	lost := slices.DeleteFunc(u.lost(u.taken), func(attribute target.Attribute) bool {
-		return !u.a.learned.learn(notTaken, u.ref.Kind, factKey(attribute)) && !isActive(attribute)
-	})
-	if len(lost) > 0 && u.patches && u.ref.Kind == target.User {
-		if r, err := u.a.put(ctx, u.ref, lost); err == nil && r != nil {
-			u.result = r
-			still := u.lost(lost)
-			for _, attribute := range lost {
-				if !slices.ContainsFunc(still, func(a target.Attribute) bool { return a.Path.Equal(attribute.Path) }) {
-					u.a.learned.learn(onlyPut, u.ref.Kind, factKey(attribute))
-				}
-			}
-			lost = still
-		}
-	}
-	for _, attribute := range lost {
-		u.refused = append(u.refused, &target.Error{
-			Op: opName("update", u.ref.Kind), Code: target.Rejected, Attribute: attribute.Path.String(),
-			Message: fmt.Sprintf("the application answered that it is done but did not take %s", attribute.Path),
-			Hint:    "take the attribute out of the mapping if the application keeps its own value",
-		})
-	}
-	return nil
-}
-
-// lost returns the attributes that the resource, where there is one to look at, does not have.
-func (u *update) lost(attributes []target.Attribute) []target.Attribute {
-	if u.result == nil || !informative(u.result.Attributes) {
-		return nil
-	}
-	var lost []target.Attribute
-	for _, attribute := range attributes {
-		wired := u.a.wired(attribute)
-		if !wired.Path.Same(wired.Value, u.result.Value(wired.Path)) && !strings.EqualFold(wired.Path.Name(), "password") {
-			lost = append(lost, attribute)
-		}
-	}
-	return lost
-}
-
-func factKey(attribute target.Attribute) string { return strings.ToLower(attribute.Path.Canonical()) }
 
 // informative tells a resource from an answer that holds its id only.
 func informative(object map[string]any) bool {

@@ -14,7 +14,8 @@ import (
 	"entrasync/target/scim"
 )
 
-// A 200 that changed nothing is told once; for activity each time, and never taken for done.
+// A 200 that changed nothing is an error with a remark, because to write it again is of no use; for
+// activity it is one without, and never taken for done.
 func TestSilentNoOp(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
@@ -22,50 +23,224 @@ func TestSilentNoOp(t *testing.T) {
 		return path == "externalId" || path == "active" || path == enterprise+":department"
 	}
 	f.noopPut = func(name string) bool { return name == "externalId" || name == "active" || name == enterprise }
-	first, second := f.seed("Users", `{"userName":"a","active":true}`), f.seed("Users", `{"userName":"b","active":true}`)
+	id := f.seed("Users", `{"userName":"a","active":true,"externalId":"own","`+enterprise+`":{"department":"own"}}`)
 	a := f.adapter(scim.Config{})
-	change := attributes(t, "title", "x", "externalId", "e", enterprise+":department", "d")
-	r, err := a.Update(t.Context(), user(first), change)
-	if e := errorOf(t, err); e.Code != target.Rejected || e.Attribute != "externalId" || !strings.Contains(err.Error(), "did not take "+enterprise+":department") {
+	r, err := a.Update(t.Context(), user(id), attributes(t, "title", "x", "externalId", "e", enterprise+":department", "d"))
+	if e := errorOf(t, err); e.Code != target.Rejected || e.Remark != target.NotTaken || e.Attribute != "externalId" || !strings.Contains(err.Error(), "did not take "+enterprise+":department") {
 		t.Error(err)
 	}
 	if r == nil || r.Attributes["title"] != "x" {
 		t.Errorf("the resource is not returned beside the error: %v", r)
 	}
-	r, err = a.Update(t.Context(), user(second), change)
-	if err != nil || r == nil || r.Value(path(t, "externalId")) != nil {
-		t.Errorf("told again: %v, resource %v", err, r)
-	}
-	for _, id := range []string{first, second} {
+	for range 2 {
 		_, err := a.Update(t.Context(), user(id), attributes(t, "active", false))
-		if e := errorOf(t, err); e.Code != target.Rejected || e.Attribute != "active" {
+		if e := errorOf(t, err); e.Code != target.Rejected || e.Attribute != "active" || e.Remark != target.NoRemark {
 			t.Error(err)
 		}
 	}
 	f.quiet = true
-	if _, err := f.adapter(scim.Config{}).Update(t.Context(), user(first), attributes(t, "externalId", "e")); err != nil {
+	if _, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), attributes(t, "externalId", "e")); err != nil {
 		t.Errorf("204 without verification: %v", err)
 	}
-	if _, err := f.adapter(scim.Config{VerifyWrites: true}).Update(t.Context(), user(first), attributes(t, "externalId", "e")); err == nil {
+	if _, err := f.adapter(scim.Config{VerifyWrites: true}).Update(t.Context(), user(id), attributes(t, "externalId", "e")); err == nil {
 		t.Error("204 with verification: taken for done")
 	}
 }
 
-// Polis and scimply answer 200 to an extension's path and do nothing, but keep what a PUT says.
-func TestSilentNoOpOfPatchOnly(t *testing.T) {
+// Polis and scimply answer 200 to an extension's path and do nothing, but take it without a path.
+// What they hide is not written back.
+func TestSilentNoOpOfPathsOnly(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.noop = func(path string) bool { return strings.HasPrefix(path, "urn:") }
+	f.hide = map[string]bool{"nickName": true}
 	a := f.adapter(scim.Config{})
 	for range 2 {
-		id := f.seed("Users", `{"userName":"a","x-unknown":1}`)
+		id := f.seed("Users", `{"userName":"a","x-unknown":1,"nickName":"hidden","`+enterprise+`":{"department":"old","costCenter":"c"}}`)
 		r, err := a.Update(t.Context(), user(id), attributes(t, "title", "x", enterprise+":department", "d"))
-		if err != nil || r.Value(path(t, enterprise+":department")) != "d" || r.Attributes["title"] != "x" || r.Attributes["x-unknown"] != 1.0 {
+		if err != nil || r.Value(path(t, enterprise+":department")) != "d" || r.Attributes["title"] != "x" {
 			t.Errorf("%v %v", r, err)
 		}
+		if held := f.held("Users", id); held["nickName"] != "hidden" || held["x-unknown"] != 1.0 || held[enterprise].(map[string]any)["costCenter"] != "c" {
+			t.Errorf("more was written than was asked: %v", held)
+		}
 	}
-	if len(f.sent("PATCH")) != 1 || len(f.sent("PUT")) != 2 {
-		t.Errorf("what was learned is not used: %v", f.sent("P"))
+	if len(f.sent("PATCH")) != 4 || len(f.sent("PUT")) != 0 {
+		t.Errorf("%d PATCHes, %v", len(f.sent("PATCH")), f.sent("PUT"))
+	}
+}
+
+// A server that shows an attribute nowhere is not written to in another way: a PUT of what it shows
+// would take away what it hides.
+func TestHiddenAttributesAreNotWrittenBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.hide = map[string]bool{"title": true, "nickName": true}
+	id := f.seed("Users", `{"userName":"a","title":"old","nickName":"kept"}`)
+	a := f.adapter(scim.Config{})
+	for i, change := range [][]target.Attribute{attributes(t, "title", "new", "locale", "de"), attributes(t, "title", "newer")} {
+		r, err := a.Update(t.Context(), user(id), change)
+		if e := errorOf(t, err); e.Code != target.Unverified || e.Remark != target.NotShown || e.Attribute != "title" || r == nil {
+			t.Errorf("%d: %v %v", i, r, err)
+		}
+	}
+	if held := f.held("Users", id); held["title"] != "newer" || held["nickName"] != "kept" || held["locale"] != "de" {
+		t.Errorf("%v", held)
+	}
+	if len(f.sent("PUT")) != 0 || len(f.sent("PATCH")) != 2 || len(f.sent("GET")) != 1 {
+		t.Errorf("sent %v", f.sent(""))
+	}
+}
+
+// A response that leaves out what was written says nothing of it: the resource is read, and shows it.
+func TestTerseResponses(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	id := f.seed("Users", `{"userName":"a","title":"old","nickName":"n"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, body []byte) bool {
+		if r.Method != "PATCH" {
+			return false
+		}
+		var patch struct {
+			Operations []struct {
+				Op, Path string
+				Value    any
+			}
+		}
+		json.Unmarshal(body, &patch)
+		for _, op := range patch.Operations {
+			f.apply(f.get("Users", id), op.Op, op.Path, op.Value)
+		}
+		answer(w, 200, map[string]any{"id": id, "userName": "a"})
+		return true
+	}
+	a := f.adapter(scim.Config{})
+	for _, title := range []string{"x", "y"} {
+		if _, err := a.Update(t.Context(), user(id), attributes(t, "title", title)); err != nil {
+			t.Error(err)
+		}
+		if f.held("Users", id)["title"] != title {
+			t.Errorf("%v", f.held("Users", id))
+		}
+	}
+	if len(f.sent("PUT")) != 0 || len(f.sent("GET")) != 1 {
+		t.Errorf("sent %v", f.sent(""))
+	}
+}
+
+// An application's own spelling is a remark, and nothing is written a second time for it.
+func TestOwnSpelling(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	id := f.seed("Users", `{"userName":"a"}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "PATCH" || r.Method == "GET" {
+			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"R&amp;D","displayName":"Ada L"}`))
+			return true
+		}
+		return false
+	}
+	_, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), attributes(t, "title", "R&D", "displayName", " Ada  L "))
+	if e := errorOf(t, err); e.Remark != target.Spelled || !strings.Contains(err.Error(), "displayName") || strings.Contains(err.Error(), "Ada") {
+		t.Error(err)
+	}
+	if len(f.sent("PATCH")) != 1 || len(f.sent("PUT")) != 0 {
+		t.Errorf("sent %v", f.sent(""))
+	}
+}
+
+// A replica that is behind shows what was there before: that is never written back.
+func TestALaggingReplicaIsNotWrittenBack(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.quiet = true
+	id := f.seed("Users", `{"userName":"a","title":"old","active":true}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method == "GET" {
+			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"old","active":true,"nickName":"stale"}`))
+			return true
+		}
+		return false
+	}
+	f.adapter(scim.Config{}).Update(t.Context(), user(id), attributes(t, "title", "new", "active", false))
+	if held := f.held("Users", id); held["title"] != "new" || held["active"] != false || held["nickName"] != nil || len(f.sent("PUT")) != 0 {
+		t.Errorf("%v after %v", held, f.sent("PUT"))
+	}
+}
+
+// 204 to several changes of which one was not made: who may sign in is looked at.
+func TestHalfOfA204(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.quiet = true
+	f.noop = func(path string) bool { return path == "active" }
+	f.noopPut = func(name string) bool { return name == "active" }
+	id := f.seed("Users", `{"userName":"a","title":"old","active":true}`)
+	_, err := f.adapter(scim.Config{}).Update(t.Context(), user(id), attributes(t, "title", "new", "active", false))
+	if e := errorOf(t, err); e.Attribute != "active" || e.Remark != target.NoRemark {
+		t.Error(err)
+	}
+}
+
+// Servers that drop type or primary: the list stays as long as it was.
+func TestValuePathsWhereTypesAreDropped(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.drop = []string{"type", "primary"}
+	a := f.adapter(scim.Config{})
+	work, role := `emails[type eq "work"].value`, `roles[primary eq "True"].value`
+	r, err := a.Create(t.Context(), target.User, attributes(t, "userName", "a", work, "a0@x.example", role, "Admin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail, was := "a0@x.example", "Admin"
+	for _, next := range []string{"User", "Guest", "User"} {
+		address := strings.ToLower(next) + "@x.example"
+		change := attributes(t, work, address, role, next)
+		change[0].Old, change[1].Old = mail, was
+		if _, err := a.Update(t.Context(), r.Ref, change); err != nil {
+			t.Fatal(err)
+		}
+		mail, was = address, next
+		held := f.held("Users", r.ID)
+		if diff := cmp.Diff([]any{map[string]any{"value": address}}, held["emails"]); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]any{map[string]any{"value": next}}, held["roles"]); diff != "" {
+			t.Error(diff)
+		}
+	}
+	change := attributes(t, role, nil)
+	change[0].Old = was
+	if _, err := a.Update(t.Context(), r.Ref, change); err != nil || f.held("Users", r.ID)["roles"] != nil {
+		t.Errorf("%v, roles %v", err, f.held("Users", r.ID)["roles"])
+	}
+	several := f.seed("Users", `{"userName":"b","emails":[{"value":"p@x.example"},{"value":"q@x.example"}]}`)
+	_, err = a.Update(t.Context(), user(several), attributes(t, work, "r@x.example", "title", "t"))
+	if e := errorOf(t, err); e.Attribute != work || e.Hint == "" {
+		t.Error(err)
+	}
+	if held := f.held("Users", several); len(held["emails"].([]any)) != 2 || held["title"] != "t" {
+		t.Errorf("%v", held)
+	}
+}
+
+// Where types are kept, that is found out once.
+func TestValuePathsAreNotLookedAtTwice(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	a := f.adapter(scim.Config{})
+	for i := range 3 {
+		r, err := a.Create(t.Context(), target.User, attributes(t, "userName", strings.Repeat("a", i+1), `emails[type eq "work"].value`, "a@x.example"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Update(t.Context(), r.Ref, attributes(t, `emails[type eq "work"].value`, "b@x.example")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.sent("GET"); len(got) != 0 {
+		t.Errorf("sent %v", got)
 	}
 }
 
@@ -184,6 +359,7 @@ func TestWithoutPatch(t *testing.T) {
 		if got, _, _ := a.Members(t.Context(), group(gid)); !slices.Equal(got, []string{"c", "b"}) {
 			t.Errorf("%d: members %v", status, got)
 		}
+		f.hide = map[string]bool{"members": true}
 		hidden := f.seed("Groups", `{"displayName":"h"}`)
 		if _, err := f.adapter(scim.Config{}).Update(t.Context(), group(hidden), attributes(t, "displayName", "i")); target.CodeOf(err) != target.Unsupported {
 			t.Errorf("%d: a group whose members are not shown was written as a whole: %v", status, err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"entrasync/target"
 )
@@ -15,6 +16,7 @@ import (
 // memory is an adapter that keeps every rule, and breaks the one it is told to.
 type memory struct {
 	breaks string
+	quirk  Quirk // of the application it is
 
 	mu      sync.Mutex // guards what follows
 	records map[target.Ref]map[string]any
@@ -25,7 +27,23 @@ func newMemory(breaks string) *memory {
 	return &memory{breaks: breaks, records: map[target.Ref]map[string]any{}}
 }
 
+// quirkyMemory is an adapter for an application with a quirk.
+func quirkyMemory(breaks string) func(testing.TB, Quirk) App {
+	return func(_ testing.TB, quirk Quirk) App {
+		m := newMemory(breaks)
+		m.quirk = quirk
+		return App{Adapter: m, ReadBack: func(tb testing.TB) (users, groups []target.Resource) {
+			users, _ = listAll(tb.Context(), &memory{records: m.records, order: m.order}, target.User)
+			groups, _ = listAll(tb.Context(), &memory{records: m.records, order: m.order}, target.Group)
+			return users, groups
+		}}
+	}
+}
+
 func (m *memory) is(fault string) bool { return m.breaks == fault }
+
+// odd reports a fault in the face of a quirk.
+func (m *memory) odd(quirk Quirk, fault string) bool { return m.quirk == quirk && m.is(fault) }
 
 func (m *memory) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil && !m.is("ignores the context") {
@@ -153,7 +171,17 @@ func (m *memory) set(attrs map[string]any, a target.Attribute) {
 	case m.is("drops extensions") && a.Path.Schema() != "":
 		return
 	}
-	a.Path.Set(attrs, a.Value)
+	if m.quirk != DropsTypes || m.is("makes lists longer") {
+		a.Path.Set(attrs, a.Value)
+	} else if err := a.Path.Place(attrs, a.Old, a.Value); err != nil {
+		panic(err)
+	}
+	list, _ := attrs["emails"].([]any)
+	for _, element := range list {
+		if m.quirk == DropsTypes {
+			delete(element.(map[string]any), "type")
+		}
+	}
 }
 
 func (m *memory) Update(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
@@ -175,7 +203,20 @@ func (m *memory) Update(ctx context.Context, ref target.Ref, attributes []target
 	if m.is("replaces on update") {
 		attrs = map[string]any{"userName": attrs["userName"]}
 	}
+	if m.odd(HidesTitle, "writes back what is shown") {
+		delete(attrs, "title")
+	}
 	for _, a := range attributes {
+		switch text, _ := a.Value.(string); {
+		case m.odd(OddForEve, "stops at one odd answer") && text == "eve":
+			return nil, failed(target.NotSCIM)
+		case m.quirk == OddForEve && text == "eve":
+			return nil, failed(target.Rejected)
+		case m.odd(Respells, "fails for a spelling") && strings.TrimSpace(text) != text:
+			return nil, failed(target.Rejected)
+		case m.odd(Busy, "fails when it is to wait"):
+			return nil, failed(target.Unavailable)
+		}
 		if m.is("cannot reactivate") && a.Path.String() == "active" && a.Value == true {
 			continue
 		}
@@ -231,6 +272,9 @@ func (m *memory) List(ctx context.Context, kind target.Kind, yield func([]target
 	}
 	m.mu.Unlock()
 	for start := 0; start < len(all); start += 100 {
+		if m.odd(SmallPages, "gives up on small pages") && len(all) > 20 {
+			return failed(target.Rejected)
+		}
 		if start > 0 && m.is("lists one page") {
 			return nil
 		}
@@ -277,13 +321,21 @@ func (m *memory) ChangeMembers(ctx context.Context, group target.Ref, add, remov
 		}
 		return nil, failed(target.NotFound)
 	}
+	if m.odd(LateGroups, "loses a new group") {
+		return nil, failed(target.NotFound)
+	}
 	in := map[string]int{}
 	list, _ := m.records[group]["members"].([]any)
+	if m.odd(WholeGroups, "leaves new groups empty") && len(list) == 0 {
+		return nil, failed(target.Unsupported)
+	}
 	for _, v := range list {
 		in[v.(map[string]any)["value"].(string)]++
 	}
 	for i, id := range add {
 		switch {
+		case m.odd(StrictMembers, "fails for who is there") && in[id] > 0:
+			return nil, failed(target.Conflict)
 		case m.is("writes a hundred members") && i >= 100:
 		case m.records[target.Ref{Kind: target.User, ID: id}] == nil && m.is("fails for one member"):
 			return nil, failed(target.Rejected)

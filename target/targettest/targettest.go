@@ -41,6 +41,10 @@ type Harness struct {
 	// reason. They are reported in the log.
 	Except map[string]string
 
+	// Quirky returns a fresh application with a quirk, or an App without an adapter where
+	// yours cannot have it. Optional: the rules about quirks are not tested without it.
+	Quirky func(tb testing.TB, quirk Quirk) App
+
 	// Many is how many users make up several pages of a listing; 230 when 0.
 	Many int
 }
@@ -111,7 +115,7 @@ type rule struct {
 }
 
 // rules are in the order in which an adapter's author will want to make them pass.
-var rules = concat(basicRules, valueRules, listRules, memberRules, demandingRules)
+var rules = concat(basicRules, valueRules, listRules, memberRules, quirkRules, demandingRules)
 
 func concat(lists ...[]rule) []rule {
 	var all []rule

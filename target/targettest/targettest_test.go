@@ -14,7 +14,7 @@ type simple struct{ target.Adapter }
 
 func TestAGoodAdapterPasses(t *testing.T) {
 	t.Parallel()
-	Run(t, Harness{New: func(testing.TB) App { return App{Adapter: newMemory("")} }})
+	Run(t, Harness{New: func(testing.TB) App { return App{Adapter: newMemory("")} }, Quirky: quirkyMemory("")})
 }
 
 // Each fault is one that a real adapter has had or may well have, with the rule that has to
@@ -54,6 +54,15 @@ var faults = []struct{ fault, rule string }{
 	{"drops all for one member", "members-refused"},
 	{"gives members to nobody", "members-missing-group"},
 	{"keeps deleted members", "members-of-the-deleted"},
+	{"writes back what is shown", "quirk-hidden"},
+	{"makes lists longer", "quirk-types"},
+	{"fails for a spelling", "quirk-spelling"},
+	{"stops at one odd answer", "quirk-odd"},
+	{"fails when it is to wait", "quirk-busy"},
+	{"gives up on small pages", "quirk-pages"},
+	{"fails for who is there", "quirk-members"},
+	{"leaves new groups empty", "quirk-whole-groups"},
+	{"loses a new group", "quirk-late-groups"},
 	{"ignores the context", "cancelled-first"},
 	{"ignores the context", "cancelled-later"},
 	{"forgets on close", "close"},
@@ -68,7 +77,7 @@ func TestTheSuiteNoticesFaults(t *testing.T) {
 			if !ok {
 				t.Fatalf("there is no rule %q", f.rule)
 			}
-			err := r.check(open(t, Harness{New: func(testing.TB) App { return App{Adapter: newMemory(f.fault)} }}))
+			err := r.check(open(t, Harness{New: func(testing.TB) App { return App{Adapter: newMemory(f.fault)} }, Quirky: quirkyMemory(f.fault)}))
 			if err == nil {
 				t.Fatalf("an adapter that %s passes the rule %q", f.fault, f.rule)
 			}

@@ -109,7 +109,7 @@ func suffer(t *testing.T, m mishap) string {
 			t.Errorf("a cycle took %v", took)
 		}
 		told = append(told, tell(report, err))
-		refused = refused || slices.ContainsFunc(report.Notes, func(note string) bool { return strings.Contains(note, "did not take") })
+		refused = refused || slices.ContainsFunc(report.Errors, func(e reconcile.Failure) bool { return strings.Contains(e.Message, "did not take") })
 	}
 	if len(w.watch.reported) > 0 {
 		t.Errorf("%s at %s:\n%s", m.name, m.stage, strings.Join(w.watch.reported, "\n"))

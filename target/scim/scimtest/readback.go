@@ -12,7 +12,15 @@ import (
 // Users returns every user as the server tells it, by SCIM GETs over its pages.
 func (s *Server) Users(tb testing.TB) []map[string]any {
 	tb.Helper()
-	return s.list(tb, "/Users")
+	users := s.list(tb, "/Users")
+	if s.inactive == nil {
+		return users
+	}
+	off := s.inactive(tb)
+	for _, u := range users {
+		u["active"] = !off[u["id"].(string)]
+	}
+	return users
 }
 
 // Groups returns every group as the server tells it, by SCIM GETs over its pages.
@@ -79,6 +87,22 @@ func (s *Server) Delete(tb testing.TB, path string) {
 	s.call(tb, http.MethodDelete, path, nil, http.StatusNoContent)
 }
 
+// ChangeMember adds a user to a group, or removes them, behind the client's back.
+func (s *Server) ChangeMember(tb testing.TB, displayName, userName string, add bool) {
+	tb.Helper()
+	group, user := s.Group(tb, displayName), s.User(tb, userName)
+	if group == nil || user == nil {
+		tb.Fatalf("there is no group %q or no user %q", displayName, userName)
+	}
+	operation := map[string]any{"op": "remove", "path": fmt.Sprintf("members[value eq %q]", user["id"])}
+	if add {
+		operation = map[string]any{"op": "add", "path": "members", "value": []any{map[string]any{"value": user["id"]}}}
+	}
+	s.call(tb, http.MethodPatch, fmt.Sprintf("/Groups/%s", group["id"]), map[string]any{
+		"schemas": []any{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": []any{operation},
+	}, http.StatusOK)
+}
+
 // list trusts totalResults alone: both servers tell it right, and SCIMMY's page past the end
 // is the first page again.
 func (s *Server) list(tb testing.TB, endpoint string) []map[string]any {
@@ -110,7 +134,7 @@ func (s *Server) call(tb testing.TB, method, path string, body map[string]any, w
 	r := httptest.NewRequest(method, "/v2"+path, strings.NewReader(text))
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	r.Header.Set("Content-Type", "application/scim+json")
-	answer := s.carryOut(r)
+	answer := carriedOut(s.backend, r)
 	var decoded map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&decoded); err != nil && want != http.StatusNoContent {
 		tb.Fatalf("%s %s: the SCIM server answered %d without JSON: %v", method, path, answer.StatusCode, err)

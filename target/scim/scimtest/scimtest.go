@@ -35,6 +35,7 @@ type Options struct {
 	SameGroupNames bool        // let two groups have one displayName; otherwise 409
 	PageSize       int         // Elimity only: resources a page has at most; 50 by default
 	CheckMembers   bool        // Elimity only: refuse unknown member ids with 400
+	Quirks         []Quirk     // how it misbehaves
 }
 
 // An Extension is a schema extension to declare. SCIMMY takes only URNs that begin with
@@ -60,6 +61,9 @@ type Server struct {
 	Client *http.Client // trusts the server; sends no token by itself
 
 	backend http.Handler // the SCIM server behind the counting front
+	quirked http.Handler // the same as clients see it
+
+	inactive func(testing.TB) map[string]bool // ids of users who are off, where SCIM does not show it
 
 	mu       sync.Mutex // guards what follows
 	requests []*Request
@@ -78,7 +82,7 @@ type Request struct {
 // start puts the counting front before a SCIM server.
 func start(tb testing.TB, opts Options, backend http.Handler) *Server {
 	tb.Helper()
-	s := &Server{Token: opts.Token, backend: backend}
+	s := &Server{Token: opts.Token, backend: backend, quirked: with(tb, opts, backend)}
 	if opts.InProcess {
 		s.URL, s.Client = "http://scim.example/v2", &http.Client{Transport: s.Transport()}
 		return s
@@ -175,7 +179,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	lost := answer == nil && lose != nil && lose(r)
 	rewind()
 	if answer == nil {
-		answer = s.carryOut(r)
+		answer = carriedOut(s.quirked, r)
 	}
 	if lost {
 		panic(http.ErrAbortHandler) // net/http's way to drop a connection
@@ -214,9 +218,9 @@ func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error)
 	return answer, nil
 }
 
-// carryOut asks the SCIM server itself.
-func (s *Server) carryOut(r *http.Request) *http.Response {
+// carriedOut has a request answered.
+func carriedOut(by http.Handler, r *http.Request) *http.Response {
 	recorder := httptest.NewRecorder()
-	s.backend.ServeHTTP(recorder, r)
+	by.ServeHTTP(recorder, r)
 	return recorder.Result()
 }

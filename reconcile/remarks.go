@@ -1,0 +1,152 @@
+package reconcile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// remarksOf parts what an adapter says of attributes that were accepted, but are not shown as they
+// were written, from the errors of a write. Such attributes count as written: to write them again
+// is of no use.
+func remarksOf(err error) (remarks []*target.Error, rest error) {
+	if err == nil {
+		return nil, nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var others []error
+		for _, part := range joined.Unwrap() {
+			more, other := remarksOf(part)
+			remarks = append(remarks, more...)
+			if other != nil {
+				others = append(others, other)
+			}
+		}
+		if len(remarks) == 0 {
+			return nil, err
+		}
+		return remarks, errors.Join(others...)
+	}
+	var remark *target.Error
+	if errors.As(err, &remark) && remark.Remark != target.NoRemark {
+		return []*target.Error{remark}, nil
+	}
+	return nil, err
+}
+
+// recordRemarks reports what an application does with an attribute, once for each attribute of a
+// sync: what was reported is kept in the state. A spelling of the application's own is a note,
+// anything else an error. The values it keeps instead of those that were written are kept
+// too, so that a complete compare does not take them for changes made by hand.
+func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*Failure, error) {
+	if err := r.keepShown(tx, done); err != nil {
+		return nil, err
+	}
+	told := tx.Space(r.Sync.Name, toldSpace)
+	var first *Failure
+	for _, remark := range done.remarks {
+		key := []byte(done.action.Kind.String() + "\x00" + remark.Attribute + "\x00" + string(remark.Remark))
+		if told.Has(key) {
+			continue
+		}
+		if err := told.Put(key, encode(r.now)); err != nil {
+			return nil, err
+		}
+		if remark.Remark == target.Spelled {
+			r.note("%s; this is not reported again", remark.Message)
+			continue
+		}
+		failure := r.reportRemark(done.action, remark)
+		if first == nil {
+			first = &failure
+		}
+	}
+	return first, nil
+}
+
+// reportRemark reports a failure that is not tried again.
+func (r *recorder) reportRemark(a *storedAction, remark *target.Error) Failure {
+	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(remark.Code), Message: remark.Error() + "; this is not reported again"}
+	r.failures++
+	if len(r.report.Errors) < ListLimit {
+		r.report.Errors = append(r.report.Errors, f)
+	}
+	r.Log.Info("not taken as written", "sync", r.Sync.Name, "tenant", r.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message)
+	return f
+}
+
+// keepShown keeps, of each attribute that was written, the value that the application has instead.
+func (r *recorder) keepShown(tx *state.Tx, done *result) error {
+	kept := tx.Space(r.Sync.Name, shownSpace)
+	if done.shown == nil || done.link == nil || len(done.remarks) == 0 && kept.Count() == 0 {
+		return nil
+	}
+	for _, attribute := range r.rules(done.action.Kind).Mapping.Attributes() {
+		path := attribute.Path.String()
+		if _, written := done.link.Applied[path]; !written || attribute.Redact {
+			continue
+		}
+		key := shownKey(done.link, path)
+		var err error
+		if value := attribute.Own(done.shown.Value(attribute.Path)); remarkedOn(done.remarks, path) && value != nil {
+			err = kept.Put(key, canonical(done.link.Source, attribute, value))
+		} else if changes(done.action, path) {
+			err = kept.Delete(key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func remarkedOn(remarks []*target.Error, path string) bool {
+	for _, remark := range remarks {
+		if remark.Attribute == path {
+			return true
+		}
+	}
+	return false
+}
+
+func changes(a *storedAction, path string) bool {
+	for _, change := range a.Changes {
+		if change.Attribute == path {
+			return true
+		}
+	}
+	return false
+}
+
+// knownShown returns the test whether an application shows of an attribute what it is known to
+// have instead of what was written.
+func (c *cycle) knownShown(tx *state.Tx, link *state.Link) func(*mapping.Attribute, any) bool {
+	kept := tx.Space(c.Sync.Name, shownSpace)
+	if kept.Count() == 0 {
+		return nothingShown
+	}
+	return func(attribute *mapping.Attribute, shown any) bool {
+		known := kept.Get(shownKey(link, attribute.Path.String()))
+		return known != nil && bytes.Equal(known, canonical(link.Source, attribute, shown))
+	}
+}
+
+func nothingShown(*mapping.Attribute, any) bool { return false }
+
+func shownKey(link *state.Link, path string) []byte {
+	return append(append([]byte{byte(link.Kind)}, link.Source[:]...), path...)
+}
+
+// showsAsApplied reports whether what an application shows of an attribute is what was last
+// applied, be it in a spelling of its own.
+func showsAsApplied(attribute *mapping.Attribute, raw json.RawMessage, shown any) bool {
+	var applied any
+	if json.Unmarshal(raw, &applied) != nil {
+		return false
+	}
+	return attribute.Equal(applied, shown) || attribute.Path.Judge(applied, shown) == target.Respelled
+}
