@@ -181,8 +181,9 @@ func (c *cycle) switchOff(ctx context.Context, a *storedAction, ref target.Ref, 
 	}
 	asked := []target.Attribute{{Path: path, Value: false}}
 	after, err := c.Target.Update(ctx, ref, asked)
+	done.remarks, err = remarksOf(err)
 	if err == nil && after != nil {
-		err = c.verify(a, after, asked, done)
+		err = c.verify(a, after, asked)
 	}
 	if err != nil {
 		return err
