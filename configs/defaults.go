@@ -65,6 +65,7 @@ func (g *Guard) SetDefaults() {
 	g.Lost = Limit{Percent: new(Percent(10))}
 	g.FirstRunRemovals = "hold"
 	g.GuestAddresses = "hold"
+	g.Identity = Limit{Count: new(5), Percent: new(Percent(10))}
 	g.RemovalsPerDay = Limit{Count: new(100), Percent: new(Percent(20))}
 	g.Skipped.SetDefaults()
 }

@@ -141,6 +141,7 @@ type Guard struct {
 	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group, and people who lose their account because they left the group that gave it, counted per group."`
 	Lost             Limit  `yaml:"lost" doc:"Accounts that are gone from the target and would be created again. A percentage counts from three on."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
+	Identity         Limit  `yaml:"identity" doc:"Links whose account is another one in the target now, as after a restored backup or with the credential of another organization. They are dropped and matched again; more than this wait."`
 	RemovalsPerDay   Limit  `yaml:"removals_per_day" doc:"Accounts deactivated or deleted without an approval in 24 hours, so that a slow trickle is seen."`
 	Domains          []Text `yaml:"domains" doc:"Domains whose addresses the tenant owns, such as contoso.example. An account that exists with an address elsewhere, or shows none, and every new address elsewhere are held. Tenants that joined by consent have their verified domains without it, where they share an application."`
 	GuestAddresses   string `yaml:"guest_addresses" enum:"hold,allow" doc:"allow: guests may be given addresses outside of the tenant's domains. Any administrator can invite any address as a guest."`

@@ -63,6 +63,7 @@ func TestDefaults(t *testing.T) {
 		MembersRemoved:   configs.Limit{Percent: new(configs.Percent(30))},
 		Lost:             configs.Limit{Percent: new(configs.Percent(10))},
 		FirstRunRemovals: "hold",
+		Identity:         configs.Limit{Count: new(5), Percent: new(configs.Percent(10))},
 		RemovalsPerDay:   configs.Limit{Count: new(100), Percent: new(configs.Percent(20))},
 		Skipped:          configs.Share{Percent: new(configs.Percent(50)), OfAtLeast: 20},
 		GuestAddresses:   "hold",

@@ -186,10 +186,16 @@ type result struct {
 	partly  bool         // some was written although it failed
 	off     *state.Link  // of an account that was switched off because its deletion failed
 	former  graphsync.ID // whose link goes
-	notes   []string
-	sent    []target.Attribute // to the account, when err is about it
-	remarks []*target.Error    // of attributes that were accepted but are not shown as written
-	shown   *target.Resource   // the account afterwards, where the application shows it
+	left    string       // the account that was linked before, when the link moved to another
+	// Matching values that the account had before, and whether the response showed the new ones.
+	formerKeys []state.MatchKey
+	confirmed  bool
+	successor  *successor  // another account of somebody whose linked one is gone
+	doubt      state.Owner // whose link may not fit any more, by what the target answered
+	notes      []string
+	sent       []target.Attribute // to the account, when err is about it
+	remarks    []*target.Error    // of attributes that were accepted but are not shown as written
+	shown      *target.Resource   // the account afterwards, where the application shows it
 }
 
 type refusedMember struct {
@@ -213,6 +219,8 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 		c.create(ctx, a, done)
 	case a.Op == Delete:
 		c.remove(ctx, a, done)
+	case a.Op == Unlink:
+		c.unlink(a, done)
 	case a.Op == Members:
 		c.changeMembers(ctx, a, done)
 	default:

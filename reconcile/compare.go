@@ -65,43 +65,42 @@ func (c *cycle) presence(getter target.Getter) question {
 	}
 }
 
-// takeOver brings links to what their accounts show, and forgets those without an account.
+// takeOver brings links to what their accounts show. Those without an account, and those whose
+// account is another one, are left to identify; nothing of another account is taken over.
 func (c *cycle) takeOver(found []sighting) error {
-	gone := map[string]state.Owner{}
-	err := c.Tenant.Update(func(tx *state.Tx) error {
+	return c.Tenant.Update(func(tx *state.Tx) error {
 		for i := range found {
-			link := &found[i].link
-			if found[i].shown == nil {
-				gone[link.TargetID] = c.owner(link.Kind, link.Source)
-				if err := c.lose(tx, link.Kind, link.Source); err != nil {
-					return err
-				}
-				continue
-			}
-			if !c.drifted(link, found[i].shown, c.knownShown(tx, link)) {
-				continue
-			}
-			if _, lost, err := c.lost(tx, link); err != nil || lost {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
+			if err := c.takeOverOne(tx, &found[i].link, found[i].shown); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
+}
+
+func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resource) error {
+	m := mismatch{TargetID: link.TargetID, Run: c.run}
+	switch {
+	case shown == nil:
+		m.Gone = true
+		return putMismatch(tx, c.Sync.Name, link, &m)
+	case c.identityIn(tx, link, shown, nil) == foreign:
+		if _, lost, err := c.lost(tx, link); err != nil || lost {
+			return err
+		}
+		m.Shown = describe(link.Kind, c.rules(link.Kind), shown)
+		return putMismatch(tx, c.Sync.Name, link, &m)
+	}
+	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
-	for i := range found {
-		if link := &found[i].link; found[i].shown == nil {
-			c.note("the account of %s (%s) was deleted in the target", link.Key, link.TargetID)
-		}
+	if !c.drifted(link, shown, c.knownShown(tx, link)) {
+		return nil
 	}
-	return c.Store.ReleaseAll(c.Sync.application(), gone)
+	if _, lost, err := c.lost(tx, link); err != nil || lost {
+		return err
+	}
+	return tx.PutLink(c.Sync.Name, *link)
 }
 
 // drifted brings a link to what its account shows, and reports whether that was anything new.

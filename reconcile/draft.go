@@ -22,7 +22,7 @@ func (c *cycle) draft(ctx context.Context) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		whole := c.opts.Subject == nil
 		c.all = whole && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name))
-		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
+		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, referSpace, keptSpace, draftedSpace, givenSpace, detachedSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ type drafter struct {
 // user plans one person.
 func (d *drafter) user(id graphsync.ID) error {
 	object, known := d.tx.Object(graphsync.User, id)
-	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, id)
+	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, graphsync.User, id)
 	if err != nil || !known {
 		return err // never told of by the directory: nothing is concluded
 	}
@@ -215,7 +215,7 @@ func wantedKey(kind graphsync.Kind, path, value string) []byte {
 // it wants nothing any more.
 func (d *drafter) former(kind graphsync.Kind, id graphsync.ID) (bool, error) {
 	object, known := d.tx.Object(kind, id)
-	link, linked, err := d.tx.Link(d.Sync.Name, kind, id)
+	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, kind, id)
 	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
 }
 

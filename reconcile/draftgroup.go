@@ -8,7 +8,7 @@ import (
 // group plans one group, without its members.
 func (d *drafter) group(id graphsync.ID) error {
 	object, known := d.tx.Object(graphsync.Group, id)
-	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.Group, id)
+	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, graphsync.Group, id)
 	if err != nil || !known {
 		return err
 	}

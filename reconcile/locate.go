@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"entrasync/graphsync"
@@ -186,30 +185,10 @@ func (m *mover) refuse(link *state.Link, cause error) {
 	m.refused[key] = true
 }
 
-// isOf tells whether what has the id of a linked account is that account: the same number means
-// nothing in another application. The externalId decides where both have one, and what no value
-// identifies is not it.
-func isOf(link *state.Link, shown *target.Resource) bool {
-	if shown == nil {
-		return false
-	}
-	fits := false
-	for _, key := range link.Keys {
-		path, err := target.ParsePath(key.Attribute)
-		if err != nil {
-			continue
-		}
-		value, ok := shown.Value(path).(string)
-		if !ok || value == "" {
-			continue
-		}
-		same := strings.EqualFold(value, key.Value)
-		if !same && strings.EqualFold(key.Attribute, "externalId") {
-			return false
-		}
-		fits = fits || same
-	}
-	return fits
+// isHere reports whether what has the id of a linked account is that account: the same number means
+// nothing in another application, and what no value identifies is not it.
+func (c *cycle) isHere(link *state.Link, shown *target.Resource) bool {
+	return shown != nil && knownAccount(link, c.rules(link.Kind)).judge(shown) == ours
 }
 
 // sort keeps the links whose accounts are here and sets the others aside. What is claimed here
@@ -220,7 +199,7 @@ func (m *mover) sort(found []sighting) error {
 	away := map[string]state.Owner{}
 	for i := range found {
 		link := &found[i].link
-		if isOf(link, found[i].shown) {
+		if m.isHere(link, found[i].shown) {
 			m.drifted(link, found[i].shown, nothingShown)
 			here = append(here, *link)
 		} else {
@@ -373,7 +352,7 @@ func (m *mover) restore(ctx context.Context) error {
 		}
 		var here []state.Link
 		for i := range found {
-			if link := &found[i].link; isOf(link, found[i].shown) {
+			if link := &found[i].link; m.isHere(link, found[i].shown) {
 				m.drifted(link, found[i].shown, nothingShown)
 				here = append(here, *link)
 			}

@@ -19,16 +19,22 @@ func lostKey(kind graphsync.Kind, source graphsync.ID) []byte {
 // lose drops the link of an account that is gone from the application. That an active one was
 // there is remembered: a guard looks at how many would be made again.
 func (c *cycle) lose(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
+	if err := c.remember(tx, kind, source); err != nil {
+		return err
+	}
+	return c.forget(tx, kind, source)
+}
+
+// remember notes that the active account of a link is gone from the application.
+func (c *cycle) remember(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
 	link, linked, err := tx.Link(c.Sync.Name, kind, source)
 	if err != nil {
 		return err
 	}
-	if linked && link.Active {
-		if err := tx.Space(c.Sync.Name, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID)); err != nil {
-			return err
-		}
+	if !linked || !link.Active {
+		return nil
 	}
-	return c.forget(tx, kind, source)
+	return tx.Space(c.Sync.Name, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID))
 }
 
 // found forgets that an account was lost: it is there again, or nobody is to have it.

@@ -161,6 +161,8 @@ type verdict struct {
 	byID      bool  // found by externalId: made or adopted by us before
 	retry     error // the target failed on this one
 
+	doubt state.Owner // whose link may not fit any more: their account has the externalId looked for
+
 	formerOwner state.Owner // who keeps it in another sync, and lets it go
 }
 
@@ -247,7 +249,11 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 			return verdict{}, err
 		}
 		if !gone {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s", by, r.ID, m.ownerText(owner))}, nil
+			taken := verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s", by, r.ID, m.ownerText(owner))}
+			if v.byID {
+				taken.doubt = owner
+			}
+			return taken, nil
 		}
 		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
 		v.note = fmt.Sprintf("it was the account of %s, who was deleted in Entra", owner.Source)
@@ -362,6 +368,11 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 				m.counts.count(Create, -1)
 				if err := plan.Delete(keys[i]); err != nil {
 					return err
+				}
+				if !v.doubt.Source.IsZero() && m.opts.Apply {
+					if err := m.markForCheck(tx, v.doubt); err != nil {
+						return err
+					}
 				}
 				if v.retry != nil && m.opts.Apply {
 					m.failure(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, v.retry)

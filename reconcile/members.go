@@ -99,6 +99,7 @@ type memberPart struct {
 	group       graphsync.ID
 	number      uint32
 	live        bool // in scope, with a resource that exists or will
+	detached    bool // its resource is another one: members of before count for nothing
 	name        string
 	target      *string
 	add, remove []graphsync.ID
@@ -118,12 +119,18 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 	if !part.live {
 		return nil
 	}
-	wanted, account, err := d.wantsMember(group, member)
+	wanted, account, blocked, err := d.wantsMember(group, member)
 	if err != nil {
 		return err
 	}
+	if blocked { // whose account it is waits for an answer
+		if !d.opts.Apply {
+			return nil
+		}
+		return d.keepPending(d.tx, state.Membership(group, member))
+	}
 	leaves := d.plan.Has(actionKey{phase: leavePhase, id: member}.bytes())
-	last, applied, err := d.asShown(group, member, account, wanted, leaves)
+	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)
 	if err != nil {
 		return err
 	}
@@ -148,8 +155,9 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 
 // asShown returns under which account a membership was last written, corrected by what the group
 // shows where it was looked at. What is corrected and leads to no action is recorded with the seeds.
-func (d *drafter) asShown(group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
+func (d *drafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
 	last, applied = d.tx.AppliedMember(d.Sync.Name, group, member)
+	applied = applied && !part.detached
 	seeds := d.tx.Space(d.Sync.Name, seedSpace)
 	switch {
 	case !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)):
@@ -178,14 +186,15 @@ func (d *drafter) open(part *memberPart, id graphsync.ID) error {
 		return nil
 	}
 	part.name = keyOf(&object, nil)
-	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.Group, id)
+	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.Group, id)
 	if err != nil {
 		return err
 	}
 	if linked {
-		part.live, part.target = true, &link.TargetID
+		part.live, part.target = !blocked, &link.TargetID
 		return nil
 	}
+	part.detached = d.tx.Space(d.Sync.Name, detachedSpace).Has(linkKey(graphsync.Group, id))
 	key := actionKey{phase: groupPhase, id: id}.bytes()
 	raw := d.plan.Get(key)
 	if raw == nil {
@@ -205,10 +214,11 @@ func (d *drafter) open(part *memberPart, id graphsync.ID) error {
 
 // wantsMember tells whether a person should be a member in the application: a member in Entra
 // who is not deleted and has, or will have, an account. It returns the account where it exists.
-func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, err error) {
-	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, member)
-	if err != nil {
-		return false, "", err
+// blocked means that the linked account is another one now.
+func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, blocked bool, err error) {
+	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.User, member)
+	if err != nil || blocked {
+		return false, "", blocked, err
 	}
 	if linked {
 		account = link.TargetID
@@ -221,7 +231,7 @@ func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account 
 		}
 		a, err := decodeAction(raw)
 		if err != nil {
-			return false, "", err
+			return false, "", false, err
 		}
 		switch a.Op {
 		case Delete:
@@ -234,10 +244,10 @@ func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account 
 		}
 	}
 	if !exists || !d.tx.HasMember(group, member) {
-		return false, account, nil
+		return false, account, false, nil
 	}
 	object, ok := d.tx.Object(graphsync.User, member)
-	return ok && object.Removed == graphsync.NotRemoved, account, nil
+	return ok && object.Removed == graphsync.NotRemoved, account, false, nil
 }
 
 // flush stores what was gathered as actions: the memberships of leavers apart from the others.

@@ -26,6 +26,9 @@ const (
 	Reactivate Op = "reactivate"
 	Delete     Op = "delete"
 	Members    Op = "members"
+	// Unlink drops the link of an account that is another one in the application now. Nothing is
+	// written to the application.
+	Unlink Op = "unlink"
 )
 
 // Removes reports whether the operation takes something away from a person.
@@ -104,6 +107,7 @@ type Summary struct {
 	Reactivate int `json:"reactivate"`
 	Delete     int `json:"delete"`
 	Members    int `json:"members"`
+	Unlink     int `json:"unlink,omitzero"` // links to accounts that are others now
 	Held       int `json:"held"`
 	Rejected   int `json:"rejected"` // due, but a person rejected them
 	Skipped    int `json:"skipped"`
@@ -121,7 +125,7 @@ type Seats struct {
 
 // Changes is the number of actions that would be applied.
 func (s Summary) Changes() int {
-	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members
+	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members + s.Unlink
 }
 
 func (s *Summary) count(op Op, by int) {
@@ -140,6 +144,8 @@ func (s *Summary) count(op Op, by int) {
 		s.Delete += by
 	case Members:
 		s.Members += by
+	case Unlink:
+		s.Unlink += by
 	}
 }
 
@@ -164,9 +170,10 @@ const (
 	referencePhase
 	groupPhase
 	memberPhase
+	identityPhase // comes first: the order of the numbers is that of stored keys
 )
 
-var phases = []phase{leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
+var phases = []phase{identityPhase, leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
 
 // A part is a phase of the plan, or some actions of it by their number: from the first on, up to
 // but without the last; to 0 is the end. early is the part of the last phase that is applied before
@@ -203,7 +210,10 @@ func parseActionKey(b []byte) (actionKey, error) {
 // pendingKey is the key that is settled when the action has been applied.
 func (k actionKey) pendingKey() state.PendingKey {
 	kind := graphsync.User
-	if k.phase > referencePhase {
+	switch {
+	case k.phase == identityPhase:
+		kind = graphsync.Kind(k.part)
+	case k.phase > referencePhase:
 		kind = graphsync.Group
 	}
 	return state.PendingKey{Kind: kind, ID: k.id}
@@ -258,6 +268,9 @@ type storedAction struct {
 	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
 	// FormerOwner is who kept it in another sync.
 	FormerOwner state.Owner `json:"former_owner,omitzero"`
+	Seen        bool        `json:"seen,omitzero"`     // its account was read for this plan
+	Gone        bool        `json:"gone,omitzero"`     // of an unlink: there is no account under the id
+	MovesTo     string      `json:"moves_to,omitzero"` // of an unlink: the account that is linked instead
 	Held        *storedHold `json:"held,omitempty"`
 	Rejected    *rejection  `json:"rejected,omitempty"`
 	Leaving     string      `json:"leaving,omitempty"`  // digest of everybody whom a takeover removes: Remove may be cut
@@ -296,7 +309,7 @@ func decode(b []byte, into any) error {
 
 // ops are the operations by the byte that stands for them before a stored action, so that a
 // plan can be counted without reading it. The order is part of the stored form.
-var ops = []Op{Create, Adopt, Update, Deactivate, Reactivate, Delete, Members}
+var ops = []Op{Create, Adopt, Update, Deactivate, Reactivate, Delete, Members, Unlink}
 
 func encodeAction(a *storedAction) []byte {
 	return append([]byte{byte(slices.Index(ops, a.Op))}, encode(a)...)

@@ -41,7 +41,7 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.concurrency())
 	for i := range actions {
-		if a := &actions[i]; a.Op != Create && a.Op != Adopt { // match has looked at those
+		if a := &actions[i]; a.Op != Create && a.Op != Adopt && !a.Seen { // match and identify have looked at those
 			group.Go(func() (err error) {
 				found[i], err = c.inspect(gctx, *a.TargetID)
 				return err

@@ -74,6 +74,14 @@ func (r *recorder) commit(batch []*result) error {
 			return err
 		}
 	}
+	for _, done := range batch {
+		if done.left == "" || done.link == nil {
+			continue
+		}
+		if err := r.Store.Release(r.Sync.application(), done.left, r.owner(done.link.Kind, done.link.Source)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -113,8 +121,8 @@ func (r *recorder) claim(batch []*result) error {
 			}
 			if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {
 				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
-					Message: fmt.Sprintf("the target answered with account %s, which is %s", done.link.TargetID, r.ownerText(owner))}
-				done.link = nil
+					Message: fmt.Sprintf("the target answered with account %s, which is %s; whether that link still fits is looked at by its next cycle", done.link.TargetID, r.ownerText(owner))}
+				done.link, done.doubt = nil, owner
 			}
 		}
 	}
@@ -138,11 +146,16 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
+	if !done.doubt.Source.IsZero() {
+		if err := r.markForCheck(tx, done.doubt); err != nil {
+			return err
+		}
+	}
 	line := runLine{Action: a.Action, Outcome: "done"}
 	key := done.key.pendingKey()
 	if done.drop {
 		drop := r.lose
-		if a.Op.Removes() {
+		if a.Op.Removes() || a.Op == Unlink {
 			drop = r.forget
 		}
 		if err := drop(tx, a.Kind, a.SourceID); err != nil {
@@ -154,6 +167,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		if done.stop != nil {
 			return r.line(tx, line) // the application's fault, not this record's: it stays pending
 		}
+		if a.Op == Unlink && done.drop {
+			r.done.count(Unlink, 1)
+		}
 		if done.off != nil {
 			r.done.count(Deactivate, 1)
 			if err := tx.PutLink(r.Sync.Name, *done.off); err != nil {
@@ -162,6 +178,13 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		failure := r.failure(tx, key, a, done.err)
 		line.Error = &failure
+		if done.successor != nil {
+			m := mismatch{TargetID: *a.TargetID, Gone: true, Run: r.cycle.run, Successor: done.successor}
+			if err := tx.Space(r.Sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(&m)); err != nil {
+				return err
+			}
+			return errors.Join(r.keepPending(tx, key), r.line(tx, line))
+		}
 		if done.drop { // what is gone is made anew by the next cycle
 			if err := r.keepPending(tx, key); err != nil {
 				return err
@@ -171,7 +194,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		return r.line(tx, line)
 	}
-	r.done.count(a.Op, 1)
+	if a.Op != Unlink || !a.Gone && a.MovesTo == "" {
+		r.done.count(a.Op, 1)
+	}
 	if a.Op.Removes() && !a.Approved {
 		r.unapproved++
 	}
@@ -182,7 +207,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		return r.line(tx, line)
 	}
-	r.tookEffect(tx, key)
+	if a.Op != Unlink {
+		r.tookEffect(tx, key)
+	}
 	if a.Orphan {
 		gone := orphan{Source: a.SourceID, Account: *a.TargetID}
 		if err := tx.Space(r.Sync.Name, orphanSpace).Delete(gone.key()); err != nil {
@@ -210,7 +237,15 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
-	if r.Sync.Groups.Enabled && !r.all {
+	if err := r.keepFormer(tx, done); err != nil {
+		return err
+	}
+	if done.left != "" {
+		if err := r.keepPending(tx, key); err != nil { // groups have the account under its former id
+			return err
+		}
+	}
+	if a.Op == Unlink || r.Sync.Groups.Enabled && !r.all {
 		// Should the cycle end before the memberships are written, they are worked out anew.
 		if err := tx.AddPending(r.Sync.Name, key); err != nil {
 			return err
@@ -239,6 +274,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
 	if err := tx.DeleteLink(c.Sync.Name, kind, source); err != nil {
 		return err
+	}
+	for _, space := range []string{formerSpace, mismatchSpace} {
+		if err := tx.Space(c.Sync.Name, space).Delete(linkKey(kind, source)); err != nil {
+			return err
+		}
 	}
 	if kind == graphsync.User {
 		if err := c.forgetOff(tx, source); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +23,11 @@ func (c *cycle) intend(due []step) error {
 	var memberships []*storedAction
 	for _, s := range due {
 		a := s.action
-		if a.Op == Members {
+		switch a.Op {
+		case Members:
 			memberships = append(memberships, a)
+			continue
+		case Unlink: // nothing is sent
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
@@ -33,6 +35,9 @@ func (c *cycle) intend(due []step) error {
 			if j < len(a.Match) && a.Match[j] != "" {
 				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
 			}
+		}
+		if a.TargetID != nil && a.Op != Adopt { // by which the account may be known when the response is lost
+			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
 		}
 		intents = append(intents, intent)
 	}
@@ -126,6 +131,9 @@ func (c *cycle) lookInto(ctx context.Context, intent state.Intent) error {
 	case linked:
 		return c.reread(ctx, intent, &link)
 	}
+	if op := Op(intent.Op); op != Create && op != Adopt { // the link was dropped since
+		return c.settleIntent(intent, nil)
+	}
 	found, err := c.findIntended(ctx, intent)
 	if err != nil {
 		return err
@@ -144,12 +152,24 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 	if err != nil && !gone {
 		return err
 	}
+	if gone && Op(intent.Op).Removes() && intent.Kind == graphsync.User {
+		if next, err := c.findSuccessor(ctx, link, Op(intent.Op)); err != nil || next != nil {
+			return c.keepMismatch(intent, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run, Successor: next}, err)
+		}
+	}
+	dropped := gone
 	err = c.Tenant.Batch(func(tx *state.Tx) error {
-		if gone {
+		switch {
+		case gone:
 			if err := c.lose(tx, link.Kind, link.Source); err != nil {
 				return err
 			}
-		} else {
+		case c.identityIn(tx, link, resource, intent.Keys) == foreign:
+			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.rules(link.Kind), resource), Run: c.run}
+			if err := putMismatch(tx, c.Sync.Name, link, &m); err != nil {
+				return err
+			}
+		default:
 			c.present(link, resource)
 			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
 				return err
@@ -160,10 +180,27 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 		}
 		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
 	})
-	if err == nil && gone {
+	if err == nil && dropped {
 		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
 	}
 	return err
+}
+
+// keepMismatch leaves to identify what becomes of a link whose account is gone while an account
+// of the same person is active.
+func (c *cycle) keepMismatch(intent state.Intent, link *state.Link, m *mismatch, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.Tenant.Batch(func(tx *state.Tx) error {
+		if err := putMismatch(tx, c.Sync.Name, link, m); err != nil {
+			return err
+		}
+		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+			return err
+		}
+		return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source)
+	})
 }
 
 // present takes over into a link what a resource is at present.
@@ -215,7 +252,7 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != c.owner(intent.Kind, intent.Source) || contradicts(&found[0], intent) {
+		if owned && owner != c.owner(intent.Kind, intent.Source) || c.intended(intent).judge(&found[0]) == foreign {
 			continue
 		}
 		if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {
@@ -225,15 +262,19 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 	return nil, nil
 }
 
-// contradicts tells whether a resource carries the externalId of somebody else.
-func contradicts(r *target.Resource, intent state.Intent) bool {
-	theirs, _ := r.Attributes["externalId"].(string)
+// intended is what is known of the account of an intent: externalId decides where it is mapped.
+func (c *cycle) intended(intent state.Intent) *account {
+	rules := c.rules(intent.Kind)
+	link := state.Link{Kind: intent.Kind, Source: intent.Source, Applied: map[string]json.RawMessage{}}
 	for _, key := range intent.Keys {
-		if strings.EqualFold(key.Attribute, "externalId") && theirs != "" && theirs != key.Value {
-			return true
+		link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))
+		if path, err := target.ParsePath(key.Attribute); err == nil && isExternalID(path) {
+			if mapped := mappedAt(rules, path); mapped != nil {
+				link.Applied[mapped.Path.String()] = canonical(intent.Source, mapped, key.Value)
+			}
 		}
 	}
-	return false
+	return knownAccount(&link, rules)
 }
 
 func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error {

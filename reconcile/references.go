@@ -38,8 +38,8 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 		if err != nil || made.Op != Create && made.Op != Adopt {
 			return err
 		}
-		link, linked, err := tx.Link(c.Sync.Name, graphsync.User, user)
-		if err != nil {
+		link, linked, blocked, err := plannedLink(tx, c.Sync.Name, graphsync.User, user)
+		if err != nil || blocked {
 			return err
 		}
 		a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: user, Why: "the manager gets an account"}}

@@ -165,7 +165,10 @@ func seatChange(tx *state.Tx, sync string, a *storedAction) int {
 		return 1
 	case Deactivate:
 		return -1
-	case Delete:
+	case Delete, Unlink:
+		if a.MovesTo != "" {
+			return 0
+		}
 		if link, ok, err := tx.Link(sync, graphsync.User, a.SourceID); err == nil && ok && link.Active {
 			return -1
 		}
@@ -279,8 +282,14 @@ func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) 
 // before returns why an action was held by the last plan, if it was, and no one has decided or
 // changed the limits since.
 func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
-	raw := r.held.Get(key)
-	if raw == nil || r.partial() || r.info.Guard != r.limits {
+	return r.heldBefore(r.tx, key, a)
+}
+
+// heldBefore returns why an action was held by the last plan, if it was and the limits are the
+// same since.
+func (c *cycle) heldBefore(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
+	raw := tx.Space(c.Sync.Name, c.heldSpace()).Get(key)
+	if raw == nil || c.partial() || c.info.Guard != guardText(&c.Sync.Guard) {
 		return "", ""
 	}
 	last, err := decodeAction(raw)

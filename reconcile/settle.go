@@ -45,7 +45,7 @@ func (c *cycle) settle(ctx context.Context) error {
 			c.info.FirstRun = c.now
 		}
 		c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace, detachedSpace} {
 			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
 				return err
 			}

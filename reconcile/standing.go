@@ -376,8 +376,8 @@ func (s *source) manager() mapping.Value {
 	if err != nil {
 		return mapping.Value{}
 	}
-	link, ok, err := s.eval.tx.Link(s.eval.sync.Name, graphsync.User, id)
-	if err != nil || !ok {
+	link, ok, blocked, err := plannedLink(s.eval.tx, s.eval.sync.Name, graphsync.User, id)
+	if err != nil || !ok || blocked {
 		s.stand.WaitsFor = id
 		return mapping.Value{}
 	}

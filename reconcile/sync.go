@@ -52,7 +52,7 @@ type Rules struct {
 // May reports whether the configuration lets the sync do this at all.
 func (r *Rules) May(op Op) bool {
 	switch op {
-	case Adopt, Members:
+	case Adopt, Members, Unlink:
 		return true
 	}
 	return r.Actions[op]
@@ -119,6 +119,7 @@ type Guard struct {
 	// HoldGroups holds the takeover of every group that the sync does not own, whatever
 	// GroupRules.Takeover says.
 	HoldGroups     bool
+	Identity       Limit // links whose account is another one in the application now
 	RemovalsPerDay Limit // over the cycles of 24 hours: a slow trickle is seen
 	// Administrators fits the accounts that administer the application, by what was last
 	// applied to them; nil: none are known. The last ones are not lost without an approval.

@@ -63,11 +63,13 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.compare,         // in a full cycle: what the application really holds → links
 		c.draft,           // snapshot and links → what should happen to accounts and groups
 		c.nameGaps,        // what Graph told and the snapshot cannot show → skipped
+		c.identify,        // accounts that are removed or renamed: still the linked ones
 		c.match,           // people without a link → accounts that exist
 		c.protect,         // accounts the configuration keeps out of it → left alone
 		c.draftReferences, // managers who will have an account → references
 		c.compareMembers,  // in a full cycle: who really is in the groups → memberships
 		c.draftMembers,    // who has, or will have, an account → memberships
+		c.identifyGroups,  // groups whose members change: still the linked ones
 		c.review,          // guards hold back, approvals let go
 		c.expect,          // a reviewed plan is applied exactly or not at all
 		c.apply,           // leavers, users, groups, then memberships
@@ -139,6 +141,9 @@ func (c *cycle) unchanged() int {
 		users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
 		groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
 		n = users + groups
+		if !c.applied {
+			n -= tx.Space(c.Sync.Name, detachedSpace).Count()
+		}
 		return nil
 	})
 	if err != nil {
@@ -232,6 +237,7 @@ func (c *cycle) tally() {
 		s := &c.report.Summary
 		s.Create, s.Adopt, s.Update, s.Deactivate = c.done.Create, c.done.Adopt, c.done.Update, c.done.Deactivate
 		s.Reactivate, s.Delete, s.Members = c.done.Reactivate, c.done.Delete, c.done.Members
+		s.Unlink = c.done.Unlink
 		s.Seats.After = c.seats()
 	}
 	c.report.Graph.Requests = g.Requests - c.graph0.Requests

@@ -23,6 +23,10 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 	}
 	done.sent = attributes
 	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
+	if err == nil && asPlanned(a, c.rules(a.Kind), applied).judge(resource) == foreign {
+		c.answeredAnother(a, done, resource)
+		return
+	}
 	if err != nil {
 		var failure *target.Error
 		if !errors.As(err, &failure) || failure.Code != target.Conflict && !failure.Unsure {
@@ -47,6 +51,7 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 	case err != nil:
 		return
 	case v.code != "":
+		done.doubt = v.doubt
 		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: v.why, Err: cause}
 		return
 	case v.adopt == nil && v.retry == nil && target.CodeOf(cause) == target.Conflict:
@@ -116,25 +121,46 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 			return
 		}
 	}
+	var link *state.Link
+	if !adopting {
+		if link, done.err = c.linkOf(a); done.err != nil {
+			return
+		}
+	}
 	attributes, applied, err := c.attributes(ctx, a, false)
 	if err != nil {
 		done.err = err
 		return
 	}
 	done.sent = attributes
+	moved := ""
 	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)
 		done.remarks, err = remarksOf(err)
 		done.partly, done.shown = err != nil && after != nil, after
+		if after != nil {
+			known, failure := c.knownFor(a, link, applied)
+			if failure == nil {
+				moved, failure = checkResponse(&a.Action, known, c.rules(a.Kind), ref, after)
+			}
+			if failure != nil {
+				done.err = failure
+				return
+			}
+		}
 		if err == nil && after != nil {
 			err = c.verify(a, after, attributes)
+		}
+		if link != nil {
+			done.formerKeys = replacedKeys(link, &a.Action, c.rules(a.Kind))
+			done.confirmed = confirms(done.formerKeys, after)
 		}
 	}
 	switch {
 	case err == nil:
-	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate:
-		done.drop = true // nobody is there to deactivate
+	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
+		c.deactivateSuccessor(ctx, a, link, done)
 		return
 	case target.CodeOf(err) == target.NotFound:
 		done.drop = true
@@ -147,9 +173,14 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	if adopting {
 		done.link = c.newLink(a, ref.ID, applied)
 		done.link.Adopted = true
+		if moved != "" {
+			done.err = c.moveLink(done, moved)
+		}
 		return
 	}
-	done.link, done.err = c.changedLink(a, applied)
+	if done.link, done.err = c.changedLink(a, applied); done.err == nil && moved != "" {
+		done.err = c.moveLink(done, moved)
+	}
 }
 
 // take claims an account, from whoever the plan found to let it go, and returns who has it now.

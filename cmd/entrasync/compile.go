@@ -368,7 +368,7 @@ func (c *compiler) guard() reconcile.Guard {
 	guard := reconcile.Guard{
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
 		MembersRemoved: limit(in.MembersRemoved), Lost: limit(in.Lost), FirstRunRemovals: in.FirstRunRemovals == "allow",
-		RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
+		Identity: limit(in.Identity), RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
 		Rejections: time.Duration(in.Rejections), Skipped: reconcile.Share{OfAtLeast: in.Skipped.OfAtLeast},
 	}
 	for _, domain := range c.fillAll(in.Domains) {

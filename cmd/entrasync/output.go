@@ -23,7 +23,7 @@ func (a *app) printJSON(document any) error {
 
 // marks are the signs of actions in tables, as a diff has them.
 var marks = map[reconcile.Op]string{
-	reconcile.Create: "+", reconcile.Adopt: "=", reconcile.Update: "~", reconcile.Deactivate: "-",
+	reconcile.Create: "+", reconcile.Adopt: "=", reconcile.Update: "~", reconcile.Deactivate: "-", reconcile.Unlink: "!",
 	reconcile.Reactivate: "^", reconcile.Delete: "x", reconcile.Members: "±",
 }
 
@@ -94,6 +94,7 @@ func summaryLine(s reconcile.Summary) string {
 	add(s.Reactivate, "to reactivate")
 	add(s.Delete, "to delete")
 	add(s.Members, "groups with member changes")
+	add(s.Unlink, "to unlink")
 	add(s.Held, "held")
 	add(s.Rejected, "rejected")
 	add(s.Skipped, "skipped")

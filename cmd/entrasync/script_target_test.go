@@ -27,6 +27,10 @@ import (
 //	target bodies                 print them with what was sent
 //	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
 //	target seed-group NAME [MEMBER…]          a group of accounts, by userName
+//	target replace USERNAME NEWNAME           the id of an account is that of another one from now on;
+//	                              group: and a group's, by displayName
+//	target remake USERNAME [ATTRIBUTE=VALUE…] an account is deleted and made again under a new id;
+//	                              what is not given is as it was, an empty value is none
 //	target remove USERNAME        take an account away behind the program's back
 //	target start elimity|scimmy|tls [QUIRK…]   in scripts: use a SCIM server from now on; tls has a
 //	                              certificate of its own, in the file $SCIM_CA; a quirk is one of
@@ -126,6 +130,14 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 			}
 		}
 		w.seed("Group", map[string]any{"displayName": argument(1), "members": members})
+	case "replace":
+		if argument(1) == "group" {
+			w.replace("Group", "displayName", argument(2), argument(3))
+		} else {
+			w.replace("User", "userName", argument(1), argument(2))
+		}
+	case "remake":
+		w.remake(argument(1), pairs)
 	case "remove":
 		w.remove(argument(1))
 	case "member":

@@ -359,7 +359,7 @@ func doneLine(report *reconcile.Report) string {
 		n    int
 		what string
 	}{{s.Create, "created"}, {s.Adopt, "adopted"}, {s.Update, "updated"}, {s.Deactivate, "deactivated"}, {s.Reactivate, "reactivated"},
-		{s.Delete, "deleted"}, {s.Members, "group memberships written"}, {len(report.Errors), "failed"}, {s.Held, "held"}, {s.Skipped, "skipped"}} {
+		{s.Delete, "deleted"}, {s.Members, "group memberships written"}, {s.Unlink, "unlinked"}, {len(report.Errors), "failed"}, {s.Held, "held"}, {s.Skipped, "skipped"}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
 		}

@@ -117,6 +117,7 @@ func (m *Metrics) Observe(r *reconcile.Report, tenant string) {
 		{reconcile.Create, r.Summary.Create}, {reconcile.Adopt, r.Summary.Adopt}, {reconcile.Update, r.Summary.Update},
 		{reconcile.Deactivate, r.Summary.Deactivate}, {reconcile.Reactivate, r.Summary.Reactivate},
 		{reconcile.Delete, r.Summary.Delete}, {reconcile.Members, r.Summary.Members},
+		{reconcile.Unlink, r.Summary.Unlink},
 	} {
 		count(actions, int64(done.n), string(done.op), "done")
 	}

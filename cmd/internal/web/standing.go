@@ -362,6 +362,7 @@ func summaryWords(s reconcile.Summary, failures int) string {
 	add(s.Reactivate, "reactivation", "reactivations")
 	add(s.Delete, "deletion", "deletions")
 	add(s.Members, "membership change", "membership changes")
+	add(s.Unlink, "link dropped", "links dropped")
 	add(s.Held, "held", "held")
 	add(s.Rejected, "rejected", "rejected")
 	add(failures, "failed", "failed")

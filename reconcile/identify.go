@@ -1,0 +1,454 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// heldProbe is how many links that wait for an answer are read again in a cycle: enough to notice
+// that the right application is back, without reading thousands of accounts every half an hour.
+const heldProbe = 20
+
+// identify reads the accounts that a plan removes, brings back, or gives another name or address,
+// one request each, and links that did not fit before. Links to other accounts are dropped or
+// held, see resolveMismatches. Everything else costs no request.
+func (c *cycle) identify(ctx context.Context) error {
+	if getter, ok := c.Target.(target.Getter); ok {
+		i := identifier{cycle: c, get: getter}
+		if err := i.again(ctx); err != nil {
+			return err
+		}
+		for _, p := range []phase{leavePhase, userPhase, groupPhase} {
+			err := c.eachChunk(p, func(keys [][]byte, actions []storedAction) error { return i.planned(ctx, keys, actions) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return c.resolveMismatches(ctx)
+}
+
+// An identifier reads linked accounts to see whose they are.
+type identifier struct {
+	cycle *cycle
+	get   target.Getter
+}
+
+// A reading is what reading one account came to: nothing when it is the linked one, or cannot be
+// told from it.
+type reading struct {
+	link      state.Link
+	mismatch  *mismatch
+	protected bool
+	unseen    error // why it could not be read
+}
+
+// read asks for the account of a link that op is to be done to; "" for nothing yet. Its error ends
+// the cycle.
+func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []state.MatchKey) (reading, error) {
+	c := i.cycle
+	found := reading{link: link}
+	shown, err := i.get.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
+	var failure *target.Error
+	switch {
+	case c.silent(ctx, err):
+		return found, &silence{target: c.Sync.TargetName, last: err}
+	case err == nil:
+		if link.Kind == graphsync.User && c.Sync.Scope.protects(shown) {
+			found.protected = true
+			return found, nil
+		}
+		verdict := ours
+		err := c.Tenant.View(func(tx *state.Tx) error { verdict = c.identityIn(tx, &link, shown, also); return nil })
+		if err != nil || verdict != foreign {
+			return found, err
+		}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.rules(link.Kind), shown), Run: c.run}
+	case ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops():
+		return found, fmt.Errorf("read account %s of target %s: %w", link.TargetID, c.Sync.TargetName, err)
+	case failure.Code == target.NotFound:
+		if op != "" && !(op.Removes() && link.Kind == graphsync.User) {
+			return found, nil // the write will say so
+		}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run}
+	case failure.Code == target.Unsupported:
+		return found, nil // this application shows no account by its id
+	default:
+		found.unseen = err
+		return found, nil
+	}
+	if !op.Removes() || link.Kind != graphsync.User {
+		return found, nil
+	}
+	found.mismatch.Successor, err = c.findSuccessor(ctx, &link, op)
+	if err != nil && (ctx.Err() != nil || target.CodeOf(err).Stops()) || errors.As(err, new(*silence)) {
+		return found, err
+	}
+	if err != nil {
+		found.mismatch, found.unseen = nil, err
+	} else if found.mismatch.Gone && found.mismatch.Successor == nil {
+		found.mismatch = nil // nobody is there to be removed
+	}
+	return found, nil
+}
+
+// planned reads the accounts of those of some actions that change by what an account is known.
+func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []storedAction) error {
+	c := i.cycle
+	due := make([]bool, len(actions))
+	links := make([]state.Link, len(actions))
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		mismatches := tx.Space(c.Sync.Name, mismatchSpace)
+		for n := range actions {
+			a := &actions[n]
+			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || c.staysHeld(tx, keys[n], a) {
+				continue
+			}
+			link, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+			if err != nil {
+				return err
+			}
+			due[n], links[n] = linked && link.TargetID == *a.TargetID, link
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	found := make([]reading, len(actions))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.concurrency())
+	for n := range actions {
+		if due[n] {
+			group.Go(func() (err error) {
+				found[n], err = i.read(gctx, links[n], actions[n].Op, identityChanges(&actions[n].Action))
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return c.Tenant.Update(func(tx *state.Tx) error {
+		for n := range actions {
+			if !due[n] {
+				continue
+			}
+			if err := i.note(tx, keys[n], &actions[n], &found[n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// note stores what reading the account of a planned action came to.
+func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *reading) error {
+	c := i.cycle
+	switch {
+	case found.mismatch != nil:
+		return putMismatch(tx, c.Sync.Name, &found.link, found.mismatch)
+	case found.protected || found.unseen != nil:
+		return c.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
+	}
+	a.Seen = true
+	return tx.Space(c.Sync.Name, planSpace).Put(key, encodeAction(a))
+}
+
+// identifyGroups reads the groups whose members a plan changes, one request each. A group that is
+// another one now keeps its members: its link is dropped or held, and the next cycle matches it.
+func (c *cycle) identifyGroups(ctx context.Context) error {
+	getter, ok := c.Target.(target.Getter)
+	if !ok || !c.Sync.Groups.Enabled {
+		return nil
+	}
+	i := identifier{cycle: c, get: getter}
+	var last graphsync.ID
+	return c.eachChunk(memberPhase, func(keys [][]byte, actions []storedAction) error {
+		var links []state.Link
+		err := c.Tenant.View(func(tx *state.Tx) error {
+			for n := range actions {
+				a := &actions[n]
+				if a.SourceID == last || a.TargetID == nil || c.staysHeld(tx, keys[n], a) {
+					continue
+				}
+				last = a.SourceID
+				raw := tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
+				if raw != nil { // read already, or made in this plan
+					if planned, err := decodeAction(raw); err != nil || planned.Seen || planned.Op == Adopt {
+						if err != nil {
+							return err
+						}
+						continue
+					}
+				}
+				link, linked, blocked, err := plannedLink(tx, c.Sync.Name, graphsync.Group, a.SourceID)
+				if err != nil {
+					return err
+				}
+				if linked && !blocked && link.TargetID == *a.TargetID {
+					links = append(links, link)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		found := make([]reading, len(links))
+		group, gctx := errgroup.WithContext(ctx)
+		group.SetLimit(c.concurrency())
+		for n := range links {
+			group.Go(func() (err error) {
+				found[n], err = i.read(gctx, links[n], Members, nil)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		return c.Tenant.Update(func(tx *state.Tx) error {
+			for n := range found {
+				if f := &found[n]; f.mismatch != nil || f.unseen != nil {
+					if err := i.spareGroup(tx, f); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// spareGroup takes the changes of a group's members out of the plan.
+func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
+	c := i.cycle
+	link := &found.link
+	plan := tx.Space(c.Sync.Name, planSpace)
+	prefix := append([]byte{byte(memberPhase)}, link.Source[:]...)
+	var keys [][]byte
+	for key := range plan.Prefix(prefix) {
+		keys = append(keys, append([]byte(nil), key...))
+	}
+	key := state.PendingKey{Kind: graphsync.Group, ID: link.Source}
+	for _, k := range keys {
+		c.counts.count(Members, -1)
+		if err := plan.Delete(k); err != nil {
+			return err
+		}
+	}
+	if c.opts.Apply {
+		if err := c.keepPending(tx, key); err != nil {
+			return err
+		}
+	}
+	if found.unseen != nil {
+		a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: link.Source, Key: link.Key}}
+		if !c.opts.Apply {
+			return c.skip(tx, Skipped{Kind: graphsync.Group, SourceID: link.Source, Key: link.Key, Code: codeOf(found.unseen), Why: found.unseen.Error()})
+		}
+		c.attempted++
+		c.failure(tx, key, &a, found.unseen)
+		return nil
+	}
+	if err := putMismatch(tx, c.Sync.Name, link, found.mismatch); err != nil {
+		return err
+	}
+	users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
+	groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
+	r := resolver{cycle: c, linked: users + groups, foreign: tx.Space(c.Sync.Name, mismatchSpace).Count()}
+	unlink := storedAction{Action: Action{Op: Unlink, Kind: graphsync.Group, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key, Why: found.mismatch.why(), Cause: causeMismatch}}
+	held, let := r.held(tx, &unlink, found.mismatch)
+	if held {
+		return r.hold(tx, &unlink)
+	}
+	unlink.Approved = let
+	c.counts.count(Unlink, 1)
+	return plan.Put(unlinkKey(graphsync.Group, link.Source), encodeAction(&unlink))
+}
+
+// identityChanges are the new values of an action by which its account is known from then on, or
+// already, when the response to an earlier attempt was lost.
+func identityChanges(a *Action) (keys []state.MatchKey) {
+	for _, change := range a.Changes {
+		if text, ok := change.New.(string); ok && !madeOnApply(text) {
+			keys = append(keys, state.MatchKey{Attribute: change.Attribute, Value: text})
+		}
+	}
+	return keys
+}
+
+// staysHeld reports whether an action was held by the last plan and still waits: it is not about
+// to be carried out.
+func (c *cycle) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
+	before, _ := c.heldBefore(tx, key, a)
+	return before != "" && decisionsIn(tx, c.Sync.Name).at(key) == nil
+}
+
+// again reads accounts that did not fit before, and those that a response of the target gave a
+// reason to doubt.
+func (i *identifier) again(ctx context.Context) error {
+	if err := i.checkMarked(ctx); err != nil {
+		return err
+	}
+	some, rest, err := i.unresolved()
+	if err != nil {
+		return err
+	}
+	fits, err := i.recheck(ctx, some)
+	if err != nil || !fits {
+		return err
+	}
+	_, err = i.recheck(ctx, rest) // the application seems to be the right one again
+	return err
+}
+
+// unresolved returns the links that do not fit and were not read in this cycle: those to be read
+// now, and those that wait for an answer.
+func (i *identifier) unresolved() (some, rest []state.Link, err error) {
+	c := i.cycle
+	probed := 0
+	err = c.Tenant.View(func(tx *state.Tx) error {
+		held, refused := tx.Space(c.Sync.Name, heldSpace), tx.Space(c.Sync.Name, rejectedSpace)
+		for key, raw := range tx.Space(c.Sync.Name, mismatchSpace).All(nil) {
+			var m mismatch
+			if err := decode(raw, &m); err != nil {
+				return err
+			}
+			kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
+			link, linked, err := tx.Link(c.Sync.Name, kind, id)
+			if err != nil {
+				return err
+			}
+			removes := opOf(tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: id}.bytes())).Removes()
+			if !linked || link.TargetID != m.TargetID || m.Run == c.run && !removes {
+				continue
+			}
+			unlink, leave := unlinkKey(kind, id), actionKey{phase: leavePhase, id: id}.bytes()
+			waits := held.Has(unlink) || refused.Has(unlink) || m.Successor != nil && (held.Has(leave) || refused.Has(leave))
+			if waits && probed >= heldProbe {
+				rest = append(rest, link)
+				continue
+			}
+			if waits {
+				probed++
+			}
+			some = append(some, link)
+		}
+		return nil
+	})
+	return some, rest, err
+}
+
+// recheck reads the accounts of links, and forgets that those do not fit which do. It reports
+// whether there was any of them.
+func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool, err error) {
+	c := i.cycle
+	for len(links) > 0 {
+		chunk := links[:min(askChunk, len(links))]
+		links = links[len(chunk):]
+		found := make([]reading, len(chunk))
+		group, gctx := errgroup.WithContext(ctx)
+		group.SetLimit(c.concurrency())
+		for n, link := range chunk {
+			group.Go(func() (err error) {
+				op := Op("")
+				if err := c.Tenant.View(func(tx *state.Tx) error {
+					op = opOf(tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: link.Source}.bytes()))
+					return nil
+				}); err != nil {
+					return err
+				}
+				found[n], err = i.read(gctx, link, op, nil)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return false, err
+		}
+		err := c.Tenant.Update(func(tx *state.Tx) error {
+			for n := range found {
+				switch f := &found[n]; {
+				case f.unseen != nil: // nothing is learned: it stays as it was
+				case f.mismatch != nil:
+					if err := putMismatch(tx, c.Sync.Name, &f.link, f.mismatch); err != nil {
+						return err
+					}
+				default:
+					fits = true
+					if err := c.found(tx, f.link.Kind, f.link.Source); err != nil {
+						return err
+					}
+					if err := c.forgetMismatch(tx, f.link.Kind, f.link.Source); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return fits, nil
+}
+
+// markForCheck has the account of an object of this tenant read by the next cycle of its sync.
+func (c *cycle) markForCheck(tx *state.Tx, owner state.Owner) error {
+	if owner.Tenant != c.Sync.Tenant {
+		return nil
+	}
+	return tx.Space(owner.Sync, checkSpace).Put(linkKey(owner.Kind, owner.Source), nil)
+}
+
+// checkMarked reads the accounts that are marked.
+func (i *identifier) checkMarked(ctx context.Context) error {
+	c := i.cycle
+	var links []state.Link
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		for key := range tx.Space(c.Sync.Name, checkSpace).All(nil) {
+			link, linked, err := tx.Link(c.Sync.Name, graphsync.Kind(key[0]), graphsync.ID(key[1:]))
+			if err != nil {
+				return err
+			}
+			if linked {
+				links = append(links, link)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(links) == 0 && !c.opts.Apply {
+		return err
+	}
+	for _, link := range links {
+		found, err := i.read(ctx, link, "", nil)
+		if err != nil {
+			return err
+		}
+		if found.unseen != nil {
+			continue
+		}
+		err = c.Tenant.Update(func(tx *state.Tx) error {
+			if found.mismatch != nil {
+				if err := putMismatch(tx, c.Sync.Name, &link, found.mismatch); err != nil {
+					return err
+				}
+			}
+			if !c.opts.Apply {
+				return nil
+			}
+			return tx.Space(c.Sync.Name, checkSpace).Delete(linkKey(link.Kind, link.Source))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// An identityVerdict says whose a resource is that was read under a linked id. A link alone proves
+// nothing: applications that are restored from a backup give ids out again.
+type identityVerdict uint8
+
+const (
+	indeterminate identityVerdict = iota // it shows nothing that would tell
+	ours
+	foreign
+)
+
+// An account is what is known of the account of one directory object.
+type account struct {
+	source graphsync.ID
+	known  []knownValue // what decides comes first
+}
+
+// A knownValue is an attribute by which an account is recognized, with the values it may have: as
+// last written, and as written before or due now where a change is under way.
+type knownValue struct {
+	path    target.Path
+	mapped  *mapping.Attribute // nil: it only matches
+	decides bool               // this sync wrote it to say whose the account is
+	applied []json.RawMessage  // in the form that is kept with links
+	texts   []string           // in lower case
+}
+
+// knownAccount gathers what a link says of its account: externalId, which decides where this sync
+// wrote it, the matching attributes, and the name.
+func knownAccount(link *state.Link, rules *Rules) *account {
+	a := &account{source: link.Source}
+	for _, path := range identityPaths(link.Kind, rules) {
+		k := knownValue{path: path, mapped: mappedAt(rules, path)}
+		if k.mapped != nil {
+			if raw, ok := link.Applied[k.mapped.Path.String()]; ok && string(raw) != "null" {
+				k.applied = append(k.applied, raw)
+				k.decides = isExternalID(path)
+			}
+		}
+		for _, key := range link.Keys {
+			if strings.EqualFold(key.Attribute, path.String()) && key.Value != "" {
+				k.texts = append(k.texts, strings.ToLower(key.Value))
+			}
+		}
+		a.known = append(a.known, k)
+	}
+	slices.SortStableFunc(a.known, func(x, y knownValue) int {
+		switch {
+		case x.decides == y.decides:
+			return 0
+		case x.decides:
+			return -1
+		}
+		return 1
+	})
+	return a
+}
+
+// identityPaths are the attributes that tell one account of a kind from another: the matching
+// attributes, and externalId and the name as far as they are mapped.
+func identityPaths(kind graphsync.Kind, rules *Rules) (paths []target.Path) {
+	name := "userName"
+	if kind == graphsync.Group {
+		name = "displayName"
+	}
+	texts := slices.Clone(rules.Match)
+	for _, usual := range []string{"externalId", name} {
+		if rules.maps(usual) {
+			texts = append(texts, usual)
+		}
+	}
+	for _, text := range texts {
+		path, err := target.ParsePath(text)
+		if err == nil && !slices.ContainsFunc(paths, path.Equal) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func isExternalID(path target.Path) bool {
+	return path.Schema() == "" && strings.EqualFold(path.Name(), "externalId")
+}
+
+// mappedAt returns the mapping of an attribute, nil when it has none.
+func mappedAt(rules *Rules, path target.Path) *mapping.Attribute {
+	for _, a := range rules.Mapping.Attributes() {
+		if a.Path.Equal(path) {
+			return a
+		}
+	}
+	return nil
+}
+
+// may adds a value that the account may have too.
+func (a *account) may(path, value string) {
+	for i := range a.known {
+		if k := &a.known[i]; value != "" && strings.EqualFold(k.path.String(), path) {
+			k.texts = append(k.texts, strings.ToLower(value))
+		}
+	}
+}
+
+// mayHave adds a value in the form in which links keep it, such as a digest of a redacted one.
+func (a *account) mayHave(path string, value json.RawMessage) {
+	for i := range a.known {
+		if k := &a.known[i]; len(value) > 0 && string(value) != "null" && strings.EqualFold(k.path.String(), path) {
+			k.applied = append(k.applied, value)
+		}
+	}
+}
+
+// judge decides whose a resource is: externalId decides where this sync wrote it and the resource
+// shows one. Otherwise a resource that shows none of the known values is not the account.
+func (a *account) judge(r *target.Resource) identityVerdict {
+	shows, common := false, false
+	for i := range a.known {
+		k := &a.known[i]
+		shown := r.Value(k.path)
+		texts := shownTexts(shown)
+		if len(texts) == 0 {
+			continue
+		}
+		exact, anyCase := k.fits(a.source, shown, texts)
+		switch {
+		case !k.decides:
+			shows, common = true, common || exact || anyCase
+		case exact:
+			return ours
+		case !anyCase: // an application may change the case of what it stores: then it decides nothing
+			return foreign
+		}
+	}
+	switch {
+	case common:
+		return ours
+	case shows:
+		return foreign
+	}
+	return indeterminate
+}
+
+// fits compares a shown value with the known ones, in the target's form.
+func (k *knownValue) fits(source graphsync.ID, shown any, texts []string) (exact, anyCase bool) {
+	for _, raw := range k.applied {
+		if string(canonical(source, k.mapped, shown)) == string(raw) {
+			return true, true
+		}
+		var applied any
+		if json.Unmarshal(raw, &applied) != nil {
+			continue
+		}
+		if k.mapped.Equal(applied, shown) {
+			return true, true
+		}
+		anyCase = anyCase || slices.ContainsFunc(shownTexts(applied), func(text string) bool { return containsFold(texts, text) })
+	}
+	for _, text := range k.texts {
+		anyCase = anyCase || containsFold(texts, text)
+	}
+	return false, anyCase
+}
+
+func containsFold(texts []string, text string) bool {
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.EqualFold(t, text) })
+}
+
+// shownTexts returns the texts of a value or of the elements of a list.
+func shownTexts(value any) (texts []string) {
+	switch value := value.(type) {
+	case []any:
+		for _, element := range value {
+			texts = append(texts, shownTexts(element)...)
+		}
+	case map[string]any:
+		return shownTexts(value["value"])
+	default:
+		if text := target.Digits(value); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// describe says by what people know a resource. What must not be seen is left out.
+func describe(kind graphsync.Kind, rules *Rules, r *target.Resource) string {
+	var parts []string
+	for _, path := range identityPaths(kind, rules) {
+		if mapped := mappedAt(rules, path); mapped != nil && mapped.Redact {
+			continue
+		}
+		if texts := shownTexts(r.Value(path)); len(texts) > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", path, target.Clean(strings.Join(texts, ", "))))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing that is known"
+	}
+	return strings.Join(parts, " and ")
+}
+
+// changesIdentity reports whether an action must not be carried out on an account that is not
+// known to be the linked one: it removes or brings back, or changes by what the account is
+// recognized or addressed.
+func changesIdentity(a *Action, rules *Rules) bool {
+	switch a.Op {
+	case Deactivate, Delete, Reactivate:
+		return true
+	case Update:
+		paths := identityPaths(a.Kind, rules)
+		return slices.ContainsFunc(a.Changes, func(change Change) bool {
+			path, err := target.ParsePath(change.Attribute)
+			if err != nil {
+				return false
+			}
+			address := a.Kind == graphsync.User && path.Schema() == "" && strings.EqualFold(path.Name(), "emails")
+			return address || slices.ContainsFunc(paths, path.Equal)
+		})
+	}
+	return false
+}

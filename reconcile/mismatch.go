@@ -1,0 +1,278 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A mismatch is a link whose account was not found: its id is that of another account now, or of
+// none. It is kept until the link is dropped or its account is there again.
+type mismatch struct {
+	TargetID  string     `json:"target_id"`
+	Gone      bool       `json:"gone,omitempty"`
+	Shown     string     `json:"shown,omitempty"` // by what the account under the id is known
+	Run       string     `json:"run"`             // the cycle that read it
+	Successor *successor `json:"successor,omitempty"`
+}
+
+// Spaces of a sync for links that do not fit.
+const (
+	mismatchSpace = "mismatches" // kind, source id → mismatch; kept over cycles
+	detachedSpace = "detached"   // kind, source id: planned as if it had no link
+	checkSpace    = "checks"     // kind, source id: the account is read by the next cycle; kept over cycles
+)
+
+// identityMismatch is the code of a record whose account is another one than the linked one.
+const identityMismatch = "identity_mismatch"
+
+// Causes of holds by guard identity.
+const (
+	causeMismatch = "linked accounts are others in the target now"
+	causeNamesake = "accounts that may be those of people who left"
+)
+
+func linkKey(kind graphsync.Kind, id graphsync.ID) []byte {
+	return append([]byte{byte(kind)}, id[:]...)
+}
+
+func unlinkKey(kind graphsync.Kind, id graphsync.ID) []byte {
+	return actionKey{phase: identityPhase, id: id, part: uint32(kind)}.bytes()
+}
+
+func (m *mismatch) why() string {
+	if m.Gone {
+		return fmt.Sprintf("account %s was deleted in the target", m.TargetID)
+	}
+	return fmt.Sprintf("account %s is another one now, with %s", m.TargetID, m.Shown)
+}
+
+func putMismatch(tx *state.Tx, sync string, link *state.Link, m *mismatch) error {
+	return tx.Space(sync, mismatchSpace).Put(linkKey(link.Kind, link.Source), encode(m))
+}
+
+// plannedLink returns the link that a plan may rely on: none when the plan drops it. blocked
+// means that its account is another one and nothing is done about it until somebody decides.
+func plannedLink(tx *state.Tx, sync string, kind graphsync.Kind, id graphsync.ID) (link state.Link, linked, blocked bool, err error) {
+	link, linked, err = tx.Link(sync, kind, id)
+	if err != nil || !linked {
+		return link, false, false, err
+	}
+	key := linkKey(kind, id)
+	if tx.Space(sync, detachedSpace).Has(key) {
+		return state.Link{}, false, false, nil
+	}
+	return link, true, tx.Space(sync, mismatchSpace).Has(key), nil
+}
+
+// identityIn judges what was read under the id of a link. also are values that the account may
+// have by now, as when the response to a write was lost.
+func (c *cycle) identityIn(tx *state.Tx, link *state.Link, shown *target.Resource, also []state.MatchKey) identityVerdict {
+	a := knownAccount(link, c.rules(link.Kind))
+	if verdict := a.judge(shown); verdict != foreign {
+		return verdict
+	}
+	for _, key := range also {
+		a.may(key.Attribute, key.Value)
+	}
+	for _, key := range formerKeys(tx, c.Sync.Name, link) {
+		a.may(key.Attribute, key.Value)
+	}
+	// An application may have changed it to what is due before this sync did, as at a login.
+	due, _ := c.desireIn(tx, newEvaluator(c.Sync), link.Kind, link.Source, false) // what cannot be evaluated adds nothing
+	for _, d := range due.Attributes {
+		if d.Value != nil {
+			a.mayHave(d.Attribute.Path.String(), canonical(link.Source, d.Attribute, d.Value))
+		}
+	}
+	return a.judge(shown)
+}
+
+// resolveMismatches turns what is known of links that do not fit into actions. A few are dropped,
+// and their people matched again in the same plan. More than guard.identity allows are held, and
+// nothing is done about those people.
+func (c *cycle) resolveMismatches(ctx context.Context) error {
+	r := resolver{cycle: c}
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
+		r.linked = users + groups
+		for _, raw := range tx.Space(c.Sync.Name, mismatchSpace).All(nil) {
+			var m mismatch
+			if err := decode(raw, &m); err != nil {
+				return err
+			}
+			if !m.Gone {
+				r.foreign++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.chunks(ctx, mismatchSpace, r.resolve)
+}
+
+// A resolver decides about one mismatch after another.
+type resolver struct {
+	cycle           *cycle
+	linked, foreign int // links, and those of them whose accounts are others
+}
+
+func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
+	c := r.cycle
+	kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
+	var m mismatch
+	if err := decode(raw, &m); err != nil {
+		return err
+	}
+	link, linked, err := tx.Link(c.Sync.Name, kind, id)
+	if err != nil {
+		return err
+	}
+	if !linked || link.TargetID != m.TargetID {
+		return c.forgetMismatch(tx, kind, id)
+	}
+	removal, err := c.withdrawPlanned(tx, kind, id)
+	if err != nil {
+		return err
+	}
+	if c.opts.Subject != nil && !tx.Space(c.Sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id})) {
+		return nil // somebody else is provisioned on demand
+	}
+	unlink := storedAction{Action: Action{Op: Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
+	held, approved := r.held(tx, &unlink, &m)
+	switch {
+	case held:
+		return r.hold(tx, &unlink)
+	case removal != nil && m.Successor != nil:
+		return r.follow(tx, &link, removal, &unlink, &m)
+	}
+	unlink.Approved = approved
+	return r.detach(tx, &unlink)
+}
+
+// held decides whether a link may be dropped without an approval. What was held stays so until
+// it is decided.
+func (r *resolver) held(tx *state.Tx, unlink *storedAction, m *mismatch) (held, let bool) {
+	if m.Gone {
+		return false, false
+	}
+	key := unlinkKey(unlink.Kind, unlink.SourceID)
+	if d := decisionsIn(tx, r.cycle.Sync.Name).at(key); d != nil {
+		let = r.cycle.decidedOn(tx, key, unlink) == approved
+		return !let, let
+	}
+	before, _ := r.cycle.heldBefore(tx, key, unlink)
+	return before != "" || exceeds(r.cycle.Sync.Guard.Identity, r.foreign, r.linked), false
+}
+
+// decidedOn returns what a person decided about an action, as far as it still counts.
+func (c *cycle) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided {
+	d := decisionsIn(tx, c.Sync.Name).at(key)
+	if d == nil || d.lapse(a) != "" || d.expired(c.now, c.Sync.Guard.Rejections) {
+		return undecided
+	}
+	return d.Verdict
+}
+
+func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
+	c := r.cycle
+	unlink.Held = &storedHold{Guard: "identity", Cause: causeMismatch}
+	c.counts.count(Unlink, 1)
+	return tx.Space(c.Sync.Name, planSpace).Put(unlinkKey(unlink.Kind, unlink.SourceID), encodeAction(unlink))
+}
+
+// forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
+func (c *cycle) forgetMismatch(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) error {
+	key := unlinkKey(kind, id)
+	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(kind, id)); err != nil || !c.opts.Apply {
+		return err
+	}
+	if err := tx.Space(c.Sync.Name, rejectedSpace).Delete(key); err != nil {
+		return err
+	}
+	return decisionsIn(tx, c.Sync.Name).Delete(key)
+}
+
+// detach plans to drop a link, and its object as if it had none.
+func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
+	c := r.cycle
+	kind, id := unlink.Kind, unlink.SourceID
+	if err := tx.Space(c.Sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
+		return err
+	}
+	plan := tx.Space(c.Sync.Name, planSpace)
+	if unlink.Gone {
+		if err := c.remember(tx, kind, id); err != nil {
+			return err
+		}
+		c.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
+	} else {
+		c.counts.count(Unlink, 1)
+	}
+	if err := plan.Put(unlinkKey(kind, id), encodeAction(unlink)); err != nil {
+		return err
+	}
+	d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: plan, claims: tx.Space(c.Sync.Name, claimSpace)}
+	if kind == graphsync.Group {
+		return d.group(id)
+	}
+	return d.user(id)
+}
+
+// follow plans the removal of the account that somebody who left has under another id. One that
+// is not proven to be theirs waits for an answer.
+func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *storedAction, m *mismatch) error {
+	c := r.cycle
+	next := m.Successor
+	removal.TargetID = &next.TargetID
+	removal.Seen = true
+	removal.Notes = append(removal.Notes, fmt.Sprintf("%s; account %s has %s", m.why(), next.TargetID, next.Shown))
+	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
+	if !next.Sure {
+		if c.decidedOn(tx, key, removal) != approved {
+			removal.Held = &storedHold{Guard: "identity", Cause: causeNamesake}
+		}
+	}
+	plan := tx.Space(c.Sync.Name, planSpace)
+	c.counts.count(removal.Op, 1)
+	if err := plan.Put(key, encodeAction(removal)); err != nil || removal.Held != nil {
+		return err
+	}
+	c.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
+	unlink.MovesTo, unlink.Approved = next.TargetID, !next.Sure
+	return plan.Put(unlinkKey(link.Kind, link.Source), encodeAction(unlink))
+}
+
+// withdrawPlanned takes what is planned for an object out of the plan, and returns the removal of
+// an account that was among it.
+func (c *cycle) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *storedAction, err error) {
+	plan := tx.Space(c.Sync.Name, planSpace)
+	for _, p := range []phase{leavePhase, phaseOf(kind)} {
+		if kind == graphsync.Group && p == leavePhase {
+			continue
+		}
+		key := actionKey{phase: p, id: id}.bytes()
+		raw := plan.Get(key)
+		if raw == nil {
+			continue
+		}
+		a, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if kind == graphsync.User && a.Op.Removes() {
+			removal = &a
+		}
+		c.counts.count(a.Op, -1)
+		if err := plan.Delete(key); err != nil {
+			return nil, err
+		}
+	}
+	return removal, nil
+}

@@ -1,0 +1,208 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// identityError is the error of a record whose account turned out to be another one.
+func identityError(op Op, kind graphsync.Kind, format string, args ...any) error {
+	return &target.Error{Code: identityMismatch, Op: string(op) + " " + kind.String(), Message: fmt.Sprintf(format, args...)}
+}
+
+// checkResponse decides whether the response to a write is about the account that was written. A
+// target whose ids follow the userName answers a rename with another id: moved is that id when the
+// externalId proves that the account is the same (RFC 7643, section 3.1, forbids it).
+func checkResponse(a *Action, known *account, rules *Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
+	sameID := strings.EqualFold(response.ID, ref.ID)
+	switch {
+	case sameID && known.judge(response) != foreign:
+		return "", nil
+	case !sameID && known.carriesExternalID(response):
+		return response.ID, nil
+	}
+	return "", identityError(a.Op, a.Kind, "the target answered about another account than %s: %s, with %s; nothing was recorded, and the account is read by the next cycle",
+		ref.ID, target.Clean(response.ID), describe(a.Kind, rules, response))
+}
+
+// withChanges adds to a known account what an action writes, in the form links keep, and what it
+// replaces: a response may show either.
+func (a *account) withChanges(changes []Change, applied map[string]json.RawMessage) *account {
+	for path, value := range applied {
+		a.mayHave(path, value)
+	}
+	for _, change := range changes {
+		if old, ok := change.Old.(string); ok && !madeOnApply(old) {
+			a.may(change.Attribute, old)
+		}
+	}
+	return a
+}
+
+// asPlanned is what is known of the account of an action that has no link yet: what it matched by,
+// and what is written. externalId decides where it is written.
+func asPlanned(a *storedAction, rules *Rules, applied map[string]json.RawMessage) *account {
+	link := state.Link{Kind: a.Kind, Source: a.SourceID, Applied: applied}
+	for i, path := range rules.Match {
+		if i < len(a.Match) && a.Match[i] != "" {
+			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
+		}
+	}
+	return knownAccount(&link, rules)
+}
+
+// formerSpace keeps, by kind and source id, the matching values that an account had before a
+// rename whose response did not show the new ones.
+const formerSpace = "former-keys"
+
+// formerKeys returns the values by which a linked account may still be known.
+func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.MatchKey) {
+	raw := tx.Space(sync, formerSpace).Get(linkKey(link.Kind, link.Source))
+	if raw == nil || decode(raw, &keys) != nil {
+		return nil
+	}
+	return keys
+}
+
+// keepFormer stores by which values an account was known before an action that a response did not
+// confirm, and forgets them when it did.
+func (c *cycle) keepFormer(tx *state.Tx, done *result) error {
+	space, key := tx.Space(c.Sync.Name, formerSpace), linkKey(done.action.Kind, done.action.SourceID)
+	switch {
+	case done.confirmed && space.Has(key):
+		return space.Delete(key)
+	case done.confirmed || len(done.formerKeys) == 0:
+		return nil
+	}
+	return space.Put(key, encode(done.formerKeys))
+}
+
+// replacedKeys are the matching values of a link that an action replaces.
+func replacedKeys(link *state.Link, a *Action, rules *Rules) (keys []state.MatchKey) {
+	for _, path := range identityPaths(link.Kind, rules) {
+		for _, change := range a.Changes {
+			if strings.EqualFold(change.Attribute, path.String()) {
+				if value := matchingValue(link, rules, path); value != "" {
+					keys = append(keys, state.MatchKey{Attribute: path.String(), Value: value})
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// confirms reports whether a response shows other values than those that were replaced.
+func confirms(replaced []state.MatchKey, response *target.Resource) bool {
+	for _, key := range replaced {
+		path, err := target.ParsePath(key.Attribute)
+		if err != nil || response == nil {
+			return false
+		}
+		shown := shownTexts(response.Value(path))
+		if len(shown) == 0 || containsFold(shown, key.Value) {
+			return false
+		}
+	}
+	return len(replaced) > 0
+}
+
+// linkOf returns the link of the account that an action is about.
+func (c *cycle) linkOf(a *storedAction) (*state.Link, error) {
+	var link state.Link
+	err := c.Tenant.View(func(tx *state.Tx) (err error) {
+		linked := false
+		if link, linked, err = tx.Link(c.Sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
+			err = identityError(a.Op, a.Kind, "account %s is no longer linked; nothing was written to it", *a.TargetID)
+		}
+		return err
+	})
+	return &link, err
+}
+
+// knownFor is what a response to an action must fit: the account as linked, or as matched, with
+// what the action replaces and writes.
+func (c *cycle) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
+	rules := c.rules(a.Kind)
+	if link == nil {
+		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
+	}
+	known := knownAccount(link, rules).withChanges(a.Changes, applied)
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		for _, key := range formerKeys(tx, c.Sync.Name, link) {
+			known.may(key.Attribute, key.Value)
+		}
+		return nil
+	})
+	return known, err
+}
+
+// moveLink takes over the id that an account has from a write of ours on.
+func (c *cycle) moveLink(done *result, id string) error {
+	link := done.link
+	present, err := c.Store.Claim(c.Sync.application(), id, c.owner(link.Kind, link.Source))
+	if err == nil && present != c.owner(link.Kind, link.Source) {
+		done.doubt = present
+		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, c.ownerText(present))
+	}
+	if err != nil {
+		done.link = nil
+		return err
+	}
+	done.notes = append(done.notes, fmt.Sprintf("account %s of %s has the id %s in the target from now on", link.TargetID, link.Key, id))
+	done.left, link.TargetID = link.TargetID, id
+	return nil
+}
+
+// answeredAnother fails a creation whose response is about another account: nothing is linked.
+func (c *cycle) answeredAnother(a *storedAction, done *result, resource *target.Resource) {
+	whose := ""
+	owner, owned, err := c.Store.OwnerOf(c.Sync.application(), resource.ID, a.Kind)
+	if err == nil && owned {
+		done.doubt = owner
+		whose = ", which is " + c.ownerText(owner)
+	}
+	done.err = identityError(a.Op, a.Kind, "the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.rules(a.Kind), resource), whose)
+}
+
+// unlink carries out what was decided about a link whose account is another one, or has another
+// id. Nothing is sent to the application.
+func (c *cycle) unlink(a *storedAction, done *result) {
+	switch {
+	case a.MovesTo != "":
+		var link *state.Link
+		if link, done.err = c.linkOf(a); done.err == nil {
+			if a.Approved { // it is theirs although its externalId does not say so
+				maps.DeleteFunc(link.Applied, func(name string, _ json.RawMessage) bool { return strings.EqualFold(name, "externalId") })
+			}
+			done.link = link
+			done.err = c.moveLink(done, a.MovesTo)
+		}
+	case a.Gone || a.Approved:
+		done.drop = true
+	default:
+		done.drop = true
+		done.err = identityError(a.Op, a.Kind, "%s: nothing was written to it, the link was dropped, and the account of %s is looked for by its matching attributes", a.Why, a.Key)
+	}
+}
+
+// deactivateSuccessor is for an account that was deleted between reading and writing, or that
+// cannot be read: nobody counts as removed while an account of the same person is active.
+func (c *cycle) deactivateSuccessor(ctx context.Context, a *storedAction, link *state.Link, done *result) {
+	next, err := c.findSuccessor(ctx, link, a.Op)
+	switch {
+	case err != nil:
+		done.err = err
+	case next == nil:
+		done.drop = true
+	default:
+		done.err = identityError(a.Op, a.Kind, "account %s is gone, but account %s is active, with %s: the next cycle decides about it", link.TargetID, next.TargetID, next.Shown)
+		done.successor = next
+	}
+}

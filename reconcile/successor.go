@@ -1,0 +1,100 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A successor is an active account with the matching values of somebody whose linked account is
+// not there any more: applications that are restored, or that make accounts at single sign-on,
+// give the same person another id.
+type successor struct {
+	TargetID string `json:"target_id"`
+	Sure     bool   `json:"sure,omitempty"` // it carries the person's externalId
+	Shown    string `json:"shown"`
+}
+
+// findSuccessor looks for such an account before somebody who left counts as removed. It returns
+// nil when nobody is active, or, for a deletion, none has the externalId.
+func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*successor, error) {
+	rules := c.rules(link.Kind)
+	known := knownAccount(link, rules)
+	var namesake *successor
+	for _, path := range identityPaths(link.Kind, rules) {
+		value := matchingValue(link, rules, path)
+		if value == "" {
+			continue
+		}
+		found, err := c.Target.Find(ctx, targetKind(link.Kind), path, value)
+		switch {
+		case c.silent(ctx, err):
+			return nil, &silence{target: c.Sync.TargetName, last: err}
+		case err != nil && target.CodeOf(err) == target.Unsupported:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("look whether somebody who left has another account than %s: %w", link.TargetID, err)
+		}
+		for i := range found {
+			r := &found[i]
+			free, err := c.mayBeOf(link, r)
+			if err != nil {
+				return nil, err
+			}
+			sure := free && known.carriesExternalID(r)
+			switch {
+			case !free, inactive(r) && !(sure && op == Delete):
+			case sure:
+				return &successor{TargetID: r.ID, Sure: true, Shown: describe(link.Kind, rules, r)}, nil
+			case namesake == nil:
+				namesake = &successor{TargetID: r.ID, Shown: describe(link.Kind, rules, r)}
+			}
+		}
+	}
+	return namesake, nil
+}
+
+// mayBeOf reports whether a found account may be that of a link: it is not the linked one, not
+// protected, and nobody else's here.
+func (c *cycle) mayBeOf(link *state.Link, r *target.Resource) (bool, error) {
+	if r.ID == link.TargetID || link.Kind == graphsync.User && c.Sync.Scope.protects(r) {
+		return false, nil
+	}
+	owner, owned, err := c.Store.OwnerOf(c.Sync.application(), r.ID, link.Kind)
+	return !owned || owner == c.owner(link.Kind, link.Source), err
+}
+
+// carriesExternalID reports whether a resource has the externalId that the account has.
+func (a *account) carriesExternalID(r *target.Resource) bool {
+	for i := range a.known {
+		k := &a.known[i]
+		if !isExternalID(k.path) {
+			continue
+		}
+		shown := r.Value(k.path)
+		exact, anyCase := k.fits(a.source, shown, shownTexts(shown))
+		return exact || anyCase && !k.decides
+	}
+	return false
+}
+
+// matchingValue is the value of an attribute as it was last written, or as it is matched by.
+func matchingValue(link *state.Link, rules *Rules, path target.Path) string {
+	if mapped := mappedAt(rules, path); mapped != nil && !mapped.Redact {
+		var text string
+		if json.Unmarshal(link.Applied[mapped.Path.String()], &text) == nil && text != "" {
+			return text
+		}
+	}
+	for _, key := range link.Keys {
+		if strings.EqualFold(key.Attribute, path.String()) {
+			return key.Value
+		}
+	}
+	return ""
+}
