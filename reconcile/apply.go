@@ -190,7 +190,7 @@ type result struct {
 	// Matching values that the account had before, and whether the response showed the new ones.
 	formerKeys []state.MatchKey
 	confirmed  bool
-	successor  *successor  // another account of somebody whose linked one is gone
+	mismatch   *mismatch   // to look into in the next cycle
 	doubt      state.Owner // whose link may not fit any more, by what the target answered
 	notes      []string
 	sent       []target.Attribute // to the account, when err is about it

@@ -35,6 +35,12 @@ func (c *cycle) identify(ctx context.Context) error {
 	return c.resolveMismatches(ctx)
 }
 
+// gets reports whether the application shows an account by its id.
+func (c *cycle) gets() bool {
+	_, gets := c.Target.(target.Getter)
+	return gets
+}
+
 // An identifier reads linked accounts to see whose they are.
 type identifier struct {
 	cycle *cycle

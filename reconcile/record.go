@@ -178,9 +178,8 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		failure := r.failure(tx, key, a, done.err)
 		line.Error = &failure
-		if done.successor != nil {
-			m := mismatch{TargetID: *a.TargetID, Gone: true, Run: r.cycle.run, Successor: done.successor}
-			if err := tx.Space(r.Sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(&m)); err != nil {
+		if done.mismatch != nil {
+			if err := tx.Space(r.Sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(done.mismatch)); err != nil {
 				return err
 			}
 			return errors.Join(r.keepPending(tx, key), r.line(tx, line))

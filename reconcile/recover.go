@@ -152,14 +152,12 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 	if err != nil && !gone {
 		return err
 	}
-	if gone && Op(intent.Op).Removes() && intent.Kind == graphsync.User {
-		if next, err := c.findSuccessor(ctx, link, Op(intent.Op)); err != nil || next != nil {
-			return c.keepMismatch(intent, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run, Successor: next}, err)
-		}
-	}
-	dropped := gone
 	err = c.Tenant.Batch(func(tx *state.Tx) error {
 		switch {
+		case gone && link.Kind == graphsync.User: // whether the person has another account is looked into later
+			if err := putMismatch(tx, c.Sync.Name, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run}); err != nil {
+				return err
+			}
 		case gone:
 			if err := c.lose(tx, link.Kind, link.Source); err != nil {
 				return err
@@ -180,27 +178,10 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 		}
 		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
 	})
-	if err == nil && dropped {
+	if err == nil && gone && link.Kind != graphsync.User {
 		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
 	}
 	return err
-}
-
-// keepMismatch leaves to identify what becomes of a link whose account is gone while an account
-// of the same person is active.
-func (c *cycle) keepMismatch(intent state.Intent, link *state.Link, m *mismatch, err error) error {
-	if err != nil {
-		return err
-	}
-	return c.Tenant.Batch(func(tx *state.Tx) error {
-		if err := putMismatch(tx, c.Sync.Name, link, m); err != nil {
-			return err
-		}
-		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
-			return err
-		}
-		return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source)
-	})
 }
 
 // present takes over into a link what a resource is at present.

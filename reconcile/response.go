@@ -203,6 +203,6 @@ func (c *cycle) deactivateSuccessor(ctx context.Context, a *storedAction, link *
 		done.drop = true
 	default:
 		done.err = identityError(a.Op, a.Kind, "account %s is gone, but account %s is active, with %s: the next cycle decides about it", link.TargetID, next.TargetID, next.Shown)
-		done.successor = next
+		done.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run, Successor: next}
 	}
 }

@@ -162,6 +162,10 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
 		c.deactivateSuccessor(ctx, a, link, done)
 		return
+	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && c.gets():
+		done.mismatch = &mismatch{TargetID: ref.ID, Gone: true, Run: c.run}
+		done.err = fmt.Errorf("%w; the next cycle looks for the account or makes it anew", err)
+		return
 	case target.CodeOf(err) == target.NotFound:
 		done.drop = true
 		done.err = fmt.Errorf("%w; the link to %s was dropped and the next cycle looks for the account or makes it anew", err, ref.ID)

@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -32,12 +28,10 @@ func (w *world) replace(kind, nameAttribute, name, newName string) {
 		})
 		return
 	}
-	other["schemas"] = []any{"urn:ietf:params:scim:schemas:core:2.0:" + kind}
-	id := w.found(kind, nameAttribute, name)["id"].(string)
 	if kind == "Group" {
 		other["members"] = []any{}
 	}
-	w.put("/"+kind+"s/"+id, other)
+	w.target.server.Replace(w.tb, "/"+kind+"s/"+w.found(kind, nameAttribute, name)["id"].(string), other)
 }
 
 // found returns the resource of a name.
@@ -48,30 +42,6 @@ func (w *world) found(kind, attribute, name string) map[string]any {
 		}
 	}
 	panic(fmt.Sprintf("there is no %s %s", kind, name))
-}
-
-// put replaces a resource of the SCIM server, as somebody else would.
-func (w *world) put(path string, resource map[string]any) {
-	body, err := json.Marshal(resource)
-	if err != nil {
-		panic(err.Error())
-	}
-	request, err := http.NewRequest(http.MethodPut, w.target.server.URL+path, bytes.NewReader(body))
-	if err != nil {
-		panic(err.Error())
-	}
-	request.Header.Set("Authorization", "Bearer "+scimToken)
-	request.Header.Set("Content-Type", "application/scim+json")
-	answer, err := w.target.server.Client.Do(request)
-	if err != nil {
-		panic(err.Error())
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode >= 300 {
-		text, _ := io.ReadAll(answer.Body)
-		panic(fmt.Sprintf("PUT %s: %s: %s", path, answer.Status, text))
-	}
-	w.target.seen = len(w.target.server.Requests())
 }
 
 // remake deletes an account and makes it again, with what it had unless something else is given.

@@ -33,6 +33,10 @@ var actions = map[string]func(*history){
 	"by hand":      (*history).deleteByHand,
 	"adoptable":    (*history).seed,
 	"time":         (*history).wait,
+
+	"id given out again":       (*history).giveOutAgain,
+	"group id given out again": (*history).giveOutGroupAgain,
+	"made again":               (*history).makeAgain,
 }
 
 // act draws one of the actions.

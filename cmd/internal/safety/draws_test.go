@@ -57,6 +57,7 @@ func drawCallFault(rt *rapid.T) callFault {
 		{name: "400", match: writes, answer: refuse(400, "invalidValue")},
 		{name: "409", match: method(http.MethodPost), answer: refuse(409, "uniqueness")},
 		{name: "answer lost", match: writes, answer: lose},
+		{name: "answer about another", match: method(http.MethodPost, http.MethodPatch), answer: somebodyElse},
 		{name: "request lost", match: all, answer: drop},
 	}
 	names := make([]string, len(faults))

@@ -186,6 +186,11 @@ func (h *history) quiet() {
 			h.tenant.Set(id, "jobTitle", "changed at last")
 		}
 	}
+	for _, id := range h.alive(h.groups) {
+		if h.drift[id] {
+			h.tenant.Set(id, "displayName", "Changed at last "+id.String())
+		}
+	}
 	var report *reconcile.Report
 	var err error
 	for range 6 {

@@ -176,15 +176,16 @@ func wholeOf(resource map[string]any) string {
 type watch struct {
 	w *world
 
-	mu       sync.Mutex // guards what follows
-	truths   []truth    // of the cycle: a cycle may act on the directory as it was at any moment of it
-	last     inventory
-	foreign  map[string]string // target id → every byte of what is not ours
-	reported []string
+	mu        sync.Mutex // guards what follows
+	truths    []truth    // of the cycle: a cycle may act on the directory as it was at any moment of it
+	last      inventory
+	foreign   map[string]string // target id → every byte of what is not ours
+	strangers map[string]string // target id that was ours → identity of the account that has it
+	reported  []string
 }
 
 func newWatch(w *world) *watch {
-	return &watch{w: w, last: inventory{accounts: map[string]account{}}, foreign: map[string]string{}}
+	return &watch{w: w, last: inventory{accounts: map[string]account{}}, foreign: map[string]string{}, strangers: map[string]string{}}
 }
 
 func (v *watch) begin() {
@@ -267,6 +268,11 @@ func (v *watch) look() {
 			v.report("touched what is not ours: %s", cmp.Diff(whole, is))
 		}
 	}
+	for id, identity := range v.strangers {
+		if is := now.accounts[id].identity(); is != identity {
+			v.report("wrote to somebody else's account %s: it was %s and is %s", id, identity, is)
+		}
+	}
 	v.last = now
 }
 
@@ -295,7 +301,7 @@ func (w *world) differences(excused map[string]string) (out []string) {
 	}
 	for _, external := range slices.Sorted(maps.Keys(by)) {
 		a := by[external]
-		if tr.people[external].active || w.watch.foreign[a.id] != "" || excused[external] != "" {
+		if tr.people[external].active || w.watch.foreign[a.id]+w.watch.strangers[a.id] != "" || excused[external] != "" {
 			continue
 		}
 		switch {

@@ -103,6 +103,18 @@ func (s *Server) ChangeMember(tb testing.TB, displayName, userName string, add b
 	}, http.StatusOK)
 }
 
+// Replace gives the id of a resource to another one, which keeps nothing of it, as an application
+// does that counts on from a backup: path is "/Users/ID" or "/Groups/ID".
+func (s *Server) Replace(tb testing.TB, path string, resource map[string]any) {
+	tb.Helper()
+	kind := strings.TrimSuffix(strings.Split(path, "/")[1], "s")
+	body := map[string]any{"schemas": []any{"urn:ietf:params:scim:schemas:core:2.0:" + kind}}
+	for name, value := range resource {
+		body[name] = value
+	}
+	s.call(tb, http.MethodPut, path, body, http.StatusOK)
+}
+
 // list trusts totalResults alone: both servers tell it right, and SCIMMY's page past the end
 // is the first page again.
 func (s *Server) list(tb testing.TB, endpoint string) []map[string]any {
