@@ -141,8 +141,9 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if c.opts.Subject != nil && !tx.Space(c.Sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id})) {
-		return nil // somebody else is provisioned on demand
+	drafted := c.all || tx.Space(c.Sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
+	if !drafted && (c.opts.Subject != nil || m.Successor != nil) {
+		return nil // somebody else is provisioned on demand; or what was decided about a removal stands
 	}
 	unlink := storedAction{Action: Action{Op: Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
 	held, approved := r.held(tx, &unlink, &m)
