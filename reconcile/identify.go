@@ -334,7 +334,7 @@ func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 				return err
 			}
 			removes := opOf(tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: id}.bytes())).Removes()
-			if !linked || link.TargetID != m.TargetID || m.Run == c.run && !removes {
+			if !linked || link.TargetID != m.TargetID || (m.Run == c.run || m.Successor != nil) && !removes {
 				continue
 			}
 			unlink, leave := unlinkKey(kind, id), actionKey{phase: leavePhase, id: id}.bytes()
