@@ -382,7 +382,10 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 		err := c.Tenant.Update(func(tx *state.Tx) error {
 			for n := range found {
 				switch f := &found[n]; {
-				case f.unseen != nil: // nothing is learned: it stays as it was
+				case f.unseen != nil:
+					if err := i.unread(tx, f); err != nil {
+						return err
+					}
 				case f.mismatch != nil:
 					if err := putMismatch(tx, c.Sync.Name, &f.link, f.mismatch); err != nil {
 						return err
@@ -404,6 +407,35 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 		}
 	}
 	return fits, nil
+}
+
+// unread is for an account that did not fit and cannot be read now: nothing is done about it in
+// this cycle, and a removal that is due fails with what the application said.
+func (i *identifier) unread(tx *state.Tx, found *reading) error {
+	c, link := i.cycle, &found.link
+	var m mismatch
+	if err := decode(tx.Space(c.Sync.Name, mismatchSpace).Get(linkKey(link.Kind, link.Source)), &m); err != nil {
+		return err
+	}
+	m.Unread = true
+	if err := putMismatch(tx, c.Sync.Name, link, &m); err != nil {
+		return err
+	}
+	if c.opts.Apply {
+		if err := c.keepPending(tx, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+			return err
+		}
+	}
+	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
+	raw := tx.Space(c.Sync.Name, planSpace).Get(key)
+	if raw == nil || link.Kind != graphsync.User {
+		return nil
+	}
+	a, err := decodeAction(raw)
+	if err != nil {
+		return err
+	}
+	return c.dropInspected(tx, key, &a, inspection{unseen: found.unseen})
 }
 
 // markForCheck has the account of an object of this tenant read by the next cycle of its sync.

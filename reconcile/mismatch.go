@@ -16,6 +16,7 @@ type mismatch struct {
 	Gone      bool       `json:"gone,omitempty"`
 	Shown     string     `json:"shown,omitempty"` // by what the account under the id is known
 	Run       string     `json:"run"`             // the cycle that read it
+	Unread    bool       `json:"unread,omitempty"`
 	Successor *successor `json:"successor,omitempty"`
 }
 
@@ -140,6 +141,10 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	removal, err := c.withdrawPlanned(tx, kind, id)
 	if err != nil {
 		return err
+	}
+	if m.Unread { // in this cycle
+		m.Unread = false
+		return putMismatch(tx, c.Sync.Name, &link, &m)
 	}
 	drafted := c.all || tx.Space(c.Sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
 	if !drafted && (c.opts.Subject != nil || m.Successor != nil) {
