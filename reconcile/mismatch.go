@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -236,6 +237,9 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *storedAction, m *mismatch) error {
 	c := r.cycle
 	next := m.Successor
+	if err := c.withdrawOrphan(tx, link.Source, next.TargetID); err != nil {
+		return err
+	}
 	removal.TargetID = &next.TargetID
 	removal.Seen = true
 	removal.Notes = append(removal.Notes, fmt.Sprintf("%s; account %s has %s", m.why(), next.TargetID, next.Shown))
@@ -253,6 +257,23 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *store
 	c.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
 	unlink.MovesTo, unlink.Approved = next.TargetID, !next.Sure
 	return plan.Put(unlinkKey(link.Kind, link.Source), encodeAction(unlink))
+}
+
+// withdrawOrphan takes the removal of an account out of the plan that was planned because it had no
+// link: it is that of the linked account now.
+func (c *cycle) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) error {
+	plan := tx.Space(c.Sync.Name, planSpace)
+	for key, raw := range plan.Prefix(append([]byte{byte(leavePhase)}, id[:]...)) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return err
+		}
+		if a.Orphan && *a.TargetID == account {
+			c.counts.count(a.Op, -1)
+			return plan.Delete(slices.Clone(key))
+		}
+	}
+	return nil
 }
 
 // withdrawPlanned takes what is planned for an object out of the plan, and returns the removal of
