@@ -10,6 +10,9 @@ import (
 	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // A Secret is a value that is never printed. It stands in the configuration itself or, better,
@@ -45,6 +48,7 @@ func (s Secret) Read() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read secret: %w", err)
 	}
+	data = plainText(data)
 	text := string(data)
 	if utf8.Valid(data) { // a binary PFX keeps its last bytes
 		text = strings.TrimRight(text, " \t\r\n")
@@ -90,4 +94,17 @@ func (s *Secret) decode(d *decoder, n *node, key string, f field) {
 		return
 	}
 	s.inline = &text
+}
+
+// plainText returns a text file as UTF-8 without a byte order mark: editors of Windows write one, and
+// PowerShell's redirection writes UTF-16.
+func plainText(data []byte) []byte {
+	decoder := unicode.BOMOverride(transform.Nop)
+	if len(data) > 1 && len(data)%2 == 0 && data[0] > 0 && data[0] < 0x80 && data[1] == 0 { // begins with an ASCII character
+		decoder = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	}
+	if text, _, err := transform.Bytes(decoder, data); err == nil {
+		return text
+	}
+	return data
 }

@@ -205,6 +205,24 @@ func TestSecretFile(t *testing.T) {
 	}
 }
 
+// Editors of Windows write a byte order mark, PowerShell UTF-16.
+func TestSecretFileOfWindows(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "secret")
+	for what, content := range map[string]string{
+		"UTF-8 with a mark": "\xef\xbb\xbfs3cr\u00e9t\r\n", "UTF-16": "\xff\xfes\x003\x00c\x00r\x00\xe9\x00t\x00\r\x00\n\x00",
+		"UTF-16, big end first": "\xfe\xff\x00s\x003\x00c\x00r\x00\xe9\x00t", "UTF-16 without a mark": "s\x003\x00c\x00r\x00\xe9\x00t\x00\r\x00\n\x00",
+		"UTF-8": "s3cr\u00e9t\n",
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (configs.Secret{File: name}).Read(); err != nil || got != "s3cr\u00e9t" {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+	}
+}
+
 func TestPositions(t *testing.T) {
 	t.Parallel()
 	text := string(read(t, "testdata/good/minimal.yaml")) + `        plain: Join([a], [b])

@@ -49,6 +49,7 @@ type Error struct {
 	Status     int           // HTTP status, 0 when there was no answer
 	Code       string        // AADSTS number or Graph error code as sent
 	Message    string        // one sentence: what happened
+	Quote      string        // Graph's own sentence where Message does not hold it; may be empty
 	Hint       string        // one sentence: what to do, may be empty
 	RetryAfter time.Duration // what the answer asked for, 0 when nothing
 	RequestID  string        // for Microsoft's support

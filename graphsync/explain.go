@@ -43,6 +43,8 @@ func explainAADSTS(number int) (explanation, bool) {
 		return explanation{Configuration, "the app registration does not trust this workload identity's token", "add a federated credential with the token's issuer and subject to the app registration"}, true
 	case 90002:
 		return explanation{TenantUnknown, "there is no such tenant", "check the tenant id, and that cloud names the tenant's own cloud"}, true
+	case 5000225:
+		return explanation{TenantUnknown, "Microsoft has blocked this tenant because it was not used for a long time", "the organization must have it reactivated by Microsoft's support before it is deleted (https://aka.ms/TenantLifecycle), or remove the tenant here"}, true
 	case 90038, 900382, 900432:
 		return explanation{Configuration, "the tenant or app lives in another national cloud", "set cloud to the tenant's own (public, usgov, usgov-dod or china) and register the app there"}, true
 	case 500011:
@@ -158,6 +160,7 @@ func ExplainGraph(status int, code, message string) *Error {
 	case status == http.StatusUnauthorized:
 		return set(Configuration, "Microsoft Graph did not accept the token", "check that cloud names the tenant's own cloud and that this machine's clock is right")
 	case status == http.StatusForbidden:
+		e.Quote = quote(message)
 		return set(PermissionMissing, "the app lacks a permission for this", "add it to the app registration as an application permission and grant admin consent again")
 	case strings.Contains(message, "change enumeration is not supported"):
 		return set(Configuration, "this type of tenant (External ID, B2C) does not offer delta queries", "such tenants cannot be synchronized")
@@ -170,6 +173,19 @@ func ExplainGraph(status int, code, message string) *Error {
 		return set(BadResponse, "the object does not exist", "")
 	}
 	return explainStatus(e, "Microsoft Graph")
+}
+
+// ExplainChallenge says what a refusal means that asks for more claims in the token (Continuous access
+// evaluation, "claims challenge"): a policy refuses this app here and now, whatever its permissions.
+func ExplainChallenge(code, message string) *Error {
+	e := &Error{Status: http.StatusUnauthorized, Code: quote(code), Class: Policy,
+		Message: "Microsoft Graph refuses the token and asks for other claims (claims challenge)",
+		Hint: "look for a Conditional Access policy for workload identities that names this app (sign-in logs, service principal sign-ins): " +
+			"except the app from it, or add this machine's address to its allowed locations"}
+	if said := quote(message); said != "" {
+		e.Message += ": " + said
+	}
+	return e
 }
 
 // explainStatus words an answer of which only the status can be understood.

@@ -19,7 +19,7 @@ func TestExplainToken(t *testing.T) {
 	for number, want := range map[int]graphsync.Class{
 		700016: graphsync.ConsentMissing, 7000229: graphsync.ConsentMissing, 65001: graphsync.ConsentMissing, 65004: graphsync.ConsentMissing, 90094: graphsync.ConsentMissing,
 		7000215: graphsync.CredentialInvalid, 7000222: graphsync.CredentialExpired, 700027: graphsync.CredentialInvalid, 700024: graphsync.CredentialInvalid,
-		90002: graphsync.TenantUnknown, 90038: graphsync.Configuration, 900382: graphsync.Configuration, 900432: graphsync.Configuration, 500011: graphsync.Configuration,
+		90002: graphsync.TenantUnknown, 5000225: graphsync.TenantUnknown, 90038: graphsync.Configuration, 900382: graphsync.Configuration, 900432: graphsync.Configuration, 500011: graphsync.Configuration,
 		650052: graphsync.Configuration, 650056: graphsync.Configuration, 650057: graphsync.Configuration, 50194: graphsync.Configuration, 9001023: graphsync.Configuration,
 		50020: graphsync.TenantUnknown, 50034: graphsync.TenantUnknown, 50105: graphsync.Policy,
 		70008: graphsync.Configuration, 54005: graphsync.Configuration, 501481: graphsync.Configuration,

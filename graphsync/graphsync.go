@@ -297,7 +297,7 @@ type Clock interface {
 // Traffic counts requests; all fields only grow.
 type Traffic struct {
 	Requests  int64
-	Throttled int64 // answers 429 and 503 that were waited for
+	Throttled int64 // answers 429 and 503, waited for or not
 	Bytes     int64
 }
 

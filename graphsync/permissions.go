@@ -1,6 +1,34 @@
 package graphsync
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
+
+// HiddenMembers is the application permission without which the members of a group whose visibility
+// is HiddenMembership are left out, without a word ("List group members": "To list the members of a
+// group with hidden membership, the Member.Read.Hidden permission is required").
+const HiddenMembers = "Member.Read.Hidden"
+
+// HiddenMembership is the visibility of groups whose members need [HiddenMembers].
+const HiddenMembership = "HiddenMembership"
+
+// propertyPermissions are the application permissions that single properties of users take beyond
+// User.Read.All. Without them Graph leaves the property out, sends null, or refuses the request
+// (user resource type; "Configure the employeeLeaveDateTime property for a user").
+var propertyPermissions = map[string]string{
+	"employeeleavedatetime":    "User-LifeCycleInfo.Read.All",
+	"employeehiredate":         "User-LifeCycleInfo.Read.All",
+	"signinactivity":           "AuditLog.Read.All",
+	"mailboxsettings":          "MailboxSettings.Read",
+	"customsecurityattributes": "CustomSecAttributeAssignment.Read.All",
+}
+
+// PropertyPermission returns the application permission that a property of users takes besides
+// User.Read.All, "" for none.
+func PropertyPermission(property string) string {
+	return propertyPermissions[strings.ToLower(property)]
+}
 
 // grants lists, for a permission that is needed, those that include it. From the permission
 // tables of the Graph pages for the calls a Source makes (user: delta, group: delta, List
@@ -9,6 +37,10 @@ var grants = map[string][]string{
 	"User.Read.All":        {"User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 	"GroupMember.Read.All": {"Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 	"Application.Read.All": {"Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
+
+	"User-LifeCycleInfo.Read.All":           {"User-LifeCycleInfo.ReadWrite.All"},
+	"MailboxSettings.Read":                  {"MailboxSettings.ReadWrite"},
+	"CustomSecAttributeAssignment.Read.All": {"CustomSecAttributeAssignment.ReadWrite.All"},
 }
 
 // ComparePermissions compares the application permissions a token holds with those needed:

@@ -87,11 +87,18 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 	if err != nil {
 		return err
 	}
+	hidden, err := r.areHidden(ctx, group)
+	if err != nil {
+		return err
+	}
 	return r.tenant.Update(func(tx *state.Tx) error {
 		for member := range present {
 			if err := tx.SetMember(group, member, true, r.syncs); err != nil {
 				return err
 			}
+		}
+		if hidden { // members that are not shown are none that left
+			return tx.EndDoubt(graphsync.Group, group)
 		}
 		if len(bad) > 0 {
 			return tx.PutDoubt(state.Doubt{Kind: graphsync.Group, ID: group, Reason: fmt.Sprintf("a member of the group (%s): %s", bad[0].ID, bad[0].Reason)})
@@ -109,6 +116,20 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 		}
 		return tx.EndDoubt(graphsync.Group, group)
 	})
+}
+
+// areHidden reports whether Graph does not show a group's members to this app.
+func (r *directReader) areHidden(ctx context.Context, group graphsync.ID) (bool, error) {
+	hidden := false
+	err := r.tenant.View(func(tx *state.Tx) error {
+		object, ok := tx.Object(graphsync.Group, group)
+		hidden = ok && hidesMembers(&object)
+		return nil
+	})
+	if err != nil || !hidden {
+		return false, err
+	}
+	return lacksHiddenMembers(ctx, r.source)
 }
 
 // membersOf reads the members of a group that are users or groups. It asks Graph about those whose

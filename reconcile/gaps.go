@@ -9,7 +9,8 @@ import (
 )
 
 // nameGaps lists in every run what Graph told and the snapshot cannot show: objects whose entries
-// were not understood, and principals that are assigned and not in the directory as it was read.
+// were not understood, principals that are assigned and not in the directory as it was read, and
+// groups whose members it hides.
 // They are part of no decision, and must not be taken for people who have no assignment.
 func (c *cycle) nameGaps(ctx context.Context) error {
 	if c.opts.Subject != nil {
@@ -26,6 +27,11 @@ func (c *cycle) nameGaps(ctx context.Context) error {
 		}
 		gaps = append(gaps, missing...)
 	}
+	hidden, err := c.hiddenGroups(ctx)
+	if err != nil {
+		return err
+	}
+	gaps = append(gaps, hidden...)
 	if len(gaps) == 0 {
 		return nil
 	}

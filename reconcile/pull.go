@@ -29,6 +29,14 @@ func (c *cycle) pull(ctx context.Context) error {
 	if c.opts.NoRefresh {
 		return c.noteUnread()
 	}
+	if err := c.checkPause(); err != nil {
+		return err
+	}
+	return c.rememberPause(c.read(ctx))
+}
+
+// read reads what the syncs of the tenant need.
+func (c *cycle) read(ctx context.Context) error {
 	if err := c.remindAbsent(); err != nil {
 		return err
 	}

@@ -174,6 +174,13 @@ func (n Needs) Permissions() []string {
 	if n.App {
 		p = append(p, "Application.Read.All")
 	}
+	for _, property := range n.UserProperties {
+		// Without it the value is null for everybody, so that mappings would clear it. Of the
+		// hire date no page says so; check warns.
+		if need := graphsync.PropertyPermission(property); need != "" && !strings.EqualFold(property, "employeeHireDate") && !slices.Contains(p, need) {
+			p = append(p, need)
+		}
+	}
 	return p
 }
 
@@ -186,7 +193,7 @@ var alwaysSelected = []string{"accountEnabled", "displayName", "id", "mail", "us
 func NeedsOf(syncs []*Sync) Needs {
 	var n Needs
 	users := slices.Clone(alwaysSelected)
-	groups := []string{"displayName", "id", "members"}
+	groups := []string{"displayName", "id", "members", "visibility"}
 	readGroups := false
 	add := func(to *[]string, names []string) {
 		for _, name := range names {

@@ -179,6 +179,7 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	c.report.Failure = explainFailure(cause)
 	c.report.Result = Failed
 	c.tally()
+	c.report.Summary = c.done // what was planned, and what is unchanged, is not known
 	c.rememberRemovals()
 	if c.opts.Apply && !errors.Is(cause, ErrUnknownSubject) { // that says nothing of how the sync stands
 		if err := c.store(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ func (c *checker) tenant(ctx context.Context, s *plannedSync, out *section) {
 	}
 	peers, _ := c.worker.peers(s.Tenant)
 	needs := reconcile.NeedsOf(peers)
-	checkPermissions(what+", permissions", needs, held, out)
+	hidden := hiddenGroups(ctx, source, needs, peers)
+	checkPermissions(what+", permissions", needs, held, hidden, out)
 	c.credential(ctx, what+", credential", s, source, out)
 	page, err := source.DeltaPage(ctx, graphsync.Users, needs.UserProperties, "")
 	out.test(what+", users", err, pageDetail(page))
@@ -58,14 +60,38 @@ func (c *checker) tenant(ctx context.Context, s *plannedSync, out *section) {
 }
 
 // checkPermissions compares the permissions of the token with those the configuration needs.
-func checkPermissions(what string, needs reconcile.Needs, held []string, out *section) {
-	missing, superfluous := graphsync.ComparePermissions(needs.Permissions(), held)
+func checkPermissions(what string, needs reconcile.Needs, held []string, hidden hiddenMembers, out *section) {
+	needed := needs.Permissions()
+	if len(hidden.groups) > 0 {
+		needed = append(needed, graphsync.HiddenMembers)
+	}
+	missing, superfluous := graphsync.ComparePermissions(needed, held)
+	if !hidden.complete { // a group that was not looked at may need it
+		superfluous = slices.DeleteFunc(superfluous, func(name string) bool { return name == graphsync.HiddenMembers })
+	}
+	dates := slices.ContainsFunc(needs.UserProperties, func(name string) bool { return strings.EqualFold(name, "employeeHireDate") })
+	const lifecycle = "User-LifeCycleInfo.Read.All"
+	if dates {
+		superfluous = slices.DeleteFunc(superfluous, func(name string) bool { return strings.HasPrefix(name, "User-LifeCycleInfo.") })
+	}
 	if len(missing) > 0 {
-		out.fail(what, withHint(fmt.Errorf("missing: %s", strings.Join(missing, ", ")),
+		text := "missing: " + strings.Join(missing, ", ")
+		for _, property := range needs.UserProperties {
+			if need := graphsync.PropertyPermission(property); slices.Contains(missing, need) {
+				text += fmt.Sprintf("; %s is null for everybody without %s", property, need)
+			}
+		}
+		if slices.Contains(missing, graphsync.HiddenMembers) {
+			text += fmt.Sprintf("; without %s the members of %s are left out, because their membership is hidden", graphsync.HiddenMembers, strings.Join(hidden.groups, ", "))
+		}
+		out.fail(what, withHint(errors.New(text),
 			"app registration, API permissions: add them as application permissions of Microsoft Graph, then grant admin consent"))
 		return
 	}
-	out.pass(what, "%s", strings.Join(needs.Permissions(), ", "))
+	out.pass(what, "%s", strings.Join(needed, ", "))
+	if lacking, _ := graphsync.ComparePermissions([]string{lifecycle}, held); dates && len(lacking) > 0 {
+		out.warn(what, "employeeHireDate may come back null for everybody without "+lifecycle, "grant it if nobody has a hire date")
+	}
 	if len(superfluous) > 0 {
 		out.warn(what, "not needed: "+strings.Join(superfluous, ", "), "take them away in the app registration, API permissions")
 	}

@@ -67,6 +67,7 @@ var codes = map[string]string{
 	"filter_invalid":      "a scoping filter cannot judge this value, so nothing is done. Correct the value or the filter.",
 	"source_incomplete":   "Graph did not tell all that is needed of this record, so nothing is done. It heals with a later read; sync --full reads everything.",
 	"unknown_principal":   "an assignment of the application names a principal that the directory did not show as a user or group. It may be newer than the last read; if it stays, see what kind of object it is (Enterprise applications, Users and groups).",
+	"hidden_members":      "the group's visibility is HiddenMembership, so that Graph shows its members only to apps with the application permission Member.Read.Hidden. Grant it, or use another group. Members known from before are kept.",
 	"ignored":             "an expression of the mapping says to ignore this object.",
 	"unknown_reference":   "a member has no account yet. It joins the group by itself when it has one.",
 	"target_rejected":     "the target refused this record; its own words are in the message. The record is tried again with growing waits, and at once when its source changes.",

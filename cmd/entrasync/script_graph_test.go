@@ -21,7 +21,7 @@ import (
 // delta have 4 objects, of lists 8.
 //
 //	graph user NAME… [PROPERTY=VALUE…]       hire people
-//	graph group NAME [MEMBER…]               make a group
+//	graph group NAME [MEMBER…] [PROPERTY=VALUE…]   make a group
 //	graph join GROUP MEMBER…                 and leave
 //	graph set NAME PROPERTY=VALUE…           an empty value clears
 //	graph manager NAME [MANAGER]             none: without one from now on
@@ -35,7 +35,7 @@ import (
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, assignment (one by
 //	                                         its id), members, lookups, token; KIND status has status=N
-//	                                         and code=WORD; rewritten has old=TEXT and new=TEXT, in which
+//	                                         and code=WORD; throttled has wait=SECONDS; rewritten has old=TEXT and new=TEXT, in which
 //	                                         %NAME% stands for the id of user or group NAME
 //	graph heal                               end all faults
 //	graph requests                           print the requests since the last time, by stream
@@ -145,7 +145,9 @@ func (w *world) graphCommand(ts *testscript.TestScript, neg bool, args []string)
 			d.made(name, d.tenant.AddUser(props))
 		}
 	case "group":
-		d.made(argument(0), d.tenant.AddGroup(graphtest.Props{"displayName": argument(0)}, d.idsOf(words[1:])...))
+		props := graphtest.Props{"displayName": argument(0)}
+		maps.Copy(props, properties(pairs))
+		d.made(argument(0), d.tenant.AddGroup(props, d.idsOf(words[1:])...))
 	case "join":
 		d.tenant.AddMember(d.id(argument(0)), d.idsOf(words[1:])...)
 	case "leave":
@@ -234,7 +236,6 @@ var streamPaths = map[string]string{
 }
 
 var graphFaults = map[string]func() graphtest.Fault{
-	"throttled":   func() graphtest.Fault { return graphtest.Throttle("0") },
 	"unavailable": func() graphtest.Fault { return graphtest.Unavailable("0") },
 	"forbidden": func() graphtest.Fault {
 		return graphtest.GraphFailure(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
@@ -266,6 +267,14 @@ func (d *directory) faultOf(kind string, pairs map[string]string) (graphtest.Fau
 	switch kind {
 	case "status":
 		return graphtest.GraphFailure(number(pairs["status"], http.StatusBadRequest), pairs["code"], "Injected by the script."), true
+	case "claims":
+		return graphtest.ClaimsChallenge(), true
+	case "throttled":
+		after := pairs["wait"]
+		if after == "" {
+			after = "0"
+		}
+		return graphtest.Throttle(after), true
 	case "refused-link":
 		return graphtest.RefusedLink(number(pairs["status"], http.StatusBadRequest), pairs["code"]), true
 	case "rewritten":

@@ -32,6 +32,7 @@ import (
 // configuration testdata/entrasync.yaml. Beside the commands of testscript there are:
 //
 //	exits CODE COMMAND…     run a command that must end with that exit code
+//	encode FILE utf-8-bom|utf-16|utf-16-without-bom   rewrite a file as Windows would
 //	capture VAR PATTERN     set $VAR to what the group of the pattern matches in the output
 //	edit FILE OLD NEW       replace text in a file, which must hold OLD; \n in NEW begins a line
 //	graph …                 the directory: see script_graph_test.go
@@ -84,7 +85,7 @@ func runScripts(t *testing.T, dir, kind string) {
 		RequireExplicitExec: true,
 		Condition:           func(name string) (bool, error) { return name == kind || name == "scim" && kind != "file", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "edit": edit, "capture": capture,
+			"exits": exits, "edit": edit, "capture": capture, "encode": encode,
 			"graph":    within((*world).graphCommand),
 			"accounts": within((*world).accountsCommand),
 			"groups":   within((*world).groupsCommand),
@@ -205,6 +206,30 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	with := strings.ReplaceAll(args[2], `\n`, "\n")
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], with, 1)), 0o600))
+}
+
+// encode rewrites a file of ASCII as Windows would.
+func encode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: encode FILE utf-8-bom|utf-16|utf-16-without-bom")
+	}
+	name := ts.MkAbs(args[0])
+	text := bytes.TrimLeft(bytes.ReplaceAll([]byte(ts.ReadFile(args[0])), []byte{0}, nil), "\xef\xbb\xbf\xff\xfe")
+	var out []byte
+	switch args[1] {
+	case "utf-8-bom":
+		out = append([]byte("\xef\xbb\xbf"), text...)
+	case "utf-16", "utf-16-without-bom":
+		if args[1] == "utf-16" {
+			out = []byte("\xff\xfe")
+		}
+		for _, b := range text {
+			out = append(out, b, 0)
+		}
+	default:
+		ts.Fatalf("encode: %s is no encoding", args[1])
+	}
+	ts.Check(os.WriteFile(name, out, 0o600))
 }
 
 // recorded runs the command with a copy of all it writes kept for searchSecrets.

@@ -27,7 +27,7 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 	if sel.members && !c.mayAny(readMembers) {
 		return nil, insufficient()
 	}
-	w := walk{t: t, feed: t.feed(s), sel: sel, cur: *cur,
+	w := walk{c: c, t: t, feed: t.feed(s), sel: sel, cur: *cur,
 		minimal: prefersMinimal(c.r.Header), objects: c.s.opts.PageSize, links: c.s.opts.MembersPageSize}
 	again := *cur
 	again.Nonce++
@@ -115,6 +115,7 @@ func prefersMinimal(h http.Header) bool {
 // have. Changes made while a client pages move to the end of the feed, so they are told in
 // the same round, perhaps for the second time.
 type walk struct {
+	c       *call
 	t       *Tenant
 	feed    *feed
 	sel     *selection
@@ -156,7 +157,7 @@ func (w *walk) object(o *object) bool {
 	}
 	first := 0
 	m := o.members
-	if m == nil || !w.sel.members {
+	if m == nil || !w.sel.members || w.c.hides(o) {
 		m = &membership{}
 	} else {
 		first = m.next(max(m.since(since), w.cur.Member), w.cur.Start)
@@ -216,7 +217,11 @@ func removal(state lifecycle) string {
 func (w *walk) properties(o *object, since uint32, fresh bool) {
 	for _, p := range o.props {
 		if w.sel.has(p.index) && (fresh || !w.minimal || p.version > since) {
-			writeProp(&w.out, w.t.propertyName(o.schema, p.index), p.value)
+			name, value := w.t.propertyName(o.schema, p.index), p.value
+			if w.c.withholds(name) {
+				value = "null"
+			}
+			writeProp(&w.out, name, value)
 		}
 	}
 	if !w.sel.manager || o.manager == nil || o.manager.version <= since {

@@ -110,7 +110,7 @@ func (c *call) listMembers() (*Answer, *graphError) {
 	}
 	visible := func(i int) bool {
 		e := group.members.entries[i]
-		return !e.removed && e.member.state == live && group.members.last[e.member] == uint32(i)
+		return !e.removed && e.member.state == live && !c.hides(group) && group.members.last[e.member] == uint32(i)
 	}
 	if counting {
 		l.count = 0

@@ -31,6 +31,13 @@ func GraphFailure(status int, code, message string, header ...string) Fault {
 	return instead(status, h, encodeJSON(body))
 }
 
+// ClaimsChallenge refuses the token with a demand for other claims, as a Conditional Access policy for
+// workload identities does (Continuous access evaluation, "Claims challenges").
+func ClaimsChallenge() Fault {
+	return GraphFailure(http.StatusUnauthorized, "InvalidAuthenticationToken", "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: LocationConditionEvaluationSatisfied",
+		"WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="`+graphAppID+`", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNjA0MTA2NjUxIn19fQ=="`)
+}
+
 // Throttle answers 429. retryAfter is sent as it is: seconds, a fraction, a date, or nothing
 // for "".
 func Throttle(retryAfter string) Fault {

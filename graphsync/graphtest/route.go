@@ -40,6 +40,8 @@ var (
 	readApps    = []string{"Application.Read.All", "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
 	readGrants  = []string{"Directory.Read.All", "AppRoleAssignment.ReadWrite.All", "Directory.ReadWrite.All"}
 	readAny     = slices.Concat(readUsers, readGroups, readApps)
+	readHidden  = []string{"Member.Read.Hidden"}
+	readDates   = []string{"User-LifeCycleInfo.Read.All", "User-LifeCycleInfo.ReadWrite.All"}
 	readTenant  = slices.Concat(readUsers, []string{"Organization.Read.All", "Organization.ReadWrite.All"})
 )
 
@@ -156,6 +158,18 @@ func (c *call) notEmulated() (*Answer, *graphError) {
 
 func insufficient() *graphError {
 	return refuse(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+}
+
+// hides reports whether the members of a group are left out of what this app may read ("List group
+// members": a group with hidden membership).
+func (c *call) hides(group *object) bool {
+	return group.text("visibility") == "HiddenMembership" && !c.mayAny(readHidden)
+}
+
+// withholds reports whether a property is null for want of a permission (user resource type,
+// employeeLeaveDateTime).
+func (c *call) withholds(name string) bool {
+	return name == "employeeLeaveDateTime" && !c.mayAny(readDates)
 }
 
 // may reports whether the token carries an application permission.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,14 +47,17 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 			continue
 		}
 		if e.Class == graphsync.PermissionMissing {
-			s.blamePermission(e, op, used.token)
-		}
-		wait, again := tries.next(e, s.reached.Load())
-		if !again || tries.waited > s.patience {
-			return e
+			s.blamePermission(e, op, used.token, selected(info))
 		}
 		if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
 			s.throttled.Add(1)
+		}
+		wait, again := tries.next(e, s.reached.Load())
+		if !again || tries.waited > s.patience {
+			if again && e.RetryAfter > 0 {
+				e.Message += fmt.Sprintf(", for %s", e.RetryAfter.Round(time.Second))
+			}
+			return e
 		}
 		s.log.InfoContext(ctx, "graph request will be repeated", "op", e.Op, "because", e.Message, "status", e.Status, "wait", wait)
 		if err := sleep(ctx, wait); err != nil {
@@ -113,6 +117,8 @@ func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used
 // every call is refused, and asking for a token each time would end in AADSTS50196.
 func (s *Source) stale(e *graphsync.Error, used bearer) bool {
 	switch {
+	case e.Status == http.StatusUnauthorized && e.Class == graphsync.Policy:
+		return true // a claims challenge may concern when or where the token was obtained
 	case used.fresh:
 		return false
 	case e.Status == http.StatusUnauthorized:
@@ -183,20 +189,67 @@ func explainAnswer(resp *http.Response, body []byte) *graphsync.Error {
 	// Where it is not Graph's error body (a proxy's page, say) the status alone is explained.
 	_ = json.Unmarshal(body, &answer)
 	e := graphsync.ExplainGraph(resp.StatusCode, answer.Error.Code, answer.Error.Message)
+	if resp.StatusCode == http.StatusUnauthorized && isChallenge(resp.Header[challengeHeader]) {
+		e = graphsync.ExplainChallenge(answer.Error.Code, answer.Error.Message)
+	}
 	e.RequestID = resp.Header.Get("request-id")
 	e.RetryAfter = retryAfter(resp.Header, time.Now())
 	return e
 }
 
+// isChallenge reports whether WWW-Authenticate asks for claims.
+func isChallenge(values []string) bool {
+	return slices.ContainsFunc(values, func(value string) bool {
+		return strings.Contains(value, "insufficient_claims") || strings.Contains(value, "claims=")
+	})
+}
+
+// selected are the properties a request asks for.
+func selected(info *abs.RequestInformation) []string {
+	uri, err := info.GetUri()
+	if err != nil {
+		return nil
+	}
+	return strings.FieldsFunc(uri.Query().Get("$select"), func(r rune) bool { return r == ',' })
+}
+
 // blamePermission names the permission a refused call needs. A token without any role is
-// what Graph's tenants issue after consent has been withdrawn.
-func (s *Source) blamePermission(e *graphsync.Error, op operation, token string) {
+// what Graph's tenants issue after consent has been withdrawn. Where the token has the permission of
+// the call, one of the properties takes another.
+func (s *Source) blamePermission(e *graphsync.Error, op operation, token string, properties []string) {
 	claims, err := claimsOf(token)
 	if err == nil && len(claims.Roles) == 0 {
 		e.Class, e.Message = graphsync.ConsentMissing, "the app has no permission at all in this tenant"
 		e.Hint = fmt.Sprintf("grant admin consent again; the app needs %s and what else is listed for it", op.permission)
 		return
 	}
+	if missing, _ := graphsync.ComparePermissions([]string{op.permission}, claims.Roles); err == nil && len(missing) == 0 {
+		blameProperties(e, op, claims.Roles, properties)
+		return
+	}
 	e.Message = fmt.Sprintf("the app lacks the application permission %s in this tenant", op.permission)
 	e.Hint = fmt.Sprintf("add the application permission %s (Microsoft Graph) to the app registration and grant admin consent again", op.permission)
+}
+
+// blameProperties names the properties for which the permission of the call is not enough.
+func blameProperties(e *graphsync.Error, op operation, held, properties []string) {
+	e.Message = fmt.Sprintf("Microsoft Graph refuses this although the app has the application permission %s", op.permission)
+	if e.Quote != "" {
+		e.Message += ": " + e.Quote
+	}
+	var more []string
+	for _, property := range properties {
+		need := graphsync.PropertyPermission(property)
+		if missing, _ := graphsync.ComparePermissions([]string{need}, held); need != "" && len(missing) > 0 {
+			more = append(more, property+" takes "+need)
+		}
+	}
+	switch {
+	case len(more) > 0:
+		e.Hint = "a property that is asked for needs more: " + strings.Join(more, ", ") + "; grant it, or take the property out of the mapping and the filters"
+	case len(properties) > 0:
+		e.Hint = "a property that is asked for may need more (" + strings.Join(properties, ", ") + "): see its page in the Graph reference, and take it out of the mapping and the filters or grant what it takes"
+	default:
+		e.Hint = "see whether a policy of the tenant restricts the app, and report it with the request id if this lasts"
+	}
 }

@@ -33,6 +33,9 @@ func NewTransport() http.RoundTripper {
 	}
 }
 
+// challengeHeader is where WWW-Authenticate is kept for us alone.
+const challengeHeader = "Entrasync-Challenge"
+
 // A graphTransport counts requests on their way to Graph, and reads the time that Graph shows.
 type graphTransport struct {
 	base     http.RoundTripper
@@ -47,8 +50,9 @@ func (t graphTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.requests.Add(1)
 	resp, err := t.base.RoundTrip(req)
 	if resp != nil {
-		// The adapter would answer a claims challenge by itself, past our retry loop, and
-		// panics on a malformed one. Without CAE it could not meet the claims anyway.
+		// The adapter would answer a claims challenge without our retry loop, and panics on a
+		// malformed one. Without CAE it could not meet the claims anyway.
+		resp.Header[challengeHeader] = resp.Header["Www-Authenticate"]
 		resp.Header.Del("WWW-Authenticate")
 		if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			t.date.Store(&dateHeader{there: there, here: time.Now()})

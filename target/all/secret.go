@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
 	"entrasync/target"
 )
 
@@ -58,7 +61,20 @@ func (s *secretFile) read() (string, error) {
 	if len(data) > maxSecret {
 		return "", fmt.Errorf("read secret: %s is larger than %d KiB; it should hold nothing but the secret", s.path, maxSecret>>10)
 	}
-	s.text = strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	s.text = strings.TrimSuffix(strings.TrimSuffix(string(plainText(data)), "\n"), "\r")
 	s.seen = info
 	return s.text, nil
+}
+
+// plainText returns a text file as UTF-8 without a byte order mark: editors of Windows write one, and
+// PowerShell's redirection writes UTF-16.
+func plainText(data []byte) []byte {
+	decoder := unicode.BOMOverride(transform.Nop)
+	if len(data) > 1 && len(data)%2 == 0 && data[0] > 0 && data[0] < 0x80 && data[1] == 0 { // begins with an ASCII character
+		decoder = unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	}
+	if text, _, err := transform.Bytes(decoder, data); err == nil {
+		return text
+	}
+	return data
 }

@@ -34,6 +34,14 @@ func TestSecretFile(t *testing.T) {
 	put(" inner and outer \n\n") // one newline only is taken off
 	expect(" inner and outer \n")
 
+	// As Windows writes text.
+	put("\xef\xbb\xbfmarked\r\n")
+	expect("marked")
+	put("\xff\xfew\x00i\x00d\x00e\x00\r\x00\n\x00")
+	expect("wide")
+	put("w\x00i\x00d\x00e\x002\x00")
+	expect("wide2")
+
 	// The same size, another time.
 	put("aaaa")
 	expect("aaaa")

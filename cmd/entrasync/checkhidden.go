@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+// hiddenLimit bounds how many groups check looks at one by one.
+const hiddenLimit = 100
+
+// hiddenMembers are the groups with a hidden membership that the syncs of a tenant use.
+type hiddenMembers struct {
+	groups   []string // display names
+	complete bool     // all groups in use were looked at
+}
+
+// hiddenGroups looks at the assigned groups, and at those of the first page where groups are
+// provisioned by another rule. What cannot be read is left out: the tests of the calls say so.
+func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.Needs, peers []*reconcile.Sync) (out hiddenMembers) {
+	if len(needs.GroupProperties) == 0 {
+		return hiddenMembers{complete: true}
+	}
+	out.complete = true
+	properties := []string{"id", "displayName", "visibility"}
+	seen := map[graphsync.ID]bool{}
+	note := func(group *graphsync.Change) {
+		if !seen[group.ID] && strings.EqualFold(textProperty(group, "visibility"), graphsync.HiddenMembership) {
+			out.groups = append(out.groups, textProperty(group, "displayName"))
+		}
+		seen[group.ID] = true
+	}
+	for _, id := range assignedGroups(ctx, source, peers, &out.complete) {
+		if seen[id] {
+			continue
+		}
+		if len(seen) == hiddenLimit {
+			out.complete = false
+			break
+		}
+		group, err := source.Object(ctx, graphsync.Group, id, properties)
+		if err != nil || group == nil {
+			out.complete = false
+			continue
+		}
+		note(group)
+	}
+	for _, s := range peers {
+		if !s.Groups.Enabled || !s.Groups.All && s.Groups.Filter == nil {
+			continue
+		}
+		page, err := source.DeltaPage(ctx, graphsync.Groups, properties, "")
+		out.complete = out.complete && err == nil && page.Next == ""
+		if err != nil {
+			break
+		}
+		for i := range page.Changes {
+			note(&page.Changes[i])
+		}
+		break
+	}
+	return out
+}
+
+// assignedGroups are the groups with an assignment to an application that a sync reads.
+func assignedGroups(ctx context.Context, source graphsync.Source, peers []*reconcile.Sync, complete *bool) (ids []graphsync.ID) {
+	apps := map[string]bool{}
+	for _, s := range peers {
+		if apps[s.AppID] || !reconcile.NeedsOf([]*reconcile.Sync{s}).App {
+			continue
+		}
+		apps[s.AppID] = true
+		app, err := source.App(ctx, s.AppID)
+		if err == nil {
+			_, err = source.Assignments(ctx, app.ID, func(page []graphsync.Assignment) error {
+				for _, a := range page {
+					if a.PrincipalKind == graphsync.Group {
+						ids = append(ids, a.Principal)
+					}
+				}
+				return nil
+			})
+		}
+		*complete = *complete && err == nil
+	}
+	return ids
+}
+
+// textProperty returns a property that is a string, "" for anything else.
+func textProperty(object *graphsync.Change, name string) (value string) {
+	for _, p := range object.Properties {
+		if strings.EqualFold(p.Name, name) && json.Unmarshal(p.Value, &value) == nil {
+			return value
+		}
+	}
+	return ""
+}

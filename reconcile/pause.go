@@ -1,0 +1,40 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// checkPause ends a cycle that begins before the time until which Graph has asked to wait: each
+// request before it is refused as well, and prolongs the wait (Graph throttling guidance).
+func (c *cycle) checkPause() error {
+	var pause state.Pause
+	err := c.Tenant.View(func(tx *state.Tx) error {
+		pause = tx.Pause()
+		return nil
+	})
+	left := pause.Until.Sub(c.now)
+	if err != nil || left <= 0 || c.now.Before(pause.Since) {
+		return err
+	}
+	return &graphsync.Error{Class: graphsync.Throttled, Op: "wait", RetryAfter: left,
+		Message: fmt.Sprintf("Microsoft Graph asked at %s not to be asked again for %s, until %s", pause.Since.Format(time.RFC3339),
+			pause.Until.Sub(pause.Since).Round(time.Second), pause.Until.Format(time.RFC3339)),
+		Hint: "nothing to do: the first cycle after that time reads on; nothing was sent to Graph"}
+}
+
+// rememberPause keeps a wait that Graph asks for and that is longer than a cycle waits.
+func (c *cycle) rememberPause(cause error) error {
+	e := (*graphsync.Error)(nil)
+	if !errors.As(cause, &e) || e.Class != graphsync.Throttled || e.Op == "wait" || e.RetryAfter < time.Second {
+		return cause
+	}
+	now := c.Now().UTC()
+	return errors.Join(cause, c.Tenant.Update(func(tx *state.Tx) error {
+		return tx.PutPause(state.Pause{Since: now, Until: now.Add(e.RetryAfter)})
+	}))
+}
