@@ -149,6 +149,8 @@ func (c *cycle) settleRetries(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var skipped Causes // those that were not skipped before for this reason
+	defer func() { c.logSkipped(&skipped) }()
 	return c.chunks(ctx, skippedSpace, func(tx *state.Tx, _, value []byte) error {
 		var s Skipped
 		if err := decode(value, &s); err != nil {
@@ -158,12 +160,26 @@ func (c *cycle) settleRetries(ctx context.Context) error {
 		retry := state.Retry{Key: key, Code: s.Code, Message: s.Why, Name: s.Key, First: c.now, Next: c.now, Skipped: true, Attempts: 1}
 		if known, ok := tx.Retry(c.Sync.Name, key); ok && known.Skipped && known.Code == s.Code {
 			retry.First, retry.Attempts = known.First, known.Attempts+1
+			if known.Message != s.Why {
+				skipped.Add(s.Kind, "", s.Code, s.Why, s.Key)
+			}
+		} else {
+			skipped.Add(s.Kind, "", s.Code, s.Why, s.Key)
 		}
 		if asksTarget[s.Code] {
 			retry.Next = c.now.Add(retryWait(retry.Attempts))
 		}
 		return tx.PutRetry(c.Sync.Name, retry)
 	})
+}
+
+// logSkipped logs the records that are skipped for a new reason, a line for each reason: a log
+// that repeated them in every cycle would hide what is new.
+func (c *cycle) logSkipped(causes *Causes) {
+	for _, cause := range causes.List() {
+		c.Log.Info("records skipped", "sync", c.Sync.Name, "tenant", c.Sync.Tenant, "kind", cause.Kind.String(), "code", cause.Code,
+			"count", cause.Count, "why", cause.Text, "such_as", cause.Who())
+	}
 }
 
 func skippedKey(k state.PendingKey) []byte {

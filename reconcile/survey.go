@@ -113,7 +113,7 @@ func (s *survey) page(page []target.Resource) error {
 			if err != nil {
 				return err
 			}
-			if linked {
+			if linked && s.visit != nil {
 				s.found = append(s.found, sighting{link, &page[i]})
 			}
 		}

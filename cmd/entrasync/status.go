@@ -28,7 +28,7 @@ type syncStatus struct {
 
 	tenantName string
 	paused     string
-	retries    []state.Retry
+	waiting    waitingRecords
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -72,9 +72,6 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// retriesShown is how many records `status` names per sync.
-const retriesShown = 20
-
 func (w *worker) status(s *plannedSync) (syncStatus, error) {
 	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName, paused: s.paused}
 	if w.next != nil {
@@ -96,9 +93,7 @@ func (w *worker) status(s *plannedSync) (syncStatus, error) {
 		out.Rejected = reconcile.CountRejected(tx, s.Name)
 		out.Retrying, out.Skipped = tx.CountRetries(s.Name)
 		for retry := range tx.Retries(s.Name) {
-			if out.retries = append(out.retries, retry); len(out.retries) == retriesShown {
-				break
-			}
+			out.waiting.add(&retry)
 		}
 		runs := tx.Runs(s.Name, 1)
 		if len(runs) == 0 {
@@ -142,15 +137,9 @@ func (a *app) printStatus(statuses []syncStatus) error {
 		if s.Rejected > 0 {
 			fmt.Fprintf(a.out, "\n%s, tenant %s: %s: entrasync holds --rejected\n", s.Sync, s.tenantName, count(s.Rejected, "action is due but was rejected", "actions are due but were rejected"))
 		}
-		for i, retry := range s.retries {
-			if i == 0 {
-				fmt.Fprintf(a.out, "\n%s, tenant %s:\n", s.Sync, s.tenantName)
-			}
-			when := "looked at again in every cycle"
-			if !retry.Skipped {
-				when = fmt.Sprintf("attempt %d, next after %s", retry.Attempts+1, localTime(retry.Next))
-			}
-			fmt.Fprintf(a.out, "  %s: %s (%s; %s)\n", printable(retry.Name), printable(retry.Message), retry.Code, when)
+		if s.Retrying+s.Skipped > 0 {
+			fmt.Fprintf(a.out, "\n%s, tenant %s:\n", s.Sync, s.tenantName)
+			a.printWaiting(&s.waiting)
 		}
 	}
 	return nil
@@ -298,8 +287,13 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 				fmt.Fprintf(a.out, "      failed: %s (%s)\n", printable(action.Error.Message), action.Error.Code)
 			}
 		}
-		for _, skipped := range report.Skipped {
-			fmt.Fprintf(a.out, "  · skipped %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+		var skipped reconcile.Causes
+		for _, s := range report.Skipped {
+			skipped.Add(s.Kind, "", s.Code, s.Why, s.Key)
+		}
+		a.printSkippedCauses("· skipped", &skipped)
+		if more := report.Summary.Skipped - len(report.Skipped); more > 0 {
+			fmt.Fprintf(a.out, "  · and %d more skipped records, which the run did not keep\n", more)
 		}
 		for _, held := range report.Held {
 			fmt.Fprintf(a.out, "  ! held %s %s %s: %s\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -164,11 +165,8 @@ func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcil
 		fmt.Fprintf(a.out, "  ! rejected as %s: %s %s %s (%s)\n", no.Hold, no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(or(no.Reason, no.Cause)))
 		a.printMembers(no.Members, len(no.Action.Remove), len(no.Action.Add))
 	}
-	for skipped, err := range plan.Skipped() {
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "  · skipped %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+	if err := a.printSkipped("· skipped", plan); err != nil {
+		return err
 	}
 	a.printNotes(report)
 	fmt.Fprintf(a.out, "%s: %s\n", s.Name, summaryLine(report.Summary))
@@ -332,15 +330,9 @@ func (a *app) printReport(s *plannedSync, report *reconcile.Report, plan *reconc
 			}
 		}
 	}
-	for _, failure := range report.Errors {
-		fmt.Fprintf(a.out, "  failed: %s %s %s: %s (%s", failure.Op, failure.Kind, printable(failure.Key), printable(failure.Message), failure.Code)
-		if failure.RetryAt != "" {
-			fmt.Fprintf(a.out, ", tried again after %s", failure.RetryAt)
-		}
-		fmt.Fprintln(a.out, ")")
-	}
-	for _, skipped := range report.Skipped {
-		fmt.Fprintf(a.out, "  skipped: %s %s: %s (%s)\n", skipped.Kind, printable(skipped.Key), printable(skipped.Why), skipped.Code)
+	a.printFailures(report)
+	if err := a.printSkipped("skipped:", plan); err != nil {
+		a.logger(slog.LevelWarn).Warn("the skipped records cannot be read", "error", err)
 	}
 	for _, held := range report.Held {
 		fmt.Fprintf(a.out, "  held: %s %s %s (%s, guard %s: %s)\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), held.Hold, held.Guard, printable(held.Cause))

@@ -17,10 +17,14 @@ type syncPage struct {
 	page
 	row
 	Retries []retry
-	After   string            // where the list began; empty: at the start
-	More    string            // where the list goes on; empty: it does not
-	Advice  map[string]string // by the codes that are shown
+	After   string             // where the list began; empty: at the start
+	More    string             // where the list goes on; empty: it does not
+	Advice  map[string]string  // by the codes that are shown
+	Shared  []*reconcile.Cause // reasons that several records share
 }
+
+// causesRead is how many records are read to group them by reason.
+const causesRead = 5000
 
 // A retry is a record that is tried again, or looked at again.
 type retry struct{ state.Retry }
@@ -47,6 +51,7 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 		return "", nil, errNotFound
 	}
 	err = s.view(sync.Tenant, func(tx *state.Tx) error {
+		data.Shared = sharedCauses(tx, sync.Name)
 		for found := range tx.RetriesAfter(sync.Name, after) {
 			if len(data.Retries) == pageSize {
 				data.More = keyText(data.Retries[pageSize-1].Key)
@@ -63,6 +68,24 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 		}
 	}
 	return "sync", data, err
+}
+
+// sharedCauses returns the reasons that several records are retried or skipped for.
+func sharedCauses(tx *state.Tx, sync string) (shared []*reconcile.Cause) {
+	var causes reconcile.Causes
+	n := 0
+	for found := range tx.Retries(sync) {
+		causes.Add(found.Key.Kind, reconcile.Op(found.Op), found.Code, found.Message, found.Name)
+		if n++; n == causesRead {
+			break
+		}
+	}
+	for _, cause := range causes.List() {
+		if cause.Count > 1 {
+			shared = append(shared, cause)
+		}
+	}
+	return shared
 }
 
 // keyText and parseKey write a place in the list of retries into an address.
