@@ -187,7 +187,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
-			err = redactorOf(m.rules.Mapping, []target.Attribute{{Path: path, Value: value}}).Error(err)
+			err = target.Redacted(redactorOf(m.rules.Mapping, []target.Attribute{{Path: path, Value: value}}), err)
 			if ctx.Err() != nil || hopeless(m.kind, err) {
 				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
 			}

@@ -168,13 +168,13 @@ func (c *cycle) followStream(ctx context.Context, stream graphsync.Stream, prope
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(pages)
-		link, circle := start.Link, newCircle(stream)
+		link, loop := start.Link, newLoopDetector(stream)
 		for {
 			page, err := c.Source.DeltaPage(ctx, stream, properties, link)
 			if err != nil {
 				return fmt.Errorf("read %s: %w", stream, err)
 			}
-			if err := circle.add(page); err != nil {
+			if err := loop.add(page); err != nil {
 				return err
 			}
 			if err := ahead.Acquire(ctx, weight(page)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"entrasync/graphsync/redact"
 	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
@@ -17,7 +18,7 @@ import (
 const shortestRedacted = 3
 
 // redactorOf blanks the values of redacted attributes out of what a target says.
-func redactorOf(m *mapping.Mapping, sent []target.Attribute) target.Redactor {
+func redactorOf(m *mapping.Mapping, sent []target.Attribute) redact.Redactor {
 	var texts []string
 	for _, mapped := range m.Attributes() {
 		if !mapped.Redact {
@@ -29,7 +30,7 @@ func redactorOf(m *mapping.Mapping, sent []target.Attribute) target.Redactor {
 			}
 		}
 	}
-	return target.NewRedactor(shortestRedacted, texts...)
+	return redact.New(shortestRedacted, texts...)
 }
 
 // sentOf are the attributes that an object should have, as they would be sent.
@@ -55,7 +56,7 @@ func (c *cycle) withoutRedacted(ctx context.Context, a *storedAction, sent []tar
 		o, err = c.desireIn(tx, newEvaluator(c.Sync), a.Kind, a.SourceID, false)
 		return err
 	})
-	return redactorOf(m, append(sentOf(o.Attributes), sent...)).Error(err)
+	return target.Redacted(redactorOf(m, append(sentOf(o.Attributes), sent...)), err)
 }
 
 func redactsAny(m *mapping.Mapping) bool {

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"entrasync/graphsync/redact"
 )
 
 // A Secret returns a secret as it is now; it is asked for each request, so that a file that
@@ -125,7 +127,7 @@ func (a *authorizer) renew(refused string) bool {
 
 // redactor blanks the secrets that were sent. Short ones are left alone in good responses, where
 // they may well be somebody's name.
-func (a *authorizer) redactor(credential string, failed bool) Redactor {
+func (a *authorizer) redactor(credential string, failed bool) redact.Redactor {
 	_, secret, _ := strings.Cut(credential, " ")
 	secrets := []string{secret}
 	switch {
@@ -139,7 +141,7 @@ func (a *authorizer) redactor(credential string, failed bool) Redactor {
 	if failed {
 		shortest = 4
 	}
-	return NewRedactor(shortest, a.used.add(secrets...)...)
+	return redact.New(shortest, a.used.add(secrets...)...)
 }
 
 func reveal(secret Secret, what string) (string, error) {
@@ -214,7 +216,7 @@ func (t *tokens) header(ctx context.Context) (string, error) {
 	t.mu.Unlock()
 	token, err := t.config.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client))
 	if err != nil {
-		return "", tokenFailure(err, NewRedactor(1, secret, t.config.ClientID+":"+secret))
+		return "", tokenFailure(err, redact.New(1, secret, t.config.ClientID+":"+secret))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -225,7 +227,7 @@ func (t *tokens) header(ctx context.Context) (string, error) {
 	return "Bearer " + t.token, nil
 }
 
-func tokenFailure(err error, redact Redactor) error {
+func tokenFailure(err error, hide redact.Redactor) error {
 	e := &Error{Op: "get token", Code: Unavailable, Message: "the token endpoint cannot be reached", Hint: "check oauth2.token_url"}
 	var refused *oauth2.RetrieveError
 	switch {
@@ -235,7 +237,7 @@ func tokenFailure(err error, redact Redactor) error {
 		return e
 	default:
 		cause := failure(&http.Request{Method: http.MethodGet}, unwrapURL(err), true)
-		e.Code, e.Message = cause.Code, redact.Text("token endpoint: "+cause.Message)
+		e.Code, e.Message = cause.Code, hide.Text("token endpoint: "+cause.Message)
 		return e
 	}
 	e.Status = refused.Response.StatusCode
@@ -246,7 +248,7 @@ func tokenFailure(err error, redact Redactor) error {
 	if refused.ErrorDescription != "" {
 		detail += ": " + refused.ErrorDescription
 	}
-	if e.Detail = Clean(redact.Text(detail)); e.Status < 500 && e.Status != http.StatusTooManyRequests {
+	if e.Detail = Clean(hide.Text(detail)); e.Status < 500 && e.Status != http.StatusTooManyRequests {
 		e.Code = Unauthorized
 		e.Message = fmt.Sprintf("the token endpoint refuses the client (%d)", e.Status)
 		e.Hint = "check the client id, its secret and the scope"

@@ -57,7 +57,7 @@ var ErrTooLarge = errors.New("answer too large")
 // to wait, because those were refused, not done.
 //
 // Errors are *[Error], without the request's URL and without secrets: a secret that an
-// application echoes is blanked out of headers and body too, see [Redactor]. Unsure is set when a write may have
+// application echoes is blanked out of headers and body too, see package redact. Unsure is set when a write may have
 // happened.
 type Transport struct {
 	base      http.RoundTripper
@@ -256,7 +256,7 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		t.requests.Add(1)
 		answer, err := t.base.RoundTrip(sent)
 		if err != nil {
-			return nil, "", t.auth.redactor(credential, true).Error(t.lost(req, err))
+			return nil, "", Redacted(t.auth.redactor(credential, true), t.lost(req, err))
 		}
 		if err := t.read(req, answer, credential); err != nil {
 			return nil, "", err

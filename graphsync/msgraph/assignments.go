@@ -68,6 +68,12 @@ func (s *Source) assignments(ctx context.Context, app graphsync.ID, count bool, 
 			if counted < 0 {
 				counted = l.Count
 			}
+			switch {
+			case counted >= 0 && int64(list.Rows) > counted+assignmentsMeanwhile:
+				return named(readAssignments, odata.Undocumented(fmt.Sprintf("the list has no end: %d rows came and %d were counted", list.Rows, counted)))
+			case len(list.Skipped) > skippedAssignments:
+				return named(readAssignments, odata.Undocumented(fmt.Sprintf("more than %d rows cannot be understood: %s", skippedAssignments, list.Skipped[0].Reason)))
+			}
 			if len(page) == 0 {
 				return nil
 			}
@@ -82,6 +88,13 @@ func (s *Source) assignments(ctx context.Context, app graphsync.ID, count bool, 
 	}
 	return list, nil
 }
+
+// assignmentsMeanwhile is how many more rows than were counted are read before the list is taken for one
+// without an end, skippedAssignments how many rows that cannot be understood are named.
+const (
+	assignmentsMeanwhile = 20_000
+	skippedAssignments   = 10_000
+)
 
 // decodeAssignments reads a page of rows. A row that cannot be understood costs only itself.
 func decodeAssignments(body []byte) (page []graphsync.Assignment, skipped []graphsync.BadRecord, l odata.List, err error) {

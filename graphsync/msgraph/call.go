@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/redact"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
 )
@@ -101,7 +102,7 @@ func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used
 	var failed error
 	handler := abs.NewRequestHandlerOption()
 	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
-		failed = s.read(response.(*http.Response), uri.Host, decode)
+		failed = s.read(response.(*http.Response), uri.Host, used.token, decode)
 		return nil, failed
 	})
 	info.AddRequestOptions([]abs.RequestOption{handler})
@@ -137,14 +138,14 @@ type bearer struct {
 }
 
 // read takes an answer apart: the decoded body of a 200, an explained error otherwise.
-func (s *Source) read(resp *http.Response, host string, decode func([]byte) error) error {
+func (s *Source) read(resp *http.Response, host, token string, decode func([]byte) error) error {
 	defer resp.Body.Close()
 	s.reached.Store(true)
 	body, err := readBody(resp, s.maxBody)
 	s.bytes.Add(int64(len(body)))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return explainAnswer(resp, body)
+		return explainAnswer(resp, redact.New(4, token).Bytes(body))
 	case errors.Is(err, errTooLarge):
 		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", s.maxBody>>20)}
 	case err != nil:

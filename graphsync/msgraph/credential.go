@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/graphsync/redact"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
@@ -118,6 +119,9 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 	got, err := t.source.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{t.cloud.Scope()}})
 	switch {
 	case err == nil:
+		if err := t.verifyTenant(got.Token); err != nil {
+			return "", false, err
+		}
 		t.token = got
 		return got.Token, true, nil
 	case t.failed != nil:
@@ -244,11 +248,47 @@ func (t *tokens) discard(ctx context.Context, token string) {
 	}
 }
 
-func (t *tokens) scrub(text string) string {
-	if len(t.secret) < 4 {
-		return text
+// errOtherTenant is the cause of refusing a token of another tenant.
+var errOtherTenant = errors.New("the token is of another tenant")
+
+// verifyTenant refuses an access token of another tenant: what is read with it would be taken for this
+// tenant's directory, in which nobody is assigned any more. A token that cannot be read is left to Graph.
+func (t *tokens) verifyTenant(token string) error {
+	said, err := claimsOf(token)
+	if err != nil || said.Tenant.IsZero() || said.Tenant == t.tenant {
+		return nil
 	}
-	return strings.ReplaceAll(text, t.secret, "(secret)")
+	return &graphsync.Error{Class: graphsync.CredentialInvalid, Op: "token", Err: errOtherTenant,
+		Message: fmt.Sprintf("the token endpoint issued a token of tenant %s instead of tenant %s", said.Tenant, t.tenant),
+		Hint:    "check the tenant id and cloud; a managed identity can read its own tenant only"}
+}
+
+// scrub blanks the secret out of what the token endpoint or a library says.
+func (t *tokens) scrub(text string) string { return redact.New(4, t.secret).Text(text) }
+
+// sentSecrets are the secrets in a request to the token endpoint (RFC 6749, RFC 7523).
+func sentSecrets(req *http.Request) []string {
+	var secrets []string
+	if _, password, ok := req.BasicAuth(); ok {
+		secrets = append(secrets, password)
+	}
+	if req.GetBody == nil {
+		return secrets
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return secrets
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, 1<<20))
+	if err != nil {
+		return secrets
+	}
+	form, _ := url.ParseQuery(string(text)) // what could be parsed
+	for _, name := range []string{"client_secret", "client_assertion", "assertion", "code", "code_verifier", "refresh_token"} {
+		secrets = append(secrets, form[name]...)
+	}
+	return secrets
 }
 
 // Do carries azidentity's requests, and notes what went wrong: azidentity's own errors keep
@@ -268,6 +308,7 @@ func (t *tokens) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
+		body = redact.New(4, append(sentSecrets(req), t.secret)...).Bytes(body)
 		t.failed = graphsync.ExplainToken(resp.StatusCode, body)
 		t.failed.RetryAfter = retryAfter(resp.Header, time.Now())
 	}

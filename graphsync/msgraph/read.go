@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/odata"
+	"entrasync/graphsync/paging"
 
 	"github.com/go-json-experiment/json/jsontext"
 	abs "github.com/microsoft/kiota-abstractions-go"
@@ -129,15 +130,16 @@ func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]g
 	return skipped, err
 }
 
-// maxEmpty is the number of empty pages in a row taken for an endless collection.
-const maxEmpty = 100
+// listLimits end a collection that has no end. A page of one is sent once, and its entries are in no
+// other; the largest group has some thousand pages.
+var listLimits = paging.Limits{Pages: 10_000, Empty: 100, Same: 1}
 
 // pages reads a collection to its end. decode may run several times for a page that comes
 // in broken; the function it returns runs once, when the page is whole. A refused link to a
 // further page is [graphsync.ErrResync].
 func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
 	decode func(body []byte) (odata.List, func() error, error)) error {
-	seen, empty := map[string]bool{}, 0
+	loop := paging.New(listLimits)
 	for further := false; ; further = true {
 		var l odata.List
 		var accept func() error
@@ -160,13 +162,9 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 		if l.Next == "" {
 			return nil
 		}
-		if empty++; l.Entries > 0 {
-			empty = 0
+		if err := loop.Page(l.Entries, l.Content, l.Next); err != nil {
+			return named(op, odata.Undocumented(err.Error()))
 		}
-		if seen[l.Next] || empty == maxEmpty {
-			return named(op, odata.Undocumented("the pages have no end: a nextLink leads back, or page after page is empty"))
-		}
-		seen[l.Next] = true
 		if info, err = next(l.Next); err != nil {
 			return fmt.Errorf("%s: build request: %w", op.name, err)
 		}
@@ -203,6 +201,9 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 		}
 		return nil
 	})
+	if errors.Is(err, errOtherTenant) {
+		return graphsync.Organization{}, otherOrganization()
+	}
 	if err != nil {
 		return graphsync.Organization{}, err
 	}
@@ -220,10 +221,14 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	}
 	claims, err := claimsOf(token)
 	if err != nil || claims.Tenant != s.tokens.tenant || organization.ID != s.tokens.tenant {
-		return graphsync.Organization{}, &graphsync.Error{Class: graphsync.TenantUnknown, Op: readOrganization.name,
-			Message: "the token and the organization are not both those of the tenant", Hint: "check the tenant id, and that cloud names the tenant's own cloud"}
+		return graphsync.Organization{}, otherOrganization()
 	}
 	return organization, nil
+}
+
+func otherOrganization() error {
+	return &graphsync.Error{Class: graphsync.TenantUnknown, Op: readOrganization.name,
+		Message: "the token and the organization are not both those of the tenant", Hint: "check the tenant id, and that cloud names the tenant's own cloud"}
 }
 
 // Permissions returns the roles claim of the token at hand, sorted. It is for diagnosis: the

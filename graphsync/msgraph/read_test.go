@@ -1,6 +1,7 @@
 package msgraph_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -294,4 +295,96 @@ func TestGraphsTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A list that never ends is left after a bounded number of requests, whatever its pages look like.
+func TestListsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	const zero = "00000000-0000-0000-0000-000000000000"
+	user := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
+	type reader func(*testing.T, *double) error
+	lists := map[string]struct {
+		read reader
+		row  func(n int) string
+	}{
+		"appRoleAssignedTo": {func(t *testing.T, d *double) error {
+			_, err := d.open(t).Assignments(t.Context(), mustID(g2), func([]graphsync.Assignment) error { return nil })
+			return err
+		}, func(n int) string { return row(fmt.Sprint("a", n), "User", user(n), zero) }},
+		"members": {func(t *testing.T, d *double) error {
+			_, err := d.open(t).Members(t.Context(), mustID(g1), func([]graphsync.MemberChange) error { return nil })
+			return err
+		}, func(n int) string { return fmt.Sprintf(`{"@odata.type":"#microsoft.graph.user","id":%q}`, user(n)) }},
+		"getByIds": {func(t *testing.T, d *double) error {
+			_, err := d.open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})
+			return err
+		}, func(n int) string { return fmt.Sprintf(`{"@odata.type":"#microsoft.graph.user","id":%q}`, user(n)) }},
+	}
+	for name, list := range lists {
+		for kind, page := range map[string]func(n int) (link, row int){
+			"a link back":                 func(n int) (int, int) { return n % 3, n },
+			"the same page by other ways": func(n int) (int, int) { return n, 1 },
+			"ever new":                    func(n int) (int, int) { return n, n },
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				n := 0
+				d := &double{graph: func(w http.ResponseWriter, r *http.Request) {
+					n++
+					link, of := page(n)
+					answer(200, fmt.Sprintf(`{"@odata.count":5,"@odata.nextLink":"%s/v1.0/next?%d","value":[%s]}`, origin, link, list.row(of)))(w, r)
+				}}
+				explained(t, list.read(t, d), graphsync.BadResponse)
+				if n > 10_000 || kind != "ever new" && n > 5 {
+					t.Errorf("%d requests", n)
+				}
+			})
+		}
+	}
+}
+
+// A token of another tenant reads nothing: its directory would be taken for this one.
+func TestTokenOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	d := &double{graph: answer(200, `{"value":[]}`), token: func(w http.ResponseWriter, _ *http.Request) {
+		claims := base64.RawURLEncoding.EncodeToString([]byte(`{"roles":["User.Read.All"],"tid":"` + g1 + `"}`))
+		fmt.Fprintf(w, `{"token_type":"Bearer","expires_in":3600,"access_token":"eyJhbGciOiJub25lIn0.%s.c2ln"}`, claims)
+	}}
+	_, err := d.open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, "")
+	explained(t, err, graphsync.CredentialInvalid)
+	if !strings.Contains(err.Error(), "token of tenant "+g1+" instead of tenant "+tenantID.String()) || len(d.requests()) != 0 {
+		t.Errorf("%v after %d requests to Graph", err, len(d.requests()))
+	}
+}
+
+// What the token endpoint and Graph repeat of a secret or a token is in no error.
+func TestEchoesAreBlanked(t *testing.T) {
+	t.Parallel()
+	escaped := func(s string) string {
+		var b strings.Builder
+		for i := range len(s) {
+			fmt.Fprintf(&b, `\u%04x`, s[i])
+		}
+		return b.String()
+	}
+	spellings := map[string]func(string) string{
+		"plain": func(s string) string { return s }, "JSON": escaped, "URL": func(s string) string { return strings.ReplaceAll(s, "-", "%2d") },
+		"base64": func(s string) string { return base64.StdEncoding.EncodeToString([]byte("Bearer " + s)) },
+	}
+	for name, spell := range spellings {
+		d := &double{token: answer(401, `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret: `+spell(planted)+`"}`)}
+		_, err := d.open(t).Permissions(t.Context())
+		if err == nil || strings.Contains(err.Error(), spell(planted)) || strings.Contains(err.Error(), planted) {
+			t.Errorf("%s, token endpoint: %v", name, err)
+		}
+		token := ""
+		d = &double{roles: []string{"User.Read.All"}, graph: func(w http.ResponseWriter, r *http.Request) {
+			token = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+			answer(400, `{"error":{"code":"Request_BadRequest","message":"what is `+spell(token)+`?"}}`)(w, r)
+		}}
+		_, err = d.open(t).DeltaPage(t.Context(), graphsync.Users, []string{"id"}, "")
+		if err == nil || token == "" || strings.Contains(err.Error(), spell(token)[:12]) || strings.Contains(err.Error(), token[:12]) {
+			t.Errorf("%s, Graph: %v", name, err)
+		}
+	}
 }

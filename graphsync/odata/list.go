@@ -25,7 +25,16 @@ type List struct {
 	Next, Delta string
 	Count       int64 // @odata.count, -1 when absent
 	Entries     int
+	Content     []byte // the text of the entries, part of the body
 }
+
+// maxEntries bounds the entries of one page. Graph's have 999 at most, getByIds' 1000 (Graph: paging).
+// Each costs memory, however short it is.
+const maxEntries = 20_000
+
+// maxObject bounds the body of a single object, whose lists are decoded as a whole. A manifest with its
+// app roles has 1,200 entries at most (Entra: manifest limits).
+const maxObject = 4 << 20
 
 // DecodeList reads an OData collection, handing each element of its value to entry, which
 // must consume it.
@@ -57,9 +66,11 @@ func DecodeList(body []byte, entry func(*jsontext.Decoder) error) (List, error) 
 		}
 		seen[key] = true
 		if key == "value" && dec.PeekKind() == '[' {
+			from := dec.InputOffset()
 			if l.Entries, err = readElements(dec, entry); err != nil {
 				return l, notJSON(err)
 			}
+			l.Content = body[from:dec.InputOffset()]
 			continue
 		}
 		value, err := dec.ReadValue()
@@ -105,6 +116,9 @@ func readElements(dec *jsontext.Decoder, entry func(*jsontext.Decoder) error) (n
 		return 0, err
 	}
 	for ; dec.PeekKind() != ']'; n++ {
+		if n == maxEntries {
+			return n, Undocumented(fmt.Sprintf("the page has more than %d entries", maxEntries))
+		}
 		if err := entry(dec); err != nil {
 			return n, err
 		}
@@ -172,6 +186,9 @@ func parseID(quoted []byte) (id graphsync.ID, ok bool) {
 
 // DecodeObject reads an answer of a single, small object.
 func DecodeObject(body []byte, into any) error {
+	if len(body) > maxObject {
+		return Undocumented(fmt.Sprintf("the answer is larger than %d MiB", maxObject>>20))
+	}
 	if !json.Valid(body) {
 		return notJSON(ErrNotJSON)
 	}

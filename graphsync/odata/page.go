@@ -2,6 +2,7 @@ package odata
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,14 @@ import (
 
 // maxDepth bounds the nesting of a property's value: Graph's go three levels deep.
 const maxDepth = 16
+
+// Bounds on what a page may cost beyond its body. A page of which so much cannot be understood is none
+// of Graph's.
+const (
+	maxSkipped = 1000   // entries and members that cannot be understood
+	maxNames   = 5000   // different properties
+	maxGrown   = 50_000 // properties that room is made for ahead of reading them
+)
 
 // DecodePage decodes a delta page. Values point into body, which the page keeps.
 //
@@ -52,6 +61,7 @@ type pageDecoder struct {
 	properties []graphsync.Property
 	members    []graphsync.MemberChange
 	entries    int
+	tooMany    error // why the page is not read on
 }
 
 // A name is a member name of an entry, seen before on this page.
@@ -96,7 +106,9 @@ func (d *pageDecoder) name(quoted []byte) *name {
 	case !strings.Contains(n.text, "@") && n.text != "members":
 		n.role = property
 	}
-	d.names[n.text] = n
+	if d.names[n.text] = n; len(d.names) > maxNames {
+		d.tooMany = Undocumented(fmt.Sprintf("the objects of the page have more than %d properties", maxNames))
+	}
 	return n
 }
 
@@ -110,7 +122,7 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 	fault := ""
 	if dec.PeekKind() != '{' {
 		d.skip(nil, "it is not an object")
-		return dec.SkipValue()
+		return cmp.Or(d.tooMany, dec.SkipValue())
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -121,8 +133,17 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 			return err
 		}
 		n := d.name(quoted)
+		if d.tooMany != nil {
+			return d.tooMany
+		}
 		if n.last == d.entries {
 			fault = fmt.Sprintf("it has %q twice", n.text)
+			if n.role == property {
+				if err := dec.SkipValue(); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		n.last = d.entries
 		if n.role == memberDelta && dec.PeekKind() == '[' {
@@ -179,13 +200,13 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 		d.page.Skipped[skipped+i].Object = change.ID
 	}
 	if fault != "" {
-		return nil
+		return d.tooMany
 	}
 	if len(d.page.Changes) == 0 {
 		// Entries of a page are alike: the first tells what room the others take.
 		alike := min(len(dec.UnreadBuffer())/int(dec.InputOffset()-start)+1, 1000)
 		d.page.Changes = make([]graphsync.Change, 0, alike)
-		d.properties = slices.Grow(d.properties, alike*len(d.properties))
+		d.properties = slices.Grow(d.properties, min(alike*len(d.properties), maxGrown))
 	}
 	change.Properties = slices.Clip(d.properties[firstProperty:])
 	change.Members = slices.Clip(d.members[firstMember:])
@@ -194,7 +215,9 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 }
 
 func (d *pageDecoder) skip(id []byte, reason string) {
-	d.page.Skipped = append(d.page.Skipped, graphsync.BadRecord{ID: shown(id), Reason: reason})
+	if d.page.Skipped = append(d.page.Skipped, graphsync.BadRecord{ID: shown(id), Reason: reason}); len(d.page.Skipped) > maxSkipped {
+		d.tooMany = Undocumented(fmt.Sprintf("more than %d entries of the page cannot be understood: %s", maxSkipped, reason))
+	}
 }
 
 // shown is an id as it was sent, shortened.
@@ -235,7 +258,9 @@ func (d *pageDecoder) readMembers(dec *jsontext.Decoder) error {
 		case err != nil:
 			return err
 		case m.fault != "":
-			d.skip(m.id, "a member of a group: "+m.fault)
+			if d.skip(m.id, "a member of a group: "+m.fault); d.tooMany != nil {
+				return d.tooMany
+			}
 		case !m.other:
 			d.members = append(d.members, m.change)
 		}

@@ -1,9 +1,10 @@
-package target
+// Package redact blanks secrets out of what servers send, however they write them. It knows neither
+// Graph nor a target.
+package redact
 
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"html"
 	"slices"
 	"strconv"
@@ -21,13 +22,13 @@ const maxDecodings = 4
 // part of many texts.
 const shortestEncoded = 6
 
-// A Redactor blanks secrets out of what an application sends, however it writes them: as they are,
+// A Redactor blanks secrets out of what a server sends, however it writes them: as they are,
 // with the escapes of JSON (tok\/x, \u002b), URLs (%2B) and HTML (&#43;), these around each other, and
 // in base64, alone or inside of something longer. Its zero value blanks nothing.
 type Redactor struct{ forms [][]byte }
 
-// NewRedactor returns a redactor for the secrets that have at least so many bytes.
-func NewRedactor(shortest int, secrets ...string) Redactor {
+// New returns a redactor for the secrets that have at least so many bytes.
+func New(shortest int, secrets ...string) Redactor {
 	var r Redactor
 	for _, secret := range secrets {
 		if secret == "" || len(secret) < shortest {
@@ -66,6 +67,9 @@ func encodings(secret string) []string {
 	return forms
 }
 
+// IsZero reports whether it has nothing to blank.
+func (r Redactor) IsZero() bool { return len(r.forms) == 0 }
+
 // Text returns a text without the secrets.
 func (r Redactor) Text(text string) string {
 	if len(r.forms) == 0 || text == "" {
@@ -80,11 +84,15 @@ func (r Redactor) Bytes(text []byte) []byte {
 		return text
 	}
 	found := r.find(text, nil)
-	seen := &decoding{text: text}
-	for range maxDecodings {
-		if seen = seen.next(); seen == nil {
-			break
+	// Each kind of escape alone, for a secret that has in it what another kind takes for an escape; then
+	// all together, around each other.
+	original := &decoding{text: text}
+	for _, kind := range escapes {
+		if seen := original.next(string(kind)); seen != nil {
+			found = append(found, r.find(seen.text, seen)...)
 		}
+	}
+	for seen := original.next(escapes); seen != nil && seen.depth <= maxDecodings; seen = seen.next(escapes) {
 		found = append(found, r.find(seen.text, seen)...)
 	}
 	if len(found) == 0 {
@@ -131,6 +139,7 @@ func (r Redactor) find(text []byte, of *decoding) (found []span) {
 type decoding struct {
 	text  []byte
 	of    *decoding // what was resolved; nil for the original
+	depth int       // layers resolved
 	parts []part    // by rising place
 }
 
@@ -149,14 +158,16 @@ func (d *decoding) origin(at int) int {
 	return d.of.origin(int(d.parts[i].from) + at - int(d.parts[i].at))
 }
 
-// next resolves one more layer of escapes, nil when there is none.
-func (d *decoding) next() *decoding {
-	const escapes = `\%&`
+// escapes begin an escape of JSON, of a URL and of HTML.
+const escapes = `\%&`
+
+// next resolves one more layer of the escapes, nil when there is none.
+func (d *decoding) next(escapes string) *decoding {
 	at := bytes.IndexAny(d.text, escapes)
 	if at < 0 {
 		return nil
 	}
-	out := &decoding{of: d, text: make([]byte, 0, len(d.text)), parts: []part{{0, 0}}}
+	out := &decoding{of: d, depth: d.depth + 1, text: make([]byte, 0, len(d.text)), parts: []part{{0, 0}}}
 	for rest := 0; ; {
 		if at < 0 {
 			out.text = append(out.text, d.text[rest:]...)
@@ -231,39 +242,3 @@ func unescapeJSON(text []byte) (plain string, n int) {
 	}
 	return "", 0
 }
-
-// Error returns an error whose words do not hold the secrets. The cause of one that held some is left
-// out: its words are those of the application.
-func (r Redactor) Error(err error) error {
-	if len(r.forms) == 0 || err == nil {
-		return err
-	}
-	text := r.Text(err.Error())
-	var e *Error
-	if !errors.As(err, &e) {
-		if text == err.Error() {
-			return err
-		}
-		return errors.New(text)
-	}
-	clean := *e
-	clean.Message, clean.Detail = r.Text(e.Message), r.Text(e.Detail)
-	if e.Err != nil && r.Text(e.Err.Error()) != e.Err.Error() {
-		clean.Err = nil
-	}
-	if err == error(e) {
-		return &clean
-	}
-	return &redactedError{text, &clean}
-}
-
-// A redactedError is an error around an [Error], without secrets.
-type redactedError struct {
-	text string
-	err  *Error
-}
-
-func (e *redactedError) Error() string { return e.text }
-
-// Unwrap returns the cause.
-func (e *redactedError) Unwrap() error { return e.err }
