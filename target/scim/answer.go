@@ -35,6 +35,9 @@ func decode(c call, status int, header http.Header, body []byte) (*answer, error
 	if len(body) == 0 {
 		return ans, nil
 	}
+	if tooManyValues(body) {
+		return nil, oversized(c, status)
+	}
 	value, err := target.DecodeJSON(body)
 	object, ok := value.(map[string]any)
 	if err != nil || !ok || !looksLikeSCIM(object) {

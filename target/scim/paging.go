@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"entrasync/graphsync/paging"
 	"entrasync/target"
 )
 
@@ -39,7 +40,8 @@ type pager struct {
 	seen    map[uint64]int // by hash of an id, the pass that saw it last
 	pass    int
 	entries int // of all pages of this pass, without repeated ones
-	pages   int
+	limits  paging.Limits
+	loop    *paging.Detector // of this pass
 	total   int  // the last one said, -1 for none
 	shrunk  bool // the total went down, so that something may have moved to a page already read
 }
@@ -48,13 +50,15 @@ type pager struct {
 func (a *Adapter) pager(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) *pager {
 	p := &pager{
 		a: a, kind: kind, op: op, filter: filter, yield: yield, count: a.learned.pageSize(a.cfg.PageSize),
-		seed: maphash.MakeSeed(), seen: map[uint64]int{},
+		seed: maphash.MakeSeed(), seen: map[uint64]int{}, limits: lookUpLimits,
 	}
 	if filter == "" {
+		p.limits = listLimits
 		if most := a.provider(ctx).maxResults; most > 0 {
 			p.count = min(p.count, most)
 		}
 	}
+	p.loop = paging.New(p.limits)
 	return p
 }
 
@@ -65,7 +69,7 @@ func (a *Adapter) list(ctx context.Context, kind target.Kind, op, filter string,
 		walk = p.byCursor
 	}
 	for p.pass = 1; p.pass <= maxPasses; p.pass++ {
-		p.entries, p.total, p.shrunk = 0, -1, false
+		p.entries, p.total, p.shrunk, p.loop = 0, -1, false, paging.New(p.limits)
 		if err := walk(ctx); err != nil {
 			return err
 		}
@@ -95,7 +99,7 @@ func (p *pager) byIndex(ctx context.Context) error {
 		if page.next != "" && start == 1 {
 			return p.follow(ctx, page)
 		}
-		fresh, err := p.take(page)
+		fresh, err := p.take(page, strconv.Itoa(start+page.came))
 		if err != nil || page.came == 0 || !fresh && start > 1 {
 			return err
 		}
@@ -125,14 +129,10 @@ func (p *pager) byCursor(ctx context.Context) error {
 // follow goes on from the first page of a list by cursor. A cursor that is no longer good
 // begins the pass again.
 func (p *pager) follow(ctx context.Context, page *listing) error {
-	for used := map[string]bool{}; ; {
-		if _, err := p.take(page); err != nil || page.next == "" {
+	for {
+		if _, err := p.take(page, page.next); err != nil || page.next == "" {
 			return err
 		}
-		if used[page.next] {
-			return &target.Error{Op: p.op, Code: target.Unavailable, Message: "the list runs in a circle: a cursor came twice"}
-		}
-		used[page.next] = true
 		var err error
 		if page, err = p.page(ctx, param("cursor", page.next), param("count", strconv.Itoa(p.count))); err != nil {
 			if t := typeOf(err); t == "invalidCursor" || t == "expiredCursor" {
@@ -147,9 +147,6 @@ func (p *pager) follow(ctx context.Context, page *listing) error {
 // page asks for one page, of groups without members. A page too large, to be sent or for the
 // application, is asked for smaller.
 func (p *pager) page(ctx context.Context, query ...string) (*listing, error) {
-	if p.pages++; p.pages > maxPages {
-		return nil, &target.Error{Op: p.op, Code: target.Unavailable, Message: fmt.Sprintf("the list has no end: %d pages were read", maxPages)}
-	}
 	if p.filter != "" {
 		query = append(query, param("filter", p.filter))
 	}
@@ -237,8 +234,16 @@ func refusesCount(err error) bool {
 	return false
 }
 
-// take yields what is new on a page and reports whether something was.
-func (p *pager) take(page *listing) (fresh bool, err error) {
+// take yields what is new on a page and reports whether something was. next stands for the page behind
+// it, "" for none.
+func (p *pager) take(page *listing, next string) (fresh bool, err error) {
+	var ids []byte
+	for _, r := range page.resources {
+		ids = append(append(ids, r.ID...), 0)
+	}
+	if err := p.loop.Page(page.came, ids, next); err != nil {
+		return false, endless(p.op, err)
+	}
 	if page.total >= 0 && page.total < p.total && page.total != page.came {
 		p.shrunk = true
 	}

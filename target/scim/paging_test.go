@@ -87,18 +87,58 @@ func TestListThatIsNotComplete(t *testing.T) {
 	}
 }
 
+// A list that never ends is left after a bounded number of requests, by cursor and by index, whether all
+// accounts are asked for or one.
 func TestListWithoutEnd(t *testing.T) {
 	t.Parallel()
+	for name, body := range map[string]func(n int) string{
+		"one cursor":           func(int) string { return `{"Resources":[{"id":"a"}],"nextCursor":"x"}` },
+		"a circle of cursors":  func(n int) string { return fmt.Sprintf(`{"Resources":[{"id":"%d"}],"nextCursor":"%d"}`, n, n%3) },
+		"one page, any cursor": func(n int) string { return fmt.Sprintf(`{"Resources":[{"id":"a"}],"nextCursor":"%d"}`, n) },
+		"empty, any cursor":    func(n int) string { return fmt.Sprintf(`{"Resources":[],"nextCursor":"%d"}`, n) },
+		"one page, any index":  func(n int) string { return fmt.Sprintf(`{"totalResults":%d,"Resources":[{"id":"a"}]}`, n+100) },
+	} {
+		for what, read := range map[string]func(*scim.Adapter) error{
+			"list": func(a *scim.Adapter) error {
+				return a.List(t.Context(), target.User, func([]target.Resource) error { return nil })
+			},
+			"look-up": func(a *scim.Adapter) error {
+				_, err := a.Find(t.Context(), target.User, path(t, "userName"), "ada")
+				return err
+			},
+		} {
+			f, n := newFake(t), 0
+			f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+				if !strings.HasSuffix(r.URL.Path, "/Users") {
+					return false
+				}
+				n++
+				answer(w, 200, json.RawMessage(body(n)))
+				return true
+			}
+			err := read(f.adapter(scim.Config{}))
+			if what == "list" {
+				errorOf(t, err)
+			}
+			if n > 40 {
+				t.Errorf("%s, %s: %d requests (%v)", name, what, n, err)
+			}
+		}
+	}
+}
+
+// A response of a few megabytes cannot cost gigabytes once it is decoded.
+func TestResponsesWithTooManyValues(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
-	f.cursor = true
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if strings.HasSuffix(r.URL.Path, "/Users") {
-			answer(w, 200, json.RawMessage(`{"Resources":[{"id":"a"}],"nextCursor":"x"}`))
+			answer(w, 200, json.RawMessage(`{"totalResults":1,"Resources":[{}`+strings.Repeat(",{}", 2<<20)+`]}`))
 		}
 		return strings.HasSuffix(r.URL.Path, "/Users")
 	}
 	err := f.adapter(scim.Config{}).List(t.Context(), target.User, func([]target.Resource) error { return nil })
-	if e := errorOf(t, err); !strings.Contains(e.Message, "circle") {
+	if e := errorOf(t, err); e.Code != target.Rejected || !strings.Contains(e.Message, "more than 500000 values") || e.Hint == "" {
 		t.Error(err)
 	}
 }
