@@ -148,6 +148,27 @@ func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
 	return &Tenant{store: s, id: id, file: o.file}, nil
 }
 
+// Inspect reads what the syncs of a tenant say of themselves, and returns the error that a command on the
+// tenant would meet, such as a *[DamagedError]. A tenant without a state is fine, and gets none.
+func (s *Store) Inspect(id graphsync.ID) error {
+	if _, err := os.Stat(s.path(id)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	tenant, err := s.Tenant(id)
+	if err != nil {
+		return err
+	}
+	defer tenant.Close()
+	return tenant.View(func(tx *Tx) error {
+		for _, sync := range tx.Syncs() {
+			tx.SyncInfo(sync)
+			tx.CountRetries(sync)
+			tx.Runs(sync, 1)
+		}
+		return nil
+	})
+}
+
 // Commits counts what this process has written to a tenant's state. While it stays the same
 // nothing has changed: the directory is this process's own. It opens no file.
 func (s *Store) Commits(id graphsync.ID) uint64 {

@@ -57,6 +57,8 @@ var codes = map[string]string{
 	"duplicate_target":    "the account that fits belongs to somebody else. Look at both with entrasync explain; rename or remove one.",
 	"duplicate_hidden":    "the target says that such an account exists, but does not show it: deleted there before, or in another organisation. Have it restored or purged there; it is tried again a day later, and at once when the source changes.",
 	"other_login":         "the address exists in the target under another login method. Remove or convert it there; it is tried again a day later, and at once when the source changes.",
+	"state_damaged":       "the state file of a tenant is damaged. Stop entrasync, move the file away and start again: an initial cycle rebuilds it, and no account is touched because of it.",
+	"state_unreadable":    "the state file of a tenant cannot be read. The message says why: permissions, a newer version, or another program that has it open.",
 	"clock_differs":       "an account is due to be removed because of a time, but this machine's clock and Graph's differ by minutes. Set the clock (NTP); the next cycle looks again.",
 	"duplicate_account":   "two accounts of the target carry the externalId of one user. Remove or merge one of them in the target.",
 	"orphaned":            "a guard: an account of the target is a user's of this directory, has no link, and the user has no right to an account, as after the state was lost. Approve to remove it as on_remove says, or reject to leave it.",

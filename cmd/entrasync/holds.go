@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -66,14 +67,19 @@ a rejection back.`,
 			if err != nil {
 				return err
 			}
-			holds, err := w.shownHolds(syncs, ids, rejected)
-			if err != nil {
-				return err
+			var unread unreadStates
+			holds := []shownHold{}
+			for _, sync := range syncs {
+				found, err := w.shownHolds([]*plannedSync{sync}, ids, rejected)
+				if unread.add(err) {
+					a.sayUnread(sync, err)
+				}
+				holds = append(holds, found...)
 			}
-			if len(ids) > 0 && len(holds) == 0 {
+			if len(ids) > 0 && len(holds) == 0 && !unread.some {
 				return withHint(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
 			}
-			return a.printHolds(holds, len(ids) > 0, rejected)
+			return errors.Join(a.printHolds(holds, len(ids) > 0, rejected), unread.outcome())
 		},
 	}
 	cmd.Flags().BoolVar(&rejected, "rejected", false, "list what was rejected and is still due")

@@ -25,6 +25,7 @@ type syncStatus struct {
 	Retrying   int               `json:"retrying"`
 	Skipped    int               `json:"skipped"`
 	Quarantine *state.Quarantine `json:"quarantine"`
+	Error      *stateError       `json:"error,omitempty"`
 
 	tenantName string
 	paused     string
@@ -45,20 +46,24 @@ func (a *app) statusCommand() *cobra.Command {
 			return err
 		}
 		a.sayNobody(w)
+		var unread unreadStates
+		var readable []*plannedSync
 		statuses := make([]syncStatus, 0, len(syncs))
 		for _, s := range syncs {
 			status, err := w.status(s)
-			if err != nil {
-				return err
+			if !unread.add(err) {
+				readable = append(readable, s)
 			}
+			status.Error = stateErrorOf(err)
 			statuses = append(statuses, status)
 		}
-		unconfigured, err := w.unconfigured(syncs)
-		if err != nil {
-			return err
+		unconfigured, err := w.unconfigured(readable)
+		if unread.add(err) {
+			fmt.Fprintf(a.err, "entrasync: %v\n", err)
 		}
 		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured})
+			err = a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured})
+			return errors.Join(err, unread.outcome())
 		}
 		if err := a.printStatus(statuses); err != nil {
 			return err
@@ -66,7 +71,7 @@ func (a *app) statusCommand() *cobra.Command {
 		for _, u := range unconfigured {
 			fmt.Fprintf(a.out, "\n%s\n  → %s\n", printable(u.String()), unconfiguredAdvice)
 		}
-		return nil
+		return unread.outcome()
 	}}
 	sel.tenantFlag(cmd)
 	return cmd
@@ -115,6 +120,9 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			if s.LastRun != nil {
 				last, result = localTime(s.LastRun.Started), string(s.LastRun.Result)
 			}
+			if s.Error != nil {
+				last, result = "-", s.Error.Code
+			}
 			if s.paused != "" {
 				result += ", paused"
 			}
@@ -125,6 +133,9 @@ func (a *app) printStatus(statuses []syncStatus) error {
 		return err
 	}
 	for _, s := range statuses {
+		if s.Error != nil {
+			fmt.Fprintf(a.out, "\n%s, tenant %s: %s\n", s.Sync, s.tenantName, printable(s.Error.Message))
+		}
 		if s.LastRun != nil && s.LastRun.Failure != nil {
 			fmt.Fprintf(a.out, "\n%s, tenant %s: the last run could not run: %s\n", s.Sync, s.tenantName, printable(s.LastRun.Failure.Message))
 			if s.LastRun.Failure.Hint != "" {
@@ -161,12 +172,9 @@ func (a *app) runsCommand() *cobra.Command {
 		}
 		var reports []reconcile.Report
 		var tenants []string // of each
+		var unread unreadStates
 		for _, s := range syncs {
-			tenant, err := w.store.Tenant(s.Tenant)
-			if err != nil {
-				return err
-			}
-			err = tenant.View(func(tx *state.Tx) error {
+			err := w.view(s.Tenant, func(tx *state.Tx) error {
 				for _, run := range tx.Runs(s.Name, limit) {
 					var report reconcile.Report
 					if err := json.Unmarshal(run.Report, &report); err != nil {
@@ -176,15 +184,14 @@ func (a *app) runsCommand() *cobra.Command {
 				}
 				return nil
 			})
-			tenant.Close()
-			if err != nil {
-				return fmt.Errorf("read the runs of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
+			if unread.add(err) {
+				a.sayUnread(s, err)
 			}
 		}
 		if a.json {
-			return a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": reports})
+			return errors.Join(a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": reports}), unread.outcome())
 		}
-		return a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
+		err = a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
 			for i := range reports {
 				r := &reports[i]
 				what := doneLine(r)
@@ -194,6 +201,7 @@ func (a *app) runsCommand() *cobra.Command {
 				row(r.Run, r.Sync, tenants[i], r.Cycle, r.Result, what, (time.Duration(r.DurationMS) * time.Millisecond).String())
 			}
 		})
+		return errors.Join(err, unread.outcome())
 	}}
 	sel.tenantFlag(cmd)
 	cmd.Flags().IntVar(&limit, "limit", limit, "maximum number of runs of each sync")
@@ -212,13 +220,17 @@ func (a *app) showCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		var unread unreadStates
 		found := false
 		for _, s := range syncs {
 			shown, err := a.showRun(w, s, args[0])
-			if err != nil {
-				return err
+			if unread.add(err) {
+				a.sayUnread(s, err)
 			}
 			found = found || shown
+		}
+		if !found && unread.some {
+			return unread.outcome()
 		}
 		if !found {
 			if args[0] == latestRun {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -88,18 +89,27 @@ func (a *app) listTenants() error {
 	if err != nil {
 		return err
 	}
+	var unread unreadStates
+	for i := range tenants {
+		err := w.store.Inspect(tenants[i].ID)
+		if unread.add(err) {
+			said := stateErrorOf(err)
+			tenants[i].State, tenants[i].Message = said.Code, said.Message
+		}
+	}
 	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants})
+		return errors.Join(a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants}), unread.outcome())
 	}
 	if len(tenants) == 0 {
 		fmt.Fprintln(a.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
 		return nil
 	}
-	return a.table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
+	err = a.table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
 		for _, t := range tenants {
 			row(t.Name, t.ID, t.Origin, t.State, t.Message)
 		}
 	})
+	return errors.Join(err, unread.outcome())
 }
 
 // tenantNamed finds a tenant by its id or its name. Nobody's name can be taken for the id of

@@ -52,6 +52,11 @@ func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
 	data.Pager = pagerOf(r, len(fitting))
 	for _, t := range fitting[data.Pager.From():data.Pager.To()] {
 		slices.SortFunc(rows[t.ID], func(a, b row) int { return strings.Compare(a.Name, b.Name) })
+		for _, r := range rows[t.ID] {
+			if r.ReadError != nil {
+				t.State, t.Message = "state_damaged", r.ReadError.Error()
+			}
+		}
 		data.Tenants = append(data.Tenants, tenant{t, rows[t.ID]})
 	}
 	data.Invitations, err = s.invitations(p.Now)
