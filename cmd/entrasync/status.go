@@ -238,7 +238,7 @@ func (a *app) showCommand() *cobra.Command {
 			}
 			return withHint(fmt.Errorf("there is no run %q", args[0]), "list them with: entrasync runs")
 		}
-		return nil
+		return unread.outcome()
 	}}
 	sel.tenantFlag(cmd)
 	return cmd
