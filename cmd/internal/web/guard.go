@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -44,18 +46,25 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				return
 			}
 			// A proxy on this machine would open it to whoever reaches the proxy.
-			if h := r.Header; h.Get("X-Forwarded-For")+h.Get("X-Forwarded-Host")+h.Get("Forwarded")+h.Get("Via") != "" {
+			if throughProxy(r.Header) {
 				http.Error(w, "This page does not answer through a proxy without a credential: configure http.basic or http.token.", http.StatusForbidden)
 				return
 			}
 			next.ServeHTTP(w, r)
 			return
 		}
+		from, guesses := visitorOf(r, nil), r.Header.Get("Authorization") != ""
+		if guesses && s.wrong.exhausted(from, s.Now()) {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Retry-After", strconv.Itoa(int(1/guessesPerSecond)))
+			http.Error(w, "Too many wrong credentials came from this address. Wait a minute, and try again.", http.StatusTooManyRequests)
+			return
+		}
 		ok, err := s.credential.admits(r)
 		if !ok {
 			w.Header().Set("Connection", "close") // who is not let in keeps no place
 		}
-		if from := visitorOf(r, nil); !ok && err == nil && r.Header.Get("Authorization") != "" && s.wrong.allow(from, s.Now()) {
+		if !ok && err == nil && guesses && s.wrong.allow(from, s.Now()) {
 			s.Log.Warn("a wrong credential for the status page", "from", from)
 		}
 		switch {
@@ -72,6 +81,25 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// proxyHeaders are set by proxies in common use, beside those that begin with X-Forwarded-.
+var proxyHeaders = []string{
+	"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Host", "X-Original-Url", "X-Original-For",
+	"Cf-Connecting-Ip", "Cf-Ray", "True-Client-Ip", "Fastly-Client-Ip", "Fly-Client-Ip", "X-Azure-Clientip", "X-Appengine-User-Ip",
+	"X-Envoy-External-Address", "X-Amzn-Trace-Id", "X-Proxyuser-Ip", "Client-Ip",
+}
+
+// throughProxy reports whether a request came through a proxy.
+func throughProxy(h http.Header) bool {
+	for name, values := range h {
+		if strings.HasPrefix(name, "X-Forwarded") || slices.Contains(proxyHeaders, name) {
+			if strings.Join(values, "") != "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *Credential) admits(r *http.Request) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,7 +62,7 @@ func TestOnlyThisMachine(t *testing.T) {
 func TestNoProxyWithoutACredential(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via"} {
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Proto", "X-Forwarded-Port", "CF-Connecting-IP", "True-Client-IP", "X-Client-IP"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = "127.0.0.1:8417"
 		r.Header.Set(name, "203.0.113.9")
@@ -71,20 +72,86 @@ func TestNoProxyWithoutACredential(t *testing.T) {
 	}
 }
 
-// Who guesses is told of, and cannot fill the log.
-func TestWrongCredentialsAreLogged(t *testing.T) {
+// Whoever guesses is logged, and soon not answered any more, not even with the right credential: an
+// answer would tell it. Others are let in meanwhile, and so is that address after a while.
+func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &web.Credential{Username: "operator", Secret: func() (string, error) { return "right", nil }})
-	for n := range 200 {
+	clock := now
+	b.pages.Service.Now = func() time.Time { return clock }
+	ask := func(from, password string) int {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = "198.51.100.7:4711"
-		r.SetBasicAuth("operator", fmt.Sprint("guess", n))
-		if have := b.do(r).Code; have != 401 {
-			t.Fatalf("guess %d: %d", n, have)
+		r.RemoteAddr = from + ":4711"
+		if password != "" {
+			r.SetBasicAuth("operator", password)
+		}
+		w := b.do(r)
+		if w.Code == 429 && w.Header().Get("Retry-After") == "" {
+			t.Error("429 without Retry-After")
+		}
+		return w.Code
+	}
+	codes := map[int]int{}
+	for n := range 200 {
+		codes[ask("198.51.100.7", fmt.Sprint("guess", n))]++
+	}
+	if codes[401] != 10 || codes[429] != 190 {
+		t.Errorf("200 guesses at once: %v", codes)
+	}
+	for from, want := range map[string]int{"198.51.100.7": 429, "198.51.100.8": 200, "2001:db8::1": 200} {
+		if have := ask(from, "right"); have != want {
+			t.Errorf("the right credential from %s: %d, want %d", from, have, want)
 		}
 	}
-	if n := strings.Count(b.log.String(), "a wrong credential for the status page"); n < 1 || n > 60 || !strings.Contains(b.log.String(), "from=198.51.100.7") || strings.Contains(b.log.String(), "guess") {
+	if have := ask("198.51.100.7", ""); have != 401 {
+		t.Errorf("without a credential: %d, want 401", have)
+	}
+	clock = clock.Add(time.Minute)
+	if have := ask("198.51.100.7", "right"); have != 200 {
+		t.Errorf("a minute later: %d, want 200", have)
+	}
+	if n := strings.Count(b.log.String(), "a wrong credential for the status page"); n != 10 || !strings.Contains(b.log.String(), "from=198.51.100.7") || strings.Contains(b.log.String(), "guess") {
 		t.Errorf("%d lines: %.500s", n, b.log)
+	}
+}
+
+// Connections on which nothing is asked keep nobody out, however many there are.
+func TestHealthUnderAFlood(t *testing.T) {
+	t.Parallel()
+	b := canned(t)
+	listener, err := web.Listen("127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- b.pages.Serve(ctx, listener) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	for n := range 700 {
+		c, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if n%2 == 0 {
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: ") // and no more
+		}
+	}
+	client := http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 20 {
+		response, err := client.Get("http://" + listener.Addr().String() + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != 200 {
+			t.Errorf("/healthz: %d", response.StatusCode)
+		}
 	}
 }
 

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // ErrOpen means that other machines could see the pages without a credential.
@@ -31,10 +29,6 @@ func Listen(address string, access *Credential) (net.Listener, error) {
 	}
 	return listener, nil
 }
-
-// connectionsAtOnce bounds what those who only connect can take: connections share the descriptors of
-// the process with the state and the targets.
-const connectionsAtOnce = 512
 
 // stopTime is how long requests may still take when the service stops.
 const stopTime = 5 * time.Second
@@ -59,7 +53,8 @@ func (c *Consent) Serve(ctx context.Context, listener net.Listener) error {
 
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           busyWhileAnswering(handler),
+		ConnContext:       withConnection,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -78,7 +73,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		}
 		stopped <- err
 	})
-	if err := server.Serve(netutil.LimitListener(listener, connectionsAtOnce)); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(limitConnections(listener)); !errors.Is(err, http.ErrServerClosed) {
 		stop()
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"net"
 	"net/http"
@@ -21,8 +22,17 @@ const (
 	visitorsKept    = 10_000
 )
 
-// visitors limits how often each may ask. Its zero value is usable.
+// Every visitor may guess a credential so often: ten times, and then ten times a minute.
+const (
+	guessesPerSecond = 1.0 / 6
+	guessesAtOnce    = 10
+)
+
+// visitors limits how often each may ask. Its zero value is usable and has the limits of visits.
 type visitors struct {
+	perSecond rate.Limit
+	atOnce    int
+
 	mu   sync.Mutex // protects rate
 	rate map[netip.Prefix]*rate.Limiter
 }
@@ -30,11 +40,7 @@ type visitors struct {
 // visitorOf returns who asks. Behind a proxy that is whom the last one of the trusted names: what
 // stands further left in X-Forwarded-For anybody could have written.
 func visitorOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	from, _ := netip.ParseAddr(host) // none: not by the network
+	from := addressOf(r.RemoteAddr)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		if from = from.Unmap().WithZone(""); !from.IsLoopback() && !slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
@@ -60,13 +66,43 @@ func hopOf(text string) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-func (v *visitors) allow(from netip.Addr, now time.Time) bool {
+// addressOf reads an address with or without a port; it is not valid where there is none, as on a
+// connection that is not by the network.
+func addressOf(text string) netip.Addr {
+	host, _, err := net.SplitHostPort(text)
+	if err != nil {
+		host = text
+	}
+	address, _ := netip.ParseAddr(host)
+	return address.Unmap().WithZone("")
+}
+
+// networkOf is what counts as one visitor.
+func networkOf(from netip.Addr) netip.Prefix {
 	bits := 32
 	if from.Is6() {
 		bits = 56
 	}
-	network, err := from.Prefix(bits)
-	if err != nil || !from.IsValid() {
+	if from.IsLoopback() {
+		bits = from.BitLen()
+	}
+	network, _ := from.Prefix(bits) // none: not by the network
+	return network
+}
+
+// allow takes in a visit and reports whether it is within the limits.
+func (v *visitors) allow(from netip.Addr, now time.Time) bool {
+	return v.take(from, now, 1)
+}
+
+// exhausted reports whether a visitor has used its limits up, taking in nothing.
+func (v *visitors) exhausted(from netip.Addr, now time.Time) bool {
+	return !v.take(from, now, 0)
+}
+
+func (v *visitors) take(from netip.Addr, now time.Time, visits int) bool {
+	network := networkOf(from)
+	if !network.IsValid() {
 		return true
 	}
 	v.mu.Lock()
@@ -74,16 +110,23 @@ func (v *visitors) allow(from netip.Addr, now time.Time) bool {
 	if v.rate == nil {
 		v.rate = map[netip.Prefix]*rate.Limiter{}
 	}
+	atOnce := cmp.Or(v.atOnce, visitsAtOnce)
 	limit := v.rate[network]
 	if limit == nil {
+		if visits == 0 {
+			return true
+		}
 		if len(v.rate) >= visitorsKept { // who has not asked for a while is as good as new
-			maps.DeleteFunc(v.rate, func(_ netip.Prefix, l *rate.Limiter) bool { return l.TokensAt(now) >= visitsAtOnce })
+			maps.DeleteFunc(v.rate, func(_ netip.Prefix, l *rate.Limiter) bool { return l.TokensAt(now) >= float64(atOnce) })
 		}
 		if len(v.rate) >= visitorsKept {
 			clear(v.rate)
 		}
-		limit = rate.NewLimiter(visitsPerSecond, visitsAtOnce)
+		limit = rate.NewLimiter(cmp.Or(v.perSecond, visitsPerSecond), atOnce)
 		v.rate[network] = limit
 	}
-	return limit.AllowN(now, 1)
+	if visits == 0 {
+		return limit.TokensAt(now) >= 1
+	}
+	return limit.AllowN(now, visits)
 }

@@ -72,7 +72,7 @@ type Problem struct {
 type Server struct {
 	Service
 	credential *Credential
-	wrong      visitors // bounds how often wrong credentials are logged
+	wrong      visitors // who brought wrong credentials
 	forms      forms
 	cross      *http.CrossOriginProtection
 	pages      map[string]*template.Template
@@ -96,7 +96,7 @@ func New(service Service, access *Credential) *Server {
 		service.Advice = func(string) string { return "" }
 	}
 	return &Server{
-		Service: service, credential: access, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
+		Service: service, credential: access, wrong: visitors{perSecond: guessesPerSecond, atOnce: guessesAtOnce}, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
 		standings: map[syncKey]*standing{},
 	}
 }
