@@ -42,8 +42,8 @@ type pager struct {
 	entries int // of all pages of this pass, without repeated ones
 	limits  paging.Limits
 	loop    *paging.Detector // of this pass
-	total   int  // the last one said, -1 for none
-	shrunk  bool // the total went down, so that something may have moved to a page already read
+	total   int              // the last one said, -1 for none
+	shrunk  bool             // the total went down, so that something may have moved to a page already read
 }
 
 // pager begins a list. Without a filter its pages are as large as the application takes.
