@@ -16,6 +16,9 @@ func (c *cycle) nameGaps(ctx context.Context) error {
 	if c.opts.Subject != nil {
 		return nil
 	}
+	if err := c.noteUnplaced(); err != nil {
+		return err
+	}
 	gaps, err := c.doubtful()
 	if err != nil {
 		return err
@@ -39,6 +42,19 @@ func (c *cycle) nameGaps(ctx context.Context) error {
 		for _, gap := range gaps {
 			if err := c.skip(tx, gap); err != nil {
 				return err
+			}
+		}
+		return nil
+	})
+}
+
+// noteUnplaced repeats, until the next full round, which entries were not understood and do not say
+// which object they are about.
+func (c *cycle) noteUnplaced() error {
+	return c.Tenant.View(func(tx *state.Tx) error {
+		for _, stream := range []graphsync.Stream{graphsync.Users, graphsync.Groups} {
+			for _, entry := range tx.Cursor(stream).Unplaced {
+				c.note("an entry of %s was not understood: %s", stream, entry)
 			}
 		}
 		return nil

@@ -35,10 +35,8 @@ func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
 			}
 		}
-		for principal := range tx.Principals(c.Sync.AppID, graphsync.ID{}) {
-			if principal.Kind == graphsync.Group {
-				add(principal.ID, "is assigned to the application")
-			}
+		for id, role := range c.accessGroups(tx) {
+			add(id, role)
 		}
 		if !c.Sync.Groups.Enabled {
 			return nil
@@ -54,9 +52,46 @@ func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
 	if err != nil || len(gaps) == 0 {
 		return nil, err
 	}
+	slices.SortFunc(gaps, func(a, b Skipped) int { return slices.Compare(a.SourceID[:], b.SourceID[:]) })
 	lacks, err := lacksHiddenMembers(ctx, c.Source)
 	if err != nil || !lacks {
 		return nil, err
 	}
 	return gaps, nil
+}
+
+// accessGroups are the groups whose members decide who is in scope, with what each of them is.
+func (c *cycle) accessGroups(tx *state.Tx) map[graphsync.ID]string {
+	out := map[graphsync.ID]string{}
+	if len(c.Sync.Scope.ExcludeGroups) > 0 {
+		for group := range tx.Objects(graphsync.Group, graphsync.ID{}) {
+			if namesGroup(c.Sync.Scope.ExcludeGroups, &group) {
+				out[group.ID] = "is excluded"
+			}
+		}
+	}
+	var below []graphsync.ID
+	for principal := range tx.Principals(c.Sync.AppID, graphsync.ID{}) {
+		if principal.Kind == graphsync.Group {
+			out[principal.ID] = "is assigned to the application"
+			below = append(below, principal.ID)
+		}
+	}
+	for c.Sync.Scope.Nested && len(below) > 0 {
+		for member := range tx.Members(below[0]) {
+			if _, seen := out[member.ID]; member.Kind == graphsync.Group && !seen {
+				out[member.ID] = "is below a group that is assigned to the application"
+				below = append(below, member.ID)
+			}
+		}
+		below = below[1:]
+	}
+	return out
+}
+
+// namesGroup reports whether a list of ids and display names has a group.
+func namesGroup(names []string, group *state.Object) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return strings.EqualFold(name, group.ID.String()) || strings.EqualFold(name, stringProperty(group, "displayName"))
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/graphsync"
@@ -25,7 +26,20 @@ type Cursor struct {
 	Started   time.Time `json:"started"`
 	Completed time.Time `json:"completed"` // when a round was last completed
 	Objects   uint64    `json:"objects"`   // entries read in this round
-	Pages     uint64    `json:"pages"`
+	// Unplaced are entries since the last full round began that could not be understood and do not
+	// say which object they are about, at most unplacedLimit.
+	Unplaced []string `json:"unplaced,omitempty"`
+	Pages    uint64   `json:"pages"`
+}
+
+const unplacedLimit = 20
+
+// unplaced adds an entry to Unplaced, once.
+func (c *Cursor) unplaced(bad graphsync.BadRecord) {
+	text := strings.TrimPrefix(bad.ID+": "+bad.Reason, ": ")
+	if len(c.Unplaced) < unplacedLimit && !slices.Contains(c.Unplaced, text) {
+		c.Unplaced = append(c.Unplaced, text)
+	}
 }
 
 // PageStats counts what a page changed.
@@ -102,6 +116,7 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	}
 	for _, bad := range page.Skipped {
 		if bad.Object.IsZero() {
+			c.unplaced(bad)
 			continue
 		}
 		if err := tx.PutDoubt(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {

@@ -49,7 +49,10 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.
 		note(group)
 	}
 	for _, s := range peers {
-		if !s.Groups.Enabled || !s.Groups.All && s.Groups.Filter == nil {
+		if s.Groups.Filter != nil || len(s.Scope.ExcludeGroups) > 0 || s.Scope.Nested {
+			out.complete = false // which groups these are is known to a cycle only
+		}
+		if !s.Groups.Enabled || !s.Groups.All || s.Groups.Filter != nil {
 			continue
 		}
 		page, err := source.DeltaPage(ctx, graphsync.Groups, properties, "")
