@@ -282,7 +282,8 @@ func (c *cycle) findOrphans(ctx context.Context, lister target.Lister) error {
 	if err != nil {
 		return err
 	}
-	s := survey{cycle: c, kind: graphsync.User, strays: finder.page}
+	// Links that a provision on demand made before the first cycle are compared by a full one.
+	s := survey{cycle: c, kind: graphsync.User, strays: finder.page, visit: func([]sighting) error { return nil }}
 	worth, err := s.worth()
 	if err != nil {
 		return err
