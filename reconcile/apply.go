@@ -47,7 +47,11 @@ func (c *cycle) apply(ctx context.Context) error {
 		if p == tried.phase {
 			rest.from = tried.to
 		}
-		if err := c.applyPhase(ctx, rest, total); err != nil {
+		apply := c.applyPhase
+		if p == userPhase {
+			apply = c.applyUsers
+		}
+		if err := apply(ctx, rest, total); err != nil {
 			return err
 		}
 	}
@@ -100,6 +104,9 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 			key, err := parseActionKey(keys[i])
 			if err != nil {
 				return err
+			}
+			if of.pick != nil && !of.pick(key.id) {
+				continue
 			}
 			due = append(due, step{key, &actions[i]})
 		}

@@ -97,9 +97,13 @@ func (d *drafter) user(id graphsync.ID) error {
 	if !d.Sync.Users.May(op) {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
-	return d.put(userPhase, storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
-		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via,
-		Held: d.Sync.Guard.claims(changes, result.Attributes, stand.Guest)})
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
+	if err := d.takenNames(&a); err != nil || op == Update && len(a.Changes) == 0 {
+		return err
+	}
+	a.Held = d.Sync.Guard.claims(a.Changes, result.Attributes, stand.Guest)
+	return d.put(userPhase, a)
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
@@ -179,7 +183,10 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 		if other.IsZero() {
 			continue
 		}
-		why := fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other)
+		why, err := d.wantedBy(kind, other, path, value)
+		if err != nil {
+			return err
+		}
 		if err := d.withdraw(kind, other, path, value, id); err != nil {
 			return err
 		}
@@ -204,6 +211,28 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		}
 	}
 	return graphsync.ID{}, d.claims.Put(key, id[:])
+}
+
+// wantedBy says who else wants, or has, a matching value. An account that is switched off is offered
+// to give it up.
+func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value string) (string, error) {
+	object, known := d.tx.Object(kind, other)
+	link, linked, err := d.tx.Link(d.Sync.Name, kind, other)
+	if err != nil || !known || !linked {
+		return fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other), err
+	}
+	why := fmt.Sprintf("%s %q is still that of %s", path, value, describeUser(&object, &link))
+	if kind != graphsync.User {
+		return why, nil
+	}
+	offered, err := d.freeName(&link, path, value)
+	switch {
+	case offered:
+		why += "; approve the hold of guard former_name to free it"
+	case link.Active && object.Removed != graphsync.NotRemoved:
+		why += "; when it is switched off, the next cycle offers to take it over"
+	}
+	return why, err
 }
 
 // wantedKey is the key under which it is noted that a new object wants a matching value.

@@ -297,6 +297,7 @@ type application struct {
 	mu       sync.Mutex // guards what follows
 	accounts map[string]map[string]any
 	taken    map[any]bool // names
+	unique   bool         // an update to a name that is taken is refused
 	last     int
 	asked    map[string]int // by method
 	down     func(method string) bool
@@ -436,9 +437,17 @@ func (a *application) Update(_ context.Context, ref target.Ref, attributes []tar
 	if a.accounts[ref.ID] == nil {
 		return nil, &target.Error{Code: target.NotFound, Op: "update user", Message: "there is none"}
 	}
+	before := a.accounts[ref.ID]["userName"]
+	for _, attribute := range attributes {
+		if attribute.Path.String() == "userName" && attribute.Value != before && a.unique && a.taken[attribute.Value] {
+			return nil, &target.Error{Code: target.Conflict, Op: "update user", Message: "the name is taken"}
+		}
+	}
 	for _, attribute := range attributes {
 		attribute.Path.Set(a.accounts[ref.ID], attribute.Value)
 	}
+	delete(a.taken, before)
+	a.taken[a.accounts[ref.ID]["userName"]] = true
 	r := a.hand(ref.ID)
 	return &r, nil
 }

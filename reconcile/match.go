@@ -244,19 +244,19 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
 		v.note = fmt.Sprintf("it was the account %s", m.ownerText(owner))
 	default:
-		gone, err := m.isFormer(owner)
+		gone, name, err := m.isFormer(owner)
 		if err != nil {
 			return verdict{}, err
 		}
 		if !gone {
-			taken := verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s", by, r.ID, m.ownerText(owner))}
+			taken := verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is that of %s", by, r.ID, name)}
 			if v.byID {
 				taken.doubt = owner
 			}
 			return taken, nil
 		}
 		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
-		v.note = fmt.Sprintf("it was the account of %s, who was deleted in Entra", owner.Source)
+		v.note = "it was the account of " + name
 	}
 	if m.kind != graphsync.Group {
 		if theirs, ours := textAttribute(r, "externalId"), m.externalID(a); v.hold == nil && !v.byID && theirs != "" && ours != "" && theirs != ours {
@@ -304,16 +304,19 @@ func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsy
 	return guard.proves(r, person)
 }
 
-// isFormer reports whether the owner of an account is gone from the directory for good and the
-// account is switched off.
-func (m *matcher) isFormer(owner state.Owner) (gone bool, err error) {
+// isFormer reports whether the owner of an account was deleted in the directory, restorable or not,
+// and the account is switched off, and names that user.
+func (m *matcher) isFormer(owner state.Owner) (gone bool, name string, err error) {
 	err = m.Tenant.View(func(tx *state.Tx) error {
 		object, known := tx.Object(owner.Kind, owner.Source)
 		link, linked, err := tx.Link(m.Sync.Name, owner.Kind, owner.Source)
-		gone = known && object.Removed == graphsync.Purged && (!linked || !link.Active)
+		gone = known && object.Removed != graphsync.NotRemoved && (!linked || !link.Active)
+		if name = owner.Source.String(); known {
+			name = describeUser(&object, &link)
+		}
 		return err
 	})
-	return gone, err
+	return gone, name, err
 }
 
 // externalID is the externalId that an action gives an account, "" when it gives none.

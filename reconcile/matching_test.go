@@ -120,15 +120,15 @@ func TestForeignExternalIDIsHeld(t *testing.T) {
 	}
 }
 
-// The account of a user who can be restored is not offered to a namesake; that of one who is gone
-// for good is, when somebody says so.
+// The account of a user who was deleted is offered to a namesake, whether or not the user can be
+// restored, and goes over when somebody says so.
 func TestAccountOfADeletedUserAndANamesake(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada", "Bob")
 	c.source.leaveAll("Ada")
 	want(t, "ada is deleted", c.cycle(), "1 deactivated, 1 unchanged")
 	c.source.person(7, "ada@example.com", "Another Ada")
-	want(t, "a namesake", c.cycle(), "2 unchanged, skipped ada@example.com: duplicate_target")
+	want(t, "a namesake", c.cycle(), "2 unchanged, held by adoption: adopt ada@example.com")
 	c.source.removed[userID(1)] = graphsync.Purged
 	c.source.pending = append(c.source.pending, graphsync.Change{Kind: graphsync.User, ID: userID(1), Removed: graphsync.Purged}, c.source.people[userID(7)])
 	for range 2 {

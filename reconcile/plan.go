@@ -183,6 +183,7 @@ type part struct {
 	phase    phase
 	from, to int
 	early    bool
+	pick     func(graphsync.ID) bool // only the actions on these objects; nil: on all
 }
 
 // An actionKey orders the plan and names an action in the stored plan: phase, source id, and
@@ -277,6 +278,7 @@ type storedAction struct {
 	Approved    bool        `json:"approved,omitempty"` // a person let it pass
 	Orphan      bool        `json:"orphan,omitempty"`   // the account has no link
 	External    string      `json:"external,omitempty"` // its externalId
+	Literal     bool        `json:"literal,omitempty"`  // the new values are written as they are, whatever the mapping says
 }
 
 type storedHold struct {

@@ -439,7 +439,7 @@ func (r *recorder) line(tx *state.Tx, line runLine) error {
 // does not hold made now, and the form in which they are kept with the link.
 func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
 	var fresh outcome
-	if a.Op != Deactivate {
+	if a.Op != Deactivate && !a.Literal {
 		var err error
 		if fresh, err = c.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
 			return nil, nil, err
@@ -469,6 +469,8 @@ func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) 
 		if d != nil && value != nil && d.Do == mapping.Write {
 			value = d.Value
 			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
+		} else if a.Literal {
+			applied[change.Attribute] = encode(value)
 		} else if value == nil {
 			applied[change.Attribute] = json.RawMessage("null")
 		} else if strings.EqualFold(change.Attribute, "active") {

@@ -133,8 +133,8 @@ func (c *cycle) walkAct() {
 }
 
 // Find returns the object a key names: an object id, or a user's user principal name or
-// address, or a group's display name. Names are compared in any case; a name that fits
-// several objects is an error.
+// address, or a group's display name. Names are compared in any case. An object that exists comes
+// before those that were deleted; a name that fits several is an error.
 func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, error) {
 	if id, err := graphsync.ParseID(s.Key); err == nil {
 		err := tenant.View(func(tx *state.Tx) error {
@@ -149,7 +149,7 @@ func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, e
 	if s.Kind == graphsync.Group {
 		names = []string{"displayName"}
 	}
-	var found []graphsync.ID
+	var found, deleted []graphsync.ID
 	err := tenant.View(func(tx *state.Tx) error {
 		n := 0
 		for object := range tx.Objects(s.Kind, graphsync.ID{}) {
@@ -157,14 +157,22 @@ func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, e
 				return ctx.Err()
 			}
 			for _, name := range names {
-				if strings.EqualFold(stringProperty(&object, name), s.Key) {
-					found = append(found, object.ID)
-					break
+				if !strings.EqualFold(stringProperty(&object, name), s.Key) {
+					continue
 				}
+				if object.Removed == graphsync.NotRemoved {
+					found = append(found, object.ID)
+				} else {
+					deleted = append(deleted, object.ID)
+				}
+				break
 			}
 		}
 		return nil
 	})
+	if len(found) == 0 {
+		found = deleted
+	}
 	switch {
 	case err != nil:
 		return graphsync.ID{}, err

@@ -1,0 +1,111 @@
+package reconcile
+
+import (
+	"fmt"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// freeNameCause groups the holds of guard former_name.
+const freeNameCause = "names of accounts that are switched off are wanted by others"
+
+// holder returns another user whose account has a value that must be unique.
+func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
+	for _, other := range d.tx.SourcesByKey(d.Sync.Name, graphsync.User, matchKey(path, value)) {
+		if other == but {
+			continue
+		}
+		if link, found, err = d.tx.Link(d.Sync.Name, graphsync.User, other); err != nil || found {
+			return link, found, err
+		}
+	}
+	return link, false, nil
+}
+
+// freeName plans, held, that an account that is switched off gives up a name that somebody else
+// wants: it takes the name its user has now, or a marked one when the user was deleted.
+func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, err error) {
+	object, known := d.tx.Object(graphsync.User, link.Source)
+	if link.Active || !known || !d.Sync.Users.May(Update) {
+		return false, nil
+	}
+	stand := d.eval.standing(&object, link)
+	if stand.Active() || stand.Problem != "" {
+		return false, nil
+	}
+	name := ""
+	if object.Removed == graphsync.NotRemoved {
+		name = textOf(d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, false).Attributes, path)
+	}
+	if name == "" || strings.EqualFold(name, value) {
+		name = temporaryName(value, "former", link.Source)
+	}
+	a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key,
+		Changes: []Change{{Attribute: path, Old: value, New: name}}, Why: "somebody else has its " + path + " now: " + describeUser(&object, link)},
+		Via: link.Via, Literal: true, Held: &storedHold{Guard: "former_name", Cause: freeNameCause}}
+	key := actionKey{phase: userPhase, id: link.Source, part: 1}.bytes()
+	if d.plan.Has(key) {
+		return true, nil
+	}
+	d.counts.count(Update, 1)
+	return true, d.plan.Put(key, encodeAction(&a))
+}
+
+// describeUser names the user of an account, and says when it was switched off or deleted.
+func describeUser(object *state.Object, link *state.Link) string {
+	text := keyOf(object, link)
+	if id := object.ID.String(); text != id {
+		text += " (" + id + ")"
+	}
+	switch object.Removed {
+	case graphsync.SoftDeleted:
+		text += ", deleted in Entra (restorable)"
+	case graphsync.Purged:
+		text += ", deleted in Entra for good"
+	}
+	switch {
+	case link == nil || link.TargetID == "":
+	case link.Active:
+		text += ", whose account is active"
+	case !link.InactiveSince.IsZero():
+		text += ", switched off on " + link.InactiveSince.Format("2006-01-02")
+	}
+	return text
+}
+
+// takenNames takes names out of a change of an account that others still have. An account that is
+// switched off is offered to give up its name; the other changes are written meanwhile.
+func (d *drafter) takenNames(a *storedAction) error {
+	for _, r := range d.Sync.Users.renames(a) {
+		link, found, err := d.holder(r.path, r.new, a.SourceID)
+		if err != nil {
+			return err
+		}
+		if !found || link.Active {
+			continue // an active one may be renamed in this plan; the application has the last word
+		}
+		offered, err := d.freeName(&link, r.path, r.new)
+		if err != nil || !offered {
+			return err
+		}
+		a.Changes = withoutChange(a.Changes, r.path)
+		object, _ := d.tx.Object(graphsync.User, link.Source)
+		why := fmt.Sprintf("%s %q is still that of %s; approve the hold of guard former_name to free it", r.path, r.new, describeUser(&object, &link))
+		if err := d.skip(graphsync.User, a.SourceID, a.Key, "duplicate_source", why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withoutChange(changes []Change, path string) []Change {
+	out := changes[:0:0]
+	for _, change := range changes {
+		if !strings.EqualFold(change.Attribute, path) {
+			out = append(out, change)
+		}
+	}
+	return out
+}

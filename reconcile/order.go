@@ -1,0 +1,230 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// Names that must be unique move between users: one takes the name that another gives up in the
+// same plan. The application refuses the first while the second still has it, so that renames that
+// free a name are made before those that take it. A circle is broken by a temporary name.
+
+// maxOrdered bounds how many renames that wait for another are put in order. More are applied in
+// any order, and those that are refused are tried again in the next cycle.
+const maxOrdered = 50_000
+
+// A renameStep is a set of users that are renamed at once: for good, or to a temporary name.
+type renameStep struct {
+	users     []graphsync.ID
+	temporary bool
+}
+
+// renameOrder puts renames into steps. needs says whose rename frees a name for a user; users that
+// are not a key of it are renamed before. It is deterministic.
+func renameOrder(needs map[graphsync.ID][]graphsync.ID) (steps []renameStep) {
+	open := maps.Clone(needs)
+	freed := map[graphsync.ID]bool{} // has given up its name, though it may still wait for its new one
+	waits := func(id graphsync.ID) bool {
+		return slices.ContainsFunc(needs[id], func(other graphsync.ID) bool { _, pending := open[other]; return pending && !freed[other] })
+	}
+	for len(open) > 0 {
+		var ready []graphsync.ID
+		for id := range open {
+			if !waits(id) {
+				ready = append(ready, id)
+			}
+		}
+		if len(ready) == 0 {
+			id := inCircle(open, freed)
+			freed[id] = true
+			steps = append(steps, renameStep{users: []graphsync.ID{id}, temporary: true})
+			continue
+		}
+		slices.SortFunc(ready, compareIDs)
+		for _, id := range ready {
+			delete(open, id)
+		}
+		steps = append(steps, renameStep{users: ready})
+	}
+	return steps
+}
+
+func compareIDs(a, b graphsync.ID) int { return bytes.Compare(a[:], b[:]) }
+
+// inCircle returns a user of a circle of renames, of which each waits for another.
+func inCircle(open map[graphsync.ID][]graphsync.ID, freed map[graphsync.ID]bool) graphsync.ID {
+	id := slices.MinFunc(slices.Collect(maps.Keys(open)), compareIDs)
+	for seen := map[graphsync.ID]bool{}; !seen[id]; {
+		seen[id] = true
+		for _, other := range open[id] {
+			if _, pending := open[other]; pending && !freed[other] {
+				id = other
+				break
+			}
+		}
+	}
+	return id
+}
+
+// temporaryName is a name that nobody else has, in the form of another: the user's mark comes
+// before the @.
+func temporaryName(value, word string, user graphsync.ID) string {
+	sum := sha256.Sum256(user[:])
+	mark := word + "-" + hex.EncodeToString(sum[:4])
+	if at := strings.LastIndexByte(value, '@'); at > 0 {
+		return value[:at] + "." + mark + value[at:]
+	}
+	return value + "." + mark
+}
+
+// A rename is a change of a matching attribute from one text to another.
+type rename struct{ path, old, new string }
+
+// renames returns what an action changes of the matching attributes.
+func (r *Rules) renames(a *storedAction) (out []rename) {
+	for _, change := range a.Changes {
+		old, hadText := change.Old.(string)
+		text, hasText := change.New.(string)
+		if !hadText || !hasText || old == "" || text == "" || madeOnApply(change.New) || strings.EqualFold(old, text) {
+			continue
+		}
+		if slices.ContainsFunc(r.Match, func(path string) bool { return strings.EqualFold(path, change.Attribute) }) {
+			out = append(out, rename{change.Attribute, old, text})
+		}
+	}
+	return out
+}
+
+// freedSpace notes which user of the plan gives up a value: attribute, value → source id.
+const freedSpace = "freed"
+
+// waitingRenames finds the renames of the plan that wait for another.
+func (c *cycle) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err error) {
+	err = c.Tenant.Update(func(tx *state.Tx) error { return tx.Space(c.Sync.Name, freedSpace).Clear() })
+	if err != nil {
+		return nil, err
+	}
+	rules := &c.Sync.Users
+	any := false
+	err = c.eachChunk(userPhase, func(_ [][]byte, actions []storedAction) error {
+		var freed []storedAction
+		for i := range actions {
+			if actions[i].Held == nil && actions[i].Op != Create && len(rules.renames(&actions[i])) > 0 {
+				freed = append(freed, actions[i])
+			}
+		}
+		if len(freed) == 0 {
+			return nil
+		}
+		any = true
+		return c.Tenant.Update(func(tx *state.Tx) error {
+			space := tx.Space(c.Sync.Name, freedSpace)
+			for i := range freed {
+				for _, r := range rules.renames(&freed[i]) {
+					if err := space.Put(valueKey(r.path, r.old), freed[i].SourceID[:]); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil || !any {
+		return nil, err
+	}
+	needs = map[graphsync.ID][]graphsync.ID{}
+	err = c.eachChunk(userPhase, func(_ [][]byte, actions []storedAction) error {
+		return c.Tenant.View(func(tx *state.Tx) error {
+			space := tx.Space(c.Sync.Name, freedSpace)
+			for i := range actions {
+				a := &actions[i]
+				if a.Held != nil || a.Op == Create {
+					continue
+				}
+				for _, r := range rules.renames(a) {
+					if other := space.Get(valueKey(r.path, r.new)); other != nil && graphsync.ID(other) != a.SourceID && len(needs) < maxOrdered {
+						needs[a.SourceID] = append(needs[a.SourceID], graphsync.ID(other))
+					}
+				}
+			}
+			return nil
+		})
+	})
+	return needs, err
+}
+
+// applyUsers applies the actions on users: first those that wait for no other, then the renames
+// that do, in order.
+func (c *cycle) applyUsers(ctx context.Context, rest part, total int) error {
+	needs, err := c.waitingRenames()
+	if err != nil {
+		return err
+	}
+	if len(needs) > 0 {
+		rest.pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
+	}
+	if err := c.applyPhase(ctx, rest, total); err != nil {
+		return err
+	}
+	for _, step := range renameOrder(needs) {
+		of := part{phase: rest.phase, from: rest.from, pick: func(id graphsync.ID) bool {
+			_, found := slices.BinarySearchFunc(step.users, id, compareIDs)
+			return found
+		}}
+		if step.temporary {
+			err = c.moveAside(ctx, of)
+		} else {
+			err = c.applyPhase(ctx, of, total)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveAside gives users temporary names, so that their present ones are free. When that fails, the
+// renames that wait for it are refused, and tried again.
+func (c *cycle) moveAside(ctx context.Context, of part) error {
+	return c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
+		for i := range actions {
+			a := &actions[i]
+			if a.Held != nil || a.TargetID == nil || !of.pick(a.SourceID) {
+				continue
+			}
+			key, err := parseActionKey(keys[i])
+			if err == nil {
+				err = c.intend([]step{{key, a}})
+			}
+			if err != nil {
+				return err
+			}
+			var aside []target.Attribute
+			for _, r := range c.Sync.Users.renames(a) {
+				path, err := target.ParsePath(r.path)
+				if err != nil {
+					return err
+				}
+				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.old, "moving", a.SourceID)})
+			}
+			c.note("names move in a circle: account %s of %s has a temporary one until the others are renamed", *a.TargetID, a.Key)
+			if _, err := c.Target.Update(ctx, target.Ref{Kind: target.User, ID: *a.TargetID}, aside); err != nil {
+				if ctx.Err() != nil || target.CodeOf(err).Stops() {
+					return fmt.Errorf("give account %s of %s a temporary name in target %s: %w", *a.TargetID, a.Key, c.Sync.TargetName, err)
+				}
+				c.note("account %s of %s could not be given a temporary name: %v", *a.TargetID, a.Key, err)
+			}
+		}
+		return nil
+	})
+}
