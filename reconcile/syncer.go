@@ -181,7 +181,7 @@ func (c *cycle) failed(cause error) (*Report, error) {
 	c.tally()
 	c.report.Summary = c.done // what was planned, and what is unchanged, is not known
 	c.rememberRemovals()
-	if c.opts.Apply && !errors.Is(cause, ErrUnknownSubject) { // that says nothing of how the sync stands
+	if c.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
 		if err := c.store(); err != nil {
 			c.Log.Error("store run", "sync", c.Sync.Name, "error", err)
 		}

@@ -59,6 +59,8 @@ func (a *app) begin(cmd *cobra.Command) error {
 	}
 	if name, _, _ := strings.Cut(strings.TrimPrefix(cmd.CommandPath(), "entrasync "), " "); !onState[name] {
 		return fmt.Errorf("the service does not run %q for others", cmd.CommandPath())
+	} else {
+		a.command = name
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -91,6 +92,11 @@ func (s *service) lend(a *app, file string) (*worker, error) {
 		return s.worker.Load(), nil
 	}
 	cfg, syncs, err := a.loadConfig()
+	var faults configs.Faults
+	if errors.As(err, &faults) && a.command != "check" {
+		fmt.Fprintf(a.err, "warning: %s does not load: %s\n  → this command uses the configuration that the service runs with; entrasync check names every fault\n", file, faultText(faults))
+		return s.worker.Load(), nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,8 @@ func openPages(s *service) (*pages, error) {
 	}
 	p.server = web.New(web.Service{
 		Store: s.store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
-		Advice: func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
+		Refused: s.refusal,
+		Advice:  func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
 		Version: versionText(), Log: s.log, Now: time.Now,
 	}, access)
 	return p, nil
@@ -145,7 +146,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
 		})
 	}
-	p.metrics.ConfigurationLoaded(!p.service.refused.Load())
+	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
 	known, err := p.tenants()
 	for _, t := range known {
 		tenants[t.Name] = true

@@ -28,8 +28,9 @@ type app struct {
 	readFile  func(name string) ([]byte, error)
 	writeFile func(name string, data []byte) error
 
-	client *client                 // hands the command to a service, nil inside of one
-	borrow func() (*worker, error) // inside a service: its worker
+	client  *client                 // hands the command to a service, nil inside of one
+	borrow  func() (*worker, error) // inside a service: its worker
+	command string                  // inside a service: the name of the command that it runs for a client
 
 	caller string // who runs a command that the service runs for others
 

@@ -82,7 +82,7 @@ type service struct {
 	tenants   *openTenants
 	worker    atomic.Pointer[worker]
 	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
-	refused   atomic.Bool                 // the file was last found to be one that does not load
+	refused   atomic.Pointer[string]      // why the file did not load at the last reload; nil: it did
 	scheduler *scheduler.Scheduler
 	pages     *pages
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
@@ -157,7 +157,6 @@ func (s *service) notify(what string) {
 func (s *service) reload() {
 	s.notify(daemon.SdNotifyReloading)
 	defer s.notify(daemon.SdNotifyReady)
-	s.refused.Store(true)
 	loaded := s.fingerprint()
 	cfg, syncs, err := s.loadConfig()
 	var faults configs.Faults
@@ -166,14 +165,17 @@ func (s *service) reload() {
 		for _, f := range faults {
 			s.log.Error("configuration not reloaded", "fault", f.String())
 		}
+		s.refuse(faultText(faults))
 		return
 	case err != nil:
 		s.log.Error("configuration not reloaded", "error", err)
+		s.refuse(err.Error())
 		return
 	}
 	old := s.worker.Load()
 	if stateDir(cfg) != stateDir(old.cfg) {
 		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", stateDir(old.cfg), "wanted", stateDir(cfg))
+		s.refuse("the state directory changed, which takes a restart")
 		return
 	}
 	if !reflect.DeepEqual(cfg.HTTP, old.cfg.HTTP) {
@@ -187,17 +189,39 @@ func (s *service) reload() {
 	next, err := s.newWorker(cfg, syncs)
 	if err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
+		s.refuse(err.Error())
 		return
 	}
 	next.letGo() // of what was for the configuration before
 	if err := s.schedule(next); err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
+		s.refuse(err.Error())
 		return
 	}
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
-	s.refused.Store(false)
+	s.refused.Store(nil)
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
+}
+
+// refuse keeps why a configuration was not loaded, for the pages and the metrics.
+func (s *service) refuse(why string) { s.refused.Store(&why) }
+
+// refusal returns why the configuration was not loaded at the last reload, "" when it was.
+func (s *service) refusal() string {
+	if why := s.refused.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+// faultText is the first of some faults and how many more there are.
+func faultText(faults configs.Faults) string {
+	text := faults[0].String()
+	if more := len(faults) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %s)", count(more, "more fault", "more faults"))
+	}
+	return text
 }
 
 // schedule puts the jobs of a worker in the place of those there were.

@@ -26,6 +26,7 @@ type page struct {
 	Version string
 	Waiting int    // holds that wait for an answer
 	Token   string // for forms
+	Refused string // why the configuration was not loaded at the last reload
 	rows    []row  // all syncs, those that need somebody first
 }
 
@@ -70,6 +71,9 @@ type missing struct {
 
 func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
 	p := page{Now: s.Now().UTC(), Version: s.Version, Token: s.forms.token(w, r)}
+	if s.Refused != nil {
+		p.Refused = s.Refused()
+	}
 	p.rows = s.rows(r.Context())
 	for _, row := range p.rows {
 		p.Waiting += len(row.Holds)

@@ -31,6 +31,7 @@ type Service struct {
 	Syncs   func() []Sync                                                            // as configured and scheduled now
 	Tenants func() ([]Tenant, error)                                                 // of the configuration and those that joined, by name
 	Beat    func() time.Time                                                         // when the scheduler last showed that it is alive
+	Refused func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
 	Advice  func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
 	Metrics http.Handler                                                             // what /metrics answers; may be nil
 	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where nobody can join by consent
