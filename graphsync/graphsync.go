@@ -264,8 +264,8 @@ type Source interface {
 	// Assignments.
 	Members(ctx context.Context, group ID, yield func([]MemberChange) error) ([]BadRecord, error)
 
-	// Object reads the properties of one object directly, without manager and members. Nil
-	// without an error: Graph says that there is none.
+	// Object reads the properties of one object directly, without members. Nil without an error:
+	// Graph says that there is none.
 	Object(ctx context.Context, kind Kind, id ID, properties []string) (*Change, error)
 
 	// Kinds asks Graph which of the ids are users or groups, subtypes included. The result has

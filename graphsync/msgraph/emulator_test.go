@@ -398,3 +398,43 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("%d tokens for 8 requests at once", tokens)
 	}
 }
+
+// A single object is read with the properties that were selected, a user's manager among them.
+func TestObject(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, graphtest.Options{}, graphtest.AppSpec{Name: "Front"})
+	s := w.open(t)
+	ada, bob := w.tenant.AddUser(graphtest.Props{"displayName": "Ada", "jobTitle": "Boss"}), w.tenant.AddUser(nil)
+	group := w.tenant.AddGroup(graphtest.Props{"displayName": "Sales"}, ada)
+	w.tenant.SetManager(bob, ada)
+	read := func(kind graphsync.Kind, id graphsync.ID, properties ...string) map[string]string {
+		t.Helper()
+		object, err := s.Object(t.Context(), kind, id, properties)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if object == nil {
+			return nil
+		}
+		got := map[string]string{}
+		for _, p := range object.Properties {
+			got[p.Name] = string(p.Value)
+		}
+		return got
+	}
+	for name, test := range map[string]struct{ got, want map[string]string }{
+		"manager":      {read(graphsync.User, bob, "id", "jobTitle", "manager"), map[string]string{"jobTitle": "null", "manager": `"` + ada.String() + `"`}},
+		"no manager":   {read(graphsync.User, ada, "id", "jobTitle", "manager"), map[string]string{"jobTitle": `"Boss"`, "manager": "null"}},
+		"not selected": {read(graphsync.User, ada, "displayName"), map[string]string{"displayName": `"Ada"`}},
+		"group":        {read(graphsync.Group, group, "id", "displayName", "members"), map[string]string{"displayName": `"Sales"`}},
+		"no such user": {read(graphsync.User, group, "id"), nil},
+	} {
+		if diff := gocmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	kinds, err := s.Kinds(t.Context(), []graphsync.ID{group, mustID(u1), ada})
+	if err != nil || !slices.Equal(kinds, []graphsync.Kind{graphsync.Group, 0, graphsync.User}) {
+		t.Errorf("kinds %v, %v", kinds, err)
+	}
+}

@@ -22,6 +22,7 @@ import (
 var (
 	getByIDs    = operation{"directoryObjects/getByIds", "Directory.Read.All"}
 	getUser     = operation{"users/{id}", "User.Read.All"}
+	getManager  = operation{"users/{id}/manager", "User.Read.All"}
 	getGroup    = operation{"groups/{id}", "GroupMember.Read.All"}
 	deletedItem = operation{"directory/deletedItems/{id}", "User.Read.All or Group.Read.All"}
 )
@@ -113,7 +114,7 @@ func (s *Source) Kinds(ctx context.Context, ids []graphsync.ID) ([]graphsync.Kin
 	return kinds, nil
 }
 
-// Object reads the properties of one object.
+// Object reads the properties of one object, of a user the manager too when it is among them.
 func (s *Source) Object(ctx context.Context, kind graphsync.Kind, id graphsync.ID, properties []string) (*graphsync.Change, error) {
 	op, path := byID(kind)
 	selected := slices.DeleteFunc(slices.Clone(properties), func(name string) bool { return name == "manager" || name == "members" })
@@ -131,7 +132,41 @@ func (s *Source) Object(ctx context.Context, kind graphsync.Kind, id graphsync.I
 	if isMissing(err) {
 		return nil, nil
 	}
-	return object, err
+	if err != nil || kind != graphsync.User || !slices.Contains(properties, "manager") {
+		return object, err
+	}
+	manager, err := s.manager(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	object.Properties = append(object.Properties, graphsync.Property{Name: "manager", Value: manager})
+	return object, nil
+}
+
+// manager reads the id of a user's manager as JSON text, null for none ("List manager": 404 when
+// there is none).
+func (s *Source) manager(ctx context.Context, user graphsync.ID) (value []byte, err error) {
+	info, err := s.get(ctx, s.adapter.GetBaseUrl()+"/users/"+user.String()+"/manager?$select=id")
+	if err != nil {
+		return nil, fmt.Errorf("%s: build request: %w", getManager.name, err)
+	}
+	err = s.call(ctx, getManager, info, func(body []byte) error {
+		var manager struct {
+			ID *graphsync.ID `json:"id"`
+		}
+		if err := odata.DecodeObject(body, &manager); err != nil {
+			return err
+		}
+		if manager.ID == nil {
+			return odata.Undocumented("the manager has no id")
+		}
+		value = []byte(`"` + manager.ID.String() + `"`)
+		return nil
+	})
+	if isMissing(err) {
+		return []byte("null"), nil
+	}
+	return value, err
 }
 
 // isMissing reports whether Graph itself says that there is no such object: a 404 of something in
