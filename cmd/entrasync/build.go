@@ -71,6 +71,7 @@ func (a *app) loadConfig() (*configs.Config, []*plannedSync, error) {
 	cfg, err := configs.Load(file,
 		func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = compileSyncs(cfg); return faults },
 		checkTargets, checkSchedules, checkPlaceholders,
+		func(cfg *configs.Config) configs.Faults { return checkSameAccounts(cfg, syncs) },
 	)
 	return cfg, syncs, err
 }

@@ -32,6 +32,11 @@ type Options interface {
 	// that word in the options all tenants share one application.
 	For(tenant string) Options
 
+	// Accounts identifies the accounts that the options lead to: two that give the same text lead
+	// to the same ones. It holds the credential, which is read for it; a secret that cannot be read
+	// counts by the name of its file.
+	Accounts() string
+
 	// Open returns a ready adapter. Nothing has been sent yet; secrets are read when they
 	// are used, and again when their file has changed.
 	Open(Env) (target.Adapter, error)

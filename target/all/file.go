@@ -1,6 +1,7 @@
 package all
 
 import (
+	"path/filepath"
 	"strings"
 
 	"entrasync/target"
@@ -26,6 +27,18 @@ func (o *File) Validate() []Fault {
 
 // For implements [Options].
 func (o *File) For(tenant string) Options { return &File{Path: fill(o.Path, tenant)} }
+
+// Accounts implements [Options].
+func (o *File) Accounts() string {
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return o.Path
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
 
 // Open implements [Options].
 func (o *File) Open(Env) (target.Adapter, error) { return file.New(file.Config{Path: o.Path}) }

@@ -92,6 +92,35 @@ func (o *SCIM) For(tenant string) Options {
 	return &filled
 }
 
+// Accounts implements [Options].
+func (o *SCIM) Accounts() string {
+	address := o.URL
+	if u, err := url.Parse(strings.TrimSpace(o.URL)); err == nil {
+		u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+		u.Host = strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+		u.Path = strings.TrimRight(u.Path, "/")
+		address = u.String()
+	}
+	return strings.Join(append([]string{address, o.ClientCertificateFile}, o.Auth.identity()...), "\x00")
+}
+
+// identity is who the credential says is asking: the organization, for most applications.
+func (a SCIMAuth) identity() []string {
+	switch {
+	case a.Basic != nil:
+		return []string{"basic", a.Basic.Username}
+	case a.OAuth2 != nil:
+		return []string{"oauth2", a.OAuth2.TokenURL, a.OAuth2.ClientID}
+	case a.BearerTokenFile != "":
+		token, err := secret("", a.BearerTokenFile)()
+		if err != nil {
+			return []string{"file", a.BearerTokenFile}
+		}
+		return []string{"bearer", token}
+	}
+	return []string{"bearer", a.BearerToken}
+}
+
 // Open implements [Options].
 func (o *SCIM) Open(env Env) (target.Adapter, error) {
 	transport, err := target.NewTransport(target.TransportConfig{
