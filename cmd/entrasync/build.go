@@ -352,11 +352,15 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
+	end := release // an error sets release to nil
 	defer func() {
 		if syncer == nil {
-			release()
+			end()
 		}
 	}()
+	if err := w.checkSharedByClaims(ctx, s, key, adapter, tenant); err != nil {
+		return nil, nil, err
+	}
 	every, err := scheduler.Parse(w.cfg.Schedule)
 	if err != nil {
 		return nil, nil, err

@@ -60,6 +60,7 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 	if !f.offline {
 		c.tenants(ctx, syncs)
 		c.targets(ctx, syncs, len(f.tenants) > 0)
+		c.sharedPlaces(ctx, syncs)
 		if len(w.syncs) == 0 && w.takesConsented() {
 			c.show(&section{checks: []finding{passed("tenants", "none has joined yet, so that no tenant was tested; invite one: entrasync consent")}})
 		}
