@@ -473,3 +473,29 @@ func TestPlanKeepsLinks(t *testing.T) {
 	other.source.person(50, "eve@example.com", "Eve")
 	want(t, "fabrikam", other.cycle(), "skipped eve@example.com: duplicate_target")
 }
+
+// BenchmarkIdentityRequests states what the proof costs: one request for each leaver and each rename.
+func BenchmarkIdentityRequests(b *testing.B) {
+	const leavers, renames = 50, 50
+	for b.Loop() {
+		b.StopTimer()
+		s := newService(b)
+		c := s.customer("contoso")
+		c.change = mapsExternalID(b)
+		for i := range 1000 {
+			c.source.person(i+1, fmt.Sprintf("user%d@example.com", i+1), "Person")
+		}
+		c.cycle()
+		for i := range leavers {
+			c.source.gone(fmt.Sprintf("user%d@example.com", i+1), graphsync.SoftDeleted)
+		}
+		for i := range renames {
+			c.source.person(i+500, fmt.Sprintf("renamed%d@example.com", i), "Person")
+		}
+		s.app().asked = map[string]int{}
+		b.StartTimer()
+		want(b, "the cycle", c.cycle(), "50 updated, 50 deactivated, 900 unchanged")
+		b.ReportMetric(float64(s.app().asked["get"])/(leavers+renames), "reads/change")
+		b.ReportMetric(float64(s.app().asked["update"])/(leavers+renames), "writes/change")
+	}
+}
