@@ -52,6 +52,10 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			d.fault(n, key, "write it as 10.0.0.0/8 or 192.0.2.7", "%s %s is not an address or network", key, quote(n.raw))
 			return "", false
 		}
+		if widest := widestNetwork(prefix.Addr()); prefix.Bits() < widest {
+			d.fault(n, key, "name the proxies themselves, such as 10.0.0.0/8 or 192.0.2.7", "%s %s is so wide that anybody could be in it, and say whom a request is from", key, quote(n.raw))
+			return "", false
+		}
 		text = prefix.Masked().String()
 	case "date":
 		if _, err := time.Parse(time.DateOnly, text); err != nil {
@@ -69,6 +73,15 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 
 // badURL says why a text is no web address. It never repeats the text, which may hold a
 // password. {tenant} stands for a tenant's id in an address.
+// widestNetwork is the least length of a prefix that one organisation has: 10.0.0.0/8 (RFC 1918) and
+// fc00::/7 (RFC 4193).
+func widestNetwork(a netip.Addr) int {
+	if a.Unmap().Is4() {
+		return 8 + a.BitLen() - 32
+	}
+	return 7
+}
+
 func badURL(text string, secure bool) (why, hint string) {
 	const form = "write it as https://host/path"
 	u, err := url.Parse(strings.ReplaceAll(text, "{tenant}", "tenant"))

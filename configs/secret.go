@@ -24,6 +24,9 @@ type Secret struct {
 
 const maxSecret = 1 << 20
 
+// MinToken is the least length of http.token: 16 characters of a random token have 80 bits or more.
+const MinToken = 16
+
 // NewSecret returns a secret given as text.
 func NewSecret(text string) Secret { return Secret{inline: &text} }
 
@@ -60,6 +63,17 @@ func (s Secret) Read() (string, error) {
 		return "", fmt.Errorf("read secret: %s is empty", s.File)
 	}
 	return text, nil
+}
+
+func (s Secret) tooShort(text string) bool { return len(strings.TrimRight(text, " \t\r\n")) < MinToken }
+
+// ReadToken returns a secret that other machines may try to guess. One that is too short is an error.
+func (s Secret) ReadToken() (string, error) {
+	text, err := s.Read()
+	if err == nil && s.tooShort(text) {
+		return "", fmt.Errorf("read secret: the %s has fewer than %d characters, and could be guessed; make one: openssl rand -base64 32", s, MinToken)
+	}
+	return text, err
 }
 
 // String names where the secret is, never what it is.

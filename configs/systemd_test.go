@@ -34,6 +34,7 @@ func TestUnits(t *testing.T) {
 	t.Parallel()
 	hardened := map[string]string{
 		"Service.DynamicUser": "yes", "Service.StateDirectory": "entrasync", "Service.StateDirectoryMode": "0700",
+		"Service.MemoryHigh": "1G", "Service.MemoryMax": "2G", "Service.TasksMax": "512", "Service.Environment": "GOMEMLIMIT=900MiB",
 		"Service.UMask": "0077", "Service.ProtectSystem": "strict", "Service.NoNewPrivileges": "yes",
 		"Service.CapabilityBoundingSet": "", "Service.RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
 	}

@@ -75,6 +75,9 @@ func (v *validator) http() {
 		v.fault(path("http", "listen"), "listen on 127.0.0.1, or give http.token_file or http.basic",
 			"http.listen lets other machines see the status page without a credential")
 	}
+	if token := v.HTTP.Token; token.inline != nil && token.tooShort(*token.inline) {
+		v.fault(path("http", "token"), "make one: openssl rand -base64 32", "http.token has fewer than %d characters, and could be guessed", MinToken)
+	}
 }
 
 func (v *validator) consent() {

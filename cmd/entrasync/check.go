@@ -119,6 +119,9 @@ func (c *checker) local(syncs []*plannedSync) {
 	for _, w := range c.worker.mappingWarnings(syncs) {
 		s.warn("configuration", w, "")
 	}
+	for _, w := range secretWarnings(cfg) {
+		s.warn("secrets", w, "")
+	}
 	for _, name := range unusedTargets(cfg) {
 		s.warn("target "+name, "no sync writes to it, so it was not tested", "")
 	}
@@ -147,6 +150,11 @@ func (c *checker) addresses(s *section) {
 		}
 		_ = listener.Close()
 		s.pass(what, "%s can be listened on", address)
+	}
+	if access := accessOf(cfg.HTTP); access != nil {
+		if _, err := access.Secret(); err != nil {
+			s.fail("http", withHint(err, "the service could not start: correct http.token_file or http.basic.password_file"))
+		}
 	}
 	try("http.listen", cfg.HTTP.Listen, func() (interface{ Close() error }, error) {
 		return web.Listen(cfg.HTTP.Listen, accessOf(cfg.HTTP))

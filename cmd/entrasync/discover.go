@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -135,7 +136,7 @@ func (a *app) bulkImport() (visit func(reconcile.Account) error, done func() err
 		}
 		row := make([]string, len(bulkColumns))
 		for i, column := range bulkColumns {
-			row[i] = bulkValue(column.path, &account)
+			row[i] = withoutFormula(bulkValue(column.path, &account))
 		}
 		return out.Write(row)
 	}
@@ -143,6 +144,19 @@ func (a *app) bulkImport() (visit func(reconcile.Account) error, done func() err
 		out.Flush()
 		return out.Error()
 	}
+}
+
+// sumOnly is a value that a spreadsheet may take for a number or a sum, and nothing worse: a telephone
+// number often begins with a plus.
+var sumOnly = regexp.MustCompile(`^[+-][0-9 ()./-]*$`)
+
+// withoutFormula keeps a spreadsheet from running a value as a formula: people open the file before they
+// import it, and anybody with an account may have chosen the value (CWE-1236).
+func withoutFormula(value string) string {
+	if value == "" || !strings.ContainsRune("=+-@\t\r＝＋－＠|%", []rune(value)[0]) || sumOnly.MatchString(value) {
+		return value
+	}
+	return "'" + value
 }
 
 func bulkValue(text string, account *reconcile.Account) string {

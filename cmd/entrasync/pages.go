@@ -36,6 +36,11 @@ type pages struct {
 func openPages(s *service) (*pages, error) {
 	section := s.worker.Load().cfg.HTTP
 	access := accessOf(section)
+	if access != nil {
+		if _, err := access.Secret(); err != nil {
+			return nil, withHint(fmt.Errorf("serve the status page: %w", err), "correct http.token_file or http.basic.password_file")
+		}
+	}
 	listener, err := web.Listen(section.Listen, access)
 	switch {
 	case errors.Is(err, web.ErrOpen):
@@ -64,7 +69,7 @@ func accessOf(section configs.HTTP) *web.Credential {
 	case section.Basic != nil:
 		return &web.Credential{Username: section.Basic.Username, Secret: section.Basic.Password.Read}
 	case !section.Token.IsZero():
-		return &web.Credential{Secret: section.Token.Read}
+		return &web.Credential{Secret: section.Token.ReadToken}
 	}
 	return nil
 }

@@ -59,6 +59,9 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
+	for _, warning := range secretWarnings(cfg) {
+		log.Warn(warning)
+	}
 	return a.serve(ctx, w, log, func(string) {})
 }
 

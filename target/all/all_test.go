@@ -49,7 +49,7 @@ func TestKeys(t *testing.T) {
 			"auth.oauth2", "auth.oauth2.client_id", "auth.oauth2.client_secret", "auth.oauth2.client_secret_file",
 			"auth.oauth2.scope", "auth.oauth2.token_url",
 			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "dialect", "group_schemas",
-			"members_per_patch", "no_filter", "page_size", "proxy", "rate", "replace", "timeout", "url", "verify_writes",
+			"members_per_patch", "no_filter", "page_size", "plain_http", "proxy", "rate", "replace", "timeout", "url", "verify_writes",
 		},
 	}
 	got := map[string][]string{}
@@ -101,6 +101,21 @@ func TestValidate(t *testing.T) {
 			"proxy: proxy is not an address (write proxy: http://proxy.example.com:3128)",
 			`group_schemas: group_schemas number 1, "group", is not a URN (write group_schemas: ["http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"])`,
 		}},
+		"http beyond this machine": {&all.SCIM{URL: "http://scim.example.com/v2", Auth: all.SCIMAuth{OAuth2: &all.SCIMOAuth2{
+			TokenURL: "HTTP://login.example.com/token", ClientID: "c", ClientSecretFile: "s"}}}, []string{
+			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+			"auth.oauth2.token_url: auth.oauth2.token_url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+		}},
+		"http beyond this machine by a tenant's name": {&all.SCIM{URL: "http://{tenant}.example.com/v2"}, []string{
+			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+		}},
+		"http to a name like this machine's": {&all.SCIM{URL: "http://localhost.example.com/v2"}, []string{
+			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+		}},
+		"http that is wanted": {&all.SCIM{URL: "http://scim.internal/v2", PlainHTTP: true}, nil},
+		"http on localhost":   {&all.SCIM{URL: "http://localhost:8080/v2"}, nil},
+		"http on 127.1.2.3":   {&all.SCIM{URL: "http://127.1.2.3/v2"}, nil},
+		"http on ::1":         {&all.SCIM{URL: "http://[::1]:8080/v2"}, nil},
 		"key without certificate": {&all.SCIM{ClientKeyFile: "k"}, []string{
 			"client_key_file: client_key_file has no certificate beside it (add client_certificate_file)",
 		}},

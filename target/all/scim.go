@@ -2,6 +2,7 @@ package all
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ type SCIM struct {
 	CAFile                string `yaml:"ca_file" doc:"Certificates (PEM) to trust beside the system's."`
 	ClientCertificateFile string `yaml:"client_certificate_file" doc:"Certificate (PEM) to show to the application."`
 	ClientKeyFile         string `yaml:"client_key_file" doc:"Private key (PEM) of the client certificate."`
+	PlainHTTP             bool   `yaml:"plain_http" doc:"true: url and auth.oauth2.token_url may be http beyond this machine. Whoever is on the way then reads the credential and every account."`
 	Proxy                 string `yaml:"proxy" doc:"Address of an HTTP proxy. Default: $HTTPS_PROXY and $NO_PROXY."`
 
 	Timeout     time.Duration `yaml:"timeout" min:"0" doc:"Of one request. Default: 1m."`
@@ -60,6 +62,10 @@ type SCIMOAuth2 struct {
 // Validate implements [Options].
 func (o *SCIM) Validate() []Fault {
 	var c check
+	o.plainHTTP(&c, "url", o.URL)
+	if a := o.Auth.OAuth2; a != nil {
+		o.plainHTTP(&c, "auth.oauth2.token_url", a.TokenURL)
+	}
 	if b := o.Auth.Basic; b != nil && b.Password == "" && b.PasswordFile == "" {
 		c.fault("auth.basic", "has no password", "add password_file")
 	}
@@ -83,6 +89,23 @@ func (o *SCIM) Validate() []Fault {
 		}
 	}
 	return c
+}
+
+// plainHTTP refuses an http address that leads beyond this machine.
+func (o *SCIM) plainHTTP(c *check, key, address string) {
+	u, err := url.Parse(fill(address, "tenant"))
+	if err != nil || !strings.EqualFold(u.Scheme, "http") || o.PlainHTTP || loopback(u.Hostname()) {
+		return
+	}
+	c.fault(key, "is http, so that whoever is on the way reads the credential and every account", "use https, or write plain_http: true beside it")
+}
+
+func loopback(host string) bool {
+	if host = strings.ToLower(strings.TrimSuffix(host, ".")); host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761, section 6.3
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
 }
 
 // For implements [Options].

@@ -161,3 +161,26 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// A path may lead to a file of something else, one with secrets: its lines are not repeated.
+func TestLinesOfAForeignFileAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"root:$6$planted:19000:0:99999:7:::",
+		`"planted"`,
+		`{"id":"planted","password":"planted"}`,
+		`{"id":"1","meta":{"resourceType":"planted"},"userName":"planted"}`,
+		"{\"id\":\"1\",\"userName\":\"a\"}\nplanted",
+		`{"client_secret":planted}`,
+		`{"id":"1","userName":"planted`,
+	} {
+		path := filepath.Join(t.TempDir(), "foreign")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := open(t, path).Probe(t.Context(), nil)
+		if err == nil || strings.Contains(err.Error(), "planted") || !strings.Contains(err.Error(), path+" line ") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

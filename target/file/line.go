@@ -21,15 +21,16 @@ type entry struct {
 	members map[string]map[string]any // by id; what else the file says of a member, or nil
 }
 
-// parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay.
+// parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay. Its error
+// repeats nothing of the line: the path may lead to a file of something else, such as one with secrets.
 func parseLine(line []byte) (*entry, error) {
 	value, err := target.DecodeJSON(line)
 	if err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("not JSON at column %d: %w", syntax.Offset, err)
+			return nil, fmt.Errorf("not JSON at column %d; is this the target's own file?", syntax.Offset)
 		}
-		return nil, fmt.Errorf("not JSON: %w", err)
+		return nil, errors.New("not JSON; is this the target's own file?")
 	}
 	attrs, ok := value.(map[string]any)
 	if !ok {
@@ -61,7 +62,7 @@ func kindOf(attrs map[string]any) (target.Kind, error) {
 	case !named && attrs["userName"] != nil:
 		return target.User, nil
 	}
-	return "", fmt.Errorf(`meta.resourceType is %q; write "meta":{"resourceType":"User"} or "Group"`, name)
+	return "", errors.New(`meta.resourceType is neither User nor Group; write "meta":{"resourceType":"User"} or "Group"`)
 }
 
 // attributes returns the entry decoded; the caller owns the result.
