@@ -499,3 +499,29 @@ func BenchmarkIdentityRequests(b *testing.B) {
 		b.ReportMetric(float64(s.app().asked["update"])/(leavers+renames), "writes/change")
 	}
 }
+
+// Across tenants the same: an id that one tenant's account had and another tenant's has now is given
+// back, and the other tenant finds its account by externalId.
+func TestIDGivenToAnotherTenant(t *testing.T) {
+	t.Parallel()
+	s, contoso := people(t, 30, mapsExternalID(t))
+	fabrikam := s.customer("fabrikam")
+	fabrikam.change = mapsExternalID(t)
+	fabrikam.source.person(100, "eve@example.com", "Eve")
+	want(t, "fabrikam", fabrikam.cycle(), "1 created")
+	app := s.app()
+	app.accounts["1"] = app.accounts["31"] // restored, eve's account has the id of contoso's first
+	delete(app.accounts, "31")
+	delete(app.taken, "user1@example.com")
+
+	report := mustRun(t, fabrikam, reconcile.Options{Apply: true, Full: true})
+	want(t, "fabrikam, as long as contoso claims it", told(report), "skipped eve@example.com: duplicate_target")
+	contoso.source.person(1, "renamed@example.com", "Person1")
+	report = mustRun(t, contoso, reconcile.Options{Apply: true})
+	want(t, "contoso", told(report)+"; "+failures(report), "1 created, 29 unchanged; unlink user1@example.com: identity_mismatch")
+	want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
+	want(t, "contoso", contoso.must(reconcile.Options{Apply: true, Full: true}), "30 unchanged")
+	if account := app.accounts["1"]; account["userName"] != "eve@example.com" || account["active"] != true {
+		t.Errorf("eve's account is %v", account)
+	}
+}

@@ -343,7 +343,9 @@ func (w *world) groupDifferences(tr truth, inv inventory, by map[string]account,
 			}
 		}
 		slices.Sort(members)
-		if diff := cmp.Diff(members, g.members); diff != "" {
+		// Accounts that are not ours stay where they are, also those that were ours.
+		has := slices.DeleteFunc(slices.Clone(g.members), func(id string) bool { return w.watch.strangers[id] != "" })
+		if diff := cmp.Diff(members, has); diff != "" {
 			out = append(out, fmt.Sprintf("members of %s (-wanted +has): %s", g.name, diff))
 		}
 	}
