@@ -23,6 +23,9 @@ func (c *cycle) apply(ctx context.Context) error {
 		return nil
 	}
 	total := c.counts.Changes()
+	if err := c.applyPhase(ctx, part{phase: identityPhase}, total); err != nil {
+		return err
+	}
 	var tried part
 	if c.probing {
 		goOn := false

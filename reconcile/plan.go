@@ -170,10 +170,10 @@ const (
 	referencePhase
 	groupPhase
 	memberPhase
-	identityPhase // comes first: the order of the numbers is that of stored keys
+	identityPhase // carried out first, as it asks the application nothing
 )
 
-var phases = []phase{identityPhase, leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
+var phases = []phase{leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
 
 // A part is a phase of the plan, or some actions of it by their number: from the first on, up to
 // but without the last; to 0 is the end. early is the part of the last phase that is applied before

@@ -132,7 +132,9 @@ func (r *recorder) claim(batch []*result) error {
 // record writes one result: the link, what is no longer pending, what is to be retried.
 func (r *recorder) record(tx *state.Tx, done *result) error {
 	a := done.action
-	r.attempted++
+	if a.Op != Unlink { // says nothing of whether the application works
+		r.attempted++
+	}
 	for _, note := range done.notes {
 		r.note("%s", note)
 	}
@@ -169,6 +171,8 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 		if a.Op == Unlink && done.drop {
 			r.done.count(Unlink, 1)
+			r.unlinked++
+			r.failures-- // as it is counted below
 		}
 		if done.off != nil {
 			r.done.count(Deactivate, 1)

@@ -108,6 +108,7 @@ type cycle struct {
 	remembered bool
 	heldLinked int // held actions on linked objects
 	failures   int
+	unlinked   int // links dropped because their accounts are others, which is reported as an error
 	attempted  int
 	waits      map[time.Duration]int // changes that took effect, by how long they may have waited
 	graph0     graphsync.Traffic
@@ -208,7 +209,7 @@ func (c *cycle) finish() (*Report, error) {
 		return c.failed(err)
 	}
 	switch {
-	case c.failures > 0:
+	case c.failures+c.unlinked > 0:
 		c.report.Result = Partial
 	case c.counts.Held > 0:
 		c.report.Result = Waiting
