@@ -168,7 +168,8 @@ func (c *cycle) answeredAnother(a *storedAction, done *result, resource *target.
 		done.doubt = owner
 		whose = ", which is " + c.ownerText(owner)
 	}
-	done.err = identityError(a.Op, a.Kind, "the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.rules(a.Kind), resource), whose)
+	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
+		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.rules(a.Kind), resource), whose)}
 }
 
 // unlink carries out what was decided about a link whose account is another one, or has another
