@@ -194,6 +194,7 @@ type result struct {
 	err     error
 	stop    error        // concerns the whole application
 	partly  bool         // some was written although it failed
+	halfway bool         // what came of it is looked into by the next cycle
 	off     *state.Link  // of an account that was switched off because its deletion failed
 	former  graphsync.ID // whose link goes
 	left    string       // the account that was linked before, when the link moved to another

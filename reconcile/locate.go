@@ -128,6 +128,7 @@ func (m *mover) forgetIntents() error {
 			if err := tx.DeleteIntent(m.Sync.Name, intent.Kind, intent.Source); err != nil {
 				return err
 			}
+			m.Store.EndCreation(m.owner(intent.Kind, intent.Source))
 		}
 		return nil
 	})

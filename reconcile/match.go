@@ -226,9 +226,13 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
 		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
+	creator, making := m.creator(a, r, value)
 	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
 	if err != nil {
 		return verdict{}, err
+	}
+	if making && !owned {
+		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.Store.NameOf(creator.Tenant))}, nil
 	}
 	v := verdict{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
 	switch {

@@ -67,6 +67,9 @@ func (r *recorder) commit(batch []*result) error {
 		return err
 	}
 	for _, done := range batch {
+		if done.action.Op == Create && !done.halfway {
+			r.Store.EndCreation(r.owner(done.action.Kind, done.action.SourceID))
+		}
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
@@ -143,6 +146,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	if a.TargetID != nil && a.Op != Adopt {
 		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
 	}
+	done.halfway = halfway
 	if a.Op != Members && !halfway {
 		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err

@@ -39,7 +39,9 @@ func (c *cycle) intend(due []step) error {
 		if a.TargetID != nil && a.Op != Adopt { // by which the account may be known when the response is lost
 			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
 		}
-		intents = append(intents, intent)
+		if intents = append(intents, intent); a.Op == Create {
+			c.Store.BeginCreation(c.Sync.application(), c.owner(a.Kind, a.SourceID), creationValues(a))
+		}
 	}
 	if err := c.intendMembers(memberships); err != nil || len(intents) == 0 {
 		return err
@@ -178,6 +180,9 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 		}
 		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
 	})
+	if err == nil {
+		c.Store.EndCreation(c.owner(link.Kind, link.Source))
+	}
 	if err == nil && gone && link.Kind != graphsync.User {
 		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
 	}
@@ -236,6 +241,9 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 		if owned && owner != c.owner(intent.Kind, intent.Source) || c.intended(intent).judge(&found[0]) == foreign {
 			continue
 		}
+		if !owned && !c.provesCreation(&found[0], intent) {
+			continue
+		}
 		if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {
 			return &found[0], nil
 		}
@@ -265,7 +273,7 @@ func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error 
 			return err
 		}
 	}
-	return c.Tenant.Batch(func(tx *state.Tx) error {
+	err := c.Tenant.Batch(func(tx *state.Tx) error {
 		_, linked, err := tx.Link(c.Sync.Name, intent.Kind, intent.Source)
 		if err != nil {
 			return err
@@ -286,4 +294,8 @@ func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error 
 		}
 		return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source)
 	})
+	if err == nil {
+		c.Store.EndCreation(c.owner(intent.Kind, intent.Source))
+	}
+	return err
 }

@@ -13,8 +13,9 @@ import (
 	"entrasync/target"
 )
 
-// create makes an account. When the application says it exists, or the answer was lost, it is
-// looked for instead of made again.
+// create makes an account. When its answer was lost it is looked for instead of made again. When the
+// application says that one exists, the next plan decides about that one: it has to be shown and
+// reviewed like any other.
 func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 	attributes, applied, err := c.attributes(ctx, a, true)
 	if err != nil {
@@ -33,14 +34,14 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 			done.err = err
 			return
 		}
-		c.recoverCreate(ctx, a, done, err)
+		c.recoverCreate(ctx, a, done, failure, err)
 		return
 	}
 	done.link = c.newLink(a, resource.ID, applied)
 }
 
-// recoverCreate looks for what a create may have met or made.
-func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result, cause error) {
+// recoverCreate looks for what a create has made without an answer, or for what it has met.
+func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result, failure *target.Error, cause error) {
 	done.err = cause
 	m, err := c.newMatcher(a.Kind)
 	if err != nil {
@@ -59,10 +60,12 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 		return
 	case v.adopt == nil:
 		return
-	}
-	if v.hold != nil {
-		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Message: "one exists that was not there when the plan was made; adopting it waits for an answer in the next plan", Err: cause}
+	case !failure.Unsure:
+		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Err: cause,
+			Message: fmt.Sprintf("%s exists, which was not there when the plan was made; the next cycle plans whether it is adopted", v.adopt.ID)}
 		return
+	case v.hold != nil || !m.made(a, v.adopt):
+		return // the next cycle looks for it
 	}
 	// The plan said create; what exists is brought to what was planned.
 	adopted := *a

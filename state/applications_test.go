@@ -166,7 +166,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 }
 
 // An account goes over to another owner when the one before has given it up, is of the same tenant,
-// or has no state any more.
+// or was removed. That a file is missing is none of these.
 func TestSucceed(t *testing.T) {
 	t.Parallel()
 	fabrikam := id(0xFA)
@@ -180,14 +180,15 @@ func TestSucceed(t *testing.T) {
 		to      state.Owner
 		want    state.Owner
 	}{
-		"kept":                        {func(*state.Store) error { return nil }, ada, eve, ada},
-		"within the tenant":           {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
-		"given up":                    {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
-		"given up by a stranger":      {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
-		"given up in another":         {func(s *state.Store) error { return s.GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
-		"somebody else's by now":      {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
-		"given free":                  {func(s *state.Store) error { return s.Release("app", "a", ada) }, ada, eve, eve},
-		"of a tenant without a state": {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, eve},
+		"kept":                         {func(*state.Store) error { return nil }, ada, eve, ada},
+		"within the tenant":            {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
+		"given up":                     {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
+		"given up by a stranger":       {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
+		"given up in another":          {func(s *state.Store) error { return s.GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
+		"somebody else's by now":       {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
+		"given free":                   {func(s *state.Store) error { return s.Release("app", "a", ada) }, ada, eve, eve},
+		"of a tenant that was removed": {func(s *state.Store) error { return s.RemoveTenant(contoso) }, ada, eve, eve},
+		"of a tenant without a file":   {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, ada},
 		"given up and taken back": {func(s *state.Store) error {
 			return errors.Join(s.GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
 		}, ada, eve, ada},

@@ -11,111 +11,222 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"entrasync/graphsync"
 )
 
-// bucketRecalled holds owner's key → when the link was made, while a lost registry is rebuilt.
+// bucketRecalled was used by earlier versions while a lost registry was rebuilt.
 const bucketRecalled = "recalled"
 
-// keyComplete is in the registry's meta bucket when it knows all claims there are.
+// keyComplete is in the registry's meta bucket when it was not lost since its claims were made.
 var keyComplete = []byte("complete")
 
 // markComplete says so of a registry that was never lost: schema version 2 did not.
 func markComplete(tx *Tx) error { return tx.put(keyComplete, []byte{1}, bucketMeta) }
 
-// recallChunk is how many links are claimed in one commit.
+// recallChunk is how many links are compared with the claims in one transaction.
 const recallChunk = 10_000
 
-// recall makes the claims of all tenants anew from their links, when the registry was lost. It is
+// recall brings the claims in line with the links of every tenant whose file and registry do not go
+// together: the registry was lost or is of a backup, the file is, or the process was killed. It is
 // done before anything else can happen: otherwise whichever tenant is synced first could take
-// accounts that another one keeps. Interrupted, it is begun again. A file that cannot be read
-// says so when its tenant is opened.
+// accounts that another one keeps. Interrupted, it is begun again. Claims are added and, where a
+// link shows that an account changed hands, moved; none is dropped, as what has no link may be of a
+// file that is not here.
 func (s *Store) recall() error {
-	complete := false
-	err := s.registry.view(func(tx *Tx) error {
-		complete = tx.get(keyComplete, bucketMeta) != nil
-		return nil
-	})
-	if err != nil || complete {
-		return err
-	}
-	ids, err := s.stored()
+	lost := false
+	err := s.registry.view(func(tx *Tx) error { lost = tx.get(keyComplete, bucketMeta) == nil; return nil })
 	if err != nil {
 		return err
 	}
-	seen := map[string]recalledLocation{}
-	for _, id := range ids {
-		if err := s.recallTenant(id, seen); err != nil {
-			return fmt.Errorf("make the claims on accounts anew, as the registry is lost: %w", err)
+	tenants, err := s.storedTenants()
+	if err != nil {
+		return err
+	}
+	apart, err := s.apart(tenants, lost)
+	if err != nil || len(apart) == 0 && !lost {
+		return err
+	}
+	r := recaller{Store: s, lost: lost, seen: map[string]recalledLocation{}}
+	for _, t := range apart {
+		if err := r.tenant(t); err != nil {
+			return fmt.Errorf("bring the claims on accounts in line with the links of tenant %s: %w", t.id, err)
 		}
 	}
-	return s.registry.update(func(tx *Tx) error {
-		for _, l := range latestLocations(seen) {
-			if err := tx.putApplication(l); err != nil {
-				return err
+	return r.finish()
+}
+
+// A storedTenant is what the start has to know of a tenant's file.
+type storedTenant struct {
+	id     graphsync.ID
+	known  generation // that of the claims, as the file knows it
+	linked bool       // it has links
+	making []creation // what it was making when it was last written
+	err    error      // why the file could not be read
+
+	ahead bool // the file is newer than the registry
+}
+
+type creation struct {
+	application string
+	owner       Owner
+	values      []string
+}
+
+// storedTenants reads what there is of all tenants, and takes up what they were making.
+func (s *Store) storedTenants() ([]storedTenant, error) {
+	ids, err := s.stored()
+	if err != nil {
+		return nil, err
+	}
+	tenants := make([]storedTenant, len(ids))
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i, id := range ids {
+		group.Go(func() error {
+			t := &tenants[i]
+			t.id = id
+			t.err = s.peek(t)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for _, t := range tenants {
+		for _, c := range t.making {
+			s.BeginCreation(c.application, c.owner, c.values)
+		}
+	}
+	return tenants, nil
+}
+
+// peek reads a tenant's file without changing it.
+func (s *Store) peek(t *storedTenant) error {
+	f, current, err := openReadOnly(s.path(t.id), tenantSchema, t.id.String())
+	if err != nil {
+		return err
+	}
+	if !current { // of an earlier version: it is opened, and so migrated, as one that is apart
+		t.linked = true
+		return f.close()
+	}
+	err = f.view(func(tx *Tx) error {
+		t.known = decodeGeneration(tx.get(keyClaims, bucketMeta))
+		for _, name := range tx.Syncs() {
+			for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+				for range scan(tx.tree(bucketSyncs, name, inLinks), []byte{byte(kind)}, nil) {
+					t.linked = true
+					break
+				}
+			}
+			application := tx.SyncInfo(name).Location.ID
+			for intent := range tx.Intents(name) {
+				if intent.Op != "create" {
+					continue
+				}
+				c := creation{application: application, owner: Owner{Tenant: t.id, Sync: name, Kind: intent.Kind, Source: intent.Source}}
+				for _, key := range intent.Keys {
+					c.values = append(c.values, key.Value)
+				}
+				t.making = append(t.making, c)
 			}
 		}
-		if err := tx.fell(bucketRecalled); err != nil {
-			return err
-		}
-		return tx.put(keyComplete, []byte{1}, bucketMeta)
+		return nil
 	})
+	return errors.Join(err, f.close())
+}
+
+// apart are the tenants whose file and registry do not go together. A file that is none of ours or
+// damaged is left out: one bad tenant never stops the others, and what is claimed stays claimed. One
+// that the operating system refuses is an error while the registry does not know its claims.
+func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, err error) {
+	var refused error
+	stale := lost
+	err = s.registry.view(func(tx *Tx) error {
+		for _, t := range tenants {
+			claims := tx.claimGeneration(t.id)
+			switch errno := syscall.Errno(0); {
+			case t.err != nil && errors.As(t.err, &errno):
+				refused = errors.Join(refused, t.err)
+			case t.err != nil:
+			case lost || t.known != claims || t.linked && t.known == (generation{}):
+				t.ahead = t.known.line == claims.line && t.known.count > claims.count
+				stale = stale || t.ahead || t.known.line != claims.line
+				apart = append(apart, t)
+			}
+		}
+		return nil
+	})
+	if err == nil && refused != nil && stale {
+		err = fmt.Errorf("bring the claims on accounts in line with the links, as the registry is lost or older than the tenants' files: %w", refused)
+	}
+	return apart, err
+}
+
+// A recaller compares links with claims.
+type recaller struct {
+	*Store
+	lost bool
+	seen map[string]recalledLocation
+	done []storedTenant
 }
 
 // A recalledLocation is a location as the latest cycle knew it.
 type recalledLocation struct {
 	Location
-	at time.Time
+	at    time.Time
+	newer bool // than the registry
 }
 
 // latestLocations are the locations by how recently they were known. One that another has the id
 // and place of is left out: it is the same under a former name.
-func latestLocations(seen map[string]recalledLocation) (out []Location) {
+func latestLocations(seen map[string]recalledLocation) (out []recalledLocation) {
 	latest := slices.SortedFunc(maps.Values(seen), func(a, b recalledLocation) int {
 		return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.Key, b.Key))
 	})
 	for _, l := range latest {
-		if !slices.ContainsFunc(out, l.Location.Same) {
-			out = append(out, l.Location)
+		if !slices.ContainsFunc(out, func(other recalledLocation) bool { return l.Same(other.Location) }) {
+			out = append(out, l)
 		}
 	}
 	return out
 }
 
-// recallTenant leaves out a file that is none of ours or damaged: one bad tenant never stops the
-// others. What the operating system refuses is tried again by the next start.
-func (s *Store) recallTenant(id graphsync.ID, seen map[string]recalledLocation) error {
-	f, err := openFile(s.path(id), tenantSchema, id.String(), nil)
+// tenant compares the links of one tenant with the claims. A file that turns out to be damaged is
+// left out.
+func (r *recaller) tenant(t storedTenant) error {
+	f, err := openFile(r.path(t.id), tenantSchema, t.id.String(), nil)
 	if err != nil {
 		if refused := syscall.Errno(0); errors.As(err, &refused) {
 			return err
 		}
 		return nil
 	}
-	err = s.recallFile(id, f, seen)
+	err = r.file(t, f)
 	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && damaged.Path == f.path {
 		err = nil
+	} else if err == nil {
+		r.done = append(r.done, t)
 	}
 	return errors.Join(err, f.close())
 }
 
-func (s *Store) recallFile(id graphsync.ID, f *file, seen map[string]recalledLocation) error {
-	var syncs []string
-	infos := map[string]SyncInfo{}
+func (r *recaller) file(t storedTenant, f *file) error {
+	applications := map[string]string{} // by sync
 	err := f.view(func(tx *Tx) error {
 		for _, name := range tx.Syncs() {
 			info := tx.SyncInfo(name)
 			if info.Location.ID == "" {
 				continue
 			}
-			syncs, infos[name] = append(syncs, name), info
-			if known, ok := seen[info.Location.Key]; !ok || info.LastRun.After(known.at) {
-				seen[info.Location.Key] = recalledLocation{info.Location, info.LastRun}
+			applications[name] = info.Location.ID
+			if known, ok := r.seen[info.Location.Key]; !ok || info.LastRun.After(known.at) {
+				r.seen[info.Location.Key] = recalledLocation{info.Location, info.LastRun, t.ahead}
 			}
 		}
 		return nil
 	})
-	for _, name := range syncs {
+	for _, name := range slices.Sorted(maps.Keys(applications)) {
 		for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 			var after graphsync.ID
 			for more := true; more && err == nil; {
@@ -133,7 +244,7 @@ func (s *Store) recallFile(id graphsync.ID, f *file, seen map[string]recalledLoc
 				})
 				if more = len(links) == recallChunk; err == nil && len(links) > 0 {
 					after = links[len(links)-1].Source
-					err = s.reclaim(Owner{Tenant: id, Sync: name, Kind: kind}, infos[name].Location.ID, links)
+					err = r.links(t, f, Owner{Tenant: t.id, Sync: name, Kind: kind}, applications[name], links)
 				}
 			}
 		}
@@ -141,29 +252,133 @@ func (s *Store) recallFile(id graphsync.ID, f *file, seen map[string]recalledLoc
 	return err
 }
 
-// reclaim claims what some links are of. An account may be linked twice, when somebody else took
-// it over; it is whose link is younger.
-func (s *Store) reclaim(owner Owner, application string, links []Link) error {
-	return s.registry.update(func(tx *Tx) error {
+// links claims what some links are of, where nobody does, and settles those that somebody else claims.
+func (r *recaller) links(t storedTenant, f *file, owner Owner, application string, links []Link) error {
+	type conflict struct {
+		link    *Link
+		claimed Owner
+	}
+	var conflicts []conflict
+	err := r.registry.update(func(tx *Tx) error {
+		conflicts = nil
 		for i := range links {
 			owner.Source = links[i].Source
 			key := ownerKey(application, owner.Kind, links[i].TargetID)
-			if known := tx.get(key, bucketRecalled); known != nil {
-				if made := (&decoder{buf: known}).time(); !links[i].Since.After(made) {
-					continue
+			rec := tx.get(key, bucketOwners)
+			switch {
+			case rec == nil:
+				if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+					return err
 				}
-			}
-			var since encoder
-			since.time(links[i].Since)
-			if err := tx.put(key, since.buf, bucketRecalled); err != nil {
-				return err
-			}
-			if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
-				return err
+			case decodeOwner(rec) != owner:
+				conflicts = append(conflicts, conflict{&links[i], decodeOwner(rec)})
+			case links[i].Active: // of a registry that does not know yet that it was taken back
+				if _, err := tx.drop(key, bucketGiven); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, c := range conflicts {
+		owner.Source = c.link.Source
+		other, linked, readable, err := r.linkOf(c.claimed, c.link.TargetID, t.id, f)
+		if err != nil {
+			return err
+		}
+		// An account is linked twice when somebody else took it over: it is whose link is younger. A
+		// claim without a link was given up since the registry's time, if the file is newer.
+		if linked && !c.link.Since.After(other.Since) || !linked && !(t.ahead && readable) {
+			continue
+		}
+		key := ownerKey(application, owner.Kind, c.link.TargetID)
+		err = r.registry.update(func(tx *Tx) error { return tx.put(key, owner.encode(), bucketOwners) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkOf returns the link of an owner to an account. current is the file that is open already.
+func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current *file) (link Link, linked, readable bool, err error) {
+	f := current
+	if owner.Tenant != id {
+		if _, err := os.Stat(r.path(owner.Tenant)); err != nil {
+			return link, false, false, nil
+		}
+		if f, err = openFile(r.path(owner.Tenant), tenantSchema, owner.Tenant.String(), nil); err != nil {
+			return link, false, false, nil
+		}
+		defer func() { err = errors.Join(err, f.close()) }()
+	}
+	err = f.view(func(tx *Tx) error {
+		var err error
+		link, linked, err = tx.Link(owner.Sync, owner.Kind, owner.Source)
+		linked = linked && link.TargetID == account
+		return err
+	})
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		return link, false, false, nil
+	}
+	return link, linked, true, err
+}
+
+// finish notes that registry and files go together again: the registry first, so that a crash in
+// between has it begun again.
+func (r *recaller) finish() error {
+	if len(r.done) == 0 && !r.lost {
+		return nil
+	}
+	err := r.registry.update(func(tx *Tx) error {
+		if err := tx.recallApplications(latestLocations(r.seen), r.lost); err != nil {
+			return err
+		}
+		for _, t := range r.done {
+			next := tx.claimGeneration(t.id).after(t.known)
+			if err := tx.put(t.id[:], next.encode(), bucketGenerations); err != nil {
+				return err
+			}
+		}
+		if err := tx.fell(bucketRecalled); err != nil {
+			return err
+		}
+		return tx.put(keyComplete, []byte{1}, bucketMeta)
+	})
+	for _, t := range r.done {
+		if err != nil {
+			break
+		}
+		var f *file
+		if f, err = openFile(r.path(t.id), tenantSchema, t.id.String(), nil); err == nil {
+			err = errors.Join(r.stamp(t.id, f), f.close())
+		}
+	}
+	return err
+}
+
+// recallApplications notes which applications there are. One that the registry knows stays, unless the
+// files are newer; an id that another one has is not given to a second.
+func (tx *Tx) recallApplications(latest []recalledLocation, lost bool) error {
+	for _, l := range latest {
+		known, has := tx.application(l.Key)
+		if !lost {
+			taken := false
+			for other := range all[Location](tx, "an application", bucketApplications) {
+				taken = taken || other.ID == l.ID && other.Key != l.Key
+			}
+			if taken || has && (known.ID == l.ID || !l.newer) {
+				continue
+			}
+		}
+		if err := tx.putApplication(l.Location); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stored are the tenants that have a file.

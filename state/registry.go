@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
 	"entrasync/graphsync"
@@ -48,11 +46,14 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 			if present = decodeOwner(rec); present != owner {
 				return nil
 			}
-			_, err := tx.drop(key, bucketGiven)
+			given, err := tx.drop(key, bucketGiven)
+			if given && err == nil {
+				err = tx.advance(owner.Tenant)
+			}
 			return err
 		}
 		present = owner
-		return tx.put(key, owner.encode(), bucketOwners)
+		return tx.own(key, owner)
 	})
 	if err != nil {
 		return Owner{}, fmt.Errorf("claim account of target %s: %w", target, err)
@@ -77,7 +78,7 @@ func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[st
 				return fmt.Errorf("it needs an id and a kind")
 			}
 			present[id] = owner
-			if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+			if err := tx.own(key, owner); err != nil {
 				return err
 			}
 		}
@@ -116,6 +117,9 @@ func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
 			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
 				continue
 			}
+			if err := tx.advance(owner.Tenant); err != nil {
+				return err
+			}
 			if _, err := tx.drop(key, bucketOwners); err != nil {
 				return err
 			}
@@ -125,6 +129,11 @@ func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
 		}
 		return nil
 	})
+}
+
+// own enters a claim.
+func (tx *Tx) own(key []byte, owner Owner) error {
+	return errors.Join(tx.put(key, owner.encode(), bucketOwners), tx.advance(owner.Tenant))
 }
 
 // GiveUp says that owners have no use for their accounts any more, such as those of people who
@@ -151,22 +160,14 @@ func (s *Store) GiveUp(target string, claims map[string]Owner) error {
 	return nil
 }
 
-// Yields reports whether an owner lets an account go: it has given it up, or its tenant has no
-// state here any more.
+// Yields reports whether an owner lets an account go: it has given it up. That the file of its tenant
+// is missing says nothing: it may come back, and its accounts are free when the tenant is removed.
 func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
 	err = s.registry.view(func(tx *Tx) error {
-		yields = s.yields(tx, ownerKey(target, owner.Kind, resourceID), owner)
+		yields = tx.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
 		return nil
 	})
 	return yields, err
-}
-
-func (s *Store) yields(tx *Tx, key []byte, owner Owner) bool {
-	if tx.get(key, bucketGiven) != nil {
-		return true
-	}
-	_, err := os.Stat(s.path(owner.Tenant))
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Succeed makes an account over to another owner, if the former one of it lets it go or is of the
@@ -176,15 +177,18 @@ func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present
 		key := ownerKey(target, owner.Kind, resourceID)
 		if rec := tx.get(key, bucketOwners); rec != nil {
 			present = decodeOwner(rec)
-			if present != former || former.Tenant != owner.Tenant && !s.yields(tx, key, former) {
+			if present != former || former.Tenant != owner.Tenant && tx.get(key, bucketGiven) == nil {
 				return nil
+			}
+			if err := tx.advance(former.Tenant); err != nil {
+				return err
 			}
 		}
 		if _, err := tx.drop(key, bucketGiven); err != nil {
 			return err
 		}
 		present = owner
-		return tx.put(key, owner.encode(), bucketOwners)
+		return tx.own(key, owner)
 	})
 	if err != nil {
 		return Owner{}, fmt.Errorf("make over an account of target %s: %w", target, err)
@@ -215,6 +219,10 @@ func (s *Store) releaseAll(tenant graphsync.ID) error {
 				_, err := tx.drop(k, bucketGiven)
 				errs = append(errs, err, tx.tree(bucketOwners).Delete(k))
 				after = k
+			}
+			if done { // from here on nothing is known of the tenant
+				_, err := tx.drop(tenant[:], bucketGenerations)
+				errs = append(errs, err)
 			}
 			return errors.Join(errs...)
 		})

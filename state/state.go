@@ -43,6 +43,8 @@ type Store struct {
 	lock     *os.File
 	registry *file
 
+	creations creations
+
 	mu      sync.Mutex // protects all fields below
 	tenants map[graphsync.ID]*opened
 	commits map[graphsync.ID]*atomic.Uint64 // of tenants, open or not
@@ -117,8 +119,8 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	var errs []error
-	for _, o := range s.tenants {
-		errs = append(errs, o.file.close())
+	for id, o := range s.tenants {
+		errs = append(errs, s.stamp(id, o.file), o.file.close())
 	}
 	return errors.Join(append(errs, s.registry.close(), release(s.lock))...)
 }
@@ -193,10 +195,15 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 		return fmt.Errorf("remove state of tenant %s: a cycle is using it; pause the tenant and try again", id)
 	}
 	s.counter(id).Add(1)
+	// The claims first: ended in between, the next start makes them again from the file.
+	if err := s.releaseAll(id); err != nil {
+		return err
+	}
+	s.creations.endAll(id)
 	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove state of tenant %s: %w", id, explain(err))
 	}
-	return s.releaseAll(id)
+	return nil
 }
 
 func (s *Store) path(id graphsync.ID) string { return filepath.Join(s.dir, id.String()+".db") }
@@ -216,7 +223,7 @@ func (t *Tenant) Close() error {
 		}
 		if o.uses--; o.uses == 0 {
 			delete(t.store.tenants, t.id)
-			err = o.file.close()
+			err = errors.Join(t.store.stamp(t.id, o.file), o.file.close())
 		}
 	})
 	return err

@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// Between the request that makes an account and the claim on it, the account is there and nobody's.
+// What a sync is making is therefore noted before the request, by the values the account will have,
+// and no other sync takes over an account with one of them.
+
+// creationValues are the values by which an account that is being made can be found.
+func creationValues(a *storedAction) []string {
+	values := slices.Clone(a.Match)
+	for _, change := range a.Changes {
+		if text, ok := change.New.(string); ok && identifies(change.Attribute) && !madeOnApply(text) {
+			values = append(values, text)
+		}
+	}
+	return values
+}
+
+// identifies reports whether an attribute names an account or group wherever it is found.
+func identifies(attribute string) bool {
+	for _, name := range []string{"userName", "externalId", "displayName"} {
+		if strings.EqualFold(attribute, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// creator returns who else is making a resource that was found by a value. It has to be asked before
+// who owns it.
+func (m *matcher) creator(a *storedAction, r *target.Resource, value string) (state.Owner, bool) {
+	values := []string{value, textAttribute(r, "userName"), textAttribute(r, "externalId")}
+	if m.kind == graphsync.Group {
+		values = append(values, textAttribute(r, "displayName"))
+	}
+	return m.Store.CreatorOf(m.Sync.application(), m.owner(m.kind, a.SourceID), values)
+}
+
+// made reports whether a resource that was found after a creation without an answer is what the
+// creation has made: it has the externalId that was sent.
+func (m *matcher) made(a *storedAction, r *target.Resource) bool {
+	id := m.externalID(a)
+	return id != "" && textAttribute(r, "externalId") == id
+}
+
+// provesCreation reports whether a resource may be taken for what an interrupted creation has made.
+// Where accounts have to be proven, a matching value is not enough for that either: it is left for
+// matching, which holds it.
+func (c *cycle) provesCreation(r *target.Resource, intent state.Intent) bool {
+	guard := &c.Sync.Guard
+	if intent.Kind == graphsync.Group {
+		return !guard.HoldGroups || strings.EqualFold(textAttribute(r, "externalId"), intent.Source.String())
+	}
+	return guard.proves(r, intent.Source)
+}

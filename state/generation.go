@@ -1,0 +1,83 @@
+package state
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+
+	"entrasync/graphsync"
+)
+
+// The claims on accounts are in the registry, and what they are made for is in the tenants' files.
+// Each of these files can be lost, or come from a backup or another machine, without the others. A
+// generation tells: the registry advances that of a tenant with every change of its claims, in the
+// same transaction, and a tenant's file takes it over when it is closed. Whatever the file does not
+// have at the next start, after a crash or because a file was exchanged, has its claims compared with
+// its links, see recall.
+
+// bucketGenerations holds tenant id → generation.
+const bucketGenerations = "generations"
+
+// keyClaims is in the meta bucket of a tenant's file.
+var keyClaims = []byte("claims")
+
+// A generation is how often the claims of a tenant have changed, in one line of files. The zero
+// value says that none was ever made.
+type generation struct {
+	count uint64
+	line  [16]byte // random: two files that went apart have another one each
+}
+
+func (g generation) encode() []byte {
+	return append(binary.BigEndian.AppendUint64(nil, g.count), g.line[:]...)
+}
+
+func decodeGeneration(rec []byte) (g generation) {
+	if len(rec) == 0 {
+		return g
+	}
+	if len(rec) != 24 {
+		panic(badRecord{"a generation cannot be read"})
+	}
+	g.count = binary.BigEndian.Uint64(rec)
+	copy(g.line[:], rec[8:])
+	return g
+}
+
+// after is a generation that neither of two files has.
+func (g generation) after(other generation) generation {
+	next := generation{count: max(g.count, other.count) + 1}
+	rand.Read(next.line[:]) // never fails
+	return next
+}
+
+// claimGeneration is that of a tenant's claims.
+func (tx *Tx) claimGeneration(tenant graphsync.ID) generation {
+	return decodeGeneration(tx.get(tenant[:], bucketGenerations))
+}
+
+// advance notes that claims of a tenant change in this transaction.
+func (tx *Tx) advance(tenant graphsync.ID) error {
+	g := tx.claimGeneration(tenant)
+	if g == (generation{}) {
+		rand.Read(g.line[:])
+	}
+	g.count++
+	return tx.put(bytes.Clone(tenant[:]), g.encode(), bucketGenerations)
+}
+
+// stamp takes the generation of a tenant's claims over into its file, before that is closed.
+func (s *Store) stamp(id graphsync.ID, f *file) error {
+	if f.broken.Load() != nil {
+		return nil
+	}
+	var claims, known generation
+	err := s.registry.view(func(tx *Tx) error { claims = tx.claimGeneration(id); return nil })
+	if err == nil {
+		err = f.view(func(tx *Tx) error { known = decodeGeneration(tx.get(keyClaims, bucketMeta)); return nil })
+	}
+	if err != nil || claims == known || claims == (generation{}) {
+		return err
+	}
+	return f.update(func(tx *Tx) error { return tx.put(keyClaims, claims.encode(), bucketMeta) })
+}
