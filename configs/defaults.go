@@ -22,8 +22,9 @@ func (c *Config) SetDefaults() {
 // SetDefaults keeps the status page on this machine.
 func (h *HTTP) SetDefaults() { h.Listen = "127.0.0.1:8417" }
 
-// SetDefaults serves the consent pages on all addresses: customers must reach them.
-func (c *Consent) SetDefaults() { c.Listen = "0.0.0.0:8418" }
+// SetDefaults serves the consent pages on all addresses, as customers must reach them, and has an
+// administrator sign in where a link does not say who may use it.
+func (c *Consent) SetDefaults() { c.Listen, c.SignIn = "0.0.0.0:8418", true }
 
 // SetDefaults fills the sections a sync may leave out.
 func (s *Sync) SetDefaults() {

@@ -56,7 +56,7 @@ type Basic struct {
 type Consent struct {
 	Listen    string `yaml:"listen" format:"listen" doc:"Address and port on which only the consent pages are served."`
 	PublicURL string `yaml:"public_url" format:"https" required:"true" doc:"How browsers reach these pages; register it with /consent/callback as a redirect URI of the app."`
-	SignIn    bool   `yaml:"sign_in" doc:"true: who consents on a link that is not for one tenant also signs in, so that nobody from outside can claim an organization that consented before; guests of that organization can. It takes a client secret, certificate or workload identity, and, where the enterprise application requires assignment, an assigned administrator."`
+	SignIn    bool   `yaml:"sign_in" doc:"An administrator who consents on a link that is not for one tenant also signs in, so that only a user or guest of an organization can connect it. It takes a client secret, certificate or workload identity, and, where the enterprise application requires assignment, an assigned administrator. false: links are made with --tenant only."`
 	// TrustedProxies are prefixes; an address alone is one of its full length.
 	TrustedProxies []string `yaml:"trusted_proxies" format:"network" doc:"Addresses or networks of the proxies in front of these pages, whose X-Forwarded-For says who asks. This machine is always one."`
 }

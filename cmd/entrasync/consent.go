@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,8 @@ func (a *app) consentCommand() *cobra.Command {
 Role Administrator. It leads to Microsoft's consent page, works once, and expires. When the consent
 is proven the tenant joins: its syncs (from: consented) start while the service runs. A tenant that
 is in the configuration already can renew its consent with such a link. With --tenant the link is
-good for that tenant alone, which is safest.`,
+good for that tenant alone, which is safest. Without it the administrator also signs in, unless
+consent.sign_in is false: then --tenant is required.`,
 		Example: `  entrasync consent --note "Contoso Ltd"
   entrasync consent --tenant 11111111-1111-1111-1111-111111111111 --expires 2d`,
 		Args: noArguments,
@@ -70,13 +72,17 @@ func (a *app) consent(tenant, note, expires string) error {
 			return withHint(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or the name of a tenant that is known: entrasync tenants list")
 		}
 	}
-	if _, err := consentSettings(w.cfg, invitation.Tenant); err != nil {
+	settings, err := consentSettings(w.cfg, invitation.Tenant)
+	if err != nil {
 		return err
 	}
 	if !w.takesConsented() && !w.configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
-	url, key, err := web.Invite(w.store, w.cfg.Consent.PublicURL, invitation)
+	url, key, err := web.Invite(w.store, settings, invitation)
+	if errors.Is(err, web.ErrOpenLink) {
+		return withHint(err, "give --tenant and the customer's tenant ID, or take consent.sign_in: false out of the configuration")
+	}
 	if err != nil {
 		return err
 	}

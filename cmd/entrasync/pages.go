@@ -50,9 +50,13 @@ func openPages(s *service) (*pages, error) {
 	}
 	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText())}
 	var invite func(state.Invitation) (string, state.InvitationKey, error)
-	if consent := s.worker.Load().cfg.Consent; consent != nil {
+	if s.worker.Load().cfg.Consent != nil {
 		invite = func(i state.Invitation) (string, state.InvitationKey, error) {
-			return web.Invite(s.store, consent.PublicURL, i)
+			settings, err := consentSettings(s.worker.Load().cfg, i.Tenant)
+			if err != nil {
+				return "", state.InvitationKey{}, err
+			}
+			return web.Invite(s.store, settings, i)
 		}
 	}
 	p.server = web.New(web.Service{

@@ -92,17 +92,28 @@ type ConsentSettings struct {
 	ClientID  string
 	PublicURL string         // how browsers reach the pages
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, beside this machine
-	SignIn    bool           // who claims a tenant by a link for whoever consents signs in there
+	SignIn    bool           // a link for any tenant takes a sign-in there; without it there are no such links
 }
 
-// Invite makes an invitation and returns its link. Only who has the link can use it, once.
-func Invite(store *state.Store, publicURL string, invitation state.Invitation) (link string, key state.InvitationKey, err error) {
+// ErrOpenLink says that an invitation would be for any tenant, and that nobody signs in. Whoever has
+// such a link could claim an organization that consented earlier, by its id.
+var ErrOpenLink = errors.New("a link for any tenant needs consent.sign_in, which is switched off")
+
+// allows reports whether an invitation may be used.
+func (s *ConsentSettings) allows(i *state.Invitation) bool { return s.SignIn || !i.Tenant.IsZero() }
+
+// Invite makes an invitation and returns its link. Only who has the link can use it, once. The error
+// is [ErrOpenLink] where the invitation has to be for one tenant.
+func Invite(store *state.Store, settings ConsentSettings, invitation state.Invitation) (link string, key state.InvitationKey, err error) {
+	if !settings.allows(&invitation) {
+		return "", key, ErrOpenLink
+	}
 	secret := rand.Text() // 130 bits
 	key = sha256.Sum256([]byte(secret))
 	if err := store.PutInvitation(key, invitation); err != nil {
 		return "", key, fmt.Errorf("keep invitation: %w", err)
 	}
-	return strings.TrimSuffix(publicURL, "/") + consentStart + "?i=" + secret, key, nil
+	return settings.at(consentStart) + "?i=" + secret, key, nil
 }
 
 // ConsentRedirect is the redirect URI that the app registration must have.
@@ -181,6 +192,8 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings Consent
 			return errExpired
 		case i.Claim.Proving():
 			return errProving
+		case !settings.allows(i):
+			return ErrOpenLink
 		}
 		i.Begun = slices.DeleteFunc(i.Begun, func(v state.ConsentVisit) bool { return !now.Before(v.Expires) })
 		i.Begun = append(i.Begun, state.ConsentVisit{State: hash(text), Cookie: hash(cookie), Expires: now.Add(visitTime)})
@@ -248,6 +261,8 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 			refusal = errProving
 		case !i.Tenant.IsZero() && i.Tenant != answer.Tenant:
 			refusal = errTenant
+		case !settings.allows(i):
+			refusal = ErrOpenLink
 		default:
 			i.Begun = nil
 			i.Claim = &state.ConsentClaim{Tenant: answer.Tenant, Cookie: hash(cookie), Since: now}
@@ -304,6 +319,7 @@ var (
 var refusals = map[error]letter{
 	state.ErrNoInvitation: letterUnknown, errUsed: letterUsed, errExpired: letterExpired, errProving: letterInUse,
 	errState: letterState, errBrowser: letterBrowser, errTenant: letterTenant, errClosed: letterClosed,
+	ErrOpenLink: letterOpen,
 }
 
 func (c *Consent) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {

@@ -61,6 +61,8 @@ var (
 		Text: []string{"For your safety the consent must come back to the browser in which the link was opened, with cookies allowed."}, Todo: []string{"Open the link of your invitation again, in this browser."}}
 	letterTenant = letter{status: http.StatusForbidden, Kind: "failed", Title: "This invitation is for another organization",
 		Text: []string{"You signed in to an organization other than the one that was invited. It was not connected."}, Todo: []string{"Open the link again and sign in with an account of the invited organization. If yours is the right one, ask for a new link."}}
+	letterOpen = letter{status: http.StatusForbidden, Kind: "failed", Title: "This link can no longer be used",
+		Text: []string{"It names no organization, and such links are not accepted any more. Nothing was connected."}, Todo: []string{"Ask whoever sent it for one that is made for your organization's tenant ID."}}
 	letterTooMany = letter{status: http.StatusTooManyRequests, Kind: "wait", Title: "Too many requests",
 		Text: []string{"Too many pages were asked for from your network."}, Todo: []string{"Wait a few seconds and load the page again."}}
 	letterClosed = letter{status: http.StatusServiceUnavailable, Kind: "failed", Title: "Nobody can be connected now",

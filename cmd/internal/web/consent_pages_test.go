@@ -79,6 +79,10 @@ func TestConsentPages(t *testing.T) {
 		})
 		page("sign-in", 200, v.signedIn(v.toSignIn(v.leave(v.invite(time.Hour, graphsync.ID{})), tailspin).Get("state")))
 
+		open := v.invite(time.Hour, graphsync.ID{})
+		c.noSignIn.Store(true)
+		page("open", 403, v.get(open))
+		c.noSignIn.Store(false)
 		short := v.invite(time.Minute, graphsync.ID{})
 		time.Sleep(2 * time.Minute)
 		page("expired", 410, v.get(short))

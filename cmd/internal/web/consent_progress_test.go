@@ -24,7 +24,7 @@ func TestConsentProgressGrows(t *testing.T) {
 	c.prove = func(int) error { <-proven; return nil }
 	c.syncs = []web.Sync{{Sync: &reconcile.Sync{Name: "people", Tenant: fabrikam}, TenantName: "fabrikam"}}
 	v := &visitor{consents: c}
-	state := v.leave(c.invite(time.Hour, graphsync.ID{}))
+	state := v.leave(c.invite(time.Hour, fabrikam))
 	at := v.get("/join/consent/callback?admin_consent=True&tenant=" + fabrikam.String() + "&state=" + url.QueryEscape(state)).Header().Get("Location")
 	go c.pages.Run(t.Context())
 

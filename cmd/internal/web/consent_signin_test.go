@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -11,17 +12,12 @@ import (
 
 	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
+	"entrasync/state"
 )
 
 // signing makes the pages ask for a sign-in, which ends as how says.
 func (c *consents) signing(how func(tenant graphsync.ID, nonce, verifier string) (graphsync.SignedIn, error)) (nonce *string) {
 	nonce = new(string)
-	settings := c.pages.Settings
-	c.pages.Settings = func(id graphsync.ID) (s web.ConsentSettings, open bool) {
-		s, open = settings(id)
-		s.SignIn = true
-		return s, open
-	}
 	c.pages.SignIn = func(_ context.Context, tenant graphsync.ID, code, redirect, verifier string) (graphsync.SignedIn, error) {
 		if code != "the-code" || redirect != "https://sync.example.com/join/consent/callback" {
 			c.t.Errorf("redeemed %q with %q", code, redirect)
@@ -135,4 +131,35 @@ func TestConsentSignIn(t *testing.T) {
 		bound := &visitor{consents: c}
 		shows(t, bound.back(bound.leave(c.invite(time.Hour, tailspin)), tailspin), 200, "Your consent has arrived")
 	})
+}
+
+// Without a sign-in a link is for one tenant: none is made for any, and one that was made before
+// leads nowhere, also when it was opened already.
+func TestNoOpenLinkWithoutSignIn(t *testing.T) {
+	t.Parallel()
+	c := newConsents(t)
+	v := &visitor{consents: c}
+	link := c.invite(time.Hour, graphsync.ID{})
+	opened := v.leave(link)
+	c.noSignIn.Store(true)
+	shows(t, v.get(link), 403, "This link can no longer be used")
+	shows(t, v.back(opened, fabrikam), 403, "This link can no longer be used")
+	_, _, err := web.Invite(c.store, web.ConsentSettings{PublicURL: "https://sync.example.com"}, state.Invitation{Note: "anybody"})
+	if !errors.Is(err, web.ErrOpenLink) {
+		t.Errorf("a link for any tenant was made: %v", err)
+	}
+	all, err := c.store.Invitations()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("invitations %v, %v", all, err)
+	}
+	for _, i := range all {
+		if i.Claim != nil {
+			t.Errorf("claimed: %+v", i.Claim)
+		}
+	}
+	bound := &visitor{consents: c}
+	shows(t, bound.back(bound.leave(c.invite(time.Hour, fabrikam)), fabrikam), 200, "Your consent has arrived")
+	// Switched on again, the link is as good as it was.
+	c.noSignIn.Store(false)
+	shows(t, v.back(v.leave(link), tailspin), 200, "Your consent has arrived")
 }

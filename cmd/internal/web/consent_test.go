@@ -38,6 +38,9 @@ type consents struct {
 	provenAs graphsync.ID
 	proofs   int
 	joined   []graphsync.ID
+	nonce    string // of the last sign-in that was asked for
+
+	noSignIn atomic.Bool
 }
 
 type lockedBuffer struct {
@@ -74,7 +77,12 @@ func newConsents(t *testing.T) *consents {
 		Store: store, Log: slog.New(slog.NewTextHandler(c.log, nil)),
 		Settings: func(graphsync.ID) (web.ConsentSettings, bool) {
 			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join",
-				Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, !c.closed.Load()
+				Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SignIn: !c.noSignIn.Load()}, !c.closed.Load()
+		},
+		SignIn: func(_ context.Context, tenant graphsync.ID, _, _, _ string) (graphsync.SignedIn, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return graphsync.SignedIn{Tenant: tenant, Nonce: c.nonce, Username: "global@fabrikam.example"}, nil
 		},
 		Syncs: func() []web.Sync { return c.syncs },
 		Watch: time.Second,
@@ -105,7 +113,7 @@ func newConsents(t *testing.T) *consents {
 func (c *consents) invite(lasts time.Duration, tenant graphsync.ID) string {
 	c.t.Helper()
 	now := time.Now()
-	link, _, err := web.Invite(c.store, "https://sync.example.com/join/", state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
+	link, _, err := web.Invite(c.store, web.ConsentSettings{PublicURL: "https://sync.example.com/join/", SignIn: true}, state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -158,10 +166,16 @@ func (v *visitor) leave(link string) string {
 	return to.Query().Get("state")
 }
 
-// back comes from Entra and returns the page at the end.
+// back comes from Entra, signs in where that is asked for, and returns the page at the end.
 func (v *visitor) back(state string, tenant graphsync.ID) *httptest.ResponseRecorder {
 	v.t.Helper()
 	w := v.get("/join/consent/callback?admin_consent=True&tenant=" + tenant.String() + "&state=" + url.QueryEscape(state))
+	if to, err := url.Parse(w.Header().Get("Location")); err == nil && w.Code == http.StatusFound && to.Path == "/"+tenant.String()+"/oauth2/v2.0/authorize" {
+		v.mu.Lock()
+		v.nonce = to.Query().Get("nonce")
+		v.mu.Unlock()
+		return v.signedIn(to.Query().Get("state"))
+	}
 	if w.Code == http.StatusSeeOther {
 		return v.get(strings.TrimPrefix(w.Header().Get("Location"), "https://sync.example.com"))
 	}

@@ -36,6 +36,7 @@ type bench struct {
 	pages   *web.Server
 	http    http.Handler
 	log     *strings.Builder
+	signIn  bool // links may be for any tenant
 }
 
 func newBench(tb testing.TB, access *web.Credential) *bench {

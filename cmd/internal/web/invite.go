@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -42,6 +43,17 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 	if !known || len(invitation.Note) > longestNote {
 		fault = "For whom it is must be shorter, and it is good for 1, 7 or 30 days."
 	}
+	link, key := "", state.InvitationKey{}
+	if fault == "" {
+		var err error
+		switch link, key, err = s.Invite(invitation); {
+		case errors.Is(err, ErrOpenLink):
+			fault = "Give the tenant ID: a link for any tenant needs consent.sign_in, which is switched off in the configuration."
+		case err != nil:
+			s.page(func(*http.Request, page) (string, any, error) { return "", nil, err })(w, r)
+			return
+		}
+	}
 	if fault != "" {
 		s.page(func(r *http.Request, p page) (string, any, error) {
 			_, data, err := s.tenants(r, p)
@@ -55,10 +67,6 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.page(func(_ *http.Request, p page) (string, any, error) {
-		link, key, err := s.Invite(invitation)
-		if err != nil {
-			return "", nil, err
-		}
 		by, _, _ := r.BasicAuth()
 		s.Log.Info("invitation made", "invitation", key.Name(), "note", invitation.Note, "for", tenant, "expires", invitation.Expires, "by", by)
 		return "invitation", invitationPage{page: p.titled("A link for a tenant", "/tenants"), Link: link, Note: invitation.Note, Tenant: tenant, Expires: invitation.Expires}, nil

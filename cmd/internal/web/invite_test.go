@@ -18,8 +18,9 @@ import (
 func inviting(t *testing.T) *bench {
 	t.Helper()
 	b := canned(t)
+	b.signIn = true
 	b.pages.Invite = func(i state.Invitation) (string, state.InvitationKey, error) {
-		return web.Invite(b.store, "https://sync.example.com", i)
+		return web.Invite(b.store, web.ConsentSettings{PublicURL: "https://sync.example.com", SignIn: b.signIn}, i)
 	}
 	b.http = b.pages.Handler()
 	return b
@@ -102,8 +103,15 @@ func TestInviteRefuses(t *testing.T) {
 			t.Errorf("%s: the form is lost: %s", name, body)
 		}
 	}
+	b.signIn = false
+	if w := b.do(good.post("/tenants", "")); w.Code != 400 || !strings.Contains(w.Body.String(), "Give the tenant ID: a link for any tenant needs consent.sign_in") {
+		t.Errorf("a link for any tenant, without a sign-in: %d %s", w.Code, w.Body)
+	}
 	if all, err := b.store.Invitations(); err != nil || len(all) != 0 {
 		t.Errorf("invitations %v, %v", all, err)
+	}
+	if w := b.do(good.with("tenant", id(1).String()).post("/tenants", "")); w.Code != 200 {
+		t.Errorf("a link for one tenant: %d %s", w.Code, w.Body)
 	}
 }
 
