@@ -137,7 +137,7 @@ type MappingRoles struct {
 type Guard struct {
 	Removals         Limit  `yaml:"removals" doc:"Accounts deactivated or deleted."`
 	Creations        Limit  `yaml:"creations" doc:"Accounts created."`
-	Updates          Limit  `yaml:"updates" doc:"Accounts changed."`
+	Updates          Limit  `yaml:"updates" doc:"Accounts changed, and accounts taken over with another role, user name or address. A percentage counts from 20 accounts on."`
 	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group, and people who lose their account because they left the group that gave it, counted per group."`
 	Lost             Limit  `yaml:"lost" doc:"Accounts that are gone from the target and would be created again. A percentage counts from three on."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`
@@ -147,7 +147,7 @@ type Guard struct {
 	GuestAddresses   string `yaml:"guest_addresses" enum:"hold,allow" doc:"allow: guests may be given addresses outside of the tenant's domains. Any administrator can invite any address as a guest."`
 	Rejections       Expiry `yaml:"rejections" doc:"How long a rejection lasts, such as 30d; then the hold is asked about again. never: until its source changes or it is taken back."`
 	Skipped          Share  `yaml:"skipped" doc:"Share of the people in scope that may be skipped, such as 50%, counted from of_at_least people in scope on. More than that is no success: exit code 3."`
-	Administrators   *Text  `yaml:"administrators" doc:"SCIM filter for accounts that administer the application, such as roles[primary eq \"True\"].value eq \"AdminUser\". The last of them is not removed and keeps its role until approved."`
+	Administrators   *Text  `yaml:"administrators" doc:"SCIM filter for accounts that administer the application, such as roles[primary eq \"True\"].value eq \"AdminUser\". The last of them is not removed and keeps its role until approved, also when its account is taken over."`
 }
 
 // Quarantine says when a sync is paused because too much fails.

@@ -7,14 +7,64 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
 )
 
+// adminRights say whether an account is an active administrator of the application.
+type adminRights struct {
+	Before bool `json:"before,omitempty"`
+	After  bool `json:"after,omitempty"`
+}
+
+// rightsOf tells what an adoption does to the rights of an account, which has no link yet to tell. The
+// filter is nil where administrators are not known.
+func rightsOf(filter *target.Filter, r *target.Resource, changes []Change, desired []mapping.Desired) (rights adminRights) {
+	if filter == nil {
+		return rights
+	}
+	rights.Before = !inactive(r) && filter.Match(r.Attributes)
+	after := cloneAttributes(r.Attributes)
+	for _, change := range changes {
+		path, err := target.ParsePath(change.Attribute)
+		if err != nil {
+			continue
+		}
+		value := change.New
+		for _, d := range desired { // a plan does not show every value
+			if d.Do == mapping.Write && value != nil && d.Attribute.Path.String() == change.Attribute {
+				if value = d.Value; d.Attribute.KeepsOthers() {
+					value = d.Attribute.Merge(value, r.Value(d.Attribute.Path))
+				}
+			}
+		}
+		path.Set(after, value)
+	}
+	rights.After = filter.Match(after)
+	return rights
+}
+
+// cloneAttributes copies a resource's attributes with all they hold.
+func cloneAttributes(attributes map[string]any) map[string]any {
+	copied := map[string]any{}
+	if json.Unmarshal(encode(attributes), &copied) != nil {
+		return map[string]any{}
+	}
+	return copied
+}
+
 // losesAdministrator notes an action after which an account no longer fits the filter for
-// administrators.
+// administrators. An account that is adopted counts among those there are now.
 func (c *cycle) losesAdministrator(tx *state.Tx, a *storedAction, f *census) error {
 	filter := c.Sync.Guard.Administrators
+	if a.Op == Adopt && a.Rights.Before {
+		f.administrators++
+		if !a.Rights.After && a.Held == nil {
+			f.losing[a.SourceID] = true
+		}
+		return nil
+	}
 	if filter == nil || a.Kind != graphsync.User || !a.Op.Removes() && a.Op != Update {
 		return nil
 	}

@@ -414,6 +414,9 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	}
 	a.Why += "; an account exists and is adopted"
 	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
+	if m.kind == graphsync.User {
+		a.Rights = rightsOf(m.Sync.Guard.Administrators, r, a.Changes, desired.Attributes)
+	}
 	if object, known := tx.Object(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
 		a.Held = m.Sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
 	}

@@ -264,6 +264,7 @@ const (
 type storedAction struct {
 	Action
 	Match  []string     `json:"match,omitempty"`
+	Rights adminRights  `json:"rights,omitzero"` // of an adoption: whether the account administers the application
 	Via    graphsync.ID `json:"via,omitzero"`
 	Left   graphsync.ID `json:"left,omitzero"`   // group that the person left, of a removal for that reason
 	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted

@@ -79,6 +79,7 @@ func (c *cycle) heldSpace() string {
 // census counts what a guard compares with.
 type census struct {
 	linked, removals, updates, creations int
+	adopted                              int                  // accounts taken over, which were there before
 	seats                                int                  // how many more accounts are active afterwards
 	groupMembers                         map[graphsync.ID]int // removed per group
 	decisions, heldBefore                int                  // what people decided, and what the last plan held
@@ -143,6 +144,11 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				f.creations++
 			case a.Op == Update:
 				f.updates++
+			case a.Op == Adopt && a.Kind == graphsync.User:
+				f.adopted++
+				if changesAccess(&a.Action) {
+					f.updates++
+				}
 			case a.Op == Members && len(a.Remove) > 0:
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
@@ -342,7 +348,7 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 		return "lost", lostCause
 	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"
-	case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked):
+	case (a.Op == Update || a.Op == Adopt && changesAccess(&a.Action)) && exceedsUpdates(g.Updates, f.updates, f.linked+f.adopted):
 		return "updates", "many accounts change at once"
 	case a.Op == Members && len(a.Remove) > 0:
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // current notes who is in a group that is adopted, and tells what taking it over means: who
@@ -77,6 +78,36 @@ func (a *storedAction) leave(gone []graphsync.ID) {
 	}
 	a.Leaving = hex.EncodeToString(sum.Sum(nil)[:16])
 	a.Remove = gone[:min(len(gone), membersPart)]
+}
+
+// exceedsUpdates is exceeds for changes of accounts: of a few accounts any share is large.
+func exceedsUpdates(l Limit, n, total int) bool {
+	if l.Percent != nil && *l.Percent != 0 && total < updatesFloor {
+		l.Percent = nil
+	}
+	return exceeds(l, n, total)
+}
+
+// changesAccess reports whether an adoption replaces what an account is known by or what it may do: a
+// user name, an address or a role. That is a change of the account as an update is, and filling in
+// what was missing is none.
+func changesAccess(a *Action) bool {
+	if a.Op != Adopt || a.Kind != graphsync.User {
+		return false
+	}
+	return slices.ContainsFunc(a.Changes, func(change Change) bool {
+		path, err := target.ParsePath(change.Attribute)
+		if err != nil || change.Old == nil || change.Old == "" {
+			return false
+		}
+		name := strings.ToLower(path.Name())
+		switch name {
+		case "username", "emails", "entitlements", "usertype":
+			return true
+		}
+		old, text := change.Old.(string)
+		return strings.Contains(name, "role") || text && wholeAddress.MatchString(old)
+	})
 }
 
 // A sample is the first few of many names.
