@@ -105,6 +105,9 @@ func (c *Config) complete(given *node, lookupEnv func(string) (string, bool)) {
 	if dirs, _ := lookupEnv("STATE_DIRECTORY"); given.get("state") == nil && dirs != "" {
 		c.State = filepath.SplitList(dirs)[0] // systemd gives several, separated by colons
 	}
+	if c.Consent != nil && given.find([]string{"consent"}).get("sign_in") == nil && c.App != nil && c.App.ManagedIdentity != nil {
+		c.Consent.SignIn = false // it cannot redeem one: links are made with --tenant
+	}
 	for i := range c.Syncs {
 		s := &c.Syncs[i].Value
 		if s.Users.Match == nil {

@@ -17,21 +17,16 @@ import (
 func creationValues(a *storedAction) []string {
 	values := slices.Clone(a.Match)
 	for _, change := range a.Changes {
-		if text, ok := change.New.(string); ok && identifies(change.Attribute) && !madeOnApply(text) {
+		if text, ok := change.New.(string); ok && namesResource(change.Attribute) && !madeOnApply(text) {
 			values = append(values, text)
 		}
 	}
 	return values
 }
 
-// identifies reports whether an attribute names an account or group wherever it is found.
-func identifies(attribute string) bool {
-	for _, name := range []string{"userName", "externalId", "displayName"} {
-		if strings.EqualFold(attribute, name) {
-			return true
-		}
-	}
-	return false
+// namesResource reports whether an attribute names an account or group wherever it is found.
+func namesResource(attribute string) bool {
+	return slices.Contains([]string{"username", "externalid", "displayname"}, attributeName(attribute))
 }
 
 // creator returns who else is making a resource that was found by a value. It has to be asked before

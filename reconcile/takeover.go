@@ -80,8 +80,10 @@ func (a *storedAction) leave(gone []graphsync.ID) {
 	a.Remove = gone[:min(len(gone), membersPart)]
 }
 
-// exceedsUpdates is exceeds for changes of accounts: of a few accounts any share is large.
-func exceedsUpdates(l Limit, n, total int) bool {
+// adoptsTooMany tells whether adoptions that change accounts exceed a limit of updates. The first
+// synchronization has no linked accounts, so a number counts from the first account on. Of a few
+// accounts any share is large.
+func adoptsTooMany(l Limit, n, total int) bool {
 	if l.Percent != nil && *l.Percent != 0 && total < updatesFloor {
 		l.Percent = nil
 	}
