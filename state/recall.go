@@ -136,19 +136,18 @@ func (s *Store) peek(t *storedTenant) error {
 	return errors.Join(err, f.close())
 }
 
-// apart are the tenants whose file and registry do not go together. A file that is none of ours or
-// damaged is left out: one bad tenant never stops the others, and what is claimed stays claimed. One
-// that the operating system refuses is an error while the registry does not know its claims.
+// apart are the tenants whose file and registry do not go together. A file that cannot be looked at is
+// left out, as what is claimed stays claimed. While the registry does not know all claims it is among
+// them: it has to be opened, or to be found damaged.
 func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, err error) {
-	var refused error
+	var unread []storedTenant
 	stale := lost
 	err = s.registry.view(func(tx *Tx) error {
 		for _, t := range tenants {
 			claims := tx.claimGeneration(t.id)
-			switch errno := syscall.Errno(0); {
-			case t.err != nil && errors.As(t.err, &errno):
-				refused = errors.Join(refused, t.err)
+			switch {
 			case t.err != nil:
+				unread = append(unread, t)
 			case lost || t.known != claims || t.linked && t.known == (generation{}):
 				t.ahead = t.known.line == claims.line && t.known.count > claims.count
 				stale = stale || t.ahead || t.known.line != claims.line
@@ -157,8 +156,8 @@ func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, 
 		}
 		return nil
 	})
-	if err == nil && refused != nil && stale {
-		err = fmt.Errorf("bring the claims on accounts in line with the links, as the registry is lost or older than the tenants' files: %w", refused)
+	if stale {
+		apart = append(apart, unread...)
 	}
 	return apart, err
 }
