@@ -191,6 +191,7 @@ type result struct {
 	removed []graphsync.ID
 	waiting []graphsync.ID // members that have no account yet
 	refused []refusedMember
+	still   *state.Link // of an account that is still active after it was switched off
 	err     error
 	stop    error        // concerns the whole application
 	partly  bool         // some was written although it failed

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -80,7 +81,11 @@ func (c *cycle) takeOver(found []sighting) error {
 
 func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resource) error {
 	m := mismatch{TargetID: link.TargetID, Run: c.run}
+	since := link.InactiveSince
 	switch {
+	case shown == nil && link.Kind == graphsync.User && !link.Active:
+		// An application may hide accounts that are off: a person who comes back gets it again.
+		return errors.Join(forgetStillActive(tx, c.Sync.Name, link.Source), c.forgetMismatch(tx, link.Kind, link.Source))
 	case shown == nil:
 		m.Gone = true
 		return putMismatch(tx, c.Sync.Name, link, &m)
@@ -94,8 +99,15 @@ func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resour
 	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
+	leave, err := c.compareActivity(tx, link, shown)
+	if err != nil {
+		return err
+	}
 	if !c.drifted(link, shown, c.knownShown(tx, link)) {
 		return nil
+	}
+	if leave {
+		link.Active, link.InactiveSince = false, since
 	}
 	if _, lost, err := c.lost(tx, link); err != nil || lost {
 		return err

@@ -6,6 +6,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // A drafter plans objects within one transaction.
@@ -71,6 +72,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		return err
 	}
 	wanted := wantsActive(result.Attributes)
+	if linked && wanted && link.Active {
+		if err := forgetStillActive(d.tx, d.Sync.Name, id); err != nil {
+			return err
+		}
+	}
 	if !linked {
 		if !wanted {
 			return nil // an inactive person is not created
@@ -90,7 +96,8 @@ func (d *drafter) user(id graphsync.ID) error {
 		}
 		return d.remove(&link, &stand, key)
 	case !wanted:
-		return nil
+		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		return d.remains(&link, &stand, key)
 	case len(changes) == 0:
 		return d.touch(&link, &stand)
 	}
@@ -109,18 +116,33 @@ func (d *drafter) user(id graphsync.ID) error {
 // remove plans what on_remove says for somebody who has an account and should not.
 func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 	op := d.Sync.Users.OnRemove.Do
+	on, again := stillActiveOf(d.tx, d.Sync.Name, link)
 	switch {
+	case again && !link.Active && on.Attempts < offAttempts && op == Deactivate && d.Sync.Users.May(op):
+		return d.putRemoval(op, link, stand, key, nil) // the second time
 	case !link.Active:
-		return d.removeInactive(link, stand, key)
+		if err := d.removeInactive(link, stand, key); err != nil || !again {
+			return err
+		}
+		return d.nameActive(on, link, stand, key)
 	case op == "":
 		return nil
 	}
-	if d.Sync.Users.May(op) {
+	if !again && d.Sync.Users.May(op) {
 		if err := d.putOff(link.Source); err != nil {
 			return err
 		}
 	}
 	return d.putRemoval(op, link, stand, key, nil)
+}
+
+// nameActive names a person whose account is shown as active although it was switched off, unless
+// its deletion is due.
+func (d *drafter) nameActive(on stillActive, link *state.Link, stand *standing, key string) error {
+	if d.plan.Has(actionKey{phase: leavePhase, id: link.Source}.bytes()) {
+		return nil
+	}
+	return d.skip(graphsync.User, link.Source, key, string(target.Rejected), stillActiveWhy(on, stand.Why))
 }
 
 // putRemoval stores a removal, when the configuration lets the sync do it.
@@ -129,7 +151,9 @@ func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key strin
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold}
+	_, again := stillActiveOf(d.tx, d.Sync.Name, link)
+	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold,
+		Again: again && op == Deactivate}
 	if op == Deactivate {
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.
@@ -141,6 +165,14 @@ func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key strin
 		}
 	}
 	return d.put(leavePhase, a)
+}
+
+// remains names a person whose account is off, but shown as active, and who should not have one.
+func (d *drafter) remains(link *state.Link, stand *standing, key string) error {
+	if _, on := stillActiveOf(d.tx, d.Sync.Name, link); !on {
+		return nil
+	}
+	return d.remove(link, stand, key)
 }
 
 // keepLater has somebody looked at in each cycle until the account is due for deletion: nothing

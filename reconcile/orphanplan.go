@@ -185,7 +185,7 @@ func (c *cycle) switchOff(ctx context.Context, a *storedAction, ref target.Ref, 
 	if err == nil && after != nil {
 		err = c.verify(a, after, asked)
 	}
-	if err != nil {
+	if err = c.seenOff(ctx, a, ref, after, err, done); err != nil {
 		return err
 	}
 	return c.Tenant.View(func(tx *state.Tx) error {

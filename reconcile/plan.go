@@ -280,6 +280,7 @@ type storedAction struct {
 	Orphan      bool        `json:"orphan,omitempty"`   // the account has no link
 	External    string      `json:"external,omitempty"` // its externalId
 	Literal     bool        `json:"literal,omitempty"`  // the new values are written as they are, whatever the mapping says
+	Again       bool        `json:"again,omitempty"`    // the account was switched off before and is shown as active: see stillActive
 }
 
 type storedHold struct {

@@ -146,6 +146,9 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	if a.TargetID != nil && a.Op != Adopt {
 		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
 	}
+	if done.still != nil {
+		halfway = false // the account has been read
+	}
 	done.halfway = halfway
 	if a.Op != Members && !halfway {
 		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
@@ -184,6 +187,15 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 				return err
 			}
 		}
+		if done.still != nil {
+			known, err := r.keptOn(tx, done)
+			if err != nil {
+				return err
+			}
+			if known {
+				return r.remainsActive(tx, done, line)
+			}
+		}
 		failure := r.failure(tx, key, a, done.err)
 		line.Error = &failure
 		if done.mismatch != nil {
@@ -204,7 +216,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	if a.Op != Unlink || !a.Gone && a.MovesTo == "" {
 		r.done.count(a.Op, 1)
 	}
-	if a.Op.Removes() && !a.Approved {
+	if a.Op.Removes() && !a.Approved && !a.Again {
 		r.unapproved++
 	}
 	if a.Op == Members {
@@ -225,6 +237,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	if owner := a.FormerOwner; owner.Sync != "" && owner.Tenant == r.Sync.Tenant { // a sync that is no longer configured
 		if err := tx.DeleteLink(owner.Sync, owner.Kind, owner.Source); err != nil {
+			return err
+		}
+	}
+	if a.Kind == graphsync.User {
+		if err := forgetStillActive(tx, r.Sync.Name, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -289,6 +306,9 @@ func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) e
 	}
 	if kind == graphsync.User {
 		if err := c.forgetOff(tx, source); err != nil {
+			return err
+		}
+		if err := forgetStillActive(tx, c.Sync.Name, source); err != nil {
 			return err
 		}
 		for _, group := range slices.Collect(tx.GroupsOf(source)) {

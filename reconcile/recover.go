@@ -151,6 +151,9 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 	}
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
+	if gone && link.Kind == graphsync.User && (!link.Active || intent.Op == string(Deactivate)) {
+		return c.rereadHidden(intent, link)
+	}
 	if err != nil && !gone {
 		return err
 	}
@@ -187,6 +190,23 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
 	}
 	return err
+}
+
+// rereadHidden settles the deactivation of an account that is not shown afterwards: an application may
+// hide accounts that are off. It stays linked, so that a person who comes back gets it again.
+func (c *cycle) rereadHidden(intent state.Intent, link *state.Link) error {
+	return c.Tenant.Batch(func(tx *state.Tx) error {
+		if link.Active {
+			link.Active, link.InactiveSince = false, c.now
+		}
+		if err := tx.PutLink(c.Sync.Name, *link); err != nil {
+			return err
+		}
+		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+			return err
+		}
+		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
+	})
 }
 
 // present takes over into a link what a resource is at present.

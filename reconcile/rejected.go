@@ -35,8 +35,8 @@ func (r *rejection) words() string {
 }
 
 // prepareRejected readies what was rejected for a new draft: what a what-if does not look at is
-// shown as it stands, changes of members are worked out again, and rejections that have ended
-// are asked about again.
+// shown as it stands, changes of members and removals of accounts without a link are worked out again,
+// and rejections that have ended are asked about again.
 func (c *cycle) prepareRejected(tx *state.Tx) error {
 	kept := tx.Space(c.Sync.Name, rejectedSpace)
 	space := tx.Space(c.Sync.Name, c.rejectedSpace())
@@ -47,7 +47,7 @@ func (c *cycle) prepareRejected(tx *state.Tx) error {
 		if err != nil {
 			return err
 		}
-		if k, err := parseActionKey(key); err == nil && k.phase == memberPhase {
+		if k, err := parseActionKey(key); err == nil && (k.phase == memberPhase || a.Orphan) {
 			members = append(members, slices.Clone(key))
 		} else if c.opts.NoRefresh && c.opts.Subject == nil {
 			if err := space.Put(key, raw); err != nil {
@@ -88,6 +88,7 @@ func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done 
 	if d == nil {
 		return false, nil
 	}
+	r.used[string(key)] = true
 	lapse := d.lapse(a)
 	switch {
 	case d.expired(r.now, r.Sync.Guard.Rejections):
@@ -258,13 +259,20 @@ func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision
 	return r.leaving
 }
 
-// forgetLeaving drops decisions about people who no longer leave their groups.
+// forgetLeaving drops decisions about people who no longer leave their groups, and about accounts
+// without a link that are no longer due: each cycle plans all of them.
 func (r *reviewer) forgetLeaving() error {
 	given := decisionsIn(r.tx, r.Sync.Name)
 	var stale [][]byte
-	for key := range given.Prefix([]byte{byte(memberPhase)}) {
-		if !r.used[string(key)] {
-			stale = append(stale, slices.Clone(key))
+	for _, p := range []phase{leavePhase, memberPhase} {
+		for key := range given.Prefix([]byte{byte(p)}) {
+			k, err := parseActionKey(key)
+			if err != nil {
+				return err
+			}
+			if !r.used[string(key)] && (p == memberPhase || k.part > 0) {
+				stale = append(stale, slices.Clone(key))
+			}
 		}
 	}
 	for _, key := range stale {

@@ -129,13 +129,14 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			if f.decisions > 0 && c.wasRejected(given, key, &a) {
 				continue // it is not done, so it does not count for what else is
 			}
-			if a.Op.Removes() && seats < 0 {
+			if a.Op.Removes() && seats < 0 && !a.Again {
 				f.loses(a.Left)
 			}
 			if err := c.losesAdministrator(tx, &a, &f); err != nil {
 				return err
 			}
 			switch {
+			case a.Again: // it passed before
 			case a.Op.Removes():
 				if a.Held == nil { // what waits for a cause of its own does not hold others back
 					f.removals++
@@ -328,6 +329,7 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 	switch {
 	case f.losing[a.SourceID] && len(f.losing) >= f.administrators:
 		return "administrator", "the last administrators would be lost"
+	case a.Op.Removes() && a.Again:
 	case a.Op.Removes():
 		if f.nobody != "" {
 			return "empty_read", f.nobody

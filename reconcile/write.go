@@ -137,7 +137,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	}
 	done.sent = attributes
 	moved := ""
-	if err = c.keepOthers(ctx, a.Kind, ref, attributes); err == nil && len(attributes) > 0 {
+	if err = c.showOthers(ctx, a, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
 		after, err = c.Target.Update(ctx, ref, attributes)
 		done.remarks, err = remarksOf(err)
@@ -155,6 +155,9 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		if err == nil && after != nil {
 			err = c.verify(a, after, attributes)
 		}
+		if a.Op == Deactivate {
+			err = c.seenOff(ctx, a, ref, after, err, done)
+		}
 		if link != nil {
 			done.formerKeys = replacedKeys(link, &a.Action, c.rules(a.Kind))
 			done.confirmed = confirms(done.formerKeys, after)
@@ -162,6 +165,12 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	}
 	switch {
 	case err == nil:
+	case errors.Is(err, errStillActive):
+		done.err = err
+		if link, linkErr := c.changedLink(a, applied); linkErr == nil {
+			done.still = link
+		}
+		return
 	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
 		c.deactivateSuccessor(ctx, a, link, done)
 		return
@@ -210,11 +219,31 @@ func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.A
 		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
 			continue // got is nil when the answer does not say
 		}
-		return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+		if a.Op == Deactivate {
+			continue // see confirmOff
+		}
+		return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),
-			Hint:    "the target may not be able to switch accounts off; set on_remove to delete, or remove the account by hand"}
+			Hint:    "look at the account in the target: something there keeps it from being switched"}
 	}
 	return nil
+}
+
+// showOthers reads what must be kept of an account, see keepOthers. One that an application hides
+// while it is off is switched on first.
+func (c *cycle) showOthers(ctx context.Context, a *storedAction, ref target.Ref, attributes []target.Attribute) error {
+	err := c.keepOthers(ctx, a.Kind, ref, attributes)
+	if err == nil || a.Op != Reactivate || target.CodeOf(err) != target.NotFound {
+		return err
+	}
+	active, err := target.ParsePath("active")
+	if err != nil {
+		return err
+	}
+	if _, err := c.Target.Update(ctx, ref, []target.Attribute{{Path: active, Value: true}}); err != nil {
+		return err
+	}
+	return c.keepOthers(ctx, a.Kind, ref, attributes)
 }
 
 // keepOthers adds to lists that are shared with others, as those of mapping roles are, what the

@@ -53,7 +53,7 @@ func (a *application) fail(r *http.Request) *http.Response {
 		body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","detail":%q}`, status, detail)
 		return scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
 	}
-	f := a.pick(r, "refuse", "unauthorized", "forbidden", "unavailable", "throttle", "html", "stall", "swallow")
+	f := a.pick(r, "refuse", "unauthorized", "forbidden", "unavailable", "throttle", "html", "ignore", "stall", "swallow")
 	if f == nil {
 		return nil
 	}
@@ -68,6 +68,8 @@ func (a *application) fail(r *http.Request) *http.Response {
 		return refusal(http.StatusServiceUnavailable, "down for maintenance", "Retry-After", "0")
 	case "throttle":
 		return refusal(http.StatusTooManyRequests, "slow down", "Retry-After", "0")
+	case "ignore":
+		return scimtest.Answer(http.StatusNoContent, "")
 	case "html":
 		return scimtest.Answer(http.StatusOK, "<!doctype html><title>Sign in</title>", "Content-Type", "text/html")
 	}

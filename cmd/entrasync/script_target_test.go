@@ -42,7 +42,7 @@ import (
 //	        requests of the method, whose path or body has WORD, go wrong, always or so often:
 //	        refuse (400), unauthorized, forbidden, unavailable (503), throttle (429), html, lose
 //	        (carried out, the connection breaks), swallow (carried out, never answered), stall
-//	        (neither)
+//	        (neither), ignore (not carried out, answered with 204)
 //	target member add|remove GROUP USERNAME   change a group behind the program's back
 //	target stalled                wait until a request is swallowed or stalls
 //	target heal                   end all faults
