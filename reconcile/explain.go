@@ -139,15 +139,15 @@ func yesNo(b bool) string {
 // explainStanding tells of assignment, roles and scope.
 func (c *cycle) explainStanding(eval *evaluator, x *Explanation, user *state.Object, stand *standing) {
 	if !c.Sync.Scope.All {
-		way := "no"
 		switch {
-		case stand.InScope && stand.Via.IsZero():
-			way = "direct"
-		case stand.InScope:
-			way = "group"
+		case stand.Assigned == "":
+			x.because("assignment", "no", "%s", stand.Why)
+		case stand.Via.IsZero():
+			x.because("assignment", "direct", "%s", stand.Assigned)
+		default:
 			x.because("group", "member", "%s", eval.group(stand.Via).name)
+			x.because("assignment", "group", "%s", stand.Assigned)
 		}
-		x.because("assignment", way, "%s", stand.Why)
 	}
 	for _, role := range stand.Roles {
 		x.because("role", "granted", "%s (%s)", role.Value, role.Name)

@@ -12,7 +12,7 @@ type Result string
 // The results of the contract.
 const (
 	OK      Result = "ok"
-	Partial Result = "partial" // some records failed
+	Partial Result = "partial" // some records failed or wait for a retry, or see Attention
 	Waiting Result = "held"    // something waits for approval
 	Failed  Result = "failed"  // the cycle could not run
 )
@@ -39,6 +39,8 @@ type Report struct {
 	// LongestWaitMS is the longest of Waits.
 	LongestWaitMS int64  `json:"longest_wait_ms,omitempty"`
 	Waits         []Wait `json:"-"`
+	// Attention says why a cycle in which nothing failed is no success.
+	Attention []Attention `json:"attention,omitempty"`
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
 	Failure *CycleFailure `json:"failure,omitempty"`
 

@@ -22,6 +22,7 @@ type standing struct {
 	Disabled bool // accountEnabled is false; neither is set when Graph did not say
 	Guest    bool // what the directory calls the user
 	Why      string
+	Assigned string       // how the person is assigned, or why all are in scope; "" when not
 	Cause    string       // what a guard groups by when the person leaves
 	Left     graphsync.ID // the group the person was in scope through and is no longer a member of
 	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
@@ -118,6 +119,7 @@ func (e *evaluator) standing(user *state.Object, link *state.Link) standing {
 		s.Why, s.Cause = why, cause
 		return s
 	}
+	s.Assigned = s.Why
 	if why, cause, out := e.excluded(user, &s); out {
 		s.Why, s.Cause = why, cause
 		return s

@@ -208,8 +208,13 @@ func (c *cycle) finish() (*Report, error) {
 	if err := c.closeTarget(); err != nil {
 		return c.failed(err)
 	}
+	attention, err := c.attention()
+	if err != nil {
+		return c.failed(err)
+	}
+	c.report.Attention = attention
 	switch {
-	case c.failures+c.unlinked > 0:
+	case c.failures+c.unlinked > 0 || len(attention) > 0:
 		c.report.Result = Partial
 	case c.counts.Held > 0:
 		c.report.Result = Waiting

@@ -90,6 +90,8 @@ var codes = map[string]string{
 	"tenant_unknown":      "there is no such tenant in this cloud. Check the tenant id and cloud.",
 	"throttled":           "the service asked to wait longer than a cycle does. The next cycle goes on.",
 	"quarantine":          "the sync is paused because its target refused everything or most; the message says what. It is probed with growing waits; entrasync sync tries at once.",
+	"mostly_skipped":      "more of the people in scope are skipped than guard.skipped lets pass. The reasons are in the message and in entrasync status; often one wrong word in the configuration. Correct it, or raise guard.skipped.",
+	"retrying":            "records failed before and wait for their next attempt. entrasync status names them with the target's words.",
 	"mostly_failing":      "most actions failed, so the sync is paused. Look at the errors: entrasync status.",
 	"removals":            "a guard: more accounts than guard.removals lets pass would be deactivated or deleted. Look at the names; approve or reject.",
 	"removals_per_day":    "a guard: over a day more accounts than guard.removals_per_day lets pass would be deactivated or deleted. Approve or reject.",

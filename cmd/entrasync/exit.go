@@ -25,7 +25,7 @@ const exitCodesHelp = `Exit codes:
   0  done
   1  could not run (configuration, credentials, source or target unreachable)
   2  with plan --exit-code: changes are pending
-  3  ran, some records failed
+  3  ran, but some records failed or wait for a retry, the target is paused, or most of the scope is skipped
   4  something is held and waits for approval
   5  the state is in use by another process that cannot be reached
 `

@@ -152,7 +152,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	for _, s := range p.server.Standings(r.Context()) {
 		syncs[[2]string{s.Sync, s.Tenant}] = true
 		p.metrics.Stand(s.Sync, s.Tenant, metrics.Standing{
-			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, LastSuccess: s.LastSuccess,
+			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess,
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")

@@ -145,6 +145,11 @@ func (a *app) printStatus(statuses []syncStatus) error {
 		if s.Quarantine != nil {
 			fmt.Fprintf(a.out, "\n%s, tenant %s: paused since %s: %s; tried again at %s\n", s.Sync, s.tenantName, localTime(s.Quarantine.Since), printable(s.Quarantine.Message), localTime(s.Quarantine.NextProbe))
 		}
+		if s.LastRun != nil {
+			for _, about := range s.LastRun.Attention {
+				fmt.Fprintf(a.out, "\n%s, tenant %s: %s (%s)\n", s.Sync, s.tenantName, printable(about.Message), about.Code)
+			}
+		}
 		if s.Rejected > 0 {
 			fmt.Fprintf(a.out, "\n%s, tenant %s: %s: entrasync holds --rejected\n", s.Sync, s.tenantName, count(s.Rejected, "action is due but was rejected", "actions are due but were rejected"))
 		}

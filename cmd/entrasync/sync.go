@@ -189,6 +189,9 @@ func (a *app) printNotes(report *reconcile.Report) {
 	for _, note := range report.Notes {
 		fmt.Fprintf(a.out, "  note: %s\n", printable(note))
 	}
+	for _, about := range report.Attention {
+		fmt.Fprintf(a.out, "  attention: %s (%s)\n", printable(about.Message), about.Code)
+	}
 }
 
 func (a *app) sync(ctx context.Context, f syncFlags) error {

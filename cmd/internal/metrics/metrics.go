@@ -34,6 +34,7 @@ type Standing struct {
 	Retrying    int // records that failed and are tried again
 	Skipped     int // records that cannot be provisioned as they are
 	Quarantined bool
+	Mostly      bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess time.Time
 }
 
@@ -142,6 +143,11 @@ func (m *Metrics) Stand(sync, tenant string, s Standing) {
 		inQuarantine = 1
 	}
 	set(quarantined, inQuarantine)
+	mostly := 0.0
+	if s.Mostly {
+		mostly = 1
+	}
+	set(mostlySkipped, mostly)
 	set(lastSuccess, seconds(s.LastSuccess))
 }
 

@@ -41,6 +41,7 @@ const (
 	lastSuccess      = "entrasync_last_success_timestamp_seconds"
 	lastEffect       = "entrasync_last_change_to_effect_seconds"
 	linked           = "entrasync_linked"
+	mostlySkipped    = "entrasync_mostly_skipped"
 	objectsRead      = "entrasync_objects_read_total"
 	quarantined      = "entrasync_quarantined"
 	rejectedActions  = "entrasync_rejected_actions"
@@ -65,7 +66,7 @@ var all = []series{
 	{name: configLoaded, kind: gauge, help: "1 when the configuration was last loaded as it is in its file, 0 when a reload was refused and the one before goes on."},
 	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},
 	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires tells of."},
-	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed), held (something waits for approval) or failed (the cycle could not run)."},
+	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed or wait for a retry, the target is paused, or most of the scope is skipped), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
 	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},
 	{name: graphRequests, kind: counter, labels: bySync, help: "Requests sent to Microsoft Graph."},
@@ -77,6 +78,7 @@ var all = []series{
 	{name: lastEffect, kind: gauge, labels: bySync, help: "The longest of these waits in the last cycle that changed something."},
 	{name: lastSuccess, kind: gauge, labels: bySync, help: "When a cycle last ran to its end, as Unix time; 0 for never. Single records may have failed in it."},
 	{name: linked, kind: gauge, labels: bySync, help: "Active accounts and groups that the sync keeps."},
+	{name: mostlySkipped, kind: gauge, labels: bySync, help: "1 while more of the people in scope are skipped than guard.skipped lets pass, else 0."},
 	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph told of: in an initial cycle all, then the changed ones."},
 	{name: quarantined, kind: gauge, labels: bySync, help: "1 while the sync is paused because too much failed, else 0."},
 	{name: rejectedActions, kind: gauge, labels: bySync, help: "Actions that are due and that a person rejected. A rejected removal leaves an account active whose person has no right to it."},

@@ -48,6 +48,8 @@ type head struct {
 	Failures int // records that failed, at most reconcile.ListLimit
 	Duration time.Duration
 	Failure  *reconcile.CycleFailure
+
+	Attention []reconcile.Attention
 }
 
 // keptHeads is how many runs of each sync are held in memory and shown.
@@ -141,13 +143,14 @@ func headOf(run state.Run) (head, error) {
 		Errors     []struct{}              `json:"errors"`
 		DurationMS int64                   `json:"duration_ms"`
 		Failure    *reconcile.CycleFailure `json:"failure"`
+		Attention  []reconcile.Attention   `json:"attention"`
 	}
 	if err := json.Unmarshal(run.Report, &report); err != nil {
 		return head{}, fmt.Errorf("read run %s: %w", run.ID, err)
 	}
 	return head{
 		ID: run.ID, Started: run.Started, Cycle: report.Cycle, Result: reconcile.Result(run.Result), Summary: report.Summary,
-		Failures: len(report.Errors), Duration: time.Duration(report.DurationMS) * time.Millisecond, Failure: report.Failure,
+		Failures: len(report.Errors), Duration: time.Duration(report.DurationMS) * time.Millisecond, Failure: report.Failure, Attention: report.Attention,
 	}, nil
 }
 
@@ -326,6 +329,20 @@ func (r row) Trouble() *trouble {
 	case last != nil && last.Failure != nil:
 		return &trouble{last.Failure.Message, last.Failure.Hint}
 	}
+	return r.mostlySkipped()
+}
+
+// mostlySkipped says that most of the scope was skipped in the last cycle; nil when it was not.
+func (r row) mostlySkipped() *trouble {
+	last := r.Last()
+	if last == nil {
+		return nil
+	}
+	for _, about := range last.Attention {
+		if about.Code == reconcile.MostlySkipped {
+			return &trouble{Message: sentence(about.Message), Hint: "The sync's page names the people with the reasons; often one wrong word in the configuration skips everybody."}
+		}
+	}
 	return nil
 }
 
@@ -381,6 +398,7 @@ type Standing struct {
 	Retrying     int
 	Skipped      int
 	Quarantined  bool
+	Mostly       bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess  time.Time
 }
 
@@ -391,7 +409,7 @@ func (s *Server) Standings(ctx context.Context) []Standing {
 		if r.ReadError == nil {
 			all = append(all, Standing{
 				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked, Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
-				Quarantined: r.Info.Quarantine != nil, LastSuccess: r.Info.LastSuccess,
+				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
 			})
 		}
 	}
