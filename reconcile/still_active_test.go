@@ -63,8 +63,8 @@ func (s *stubborn) shown(r *target.Resource) *target.Resource {
 	return r
 }
 
-// staffOf is a tenant with so many people and an application with habits of its own.
-func staffOf(t *testing.T, people int, s *stubborn) *customer {
+// stubbornStaff is a tenant with so many people and an application with habits of its own.
+func stubbornStaff(t *testing.T, people int, s *stubborn) *customer {
 	t.Helper()
 	c := newService(t).customer("contoso")
 	s.application = c.app()
@@ -110,7 +110,7 @@ func TestIgnoredDeactivation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := staffOf(t, 20, app)
+			c := stubbornStaff(t, 20, app)
 			c.source.disable(1, 2)
 			const row = "skipped p1@example.com: target_rejected, skipped p2@example.com: target_rejected"
 			want(t, "once", c.applied(reconcile.Options{}), "partial, 18 unchanged, deactivate p1@example.com failed: target_rejected, deactivate p2@example.com failed: target_rejected")
@@ -143,7 +143,7 @@ func TestIgnoredDeactivation(t *testing.T) {
 func TestCompareFindsActive(t *testing.T) {
 	t.Parallel()
 	app := &stubborn{answers: true}
-	c := staffOf(t, 20, app)
+	c := stubbornStaff(t, 20, app)
 	c.source.disable(1, 2)
 	want(t, "two leave", c.applied(reconcile.Options{}), "ok, 2 deactivated, 18 unchanged")
 	c.source.disable(3, 4)
@@ -174,7 +174,7 @@ func TestCompareFindsActive(t *testing.T) {
 func TestHiddenWhileOff(t *testing.T) {
 	t.Parallel()
 	app := &stubborn{hides: true}
-	c := staffOf(t, 3, app)
+	c := stubbornStaff(t, 3, app)
 	c.source.disable(1)
 	want(t, "leaver", c.applied(reconcile.Options{}), "ok, 1 deactivated, 2 unchanged")
 	for range 2 {
@@ -191,7 +191,7 @@ func TestDeactivationThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for code, failed := range map[target.Code]bool{target.Unavailable: true, target.Forbidden: true, target.Unsupported: false} {
 		app := &stubborn{}
-		c := staffOf(t, 3, app)
+		c := stubbornStaff(t, 3, app)
 		app.refuse = func(method, _ string) error {
 			if method == "get" {
 				return &target.Error{Code: code, Op: "get user", Message: "no"}
