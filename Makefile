@@ -45,6 +45,13 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
 	@echo "Pictures of the consent story are in $(PICTURES)"
 
+ZABBIX := .cache/zabbix
+
+.PHONY: zabbix
+zabbix: notice ## Provision into Zabbix 7 with its own database; installs both (Debian)
+	target/scim/scimtest/zabbix/install $(ZABBIX)
+	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) ./cmd/entrasync -run TestZabbix -zabbix $(CURDIR)/$(ZABBIX)
+
 .PHONY: check
 check: ## Formatting, go vet, staticcheck, tidy modules, known vulnerabilities
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/configs"
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
 
@@ -23,6 +24,7 @@ type targetTest struct {
 	err     error // the adapter cannot be made
 	paths   map[target.Kind][]target.Path
 	groups  bool
+	texts   []target.Path // written with app roles as texts
 }
 
 // targets tests each application once. With one tenant chosen, targets for tenants that have yet to
@@ -55,6 +57,11 @@ func (c *checker) targetTests(syncs []*plannedSync) (tests []*targetTest) {
 
 func (t *targetTest) add(s *reconcile.Sync) {
 	t.groups = t.groups || s.Groups.Enabled
+	for _, attribute := range s.Users.Mapping.Attributes() {
+		if attribute.GivesRoleTexts() {
+			t.texts = append(t.texts, attribute.Path)
+		}
+	}
 	for kind, paths := range s.Paths() {
 		for _, path := range paths {
 			if !slices.ContainsFunc(t.paths[kind], path.Equal) {
@@ -113,6 +120,11 @@ func (t *targetTest) run(ctx context.Context, out *section) {
 		out.fail(t.what, withHint(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
 	} else {
 		out.pass(t.what, "%s", profileText(t.adapter, profile))
+	}
+	for _, path := range t.texts {
+		if profile.Complex[path.String()] {
+			out.fail(t.what, errors.New(mapping.RoleTexts(path)))
+		}
 	}
 	for _, note := range profile.Notes {
 		out.warn(t.what, note, "")

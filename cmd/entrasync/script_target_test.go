@@ -79,6 +79,8 @@ func (w *world) startSCIM(kind string, names ...string) {
 	case "tls":
 		a.server = scimtest.Elimity(w.tb, opts)
 		w.setenv("SCIM_CA", a.server.CAFile)
+	case "zabbix":
+		a.server = zabbix.Zabbix(w.tb, opts)
 	case "scimmy":
 		a.server = scimtest.SCIMMY(w.tb, opts)
 	default:

@@ -177,6 +177,9 @@ func (a *Adapter) probePage(ctx context.Context, note func(string, ...any)) {
 func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]target.Path, profile *target.Profile, note func(string, ...any)) {
 	c := call{op: "read schemas", method: http.MethodGet, path: []string{"Schemas"}}
 	ans, err := a.send(ctx, c)
+	if status := statusOf(err); status != 0 && status != http.StatusNotFound {
+		note("its schemas cannot be read (%d), so that it is not known which attributes it has", status)
+	}
 	if err != nil {
 		return
 	}

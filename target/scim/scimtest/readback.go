@@ -94,9 +94,9 @@ func (s *Server) ChangeMember(tb testing.TB, displayName, userName string, add b
 	if group == nil || user == nil {
 		tb.Fatalf("there is no group %q or no user %q", displayName, userName)
 	}
-	operation := map[string]any{"op": "remove", "path": fmt.Sprintf("members[value eq %q]", user["id"])}
+	operation := map[string]any{"op": "remove", "path": "members", "value": []any{map[string]any{"value": user["id"]}}}
 	if add {
-		operation = map[string]any{"op": "add", "path": "members", "value": []any{map[string]any{"value": user["id"]}}}
+		operation["op"] = "add"
 	}
 	s.call(tb, http.MethodPatch, fmt.Sprintf("/Groups/%s", group["id"]), map[string]any{
 		"schemas": []any{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": []any{operation},
