@@ -11,6 +11,8 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
+	"entrasync/reconcile"
+	"entrasync/state"
 )
 
 // actions are what can happen between two cycles. An action draws what it needs, says in the
@@ -18,6 +20,7 @@ import (
 // method and name it here; what it changes in the directory the truth reads from the emulator.
 var actions = map[string]func(*history){
 	"hire":         func(h *history) { h.hire("") },
+	"collide":      (*history).collide,
 	"rehire":       (*history).rehire,
 	"move":         (*history).move,
 	"rename":       (*history).rename,
@@ -32,6 +35,8 @@ var actions = map[string]func(*history){
 	"unassign":     (*history).unassign,
 	"by hand":      (*history).deleteByHand,
 	"adoptable":    (*history).seed,
+	"protect":      (*history).protectByHand,
+	"decide":       (*history).decide,
 	"time":         (*history).wait,
 
 	"id given out again":       (*history).giveOutAgain,
@@ -64,6 +69,11 @@ func (h *history) hire(upn string) {
 	})
 	h.users, h.upns[id] = append(h.users, id), upn
 	h.note("%s is hired as %s", upn, id)
+}
+
+// collide hires a user who wants the user principal name of another one.
+func (h *history) collide() {
+	h.some("namesake", h.alive(h.users), func(id graphsync.ID) { h.hire(strings.ToUpper(h.upns[id])) })
 }
 
 // rehire gives a new user a user principal name that another one had.
@@ -101,10 +111,10 @@ func (h *history) rename() {
 	})
 }
 
-// enable sets whether a user is enabled.
+// enable sets whether a user is enabled, or has the directory not say.
 func (h *history) enable() {
 	h.some("who", h.alive(h.users), func(id graphsync.ID) {
-		on := rapid.Bool().Draw(h.rt, "enabled")
+		on := rapid.SampledFrom([]any{true, false, nil}).Draw(h.rt, "enabled")
 		h.tenant.Set(id, "accountEnabled", on)
 		h.note("%s is enabled: %v", h.upns[id], on)
 	})
@@ -203,6 +213,7 @@ func (h *history) deleteByHand() {
 				continue
 			}
 			h.front.Delete(h.t, "/Users/"+a.id)
+			h.watch.free(a.id)
 			h.note("%s is deleted in the application", a.values["userName"])
 		}
 		h.drift[id] = true
@@ -221,6 +232,47 @@ func (h *history) seed() {
 		h.front.Seed(h.t, map[string]any{"userName": h.upns[id], "displayName": "seeded", "active": active})
 		h.note("an account of %s is made in the application", h.upns[id])
 	})
+}
+
+// protectByHand is an account that the application protects from now on, or no longer.
+func (h *history) protectByHand() {
+	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
+		on := rapid.Bool().Draw(h.rt, "protected")
+		for _, a := range h.inventory().accounts {
+			if a.external != id.String() || !h.set.protect {
+				continue
+			}
+			if on {
+				h.front.Set(h.t, "/Users/"+a.id, "nickName", "protected")
+				h.watch.leave(a.id)
+			} else {
+				h.front.Set(h.t, "/Users/"+a.id, "nickName", "no")
+				h.watch.free(a.id)
+			}
+			h.note("the account of %s is protected: %v", h.upns[id], on)
+		}
+	})
+}
+
+// decide approves or rejects one of the holds there are.
+func (h *history) decide() {
+	err := h.state.Update(func(tx *state.Tx) error {
+		holds := slices.SortedFunc(tx.Holds(h.sync.Name), func(a, b state.Hold) int { return strings.Compare(a.ID, b.ID) })
+		if len(holds) == 0 {
+			return nil
+		}
+		hold := rapid.SampledFrom(holds).Draw(h.rt, "hold")
+		do, word := reconcile.Reject, "rejected"
+		if rapid.Bool().Draw(h.rt, "approve") {
+			do, word, h.answered = reconcile.Approve, "approved", true
+		}
+		n, err := do(tx, h.sync.Name, hold.ID, reconcile.Decision{At: time.Now()})
+		h.note("hold %s of %s, %d actions, is %s", hold.ID, hold.Guard, n, word)
+		return err
+	})
+	if err != nil {
+		h.rt.Fatalf("answer a hold: %v", err)
+	}
 }
 
 // wait lets time pass.

@@ -4,16 +4,33 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 
 	"entrasync/graphsync/graphtest"
+	"entrasync/reconcile"
 )
 
 var streams = map[string]string{
 	"users": "/v1.0/users/delta", "groups": "/v1.0/groups/delta",
 	"assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo", "app": "/v1.0/servicePrincipals/*",
 	"lookups": "/v1.0/directoryObjects/getByIds", "members": "/v1.0/groups/*/members", "token": "/*/oauth2/v2.0/token",
+}
+
+// drawGuard draws limits, or none: what they hold is answered by actions, and at the end.
+func drawGuard(rt *rapid.T) reconcile.Guard {
+	one, none := 1, 0
+	guards := map[string]reconcile.Guard{
+		"no limits":        {FirstRunRemovals: true},
+		"first run":        {},
+		"removals":         {FirstRunRemovals: true, Removals: reconcile.Limit{Count: &one}},
+		"no removals":      {FirstRunRemovals: true, Removals: reconcile.Limit{Count: &none}},
+		"removals per day": {FirstRunRemovals: true, RemovalsPerDay: reconcile.Limit{Count: &one}},
+		"creations":        {FirstRunRemovals: true, Creations: reconcile.Limit{Count: &one}},
+		"members":          {FirstRunRemovals: true, MembersRemoved: reconcile.Limit{Count: &none}},
+	}
+	return guards[rapid.SampledFrom(slices.Sorted(maps.Keys(guards))).Draw(rt, "guard")]
 }
 
 func drawGraphFault(rt *rapid.T) graphtest.Fault {
@@ -56,6 +73,10 @@ func drawCallFault(rt *rapid.T) callFault {
 		{name: "403", match: all, answer: refuse(403, "")},
 		{name: "400", match: writes, answer: refuse(400, "invalidValue")},
 		{name: "409", match: method(http.MethodPost), answer: refuse(409, "uniqueness")},
+		{name: "deletions refused", match: method(http.MethodDelete), answer: refuse(403, "")},
+		{name: "changes of groups refused", match: func(r *http.Request) bool {
+			return r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/Groups/")
+		}, answer: refuse(400, "invalidValue")},
 		{name: "answer lost", match: writes, answer: lose},
 		{name: "answer about another", match: method(http.MethodPost, http.MethodPatch), answer: somebodyElse},
 		{name: "request lost", match: all, answer: drop},

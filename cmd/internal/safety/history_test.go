@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", "200"); err != nil {
 		panic(err)
 	}
+	if err := flag.Set("rapid.seed", "20261130"); err != nil { // the same histories in each run; -rapid.seed=0 draws others
+		panic(err)
+	}
 	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
 		panic(err)
 	}
@@ -87,6 +90,7 @@ type history struct {
 	made          int
 	drift         map[graphsync.ID]bool // whose account somebody deleted in the application
 	healing       []func()
+	answered      bool // a hold has been approved
 }
 
 func newHistory(t *testing.T, rt *rapid.T) *history {
@@ -95,7 +99,7 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 		onlySales: rapid.Bool().Draw(rt, "filter"), groups: rapid.Bool().Draw(rt, "provision groups"),
 		onRemove: rapid.SampledFrom([]reconcile.OnRemove{{Do: reconcile.Deactivate}, {Do: reconcile.Delete},
 			{Do: reconcile.Deactivate, After: 72 * time.Hour}}).Draw(rt, "on_remove"),
-		guard:       reconcile.Guard{FirstRunRemovals: true},
+		guard: drawGuard(rt), protect: rapid.Bool().Draw(rt, "protect"),
 		concurrency: rapid.SampledFrom([]int{1, 4}).Draw(rt, "concurrency"),
 		pageSize:    rapid.IntRange(1, 5).Draw(rt, "page size"), membersPage: rapid.IntRange(1, 4).Draw(rt, "members page size"),
 	}
@@ -141,10 +145,29 @@ func (h *history) cycle() {
 		stop = interruption{at: rapid.IntRange(1, 60).Draw(h.rt, "call"), crash: rapid.Bool().Draw(h.rt, "crash"), after: rapid.Bool().Draw(h.rt, "after")}
 	}
 	h.wire.interrupt(stop)
+	before := h.inventory()
 	report, err := h.run(reconcile.Options{Apply: true, Full: rapid.IntRange(0, 4).Draw(h.rt, "full") == 0})
 	h.tell(report, err)
+	h.withinLimits(before)
 	if rapid.Bool().Draw(h.rt, "heal") {
 		h.heal()
+	}
+}
+
+// withinLimits fails when a cycle removed more than the guard lets pass without an answer.
+func (h *history) withinLimits(before inventory) {
+	limit := h.set.guard.Removals.Count
+	if h.answered || limit == nil {
+		return
+	}
+	removed, after := 0, h.inventory()
+	for id, a := range before.accounts {
+		if now, still := after.accounts[id]; a.active && (!still || !now.active) {
+			removed++
+		}
+	}
+	if removed > *limit {
+		h.rt.Fatalf("a cycle removed %d accounts, the guard lets %d pass", removed, *limit)
 	}
 }
 
@@ -171,6 +194,12 @@ func (h *history) tell(report *reconcile.Report, err error) {
 	for _, s := range report.Skipped {
 		h.note("  skipped: %s: %s %s", s.Key, s.Code, s.Why)
 	}
+	// An assignment that Graph leaves out counts until a second cycle misses it, for new accounts too.
+	if slices.ContainsFunc(report.Notes, func(note string) bool { return strings.Contains(note, "missing for the first time") }) {
+		h.watch.reported = slices.DeleteFunc(h.watch.reported, func(seen string) bool {
+			return strings.HasPrefix(seen, "created ") || strings.HasPrefix(seen, "reactivated ")
+		})
+	}
 	if len(h.watch.reported) > 0 {
 		h.note("calls:\n    %s", strings.Join(h.wire.history, "\n    "))
 		h.rt.Fatalf("seen in the application:\n%s", strings.Join(h.watch.reported, "\n"))
@@ -181,6 +210,12 @@ func (h *history) tell(report *reconcile.Report, err error) {
 // most.
 func (h *history) quiet() {
 	h.heal()
+	for _, user := range h.tenant.Snapshot().Users {
+		if _, told := user.Properties["accountEnabled"].(bool); !told {
+			h.tenant.Set(user.ID, "accountEnabled", true)
+			h.note("%s is enabled at last", h.upns[user.ID])
+		}
+	}
 	for _, id := range h.alive(h.users) {
 		if h.drift[id] {
 			h.tenant.Set(id, "jobTitle", "changed at last")
@@ -193,13 +228,14 @@ func (h *history) quiet() {
 	}
 	var report *reconcile.Report
 	var err error
-	for range 6 {
+	for n := range 6 {
 		time.Sleep(25 * time.Hour)
 		report, err = h.run(reconcile.Options{Apply: true})
 		h.tell(report, err)
-		if err != nil {
+		if err != nil && n > 1 { // before, a paused sync may try what is no longer there
 			h.rt.Fatalf("a cycle without faults: %v", err)
 		}
+		h.takeBackRejections()
 		h.approve()
 	}
 	excused := map[string]string{}
@@ -211,7 +247,7 @@ func (h *history) quiet() {
 	}
 	for id, code := range excused {
 		h.rt.Logf("excused: %s %s", id, code)
-		if code != "duplicate_source" && code != "duplicate_target" {
+		if !slices.Contains([]string{"duplicate_source", "duplicate_target", "protected"}, code) {
 			h.rt.Fatalf("%s is not provisioned when all is quiet: %s", id, code)
 		}
 	}
@@ -221,8 +257,25 @@ func (h *history) quiet() {
 	h.settled()
 }
 
+// takeBackRejections approves what was rejected: at the end all is as the directory says.
+func (h *history) takeBackRejections() {
+	err := h.state.Update(func(tx *state.Tx) error {
+		rejected, err := reconcile.RejectedHolds(tx, h.sync.Name)
+		for _, hold := range rejected {
+			if _, err := reconcile.Approve(tx, h.sync.Name, hold.Hold, reconcile.Decision{}); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
+		h.rt.Fatalf("take back what was rejected: %v", err)
+	}
+}
+
 // approve lets go what guards hold, as an administrator would who has looked at it.
 func (h *history) approve() {
+	h.answered = true
 	err := h.state.Update(func(tx *state.Tx) error {
 		for _, hold := range slices.Collect(tx.Holds(h.sync.Name)) {
 			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, reconcile.Decision{}); err != nil {

@@ -21,6 +21,7 @@ func (h *history) giveOutAgain() {
 			h.made++
 			h.front.Replace(h.t, "/Users/"+a.id, map[string]any{"userName": fmt.Sprintf("stranger%d@other.example", h.made),
 				"externalId": fmt.Sprintf("stranger-%d", h.made), "displayName": "Somebody else", "active": true})
+			h.watch.free(a.id)
 			h.watch.stranger(a.id)
 			h.drift[id] = true
 			h.note("account %s of %s is somebody else's from now on", a.id, a.values["userName"])
@@ -52,8 +53,9 @@ func (h *history) makeAgain() {
 				continue
 			}
 			h.front.Delete(h.t, "/Users/"+a.id)
+			h.watch.free(a.id)
 			again := h.front.Seed(h.t, map[string]any{"userName": a.values["userName"], "externalId": a.external, "displayName": "made again", "active": a.active})
-			h.drift[id] = true
+			h.drift[id], h.watch.again[a.external] = true, true
 			h.note("account %s of %s is made again as %s", a.id, a.values["userName"], again)
 		}
 	})

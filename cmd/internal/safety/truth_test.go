@@ -24,8 +24,9 @@ type truth struct {
 }
 
 type person struct {
-	active bool
-	values map[string]string // as the account's summary has them
+	active  bool
+	unknown bool              // in scope, and the directory does not say whether enabled
+	values  map[string]string // as the account's summary has them
 }
 
 func (set settings) truth(s graphtest.Snapshot) truth {
@@ -72,8 +73,8 @@ func (set settings) truth(s graphtest.Snapshot) truth {
 		if !set.guests && text("userType") == "Guest" || set.onlySales && text("department") != "Sales" {
 			in = false
 		}
-		enabled, _ := u.Properties["accountEnabled"].(bool)
-		p := person{active: in && enabled, values: map[string]string{
+		enabled, told := u.Properties["accountEnabled"].(bool)
+		p := person{active: in && enabled, unknown: in && !told, values: map[string]string{
 			"userName": strings.ToLower(text("userPrincipalName")), "displayName": text("displayName"),
 			"title": text("jobTitle"), "email": text("mail"), "userType": "",
 		}}
@@ -101,17 +102,28 @@ func (set settings) truth(s graphtest.Snapshot) truth {
 	return tr
 }
 
-// whose tells whom an account is for: an account that is being taken over may not say so yet.
-func (tr truth) whose(a account) person {
+// owners are the people whom an account may be for: one that is being taken over may not say so yet,
+// and several people may want its name.
+func (tr truth) owners(a account) (owners []person) {
 	if a.external != "" {
-		return tr.people[a.external]
+		return []person{tr.people[a.external]}
 	}
 	for _, p := range tr.people {
 		if p.values["userName"] == a.values["userName"] {
-			return p
+			owners = append(owners, p)
 		}
 	}
-	return person{}
+	return owners
+}
+
+// wanted tells whether an account must be left working, and whether it may be made to work.
+func (tr truth) wanted(a account) (always, ever bool) {
+	owners := tr.owners(a)
+	always = len(owners) > 0
+	for _, p := range owners {
+		always, ever = always && (p.active || p.unknown), ever || p.active
+	}
+	return always, ever
 }
 
 // An account is what the application holds of one user.
@@ -181,11 +193,12 @@ type watch struct {
 	last      inventory
 	foreign   map[string]string // target id → every byte of what is not ours
 	strangers map[string]string // target id that was ours → identity of the account that has it
+	again     map[string]bool   // externalId of accounts that were made again under another id
 	reported  []string
 }
 
 func newWatch(w *world) *watch {
-	return &watch{w: w, last: inventory{accounts: map[string]account{}}, foreign: map[string]string{}, strangers: map[string]string{}}
+	return &watch{w: w, last: inventory{accounts: map[string]account{}}, foreign: map[string]string{}, strangers: map[string]string{}, again: map[string]bool{}}
 }
 
 func (v *watch) begin() {
@@ -218,6 +231,13 @@ func (v *watch) report(format string, args ...any) {
 	v.reported = append(v.reported, fmt.Sprintf(format, args...))
 }
 
+// free takes back that nobody has anything to do with an account.
+func (v *watch) free(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.foreign, id)
+}
+
 // look compares the application with what it was before the last write.
 func (v *watch) look() {
 	v.mu.Lock()
@@ -226,8 +246,8 @@ func (v *watch) look() {
 	wanted := func(a account) (always, ever bool) {
 		always = len(v.truths) > 0
 		for _, tr := range v.truths {
-			is := tr.whose(a).active
-			always, ever = always && is, ever || is
+			all, any := tr.wanted(a)
+			always, ever = always && all, ever || any
 		}
 		return always, ever
 	}
@@ -301,8 +321,11 @@ func (w *world) differences(excused map[string]string) (out []string) {
 	}
 	for _, external := range slices.Sorted(maps.Keys(by)) {
 		a := by[external]
-		if tr.people[external].active || w.watch.foreign[a.id]+w.watch.strangers[a.id] != "" || excused[external] != "" {
+		if tr.people[external].active || tr.people[external].unknown || w.watch.foreign[a.id]+w.watch.strangers[a.id] != "" || excused[external] != "" {
 			continue
+		}
+		if w.set.onRemove.After > 0 && !a.active && w.watch.again[external] {
+			continue // it was switched off without a link to it, so nothing counts the days until its deletion
 		}
 		switch {
 		case w.set.onRemove.Do == reconcile.Delete || w.set.onRemove.After > 0:
@@ -343,9 +366,12 @@ func (w *world) groupDifferences(tr truth, inv inventory, by map[string]account,
 			}
 		}
 		slices.Sort(members)
-		// Accounts that are not ours stay where they are, also those that were ours.
-		has := slices.DeleteFunc(slices.Clone(g.members), func(id string) bool { return w.watch.strangers[id] != "" })
-		if diff := cmp.Diff(members, has); diff != "" {
+		// A stranger who got the id of a member is in the group: nothing is written about accounts that are not ours.
+		ofExcused := func(account string) bool {
+			return excused[inv.accounts[account].external]+w.watch.strangers[account] != ""
+		}
+		members, g.members = slices.DeleteFunc(members, ofExcused), slices.DeleteFunc(slices.Clone(g.members), ofExcused)
+		if diff := cmp.Diff(members, g.members); diff != "" {
 			out = append(out, fmt.Sprintf("members of %s (-wanted +has): %s", g.name, diff))
 		}
 	}

@@ -45,6 +45,7 @@ type settings struct {
 	groups              bool
 	onRemove            reconcile.OnRemove
 	guard               reconcile.Guard
+	protect             bool // accounts that the application calls protected
 	concurrency         int
 	pageSize            int
 	membersPage         int
@@ -222,6 +223,13 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 			Rules: reconcile.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},
 				Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Delete: true}}},
 		Guard: set.guard,
+	}
+	if set.protect {
+		filter, err := target.ParseFilter(`nickName eq "protected"`)
+		if err != nil {
+			panic(err)
+		}
+		s.Scope.Protect = []target.Filter{filter}
 	}
 	if set.onlySales {
 		filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}}})

@@ -115,6 +115,15 @@ func (s *Server) Replace(tb testing.TB, path string, resource map[string]any) {
 	s.call(tb, http.MethodPut, path, body, http.StatusOK)
 }
 
+// Set changes an attribute of a resource behind the client's back.
+func (s *Server) Set(tb testing.TB, path, attribute string, value any) {
+	tb.Helper()
+	s.call(tb, http.MethodPatch, path, map[string]any{
+		"schemas":    []any{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
+		"Operations": []any{map[string]any{"op": "replace", "path": attribute, "value": value}},
+	}, http.StatusOK)
+}
+
 // list trusts totalResults alone: both servers tell it right, and SCIMMY's page past the end
 // is the first page again.
 func (s *Server) list(tb testing.TB, endpoint string) []map[string]any {
