@@ -29,16 +29,16 @@ var guarding = slices.Concat(
 		return a.Held.Guard, a.Held.Cause
 	}`, ``},
 		fault{"GRD20", "removals of a day ago count for ever", `if c.now.Sub(past.At) < window {`, `if true {`},
-		fault{"GRD21", "an approved removal is counted again by removals_per_day", `r.approved++`, `_ = r`},
+		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved {
+		r.unapproved++`, `if a.Op.Removes() {
+		r.unapproved++`},
 		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false`},
 		fault{"REV1", "what was held passes when the number falls", `if guard == "" {
 		guard, cause = r.before(key, a)
 	}`, ``},
-		fault{"REV2", "a hold outlives a change of the limits", `|| r.info.Guard != r.limits {`, `{`},
+		fault{"REV2", "a hold outlives a change of the limits", `|| c.info.Guard != guardText(&c.Sync.Guard) {`, `{`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
-		fault{"REV4", "a rejected action is carried out", `case rejected:
-		r.counts.count(a.Op, -1)`, `case rejected + 9:
-		r.counts.count(a.Op, -1)`},
+		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.Put(key, encodeAction(a))`},
 		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif r.partial() {", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif false {"},
 		fault{"REV6", "a hold whose cause went away stays", `for _, hold := range known {
 		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
@@ -47,18 +47,17 @@ var guarding = slices.Concat(
 	}`, ``},
 		fault{"REV7", "a held action is still carried out", `a.Held = &storedHold{Guard: guard, Cause: cause}
 	r.hold(key, a)`, `r.hold(key, &storedAction{Action: a.Action, Held: &storedHold{Guard: guard, Cause: cause}})`},
-		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Action.digest() != a.Action.digest()`, `false`},
+		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Held == nil || last.divergence(a) != ""`, `last.Held == nil`},
 		fault{"REV9", "what was held before and is released is shown as held", `return r.dropReleased()`, `return nil`},
 	),
 	in("reconcile/approval.go",
-		fault{"APV1", "an approval lets pass whatever is due now", `if len(raw) < 2 || string(raw[1:]) != a.Action.digest() {`, `if len(raw) < 2 {`},
-		fault{"APV2", "approving a hold approves all holds", `if a.Held != nil && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause {`, `if a.Held != nil {`},
-		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply {
-		return nil
-	}
-	given := answersIn`, `given := answersIn`},
-		fault{"APV4", "an answer outlives the action when it is no longer due", `if given.Has(key) && !d.plan.Has(key) {`, `if false {`},
-		fault{"APV5", "rejecting approves", `return answerHold(tx, sync, hold, rejected)`, `return answerHold(tx, sync, hold, approved)`},
+		fault{"APV1", "an approval lets pass whatever is due now", `return d.Action.divergence(a)
+}`, `return ""
+}`},
+		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
+		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.Has(key) {`, `if d.plan.Has(key) {`},
+		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.Has(key) {`, `if true {`},
+		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
 		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.DeleteHold(sync, id)`, `return len(keys), nil`},
 	),
 	in("reconcile/administrators.go",

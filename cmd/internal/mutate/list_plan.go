@@ -7,13 +7,21 @@ var pulling = slices.Concat(
 	in("reconcile/pull.go",
 		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := c.Source.Presence(ctx, kind, ids)`,
 			`answers, err := slices.Repeat([]graphsync.Presence{graphsync.Absent}, len(ids)), error(nil)`},
-		fault{"PUL2", "one reading of the assignments is enough to lose one", `reading <= 2`, `reading <= 1`},
-		fault{"PUL3", "an incomplete reading of the assignments is taken", "if err != nil {\n\t\t\treturn fmt.Errorf(\"read the assignments", "if err != nil && !errors.Is(err, graphsync.ErrIncomplete) {\n\t\t\treturn fmt.Errorf(\"read the assignments"},
+		fault{"PUL2", "an assignment that a list lacks is gone without being asked for", `answers, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)`, `answers, err := make([]graphsync.Presence, len(ids)), error(nil)
+		for i := range answers {
+			answers[i] = graphsync.Absent
+		}`},
+		fault{"PUL3", "an incomplete reading of the assignments is taken", `if errors.Is(err, graphsync.ErrResync) || errors.Is(err, graphsync.ErrIncomplete) {`, `if errors.Is(err, graphsync.ErrIncomplete) {
+		return nil
+	}
+	if errors.Is(err, graphsync.ErrResync) {`},
 		fault{"PUL4", "a disabled enterprise application is read like any other", `if !app.Enabled {`, `if false {`},
 		fault{"PUL5", "members that a full round left out are gone without a look", `err = c.confirmMembers(ctx)`, `err = nil`},
-		fault{"PUL6", "a member that a full round left out is taken out of the group", `tx.SetMember(group, m, present[m], c.Peers)`, `tx.SetMember(group, m, false, c.Peers)`},
+		fault{"PUL6", "a member that a full round left out is taken out of the group", `if !present[member] {
+				gone`, `if true {
+				gone`},
 		fault{"PUL7", "the sweep ends before the absences are settled", `if err != nil || !sweep {`, `if !sweep {`},
-		fault{"PUL8", "an expired delta link does not begin a new round", `errors.Is(err, graphsync.ErrResync) && restarts < 2`, `errors.Is(err, graphsync.ErrResync) && restarts > 2`},
+		fault{"PUL8", "an expired delta link does not begin a new round", `errors.Is(err, graphsync.ErrResync) && restarts < restartLimit`, `errors.Is(err, graphsync.ErrResync) && restarts > restartLimit`},
 		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `if err := tx.SetPendingAll(name, true); err != nil {
 				return err
 			}
@@ -72,12 +80,10 @@ var planning = slices.Concat(
 		fault{"STD7", "on_remove is carried out although the action is not allowed", `if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source`, `if false {
 		return d.skip(graphsync.User, link.Source`},
-		fault{"STD8", "an account is deleted before its time", `!d.now.Before(link.InactiveSince.Add(rules.OnRemove.After))`, `true`},
-		fault{"STD9", "an account whose time has come is not deleted", `rules.OnRemove.After > 0 && !link.InactiveSince.IsZero() &&`, `false &&`},
+		fault{"STD8", "an account is deleted before its time", `if d.info.Observed-rec.Since < after {`, `if false {`},
+		fault{"STD9", "an account whose time has come is not deleted", `if d.info.Observed-rec.Since < after {`, `if true {`},
 		fault{"STD10", "nobody is looked at again until the time of deletion has come", `return d.keepLater(link.Source)`, `return nil`},
-		fault{"STD11", "a deactivated account of a leaver is deleted though leavers are deactivated", `case op != Delete && !expired:
-			return nil`, `case false:
-			return nil`},
+		fault{"STD11", "a deactivated account of a leaver is deleted though leavers are deactivated", `if err != nil || after == never {`, `if err != nil {`},
 		fault{"STD12", "a deactivation writes other values too", `a.Changes = []Change{{Attribute: "active", Old: true, New: false}}`, `a.Changes = []Change{{Attribute: "active", Old: true, New: false}, {Attribute: "displayName", New: key}}`},
 		fault{"STD13", "two new users with one matching value both get an account", `other, err := d.claim(kind, id, path, value)`, `other, err := graphsync.ID{}, error(nil)`},
 		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.withdraw(kind, other, path, value, id); err != nil {
@@ -103,7 +109,7 @@ var planning = slices.Concat(
 		fault{"DRA1", "a changed configuration evaluates nobody", `changed := c.info.ConfigHash != c.Sync.Hash()`, `changed := false`},
 		fault{"DRA2", "what is due again is not planned", `if c.due(&retry) || retry.Skipped && !c.opts.Scheduled {`, `if false {`},
 		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
-		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetAnswers(kind, id)`, `err = nil`},
+		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
 		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || c.opts.Full || tx.PendingAll(c.Sync.Name))`, `(changed || c.opts.Full)`},
 		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!c.Sync.readsClock()`, `true`},
@@ -117,12 +123,14 @@ var planning = slices.Concat(
 	in("reconcile/members.go",
 		fault{"MBR1", "a membership whose answer was lost is not written again", `last == unsure || last != account`, `last != account && last != unsure`},
 		fault{"MBR2", "a member who left the group stays in it", `case !wanted && applied:`, `case false:`},
-		fault{"MBR3", "members of a group that waits for an answer are written", `part.live = err == nil && (a.Held == nil || answersIn(d.tx, d.Sync.Name).of(key, &a) == approved)`, `part.live = err == nil`},
-		fault{"MBR4", "a deleted user is put into groups", `return ok && object.Removed == graphsync.NotRemoved, account, nil`, `return ok, account, nil`},
+		fault{"MBR3", "members of a group that waits for an answer are written", `part.live = a.Held == nil
+`, `part.live = true
+`},
+		fault{"MBR4", "a deleted user is put into groups", `return ok && object.Removed == graphsync.NotRemoved, account, false, nil`, `return ok, account, false, nil`},
 		fault{"MBR5", "memberships of a group out of scope are written", `if _, in, _ := d.eval.groupInScope(&object); !in {
 		return nil
 	}`, ``},
-		fault{"MBR6", "who was in an adopted group already is not known", `applied, last = true, account`, `_ = last`},
+		fault{"MBR6", "who was in an adopted group already is not known", `return account, true, seeds.Put(pairKey(group, member), []byte(account))`, `return last, applied, seeds.Put(pairKey(group, member), []byte(account))`},
 		fault{"MBR7", "memberships of a user who appears are not looked at", `if !d.Sync.Groups.Enabled || d.all && linked {`, `if true {`},
 		fault{"MBR8", "a member whose account is another one now stays with the old one", `case wanted && (!applied || last == unsure || last != account):`, `case wanted && !applied:`},
 	),

@@ -48,14 +48,14 @@ var keeping = slices.Concat(
 			}`, `tx.bump(liveCounter(kind), 1)`},
 	),
 	in("state/assignmentround.go",
-		fault{"ASG1", "assignments that were not read stay", `case !r.saw(row.number):
-			gone = append(gone, row)`, `case !r.saw(row.number):`},
+		fault{"ASG1", "assignments that were not read stay", `case missed, answer != graphsync.Unknown && !twice:
+		return rowGoes`, `case missed, answer != graphsync.Unknown && !twice:
+		return rowStays`},
 		fault{"ASG2", "rows that were read twice hide rows that are missing", `if r.seen[row.number/64]&bit == 0 {
 		r.seen`, `if true {
 		r.seen`},
 		fault{"ASG3", "two readings are committed over each other", `if g := tx.generation(r.appID); g != r.base {`, `if false {
 			g := r.base`},
-		fault{"ASG4", "who lost an assignment is not pending", `if inState || r.saw(row.number) {`, `if r.saw(row.number) {`},
 		fault{"ASG5", "members of a group that lost its assignment are not pending", `for member := range tx.Members(m.ID) {
 		if member.Kind`, `for member := range tx.Members(graphsync.ID{}) {
 		if member.Kind`},

@@ -16,7 +16,7 @@ var matching = slices.Concat(
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
 		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
 		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false`},
-		fault{"MAT10", "an account in a foreign domain is taken without an answer", `if v.hold == nil && !owned && m.foreign(value) {`, `if false {`},
+		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = foreignHold(causeForeignAccount)`, `_ = v`},
 		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
 		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
 		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(Create) {`, `if false {`},
@@ -71,10 +71,11 @@ var matching = slices.Concat(
 // cycle.
 var locating = slices.Concat(
 	in("reconcile/locate.go",
-		fault{"LOC1", "an account with the externalId of another counts as ours", `if !same && strings.EqualFold(key.Attribute, "externalId") {
-			return false
-		}`, ``},
-		fault{"LOC2", "an account that no value identifies counts as ours", `fits = fits || same`, `fits = true`},
+		fault{"LOC1", "an account with the externalId of another counts as ours", `case !anyCase: // an application may change the case of what it stores: then it decides nothing
+			return foreign`, `case !anyCase: // an application may change the case of what it stores: then it decides nothing`},
+		fault{"LOC2", "an account that no value identifies counts as ours", `case shows:
+		return foreign`, `case false:
+		return foreign`},
 		fault{"LOC3", "links of another application are used as they are", `another := c.info.Moving || was.ID != "" && !was.Same(here)`, `another := false`},
 		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !c.opts.Apply {
 		if anything`, `if false {
@@ -97,7 +98,7 @@ var locating = slices.Concat(
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
-		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| contradicts(&found[0], intent) {`, `{`},
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| c.intended(intent).judge(&found[0]) == foreign {`, `{`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != c.owner(intent.Kind, intent.Source) ||`, `if false ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
@@ -116,13 +117,45 @@ var locating = slices.Concat(
 	),
 	in("reconcile/compare.go",
 		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
-		fault{"CMP2", "an account that is gone keeps its claim", `return c.Store.ReleaseAll(c.Sync.application(), gone)`, `return nil`},
-		fault{"CMP3", "a part of the people is enough to compare the whole", `if !c.opts.Full || c.partial() || c.moved || !lists || !gets {`, `if !c.opts.Full || c.moved || !lists || !gets {`},
+		fault{"CMP2", "an account that is gone keeps its link", `case shown == nil:
+		m.Gone = true
+		return putMismatch`, `case shown == nil:
+		m.Gone = true
+		return nil
+	case shown == nil:
+		return putMismatch`},
+		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.partial() || c.moved || !lists || !gets:`, `case c.moved || !lists || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
-		fault{"CMP6", "a link to an account that another owns is brought up to date", `if _, lost, err := c.lost(tx, link); err != nil || lost {`, `if _, lost, err := state.Owner{}, false, error(nil); err != nil || lost {`},
+		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case c.identityIn(tx, link, shown, nil) == foreign:`, `case false:`},
 		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = canonical(link.Source, attribute, shown)
 		changed = true`, `_ = raw`},
+	),
+	in("reconcile/identify.go",
+		fault{"IDN1", "an account is not read before it is removed", `for _, p := range []phase{leavePhase, userPhase, groupPhase} {
+			err`, `for _, p := range []phase{userPhase, groupPhase} {
+			err`},
+		fault{"IDN2", "an account is not read before its name changes", `for _, p := range []phase{leavePhase, userPhase, groupPhase} {
+			err`, `for _, p := range []phase{leavePhase, groupPhase} {
+			err`},
+		fault{"IDN3", "a link that did not fit is not read again", `if err := i.again(ctx); err != nil {
+			return err
+		}`, ``},
+	),
+	in("reconcile/identity.go",
+		fault{"IDN4", "a removal changes no identity", `case Deactivate, Delete, Reactivate:
+		return true`, `case Delete, Reactivate:
+		return true`},
+		fault{"IDN5", "a common name makes an account with another externalId ours", `case !k.decides:
+			shows`, `case true:
+			shows`},
+	),
+	in("reconcile/mismatch.go",
+		fault{"IDN6", "accounts that are others now are dropped, however many", `if !m.Gone {
+				r.foreign++
+			}`, ``},
+		fault{"IDN7", "a blocked link is planned like any other", `return link, true, tx.Space(sync, mismatchSpace).Has(key), nil`, `return link, true, false, nil`},
+		fault{"IDN8", "a link that the plan drops is planned with", `if tx.Space(sync, detachedSpace).Has(key) {`, `if false {`},
 	),
 	in("reconcile/survey.go",
 		fault{"SUR1", "accounts that the list leaves out are not asked for", `if err := s.rest(ctx); err != nil {
@@ -131,11 +164,7 @@ var locating = slices.Concat(
 		fault{"SUR2", "an account that did not answer counts as gone", `if known[i] {
 			found`, `if true {
 			found`},
-		fault{"SUR3", "accounts beyond the first of a list are read without bound", `if read += len(page); read > worth {
-			return errStop
-		}
-		s.step`, `read += len(page)
-		s.step`},
+		fault{"SUR3", "accounts beyond the first of a list are read without bound", `worth = linked * listWorth`, `worth = linked * 1e9`},
 	),
 )
 
@@ -143,9 +172,7 @@ var locating = slices.Concat(
 var writing = slices.Concat(
 	in("reconcile/apply.go",
 		fault{"APL1", "a refused deletion counts as done", `done.drop = done.err == nil`, `done.drop = true`},
-		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil {
-				continue
-			}`, ``},
+		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil || isEarly(keys[i]) != of.early {`, `if isEarly(keys[i]) != of.early {`},
 		fault{"APL9", "what a call may have done is not written down before it", `if err := c.intend(due); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"APL3", "a dry run changes accounts", `if c.walkMatch(); !c.opts.Apply {`, `if c.walkMatch(); false {`},
 		fault{"APL4", "a refused credential does not stop the cycle", `if target.CodeOf(done.err).Stops() {`, `if false {`},
@@ -158,20 +185,20 @@ var writing = slices.Concat(
 	),
 	in("reconcile/write.go",
 		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `if v.hold != nil {`, `if false {`},
-		fault{"WRT2", "an account that stays active counts as switched off", `if strings.EqualFold(attribute.Path.String(), "active") {
-			return &target.Error`, `if false {
-			return &target.Error`},
+		fault{"WRT2", "an account that stays active counts as switched off", `return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
 		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != c.owner(a.Kind, a.SourceID) {`, `if false {`},
 		fault{"WRT4", "a create that meets a protected, ambiguous or foreign account takes it over", `case v.code != "":
-		done.err`, `case false:
-		done.err`},
+		done.doubt`, `case false:
+		done.doubt`},
 		fault{"WRT5", "a refused member removal counts as done", `done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })`, ``},
 		fault{"WRT6", "a refused member addition counts as done", `delete(done.added, member)`, `_ = member`},
 		fault{"WRT7", "members of a failed change count as done", `done.added, done.removed = nil, nil
 		if target`, `if target`},
 		fault{"WRT8", "an account that is gone keeps its link", `case target.CodeOf(err) == target.NotFound:
 		done.drop = true`, `case target.CodeOf(err) == target.NotFound:`},
-		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == Deactivate:`, `case false:`},
+		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:`, `case false:`},
 		fault{"WRT10", "values of others in a shared list are overwritten", `attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))`, `_ = r`},
 		fault{"WRT11", "a lost answer to a create makes another account", `failure.Code != target.Conflict && !failure.Unsure`, `failure.Code != target.Conflict`},
 		fault{"WRT12", "a conflict of a create is a failure for ever", `failure.Code != target.Conflict && !failure.Unsure`, `!failure.Unsure`},
@@ -215,9 +242,7 @@ var recording = slices.Concat(
 		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.InactiveSince, link.Cause = c.now, a.Cause`},
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
 		fault{"RCD15", "a renamed user is still found by the former name", `c.rekey(&link, path, text)`, `_ = text`},
-		fault{"RCD16", "an answer to a hold is used again", `if err := answersIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
-		return err
-	}`, ``},
+		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
 			return err
 		}
@@ -233,7 +258,7 @@ var recording = slices.Concat(
 		return nil
 	}
 	if err := c.giveUp`, `if err := c.giveUp`},
-		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered {`, `if n := c.done.Deactivate + c.done.Delete - c.approved; n > 0 && !c.remembered && c.applied {`},
+		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := c.unapproved; n > 0 && !c.remembered {`, `if n := c.unapproved; n > 0 && !c.remembered && c.applied {`},
 		fault{"SET3", "removals are not remembered for removals_per_day", `c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})`, `_ = n`},
 		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(c.Sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(c.Sync.Name, true); err != nil {`},
 		fault{"SET5", "held actions are no longer pending", `kept.Has(pendingBytes(key))`, `false`},
@@ -245,8 +270,8 @@ var recording = slices.Concat(
 	),
 	in("reconcile/syncer.go",
 		fault{"SYN1", "a plan that moved since it was reviewed is applied", `c.expect,          // a reviewed`, `func(context.Context) error { return nil }, // a reviewed`},
-		fault{"SYN2", "a failed cycle does not remember its removals", `c.tally()
-	c.rememberRemovals()`, `c.tally()`},
+		fault{"SYN2", "a failed cycle does not remember its removals", `c.rememberRemovals()
+	if c.opts.Apply && !errors.Is`, `if c.opts.Apply && !errors.Is`},
 		fault{"SYN3", "accounts that scope.protect names are not looked at", `c.protect,         //`, `func(context.Context) error { return nil }, //`},
 		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures > 0:
 		c.report.Result = Partial`, ``},

@@ -37,6 +37,7 @@ func main() {
 	own := flag.Bool("own", false, "run the tests of the fault's own package only")
 	with := flag.String("with", "", "arguments of go test to run instead, such as './reconcile -run TestRefused'")
 	jobs := flag.Int("j", 2, "faults tried at once")
+	trust := flag.Bool("trust", false, "do not run the tests without a fault first")
 	list := flag.Bool("list", false, "list the faults and check that they apply, without running anything")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -50,7 +51,7 @@ func main() {
 	if *sample > 0 {
 		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
 	}
-	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list}
+	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list, trust: *trust}
 	if err := r.run(ctx, chosen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -72,9 +73,8 @@ func choose(all []mutation, only string, sample int, seed uint64) ([]mutation, e
 			return nil, fmt.Errorf("two faults have the id %s", m.id)
 		}
 	}
-	accepted := explained(survivorsText)
 	chosen := slices.DeleteFunc(all, func(m mutation) bool {
-		return !pattern.MatchString(m.id) || sample > 0 && (m.wide || accepted[m.id] != "")
+		return !pattern.MatchString(m.id) || sample > 0 && !m.own
 	})
 	if sample > 0 && sample < len(chosen) {
 		rng := rand.New(rand.NewPCG(seed, 0))

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A fault is found where its line is now, within its package; a line that is gone, or there twice,
+// is reported and never guessed.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		in    string // file that the fault ends up in
+		want  string // its text
+	}{
+		"in its file":                  {map[string]string{"a.go": "x := one\n", "b.go": "y\n"}, "a.go", "x := two\n"},
+		"moved to another file":        {map[string]string{"a.go": "y\n", "b.go": "x := one\n"}, "b.go", "x := two\n"},
+		"its file is gone":             {map[string]string{"b.go": "x := one\n"}, "b.go", "x := two\n"},
+		"elsewhere too, its own first": {map[string]string{"a.go": "x := one\n", "b.go": "x := one\n"}, "a.go", "x := two\n"},
+		"twice in its file":            {map[string]string{"a.go": "x := one\nx := one\n"}, "", ""},
+		"in two other files":           {map[string]string{"b.go": "x := one\n", "c.go": "x := one\n"}, "", ""},
+		"in a test only":               {map[string]string{"a_test.go": "x := one\n"}, "", ""},
+		"gone":                         {map[string]string{"a.go": "y\n"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for file, text := range test.files {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := mutation{id: "X1", file: filepath.Join(dir, "a.go"), old: "x := one", new: "x := two"}
+			file, text, err := m.place()
+			if test.in == "" {
+				if err == nil {
+					t.Errorf("placed in %s", file)
+				}
+				return
+			}
+			if err != nil || filepath.Base(file) != test.in || text != test.want {
+				t.Errorf("in %s: %q, %v", file, text, err)
+			}
+		})
+	}
+}
+
+// The same seed draws the same sample, of faults that tests of their own package notice.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	ids := func(seed uint64) (out []string) {
+		chosen, err := choose(allMutations(), "", 5, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range chosen {
+			if !m.own {
+				t.Errorf("%s is drawn, and not known to be noticed by its own package", m.id)
+			}
+			out = append(out, m.id)
+		}
+		return out
+	}
+	if a, b := ids(7), ids(7); len(a) != 5 || !slices.Equal(a, b) {
+		t.Errorf("%v and %v", a, b)
+	}
+}
+
+// Every accepted survivor is a fault of the list and has a reason; every fault changes something.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	all := allMutations()
+	known := func(id string) bool { return slices.ContainsFunc(all, func(m mutation) bool { return m.id == id }) }
+	for id, reason := range explained(survivorsText) {
+		if !known(id) || len(strings.Fields(reason)) < 5 {
+			t.Errorf("survivors.md: %s: %q", id, reason)
+		}
+	}
+	for _, id := range ownPackage {
+		if !known(id) {
+			t.Errorf("%s is no fault of the list", id)
+		}
+	}
+	for _, m := range all {
+		if m.old == m.new || m.old == "" || m.fault == "" {
+			t.Errorf("%s: it changes nothing or has no words", m.id)
+		}
+	}
+}
