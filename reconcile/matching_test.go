@@ -255,6 +255,11 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 			c.source.leaveAll("Ada") // what is not ours stays on
 			c.cycle()
 			want(t, "accounts after ada left", c.app().String(), test.accounts)
+			if name == "protected" { // nor was it linked meanwhile
+				c.change = func(s *reconcile.Sync) { s.Text = "nothing is protected" }
+				c.must(reconcile.Options{Apply: true, Full: true})
+				want(t, "accounts when the filter is gone", c.app().String(), test.accounts)
+			}
 		})
 	}
 }
