@@ -48,7 +48,6 @@ const (
 	onlyMerge     = "the attribute takes without a path only"
 	onlyPut       = "the attribute takes with PUT only"
 	noRemoval     = "members cannot be removed by path"
-	askedMembers  = "other groups were read to see whether members are shown"
 	showsMembers  = "members are shown"
 	hidesMembers  = "members that were added are not shown"
 )

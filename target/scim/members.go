@@ -188,22 +188,35 @@ func refusesPath(err error) bool {
 func (a *Adapter) hidesMembers() bool { return !a.learned.knows(showsMembers, target.Group, "") }
 
 // isEmpty reports whether a group that was read without members is known to have none: it was made
-// here and nobody was added, or the application shows the members of other groups.
-func (a *Adapter) isEmpty(ctx context.Context, group target.Ref, shown map[string]any) bool {
+// here and no member was added, or a list of groups shows members of others and none of this one.
+// That the application shows members of another group is no proof alone: some show them in lists and
+// leave them out where a group is read by its id.
+func (a *Adapter) isEmpty(ctx context.Context, group target.Ref) bool {
 	if a.learned.isEmpty(group.ID) {
 		return true
 	}
-	if a.learned.learn(askedMembers, target.Group, "") && a.hidesMembers() {
-		c := call{op: "read members of groups", method: http.MethodGet, path: []string{"Groups"}, query: []string{"startIndex=1", "count=20"}}
-		if ans, err := a.send(ctx, c); err == nil {
-			if page, err := ans.listing(c, target.Group); err == nil {
-				for i := range page.resources {
-					a.noteMembers(page.resources[i].Attributes, false)
-				}
-			}
+	c := call{op: "read members of groups", method: http.MethodGet, path: []string{"Groups"}, query: []string{"startIndex=1", "count=100"}}
+	ans, err := a.send(ctx, c)
+	if err != nil {
+		return false
+	}
+	page, err := ans.listing(c, target.Group)
+	if err != nil {
+		return false
+	}
+	listed, othersShown := false, false
+	for _, r := range page.resources {
+		members, _ := member(r.Attributes, "members").([]any)
+		switch {
+		case r.ID != group.ID:
+			othersShown = othersShown || len(members) > 0
+		case len(members) > 0:
+			return false
+		default:
+			listed = true
 		}
 	}
-	return !a.hidesMembers() && member(shown, "members") == nil
+	return listed && othersShown
 }
 
 // patch sends membership changes: additions in one operation, an operation for each removal,
@@ -304,7 +317,7 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 		if len(list) == 0 && a.learned.isEmpty(group.ID) {
 			shown = true // made here, and nobody was added
 		}
-		if !shown && !a.isEmpty(ctx, group, doc) {
+		if !shown && !a.isEmpty(ctx, group) {
 			return &target.Error{
 				Op: "change members of group", Code: target.Unsupported,
 				Message: "the application takes groups as a whole only and does not show their members, so that writing one could empty it",

@@ -25,7 +25,7 @@ func (a *Adapter) put(ctx context.Context, ref target.Ref, attributes []target.A
 		}
 		doc["schemas"] = withExtensions(schemas, doc, attributes)
 		// A PUT without members may empty the group (RFC 7644, section 3.5.1).
-		if members, _ := member(doc, "members").([]any); ref.Kind == target.Group && len(members) == 0 && !a.isEmpty(ctx, ref, doc) {
+		if members, _ := member(doc, "members").([]any); ref.Kind == target.Group && len(members) == 0 && !a.isEmpty(ctx, ref) {
 			return &target.Error{
 				Op: opName("update", ref.Kind), Code: target.Unsupported,
 				Message: "the application takes groups as a whole only and does not show this one's members, so that writing it could empty it",
