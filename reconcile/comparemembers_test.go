@@ -159,29 +159,3 @@ func TestARefusalBesideARemark(t *testing.T) {
 		t.Fatalf("%v, %s", err, summary(report))
 	}
 }
-
-// An application that shows every account as active is not told to switch somebody off with each
-// compare: once, and then it is a note.
-func TestWhoIsOffIsShownAsActive(t *testing.T) {
-	t.Parallel()
-	c := newService(t).customer("contoso")
-	c.source.hire("Ada", "Bob", "Cyd", "Dan", "Eve")
-	g := c.behindGateway()
-	c.cycle()
-	c.source.disable(1)
-	c.cycle()
-	updates := 0
-	g.before = func(method, about string) error {
-		if method == "update" {
-			updates++
-		}
-		return nil
-	}
-	for compare, most := range []int{1, 1, 1} {
-		g.accounts["1"]["active"] = true
-		report, err := c.run(reconcile.Options{Full: true, Apply: true})
-		if err != nil || updates != most || compare > 0 && !strings.Contains(strings.Join(report.Notes, "\n"), "as active") {
-			t.Fatalf("compare %d: %v, %s, %d updates, notes %v", compare, err, summary(report), updates, report.Notes)
-		}
-	}
-}

@@ -114,6 +114,7 @@ func TestOptions(t *testing.T) {
 		"urn:example:2.0:User:teams":      {Expr: "[memberOf]", Apply: "always", Multi: true},
 		"urn:example:2.0:User:greeting":   {Expr: `"Say \"hi\", [now]"`, Apply: "always"},
 		"urn:example:2.0:User:manager":    {Expr: "[manager]", Apply: "always"},
+		"urn:example:2.0:User:mail":       {Expr: "[Mail]", Apply: "always"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)

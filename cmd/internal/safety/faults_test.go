@@ -13,6 +13,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/target"
 	"entrasync/target/scim/scimtest"
 )
 
@@ -109,7 +110,9 @@ func suffer(t *testing.T, m mishap) string {
 			t.Errorf("a cycle took %v", took)
 		}
 		told = append(told, tell(report, err))
-		refused = refused || slices.ContainsFunc(report.Errors, func(e reconcile.Failure) bool { return strings.Contains(e.Message, "did not take") })
+		refused = refused || slices.ContainsFunc(report.Errors, func(e reconcile.Failure) bool {
+			return strings.Contains(e.Message, "did not take") || e.Code == string(target.Unverified)
+		})
 	}
 	if len(w.watch.reported) > 0 {
 		t.Errorf("%s at %s:\n%s", m.name, m.stage, strings.Join(w.watch.reported, "\n"))

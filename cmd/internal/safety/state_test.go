@@ -121,7 +121,7 @@ func TestDiskFull(t *testing.T) {
 				st.hireMany(150)
 				full := st.job
 				full.FileLimit = room
-				if mounted && st.mount(fmt.Sprintf("size=%d", room)) {
+				if mounted && st.mount(fmt.Sprintf("size=%d,mode=0700", room)) {
 					full.FileLimit = 0
 				}
 				st.mu.Lock()
@@ -134,7 +134,7 @@ func TestDiskFull(t *testing.T) {
 				}
 				t.Logf("%s", out.Error)
 				if mounted && full.FileLimit == 0 {
-					st.mount("remount,size=64m")
+					st.mount("remount,size=64m,mode=0700")
 				}
 				for range 2 {
 					st.cycle(moment{}, nil)
