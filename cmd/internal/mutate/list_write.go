@@ -184,7 +184,7 @@ var writing = slices.Concat(
 		fault{"APL8", "a reference is written for an account that was not made", `if done.err = c.resolve(a); done.err != nil || a.TargetID == nil {`, `if done.err = c.resolve(a); done.err != nil {`},
 	),
 	in("reconcile/write.go",
-		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `if v.hold != nil {`, `if false {`},
+		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `case v.hold != nil || !m.made(a, v.adopt):`, `case false:`},
 		fault{"WRT2", "an account that stays active counts as switched off", `return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
@@ -273,7 +273,7 @@ var recording = slices.Concat(
 		fault{"SYN2", "a failed cycle does not remember its removals", `c.rememberRemovals()
 	if c.opts.Apply && !errors.Is`, `if c.opts.Apply && !errors.Is`},
 		fault{"SYN3", "accounts that scope.protect names are not looked at", `c.protect,         //`, `func(context.Context) error { return nil }, //`},
-		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures > 0:
+		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures+c.unlinked > 0 || len(attention) > 0:
 		c.report.Result = Partial`, ``},
 		fault{"SYN5", "the result of a cycle with holds is ok", `case c.counts.Held > 0:
 		c.report.Result = Waiting`, ``},
