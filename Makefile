@@ -44,7 +44,7 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
 	@echo "Pictures of the consent story are in $(PICTURES)"
-	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -sample 4 -seed 7 -trust
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust
 
 ZABBIX := .cache/zabbix
 

@@ -19,7 +19,7 @@ func in(file string, faults ...fault) []mutation {
 // drawn from them, because histories and stories take minutes for each fault.
 var ownPackage = []string{
 	"ADM2", "APL1", "APV1", "CMP1", "CRE2", "CRE3", "GRD17", "GRD18", "IDN8", "LIS3", "LOC1", "MAT1", "MAT2", "MAT4", "MAT6",
-	"OBJ1", "OBJ2", "PAG1", "PAG2", "PAG3", "PAG4", "PAG5", "PAG7", "PAG8", "PAG9", "PRO2", "PUL2", "RCD1", "RCD2", "RCL2", "REC1",
+	"OBJ1", "OBJ2", "PAG1", "PAG2", "PAG3", "PAG4", "PAG5", "PAG7", "PAG8", "PAG9", "PUL2", "RCD1", "RCD2", "RCL2", "REC1",
 	"REC2", "REV1", "REV3", "REV5", "SET2", "STD23", "STD3", "STD4", "SUR2", "TRA1", "TRA2", "WCO4", "WRT3", "WRT5",
 }
 
