@@ -133,6 +133,34 @@ func TestProtectedAccountsThatCannotBeSeen(t *testing.T) {
 	}
 }
 
+// A change of an account that cannot be looked at waits too: it may be one that is protected.
+func TestChangesOfProtectedAccountsThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	protect, err := target.ParseFilter(`userName eq "root@example.com"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newService(t).customer("contoso")
+	c.change = func(s *reconcile.Sync) { s.Scope.Protect = []target.Filter{protect} }
+	c.source.person(1, "p1@example.com", "P")
+	want(t, "first cycle", c.cycle(), "1 created")
+	written := false
+	c.app().refuse = func(method, _ string) error {
+		written = written || method == "update"
+		if method == "get" {
+			return &target.Error{Code: target.Rejected, Op: "get user", Message: "no", Status: 500}
+		}
+		return nil
+	}
+	c.source.person(1, "p1@example.com", "Q")
+	report, err := c.run(reconcile.Options{Apply: true})
+	if err != nil || written || report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Code != string(target.Rejected) {
+		t.Fatalf("%v, written: %t, %s", err, written, summary(report))
+	}
+	c.app().refuse = nil
+	want(t, "seen again", c.cycle(), "1 updated")
+}
+
 // A full compare that cannot read an account is no success, and reads it again.
 func TestComparedAccountsThatCannotBeRead(t *testing.T) {
 	t.Parallel()

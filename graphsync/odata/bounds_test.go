@@ -53,7 +53,7 @@ func TestAPageCannotExhaustMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			err := read()
 			runtime.ReadMemStats(&after)
-			if cost := after.TotalAlloc - before.TotalAlloc; cost > 6*size {
+			if cost := after.TotalAlloc - before.TotalAlloc; cost > 6*size*poolLoss {
 				t.Errorf("%s as a %s: %d MiB for a body of %d MiB (%.80v)", name, kind, cost>>20, len(body)>>20, err)
 			}
 			if e := (*graphsync.Error)(nil); err != nil && (!errors.As(err, &e) || e.Class != graphsync.BadResponse) {
