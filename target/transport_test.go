@@ -109,7 +109,7 @@ func TestTransportWaitsWhenThrottled(t *testing.T) {
 		{"403 with nothing left for a while", status(403, "X-Rate-Limit-Remaining", "0", "X-Rate-Limit-Reset", "5"), "PATCH", 5 * time.Second, 5 * time.Second},
 		{"403 with nothing left until a date", status(403, "Date", "Tue, 01 Jan 2030 00:00:00 GMT", "RateLimit-Remaining", "0", "RateLimit-Reset", "1893456006"), "DELETE", 6 * time.Second, 6 * time.Second},
 		{"403 in words", func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"detail":"Secondary Rate Limit reached. Slow down."}`, 403)
+			http.Error(w, `{"detail":"Secondary Rate Limit reached. Slow down."}`, http.StatusForbidden)
 		}, "POST", 250 * time.Millisecond, 500 * time.Millisecond},
 		{"420", status(420), "POST", 250 * time.Millisecond, 500 * time.Millisecond},
 		{"509", status(509), "POST", 250 * time.Millisecond, 500 * time.Millisecond},
@@ -175,7 +175,7 @@ func TestTransportDoesNotTakeARefusalForThrottling(t *testing.T) {
 		"plain":         status(403),
 		"requests left": status(403, "X-RateLimit-Remaining", "41", "X-RateLimit-Reset", "5"),
 		"a licence": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"detail":"the licence quota is used up"}`, 403)
+			http.Error(w, `{"detail":"the licence quota is used up"}`, http.StatusForbidden)
 		},
 		"a bad request": func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"detail":"attribute rateLimit is unknown"}`, 400)
