@@ -245,7 +245,12 @@ func (f *file) close() error {
 	if f.broken.Load() != nil {
 		return f.abandon()
 	}
-	return f.db.Close()
+	if !f.db.IsReadOnly() {
+		return f.db.Close()
+	}
+	// bbolt leaves the lock of a read-only file to the closing of its descriptor. A child process
+	// between its fork and its exec has a copy of that, so the lock would outlive Close.
+	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.db.Close())
 }
 
 // abandon gives the file free without bbolt, whose locks a panic may have left held. What is

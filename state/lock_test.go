@@ -37,6 +37,38 @@ func TestLockEndsWithCloseWhileAChildHasACopy(t *testing.T) {
 	}
 }
 
+// The same for a tenant's file that was only looked at.
+func TestLockOfAReadOnlyFileEndsWithCloseWhileAChildHasACopy(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "tenant.db")
+	f, err := openFile(path, tenantSchema, "of", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+	looked, _, err := openReadOnly(path, tenantSchema, "of")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inherited, err := syscall.Dup(int(looked.os.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(inherited)
+	if err := looked.close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err = openFile(path, tenantSchema, "of", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The same with processes that really start.
 func TestLockEndsWithCloseWhileProcessesStart(t *testing.T) {
 	t.Parallel()
