@@ -249,22 +249,13 @@ func (w *worker) placeOf(key string) string {
 	if err != nil || present != key {
 		return ""
 	}
-	return place(options)
+	return w.place(name, options)
 }
 
 // place tells the places of accounts apart. It is a digest, as an address may hold a secret.
-func place(options all.Options) string {
-	text := ""
-	switch o := options.(type) {
-	case *all.File:
-		text = "file " + o.Path
-		if path, err := filepath.Abs(o.Path); err == nil {
-			text = "file " + path
-		}
-	case *all.SCIM:
-		text = "scim " + o.URL
-	}
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
+func (w *worker) place(target string, options all.Options) string {
+	section, _ := w.cfg.Targets.Get(target)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(section.Type+" "+options.Place())))
 }
 
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.
@@ -345,7 +336,7 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 		return nil, nil, err
 	}
 	own.TargetName = key
-	if own.Location, err = w.store.Locate(key, place(options), w.placeOf); err != nil {
+	if own.Location, err = w.store.Locate(key, w.place(s.TargetName, options), w.placeOf); err != nil {
 		return nil, nil, err
 	}
 	tenant, release, err := w.tenant(ctx, s.Tenant)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"os"
 	"reflect"
 	"sync"
 
@@ -98,7 +97,7 @@ func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
 	if adapter, ok := find(w.parts.targets[key], options); ok {
 		return adapter.Adapter, nil
 	}
-	trusted := trusts(options)
+	trusted := options.Trusts()
 	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(name)})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", name, err)
@@ -125,18 +124,6 @@ func (w *worker) targetOf(name string) any {
 	return options
 }
 
-func trusts(options all.Options) []byte {
-	scim, ok := options.(*all.SCIM)
-	if !ok || scim.CAFile == "" {
-		return nil
-	}
-	pem, err := os.ReadFile(scim.CAFile)
-	if err != nil {
-		return nil // opening says so
-	}
-	return pem
-}
-
 // letGo drops the parts that the syncs of a worker have no use for: those of former sections, and
 // of a ca_file that has changed. Cycles that are going on keep theirs.
 func (w *worker) letGo() {
@@ -153,7 +140,7 @@ func (w *worker) letGo() {
 			continue // its cycles say so
 		}
 		adapter, ok := find(w.parts.targets[key], options)
-		if now := trusts(options); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
+		if now := options.Trusts(); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
 			used.targets[key] = []part[opened]{{options, adapter}}
 		}
 		section := w.targetOf(s.TargetName)

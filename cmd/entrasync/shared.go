@@ -1,12 +1,10 @@
 package main
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
 	"entrasync/state"
-	"entrasync/target/all"
 )
 
 // boundJoined bounds what a tenant that joined by consent may do without an approval: whoever
@@ -28,8 +26,7 @@ func (w *worker) boundJoined(planned *plannedSync, record state.TenantRecord) {
 }
 
 // sharesAccounts reports whether the application of a sync may keep accounts of several tenants.
-// It is the tenant's own when {tenant} is in the host or path of its address: each tenant then has
-// an address that is no other's. A query does not make it so, as a server may ignore it.
+// It may as long as its options are not known.
 func (w *worker) sharesAccounts(s *plannedSync) bool {
 	section, ok := w.cfg.Targets.Get(s.TargetName)
 	if !ok {
@@ -39,20 +36,5 @@ func (w *worker) sharesAccounts(s *plannedSync) bool {
 	if faults.Err() != nil || common == nil {
 		return true
 	}
-	return resource(common.For("a")) == resource(common.For("b"))
-}
-
-// resource is what an address leads to: a file, or a host and a path.
-func resource(options all.Options) string {
-	switch o := options.(type) {
-	case *all.File:
-		return o.Path
-	case *all.SCIM:
-		address, _, _ := strings.Cut(o.URL, "#")
-		address, _, _ = strings.Cut(address, "?")
-		if u, err := url.Parse(address); err == nil && u.Host != "" {
-			return strings.ToLower(u.Host) + u.Path
-		}
-	}
-	return ""
+	return common.SharesAccounts()
 }

@@ -40,7 +40,7 @@ func (w *worker) checkSharedByClaims(ctx context.Context, s *plannedSync, key st
 		if err != nil {
 			return err
 		}
-		location, err := w.store.Locate(otherKey, place(options), w.placeOf)
+		location, err := w.store.Locate(otherKey, w.place(other.TargetName, options), w.placeOf)
 		if err != nil {
 			return err
 		}

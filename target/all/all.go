@@ -37,6 +37,19 @@ type Options interface {
 	// counts by the name of its file.
 	Accounts() string
 
+	// Place is where the application is, without a credential: the accounts behind two options of one
+	// type are those of one application when the texts are equal. It is kept as a digest, and linked
+	// accounts are looked up again where it has changed, so it must not change with the program's version.
+	Place() string
+
+	// SharesAccounts reports whether tenants may share the application's accounts: {tenant} is not in
+	// the part of the address that tells one application from another.
+	SharesAccounts() bool
+
+	// Trusts returns the contents of files that an adapter reads when it opens and never again, such
+	// as certificates; nil when there are none. An adapter is opened again when they have changed.
+	Trusts() []byte
+
 	// Open returns a ready adapter. Nothing has been sent yet; secrets are read when they
 	// are used, and again when their file has changed.
 	Open(Env) (target.Adapter, error)

@@ -30,15 +30,27 @@ func (o *File) For(tenant string) Options { return &File{Path: fill(o.Path, tena
 
 // Accounts implements [Options].
 func (o *File) Accounts() string {
-	path, err := filepath.Abs(o.Path)
-	if err != nil {
-		return o.Path
-	}
+	path := o.Place()
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
 	}
 	return path
 }
+
+// Place implements [Options]: the absolute path.
+func (o *File) Place() string {
+	path, err := filepath.Abs(o.Path)
+	if err != nil {
+		return o.Path
+	}
+	return path
+}
+
+// SharesAccounts implements [Options].
+func (o *File) SharesAccounts() bool { return !strings.Contains(o.Path, tenantWord) }
+
+// Trusts implements [Options].
+func (o *File) Trusts() []byte { return nil }
 
 // Open implements [Options].
 func (o *File) Open(Env) (target.Adapter, error) { return file.New(file.Config{Path: o.Path}) }

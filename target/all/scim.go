@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -125,6 +126,36 @@ func (o *SCIM) Accounts() string {
 		address = u.String()
 	}
 	return strings.Join(append([]string{address, o.ClientCertificateFile}, o.Auth.identity()...), "\x00")
+}
+
+// Place implements [Options]: the address as it is written.
+func (o *SCIM) Place() string { return o.URL }
+
+// SharesAccounts implements [Options]. A query does not tell applications apart, as a server may
+// ignore it.
+func (o *SCIM) SharesAccounts() bool { return o.resource("a") == o.resource("b") }
+
+// resource is the host and path that a tenant's address leads to.
+func (o *SCIM) resource(tenant string) string {
+	address, _, _ := strings.Cut(fill(o.URL, tenant), "#")
+	address, _, _ = strings.Cut(address, "?")
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return strings.ToLower(u.Host) + u.Path
+}
+
+// Trusts implements [Options]: the certificates of ca_file.
+func (o *SCIM) Trusts() []byte {
+	if o.CAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(o.CAFile)
+	if err != nil {
+		return nil // Open names the file
+	}
+	return pem
 }
 
 // identity is who the credential says is asking: the organization, for most applications.

@@ -1,0 +1,79 @@
+package all_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"entrasync/target/all"
+)
+
+// addressed are options of each type for an address of it: what is not told apart here would make
+// every application of a type one place, so that a moved target goes unnoticed.
+var addressed = map[string]func(address string) all.Options{
+	"file": func(address string) all.Options { return &all.File{Path: "/data/" + address + ".jsonl"} },
+	"scim": func(address string) all.Options {
+		return &all.SCIM{URL: "https://" + address + ".example.com/v2", Auth: all.SCIMAuth{BearerToken: "of " + address}}
+	},
+}
+
+func TestPlaceTellsApplicationsApart(t *testing.T) {
+	t.Parallel()
+	for name := range all.Types {
+		options, ok := addressed[name]
+		if !ok {
+			t.Errorf("type %s is not tried here; add options of it for an address", name)
+			continue
+		}
+		one, other := options("one"), options("other")
+		if one.Place() == "" || one.Place() == other.Place() {
+			t.Errorf("%s: the places are %q and %q", name, one.Place(), other.Place())
+		}
+		if again := options("one"); one.Place() != again.Place() {
+			t.Errorf("%s: one address has the places %q and %q", name, one.Place(), again.Place())
+		}
+		if options("one").SharesAccounts() != true || options("{tenant}").SharesAccounts() {
+			t.Errorf("%s: an address without {tenant} is shared, one with it is not", name)
+		}
+	}
+	// A credential is no place: one that is renewed leads to the same accounts.
+	if a, b := (&all.SCIM{URL: "https://a.example", Auth: all.SCIMAuth{BearerToken: "1"}}), (&all.SCIM{URL: "https://a.example"}); a.Place() != b.Place() {
+		t.Errorf("a credential makes the places %q and %q", a.Place(), b.Place())
+	}
+}
+
+func TestSharesAccounts(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"https://app.example.com/v2":                  true,
+		"https://{tenant}.example.com/v2":             false,
+		"https://app.example.com/{tenant}/v2":         false,
+		"https://app.example.com/v2?tenant={tenant}":  true, // a server may ignore a query
+		"https://app.example.com/v2#{tenant}":         true,
+		"https://{tenant}@app.example.com/v2":         true, // a user name is no address
+		"https://app.example.com/{tenant}?x={tenant}": false,
+	} {
+		if got := (&all.SCIM{URL: address}).SharesAccounts(); got != want {
+			t.Errorf("%s: got %v, want %v", address, got, want)
+		}
+	}
+}
+
+func TestTrusts(t *testing.T) {
+	t.Parallel()
+	file := write(t, filepath.Join(t.TempDir(), "ca.pem"), "first")
+	o := &all.SCIM{URL: "https://app.example.com", CAFile: file}
+	if got := string(o.Trusts()); got != "first" {
+		t.Errorf("got %q", got)
+	}
+	write(t, file, "second")
+	if got := string(o.Trusts()); got != "second" {
+		t.Errorf("after a change got %q", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Trusts(); got != nil {
+		t.Errorf("without the file got %q", got)
+	}
+}
