@@ -24,8 +24,8 @@ func (f *census) loses(group graphsync.ID) {
 
 // countAccess counts the active accounts of each group that several people leave at once.
 // Below the smallest number a guard counts from, nothing is read.
-func (c *cycle) countAccess(ctx context.Context, tx *state.Tx, f *census) error {
-	limit, most := c.Sync.Guard.MembersRemoved, 0
+func (f *census) countAccess(ctx context.Context, tx *state.Tx, sync *Sync) error {
+	limit, most := sync.Guard.MembersRemoved, 0
 	for _, loss := range f.access {
 		most = max(most, loss.leaving)
 	}
@@ -33,7 +33,7 @@ func (c *cycle) countAccess(ctx context.Context, tx *state.Tx, f *census) error 
 		return nil
 	}
 	n := 0
-	for link, err := range tx.Links(c.Sync.Name, graphsync.User, graphsync.ID{}) {
+	for link, err := range tx.Links(sync.Name, graphsync.User, graphsync.ID{}) {
 		if err != nil {
 			return err
 		}

@@ -56,8 +56,8 @@ func cloneAttributes(attributes map[string]any) map[string]any {
 
 // losesAdministrator notes an action after which an account no longer fits the filter for
 // administrators. An account that is adopted counts among those there are now.
-func (c *cycle) losesAdministrator(tx *state.Tx, a *storedAction, f *census) error {
-	filter := c.Sync.Guard.Administrators
+func (f *census) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction) error {
+	filter := sync.Guard.Administrators
 	if a.Op == Adopt && a.Rights.Before {
 		f.administrators++
 		if !a.Rights.After && a.Held == nil {
@@ -68,7 +68,7 @@ func (c *cycle) losesAdministrator(tx *state.Tx, a *storedAction, f *census) err
 	if filter == nil || a.Kind != graphsync.User || !a.Op.Removes() && a.Op != Update {
 		return nil
 	}
-	link, ok, err := tx.Link(c.Sync.Name, graphsync.User, a.SourceID)
+	link, ok, err := tx.Link(sync.Name, graphsync.User, a.SourceID)
 	if err != nil || !ok || !link.Active {
 		return err
 	}
@@ -88,19 +88,19 @@ func (c *cycle) losesAdministrator(tx *state.Tx, a *storedAction, f *census) err
 }
 
 // countAdministrators counts the accounts that fit the filter now, when any would be lost.
-func (c *cycle) countAdministrators(ctx context.Context, tx *state.Tx, f *census) error {
+func (f *census) countAdministrators(ctx context.Context, tx *state.Tx, sync *Sync) error {
 	if len(f.losing) == 0 {
 		return nil
 	}
 	n := 0
-	for link, err := range tx.Links(c.Sync.Name, graphsync.User, graphsync.ID{}) {
+	for link, err := range tx.Links(sync.Name, graphsync.User, graphsync.ID{}) {
 		if err != nil {
 			return err
 		}
 		if n++; n%1000 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if link.Active && c.Sync.Guard.Administrators.Match(appliedAttributes(&link)) {
+		if link.Active && sync.Guard.Administrators.Match(appliedAttributes(&link)) {
 			f.administrators++
 		}
 	}

@@ -72,7 +72,7 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 	go func() { recorded <- rec.run(cancel) }()
 
 	workers, wctx := errgroup.WithContext(ctx)
-	workers.SetLimit(c.concurrency())
+	workers.SetLimit(c.workers)
 	n := 0
 	var run []step // of one object: a large group's changes come in parts, and one after another
 	start := func() {

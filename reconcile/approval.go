@@ -105,7 +105,7 @@ func pendAction(tx *state.Tx, sync string, key []byte, a *storedAction) error {
 // accident at another time asks again. What was rejected is counted again when it is reviewed.
 func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
 	given := decisionsIn(d.tx, d.Sync.Name)
-	refused := d.tx.Space(d.Sync.Name, d.rejectedSpace())
+	refused := d.tx.Space(d.Sync.Name, d.opts.rejectedSpace())
 	if given.Count() == 0 && refused.Count() == 0 {
 		return nil
 	}

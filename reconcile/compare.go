@@ -21,7 +21,7 @@ func (c *cycle) compare(ctx context.Context) error {
 	getter, gets := c.Target.(target.Getter)
 	lister, lists := c.Target.(target.Lister)
 	switch {
-	case c.partial() || c.moved || !lists || !gets:
+	case c.opts.partial() || c.moved || !lists || !gets:
 		return nil
 	case !c.opts.Full && c.info.FirstRun.IsZero() && c.Sync.Users.maps("externalId"):
 		return c.findOrphans(ctx, lister)
@@ -89,21 +89,21 @@ func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resour
 	case shown == nil:
 		m.Gone = true
 		return putMismatch(tx, c.Sync.Name, link, &m)
-	case c.identityIn(tx, link, shown, nil) == foreign:
+	case identityIn(tx, c.Sync, c.now, link, shown, nil) == foreign:
 		if _, lost, err := c.lost(tx, link); err != nil || lost {
 			return err
 		}
-		m.Shown = describe(link.Kind, c.rules(link.Kind), shown)
+		m.Shown = describe(link.Kind, c.Sync.rules(link.Kind), shown)
 		return putMismatch(tx, c.Sync.Name, link, &m)
 	}
 	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
-	leave, err := c.compareActivity(tx, link, shown)
+	leave, err := compareActivity(tx, c.Sync.Name, link, shown)
 	if err != nil {
 		return err
 	}
-	if !c.drifted(link, shown, c.knownShown(tx, link)) {
+	if !drifted(c.Sync.rules(link.Kind), c.now, link, shown, knownShown(tx, c.Sync.Name, link)) {
 		return nil
 	}
 	if leave {
@@ -118,9 +118,9 @@ func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resour
 // drifted brings a link to what its account shows, and reports whether that was anything new.
 // Values of redacted attributes are left out: what is kept of them is a digest. So are values that
 // the application is known to have instead of what was written.
-func (c *cycle) drifted(link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
+func drifted(rules *Rules, now time.Time, link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
 	changed := false
-	for _, attribute := range c.rules(link.Kind).Mapping.Attributes() {
+	for _, attribute := range rules.Mapping.Attributes() {
 		path := attribute.Path.String()
 		raw, written := link.Applied[path]
 		shown := attribute.Own(resource.Value(attribute.Path))
@@ -136,7 +136,7 @@ func (c *cycle) drifted(link *state.Link, resource *target.Resource, known func(
 	if _, told := resource.Attributes["active"]; told && link.Kind == graphsync.User && link.Active == inactive(resource) {
 		link.Active, link.InactiveSince = !link.Active, time.Time{}
 		if !link.Active {
-			link.InactiveSince = c.now
+			link.InactiveSince = now
 		}
 		changed = true
 	}

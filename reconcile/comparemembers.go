@@ -23,10 +23,10 @@ const groupChunk = 50
 // It writes scratch spaces only, so that a dry run shows the same as a cycle that is applied.
 func (c *cycle) compareMembers(ctx context.Context) error {
 	reader, reads := c.Target.(target.MemberReader)
-	if !reads || !c.Sync.Groups.Enabled || !c.opts.Full || c.partial() || c.moved {
+	if !reads || !c.Sync.Groups.Enabled || !c.opts.Full || c.opts.partial() || c.moved {
 		return nil
 	}
-	look := memberLook{sync: c.Sync.Name, tenant: c.Tenant, reader: reader, concurrency: c.concurrency()}
+	look := memberLook{sync: c.Sync.Name, tenant: c.Tenant, reader: reader, concurrency: c.workers}
 	if err := look.run(ctx); err != nil {
 		return fmt.Errorf("read members of groups in target %s: %w", c.Sync.TargetName, err)
 	}

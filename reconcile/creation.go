@@ -49,8 +49,7 @@ func (m *matcher) made(a *storedAction, r *target.Resource) bool {
 // provesCreation reports whether a resource may be taken for what an interrupted creation has made.
 // Where accounts have to be proven, a matching value is not enough for that either: it is left for
 // matching, which holds it.
-func (c *cycle) provesCreation(r *target.Resource, intent state.Intent) bool {
-	guard := &c.Sync.Guard
+func (guard *Guard) provesCreation(r *target.Resource, intent state.Intent) bool {
 	if intent.Kind == graphsync.Group {
 		return !guard.HoldGroups || strings.EqualFold(textAttribute(r, "externalId"), intent.Source.String())
 	}

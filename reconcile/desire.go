@@ -30,10 +30,10 @@ type outcome struct {
 }
 
 // evaluate works out the attributes an object should have in the application.
-func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m *mapping.Mapping, creating bool) outcome {
+func (e *evaluator) evaluate(object *state.Object, stand *standing, m *mapping.Mapping, creating bool) outcome {
 	env := mapping.Env{
 		Source:        &source{object: object, eval: e, stand: stand},
-		Now:           c.now,
+		Now:           e.now,
 		DefaultDomain: e.domain,
 		Random:        rand.Reader,
 		Taken:         func(value string) (bool, error) { return e.taken(object, m, value) },
@@ -49,19 +49,19 @@ func (c *cycle) evaluate(e *evaluator, object *state.Object, stand *standing, m 
 // desire works out, from the snapshot as it stands, what one object should be in the
 // application. It is for workers: each call has an evaluator of its own.
 func (c *cycle) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
-	e := newEvaluator(c.Sync)
+	e := newEvaluator(c.Sync, c.now)
 	e.ask = func(by target.Path, value string) (bool, error) {
 		found, err := c.Target.Find(ctx, targetKind(kind), by, value)
 		return len(found) > 0, err
 	}
 	err = c.Tenant.View(func(tx *state.Tx) error {
-		o, err = c.desireIn(tx, e, kind, id, creating)
+		o, err = e.desireIn(tx, kind, id, creating)
 		return err
 	})
 	return o, err
 }
 
-func (c *cycle) desireIn(tx *state.Tx, e *evaluator, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
+func (e *evaluator) desireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
 	object, ok := tx.Object(kind, id)
 	if !ok {
 		return outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
@@ -70,18 +70,19 @@ func (c *cycle) desireIn(tx *state.Tx, e *evaluator, kind graphsync.Kind, id gra
 	if e.in(tx); kind == graphsync.User {
 		stand = e.standing(&object, nil)
 	}
-	o := c.evaluate(e, &object, &stand, c.rules(kind).Mapping, creating)
+	o := e.evaluate(&object, &stand, e.sync.rules(kind).Mapping, creating)
 	if o.Problem != nil {
 		return o, o.Problem
 	}
 	return o, nil
 }
 
-func (c *cycle) rules(kind graphsync.Kind) *Rules {
+// rules are the rules for the objects of one kind.
+func (s *Sync) rules(kind graphsync.Kind) *Rules {
 	if kind == graphsync.Group {
-		return &c.Sync.Groups.Rules
+		return &s.Groups.Rules
 	}
-	return &c.Sync.Users
+	return &s.Users
 }
 
 // keyOf is what people call an object when the mapping has no say.

@@ -90,7 +90,7 @@ type foundAccount struct {
 
 // wanted notes the matching values of everybody in the directory, in scope or not.
 func (c *cycle) wanted(ctx context.Context) error {
-	c.eval = newEvaluator(c.Sync)
+	c.eval = newEvaluator(c.Sync, c.now)
 	err := c.Tenant.Update(c.forgetDiscovery)
 	var after graphsync.ID
 	for more := true; more && err == nil; {
@@ -103,7 +103,7 @@ func (c *cycle) wanted(ctx context.Context) error {
 				}
 				after = user.ID
 				stand := eval.standing(&user, nil)
-				result := c.evaluate(eval, &user, &stand, c.Sync.Users.Mapping, true)
+				result := eval.evaluate(&user, &stand, c.Sync.Users.Mapping, true)
 				for _, path := range c.Sync.Users.Match {
 					value := textOf(result.Attributes, path)
 					if value == "" || user.Removed != graphsync.NotRemoved {

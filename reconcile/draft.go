@@ -17,7 +17,7 @@ const draftChunk = 2000
 // compared with what was last applied. It asks nobody outside. People without a link get a
 // provisional create, which match turns into an adoption where an account exists.
 func (c *cycle) draft(ctx context.Context) error {
-	c.eval = newEvaluator(c.Sync)
+	c.eval = newEvaluator(c.Sync, c.now)
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		whole := c.opts.Subject == nil
@@ -97,13 +97,13 @@ func (c *cycle) draftAll(ctx context.Context) error {
 func (c *cycle) draftPending(ctx context.Context) error {
 	// What is due again joins what is pending, so that nothing is drafted twice.
 	err := c.Tenant.Update(func(tx *state.Tx) error {
-		var due []state.PendingKey
+		var again []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			if c.due(&retry) || retry.Skipped && !c.opts.Scheduled {
-				due = append(due, retry.Key)
+			if due(&retry, c.now) || retry.Skipped && !c.opts.Scheduled {
+				again = append(again, retry.Key)
 			}
 		}
-		for _, key := range due {
+		for _, key := range again {
 			if err := tx.AddPending(c.Sync.Name, key); err != nil {
 				return err
 			}

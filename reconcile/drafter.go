@@ -26,7 +26,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		return err // never told of by the directory: nothing is concluded
 	}
 	if d.clock {
-		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !d.due(&retry) {
+		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
 			return nil // time alone is no reason to try a failed record before its time
 		}
 	}
@@ -47,7 +47,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	if !stand.Active() {
 		if !linked {
-			return d.found(d.tx, graphsync.User, id)
+			return clearLost(d.tx, d.Sync.Name, graphsync.User, id)
 		}
 		if object.Removed == graphsync.Purged {
 			if err := d.gone(&link); err != nil {
@@ -57,11 +57,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.remove(&link, &stand, key)
 	}
 	if linked && link.Active {
-		if err := d.forgetOff(d.tx, id); err != nil {
+		if err := forgetOff(d.tx, d.Sync.Name, id); err != nil {
 			return err
 		}
 	}
-	result := d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, !linked)
+	result := d.eval.evaluate(&object, &stand, d.Sync.Users.Mapping, !linked)
 	if done, err := d.refused(graphsync.User, id, key, result); done {
 		return err
 	}
@@ -181,13 +181,13 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 	if !d.opts.Apply {
 		return nil
 	}
-	return d.keepPending(d.tx, state.PendingKey{Kind: graphsync.User, ID: id})
+	return requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id})
 }
 
 // create plans an account for somebody who has none, as far as is known before the target is
 // asked. Two people with one matching value are both left out: neither is the right one.
 func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
-	rules := d.rules(kind)
+	rules := d.Sync.rules(kind)
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
 	var held *storedHold
 	if kind == graphsync.User {

@@ -44,7 +44,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		}
 	}
 	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
-	result := d.evaluate(d.eval, &object, &stand, d.Sync.Groups.Mapping, !linked)
+	result := d.eval.evaluate(&object, &stand, d.Sync.Groups.Mapping, !linked)
 	if done, err := d.refused(graphsync.Group, id, key, result); done {
 		return err
 	}

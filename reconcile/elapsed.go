@@ -145,8 +145,8 @@ func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
 }
 
 // forgetOff drops what was noted: the account is in use again, or gone.
-func (c *cycle) forgetOff(tx *state.Tx, id graphsync.ID) error {
-	return tx.Space(c.Sync.Name, offSpace).Delete(id[:])
+func forgetOff(tx *state.Tx, sync string, id graphsync.ID) error {
+	return tx.Space(sync, offSpace).Delete(id[:])
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
@@ -24,7 +25,7 @@ func EvalSource(tx *state.Tx, s *Sync, user graphsync.ID) (mapping.Source, error
 	if linked {
 		last = &link
 	}
-	eval := newEvaluator(s).in(tx)
+	eval := newEvaluator(s, time.Time{}).in(tx) // only expressions that read the clock need the time
 	stand := eval.standing(&object, last)
 	return &source{object: &object, eval: eval, stand: &stand}, nil
 }

@@ -99,7 +99,7 @@ func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id gr
 	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: keyOf(&object, last)}
 	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
 		"%s %s", kind, keyOf(&object, nil))
-	eval := newEvaluator(c.Sync).in(tx)
+	eval := newEvaluator(c.Sync, c.now).in(tx)
 	stand := standing{Known: true, InScope: true, Enabled: true}
 	if kind == graphsync.User {
 		stand = eval.standing(&object, last)
@@ -110,7 +110,7 @@ func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id gr
 		x.because("scope", yesNo(in), "%s", why+problem)
 	}
 	x.InScope = stand.InScope && stand.Problem == ""
-	if m := c.rules(kind).Mapping; m != nil {
+	if m := c.Sync.rules(kind).Mapping; m != nil {
 		c.explainAttributes(eval, x, &object, &stand, m, last)
 	}
 	switch {
@@ -169,7 +169,7 @@ func (c *cycle) explainStanding(eval *evaluator, x *Explanation, user *state.Obj
 
 // explainAttributes tells how each value comes about and what was last applied.
 func (c *cycle) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *standing, m *mapping.Mapping, link *state.Link) {
-	result := c.evaluate(eval, object, stand, m, link == nil)
+	result := eval.evaluate(object, stand, m, link == nil)
 	for _, d := range result.Attributes {
 		path := d.Attribute.Path.String()
 		a := ExplainedAttribute{Attribute: path, Expression: d.Attribute.Expression(), Value: d.Value}

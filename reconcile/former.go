@@ -25,7 +25,7 @@ func (d *drafter) gone(link *state.Link) error {
 	case !link.Active:
 		return d.tx.Space(d.Sync.Name, givenSpace).Put(link.Source[:], nil)
 	case rules.May(Deactivate): // it is looked at again when it is switched off
-		return d.keepPending(d.tx, state.PendingKey{Kind: graphsync.User, ID: link.Source})
+		return requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (c *cycle) lost(tx *state.Tx, link *state.Link) (owner state.Owner, lost bo
 		return owner, false, err
 	}
 	c.note("account %s is %s by now: the link of %s to it was dropped", link.TargetID, c.ownerText(owner), link.Key)
-	return owner, true, c.forget(tx, link.Kind, link.Source)
+	return owner, true, forgetLink(tx, c.Sync.Name, link.Kind, link.Source)
 }
 
 // yields reports whether the owner of an account lets it go to this sync, and why in words that

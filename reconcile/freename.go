@@ -37,7 +37,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	}
 	name := ""
 	if object.Removed == graphsync.NotRemoved {
-		name = textOf(d.evaluate(d.eval, &object, &stand, d.Sync.Users.Mapping, false).Attributes, path)
+		name = textOf(d.eval.evaluate(&object, &stand, d.Sync.Users.Mapping, false).Attributes, path)
 	}
 	if name == "" || strings.EqualFold(name, value) {
 		name = temporaryName(value, "former", link.Source)

@@ -36,8 +36,8 @@ func (c *cycle) identify(ctx context.Context) error {
 }
 
 // gets reports whether the application shows an account by its id.
-func (c *cycle) gets() bool {
-	_, gets := c.Target.(target.Getter)
+func gets(application target.Adapter) bool {
+	_, gets := application.(target.Getter)
 	return gets
 }
 
@@ -72,11 +72,11 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 			return found, nil
 		}
 		verdict := ours
-		err := c.Tenant.View(func(tx *state.Tx) error { verdict = c.identityIn(tx, &link, shown, also); return nil })
+		err := c.Tenant.View(func(tx *state.Tx) error { verdict = identityIn(tx, c.Sync, c.now, &link, shown, also); return nil })
 		if err != nil || verdict != foreign {
 			return found, err
 		}
-		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.rules(link.Kind), shown), Run: c.run}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.Sync.rules(link.Kind), shown), Run: c.run}
 	case ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops():
 		return found, fmt.Errorf("read account %s of target %s: %w", link.TargetID, c.Sync.TargetName, err)
 	case failure.Code == target.NotFound:
@@ -114,7 +114,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 		mismatches := tx.Space(c.Sync.Name, mismatchSpace)
 		for n := range actions {
 			a := &actions[n]
-			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || c.staysHeld(tx, keys[n], a) {
+			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.Sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || c.staysHeld(tx, keys[n], a) {
 				continue
 			}
 			link, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
@@ -130,7 +130,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 	}
 	found := make([]reading, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.concurrency())
+	group.SetLimit(c.workers)
 	for n := range actions {
 		if due[n] {
 			group.Go(func() (err error) {
@@ -210,7 +210,7 @@ func (c *cycle) identifyGroups(ctx context.Context) error {
 		}
 		found := make([]reading, len(links))
 		group, gctx := errgroup.WithContext(ctx)
-		group.SetLimit(c.concurrency())
+		group.SetLimit(c.workers)
 		for n := range links {
 			group.Go(func() (err error) {
 				found[n], err = i.read(gctx, links[n], Members, nil)
@@ -251,7 +251,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 		}
 	}
 	if c.opts.Apply {
-		if err := c.keepPending(tx, key); err != nil {
+		if err := requeue(tx, c.Sync.Name, key); err != nil {
 			return err
 		}
 	}
@@ -362,7 +362,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 		links = links[len(chunk):]
 		found := make([]reading, len(chunk))
 		group, gctx := errgroup.WithContext(ctx)
-		group.SetLimit(c.concurrency())
+		group.SetLimit(c.workers)
 		for n, link := range chunk {
 			group.Go(func() (err error) {
 				op := Op("")
@@ -392,7 +392,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 					}
 				default:
 					fits = true
-					if err := c.found(tx, f.link.Kind, f.link.Source); err != nil {
+					if err := clearLost(tx, c.Sync.Name, f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
 					if err := c.forgetMismatch(tx, f.link.Kind, f.link.Source); err != nil {
@@ -422,7 +422,7 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 		return err
 	}
 	if c.opts.Apply {
-		if err := c.keepPending(tx, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := requeue(tx, c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 	}
@@ -439,8 +439,8 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 }
 
 // markForCheck has the account of an object of this tenant read by the next cycle of its sync.
-func (c *cycle) markForCheck(tx *state.Tx, owner state.Owner) error {
-	if owner.Tenant != c.Sync.Tenant {
+func markForCheck(tx *state.Tx, tenant graphsync.ID, owner state.Owner) error {
+	if owner.Tenant != tenant {
 		return nil
 	}
 	return tx.Space(owner.Sync, checkSpace).Put(linkKey(owner.Kind, owner.Source), nil)

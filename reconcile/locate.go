@@ -188,8 +188,8 @@ func (m *mover) refuse(link *state.Link, cause error) {
 
 // isHere reports whether what has the id of a linked account is that account: the same number means
 // nothing in another application, and what no value identifies is not it.
-func (c *cycle) isHere(link *state.Link, shown *target.Resource) bool {
-	return shown != nil && knownAccount(link, c.rules(link.Kind)).judge(shown) == ours
+func isHere(rules *Rules, link *state.Link, shown *target.Resource) bool {
+	return shown != nil && knownAccount(link, rules).judge(shown) == ours
 }
 
 // sort keeps the links whose accounts are here and sets the others aside. What is claimed here
@@ -200,8 +200,8 @@ func (m *mover) sort(found []sighting) error {
 	away := map[string]state.Owner{}
 	for i := range found {
 		link := &found[i].link
-		if m.isHere(link, found[i].shown) {
-			m.drifted(link, found[i].shown, nothingShown)
+		if isHere(m.Sync.rules(link.Kind), link, found[i].shown) {
+			drifted(m.Sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
 			here = append(here, *link)
 		} else {
 			away[link.TargetID] = m.owner(link.Kind, link.Source)
@@ -240,7 +240,7 @@ func (c *cycle) setAside(tx *state.Tx, link *state.Link) error {
 			return err
 		}
 	}
-	return c.forget(tx, link.Kind, link.Source)
+	return forgetLink(tx, c.Sync.Name, link.Kind, link.Source)
 }
 
 func asideKey(link *state.Link) []byte {
@@ -272,7 +272,7 @@ func (m *mover) claim(links []state.Link) error {
 				return err
 			}
 			if present[link.TargetID] != m.owner(link.Kind, link.Source) {
-				if err := m.forget(tx, link.Kind, link.Source); err != nil {
+				if err := forgetLink(tx, m.Sync.Name, link.Kind, link.Source); err != nil {
 					return err
 				}
 				continue
@@ -353,8 +353,8 @@ func (m *mover) restore(ctx context.Context) error {
 		}
 		var here []state.Link
 		for i := range found {
-			if link := &found[i].link; m.isHere(link, found[i].shown) {
-				m.drifted(link, found[i].shown, nothingShown)
+			if link := &found[i].link; isHere(m.Sync.rules(link.Kind), link, found[i].shown) {
+				drifted(m.Sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
 				here = append(here, *link)
 			}
 		}

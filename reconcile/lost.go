@@ -16,30 +16,30 @@ func lostKey(kind graphsync.Kind, source graphsync.ID) []byte {
 	return append([]byte{byte(kind)}, source[:]...)
 }
 
-// lose drops the link of an account that is gone from the application. That an active one was
+// loseLink drops the link of an account that is gone from the application. That an active one was
 // there is remembered: a guard looks at how many would be made again.
-func (c *cycle) lose(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
-	if err := c.remember(tx, kind, source); err != nil {
+func loseLink(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
+	if err := rememberLost(tx, sync, kind, source); err != nil {
 		return err
 	}
-	return c.forget(tx, kind, source)
+	return forgetLink(tx, sync, kind, source)
 }
 
-// remember notes that the active account of a link is gone from the application.
-func (c *cycle) remember(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
-	link, linked, err := tx.Link(c.Sync.Name, kind, source)
+// rememberLost notes that the active account of a link is gone from the application.
+func rememberLost(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
+	link, linked, err := tx.Link(sync, kind, source)
 	if err != nil {
 		return err
 	}
 	if !linked || !link.Active {
 		return nil
 	}
-	return tx.Space(c.Sync.Name, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID))
+	return tx.Space(sync, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID))
 }
 
-// found forgets that an account was lost: it is there again, or nobody is to have it.
-func (c *cycle) found(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
-	return tx.Space(c.Sync.Name, lostSpace).Delete(lostKey(kind, source))
+// clearLost forgets that an account was lost: it is there again, or nobody is to have it.
+func clearLost(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
+	return tx.Space(sync, lostSpace).Delete(lostKey(kind, source))
 }
 
 // losses counts by kind what a plan makes again because it was gone from the application.

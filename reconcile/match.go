@@ -81,7 +81,7 @@ type matcher struct {
 }
 
 func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
-	m := &matcher{cycle: c, kind: kind, rules: c.rules(kind), adopted: map[string]graphsync.ID{}}
+	m := &matcher{cycle: c, kind: kind, rules: c.Sync.rules(kind), adopted: map[string]graphsync.ID{}}
 	m.find = m.ask
 	for _, text := range m.rules.Match {
 		path, err := target.ParsePath(text)
@@ -132,7 +132,7 @@ func (m *matcher) all(ctx context.Context, total int) error {
 		}
 		verdicts := make([]verdict, len(actions))
 		group, gctx := errgroup.WithContext(ctx)
-		group.SetLimit(m.concurrency())
+		group.SetLimit(m.workers)
 		for i := range actions {
 			group.Go(func() (err error) {
 				verdicts[i], err = m.judge(gctx, &actions[i])
@@ -377,7 +377,7 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 					return err
 				}
 				if !v.doubt.Source.IsZero() && m.opts.Apply {
-					if err := m.markForCheck(tx, v.doubt); err != nil {
+					if err := markForCheck(tx, m.Sync.Tenant, v.doubt); err != nil {
 						return err
 					}
 				}
@@ -401,7 +401,7 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 // is written, and nothing that is set on creation only.
 func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	r := v.adopt
-	desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, false)
+	desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)
 	if err != nil {
 		return err
 	}
@@ -435,9 +435,13 @@ func (c *cycle) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
 	return state.Owner{Tenant: c.Sync.Tenant, Sync: c.Sync.Name, Kind: kind, Source: id}
 }
 
-func (c *cycle) concurrency() int {
-	if c.Concurrency > 0 {
-		return c.Concurrency
+// workers is how many actions are applied at once.
+func (s *Syncer) workers() int {
+	if s.Concurrency > 0 {
+		return s.Concurrency
 	}
-	return 8
+	return defaultWorkers
 }
+
+// defaultWorkers is how many actions are applied at once when nothing is configured.
+const defaultWorkers = 8

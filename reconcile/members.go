@@ -127,7 +127,7 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 		if !d.opts.Apply {
 			return nil
 		}
-		return d.keepPending(d.tx, state.Membership(group, member))
+		return requeue(d.tx, d.Sync.Name, state.Membership(group, member))
 	}
 	leaves := d.plan.Has(actionKey{phase: leavePhase, id: member}.bytes())
 	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -72,19 +73,19 @@ func plannedLink(tx *state.Tx, sync string, kind graphsync.Kind, id graphsync.ID
 
 // identityIn judges what was read under the id of a link. also are values that the account may
 // have by now, as when the response to a write was lost.
-func (c *cycle) identityIn(tx *state.Tx, link *state.Link, shown *target.Resource, also []state.MatchKey) identityVerdict {
-	a := knownAccount(link, c.rules(link.Kind))
+func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown *target.Resource, also []state.MatchKey) identityVerdict {
+	a := knownAccount(link, sync.rules(link.Kind))
 	if verdict := a.judge(shown); verdict != foreign {
 		return verdict
 	}
 	for _, key := range also {
 		a.may(key.Attribute, key.Value)
 	}
-	for _, key := range formerKeys(tx, c.Sync.Name, link) {
+	for _, key := range formerKeys(tx, sync.Name, link) {
 		a.may(key.Attribute, key.Value)
 	}
 	// An application may have changed it to what is due before this sync did, as at a login.
-	due, _ := c.desireIn(tx, newEvaluator(c.Sync), link.Kind, link.Source, false) // what cannot be evaluated adds nothing
+	due, _ := newEvaluator(sync, now).desireIn(tx, link.Kind, link.Source, false) // what cannot be evaluated adds nothing
 	for _, d := range due.Attributes {
 		if d.Value != nil {
 			a.mayHave(d.Attribute.Path.String(), canonical(link.Source, d.Attribute, d.Value))
@@ -215,7 +216,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	}
 	plan := tx.Space(c.Sync.Name, planSpace)
 	if unlink.Gone {
-		if err := c.remember(tx, kind, id); err != nil {
+		if err := rememberLost(tx, c.Sync.Name, kind, id); err != nil {
 			return err
 		}
 		c.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)

@@ -183,7 +183,7 @@ func (c *cycle) switchOff(ctx context.Context, a *storedAction, ref target.Ref, 
 	after, err := c.Target.Update(ctx, ref, asked)
 	done.remarks, err = remarksOf(err)
 	if err == nil && after != nil {
-		err = c.verify(a, after, asked)
+		err = verifyActivity(a, after, asked)
 	}
 	if err = c.seenOff(ctx, a, ref, after, err, done); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -48,6 +49,7 @@ type orphanFinder struct {
 	store  *state.Store
 	peers  []string
 	graph  graphsync.Source
+	now    time.Time
 	direct bool // externalId is the object id
 
 	// externalID works out what the externalId of a user would be; nil when none is mapped.
@@ -56,7 +58,7 @@ type orphanFinder struct {
 
 // newOrphanFinder begins a look.
 func (c *cycle) newOrphanFinder() (*orphanFinder, error) {
-	f := &orphanFinder{sync: c.Sync, tenant: c.Tenant, store: c.Store, peers: c.Peers, graph: c.Source}
+	f := &orphanFinder{sync: c.Sync, tenant: c.Tenant, store: c.Store, peers: c.Peers, graph: c.Source, now: c.now}
 	for _, a := range c.Sync.Users.Mapping.Attributes() {
 		if name, ok := a.Direct(); ok && strings.EqualFold(a.Path.String(), "externalId") {
 			f.direct = strings.EqualFold(name, "objectId")
@@ -65,7 +67,7 @@ func (c *cycle) newOrphanFinder() (*orphanFinder, error) {
 	if c.Sync.Users.maps("externalId") {
 		f.externalID = func(tx *state.Tx, eval *evaluator, user *state.Object) string {
 			stand := eval.standing(user, nil)
-			return textOf(c.evaluate(eval, user, &stand, c.Sync.Users.Mapping, true).Attributes, "externalId")
+			return textOf(eval.evaluate(user, &stand, c.Sync.Users.Mapping, true).Attributes, "externalId")
 		}
 	}
 	return f, c.Tenant.Update(func(tx *state.Tx) error {
@@ -79,7 +81,7 @@ func (c *cycle) newOrphanFinder() (*orphanFinder, error) {
 // page notes what is provably the tenant's of accounts that are not linked.
 func (f *orphanFinder) page(unlinked []target.Resource) error {
 	return f.tenant.Update(func(tx *state.Tx) error {
-		eval := newEvaluator(f.sync).in(tx)
+		eval := newEvaluator(f.sync, f.now).in(tx)
 		for i := range unlinked {
 			r := &unlinked[i]
 			if f.sync.Scope.protects(r) {
@@ -149,7 +151,7 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 			if more = values.Count() > 0; !more {
 				return nil
 			}
-			eval, n := newEvaluator(f.sync).in(tx), 0
+			eval, n := newEvaluator(f.sync, f.now).in(tx), 0
 			for user := range tx.Objects(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
 					return err

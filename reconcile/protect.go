@@ -39,7 +39,7 @@ type inspection struct {
 func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction) error {
 	found := make([]inspection, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.concurrency())
+	group.SetLimit(c.workers)
 	for i := range actions {
 		if a := &actions[i]; a.Op != Create && a.Op != Adopt && !a.Seen { // match and identify have looked at those
 			group.Go(func() (err error) {

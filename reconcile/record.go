@@ -156,18 +156,18 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 	}
 	if !done.doubt.Source.IsZero() {
-		if err := r.markForCheck(tx, done.doubt); err != nil {
+		if err := markForCheck(tx, r.Sync.Tenant, done.doubt); err != nil {
 			return err
 		}
 	}
 	line := runLine{Action: a.Action, Outcome: "done"}
 	key := done.key.pendingKey()
 	if done.drop {
-		drop := r.lose
+		drop := loseLink
 		if a.Op.Removes() || a.Op == Unlink {
-			drop = r.forget
+			drop = forgetLink
 		}
-		if err := drop(tx, a.Kind, a.SourceID); err != nil {
+		if err := drop(tx, r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -202,10 +202,10 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			if err := tx.Space(r.Sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(done.mismatch)); err != nil {
 				return err
 			}
-			return errors.Join(r.keepPending(tx, key), r.line(tx, line))
+			return errors.Join(requeue(tx, r.Sync.Name, key), r.line(tx, line))
 		}
 		if done.drop { // what is gone is made anew by the next cycle
-			if err := r.keepPending(tx, key); err != nil {
+			if err := requeue(tx, r.Sync.Name, key); err != nil {
 				return err
 			}
 		} else if err := tx.DeletePending(r.Sync.Name, key); err != nil {
@@ -254,18 +254,18 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
 			return err
 		}
-		if err := r.found(tx, a.Kind, a.SourceID); err != nil {
+		if err := clearLost(tx, r.Sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 		if err := r.wake(tx, done.link); err != nil {
 			return err
 		}
 	}
-	if err := r.keepFormer(tx, done); err != nil {
+	if err := keepFormerKeys(tx, r.Sync.Name, done); err != nil {
 		return err
 	}
 	if done.left != "" {
-		if err := r.keepPending(tx, key); err != nil { // groups have the account under its former id
+		if err := requeue(tx, r.Sync.Name, key); err != nil { // groups have the account under its former id
 			return err
 		}
 	}
@@ -294,36 +294,36 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	return r.line(tx, line)
 }
 
-// forget drops the link of an account or group that is gone, with its memberships.
-func (c *cycle) forget(tx *state.Tx, kind graphsync.Kind, source graphsync.ID) error {
-	if err := tx.DeleteLink(c.Sync.Name, kind, source); err != nil {
+// forgetLink drops the link of an account or group that is gone, with its memberships.
+func forgetLink(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
+	if err := tx.DeleteLink(sync, kind, source); err != nil {
 		return err
 	}
 	for _, space := range []string{formerSpace, mismatchSpace} {
-		if err := tx.Space(c.Sync.Name, space).Delete(linkKey(kind, source)); err != nil {
+		if err := tx.Space(sync, space).Delete(linkKey(kind, source)); err != nil {
 			return err
 		}
 	}
 	if kind == graphsync.User {
-		if err := c.forgetOff(tx, source); err != nil {
+		if err := forgetOff(tx, sync, source); err != nil {
 			return err
 		}
-		if err := forgetStillActive(tx, c.Sync.Name, source); err != nil {
+		if err := forgetStillActive(tx, sync, source); err != nil {
 			return err
 		}
 		for _, group := range slices.Collect(tx.GroupsOf(source)) {
-			if err := tx.DeleteAppliedMember(c.Sync.Name, group, source); err != nil {
+			if err := tx.DeleteAppliedMember(sync, group, source); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	var members []graphsync.ID
-	for member := range tx.AppliedMembers(c.Sync.Name, source) {
+	for member := range tx.AppliedMembers(sync, source) {
 		members = append(members, member)
 	}
 	for _, member := range members {
-		if err := tx.DeleteAppliedMember(c.Sync.Name, source, member); err != nil {
+		if err := tx.DeleteAppliedMember(sync, source, member); err != nil {
 			return err
 		}
 	}
@@ -436,8 +436,8 @@ const longestWait = 24 * time.Hour
 
 // due tells whether a record is to be tried again. A time further off than any wait is of a
 // clock that has been put back since.
-func (c *cycle) due(r *state.Retry) bool {
-	return !r.Next.After(c.now) || r.Next.Sub(c.now) > longestWait
+func due(r *state.Retry, now time.Time) bool {
+	return !r.Next.After(now) || r.Next.Sub(now) > longestWait
 }
 
 func codeOf(err error) string {
@@ -513,7 +513,7 @@ func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) 
 func (c *cycle) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
 	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: c.now,
 		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: c.now}
-	rules := c.rules(a.Kind)
+	rules := c.Sync.rules(a.Kind)
 	for i, path := range rules.Match {
 		if i < len(a.Match) && a.Match[i] != "" {
 			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
@@ -547,7 +547,7 @@ func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage)
 		}
 		var text string
 		if json.Unmarshal(value, &text) == nil {
-			c.rekey(&link, path, text)
+			rekey(c.Sync.rules(link.Kind), &link, path, text)
 		}
 	}
 	switch a.Op {
@@ -564,8 +564,8 @@ func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage)
 }
 
 // rekey keeps the matching value of a link up to date.
-func (c *cycle) rekey(link *state.Link, path, value string) {
-	for _, matched := range c.rules(link.Kind).Match {
+func rekey(rules *Rules, link *state.Link, path, value string) {
+	for _, matched := range rules.Match {
 		if strings.EqualFold(matched, path) && value != "" {
 			link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
 			link.Keys = append(link.Keys, matchKey(matched, value))

@@ -31,7 +31,7 @@ func (c *cycle) intend(due []step) error {
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
-		for j, path := range c.rules(a.Kind).Match {
+		for j, path := range c.Sync.rules(a.Kind).Match {
 			if j < len(a.Match) && a.Match[j] != "" {
 				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
 			}
@@ -99,7 +99,7 @@ func (c *cycle) recover(ctx context.Context) error {
 	}
 	var mu sync.Mutex // guards the report
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.concurrency())
+	group.SetLimit(c.workers)
 	for _, intent := range open {
 		group.Go(func() error {
 			err := c.lookInto(gctx, intent)
@@ -164,16 +164,16 @@ func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Lin
 				return err
 			}
 		case gone:
-			if err := c.lose(tx, link.Kind, link.Source); err != nil {
+			if err := loseLink(tx, c.Sync.Name, link.Kind, link.Source); err != nil {
 				return err
 			}
-		case c.identityIn(tx, link, resource, intent.Keys) == foreign:
-			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.rules(link.Kind), resource), Run: c.run}
+		case identityIn(tx, c.Sync, c.now, link, resource, intent.Keys) == foreign:
+			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.Sync.rules(link.Kind), resource), Run: c.run}
 			if err := putMismatch(tx, c.Sync.Name, link, &m); err != nil {
 				return err
 			}
 		default:
-			c.present(link, resource)
+			takeOverShown(c.Sync.rules(link.Kind), c.now, link, resource)
 			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
 				return err
 			}
@@ -209,12 +209,12 @@ func (c *cycle) rereadHidden(intent state.Intent, link *state.Link) error {
 	})
 }
 
-// present takes over into a link what a resource is at present.
-func (c *cycle) present(link *state.Link, resource *target.Resource) {
+// takeOverShown takes over into a link what a resource is at present.
+func takeOverShown(rules *Rules, now time.Time, link *state.Link, resource *target.Resource) {
 	if link.Applied == nil {
 		link.Applied = map[string]json.RawMessage{}
 	}
-	for _, attribute := range c.rules(link.Kind).Mapping.Attributes() {
+	for _, attribute := range rules.Mapping.Attributes() {
 		if attribute.OnCreateOnly() {
 			continue
 		}
@@ -226,7 +226,7 @@ func (c *cycle) present(link *state.Link, resource *target.Resource) {
 		}
 		link.Applied[path] = canonical(link.Source, attribute, value)
 		if text, ok := value.(string); ok {
-			c.rekey(link, path, text)
+			rekey(rules, link, path, text)
 		}
 	}
 	if link.Kind == graphsync.User {
@@ -234,7 +234,7 @@ func (c *cycle) present(link *state.Link, resource *target.Resource) {
 		if link.Active {
 			link.InactiveSince = time.Time{}
 		} else if link.InactiveSince.IsZero() {
-			link.InactiveSince = c.now
+			link.InactiveSince = now
 		}
 	}
 }
@@ -258,10 +258,10 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != c.owner(intent.Kind, intent.Source) || c.intended(intent).judge(&found[0]) == foreign {
+		if owned && owner != c.owner(intent.Kind, intent.Source) || intendedAccount(c.Sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {
 			continue
 		}
-		if !owned && !c.provesCreation(&found[0], intent) {
+		if !owned && !c.Sync.Guard.provesCreation(&found[0], intent) {
 			continue
 		}
 		if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {
@@ -271,9 +271,8 @@ func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.
 	return nil, nil
 }
 
-// intended is what is known of the account of an intent: externalId decides where it is mapped.
-func (c *cycle) intended(intent state.Intent) *account {
-	rules := c.rules(intent.Kind)
+// intendedAccount is what is known of the account of an intent: externalId decides where it is mapped.
+func intendedAccount(rules *Rules, intent state.Intent) *account {
 	link := state.Link{Kind: intent.Kind, Source: intent.Source, Applied: map[string]json.RawMessage{}}
 	for _, key := range intent.Keys {
 		link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))

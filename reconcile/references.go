@@ -115,7 +115,7 @@ func (r *recorder) wake(tx *state.Tx, link *state.Link) error {
 		if err := waiting.Delete(key); err != nil {
 			return err
 		}
-		if err := r.keepPending(tx, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+		if err := requeue(tx, r.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -12,8 +13,9 @@ import (
 // person has no right to it. It is therefore kept and counted until it is no longer due, the
 // rejection ends, or it is taken back.
 
-func (c *cycle) rejectedSpace() string {
-	if c.partial() {
+// rejectedSpace is the space of what is due and was rejected.
+func (o *Options) rejectedSpace() string {
+	if o.partial() {
 		return partRejectedSpace
 	}
 	return rejectedSpace
@@ -39,7 +41,7 @@ func (r *rejection) words() string {
 // and rejections that have ended are asked about again.
 func (c *cycle) prepareRejected(tx *state.Tx) error {
 	kept := tx.Space(c.Sync.Name, rejectedSpace)
-	space := tx.Space(c.Sync.Name, c.rejectedSpace())
+	space := tx.Space(c.Sync.Name, c.opts.rejectedSpace())
 	var members, ended [][]byte
 	var expired []storedAction
 	for key, raw := range kept.All(nil) {
@@ -109,7 +111,7 @@ func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done 
 }
 
 // wasRejected reports whether a person rejected an action, or all there is of a change of members.
-func (c *cycle) wasRejected(given decisions, key []byte, a *storedAction) bool {
+func wasRejected(given decisions, key []byte, a *storedAction, now time.Time, last time.Duration) bool {
 	if a.Op == Members {
 		if len(a.Remove) == 0 {
 			return false
@@ -117,12 +119,12 @@ func (c *cycle) wasRejected(given decisions, key []byte, a *storedAction) bool {
 		about := given.leaving(a.SourceID)
 		a.Remove = slices.DeleteFunc(slices.Clone(a.Remove), func(id graphsync.ID) bool {
 			d, ok := about[id]
-			return ok && d.Verdict == rejected && !d.expired(c.now, c.Sync.Guard.Rejections)
+			return ok && d.Verdict == rejected && !d.expired(now, last)
 		})
 		return false
 	}
 	d := given.at(key)
-	return d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(c.now, c.Sync.Guard.Rejections)
+	return d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(now, last)
 }
 
 // holdAgain has an action held about which a person once decided, whether or not it is still more
@@ -161,12 +163,12 @@ func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error 
 	if kept.Held == nil || d.Guard != "" {
 		kept.Held = &storedHold{Guard: d.Guard, Cause: d.Cause}
 	}
-	return r.tx.Space(r.Sync.Name, r.rejectedSpace()).Put(key, encodeAction(&kept))
+	return r.tx.Space(r.Sync.Name, r.opts.rejectedSpace()).Put(key, encodeAction(&kept))
 }
 
 // countRejected counts all that was rejected and is due, also what this cycle did not look at.
 func (r *reviewer) countRejected() error {
-	for _, raw := range r.tx.Space(r.Sync.Name, r.rejectedSpace()).All(nil) {
+	for _, raw := range r.tx.Space(r.Sync.Name, r.opts.rejectedSpace()).All(nil) {
 		r.counts.Rejected++
 		if op := opOf(raw); op != Create && op != Adopt && op != Members {
 			r.heldLinked++

@@ -85,7 +85,7 @@ func (r *recorder) keepShown(tx *state.Tx, done *result) error {
 	if done.shown == nil || done.link == nil || len(done.remarks) == 0 && kept.Count() == 0 {
 		return nil
 	}
-	for _, attribute := range r.rules(done.action.Kind).Mapping.Attributes() {
+	for _, attribute := range r.Sync.rules(done.action.Kind).Mapping.Attributes() {
 		path := attribute.Path.String()
 		if _, written := done.link.Applied[path]; !written || attribute.Redact {
 			continue
@@ -124,8 +124,8 @@ func changes(a *storedAction, path string) bool {
 
 // knownShown returns the test whether an application shows of an attribute what it is known to
 // have instead of what was written.
-func (c *cycle) knownShown(tx *state.Tx, link *state.Link) func(*mapping.Attribute, any) bool {
-	kept := tx.Space(c.Sync.Name, shownSpace)
+func knownShown(tx *state.Tx, sync string, link *state.Link) func(*mapping.Attribute, any) bool {
+	kept := tx.Space(sync, shownSpace)
 	if kept.Count() == 0 {
 		return nothingShown
 	}

@@ -71,10 +71,10 @@ func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.Match
 	return keys
 }
 
-// keepFormer stores by which values an account was known before an action that a response did not
+// keepFormerKeys stores by which values an account was known before an action that a response did not
 // confirm, and forgets them when it did.
-func (c *cycle) keepFormer(tx *state.Tx, done *result) error {
-	space, key := tx.Space(c.Sync.Name, formerSpace), linkKey(done.action.Kind, done.action.SourceID)
+func keepFormerKeys(tx *state.Tx, sync string, done *result) error {
+	space, key := tx.Space(sync, formerSpace), linkKey(done.action.Kind, done.action.SourceID)
 	switch {
 	case done.confirmed && space.Has(key):
 		return space.Delete(key)
@@ -129,7 +129,7 @@ func (c *cycle) linkOf(a *storedAction) (*state.Link, error) {
 // knownFor is what a response to an action must fit: the account as linked, or as matched, with
 // what the action replaces and writes.
 func (c *cycle) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
-	rules := c.rules(a.Kind)
+	rules := c.Sync.rules(a.Kind)
 	if link == nil {
 		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
 	}
@@ -169,7 +169,7 @@ func (c *cycle) answeredAnother(a *storedAction, done *result, resource *target.
 		whose = ", which is " + c.ownerText(owner)
 	}
 	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
-		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.rules(a.Kind), resource), whose)}
+		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.Sync.rules(a.Kind), resource), whose)}
 }
 
 // unlink carries out what was decided about a link whose account is another one, or has another

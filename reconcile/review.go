@@ -37,7 +37,7 @@ func (c *cycle) review(ctx context.Context) error {
 	var after []byte
 	for more := true; more && err == nil; {
 		err = c.Tenant.Update(func(tx *state.Tx) (err error) {
-			r.tx, r.held = tx, tx.Space(c.Sync.Name, c.heldSpace())
+			r.tx, r.held = tx, tx.Space(c.Sync.Name, c.opts.heldSpace())
 			after, more, err = r.chunk(after)
 			return err
 		})
@@ -46,7 +46,7 @@ func (c *cycle) review(ctx context.Context) error {
 		return err
 	}
 	return c.Tenant.Update(func(tx *state.Tx) error {
-		r.tx, r.held = tx, tx.Space(c.Sync.Name, c.heldSpace())
+		r.tx, r.held = tx, tx.Space(c.Sync.Name, c.opts.heldSpace())
 		if err := r.countRejected(); err != nil {
 			return err
 		}
@@ -67,10 +67,11 @@ func guardText(g *Guard) string {
 
 // partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and
 // those of the whole stay as they are.
-func (c *cycle) partial() bool { return c.opts.NoRefresh || c.opts.Subject != nil }
+func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil }
 
-func (c *cycle) heldSpace() string {
-	if c.partial() {
+// heldSpace is the space of what the plan holds.
+func (o *Options) heldSpace() string {
+	if o.partial() {
 		return partHeldSpace
 	}
 	return heldSpace
@@ -107,7 +108,7 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			f.nobody = "the application has no assignments"
 		}
 		given := decisionsIn(tx, c.Sync.Name)
-		f.decisions, f.heldBefore = given.Count(), tx.Space(c.Sync.Name, c.heldSpace()).Count()
+		f.decisions, f.heldBefore = given.Count(), tx.Space(c.Sync.Name, c.opts.heldSpace()).Count()
 		for key, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -126,13 +127,13 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			}
 			seats := seatChange(tx, c.Sync.Name, &a)
 			f.seats += seats
-			if f.decisions > 0 && c.wasRejected(given, key, &a) {
+			if f.decisions > 0 && wasRejected(given, key, &a, c.now, c.Sync.Guard.Rejections) {
 				continue // it is not done, so it does not count for what else is
 			}
 			if a.Op.Removes() && seats < 0 && !a.Again {
 				f.loses(a.Left)
 			}
-			if err := c.losesAdministrator(tx, &a, &f); err != nil {
+			if err := f.losesAdministrator(tx, c.Sync, &a); err != nil {
 				return err
 			}
 			switch {
@@ -154,10 +155,10 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
 		}
-		if err := c.countAccess(ctx, tx, &f); err != nil {
+		if err := f.countAccess(ctx, tx, c.Sync); err != nil {
 			return err
 		}
-		return c.countAdministrators(ctx, tx, &f)
+		return f.countAdministrators(ctx, tx, c.Sync)
 	})
 	return f, err
 }
@@ -295,8 +296,8 @@ func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
 // heldBefore returns why an action was held by the last plan, if it was and the limits are the
 // same since.
 func (c *cycle) heldBefore(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
-	raw := tx.Space(c.Sync.Name, c.heldSpace()).Get(key)
-	if raw == nil || c.partial() || c.info.Guard != guardText(&c.Sync.Guard) {
+	raw := tx.Space(c.Sync.Name, c.opts.heldSpace()).Get(key)
+	if raw == nil || c.opts.partial() || c.info.Guard != guardText(&c.Sync.Guard) {
 		return "", ""
 	}
 	last, err := decodeAction(raw)
@@ -397,8 +398,8 @@ func (r *reviewer) hold(key []byte, a *storedAction) {
 // went away. A hold that holds something else than it did gets another name, so that nobody
 // approves what was not shown; numbers are not used twice.
 func (r *reviewer) keepHolds() error {
-	r.report.held, r.report.holds = r.heldSpace(), map[string]string{}
-	if r.partial() {
+	r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}
+	if r.opts.partial() {
 		return nil
 	}
 	known := map[string]state.Hold{}

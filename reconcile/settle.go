@@ -127,7 +127,7 @@ func (c *cycle) settleRetries(ctx context.Context) error {
 		drafted := tx.Space(c.Sync.Name, draftedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(c.Sync.Name) {
-			looked := c.all || c.due(&retry) || drafted.Has(pendingBytes(retry.Key)) || retry.Skipped && !c.opts.Scheduled
+			looked := c.all || due(&retry, c.now) || drafted.Has(pendingBytes(retry.Key)) || retry.Skipped && !c.opts.Scheduled
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
 			}
@@ -191,7 +191,7 @@ func skippedKey(k state.PendingKey) []byte {
 // first: wherever this is interrupted, nothing is forgotten.
 func (c *cycle) settlePending(ctx context.Context) error {
 	for _, space := range []string{heldSpace, rejectedSpace} {
-		if err := c.chunks(ctx, space, func(tx *state.Tx, key, raw []byte) error { return c.keepHeld(tx, space, key, raw) }); err != nil {
+		if err := c.chunks(ctx, space, func(tx *state.Tx, key, raw []byte) error { return requeueHeld(tx, c.Sync.Name, space, key, raw) }); err != nil {
 			return err
 		}
 	}
@@ -226,9 +226,9 @@ func (c *cycle) settlePending(ctx context.Context) error {
 	}
 }
 
-// keepHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
+// requeueHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
 // members: other people may join or leave the same group. That costs no request.
-func (c *cycle) keepHeld(tx *state.Tx, space string, key, raw []byte) error {
+func requeueHeld(tx *state.Tx, sync, space string, key, raw []byte) error {
 	k, err := parseActionKey(key)
 	if err != nil {
 		return err
@@ -237,26 +237,26 @@ func (c *cycle) keepHeld(tx *state.Tx, space string, key, raw []byte) error {
 		if space == rejectedSpace {
 			return nil
 		}
-		return c.keepPending(tx, k.pendingKey())
+		return requeue(tx, sync, k.pendingKey())
 	}
 	a, err := decodeAction(raw)
 	if err != nil {
 		return err
 	}
 	for _, member := range slices.Concat(a.Add, a.Remove) {
-		if err := c.keepPending(tx, state.Membership(k.id, member)); err != nil {
+		if err := requeue(tx, sync, state.Membership(k.id, member)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keepPending lets a key be looked at again in the next cycle.
-func (c *cycle) keepPending(tx *state.Tx, key state.PendingKey) error {
-	if err := tx.Space(c.Sync.Name, keptSpace).Put(pendingBytes(key), nil); err != nil {
+// requeue lets a key be looked at again in the next cycle.
+func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
+	if err := tx.Space(sync, keptSpace).Put(pendingBytes(key), nil); err != nil {
 		return err
 	}
-	return tx.AddPending(c.Sync.Name, key)
+	return tx.AddPending(sync, key)
 }
 
 // store keeps the report as a run and the sync's times.

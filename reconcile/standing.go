@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
@@ -40,6 +41,7 @@ func (s *standing) Active() bool { return s.InScope && s.Enabled }
 // transaction at a time. It remembers the assignments of groups, of which there are few.
 type evaluator struct {
 	sync   *Sync
+	now    time.Time
 	tx     *state.Tx
 	app    graphsync.App
 	roles  map[graphsync.ID]graphsync.AppRole
@@ -59,8 +61,8 @@ type groupFacts struct {
 	provisioned *bool // as a group; nil until asked
 }
 
-func newEvaluator(s *Sync) *evaluator {
-	return &evaluator{sync: s, groups: map[graphsync.ID]*groupFacts{}}
+func newEvaluator(s *Sync, now time.Time) *evaluator {
+	return &evaluator{sync: s, now: now, groups: map[graphsync.ID]*groupFacts{}}
 }
 
 // in binds the evaluator to a transaction. What it remembered of groups stays true for a cycle:

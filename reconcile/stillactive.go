@@ -157,19 +157,19 @@ func stillActiveWhy(known stillActive, why string) string {
 
 // compareActivity brings what is remembered in line with what a compare shows of an account, and
 // reports whether the account is to be left as switched off.
-func (c *cycle) compareActivity(tx *state.Tx, link *state.Link, shown *target.Resource) (leave bool, err error) {
+func compareActivity(tx *state.Tx, sync string, link *state.Link, shown *target.Resource) (leave bool, err error) {
 	if link.Kind != graphsync.User || link.Active {
 		return false, nil
 	}
 	active, told := activity(shown)
-	known, remembered := stillActiveOf(tx, c.Sync.Name, link)
+	known, remembered := stillActiveOf(tx, sync, link)
 	switch {
 	case told && !active:
-		return false, forgetStillActive(tx, c.Sync.Name, link.Source)
+		return false, forgetStillActive(tx, sync, link.Source)
 	case !told:
 		return false, nil
 	case remembered && known.Attempts > 0:
 		return true, nil
 	}
-	return false, putStillActive(tx, c.Sync.Name, link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
+	return false, putStillActive(tx, sync, link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
 }

@@ -23,7 +23,7 @@ type successor struct {
 // findSuccessor looks for such an account before somebody who left counts as removed. It returns
 // nil when nobody is active, or, for a deletion, none has the externalId.
 func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*successor, error) {
-	rules := c.rules(link.Kind)
+	rules := c.Sync.rules(link.Kind)
 	known := knownAccount(link, rules)
 	var namesake *successor
 	for _, path := range identityPaths(link.Kind, rules) {

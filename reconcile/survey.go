@@ -186,7 +186,7 @@ func (s *survey) rest(ctx context.Context) error {
 func (c *cycle) askFor(ctx context.Context, links []state.Link, ask question) ([]sighting, error) {
 	all, known := make([]sighting, len(links)), make([]bool, len(links))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.concurrency())
+	group.SetLimit(c.workers)
 	for i := range links {
 		group.Go(func() (err error) {
 			all[i].link = links[i]

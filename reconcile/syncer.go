@@ -85,16 +85,17 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 // cycle is the state of one Run.
 type cycle struct {
 	*Syncer
-	opts   Options
-	kind   Cycle
-	now    time.Time
-	run    string
-	eval   *evaluator
-	info   state.SyncInfo
-	all    bool // everybody is evaluated, not only the pending
-	report Report
-	counts Summary // planned
-	done   Summary // applied
+	opts    Options
+	kind    Cycle
+	now     time.Time
+	run     string
+	workers int // calls to the application at once
+	eval    *evaluator
+	info    state.SyncInfo
+	all     bool // everybody is evaluated, not only the pending
+	report  Report
+	counts  Summary // planned
+	done    Summary // applied
 
 	listen     listener
 	known      bool   // info has been read
@@ -117,13 +118,13 @@ type cycle struct {
 
 func (s *Syncer) newCycle(opts Options) *cycle {
 	now := s.Now().UTC()
-	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z")}
+	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z"), workers: s.workers()}
 	c.listen.asking = make(chan struct{}, 1)
 	c.graph0 = s.Source.Traffic()
 	c.target0 = traffic(s.Target)
 	c.report = Report{
 		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: c.run, Started: now,
-		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.heldSpace(), rejected: c.rejectedSpace(),
+		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.opts.heldSpace(), rejected: c.opts.rejectedSpace(),
 	}
 	return c
 }

@@ -24,7 +24,7 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 	}
 	done.sent = attributes
 	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
-	if err == nil && asPlanned(a, c.rules(a.Kind), applied).judge(resource) == foreign {
+	if err == nil && asPlanned(a, c.Sync.rules(a.Kind), applied).judge(resource) == foreign {
 		c.answeredAnother(a, done, resource)
 		return
 	}
@@ -145,7 +145,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		if after != nil {
 			known, failure := c.knownFor(a, link, applied)
 			if failure == nil {
-				moved, failure = checkResponse(&a.Action, known, c.rules(a.Kind), ref, after)
+				moved, failure = checkResponse(&a.Action, known, c.Sync.rules(a.Kind), ref, after)
 			}
 			if failure != nil {
 				done.err = failure
@@ -153,13 +153,13 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 			}
 		}
 		if err == nil && after != nil {
-			err = c.verify(a, after, attributes)
+			err = verifyActivity(a, after, attributes)
 		}
 		if a.Op == Deactivate {
 			err = c.seenOff(ctx, a, ref, after, err, done)
 		}
 		if link != nil {
-			done.formerKeys = replacedKeys(link, &a.Action, c.rules(a.Kind))
+			done.formerKeys = replacedKeys(link, &a.Action, c.Sync.rules(a.Kind))
 			done.confirmed = confirms(done.formerKeys, after)
 		}
 	}
@@ -174,7 +174,7 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
 		c.deactivateSuccessor(ctx, a, link, done)
 		return
-	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && c.gets():
+	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && gets(c.Target):
 		done.mismatch = &mismatch{TargetID: ref.ID, Gone: true, Run: c.run}
 		done.err = fmt.Errorf("%w; the next cycle looks for the account or makes it anew", err)
 		return
@@ -211,9 +211,9 @@ func (c *cycle) take(a *storedAction, account string) (state.Owner, error) {
 	return c.Store.Succeed(c.Sync.application(), account, former, c.owner(a.Kind, a.SourceID))
 }
 
-// verify compares an application's answer with what was asked of an account's activity: a person it
+// verifyActivity compares an application's answer with what was asked of an account's activity: a person it
 // did not switch off is never counted as done. Of other values the adapter tells.
-func (c *cycle) verify(a *storedAction, after *target.Resource, asked []target.Attribute) error {
+func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attribute) error {
 	for _, attribute := range asked {
 		got := after.Value(attribute.Path)
 		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
@@ -249,7 +249,7 @@ func (c *cycle) showOthers(ctx context.Context, a *storedAction, ref target.Ref,
 // keepOthers adds to lists that are shared with others, as those of mapping roles are, what the
 // account has there that is not ours.
 func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.Ref, attributes []target.Attribute) error {
-	for _, mapped := range c.rules(kind).Mapping.Attributes() {
+	for _, mapped := range c.Sync.rules(kind).Mapping.Attributes() {
 		if !mapped.KeepsOthers() {
 			continue
 		}

@@ -39,7 +39,7 @@ var guarding = slices.Concat(
 		fault{"REV2", "a hold outlives a change of the limits", `|| c.info.Guard != guardText(&c.Sync.Guard) {`, `{`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
 		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.Put(key, encodeAction(a))`},
-		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif r.partial() {", "r.report.held, r.report.holds = r.heldSpace(), map[string]string{}\n\tif false {"},
+		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", "r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}\n\tif r.opts.partial() {", "r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}\n\tif false {"},
 		fault{"REV6", "a hold whose cause went away stays", `for _, hold := range known {
 		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
 			return err

@@ -72,7 +72,7 @@ var planning = slices.Concat(
 		fault{"STD1", "a user whom the directory never reported is planned", `if err != nil || !known {
 		return err // never`, `if err != nil {
 		return err // never`},
-		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !d.due(&retry)`, `false`},
+		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !due(&retry, d.now)`, `false`},
 		fault{"STD3", "a filter that cannot judge a user is no reason to leave the user alone", `if stand.Problem != "" {`, `if false {`},
 		fault{"STD4", "a user whose accountEnabled is absent is deactivated", `stand.InScope && !stand.Enabled && !stand.Disabled`, `false`},
 		fault{"STD5", "an inactive user gets an account", `return nil // an inactive person is not created`, `wanted = true`},
@@ -107,7 +107,7 @@ var planning = slices.Concat(
 	),
 	in("reconcile/draft.go",
 		fault{"DRA1", "a changed configuration evaluates nobody", `changed := c.info.ConfigHash != c.Sync.Hash()`, `changed := false`},
-		fault{"DRA2", "what is due again is not planned", `if c.due(&retry) || retry.Skipped && !c.opts.Scheduled {`, `if false {`},
+		fault{"DRA2", "what is due again is not planned", `if due(&retry, c.now) || retry.Skipped && !c.opts.Scheduled {`, `if false {`},
 		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
 		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
@@ -135,7 +135,7 @@ var planning = slices.Concat(
 		fault{"MBR8", "a member whose account is another one now stays with the old one", `case wanted && (!applied || last == unsure || last != account):`, `case wanted && !applied:`},
 	),
 	in("reconcile/references.go",
-		fault{"REF1", "a manager who gets an account is not looked at again", `if err := r.keepPending(tx, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+		fault{"REF1", "a manager who gets an account is not looked at again", `if err := requeue(tx, r.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}`, ``},
 		fault{"REF2", "a reference to a manager who gets an account is not planned", `if err != nil || made.Op != Create && made.Op != Adopt {`, `if true {`},

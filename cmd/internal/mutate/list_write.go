@@ -62,7 +62,7 @@ var matching = slices.Concat(
 					claims`, `if linked {
 					claims`},
 		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(c.Peers, owner.Sync) {`, `if false {`},
-		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, c.forget(tx, link.Kind, link.Source)`, `return owner, true, nil`},
+		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, forgetLink(tx, c.Sync.Name, link.Kind, link.Source)`, `return owner, true, nil`},
 		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
 	),
 )
@@ -98,7 +98,7 @@ var locating = slices.Concat(
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
-		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| c.intended(intent).judge(&found[0]) == foreign {`, `{`},
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(c.Sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {`, `{`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != c.owner(intent.Kind, intent.Source) ||`, `if false ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
@@ -124,10 +124,10 @@ var locating = slices.Concat(
 		return nil
 	case shown == nil:
 		return putMismatch`},
-		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.partial() || c.moved || !lists || !gets:`, `case c.moved || !lists || !gets:`},
+		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.moved || !lists || !gets:`, `case c.moved || !lists || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
-		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case c.identityIn(tx, link, shown, nil) == foreign:`, `case false:`},
+		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.Sync, c.now, link, shown, nil) == foreign:`, `case false:`},
 		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = canonical(link.Source, attribute, shown)
 		changed = true`, `_ = raw`},
 	),
@@ -226,7 +226,7 @@ var recording = slices.Concat(
 		fault{"RCD1", "what a failed write may have done is not looked into", `halfway = done.err != nil // whatever`, `_ = halfway // whatever`},
 		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
 		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
-		fault{"RCD4", "an account that is gone is not made again", `if err := r.keepPending(tx, key); err != nil {
+		fault{"RCD4", "an account that is gone is not made again", `if err := requeue(tx, r.Sync.Name, key); err != nil {
 				return err
 			}
 		} else if`, `_ = key
@@ -238,7 +238,7 @@ var recording = slices.Concat(
 		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= downAfter`, `r.unavailable++; false`},
 		fault{"RCD10", "what waits for a member's account is forgotten", `First: r.now, Next: r.now, Skipped: true})`, `First: r.now, Next: r.now.Add(longestWait), Skipped: true})`},
 		fault{"RCD11", "a wait asked for by the application is ignored", `if errors.As(cause, &failed) && failed.RetryAfter > wait {`, `if false {`},
-		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(c.now) > longestWait`, ``},
+		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(now) > longestWait`, ``},
 		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.InactiveSince, link.Cause = c.now, a.Cause`},
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
 		fault{"RCD15", "a renamed user is still found by the former name", `c.rekey(&link, path, text)`, `_ = text`},
