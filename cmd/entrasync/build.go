@@ -2,26 +2,20 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"path/filepath"
-	"reflect"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/state"
-	"entrasync/target/all"
 )
 
 // A worker is a configuration brought to life: the state, a source per tenant, an adapter per
@@ -31,18 +25,18 @@ type worker struct {
 	cfg   *configs.Config
 	log   *slog.Logger
 	store *state.Store
-	syncs []*plannedSync
+	syncs []*compile.Sync
 
 	graph http.RoundTripper // reaches Graph in tests and demos; nil for the network
 
-	configured []*plannedSync // those of syncs whose tenants the configuration names
+	configured []*compile.Sync // those of syncs whose tenants the configuration names
 	tenants    *openTenants
 	parts      *parts
 	shared     bool // the service closes it, not the command that works with it
 
 	// Of the service; nil outside of one.
-	changed func() error                 // takes up a change of the tenants
-	next    func(*plannedSync) time.Time // the next planned cycle; zero for none
+	changed func() error                  // takes up a change of the tenants
+	next    func(*compile.Sync) time.Time // the next planned cycle; zero for none
 }
 
 // openTenants are the tenants whose state is open, one turn for each over all workers of a
@@ -62,56 +56,12 @@ type tenantState struct {
 }
 
 // loadConfig reads the configuration with everything that can be known wrong of it.
-func (a *app) loadConfig() (*configs.Config, []*plannedSync, error) {
+func (a *app) loadConfig() (*configs.Config, []*compile.Sync, error) {
 	file, err := configs.Find(a.configFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	var syncs []*plannedSync
-	cfg, err := configs.Load(file,
-		func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = compileSyncs(cfg); return faults },
-		checkTargets, checkSchedules, checkPlaceholders,
-		func(cfg *configs.Config) configs.Faults { return checkSameAccounts(cfg, syncs) },
-	)
-	return cfg, syncs, err
-}
-
-// checkTargets decodes each target's options with the type's own struct.
-func checkTargets(cfg *configs.Config) (faults configs.Faults) {
-	for _, entry := range cfg.Targets {
-		if _, fs := targetOptions(entry.Value); len(fs) > 0 {
-			faults = append(faults, fs...)
-		}
-	}
-	return faults
-}
-
-func targetOptions(t configs.Target) (all.Options, configs.Faults) {
-	fresh, known := all.Types[t.Type]
-	if !known {
-		if t.Type == "" {
-			return nil, nil // configs has said so
-		}
-		names := slices.Sorted(maps.Keys(all.Types))
-		hint := "known types: " + strings.Join(names, ", ")
-		if near := configs.Nearest(t.Type, names); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		return nil, configs.Faults{{Position: t.Pos, Key: "targets." + t.Name + ".type", Message: fmt.Sprintf("%q is not a type of target", t.Type), Hint: hint}}
-	}
-	options := fresh()
-	if err := t.Options.Decode(options); err != nil {
-		var faults configs.Faults
-		if errors.As(err, &faults) {
-			return nil, faults
-		}
-		return nil, configs.Faults{{Position: t.Pos, Key: "targets." + t.Name, Message: err.Error()}}
-	}
-	var faults configs.Faults
-	for _, f := range options.Validate() {
-		faults = append(faults, configs.Fault{Position: t.Options.Position(f.Key...), Key: "targets." + t.Name + "." + strings.Join(f.Key, "."), Message: f.Message, Hint: f.Hint})
-	}
-	return options, faults
+	return compile.Load(file)
 }
 
 // open loads the configuration and opens the state. While a service owns the state, that runs
@@ -132,7 +82,7 @@ func (a *app) open() (*worker, error) {
 	return w, err
 }
 
-func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logger) (*worker, error) {
+func (a *app) openWith(cfg *configs.Config, syncs []*compile.Sync, log *slog.Logger) (*worker, error) {
 	store, err := state.Open(cfg.State)
 	if err != nil {
 		return nil, err
@@ -145,7 +95,7 @@ func (a *app) openWith(cfg *configs.Config, syncs []*plannedSync, log *slog.Logg
 }
 
 // newWorker makes a worker; without a store it serves for tests of connections only.
-func newWorker(cfg *configs.Config, syncs []*plannedSync, store *state.Store, log *slog.Logger) *worker {
+func newWorker(cfg *configs.Config, syncs []*compile.Sync, store *state.Store, log *slog.Logger) *worker {
 	return &worker{
 		cfg: cfg, log: log, store: store, syncs: syncs, configured: syncs,
 		parts:   newParts(),
@@ -224,38 +174,14 @@ func credentialOf(app *configs.App) (msgraph.Credential, error) {
 	return c, nil
 }
 
-// application returns a target's options for the tenant of a sync, and what names the
-// application: the target, or with {tenant} in its options the target and the tenant.
-func (w *worker) application(name string, s *plannedSync) (options all.Options, key string, err error) {
-	section, ok := w.cfg.Targets.Get(name)
-	if !ok {
-		return nil, "", fmt.Errorf("there is no target %q", name)
-	}
-	common, faults := targetOptions(section)
-	if err := faults.Err(); err != nil {
-		return nil, "", err
-	}
-	options = common.For(s.word)
-	if reflect.DeepEqual(options, common) {
-		return options, name, nil
-	}
-	return options, name + "/" + s.word, nil
+// application returns what a sync writes to.
+func (w *worker) application(s *compile.Sync) (compile.Application, error) {
+	return compile.ApplicationOf(w.cfg, s.TargetName, s.Expansion)
 }
 
-// placeOf returns where the configuration has the application of a key, "" when it has none.
-func (w *worker) placeOf(key string) string {
-	name, word, _ := strings.Cut(key, "/")
-	options, present, err := w.application(name, &plannedSync{word: word})
-	if err != nil || present != key {
-		return ""
-	}
-	return w.place(name, options)
-}
-
-// place tells the places of accounts apart. It is a digest, as an address may hold a secret.
-func (w *worker) place(target string, options all.Options) string {
-	section, _ := w.cfg.Targets.Get(target)
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(section.Type+" "+options.Place())))
+// locate returns the registry's location of an application, which changes with its place.
+func (w *worker) locate(a compile.Application) (state.Location, error) {
+	return w.store.Locate(a.Key, a.Place, func(key string) string { return compile.PlaceOf(w.cfg, key) })
 }
 
 // tenant returns a tenant's state, waiting for its turn. release ends the turn.
@@ -317,26 +243,26 @@ func (w *worker) peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string
 }
 
 // syncer puts together what a run of one sync needs. It holds the tenant's turn until release.
-func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
-	if err := s.sound(); err != nil {
+func (w *worker) syncer(ctx context.Context, s *compile.Sync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
+	if err := s.Sound(); err != nil {
 		return nil, nil, err
 	}
-	source, err := w.source(s.tenantName, s.tenant)
+	source, err := w.source(s.TenantName, s.Section)
 	if err != nil {
 		return nil, nil, err
 	}
-	adapter, err := w.target(s.TargetName, s)
+	adapter, err := w.target(s)
 	if err != nil {
 		return nil, nil, err
 	}
 	own := *s.Sync
 	// Accounts are claimed by application: the ids of one tenant's are not those of another's.
-	options, key, err := w.application(s.TargetName, s)
+	application, err := w.application(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	own.TargetName = key
-	if own.Location, err = w.store.Locate(key, w.place(s.TargetName, options), w.placeOf); err != nil {
+	own.TargetName = application.Key
+	if own.Location, err = w.locate(application); err != nil {
 		return nil, nil, err
 	}
 	tenant, release, err := w.tenant(ctx, s.Tenant)
@@ -349,7 +275,7 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 			end()
 		}
 	}()
-	if err := w.checkSharedByClaims(ctx, s, key, adapter, tenant); err != nil {
+	if err := w.checkSharedByClaims(ctx, s, application.Key, adapter, tenant); err != nil {
 		return nil, nil, err
 	}
 	every, err := scheduler.Parse(w.cfg.Schedule)
@@ -359,7 +285,7 @@ func (w *worker) syncer(ctx context.Context, s *plannedSync, progress reconcile.
 	peers, names := w.peers(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.store, Tenant: tenant,
-		Target: adapter, Log: w.log.With("tenant_name", s.tenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
+		Target: adapter, Log: w.log.With("tenant_name", s.TenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
 	}, release, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
@@ -75,7 +76,7 @@ func TestIdleTenantsAreClosed(t *testing.T) {
 func TestTurnIsGivenBack(t *testing.T) {
 	t.Parallel()
 	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: graphsync.ID{0xfa}, Origin: fromConsent})
-	healthy := w.syncs[slices.IndexFunc(w.syncs, func(s *plannedSync) bool { return s.tenantName == "fabrikam" })]
+	healthy := w.syncs[slices.IndexFunc(w.syncs, func(s *compile.Sync) bool { return s.TenantName == "fabrikam" })]
 	broken := *healthy
 	broken.Sync = &reconcile.Sync{Name: "broken", Tenant: healthy.Tenant}
 	w.syncs = append(w.syncs, &broken)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/web"
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -112,11 +114,11 @@ func (c *checker) load(f checkFlags) error {
 
 // local reports what is known without a connection: the configuration, its warnings, the addresses
 // to listen on and what the consent pages need.
-func (c *checker) local(syncs []*plannedSync) {
+func (c *checker) local(syncs []*compile.Sync) {
 	cfg := c.worker.cfg
 	var s section
 	s.pass("configuration", "%s, %s, %s", count(len(cfg.Tenants), "tenant", "tenants"), count(len(cfg.Targets), "target", "targets"), count(len(cfg.Syncs), "sync", "syncs"))
-	for _, w := range c.worker.mappingWarnings(syncs) {
+	for _, w := range compile.Warnings(syncs) {
 		s.warn("configuration", w, "")
 	}
 	for _, w := range secretWarnings(cfg) {
@@ -185,4 +187,12 @@ func (c *checker) consent(s *section) {
 		detail += "; its application permissions: " + strings.Join(needs.Permissions(), ", ")
 	}
 	s.pass("consent pages", "%s", detail)
+}
+
+func listenTCP(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
 }

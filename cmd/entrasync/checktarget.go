@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
@@ -29,7 +30,7 @@ type targetTest struct {
 
 // targets tests each application once. With one tenant chosen, targets for tenants that have yet to
 // join are left out.
-func (c *checker) targets(ctx context.Context, syncs []*plannedSync, chosen bool) {
+func (c *checker) targets(ctx context.Context, syncs []*compile.Sync, chosen bool) {
 	tests := c.targetTests(syncs)
 	if !chosen {
 		tests = append(tests, c.targetsOfJoining()...)
@@ -38,10 +39,10 @@ func (c *checker) targets(ctx context.Context, syncs []*plannedSync, chosen bool
 }
 
 // targetTests returns a test for each application, with the attributes that all syncs into it write.
-func (c *checker) targetTests(syncs []*plannedSync) (tests []*targetTest) {
+func (c *checker) targetTests(syncs []*compile.Sync) (tests []*targetTest) {
 	byAdapter := map[target.Adapter]*targetTest{}
 	for _, s := range syncs {
-		adapter, err := c.worker.target(s.TargetName, s)
+		adapter, err := c.worker.target(s)
 		test := byAdapter[adapter]
 		if test == nil {
 			test = &targetTest{what: "target " + s.TargetName, adapter: adapter, err: err, paths: map[target.Kind][]target.Path{}}
@@ -77,22 +78,22 @@ func (c *checker) targetsOfJoining() (tests []*targetTest) {
 	w := c.worker
 	for _, entry := range w.cfg.Syncs {
 		sync := entry.Value
-		used := slices.ContainsFunc(w.syncs, func(s *plannedSync) bool { return s.TargetName == sync.To.Value })
+		used := slices.ContainsFunc(w.syncs, func(s *compile.Sync) bool { return s.TargetName == sync.To.Value })
 		tested := slices.ContainsFunc(tests, func(t *targetTest) bool { return t.what == "target "+sync.To.Value })
 		if !sync.From.Consented || used || tested {
 			continue
 		}
-		planned, faults := newTemplate(w.cfg, entry)
+		planned, faults := compile.NewTemplate(w.cfg, entry)
 		if len(faults) > 0 {
 			continue // the configuration would not have loaded
 		}
 		test := &targetTest{what: "target " + sync.To.Value, paths: map[target.Kind][]target.Path{}}
-		test.add(planned.sync)
+		test.add(planned.Sync)
 		section, _ := w.cfg.Targets.Get(sync.To.Value)
-		if options, _ := targetOptions(section); options != nil && placeholderTenant(options) {
+		if options, _ := compile.Options(section); options != nil && compile.PerTenant(options) {
 			test.err = errPerTenant
 		} else {
-			test.adapter, test.err = w.target(sync.To.Value, &plannedSync{Sync: planned.sync, word: anID})
+			test.adapter, test.err = w.target(&compile.Sync{Sync: planned.Sync, Expansion: compile.AnyTenant})
 		}
 		tests = append(tests, test)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -16,8 +17,8 @@ import (
 const tenantCheckTime = 2 * time.Minute
 
 // tenants tests, for each tenant a sync reads, exactly the calls the syncs will make.
-func (c *checker) tenants(ctx context.Context, syncs []*plannedSync) {
-	var first []*plannedSync // of each tenant
+func (c *checker) tenants(ctx context.Context, syncs []*compile.Sync) {
+	var first []*compile.Sync // of each tenant
 	seen := map[graphsync.ID]bool{}
 	for _, s := range syncs {
 		if !seen[s.Tenant] {
@@ -28,9 +29,9 @@ func (c *checker) tenants(ctx context.Context, syncs []*plannedSync) {
 	c.each(ctx, len(first), tenantCheckTime, func(ctx context.Context, i int, s *section) { c.tenant(ctx, first[i], s) })
 }
 
-func (c *checker) tenant(ctx context.Context, s *plannedSync, out *section) {
-	what := "tenant " + s.tenantName
-	source, err := c.worker.source(s.tenantName, s.tenant)
+func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
+	what := "tenant " + s.TenantName
+	source, err := c.worker.source(s.TenantName, s.Section)
 	if err != nil {
 		out.fail(what, err)
 		return
@@ -107,7 +108,7 @@ func checkDefaultDomain(ctx context.Context, what string, source graphsync.Sourc
 }
 
 // credential reports when the credential ends.
-func (c *checker) credential(ctx context.Context, what string, s *plannedSync, source graphsync.Source, out *section) {
+func (c *checker) credential(ctx context.Context, what string, s *compile.Sync, source graphsync.Source, out *section) {
 	now := time.Now()
 	ends := c.worker.credential(ctx, s, source, now).Ends
 	switch soon := endWarning(ends, now); {

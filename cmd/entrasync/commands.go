@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entrasync/cmd/internal/admin"
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 )
 
@@ -108,7 +109,7 @@ func (s *service) lend(a *app, file string) (*worker, error) {
 }
 
 // newWorker makes a worker beside, or in the place of, the one there is.
-func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) (*worker, error) {
+func (s *service) newWorker(cfg *configs.Config, syncs []*compile.Sync) (*worker, error) {
 	w := newWorker(cfg, syncs, s.store, s.log)
 	present := s.worker.Load()
 	w.tenants, w.graph, w.parts = s.tenants, present.graph, present.parts
@@ -120,7 +121,7 @@ func (s *service) newWorker(cfg *configs.Config, syncs []*plannedSync) (*worker,
 func (s *service) adopt(w *worker) { w.shared, w.changed, w.next = true, s.takeUp, s.next }
 
 // next returns when a sync runs next; zero when no cycle is planned.
-func (s *service) next(planned *plannedSync) time.Time {
+func (s *service) next(planned *compile.Sync) time.Time {
 	for _, job := range s.scheduler.Status() {
 		if job.Name == jobName(planned) {
 			return job.Next

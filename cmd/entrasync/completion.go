@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/state"
 )
 
@@ -50,7 +51,7 @@ func (a *app) completeSyncs(_ *cobra.Command, args []string, _ string) ([]string
 	if err != nil {
 		return nil, noFiles
 	}
-	names := syncNames(syncs)
+	names := compile.Names(syncs)
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) }), noFiles
 }
 
@@ -59,8 +60,8 @@ func (a *app) completeTenants(_ *cobra.Command, args []string, _ string) (names 
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	_ = a.eachSync(func(s *plannedSync, _ *worker) error {
-		names = append(names, s.tenantName)
+	_ = a.eachSync(func(s *compile.Sync, _ *worker) error {
+		names = append(names, s.TenantName)
 		return nil
 	})
 	slices.Sort(names)
@@ -74,7 +75,7 @@ func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string,
 	}
 	const newest = 10
 	runs := []string{cobra.CompletionWithDesc(latestRun, "the newest run of each sync")}
-	_ = a.eachSync(func(s *plannedSync, w *worker) error {
+	_ = a.eachSync(func(s *compile.Sync, w *worker) error {
 		tenant, err := w.store.Tenant(s.Tenant)
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []
 		return nil, noFiles
 	}
 	defer w.Close()
-	_ = w.eachHold(w.syncs, func(_ *plannedSync, h state.Hold) {
+	_ = w.eachHold(w.syncs, func(_ *compile.Sync, h state.Hold) {
 		holds = append(holds, cobra.CompletionWithDesc(h.ID, h.Guard+": "+h.Cause))
 	})
 	return holds, noFiles
@@ -115,7 +116,7 @@ func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string
 }
 
 // eachSync visits the syncs of the configuration and of the tenants that joined.
-func (a *app) eachSync(visit func(*plannedSync, *worker) error) error {
+func (a *app) eachSync(visit func(*compile.Sync, *worker) error) error {
 	w, err := a.open()
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -17,7 +18,7 @@ const (
 // credential is what is known of the credential that reads a tenant, after a cycle that went well.
 // Graph is asked once a day, and when the credential is another one. Where no tenant tells, the date
 // in the configuration counts.
-func (w *worker) credential(ctx context.Context, s *plannedSync, source graphsync.Source, now time.Time) state.Credential {
+func (w *worker) credential(ctx context.Context, s *compile.Sync, source graphsync.Source, now time.Time) state.Credential {
 	dated, ok := source.(interface {
 		CredentialMark(context.Context) string
 		CredentialEnds(context.Context) (time.Time, error)
@@ -30,7 +31,7 @@ func (w *worker) credential(ctx context.Context, s *plannedSync, source graphsyn
 	var err error
 	if w.store != nil { // a check of connections has none
 		if records, err = w.store.TenantRecords(); err != nil {
-			w.log.Error("read what is known of a credential", "tenant", s.tenantName, "error", err)
+			w.log.Error("read what is known of a credential", "tenant", s.TenantName, "error", err)
 		}
 	}
 	var elsewhere time.Time // one app reads many tenants, and in one of them stands when its secret ends
@@ -46,13 +47,13 @@ func (w *worker) credential(ctx context.Context, s *plannedSync, source graphsyn
 	if known.Asked.IsZero() {
 		known.Asked = now
 		if known.Told, err = dated.CredentialEnds(ctx); err != nil {
-			w.log.Info("it is not known when the credential ends", "tenant", s.tenantName, "because", err)
+			w.log.Info("it is not known when the credential ends", "tenant", s.TenantName, "because", err)
 		}
 	}
 	if known.Ends = known.Told; known.Ends.IsZero() {
 		known.Ends = elsewhere
 	}
-	if app := w.cfg.AppOf(s.tenant); known.Ends.IsZero() && app != nil && app.ClientSecretExpires != "" {
+	if app := w.cfg.AppOf(s.Section); known.Ends.IsZero() && app != nil && app.ClientSecretExpires != "" {
 		known.Ends, _ = time.Parse(time.DateOnly, app.ClientSecretExpires) // configs has checked it
 	}
 	known.Told, known.Ends = known.Told.UTC(), known.Ends.UTC()

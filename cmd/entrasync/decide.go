@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -141,7 +142,7 @@ func (a *app) person() string {
 
 // matches returns the holds that a decision may be about: those that wait, or, where none does,
 // those that were rejected.
-func (v *verdict) matches(w *worker, syncs []*plannedSync) ([]shownHold, error) {
+func (v *verdict) matches(w *worker, syncs []*compile.Sync) ([]shownHold, error) {
 	for _, rejected := range []bool{false, true} {
 		holds, err := w.shownHolds(syncs, nil, rejected)
 		if err != nil {
@@ -157,7 +158,7 @@ func (v *verdict) matches(w *worker, syncs []*plannedSync) ([]shownHold, error) 
 	return nil, nil
 }
 
-func (v *verdict) apply(w *worker, s *plannedSync, hold string, by reconcile.Decision) (n int, err error) {
+func (v *verdict) apply(w *worker, s *compile.Sync, hold string, by reconcile.Decision) (n int, err error) {
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return 0, err
@@ -168,7 +169,7 @@ func (v *verdict) apply(w *worker, s *plannedSync, hold string, by reconcile.Dec
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("sync %s, tenant %s, hold %s: %w", s.Name, s.tenantName, hold, err)
+		return 0, fmt.Errorf("sync %s, tenant %s, hold %s: %w", s.Name, s.TenantName, hold, err)
 	}
 	return n, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"entrasync/configs"
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
@@ -85,9 +85,7 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	defer running.Close()
 	file := filepath.Join(dir, "people.jsonl")
 	text := fmt.Sprintf(demoConfig, filepath.Join(dir, "state"), running.URL, sampleClient, sampleSecret, sampleTenant, file)
-	var syncs []*plannedSync
-	cfg, err := configs.Parse("demo.yaml", []byte(text), os.LookupEnv,
-		func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = compileSyncs(cfg); return faults }, checkTargets)
+	cfg, syncs, err := compile.Parse("demo.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
 		return err
 	}
@@ -112,7 +110,7 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 type demonstration struct {
 	*app
 	worker *worker
-	sync   *plannedSync
+	sync   *compile.Sync
 	tenant *graphtest.Tenant
 	file   string
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/reconcile"
 	"entrasync/target"
 )
@@ -54,14 +55,14 @@ func (a *app) discover(ctx context.Context, sel selection, asCSV bool) error {
 	}
 	for _, s := range syncs {
 		if several && !a.json {
-			fmt.Fprintf(a.out, "tenant %s:\n", s.tenantName)
+			fmt.Fprintf(a.out, "tenant %s:\n", s.TenantName)
 		}
 		err := a.discoverOne(ctx, w, s, func(account reconcile.Account) error {
 			if several && account.Others { // it is told of where it belongs
 				return nil
 			}
 			if a.json && !asCSV {
-				return a.printJSON(discovered{account, s.Tenant.String(), s.tenantName})
+				return a.printJSON(discovered{account, s.Tenant.String(), s.TenantName})
 			}
 			return visit(account)
 		})
@@ -79,7 +80,7 @@ type discovered struct {
 	TenantName string `json:"tenant_name"`
 }
 
-func (a *app) discoverOne(ctx context.Context, w *worker, s *plannedSync, visit func(reconcile.Account) error) error {
+func (a *app) discoverOne(ctx context.Context, w *worker, s *compile.Sync, visit func(reconcile.Account) error) error {
 	progress, done := a.progress(s.Name)
 	defer done()
 	syncer, release, err := w.syncer(ctx, s, progress)

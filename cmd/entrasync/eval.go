@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/evaluation"
 	"entrasync/cmd/internal/jsonfile"
 	"entrasync/graphsync"
@@ -104,7 +105,7 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		return err
 	}
 	syncs = a.soundOf(syncs)
-	var seen *plannedSync // the first sync that knows the user
+	var seen *compile.Sync // the first sync that knows the user
 	var outcome *evaluation.Outcome
 	for _, s := range syncs {
 		if seen != nil && seen.Tenant == s.Tenant {
@@ -127,7 +128,7 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		case err != nil:
 			return err
 		case seen != nil:
-			return withHint(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.tenantName, s.tenantName), "choose one with --tenant")
+			return withHint(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.TenantName, s.TenantName), "choose one with --tenant")
 		}
 		seen = s
 	}
@@ -136,14 +137,14 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	if len(syncs) > 1 {
-		fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.tenantName)
+		fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.TenantName)
 	}
 	return a.printOutcome(outcome, f.explain)
 }
 
 // withUser presents a user of the snapshot as a sync sees them, with the tenant's default domain as
 // far as it is known. The source is good during the call only.
-func (w *worker) withUser(ctx context.Context, s *plannedSync, key string, use func(source mapping.Source, domain string)) error {
+func (w *worker) withUser(ctx context.Context, s *compile.Sync, key string, use func(source mapping.Source, domain string)) error {
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err

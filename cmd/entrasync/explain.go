@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -79,7 +80,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 }
 
 // explainIn explains an object in each sync whose tenant has it, and reports whether one has.
-func (a *app) explainIn(ctx context.Context, w *worker, syncs []*plannedSync, subject reconcile.Subject) (found bool, err error) {
+func (a *app) explainIn(ctx context.Context, w *worker, syncs []*compile.Sync, subject reconcile.Subject) (found bool, err error) {
 	for _, s := range syncs {
 		err := a.explainOne(ctx, w, s, subject)
 		if errors.Is(err, reconcile.ErrUnknownSubject) {
@@ -97,7 +98,7 @@ func (a *app) explainIn(ctx context.Context, w *worker, syncs []*plannedSync, su
 const nearMost = 10
 
 // search finds the objects of the tenants whose name or address contains a key.
-func (w *worker) search(ctx context.Context, syncs []*plannedSync, subject reconcile.Subject) (found []reconcile.Match, err error) {
+func (w *worker) search(ctx context.Context, syncs []*compile.Sync, subject reconcile.Subject) (found []reconcile.Match, err error) {
 	searched := map[graphsync.ID]bool{}
 	for _, s := range syncs {
 		if searched[s.Tenant] || len(found) > nearMost {
@@ -111,7 +112,7 @@ func (w *worker) search(ctx context.Context, syncs []*plannedSync, subject recon
 		matches, err := reconcile.Search(ctx, tenant, subject.Key, nearMost+1-len(found), subject.Kind)
 		tenant.Close()
 		if err != nil {
-			return nil, fmt.Errorf("search the snapshot of tenant %s: %w", s.tenantName, err)
+			return nil, fmt.Errorf("search the snapshot of tenant %s: %w", s.TenantName, err)
 		}
 		found = append(found, matches...)
 	}
@@ -119,7 +120,7 @@ func (w *worker) search(ctx context.Context, syncs []*plannedSync, subject recon
 }
 
 // notFound is the error of a key that no object has, with those that come near.
-func notFound(subject reconcile.Subject, syncs []*plannedSync, near []reconcile.Match) error {
+func notFound(subject reconcile.Subject, syncs []*compile.Sync, near []reconcile.Match) error {
 	if len(near) == 0 {
 		return withHint(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
@@ -141,7 +142,7 @@ func notFound(subject reconcile.Subject, syncs []*plannedSync, near []reconcile.
 		"name one by its object id")
 }
 
-func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject reconcile.Subject) error {
+func (a *app) explainOne(ctx context.Context, w *worker, s *compile.Sync, subject reconcile.Subject) error {
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ func (a *app) explainOne(ctx context.Context, w *worker, s *plannedSync, subject
 	if a.json {
 		return a.printJSON(x)
 	}
-	fmt.Fprintf(a.out, "%s, tenant %s: %s %s (%s)\n", s.Name, s.tenantName, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
+	fmt.Fprintf(a.out, "%s, tenant %s: %s %s (%s)\n", s.Name, s.TenantName, x.Subject.Kind, printable(x.Subject.Key), x.Subject.SourceID)
 	for _, step := range x.Because {
 		fmt.Fprintf(a.out, "  %-10s %-9s %s\n", step.Step, step.Result, printable(step.Detail))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/reconcile"
 	"entrasync/reconcile/scope"
 )
@@ -47,7 +48,7 @@ func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivat
 
 // withoutAnybody is a sync in whose scope nobody is, and which only deactivates. The person who
 // asks for it is the approval, so that no guard holds it.
-func withoutAnybody(planned *plannedSync) (*plannedSync, error) {
+func withoutAnybody(planned *compile.Sync) (*compile.Sync, error) {
 	nobody, faults := scope.Compile([][]scope.Clause{{{Attribute: "objectId", Operator: "IS NULL"}}})
 	if len(faults) > 0 {
 		return nil, faults[0]

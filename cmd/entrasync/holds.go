@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -33,7 +34,7 @@ type shownHold struct {
 
 	Actions []reconcile.HeldAction `json:"actions,omitempty"` // of a hold that was asked for
 
-	sync *plannedSync
+	sync *compile.Sync
 }
 
 // shownRejection is who rejected a hold, when and why.
@@ -62,7 +63,7 @@ a rejection back.`,
 			}
 			defer w.Close()
 			var ids []string
-			sel.syncs, ids = partHolds(args, syncNames(w.syncs))
+			sel.syncs, ids = partHolds(args, compile.Names(w.syncs))
 			syncs, err := w.selected(sel)
 			if err != nil {
 				return err
@@ -70,7 +71,7 @@ a rejection back.`,
 			var unread unreadStates
 			holds := []shownHold{}
 			for _, sync := range syncs {
-				found, err := w.shownHolds([]*plannedSync{sync}, ids, rejected)
+				found, err := w.shownHolds([]*compile.Sync{sync}, ids, rejected)
 				if unread.add(err) {
 					a.sayUnread(sync, err)
 				}
@@ -101,9 +102,9 @@ func partHolds(args, syncs []string) (names, ids []string) {
 
 // shownHolds reads the holds of syncs: those that wait, those that were rejected, or those of
 // some ids, whichever they are, with all their actions.
-func (w *worker) shownHolds(syncs []*plannedSync, ids []string, rejected bool) ([]shownHold, error) {
+func (w *worker) shownHolds(syncs []*compile.Sync, ids []string, rejected bool) ([]shownHold, error) {
 	holds := []shownHold{}
-	err := w.eachTenant(syncs, func(s *plannedSync, tx *state.Tx) error {
+	err := w.eachTenant(syncs, func(s *compile.Sync, tx *state.Tx) error {
 		var found []shownHold
 		if !rejected || len(ids) > 0 {
 			for h := range tx.Holds(s.Name) {
@@ -133,12 +134,12 @@ func (w *worker) shownHolds(syncs []*plannedSync, ids []string, rejected bool) (
 	return holds, err
 }
 
-func waitingHold(s *plannedSync, h state.Hold) shownHold {
-	return shownHold{Hold: h.ID, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.tenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.Since, Sample: h.Sample, sync: s}
+func waitingHold(s *compile.Sync, h state.Hold) shownHold {
+	return shownHold{Hold: h.ID, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.TenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.Since, Sample: h.Sample, sync: s}
 }
 
-func rejectedHold(s *plannedSync, h reconcile.RejectedHold) shownHold {
-	shown := shownHold{Hold: h.Hold, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.tenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.At, Sample: h.Sample,
+func rejectedHold(s *compile.Sync, h reconcile.RejectedHold) shownHold {
+	shown := shownHold{Hold: h.Hold, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.TenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.At, Sample: h.Sample,
 		Rejected: &shownRejection{Decision: h.Decision}, sync: s}
 	if ends := h.Ends(s.Guard.Rejections); !ends.IsZero() {
 		shown.Rejected.Expires = &ends
@@ -171,7 +172,7 @@ func (h *shownHold) readActions(tx *state.Tx, all bool) error {
 const membersShown = 10
 
 // eachTenant visits the state of each sync.
-func (w *worker) eachTenant(syncs []*plannedSync, visit func(*plannedSync, *state.Tx) error) error {
+func (w *worker) eachTenant(syncs []*compile.Sync, visit func(*compile.Sync, *state.Tx) error) error {
 	for _, s := range syncs {
 		tenant, err := w.store.Tenant(s.Tenant)
 		if err != nil {
@@ -180,7 +181,7 @@ func (w *worker) eachTenant(syncs []*plannedSync, visit func(*plannedSync, *stat
 		err = tenant.View(func(tx *state.Tx) error { return visit(s, tx) })
 		tenant.Close()
 		if err != nil {
-			return fmt.Errorf("read the holds of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
+			return fmt.Errorf("read the holds of sync %s, tenant %s: %w", s.Name, s.TenantName, err)
 		}
 	}
 	return nil
@@ -289,8 +290,8 @@ func (a *app) printMembers(members []reconcile.ChangedMember, leave, join int) {
 }
 
 // eachHold visits the holds of syncs that wait for a decision.
-func (w *worker) eachHold(syncs []*plannedSync, visit func(s *plannedSync, h state.Hold)) error {
-	return w.eachTenant(syncs, func(s *plannedSync, tx *state.Tx) error {
+func (w *worker) eachHold(syncs []*compile.Sync, visit func(s *compile.Sync, h state.Hold)) error {
+	return w.eachTenant(syncs, func(s *compile.Sync, tx *state.Tx) error {
 		for hold := range tx.Holds(s.Name) {
 			visit(s, hold)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/web"
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -145,11 +146,11 @@ func (w *worker) consentNeeds(id graphsync.ID) (reconcile.Needs, error) {
 		if !entry.Value.From.Consented {
 			continue
 		}
-		t, faults := newTemplate(w.cfg, entry)
+		t, faults := compile.NewTemplate(w.cfg, entry)
 		if err := faults.Err(); err != nil {
 			return reconcile.Needs{}, err
 		}
-		syncs = append(syncs, t.sync)
+		syncs = append(syncs, t.Sync)
 	}
 	return reconcile.NeedsOf(syncs), nil
 }
@@ -170,7 +171,7 @@ func (s *service) join(ctx context.Context, organization graphsync.Organization,
 		return nil // a new job runs at once
 	}
 	for _, planned := range s.worker.Load().syncs {
-		if planned.Tenant == organization.ID && planned.paused == "" {
+		if planned.Tenant == organization.ID && planned.Paused == "" {
 			s.work.Go(func() { _ = s.scheduler.Trigger(ctx, jobName(planned), nil) }) // the cycle itself tells how it went
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/metrics"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/web"
@@ -99,7 +100,7 @@ func (p *pages) syncs() []web.Sync {
 	for _, planned := range w.syncs {
 		job, scheduled := jobs[jobName(planned)]
 		sync := web.Sync{
-			Sync: planned.Sync, TenantName: planned.tenantName, Paused: !scheduled,
+			Sync: planned.Sync, TenantName: planned.TenantName, Paused: !scheduled,
 			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0,
 		}
 		if job.LastError != nil {
@@ -138,11 +139,11 @@ func (p *pages) tenants() ([]web.Tenant, error) {
 }
 
 // observe counts a cycle. report is nil when it could not begin.
-func (p *pages) observe(planned *plannedSync, report *reconcile.Report, err error) {
+func (p *pages) observe(planned *compile.Sync, report *reconcile.Report, err error) {
 	if errors.Is(err, reconcile.ErrPaused) {
 		return // nothing was tried
 	}
-	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.tenantName)
+	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.TenantName)
 }
 
 // scrape answers Prometheus, telling how each sync and tenant stands now, and no more of those that

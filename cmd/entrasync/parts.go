@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
@@ -87,22 +88,23 @@ func (w *worker) sourceOf(tenant configs.Tenant) any {
 
 // target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
 // target whose options name it has one adapter per tenant.
-func (w *worker) target(name string, s *plannedSync) (target.Adapter, error) {
+func (w *worker) target(s *compile.Sync) (target.Adapter, error) {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	options, key, err := w.application(name, s)
+	application, err := w.application(s)
 	if err != nil {
 		return nil, err
 	}
-	if adapter, ok := find(w.parts.targets[key], options); ok {
+	options := application.Options
+	if adapter, ok := find(w.parts.targets[application.Key], options); ok {
 		return adapter.Adapter, nil
 	}
 	trusted := options.Trusts()
-	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(name)})
+	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(s.TargetName)})
 	if err != nil {
-		return nil, fmt.Errorf("open target %s: %w", name, err)
+		return nil, fmt.Errorf("open target %s: %w", s.TargetName, err)
 	}
-	w.parts.targets[key] = append(w.parts.targets[key], part[opened]{options, opened{adapter, trusted}})
+	w.parts.targets[application.Key] = append(w.parts.targets[application.Key], part[opened]{options, opened{adapter, trusted}})
 	return adapter, nil
 }
 
@@ -120,7 +122,7 @@ func (w *worker) limiter(name string) *rate.Limiter {
 // targetOf are a target's options as they are written, {tenant} included.
 func (w *worker) targetOf(name string) any {
 	section, _ := w.cfg.Targets.Get(name)
-	options, _ := targetOptions(section)
+	options, _ := compile.Options(section)
 	return options
 }
 
@@ -131,14 +133,15 @@ func (w *worker) letGo() {
 	defer w.parts.mu.Unlock()
 	used := newParts()
 	for _, s := range w.syncs {
-		key, of := sourceKey(s.tenantName, s.tenant.ID), w.sourceOf(s.tenant)
-		if source, ok := find(w.parts.sources[key], of); ok {
-			used.sources[key] = []part[graphsync.Source]{{of, source}}
+		tenant, of := sourceKey(s.TenantName, s.Section.ID), w.sourceOf(s.Section)
+		if source, ok := find(w.parts.sources[tenant], of); ok {
+			used.sources[tenant] = []part[graphsync.Source]{{of, source}}
 		}
-		options, key, err := w.application(s.TargetName, s)
+		application, err := w.application(s)
 		if err != nil {
 			continue // its cycles say so
 		}
+		key, options := application.Key, application.Options
 		adapter, ok := find(w.parts.targets[key], options)
 		if now := options.Trusts(); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
 			used.targets[key] = []part[opened]{{options, adapter}}

@@ -106,11 +106,11 @@ func (r *reloading) open(w *worker, sync string) (graphsync.Source, target.Adapt
 		if s.Name != sync {
 			continue
 		}
-		source, err := w.source(s.tenantName, s.tenant)
+		source, err := w.source(s.TenantName, s.Section)
 		if err != nil {
 			r.Fatal(err)
 		}
-		adapter, err := w.target(s.TargetName, s)
+		adapter, err := w.target(s)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func TestTenantsShareTheRateOfATarget(t *testing.T) {
 		if s.Name != "each" {
 			continue
 		}
-		adapter, err := w.target(s.TargetName, s)
+		adapter, err := w.target(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
@@ -40,14 +41,14 @@ func (w *worker) register() error {
 		if !entry.Value.From.Consented {
 			continue
 		}
-		t, faults := newTemplate(w.cfg, entry)
+		t, faults := compile.NewTemplate(w.cfg, entry)
 		if err := faults.Err(); err != nil {
 			return err
 		}
 		for _, record := range joined {
 			// {tenant} is the id: who joins chooses the organization's name, and must not choose
 			// with it whose place in an application the accounts go to.
-			planned, _ := t.of(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
+			planned, _ := t.For(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
 			if planned == nil {
 				continue
 			}
@@ -57,11 +58,11 @@ func (w *worker) register() error {
 	}
 	for i, planned := range syncs {
 		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == planned.Tenant })
-		if at < 0 || !records[at].Paused || planned.paused != "" {
+		if at < 0 || !records[at].Paused || planned.Paused != "" {
 			continue
 		}
 		paused := *planned
-		paused.paused = "by command"
+		paused.Paused = "by command"
 		syncs[i] = &paused
 	}
 	w.syncs = syncs
@@ -103,7 +104,7 @@ func (w *worker) namesTaken(records []state.TenantRecord) []string {
 }
 
 // noteHealth keeps in the registry what a cycle told of its tenant.
-func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsync.Source, cycleErr error) {
+func (w *worker) noteHealth(ctx context.Context, s *compile.Sync, source graphsync.Source, cycleErr error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	var credential state.Credential
 	domains := ""
@@ -126,7 +127,7 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 			r.Origin = fromFile
 		}
 		if r.Origin == fromFile {
-			r.Name = s.tenantName
+			r.Name = s.TenantName
 		}
 		// What one sync met is over when that one gets through, not when another does, which may
 		// need less.
@@ -143,15 +144,15 @@ func (w *worker) noteHealth(ctx context.Context, s *plannedSync, source graphsyn
 		err = w.takeUp()
 	}
 	if err != nil && !errors.Is(err, errRemoved) {
-		w.log.Error("keep the state of a tenant", "tenant", s.tenantName, "error", err)
+		w.log.Error("keep the state of a tenant", "tenant", s.TenantName, "error", err)
 	}
 }
 
 // domains reads the verified domains of a tenant that joined, once a day with its credential's end.
-func (w *worker) domains(ctx context.Context, s *plannedSync, source graphsync.Source) string {
+func (w *worker) domains(ctx context.Context, s *compile.Sync, source graphsync.Source) string {
 	organization, err := source.Organization(ctx)
 	if err != nil {
-		w.log.Info("the domains of a tenant are not known anew", "tenant", s.tenantName, "because", err)
+		w.log.Info("the domains of a tenant are not known anew", "tenant", s.TenantName, "because", err)
 	}
 	return strings.Join(organization.Domains, " ")
 }
@@ -183,7 +184,7 @@ func healthOf(err error) (word, message string, known bool) {
 
 // reads reports whether a sync of that name runs for a tenant.
 func (w *worker) reads(sync string, tenant graphsync.ID) bool {
-	return slices.ContainsFunc(w.syncs, func(s *plannedSync) bool { return s.Name == sync && s.Tenant == tenant && s.paused == "" })
+	return slices.ContainsFunc(w.syncs, func(s *compile.Sync) bool { return s.Name == sync && s.Tenant == tenant && s.Paused == "" })
 }
 
 // A shownTenant is one entry of `tenants list --json`.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
@@ -75,7 +76,7 @@ func TestHealthOfSeveralSyncs(t *testing.T) {
 	t.Parallel()
 	fabrikam := graphsync.ID{0xfa}
 	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: fromConsent, State: active})
-	syncs := map[string]*plannedSync{}
+	syncs := map[string]*compile.Sync{}
 	for _, s := range w.syncs {
 		syncs[s.Name] = s
 	}
@@ -90,7 +91,7 @@ func TestHealthOfSeveralSyncs(t *testing.T) {
 	} {
 		s, ok := syncs[step.sync]
 		if !ok {
-			s = &plannedSync{Sync: &reconcile.Sync{Name: step.sync, Tenant: fabrikam}, tenantName: "fabrikam"}
+			s = &compile.Sync{Sync: &reconcile.Sync{Name: step.sync, Tenant: fabrikam}, TenantName: "fabrikam"}
 		}
 		w.noteHealth(t.Context(), s, nil, step.err)
 		records, err := w.store.TenantRecords()
@@ -98,7 +99,7 @@ func TestHealthOfSeveralSyncs(t *testing.T) {
 			t.Errorf("step %d: %s, %v, want %s", i, records[0].State, err, step.want)
 		}
 	}
-	w.syncs = []*plannedSync{syncs["own"]}
+	w.syncs = []*compile.Sync{syncs["own"]}
 	w.noteHealth(t.Context(), syncs["own"], nil, nil)
 	if records, err := w.store.TenantRecords(); err != nil || records[0].State != active {
 		t.Errorf("what a sync met that there is no more: %+v, %v", records, err)
@@ -193,19 +194,19 @@ func TestConsentedSyncs(t *testing.T) {
 	)
 	got := map[string]string{}
 	for _, s := range w.syncs {
-		_, key, err := w.application(s.TargetName, s)
+		application, err := w.application(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if s.Guard.FirstRunRemovals {
-			t.Errorf("the first sync of %s may remove somebody", s.tenantName)
+			t.Errorf("the first sync of %s may remove somebody", s.TenantName)
 		}
 		if bounded := s.Guard.Domains != nil; bounded != (s.Name == "common") {
-			t.Errorf("sync %s of %s, whose domains are not known: adoptions by address are bounded: %t", s.Name, s.tenantName, bounded)
+			t.Errorf("sync %s of %s, whose domains are not known: adoptions by address are bounded: %t", s.Name, s.TenantName, bounded)
 		}
-		got[s.Name+"/"+s.tenantName] = strings.TrimSpace(key + " " + s.paused)
+		got[s.Name+"/"+s.TenantName] = strings.TrimSpace(application.Key + " " + s.Paused)
 		if s.Name == "own" && !strings.Contains(s.Text, `of `+s.Tenant.String()) {
-			t.Errorf("%s: {tenant} is not filled in: %s", s.tenantName, s.Text)
+			t.Errorf("%s: {tenant} is not filled in: %s", s.TenantName, s.Text)
 		}
 	}
 	want := map[string]string{

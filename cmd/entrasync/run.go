@@ -17,6 +17,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/configs"
 	"entrasync/reconcile"
@@ -241,8 +242,8 @@ func (s *service) schedule(w *worker) error {
 	spread := min(time.Duration(max(0, len(w.syncs)-1))*fullSpread, longestSpread)
 	var jobs []scheduler.Job
 	for _, planned := range w.syncs {
-		if planned.paused != "" {
-			s.log.Info("tenant is paused "+planned.paused, "sync", planned.Name, "tenant", planned.tenantName)
+		if planned.Paused != "" {
+			s.log.Info("tenant is paused "+planned.Paused, "sync", planned.Name, "tenant", planned.TenantName)
 			continue
 		}
 		jobs = append(jobs, scheduler.Job{
@@ -269,12 +270,12 @@ func fullDue(full scheduler.Schedule, last time.Time, place time.Duration, now t
 	return !next.IsZero() && !next.Add(place).After(now)
 }
 
-func jobName(s *plannedSync) string { return s.Name + "/" + s.tenantName }
+func jobName(s *compile.Sync) string { return s.Name + "/" + s.TenantName }
 
 // cycle runs one sync of one tenant and logs what came of it. What fails stays with this
 // tenant.
-func (s *service) cycle(ctx context.Context, w *worker, planned *plannedSync, full scheduler.Schedule, spread time.Duration) error {
-	log := s.log.With("sync", planned.Name, "tenant", planned.tenantName)
+func (s *service) cycle(ctx context.Context, w *worker, planned *compile.Sync, full scheduler.Schedule, spread time.Duration) error {
+	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
 	syncer, release, err := w.syncer(ctx, planned, nil)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 )
@@ -30,8 +31,8 @@ func (sel *selection) syncFlag(cmd *cobra.Command) {
 
 // selected returns the syncs that a command is about. What is named and not there is an error: it
 // must not pass for something that has nothing to show.
-func (w *worker) selected(sel selection) ([]*plannedSync, error) {
-	known := syncNames(w.syncs)
+func (w *worker) selected(sel selection) ([]*compile.Sync, error) {
+	known := compile.Names(w.syncs)
 	for _, name := range sel.syncs {
 		if !slices.Contains(known, name) {
 			hint := "syncs of this configuration: " + strings.Join(known, ", ")
@@ -41,7 +42,7 @@ func (w *worker) selected(sel selection) ([]*plannedSync, error) {
 			return nil, withHint(fmt.Errorf("there is no sync %q", name), hint)
 		}
 	}
-	named := slices.DeleteFunc(slices.Clone(w.syncs), func(s *plannedSync) bool {
+	named := slices.DeleteFunc(slices.Clone(w.syncs), func(s *compile.Sync) bool {
 		return len(sel.syncs) > 0 && !slices.Contains(sel.syncs, s.Name)
 	})
 	if len(sel.tenants) == 0 {
@@ -53,7 +54,7 @@ func (w *worker) selected(sel selection) ([]*plannedSync, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(named, func(s *plannedSync) bool { return s.Tenant == id }) {
+		if !slices.ContainsFunc(named, func(s *compile.Sync) bool { return s.Tenant == id }) {
 			reads := "no sync reads"
 			if len(sel.syncs) > 0 {
 				reads = "sync " + strings.Join(sel.syncs, ", ") + " does not read"
@@ -62,7 +63,7 @@ func (w *worker) selected(sel selection) ([]*plannedSync, error) {
 		}
 		chosen[id] = true
 	}
-	return slices.DeleteFunc(named, func(s *plannedSync) bool { return !chosen[s.Tenant] }), nil
+	return slices.DeleteFunc(named, func(s *compile.Sync) bool { return !chosen[s.Tenant] }), nil
 }
 
 // sayNobody tells why there is nothing to show or do where everybody is yet to join.
@@ -74,9 +75,9 @@ func (a *app) sayNobody(w *worker) {
 
 // soundOf leaves out, and tells of, the syncs that do not fit their tenants: what they would say of
 // anybody is wrong.
-func (a *app) soundOf(syncs []*plannedSync) []*plannedSync {
-	return slices.DeleteFunc(slices.Clone(syncs), func(s *plannedSync) bool {
-		err := s.sound()
+func (a *app) soundOf(syncs []*compile.Sync) []*compile.Sync {
+	return slices.DeleteFunc(slices.Clone(syncs), func(s *compile.Sync) bool {
+		err := s.Sound()
 		if err != nil {
 			fmt.Fprintf(a.err, "entrasync: %v\n", err)
 		}
@@ -93,7 +94,7 @@ func (w *worker) tenantID(named string) (graphsync.ID, error) {
 		}
 	}
 	for _, s := range w.syncs {
-		if s.tenantName == named {
+		if s.TenantName == named {
 			return s.Tenant, nil
 		}
 	}
@@ -105,23 +106,23 @@ func (w *worker) tenantID(named string) (graphsync.ID, error) {
 func (w *worker) called(id graphsync.ID) string {
 	for _, s := range w.syncs {
 		if s.Tenant == id {
-			return fmt.Sprintf("%s (%s)", s.tenantName, id)
+			return fmt.Sprintf("%s (%s)", s.TenantName, id)
 		}
 	}
 	return id.String()
 }
 
 // several reports whether a sync reads from other tenants too.
-func (w *worker) several(s *plannedSync) bool {
-	return slices.ContainsFunc(w.syncs, func(other *plannedSync) bool { return other.Name == s.Name && other.Tenant != s.Tenant })
+func (w *worker) several(s *compile.Sync) bool {
+	return slices.ContainsFunc(w.syncs, func(other *compile.Sync) bool { return other.Name == s.Name && other.Tenant != s.Tenant })
 }
 
 // tenantsOf says which tenants syncs read from, as a message has it.
-func tenantsOf(syncs []*plannedSync) string {
+func tenantsOf(syncs []*compile.Sync) string {
 	var names []string
 	for _, s := range syncs {
-		if !slices.Contains(names, s.tenantName) {
-			names = append(names, s.tenantName)
+		if !slices.Contains(names, s.TenantName) {
+			names = append(names, s.TenantName)
 		}
 	}
 	const most = 5

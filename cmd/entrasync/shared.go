@@ -4,17 +4,18 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/state"
 )
 
 // boundJoined bounds what a tenant that joined by consent may do without an approval: whoever
 // administers it is not somebody whom the operator knows.
-func (w *worker) boundJoined(planned *plannedSync, record state.TenantRecord) {
+func (w *worker) boundJoined(planned *compile.Sync, record state.TenantRecord) {
 	// Its administrator was told that nobody is removed by the first synchronization.
 	planned.Guard.FirstRunRemovals = false
 	// A group is known by a name that anybody can choose, and may give rights.
 	planned.Guard.HoldGroups = true
-	if !w.sharesAccounts(planned) {
+	if !compile.SharesAccounts(w.cfg, planned.TargetName) {
 		return
 	}
 	// A tenant whose domains are not known has none of its own until they are: the list is never nil.
@@ -23,18 +24,4 @@ func (w *worker) boundJoined(planned *plannedSync, record state.TenantRecord) {
 		domains = slices.DeleteFunc(domains, func(domain string) bool { return !slices.Contains(listed, domain) })
 	}
 	planned.Guard.Domains = append([]string{}, domains...)
-}
-
-// sharesAccounts reports whether the application of a sync may keep accounts of several tenants.
-// It may as long as its options are not known.
-func (w *worker) sharesAccounts(s *plannedSync) bool {
-	section, ok := w.cfg.Targets.Get(s.TargetName)
-	if !ok {
-		return true
-	}
-	common, faults := targetOptions(section)
-	if faults.Err() != nil || common == nil {
-		return true
-	}
-	return common.SharesAccounts()
 }

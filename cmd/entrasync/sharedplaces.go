@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/state"
 	"entrasync/target"
@@ -21,7 +22,7 @@ const sharedHint = "take {tenant} out of the target's options, so that the tenan
 
 // checkSharedByClaims looks at the first accounts that a tenant is shown before its first cycle: none
 // of them may be one that another tenant keeps through the same section.
-func (w *worker) checkSharedByClaims(ctx context.Context, s *plannedSync, key string, adapter target.Adapter, tenant *state.Tenant) error {
+func (w *worker) checkSharedByClaims(ctx context.Context, s *compile.Sync, key string, adapter target.Adapter, tenant *state.Tenant) error {
 	first := false
 	err := tenant.View(func(tx *state.Tx) error { first = tx.SyncInfo(s.Name).FirstRun.IsZero(); return nil })
 	if err != nil || !first || key == s.TargetName {
@@ -36,11 +37,11 @@ func (w *worker) checkSharedByClaims(ctx context.Context, s *plannedSync, key st
 		return nil // the cycle says so
 	}
 	for _, other := range others {
-		options, otherKey, err := w.application(other.TargetName, other)
+		application, err := w.application(other)
 		if err != nil {
 			return err
 		}
-		location, err := w.store.Locate(otherKey, w.place(other.TargetName, options), w.placeOf)
+		location, err := w.locate(application)
 		if err != nil {
 			return err
 		}
@@ -57,17 +58,17 @@ func (w *worker) checkSharedByClaims(ctx context.Context, s *plannedSync, key st
 	return nil
 }
 
-func sharedError(s, other *plannedSync, r *target.Resource) error {
+func sharedError(s, other *compile.Sync, r *target.Resource) error {
 	return withHint(fmt.Errorf("target %s: {tenant} in its options leads the tenants %s and %s to the same accounts, such as %s (%s)",
-		s.TargetName, s.tenantName, other.tenantName, r.ID, target.Clean(target.Digits(r.Attributes["userName"]))), sharedHint)
+		s.TargetName, s.TenantName, other.TenantName, r.ID, target.Clean(target.Digits(r.Attributes["userName"]))), sharedHint)
 }
 
 // othersOf are the syncs of other tenants into the same section.
-func (w *worker) othersOf(s *plannedSync) (others []*plannedSync) {
-	seen := map[string]bool{s.word: true}
+func (w *worker) othersOf(s *compile.Sync) (others []*compile.Sync) {
+	seen := map[string]bool{s.Expansion: true}
 	for _, other := range w.syncs {
-		if other.TargetName == s.TargetName && !seen[other.word] && len(other.faults) == 0 {
-			seen[other.word] = true
+		if other.TargetName == s.TargetName && !seen[other.Expansion] && len(other.Faults) == 0 {
+			seen[other.Expansion] = true
 			others = append(others, other)
 		}
 	}
@@ -75,8 +76,8 @@ func (w *worker) othersOf(s *plannedSync) (others []*plannedSync) {
 }
 
 // shows reports whether another tenant is shown the same account.
-func (w *worker) shows(ctx context.Context, other *plannedSync, r *target.Resource) bool {
-	adapter, err := w.target(other.TargetName, other)
+func (w *worker) shows(ctx context.Context, other *compile.Sync, r *target.Resource) bool {
+	adapter, err := w.target(other)
 	if err != nil {
 		return false
 	}
@@ -114,10 +115,10 @@ func firstAccounts(ctx context.Context, adapter target.Adapter) (page []target.R
 
 // sharedPlaces compares what the tenants of targets with {tenant} are shown first. Two accounts that
 // are the same, or one that was made at the same instant, are no coincidence.
-func (c *checker) sharedPlaces(ctx context.Context, syncs []*plannedSync) {
-	tenants := map[string][]*plannedSync{}
+func (c *checker) sharedPlaces(ctx context.Context, syncs []*compile.Sync) {
+	tenants := map[string][]*compile.Sync{}
 	for _, s := range syncs {
-		if _, key, err := c.worker.application(s.TargetName, s); err == nil && key != s.TargetName {
+		if application, err := c.worker.application(s); err == nil && application.Key != s.TargetName {
 			tenants[s.TargetName] = append(tenants[s.TargetName], s)
 		}
 	}
@@ -128,10 +129,10 @@ func (c *checker) sharedPlaces(ctx context.Context, syncs []*plannedSync) {
 	}
 }
 
-func (c *checker) sharedPlace(ctx context.Context, syncs []*plannedSync, out *section) {
+func (c *checker) sharedPlace(ctx context.Context, syncs []*compile.Sync, out *section) {
 	pages := make([][]target.Resource, len(syncs))
 	for i, s := range syncs {
-		adapter, err := c.worker.target(s.TargetName, s)
+		adapter, err := c.worker.target(s)
 		if err != nil {
 			continue // said elsewhere, as what follows is
 		}
@@ -139,7 +140,7 @@ func (c *checker) sharedPlace(ctx context.Context, syncs []*plannedSync, out *se
 			continue
 		}
 		for j, other := range syncs[:i] {
-			if r := sharedIn(pages[i], pages[j]); r != nil && other.word != s.word {
+			if r := sharedIn(pages[i], pages[j]); r != nil && other.Expansion != s.Expansion {
 				out.fail("target "+s.TargetName, sharedError(s, other, r))
 				return
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -47,7 +48,7 @@ func (a *app) statusCommand() *cobra.Command {
 		}
 		a.sayNobody(w)
 		var unread unreadStates
-		var readable []*plannedSync
+		var readable []*compile.Sync
 		statuses := make([]syncStatus, 0, len(syncs))
 		for _, s := range syncs {
 			status, err := w.status(s)
@@ -77,8 +78,8 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (w *worker) status(s *plannedSync) (syncStatus, error) {
-	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.tenantName, paused: s.paused}
+func (w *worker) status(s *compile.Sync) (syncStatus, error) {
+	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.TenantName, paused: s.Paused}
 	if w.next != nil {
 		if next := w.next(s).UTC().Truncate(time.Second); !next.IsZero() {
 			out.NextRun = &next
@@ -108,7 +109,7 @@ func (w *worker) status(s *plannedSync) (syncStatus, error) {
 		return json.Unmarshal(runs[0].Report, out.LastRun)
 	})
 	if err != nil {
-		return out, fmt.Errorf("read the state of sync %s, tenant %s: %w", s.Name, s.tenantName, err)
+		return out, fmt.Errorf("read the state of sync %s, tenant %s: %w", s.Name, s.TenantName, err)
 	}
 	return out, nil
 }
@@ -185,7 +186,7 @@ func (a *app) runsCommand() *cobra.Command {
 					if err := json.Unmarshal(run.Report, &report); err != nil {
 						return err
 					}
-					reports, tenants = append(reports, report), append(tenants, s.tenantName)
+					reports, tenants = append(reports, report), append(tenants, s.TenantName)
 				}
 				return nil
 			})
@@ -252,7 +253,7 @@ func (a *app) showCommand() *cobra.Command {
 // latestRun names the newest run of each sync.
 const latestRun = "latest"
 
-func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err error) {
+func (a *app) showRun(w *worker, s *compile.Sync, id string) (found bool, err error) {
 	tenant, err := w.store.Tenant(s.Tenant)
 	if err != nil {
 		return false, err
@@ -283,7 +284,7 @@ func (a *app) showRun(w *worker, s *plannedSync, id string) (found bool, err err
 				Actions []json.RawMessage `json:"actions"`
 			}{"entrasync/run/1", report, lines})
 		}
-		fmt.Fprintf(a.out, "%s, tenant %s: run %s, %s, %s\n", s.Name, s.tenantName, report.Run, report.Cycle, report.Result)
+		fmt.Fprintf(a.out, "%s, tenant %s: run %s, %s, %s\n", s.Name, s.TenantName, report.Run, report.Cycle, report.Result)
 		if f := report.Failure; f != nil {
 			fmt.Fprintf(a.out, "  it could not run: %s (%s)\n", printable(f.Message), f.Code)
 			if f.Hint != "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -101,7 +102,7 @@ func (a *app) plan(ctx context.Context, f syncFlags) error {
 	return codeError(code)
 }
 
-func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlags, keep io.Writer, code *int) error {
+func (a *app) planOne(ctx context.Context, w *worker, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
 	syncer, release, err := w.syncer(ctx, s, progress)
@@ -135,8 +136,8 @@ func (a *app) planOne(ctx context.Context, w *worker, s *plannedSync, f syncFlag
 }
 
 // printPlan prints a plan for people.
-func (a *app) printPlan(s *plannedSync, report *reconcile.Report, plan *reconcile.Plan) error {
-	fmt.Fprintf(a.out, "%s: tenant %s → target %s (%s)\n", s.Name, s.tenantName, s.TargetName, report.Cycle)
+func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconcile.Plan) error {
+	fmt.Fprintf(a.out, "%s: tenant %s → target %s (%s)\n", s.Name, s.TenantName, s.TargetName, report.Cycle)
 	for action, err := range plan.Actions() {
 		if err != nil {
 			return err
@@ -222,10 +223,10 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		options.Subject = &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
 	}
 	code := exitDone
-	found, lacking := false, []*plannedSync(nil) // who a provision on demand is for
+	found, lacking := false, []*compile.Sync(nil) // who a provision on demand is for
 	for _, s := range syncs {
-		if s.paused != "" {
-			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.tenantName, s.paused)
+		if s.Paused != "" {
+			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.TenantName, s.Paused)
 			continue
 		}
 		for i := range documents {
@@ -269,7 +270,7 @@ func (a *app) readPlan(name string) ([]reconcile.Document, error) {
 }
 
 // plannedOnly keeps the syncs a plan is for.
-func (w *worker) plannedOnly(syncs []*plannedSync, documents []reconcile.Document) (out []*plannedSync, err error) {
+func (w *worker) plannedOnly(syncs []*compile.Sync, documents []reconcile.Document) (out []*compile.Sync, err error) {
 	for i := range documents {
 		d := &documents[i]
 		found := false
@@ -287,7 +288,7 @@ func (w *worker) plannedOnly(syncs []*plannedSync, documents []reconcile.Documen
 
 // syncOne runs one cycle and prints what it did: nothing when it is on demand for somebody whom the
 // tenant does not have.
-func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options reconcile.Options) (*reconcile.Report, error) {
+func (a *app) syncOne(ctx context.Context, w *worker, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
 	syncer, release, err := w.syncer(ctx, s, progress)
@@ -315,14 +316,14 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *plannedSync, options re
 		return report, explained(s, report, err)
 	}
 	if w.several(s) {
-		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.tenantName, s.TargetName)
+		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.TenantName, s.TargetName)
 	}
 	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
 	return report, nil
 }
 
 // printReport prints what a sync did.
-func (a *app) printReport(s *plannedSync, report *reconcile.Report, plan *reconcile.Plan, verbose bool) {
+func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *reconcile.Plan, verbose bool) {
 	for _, step := range report.Steps {
 		fmt.Fprintf(a.out, "  %s %-8s %s\n", step.Mark(), step.Name, printable(step.Detail))
 	}
@@ -369,20 +370,20 @@ func doneLine(report *reconcile.Report) string {
 }
 
 // sayWaiting tells why nothing seems to happen for a while.
-func (a *app) sayWaiting(w *worker, s *plannedSync) {
+func (a *app) sayWaiting(w *worker, s *compile.Sync) {
 	if w.busy(s.Tenant) {
-		fmt.Fprintf(a.err, "%s: waiting for the cycle of tenant %s that is going on\n", s.Name, s.tenantName)
+		fmt.Fprintf(a.err, "%s: waiting for the cycle of tenant %s that is going on\n", s.Name, s.TenantName)
 	}
 }
 
 // explained adds to the error of a run the tenant's name, where the run knows the id alone, and
 // the advice that its report carries.
-func explained(s *plannedSync, report *reconcile.Report, err error) error {
+func explained(s *compile.Sync, report *reconcile.Report, err error) error {
 	if report == nil || report.Failure == nil {
 		return err
 	}
 	if cause := errors.Unwrap(err); cause != nil {
-		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.tenantName, s.Tenant, cause)
+		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.TenantName, s.Tenant, cause)
 	}
 	var advice hinted
 	if errors.As(err, &advice) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -30,7 +31,7 @@ const unconfiguredAdvice = "configure a sync of that name again, or have the syn
 
 // unconfigured returns the syncs of the tenants of some syncs that have links and are not
 // configured.
-func (w *worker) unconfigured(syncs []*plannedSync) ([]unconfiguredSync, error) {
+func (w *worker) unconfigured(syncs []*compile.Sync) ([]unconfiguredSync, error) {
 	found := []unconfiguredSync{}
 	if w.store == nil {
 		return found, nil
@@ -51,14 +52,14 @@ func (w *worker) unconfigured(syncs []*plannedSync) ([]unconfiguredSync, error) 
 				if linked(tx, name) > 0 && !slices.Contains(configured, name) {
 					all, active := tx.CountLinks(name, graphsync.User)
 					groups, _ := tx.CountLinks(name, graphsync.Group)
-					found = append(found, unconfiguredSync{Sync: name, Tenant: s.Tenant.String(), Linked: all + groups, Active: active, tenantName: s.tenantName})
+					found = append(found, unconfiguredSync{Sync: name, Tenant: s.Tenant.String(), Linked: all + groups, Active: active, tenantName: s.TenantName})
 				}
 			}
 			return nil
 		})
 		tenant.Close()
 		if err != nil {
-			return nil, fmt.Errorf("read which syncs tenant %s has links of: %w", s.tenantName, err)
+			return nil, fmt.Errorf("read which syncs tenant %s has links of: %w", s.TenantName, err)
 		}
 	}
 	return found, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -51,8 +52,8 @@ func (u *unreadStates) outcome() error {
 }
 
 // sayUnread reports a tenant that a list leaves out.
-func (a *app) sayUnread(s *plannedSync, err error) {
-	fmt.Fprintf(a.err, "entrasync: sync %s, tenant %s: %s\n", s.Name, s.tenantName, printable(stateErrorOf(err).Message))
+func (a *app) sayUnread(s *compile.Sync, err error) {
+	fmt.Fprintf(a.err, "entrasync: sync %s, tenant %s: %s\n", s.Name, s.TenantName, printable(stateErrorOf(err).Message))
 }
 
 // view reads a tenant's state.

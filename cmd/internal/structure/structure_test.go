@@ -17,6 +17,7 @@ const module = "entrasync"
 var mayImport = map[string][]string{
 	"cmd/entrasync":             {"*"},
 	"cmd/internal/admin":        {},
+	"cmd/internal/compile":      {"cmd/internal/scheduler", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},
 	"cmd/internal/evaluation":   {"cmd/internal/jsonfile", "reconcile/mapping"},
 	"cmd/internal/importschema": {"cmd/internal/jsonfile", "configs", "reconcile/mapping", "reconcile/scope", "target"},
 	"cmd/internal/jsonfile":     {},

@@ -1,4 +1,10 @@
-package main
+// Package compile turns a configuration into the syncs that run: one for each sync section and tenant
+// it reads from, with {tenant} replaced, expressions and filters compiled, and target options decoded.
+//
+// It is pure: it reads the configuration file and what that names, and opens neither the state nor a
+// connection. Every fault carries its place in the file; all are returned at once. The same file
+// compiles to the same syncs.
+package compile
 
 import (
 	"encoding/json"
@@ -15,55 +21,108 @@ import (
 	"entrasync/target"
 )
 
-// compileSyncs turns the syncs of a configuration into what reconcile runs, for each tenant
-// they read from. All faults are returned at once, at the place of the text they are in.
-func compileSyncs(cfg *configs.Config) (compiled []*plannedSync, faults configs.Faults) {
+// Load reads a configuration file and compiles its syncs. The error is a [configs.Faults] when the
+// file can be read.
+func Load(file string) (cfg *configs.Config, syncs []*Sync, err error) {
+	cfg, err = configs.Load(file, checks(&syncs)...)
+	return cfg, syncs, err
+}
+
+// Parse is Load for a text; name is what faults call it.
+func Parse(name string, text []byte, env func(string) (string, bool)) (cfg *configs.Config, syncs []*Sync, err error) {
+	cfg, err = configs.Parse(name, text, env, checks(&syncs)...)
+	return cfg, syncs, err
+}
+
+func checks(syncs *[]*Sync) []configs.Check {
+	return []configs.Check{
+		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = Syncs(cfg); return faults },
+		targets, schedules, placeholders,
+		func(cfg *configs.Config) configs.Faults { return sameAccounts(cfg, *syncs) },
+	}
+}
+
+// Syncs compiles the syncs of a configuration for each tenant of the file that they read from.
+func Syncs(cfg *configs.Config) (compiled []*Sync, faults configs.Faults) {
 	for _, entry := range cfg.Syncs {
-		t, fs := newTemplate(cfg, entry)
+		t, fs := NewTemplate(cfg, entry)
 		faults = append(faults, fs...)
 		if len(fs) > 0 {
 			continue
 		}
-		told := map[configs.Fault]bool{} // the places of faults: what many tenants share is told once
+		reported := map[configs.Fault]bool{} // places of faults: one that many tenants share is reported once
 		for _, from := range entry.Value.From.Tenants {
 			tenant, ok := cfg.Tenants.Get(from.Value)
 			if !ok {
 				continue // configs has said so
 			}
-			planned, fs := t.of(from.Value, from.Value, tenant)
+			sync, fs := t.For(from.Value, from.Value, tenant)
 			for _, f := range fs {
-				if place := (configs.Fault{Position: f.Position, Key: f.Key}); !told[place] {
-					told[place] = true
+				if place := (configs.Fault{Position: f.Position, Key: f.Key}); !reported[place] {
+					reported[place] = true
 					faults = append(faults, f)
 				}
 			}
-			if planned != nil && len(fs) == 0 {
-				compiled = append(compiled, planned)
+			if sync != nil && len(fs) == 0 {
+				compiled = append(compiled, sync)
 			}
 		}
 	}
 	return compiled, faults
 }
 
-// A template is a compiled sync without its tenant.
-type template struct {
-	cfg     *configs.Config
-	entry   configs.Entry[configs.Sync]
-	sync    *reconcile.Sync
-	perName bool           // {tenant} stands in it: it is compiled for each
-	plain   configs.Faults // with perName: those it has while {tenant} is left as it is
+// A Sync is a compiled sync and the tenant it reads from.
+type Sync struct {
+	*reconcile.Sync
+	TenantName string
+	Section    configs.Tenant // of the configuration; the id alone for a tenant that joined by consent
+	Expansion  string         // what {tenant} stands for
+	Paused     string         // what its tenant is paused by, "" when it is not
+
+	// Faults are what is wrong with the sync for this tenant alone, which joined after the
+	// configuration was loaded. The embedded Sync is then that of another tenant and must not run.
+	Faults configs.Faults
 }
 
-// anID stands for the ids of tenants that will join.
-const anID = "00000000-0000-0000-0000-000000000000"
+// Sound returns why the sync cannot run for its tenant, nil when it can.
+func (s *Sync) Sound() error {
+	if len(s.Faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("sync %s does not fit tenant %s: %v", s.Name, s.TenantName, s.Faults.Err())
+}
 
-// newTemplate compiles a sync. The faults are those that concern every tenant: where {tenant}
-// stands in it, what is wrong comes out with the tenants.
-func newTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (template, configs.Faults) {
-	t := template{cfg: cfg, entry: entry}
+// Names returns the names of syncs, each once, sorted.
+func Names(syncs []*Sync) []string {
+	var names []string
+	for _, s := range syncs {
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// AnyTenant stands for the id of a tenant that has yet to join.
+const AnyTenant = "00000000-0000-0000-0000-000000000000"
+
+// A Template is a compiled sync without its tenant.
+type Template struct {
+	// Sync is the one that tenants share; with {tenant} in its texts that of one of them.
+	Sync *reconcile.Sync
+
+	cfg       *configs.Config
+	entry     configs.Entry[configs.Sync]
+	perTenant bool           // {tenant} stands in it: it is compiled for each
+	plain     configs.Faults // with perTenant: those it has while {tenant} is left as it is
+}
+
+// NewTemplate compiles a sync. The faults are those that concern every tenant: where {tenant}
+// stands in it, For returns the others.
+func NewTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (Template, configs.Faults) {
+	t := Template{cfg: cfg, entry: entry}
 	c := t.compiler("")
-	t.sync = c.compile()
-	if t.perName = c.perName; !t.perName {
+	t.Sync = c.compile()
+	if t.perTenant = c.perTenant; !t.perTenant {
 		return t, c.faults
 	}
 	t.plain = c.faults
@@ -71,84 +130,63 @@ func newTemplate(cfg *configs.Config, entry configs.Entry[configs.Sync]) (templa
 		return t, nil
 	}
 	var faults configs.Faults
-	t.sync, faults = t.filled(anID)
+	t.Sync, faults = t.expanded(AnyTenant)
 	return t, faults
 }
 
-func (t template) compiler(word string) *compiler {
-	return &compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: word, specs: map[target.Kind][]mapping.Spec{}}
+func (t Template) compiler(expansion string) *compiler {
+	return &compiler{cfg: t.cfg, name: t.entry.Name, sync: t.entry.Value, tenant: expansion, specs: map[target.Kind][]mapping.Spec{}}
 }
 
-// filled compiles the sync with what {tenant} stands for. A fault that comes of it says so.
-func (t template) filled(word string) (*reconcile.Sync, configs.Faults) {
-	c := t.compiler(word)
+// expanded compiles the sync with {tenant} replaced. A fault that only the replacement causes says so.
+func (t Template) expanded(tenant string) (*reconcile.Sync, configs.Faults) {
+	c := t.compiler(tenant)
 	sync := c.compile()
 	for i, f := range c.faults {
 		if !slices.Contains(t.plain, f) {
-			c.faults[i].Message += ", where {tenant} is " + word
+			c.faults[i].Message += ", where {tenant} is " + tenant
 		}
 	}
 	return sync, c.faults
 }
 
-// of returns the sync for one tenant, with what {tenant} stands for; nil when the tenant's id is
-// none, which configs has said. With faults the sync does not run, and says why.
-func (t template) of(name, word string, tenant configs.Tenant) (*plannedSync, configs.Faults) {
+// For returns the sync for one tenant, with {tenant} replaced by expansion; nil when the tenant's id
+// is no UUID, which configs reports. A sync with faults must not run.
+func (t Template) For(name, expansion string, tenant configs.Tenant) (*Sync, configs.Faults) {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
 		return nil, nil
 	}
-	sync := *t.sync
+	own := *t.Sync
 	var faults configs.Faults
-	if t.perName {
-		var filled *reconcile.Sync
-		if filled, faults = t.filled(word); len(faults) == 0 {
-			sync = *filled
+	if t.perTenant {
+		var expanded *reconcile.Sync
+		if expanded, faults = t.expanded(expansion); len(faults) == 0 {
+			own = *expanded
 		}
 	}
-	sync.Tenant = id
-	if sync.AppID == "" {
+	own.Tenant = id
+	if own.AppID == "" {
 		if app := t.cfg.AppOf(tenant); app != nil {
-			sync.AppID = app.ClientID
+			own.AppID = app.ClientID
 		}
 	}
-	planned := &plannedSync{Sync: &sync, tenantName: name, tenant: tenant, word: word, faults: faults}
+	sync := &Sync{Sync: &own, TenantName: name, Section: tenant, Expansion: expansion, Faults: faults}
 	if tenant.Paused {
-		planned.paused = "in the configuration"
+		sync.Paused = "in the configuration"
 	}
-	return planned, faults
-}
-
-// A plannedSync is a compiled sync and the tenant section it reads from.
-type plannedSync struct {
-	*reconcile.Sync
-	tenantName string
-	tenant     configs.Tenant
-	word       string // what {tenant} stands for
-	paused     string // by what its tenant is paused, "" when it is not
-
-	// What is wrong with the sync for this tenant alone, which joined after the configuration was
-	// loaded. The Sync is then that of another tenant, and not to be run.
-	faults configs.Faults
-}
-
-// sound returns why the sync cannot be run for its tenant.
-func (s *plannedSync) sound() error {
-	if len(s.faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("sync %s does not fit tenant %s: %v", s.Name, s.tenantName, s.faults.Err())
+	return sync, faults
 }
 
 type compiler struct {
 	cfg    *configs.Config
 	name   string
 	sync   configs.Sync
-	tenant string // what {tenant} stands for; "" leaves it
+	tenant string // what {tenant} stands for; "" keeps the word
 	specs  map[target.Kind][]mapping.Spec
 	faults configs.Faults
 
-	perName bool // {tenant} was met
+	perTenant bool // {tenant} was met
 }
 
 func (c *compiler) fault(at configs.Position, key []string, message, hint string) {
@@ -173,7 +211,7 @@ func (c *compiler) compile() *reconcile.Sync {
 }
 
 // decisive is the part of the configuration that decides what accounts should be, without the
-// places of its texts: moving a line, or changing a guard, evaluates nobody anew.
+// places of its texts: moving a line, or changing a guard, leads to no new evaluation.
 func (c *compiler) decisive(s *reconcile.Sync) string {
 	text, err := json.Marshal(struct {
 		To, AppID             string
@@ -189,7 +227,7 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		Takeover              reconcile.Takeover
 	}{
 		s.TargetName, s.AppID, s.Scope.All, s.Scope.Nested, s.Scope.Guests, s.Scope.Filter.String(), s.Groups.Filter.String(),
-		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, c.fillAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
+		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, c.expandAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
 		s.Users.Match, s.Groups.Match, c.sync.Users.Actions, c.sync.Groups.Actions, c.sync.Users.OnRemove,
 		s.Groups.Enabled, s.Groups.All, s.Groups.Takeover,
 	})
@@ -203,7 +241,7 @@ func (c *compiler) scope() reconcile.Scope {
 	in := c.sync.Scope
 	out := reconcile.Scope{
 		All: in.Users == "all", Nested: in.NestedGroups, Guests: in.IncludeGuests,
-		ExcludeUsers: c.fillAll(in.Exclude.Users), ExcludeGroups: c.fillAll(in.Exclude.Groups),
+		ExcludeUsers: c.expandAll(in.Exclude.Users), ExcludeGroups: c.expandAll(in.Exclude.Groups),
 		Filter: c.filter(target.User, in.Filter, "scope", "filter"),
 	}
 	for _, text := range in.Exclude.Users {
@@ -212,7 +250,7 @@ func (c *compiler) scope() reconcile.Scope {
 		}
 	}
 	for _, text := range in.Protect {
-		filter, err := target.ParseFilter(c.fill(text.Value))
+		filter, err := target.ParseFilter(c.expand(text.Value))
 		if err != nil {
 			c.fault(text.Pos, []string{"scope", "protect"}, err.Error(), "")
 			continue
@@ -235,7 +273,7 @@ func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *s
 		for _, clause := range group {
 			compiled := scope.Clause{Attribute: clause.Attribute.Value, Operator: clause.Operator.Value}
 			if clause.Value != nil {
-				compiled.Value = c.fillClause(clause)
+				compiled.Value = c.expandClause(clause)
 			}
 			groups[i] = append(groups[i], compiled)
 		}
@@ -290,21 +328,21 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 	for _, entry := range in {
 		a := entry.Value
 		spec := mapping.Spec{
-			Path: entry.Name, Expr: c.fill(a.Expr.Value), Required: a.Required, Allowed: c.fillAll(a.Allowed), Priority: c.fillAll(a.Priority),
+			Path: entry.Name, Expr: c.expand(a.Expr.Value), Required: a.Required, Allowed: c.expandAll(a.Allowed), Priority: c.expandAll(a.Priority),
 			Apply: a.Apply, OnNull: a.OnNull, Owner: a.Owner, Multi: a.Multi, Redact: a.Redact,
 		}
 		if a.Default != nil {
-			spec.Default = c.fill(a.Default.Value)
+			spec.Default = c.expand(a.Default.Value)
 		}
 		if len(a.Aliases) > 0 {
 			spec.Aliases = map[string]string{}
 			for name, alias := range a.Aliases.All() {
-				name = c.fill(name)
+				name = c.expand(name)
 				if _, twice := spec.Aliases[name]; twice {
 					key := []string{section, "attributes", entry.Name, "aliases"}
 					c.fault(configs.Position{}, key, fmt.Sprintf("%q is there twice", name), "")
 				}
-				spec.Aliases[name] = c.fill(alias.Value)
+				spec.Aliases[name] = c.expand(alias.Value)
 			}
 		}
 		specs = append(specs, spec)
@@ -320,11 +358,11 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 		a, ok := in.Get(f.Path)
 		switch {
 		case ok && f.Field == "expr":
-			at = a.Expr.At(c.written(a.Expr.Value, f.Column))
+			at = a.Expr.At(c.sourceColumn(a.Expr.Value, f.Column))
 		case !ok && roles != nil:
 			key = []string{section, "mapping_roles", f.Field}
 			if at = c.cfg.Position(append([]string{"syncs", c.name}, key...)...); f.Field == "from" {
-				at = roles.From.At(c.written(roles.From.Value, f.Column))
+				at = roles.From.At(c.sourceColumn(roles.From.Value, f.Column))
 			}
 		case ok && f.Field != "path":
 			at = c.cfg.Position(append([]string{"syncs", c.name}, append(key, f.Field)...)...)
@@ -336,11 +374,11 @@ func (c *compiler) mapping(kind target.Kind, in configs.Map[configs.Attribute], 
 
 // rolesSpec makes the table of mapping roles the source of the attribute it writes to.
 func (c *compiler) rolesSpec(in *configs.MappingRoles) mapping.Spec {
-	table := &mapping.RolesSpec{From: c.fill(in.From.Value), NoValue: in.NoValue, NoMatch: in.NoMatch, Several: in.Several}
+	table := &mapping.RolesSpec{From: c.expand(in.From.Value), NoValue: in.NoValue, NoMatch: in.NoMatch, Several: in.Several}
 	for name, scopes := range in.Roles.All() {
-		role := mapping.MappingRole{Name: c.fill(name)}
+		role := mapping.MappingRole{Name: c.expand(name)}
 		for scope, roles := range scopes.All() {
-			role.Scopes = append(role.Scopes, mapping.RoleScope{Scope: c.fill(scope), Roles: c.fillAll(roles)})
+			role.Scopes = append(role.Scopes, mapping.RoleScope{Scope: c.expand(scope), Roles: c.expandAll(roles)})
 		}
 		table.Roles = append(table.Roles, role)
 	}
@@ -371,7 +409,7 @@ func (c *compiler) guard() reconcile.Guard {
 		Identity: limit(in.Identity), RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
 		Rejections: time.Duration(in.Rejections), Skipped: reconcile.Share{OfAtLeast: in.Skipped.OfAtLeast},
 	}
-	for _, domain := range c.fillAll(in.Domains) {
+	for _, domain := range c.expandAll(in.Domains) {
 		guard.Domains = append(guard.Domains, strings.ToLower(domain))
 	}
 	if in.Skipped.Percent != nil {
@@ -379,7 +417,7 @@ func (c *compiler) guard() reconcile.Guard {
 		guard.Skipped.Percent = &percent
 	}
 	if in.Administrators != nil {
-		filter, err := target.ParseFilter(c.fill(in.Administrators.Value))
+		filter, err := target.ParseFilter(c.expand(in.Administrators.Value))
 		if err != nil {
 			c.fault(in.Administrators.Pos, []string{"guard", "administrators"}, err.Error(), "")
 		}
@@ -397,14 +435,4 @@ func texts(in []configs.Text) []string {
 		out[i] = text.Value
 	}
 	return out
-}
-
-// syncNames returns the names of the compiled syncs, each once.
-func syncNames(syncs []*plannedSync) []string {
-	var names []string
-	for _, s := range syncs {
-		names = append(names, s.Name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

@@ -1,18 +1,14 @@
-package main
+package compile_test
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
-	"entrasync/graphsync"
-	"entrasync/reconcile"
-	"entrasync/state"
 )
 
 const fabrikamConfig = `state: %q
@@ -29,15 +25,14 @@ syncs:
 `
 
 // loaded returns the syncs of a configuration with one sync, whose keys are given.
-func loaded(t *testing.T, keys string) (*configs.Config, []*plannedSync, error) {
+func loaded(t *testing.T, keys string) (*configs.Config, []*compile.Sync, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "entrasync.yaml")
 	text := fmt.Sprintf(fabrikamConfig, filepath.Join(filepath.Dir(file), "state")) + keys
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{configFile: file, out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
-	return a.loadConfig()
+	return compile.Load(file)
 }
 
 // {tenant} is filled in wherever a sync has a constant.
@@ -76,16 +71,16 @@ func TestTenantInConstants(t *testing.T) {
 		for _, want := range []string{"filter {tenant}", "user@{tenant}", "group {tenant}", "protect {tenant}", "administrator {tenant}", "expr {tenant}",
 			"default {tenant}", "allowed {tenant}", "alias {tenant}", "aliased {tenant}", "priority {tenant}", "from {tenant}", "role {tenant}", "project:{tenant}",
 			"member {tenant}", "source {tenant}", "group expr {tenant}"} {
-			if want = strings.ReplaceAll(want, "{tenant}", s.tenantName); !strings.Contains(text, want) {
-				t.Errorf("%s: there is no %q", s.tenantName, want)
+			if want = strings.ReplaceAll(want, "{tenant}", s.TenantName); !strings.Contains(text, want) {
+				t.Errorf("%s: there is no %q", s.TenantName, want)
 			}
 		}
 		if strings.Contains(text, "{tenant}") {
-			t.Errorf("%s: {tenant} is left in %s", s.tenantName, text)
+			t.Errorf("%s: {tenant} is left in %s", s.TenantName, text)
 		}
 		// A dot in a name is no pattern.
-		if want := strings.ReplaceAll("pattern "+s.tenantName, ".", `\\\\.`); !strings.Contains(text, want) {
-			t.Errorf("%s: there is no %q in %s", s.tenantName, want, text)
+		if want := strings.ReplaceAll("pattern "+s.TenantName, ".", `\\\\.`); !strings.Contains(text, want) {
+			t.Errorf("%s: there is no %q in %s", s.TenantName, want, text)
 		}
 	}
 }
@@ -119,7 +114,7 @@ func TestTenantFaults(t *testing.T) {
 		"of those who may join": {`
     from: consented
     users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", default: "{tenant}", allowed: [contoso]}}}
-`, "14:83: title: the value " + anID + " is not allowed; allowed are contoso, where {tenant} is " + anID},
+`, "14:83: title: the value " + compile.AnyTenant + " is not allowed; allowed are contoso, where {tenant} is " + compile.AnyTenant},
 	} {
 		_, _, err := loaded(t, tt.keys)
 		got := ""
@@ -128,65 +123,6 @@ func TestTenantFaults(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s: %s\nwant %s", name, got, tt.want)
-		}
-	}
-}
-
-// A fault that one tenant brings about when it joins stops that tenant alone, and names it.
-func TestTenantFaultOfOneWhoJoins(t *testing.T) {
-	t.Parallel()
-	a, b := graphsync.ID{0xaa}, graphsync.ID{0xbb}
-	cfg, syncs, err := loaded(t, fmt.Sprintf(`
-    from: consented
-    users: {attributes: {userName: "[mail]", title: {expr: "[jobTitle]", aliases: {"{tenant}": %s}}}}
-`, a))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := state.Open(cfg.State)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorker(cfg, syncs, store, slog.New(slog.DiscardHandler))
-	defer w.Close()
-	for name, id := range map[string]graphsync.ID{"litware": a, "tailspin": b} {
-		if err := store.PutTenantRecord(state.TenantRecord{Name: name, ID: id, Origin: fromConsent}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.register(); err != nil {
-		t.Fatal(err)
-	}
-	if len(w.syncs) != 2 {
-		t.Fatalf("%d syncs, want one for each", len(w.syncs))
-	}
-	for _, s := range w.syncs {
-		_, release, err := w.syncer(t.Context(), s, nil)
-		switch {
-		case s.Tenant == b && err != nil:
-			t.Errorf("%s: %v", s.tenantName, err)
-		case s.Tenant == b:
-			release()
-		case err == nil || !strings.Contains(err.Error(), "tenant litware") || !strings.Contains(err.Error(), "is an alias of itself"):
-			t.Errorf("%s: %v", s.tenantName, err)
-		}
-	}
-
-	// What looks through all tenants tells of it and goes on.
-	var told strings.Builder
-	a2 := &app{out: io.Discard, err: &told, borrow: func() (*worker, error) { return w, nil }}
-	w.shared = true
-	defer func() { w.shared = false }()
-	for name, look := range map[string]func() error{
-		"explain": func() error {
-			return a2.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, selection{})
-		},
-		"eval": func() error { return a2.evalUser(t.Context(), "[mail]", evalFlags{user: "ada"}) },
-	} {
-		told.Reset()
-		err := look()
-		if err == nil || !strings.HasSuffix(err.Error(), "is not in the snapshot of tenant tailspin") || !strings.Contains(told.String(), "does not fit tenant litware") {
-			t.Errorf("%s: %v\n%s", name, err, told.String())
 		}
 	}
 }

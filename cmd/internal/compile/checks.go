@@ -1,0 +1,70 @@
+package compile
+
+import (
+	"fmt"
+	"strings"
+
+	"entrasync/cmd/internal/scheduler"
+	"entrasync/configs"
+	"entrasync/reconcile/mapping"
+)
+
+// schedules parses the schedules as the service does: a date that never comes, or an interval
+// below a second, must not first be refused when the service starts.
+func schedules(cfg *configs.Config) (faults configs.Faults) {
+	for key, spec := range map[string]string{"schedule": cfg.Schedule, "full_cycle": cfg.FullCycle} {
+		if spec == "" {
+			continue
+		}
+		if _, err := scheduler.Parse(spec); err != nil {
+			faults = append(faults, configs.Fault{Position: cfg.Position(key), Key: key, Message: err.Error()})
+		}
+	}
+	return faults
+}
+
+// placeholders finds what `entrasync init` wrote for the user to fill in.
+func placeholders(cfg *configs.Config) (faults configs.Faults) {
+	unfilled := func(value, hint string, key ...string) {
+		if value == AnyTenant {
+			faults = append(faults, configs.Fault{Position: cfg.Position(key...), Key: strings.Join(key, "."),
+				Message: strings.Join(key, ".") + " still holds the placeholder of entrasync init", Hint: hint})
+		}
+	}
+	const client = "copy the Application (client) ID from the app registration's overview"
+	if cfg.App != nil {
+		unfilled(cfg.App.ClientID, client, "app", "client_id")
+	}
+	for _, tenant := range cfg.Tenants {
+		unfilled(tenant.Value.ID, "copy the Directory (tenant) ID from the app registration's overview", "tenants", tenant.Name, "id")
+		if tenant.Value.App != nil {
+			unfilled(tenant.Value.App.ClientID, client, "tenants", tenant.Name, "app", "client_id")
+		}
+	}
+	return faults
+}
+
+// Warnings returns what is doubtful in the expressions of syncs, each with its sync and attribute
+// and once for all tenants.
+func Warnings(syncs []*Sync) (warnings []string) {
+	seen := map[string]bool{}
+	add := func(sync, section string, m *mapping.Mapping) {
+		if m == nil {
+			return
+		}
+		for _, f := range m.Warnings() {
+			text := fmt.Sprintf("sync %s, %s.attributes.%s: %s", sync, section, f.Path, f.Message)
+			if !seen[text] {
+				seen[text] = true
+				warnings = append(warnings, text)
+			}
+		}
+	}
+	for _, s := range syncs {
+		add(s.Name, "users", s.Users.Mapping)
+		if s.Groups.Enabled {
+			add(s.Name, "groups", s.Groups.Mapping)
+		}
+	}
+	return warnings
+}
