@@ -51,7 +51,7 @@ func (c *cycle) presence(getter target.Getter) question {
 	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 		switch code := target.CodeOf(err); {
-		case c.silent(ctx, err):
+		case c.breaker.open(ctx, err):
 			return nil, false, &silence{target: c.Sync.TargetName, last: err}
 		case err == nil:
 			return shown, true, nil
@@ -85,7 +85,7 @@ func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resour
 	switch {
 	case shown == nil && link.Kind == graphsync.User && !link.Active:
 		// An application may hide accounts that are off: a person who comes back gets it again.
-		return errors.Join(forgetStillActive(tx, c.Sync.Name, link.Source), c.forgetMismatch(tx, link.Kind, link.Source))
+		return errors.Join(forgetStillActive(tx, c.Sync.Name, link.Source), forgetMismatch(tx, c.Sync.Name, c.opts.Apply, link.Kind, link.Source))
 	case shown == nil:
 		m.Gone = true
 		return putMismatch(tx, c.Sync.Name, link, &m)

@@ -90,7 +90,6 @@ type foundAccount struct {
 
 // wanted notes the matching values of everybody in the directory, in scope or not.
 func (c *cycle) wanted(ctx context.Context) error {
-	c.eval = newEvaluator(c.Sync, c.now)
 	err := c.Tenant.Update(c.forgetDiscovery)
 	var after graphsync.ID
 	for more := true; more && err == nil; {

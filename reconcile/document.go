@@ -49,9 +49,11 @@ type Plan struct {
 }
 
 // Plan returns the plan of the run that a report is of.
-func (s *Syncer) Plan(r *Report) *Plan {
-	return &Plan{sync: s.Sync, tenant: s.Tenant, held: r.held, no: r.rejected, holds: r.holds, head: planHead{
-		Format: planFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
+func (s *Syncer) Plan(r *Report) *Plan { return planOf(s.Sync, s.Tenant, r) }
+
+func planOf(sync *Sync, tenant *state.Tenant, r *Report) *Plan {
+	return &Plan{sync: sync, tenant: tenant, held: r.held, no: r.rejected, holds: r.holds, head: planHead{
+		Format: planFormat, Sync: sync.Name, Tenant: sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
 	}}
 }
 
@@ -220,7 +222,7 @@ func (c *cycle) expect(context.Context) error {
 		return nil
 	}
 	c.tally()
-	have, err := c.Plan(&c.report).binding()
+	have, err := planOf(c.Sync, c.Tenant, &c.report).binding()
 	if err != nil {
 		return err
 	}
@@ -238,7 +240,7 @@ func (c *cycle) expect(context.Context) error {
 // difference says in words what moved since a plan was made.
 func (c *cycle) difference(want *Document) string {
 	now := map[string]string{}
-	for action, err := range c.Plan(&c.report).Actions() {
+	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
 		if err != nil {
 			return err.Error()
 		}

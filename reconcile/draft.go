@@ -17,7 +17,6 @@ const draftChunk = 2000
 // compared with what was last applied. It asks nobody outside. People without a link get a
 // provisional create, which match turns into an adoption where an account exists.
 func (c *cycle) draft(ctx context.Context) error {
-	c.eval = newEvaluator(c.Sync, c.now)
 	err := c.Tenant.Update(func(tx *state.Tx) error {
 		changed := c.info.ConfigHash != c.Sync.Hash()
 		whole := c.opts.Subject == nil

@@ -35,7 +35,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
 		failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
 		if d.all || failed.Op == string(Members) || !link.Active {
-			if err := d.allPairs(id); err != nil {
+			if err := markMembers(d.tx, d.Sync.Name, id); err != nil {
 				return err
 			}
 		}
@@ -52,7 +52,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		if err := d.create(graphsync.Group, id, key, &stand, result); err != nil {
 			return err
 		}
-		return d.allPairs(id)
+		return markMembers(d.tx, d.Sync.Name, id)
 	}
 	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
 	if len(changes) == 0 {

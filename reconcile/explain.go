@@ -73,18 +73,24 @@ func Explain(ctx context.Context, s *Sync, tenant *state.Tenant, subject Subject
 	if err != nil {
 		return nil, err
 	}
-	c := &cycle{Syncer: &Syncer{Sync: s, Tenant: tenant}, now: now}
+	e := explainer{sync: s, now: now}
 	x := &Explanation{Format: "entrasync/explain/1", Sync: s.Name, Tenant: s.Tenant, Attributes: []ExplainedAttribute{}, Pending: []string{}}
-	err = tenant.View(func(tx *state.Tx) error { return c.explain(tx, x, subject.Kind, id) })
+	err = tenant.View(func(tx *state.Tx) error { return e.explain(tx, x, subject.Kind, id) })
 	if err != nil {
 		return nil, fmt.Errorf("explain %s %s: %w", subject.Kind, id, err)
 	}
 	return x, nil
 }
 
-func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) error {
+// An explainer works out why one object stands as it does towards a sync.
+type explainer struct {
+	sync *Sync
+	now  time.Time
+}
+
+func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) error {
 	object, _ := tx.Object(kind, id)
-	link, linked, err := tx.Link(c.Sync.Name, kind, id)
+	link, linked, err := tx.Link(e.sync.Name, kind, id)
 	if err != nil {
 		return err
 	}
@@ -99,19 +105,19 @@ func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id gr
 	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: keyOf(&object, last)}
 	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
 		"%s %s", kind, keyOf(&object, nil))
-	eval := newEvaluator(c.Sync, c.now).in(tx)
+	eval := newEvaluator(e.sync, e.now).in(tx)
 	stand := standing{Known: true, InScope: true, Enabled: true}
 	if kind == graphsync.User {
 		stand = eval.standing(&object, last)
-		c.explainStanding(eval, x, &object, &stand)
+		e.explainStanding(eval, x, &object, &stand)
 	} else {
 		why, in, problem := eval.groupInScope(&object)
 		stand.InScope, stand.Why, stand.Problem = in, why, problem
 		x.because("scope", yesNo(in), "%s", why+problem)
 	}
 	x.InScope = stand.InScope && stand.Problem == ""
-	if m := c.Sync.rules(kind).Mapping; m != nil {
-		c.explainAttributes(eval, x, &object, &stand, m, last)
+	if m := e.sync.rules(kind).Mapping; m != nil {
+		e.explainAttributes(eval, x, &object, &stand, m, last)
 	}
 	switch {
 	case !linked:
@@ -121,7 +127,7 @@ func (c *cycle) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id gr
 	default:
 		x.because("account", "inactive", "%s: %s", link.TargetID, link.Cause)
 	}
-	c.explainOpen(tx, x, kind, id)
+	e.explainOpen(tx, x, kind, id)
 	return nil
 }
 
@@ -137,8 +143,8 @@ func yesNo(b bool) string {
 }
 
 // explainStanding tells of assignment, roles and scope.
-func (c *cycle) explainStanding(eval *evaluator, x *Explanation, user *state.Object, stand *standing) {
-	if !c.Sync.Scope.All {
+func (e *explainer) explainStanding(eval *evaluator, x *Explanation, user *state.Object, stand *standing) {
+	if !e.sync.Scope.All {
 		switch {
 		case stand.Assigned == "":
 			x.because("assignment", "no", "%s", stand.Why)
@@ -168,7 +174,7 @@ func (c *cycle) explainStanding(eval *evaluator, x *Explanation, user *state.Obj
 }
 
 // explainAttributes tells how each value comes about and what was last applied.
-func (c *cycle) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *standing, m *mapping.Mapping, link *state.Link) {
+func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *standing, m *mapping.Mapping, link *state.Link) {
 	result := eval.evaluate(object, stand, m, link == nil)
 	for _, d := range result.Attributes {
 		path := d.Attribute.Path.String()
@@ -205,19 +211,19 @@ func (c *cycle) explainAttributes(eval *evaluator, x *Explanation, object *state
 }
 
 // explainOpen tells what is still to be done, and what went wrong.
-func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) {
+func (e *explainer) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) {
 	key := state.PendingKey{Kind: kind, ID: id}
-	if tx.PendingAll(c.Sync.Name) {
+	if tx.PendingAll(e.sync.Name) {
 		x.Pending = append(x.Pending, "everybody is evaluated in the next cycle")
 	}
-	for pending := range tx.Pending(c.Sync.Name, state.PendingKey{}) {
+	for pending := range tx.Pending(e.sync.Name, state.PendingKey{}) {
 		if pending == key {
 			x.Pending = append(x.Pending, "changed since the last cycle, or held")
 			break
 		}
 	}
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		raw := tx.Space(c.Sync.Name, heldSpace).Get(actionKey{phase: p, id: id}.bytes())
+		raw := tx.Space(e.sync.Name, heldSpace).Get(actionKey{phase: p, id: id}.bytes())
 		if raw == nil {
 			continue
 		}
@@ -226,7 +232,7 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 		}
 	}
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		raw := tx.Space(c.Sync.Name, rejectedSpace).Get(actionKey{phase: p, id: id}.bytes())
+		raw := tx.Space(e.sync.Name, rejectedSpace).Get(actionKey{phase: p, id: id}.bytes())
 		if raw == nil {
 			continue
 		}
@@ -234,7 +240,7 @@ func (c *cycle) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 			x.Pending = append(x.Pending, fmt.Sprintf("%s (%s) was rejected%s: it is not done until the source changes", a.Op, a.Why, a.Rejected.words()))
 		}
 	}
-	if retry, ok := tx.Retry(c.Sync.Name, key); ok {
+	if retry, ok := tx.Retry(e.sync.Name, key); ok {
 		x.LastOutcome = &ExplainedOutcome{Op: retry.Op, Code: retry.Code, Message: retry.Message, RetryAt: &retry.Next}
 		if retry.Skipped {
 			x.LastOutcome.Op, x.LastOutcome.RetryAt = "skip", nil

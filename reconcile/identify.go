@@ -19,9 +19,10 @@ const heldProbe = 20
 // identify reads the accounts that a plan removes, brings back, or gives another name or address,
 // one request each, and links that did not fit before. Links to other accounts are dropped or
 // held, see resolveMismatches. Everything else costs no request.
-func (c *cycle) identify(ctx context.Context) error {
+func (i *identifier) identify(ctx context.Context) error {
+	c := i.cycle
 	if getter, ok := c.Target.(target.Getter); ok {
-		i := identifier{cycle: c, get: getter}
+		i.get = getter
 		if err := i.again(ctx); err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 	shown, err := i.get.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	var failure *target.Error
 	switch {
-	case c.silent(ctx, err):
+	case c.breaker.open(ctx, err):
 		return found, &silence{target: c.Sync.TargetName, last: err}
 	case err == nil:
 		if link.Kind == graphsync.User && c.Sync.Scope.protects(shown) {
@@ -114,7 +115,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 		mismatches := tx.Space(c.Sync.Name, mismatchSpace)
 		for n := range actions {
 			a := &actions[n]
-			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.Sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || c.staysHeld(tx, keys[n], a) {
+			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.Sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
 				continue
 			}
 			link, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
@@ -170,19 +171,20 @@ func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *read
 
 // identifyGroups reads the groups whose members a plan changes, one request each. A group that is
 // another one now keeps its members: its link is dropped or held, and the next cycle matches it.
-func (c *cycle) identifyGroups(ctx context.Context) error {
+func (i *identifier) identifyGroups(ctx context.Context) error {
+	c := i.cycle
 	getter, ok := c.Target.(target.Getter)
 	if !ok || !c.Sync.Groups.Enabled {
 		return nil
 	}
-	i := identifier{cycle: c, get: getter}
+	i.get = getter
 	var last graphsync.ID
 	return c.eachChunk(memberPhase, func(keys [][]byte, actions []storedAction) error {
 		var links []state.Link
 		err := c.Tenant.View(func(tx *state.Tx) error {
 			for n := range actions {
 				a := &actions[n]
-				if a.SourceID == last || a.TargetID == nil || c.staysHeld(tx, keys[n], a) {
+				if a.SourceID == last || a.TargetID == nil || i.staysHeld(tx, keys[n], a) {
 					continue
 				}
 				last = a.SourceID
@@ -293,7 +295,8 @@ func identityChanges(a *Action) (keys []state.MatchKey) {
 
 // staysHeld reports whether an action was held by the last plan and still waits: it is not about
 // to be carried out.
-func (c *cycle) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
+func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
+	c := i.cycle
 	before, _ := c.heldBefore(tx, key, a)
 	return before != "" && decisionsIn(tx, c.Sync.Name).at(key) == nil
 }
@@ -395,7 +398,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 					if err := clearLost(tx, c.Sync.Name, f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
-					if err := c.forgetMismatch(tx, f.link.Kind, f.link.Source); err != nil {
+					if err := forgetMismatch(tx, c.Sync.Name, c.opts.Apply, f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
 				}
@@ -412,7 +415,8 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 // unread is for an account that did not fit and cannot be read now: nothing is done about it in
 // this cycle, and a removal that is due fails with what the application said.
 func (i *identifier) unread(tx *state.Tx, found *reading) error {
-	c, link := i.cycle, &found.link
+	c := i.cycle
+	link := &found.link
 	var m mismatch
 	if err := decode(tx.Space(c.Sync.Name, mismatchSpace).Get(linkKey(link.Kind, link.Source)), &m); err != nil {
 		return err

@@ -16,48 +16,48 @@ import (
 // they are nobody's any more here, and taken up again when the configuration goes back. Until
 // that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
 // no claim: it cannot tell what there is to do in another application, and says so.
-func (c *cycle) locate(ctx context.Context) error {
-	was, here := c.info.Location, c.Sync.location()
-	if was == here && !c.info.Moving {
+func (m *mover) locate(ctx context.Context) error {
+	was, here := m.info.Location, m.Sync.location()
+	if was == here && !m.info.Moving {
 		return nil
 	}
-	m := mover{cycle: c, was: was, refused: map[string]bool{}}
-	another := c.info.Moving || was.ID != "" && !was.Same(here)
-	if !c.opts.Apply {
+	m.was, m.refused = was, map[string]bool{}
+	another := m.info.Moving || was.ID != "" && !was.Same(here)
+	if !m.opts.Apply {
 		if anything, err := m.anything(); err != nil || !anything || !another {
 			return err
 		}
-		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", c.Sync.TargetName)
+		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", m.Sync.TargetName)
 	}
 	switch {
 	case another:
 		if err := m.move(ctx); err != nil {
-			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", c.Sync.TargetName, err)
+			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", m.Sync.TargetName, err)
 		}
-		c.moved = true
+		m.moved = true
 	case was.ID == "": // linked before locations were known
 		if err := m.claimAll(); err != nil {
 			return err
 		}
 	}
-	return c.changeInfo(func(tx *state.Tx, info *state.SyncInfo) error {
+	return m.changeInfo(func(tx *state.Tx, info *state.SyncInfo) error {
 		info.Location, info.Moving = here, false
-		if !c.moved {
+		if !m.moved {
 			return nil
 		}
-		return tx.SetPendingAll(c.Sync.Name, true)
+		return tx.SetPendingAll(m.Sync.Name, true)
 	})
 }
 
 // changeInfo changes how the sync stands, in the state and in this cycle.
-func (c *cycle) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
-	return c.Tenant.Update(func(tx *state.Tx) error {
-		info := tx.SyncInfo(c.Sync.Name)
+func (m *mover) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
+	return m.Tenant.Update(func(tx *state.Tx) error {
+		info := tx.SyncInfo(m.Sync.Name)
 		if err := change(tx, &info); err != nil {
 			return err
 		}
-		c.info.Location, c.info.Moving = info.Location, info.Moving
-		return tx.PutSyncInfo(c.Sync.Name, info)
+		m.info.Location, m.info.Moving = info.Location, info.Moving
+		return tx.PutSyncInfo(m.Sync.Name, info)
 	})
 }
 
@@ -234,13 +234,13 @@ func (m *mover) sort(found []sighting) error {
 // setAside takes a person's link out of the sync until the account is met again. A group's is
 // dropped: that it is this sync's is remembered by its claim, and who is in it is asked when it is
 // met again.
-func (c *cycle) setAside(tx *state.Tx, link *state.Link) error {
+func (m *mover) setAside(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
-		if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		if err := tx.Space(m.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
 			return err
 		}
 	}
-	return forgetLink(tx, c.Sync.Name, link.Kind, link.Source)
+	return forgetLink(tx, m.Sync.Name, link.Kind, link.Source)
 }
 
 func asideKey(link *state.Link) []byte {
@@ -347,7 +347,7 @@ func (m *mover) restore(ctx context.Context) error {
 		if err != nil || len(links) == 0 {
 			return err
 		}
-		found, err := m.askFor(ctx, links, m.lookFor)
+		found, err := askFor(ctx, m.workers, links, m.lookFor)
 		if err != nil {
 			return err
 		}

@@ -170,7 +170,7 @@ type verdict struct {
 // counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
 func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 	v, err := m.lookAt(ctx, a)
-	if m.silent(ctx, errors.Join(err, v.retry)) {
+	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
 		return verdict{}, &silence{target: m.Sync.TargetName, last: errors.Join(err, v.retry)}
 	}
 	return v, err

@@ -35,10 +35,10 @@ func (d *drafter) pairsOf(user graphsync.ID, linked bool) error {
 	return nil
 }
 
-// allPairs marks every membership a group has, or had when it was last written.
-func (d *drafter) allPairs(group graphsync.ID) error {
-	space := d.tx.Space(d.Sync.Name, pairSpace)
-	for member := range d.tx.Members(group) {
+// markMembers marks every membership a group has, or had when it was last written.
+func markMembers(tx *state.Tx, sync string, group graphsync.ID) error {
+	space := tx.Space(sync, pairSpace)
+	for member := range tx.Members(group) {
 		if member.Kind != graphsync.User {
 			continue
 		}
@@ -46,7 +46,7 @@ func (d *drafter) allPairs(group graphsync.ID) error {
 			return err
 		}
 	}
-	for member := range d.tx.AppliedMembers(d.Sync.Name, group) {
+	for member := range tx.AppliedMembers(sync, group) {
 		if err := space.Put(pairKey(group, member), nil); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (c *cycle) draftMembers(ctx context.Context) error {
 					break
 				}
 			}
-			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace)}
+			d := memberDrafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace)}
 			for _, pair := range pairs {
 				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
 					return err
@@ -106,8 +106,16 @@ type memberPart struct {
 	depart      []graphsync.ID // of remove, those whose account is switched off or deleted in this plan
 }
 
+// A memberDrafter plans memberships within one transaction.
+type memberDrafter struct {
+	*cycle
+	tx   *state.Tx
+	eval *evaluator
+	plan *state.Space
+}
+
 // pair plans one membership.
-func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
+func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error {
 	if part.group != group {
 		if err := d.flush(part); err != nil {
 			return err
@@ -155,7 +163,7 @@ func (d *drafter) pair(part *memberPart, group, member graphsync.ID) error {
 
 // asShown returns under which account a membership was last written, corrected by what the group
 // shows where it was looked at. What is corrected and leads to no action is recorded with the seeds.
-func (d *drafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
+func (d *memberDrafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
 	last, applied = d.tx.AppliedMember(d.Sync.Name, group, member)
 	applied = applied && !part.detached
 	seeds := d.tx.Space(d.Sync.Name, seedSpace)
@@ -176,7 +184,7 @@ func (d *drafter) asShown(part *memberPart, group, member graphsync.ID, account 
 
 // open looks up what is known of a group: memberships of one that is out of scope, or has no
 // resource and gets none, wait.
-func (d *drafter) open(part *memberPart, id graphsync.ID) error {
+func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	*part = memberPart{group: id}
 	object, ok := d.tx.Object(graphsync.Group, id)
 	if !ok {
@@ -215,7 +223,7 @@ func (d *drafter) open(part *memberPart, id graphsync.ID) error {
 // wantsMember tells whether a person should be a member in the application: a member in Entra
 // who is not deleted and has, or will have, an account. It returns the account where it exists.
 // blocked means that the linked account is another one now.
-func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, blocked bool, err error) {
+func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, blocked bool, err error) {
 	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.User, member)
 	if err != nil || blocked {
 		return false, "", blocked, err
@@ -251,7 +259,7 @@ func (d *drafter) wantsMember(group, member graphsync.ID) (wanted bool, account 
 }
 
 // flush stores what was gathered as actions: the memberships of leavers apart from the others.
-func (d *drafter) flush(part *memberPart) error {
+func (d *memberDrafter) flush(part *memberPart) error {
 	add, remove, depart := part.add, part.remove, part.depart
 	part.add, part.remove, part.depart = nil, nil, nil
 	if len(depart) > 0 {
@@ -265,7 +273,7 @@ func (d *drafter) flush(part *memberPart) error {
 	return d.putMembers(part, false, add, remove)
 }
 
-func (d *drafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
+func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
 	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
 		Add: add, Remove: remove, Why: membersWhy(add, remove), Cause: "members left group " + part.name}}
 	d.counts.count(Members, 1)

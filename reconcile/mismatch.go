@@ -138,7 +138,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 		return err
 	}
 	if !linked || link.TargetID != m.TargetID {
-		return c.forgetMismatch(tx, kind, id)
+		return forgetMismatch(tx, c.Sync.Name, c.opts.Apply, kind, id)
 	}
 	removal, err := c.withdrawPlanned(tx, kind, id)
 	if err != nil {
@@ -196,15 +196,15 @@ func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
 }
 
 // forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
-func (c *cycle) forgetMismatch(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) error {
+func forgetMismatch(tx *state.Tx, sync string, apply bool, kind graphsync.Kind, id graphsync.ID) error {
 	key := unlinkKey(kind, id)
-	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(kind, id)); err != nil || !c.opts.Apply {
+	if err := tx.Space(sync, mismatchSpace).Delete(linkKey(kind, id)); err != nil || !apply {
 		return err
 	}
-	if err := tx.Space(c.Sync.Name, rejectedSpace).Delete(key); err != nil {
+	if err := tx.Space(sync, rejectedSpace).Delete(key); err != nil {
 		return err
 	}
-	return decisionsIn(tx, c.Sync.Name).Delete(key)
+	return decisionsIn(tx, sync).Delete(key)
 }
 
 // detach plans to drop a link, and its object as if it had none.

@@ -64,7 +64,7 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 // inspect looks at one account. Its error ends the cycle.
 func (c *cycle) inspect(ctx context.Context, id string) (inspection, error) {
 	protected, err := c.protectedAccount(ctx, id)
-	if c.silent(ctx, err) {
+	if c.breaker.open(ctx, err) {
 		return inspection{}, &silence{target: c.Sync.TargetName, last: err}
 	}
 	var failure *target.Error

@@ -21,7 +21,7 @@ const probeSize = 5
 // asked whether it works again before it is sent anything else.
 func (c *cycle) gate(ctx context.Context) error {
 	err := c.Tenant.View(func(tx *state.Tx) error {
-		c.info, c.known = tx.SyncInfo(c.Sync.Name), true
+		*c.info, c.known = tx.SyncInfo(c.Sync.Name), true
 		return nil
 	})
 	if err != nil {

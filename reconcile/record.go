@@ -94,7 +94,7 @@ func (r *recorder) down(batch []*result) error {
 	for _, done := range batch {
 		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
 			r.unavailable = 0
-		} else if r.unavailable++; r.unavailable >= downAfter {
+		} else if r.unavailable++; r.unavailable >= maxFailures {
 			return &silence{target: r.Sync.TargetName, last: done.err}
 		}
 	}

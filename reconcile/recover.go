@@ -103,7 +103,7 @@ func (c *cycle) recover(ctx context.Context) error {
 	for _, intent := range open {
 		group.Go(func() error {
 			err := c.lookInto(gctx, intent)
-			if c.silent(gctx, err) {
+			if c.breaker.open(gctx, err) {
 				return &silence{target: c.Sync.TargetName, last: err}
 			}
 			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {

@@ -262,7 +262,7 @@ func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
 // store keeps the report as a run and the sync's times.
 func (c *cycle) store() error {
 	err := c.Tenant.Update(func(tx *state.Tx) error {
-		info := c.info
+		info := *c.info
 		if !c.known {
 			info = tx.SyncInfo(c.Sync.Name) // the cycle ended before it knew
 		}

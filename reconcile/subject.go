@@ -64,8 +64,7 @@ func (c *cycle) draftSubject(ctx context.Context) error {
 		if kind == graphsync.Group {
 			why, in, problem := c.eval.in(tx).groupInScope(&object)
 			c.walk("scope", in, "%s", why+problem)
-			d := drafter{cycle: c, tx: tx, eval: c.eval}
-			return d.allPairs(id)
+			return markMembers(tx, c.Sync.Name, id)
 		}
 		link, linked, err := tx.Link(c.Sync.Name, graphsync.User, id)
 		if err != nil {
@@ -91,7 +90,7 @@ func (c *cycle) walkMatch() {
 		return
 	}
 	detail := "nothing to match"
-	for action, err := range c.Plan(&c.report).Actions() {
+	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
 		switch {
 		case err != nil:
 			detail = err.Error()
@@ -102,7 +101,7 @@ func (c *cycle) walkMatch() {
 		}
 	}
 	ok := true
-	for skipped, err := range c.Plan(&c.report).Skipped() {
+	for skipped, err := range planOf(c.Sync, c.Tenant, &c.report).Skipped() {
 		if err == nil {
 			detail, ok = skipped.Why, false
 		}
@@ -115,7 +114,7 @@ func (c *cycle) walkAct() {
 		return
 	}
 	var done []string
-	for action, err := range c.Plan(&c.report).Actions() {
+	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
 		if err == nil {
 			done = append(done, string(action.Op)+" "+action.Kind.String()+" "+action.Key)
 		}

@@ -33,7 +33,7 @@ func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*su
 		}
 		found, err := c.Target.Find(ctx, targetKind(link.Kind), path, value)
 		switch {
-		case c.silent(ctx, err):
+		case c.breaker.open(ctx, err):
 			return nil, &silence{target: c.Sync.TargetName, last: err}
 		case err != nil && target.CodeOf(err) == target.Unsupported:
 			continue

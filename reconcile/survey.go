@@ -172,7 +172,7 @@ func (s *survey) rest(ctx context.Context) error {
 		if err != nil || len(links) == 0 {
 			return err
 		}
-		found, err := s.askFor(ctx, links, s.ask)
+		found, err := askFor(ctx, s.workers, links, s.ask)
 		if err != nil {
 			return err
 		}
@@ -183,10 +183,10 @@ func (s *survey) rest(ctx context.Context) error {
 }
 
 // askFor puts a question for each of some links, and leaves out those that were not answered.
-func (c *cycle) askFor(ctx context.Context, links []state.Link, ask question) ([]sighting, error) {
+func askFor(ctx context.Context, workers int, links []state.Link, ask question) ([]sighting, error) {
 	all, known := make([]sighting, len(links)), make([]bool, len(links))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.workers)
+	group.SetLimit(workers)
 	for i := range links {
 		group.Go(func() (err error) {
 			all[i].link = links[i]

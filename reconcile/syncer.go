@@ -56,24 +56,24 @@ var ErrPlanMoved = errors.New("the plan no longer fits")
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
-		c.pull,            // Graph → snapshot, page by page
-		c.gate,            // a sync in quarantine waits for its next probe
-		c.locate,          // when the accounts are in another application than they were → links
-		c.recover,         // accounts that an interrupted cycle was making → links
-		c.compare,         // in a full cycle: what the application really holds → links
-		c.draft,           // snapshot and links → what should happen to accounts and groups
-		c.nameGaps,        // what Graph told and the snapshot cannot show → skipped
-		c.identify,        // accounts that are removed or renamed: still the linked ones
-		c.match,           // people without a link → accounts that exist
-		c.protect,         // accounts the configuration keeps out of it → left alone
-		c.draftReferences, // managers who will have an account → references
-		c.compareMembers,  // in a full cycle: who really is in the groups → memberships
-		c.draftMembers,    // who has, or will have, an account → memberships
-		c.identifyGroups,  // groups whose members change: still the linked ones
-		c.review,          // guards hold back, approvals let go
-		c.expect,          // a reviewed plan is applied exactly or not at all
-		c.apply,           // leavers, users, groups, then memberships
-		c.settle,          // what is done is no longer pending
+		c.pull,                      // Graph → snapshot, page by page
+		c.gate,                      // a sync in quarantine waits for its next probe
+		c.mover.locate,              // when the accounts are in another application than they were → links
+		c.recover,                   // accounts that an interrupted cycle was making → links
+		c.compare,                   // in a full cycle: what the application really holds → links
+		c.draft,                     // snapshot and links → what should happen to accounts and groups
+		c.nameGaps,                  // what Graph told and the snapshot cannot show → skipped
+		c.identifier.identify,       // accounts that are removed or renamed: still the linked ones
+		c.match,                     // people without a link → accounts that exist
+		c.protect,                   // accounts the configuration keeps out of it → left alone
+		c.draftReferences,           // managers who will have an account → references
+		c.compareMembers,            // in a full cycle: who really is in the groups → memberships
+		c.draftMembers,              // who has, or will have, an account → memberships
+		c.identifier.identifyGroups, // groups whose members change: still the linked ones
+		c.review,                    // guards hold back, approvals let go
+		c.expect,                    // a reviewed plan is applied exactly or not at all
+		c.apply,                     // leavers, users, groups, then memberships
+		c.settle,                    // what is done is no longer pending
 	} {
 		if err := step(ctx); err != nil {
 			return c.failed(err)
@@ -85,19 +85,21 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 // cycle is the state of one Run.
 type cycle struct {
 	*Syncer
-	opts    Options
-	kind    Cycle
-	now     time.Time
-	run     string
-	workers int // calls to the application at once
-	eval    *evaluator
-	info    state.SyncInfo
-	all     bool // everybody is evaluated, not only the pending
-	report  Report
-	counts  Summary // planned
-	done    Summary // applied
+	opts       Options
+	kind       Cycle
+	now        time.Time
+	run        string
+	workers    int // calls to the application at once
+	eval       *evaluator
+	info       *state.SyncInfo // how the sync stood before, and stands now
+	mover      *mover
+	identifier *identifier
+	all        bool // everybody is evaluated, not only the pending
+	report     Report
+	counts     Summary // planned
+	done       Summary // applied
 
-	listen     listener
+	breaker    *breaker
 	known      bool   // info has been read
 	moved      bool   // the links have been looked for in another application
 	clock      bool   // everybody is evaluated because time alone may have changed something
@@ -119,7 +121,9 @@ type cycle struct {
 func (s *Syncer) newCycle(opts Options) *cycle {
 	now := s.Now().UTC()
 	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z"), workers: s.workers()}
-	c.listen.asking = make(chan struct{}, 1)
+	c.breaker = newBreaker(s.Target, s.Sync)
+	c.info, c.eval = &state.SyncInfo{}, newEvaluator(s.Sync, now)
+	c.mover, c.identifier = &mover{cycle: c}, &identifier{cycle: c}
 	c.graph0 = s.Source.Traffic()
 	c.target0 = traffic(s.Target)
 	c.report = Report{
@@ -257,7 +261,7 @@ func (c *cycle) tally() {
 
 // lists fills the report's lists from the plan, cut to ListLimit.
 func (c *cycle) lists() error {
-	plan := c.Plan(&c.report)
+	plan := planOf(c.Sync, c.Tenant, &c.report)
 	for held, err := range plan.Held() {
 		if err != nil {
 			return err
