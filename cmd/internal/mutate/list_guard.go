@@ -14,7 +14,7 @@ var guarding = slices.Concat(
 		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && exceeds(g.RemovalsPerDay`, `if false && exceeds(g.RemovalsPerDay`},
 		fault{"GRD6", "removals_per_day counts this cycle alone", `exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent)`, `exceeds(g.RemovalsPerDay, f.removals, f.linked)`},
 		fault{"GRD7", "the creations guard does not hold", `case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):`, `case false:`},
-		fault{"GRD8", "the updates guard does not hold", `case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked):`, `case false:`},
+		fault{"GRD8", "the updates guard does not hold", `case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked+f.adopted),`, `case false,`},
 		fault{"GRD9", "the updates guard holds small applications", `f.linked >= updatesFloor && exceeds`, `exceeds`},
 		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
 		fault{"GRD11", "members_removed does not hold", `if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {`, `if false {`},
@@ -29,9 +29,7 @@ var guarding = slices.Concat(
 		return a.Held.Guard, a.Held.Cause
 	}`, ``},
 		fault{"GRD20", "removals of a day ago count for ever", `if c.now.Sub(past.At) < window {`, `if true {`},
-		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved {
-		r.unapproved++`, `if a.Op.Removes() {
-		r.unapproved++`},
+		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved && !a.Again {`, `if a.Op.Removes() && !a.Again {`},
 		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false`},
 		fault{"REV1", "what was held passes when the number falls", `if guard == "" {
 		guard, cause = r.before(key, a)

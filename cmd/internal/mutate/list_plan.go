@@ -6,7 +6,10 @@ import "slices"
 var pulling = slices.Concat(
 	in("reconcile/pull.go",
 		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := c.Source.Presence(ctx, kind, ids)`,
-			`answers, err := slices.Repeat([]graphsync.Presence{graphsync.Absent}, len(ids)), error(nil)`},
+			`answers, err := make([]graphsync.Presence, len(ids)), error(nil)
+		for i := range answers {
+			answers[i] = graphsync.Absent
+		}`},
 		fault{"PUL2", "an assignment that a list lacks is gone without being asked for", `answers, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)`, `answers, err := make([]graphsync.Presence, len(ids)), error(nil)
 		for i := range answers {
 			answers[i] = graphsync.Absent
@@ -70,13 +73,13 @@ var planning = slices.Concat(
 	),
 	in("reconcile/drafter.go",
 		fault{"STD1", "a user whom the directory never reported is planned", `if err != nil || !known {
-		return err // never`, `if err != nil {
+		return err // never`, `if err != nil || false && !known {
 		return err // never`},
-		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !due(&retry, d.now)`, `false`},
+		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !due(&retry, d.now)`, `false && !retry.Skipped`},
 		fault{"STD3", "a filter that cannot judge a user is no reason to leave the user alone", `if stand.Problem != "" {`, `if false {`},
 		fault{"STD4", "a user whose accountEnabled is absent is deactivated", `stand.InScope && !stand.Enabled && !stand.Disabled`, `false`},
 		fault{"STD5", "an inactive user gets an account", `return nil // an inactive person is not created`, `wanted = true`},
-		fault{"STD6", "an account that is switched off by us is updated", "case !wanted:\n\t\treturn nil", "case false:\n\t\treturn nil"},
+		fault{"STD6", "an account that is switched off by us is updated", "case !wanted:\n\t\tstand.Why", "case false:\n\t\tstand.Why"},
 		fault{"STD7", "on_remove is carried out although the action is not allowed", `if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source`, `if false {
 		return d.skip(graphsync.User, link.Source`},

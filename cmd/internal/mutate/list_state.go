@@ -76,14 +76,9 @@ var keeping = slices.Concat(
 				continue
 			}`, ``},
 		fault{"RGS4", "an account is given up by one who does not own it", `if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) || tx.get(key, bucketGiven) != nil {`, `if tx.get(key, bucketGiven) != nil {`},
-		fault{"RGS5", "an account that was not given up passes to another tenant", `former.Tenant != owner.Tenant && !s.yields(tx, key, former)`, `false`},
+		fault{"RGS5", "an account that was not given up passes to another tenant", `former.Tenant != owner.Tenant && tx.get(key, bucketGiven) == nil`, `false`},
 		fault{"RGS6", "an account passes on although its owner changed meanwhile", `if present != former || former.Tenant`, `if former.Tenant`},
-		fault{"RGS7", "taking an account back leaves it given up", `_, err := tx.drop(key, bucketGiven)
-			return err
-		}
-		present = owner`, `return nil
-		}
-		present = owner`},
+		fault{"RGS7", "taking an account back leaves it given up", `given, err := tx.drop(key, bucketGiven)`, `given, err := false, error(nil)`},
 		fault{"RGS8", "an account that passed on is still given up", `if _, err := tx.drop(key, bucketGiven); err != nil {
 			return err
 		}
@@ -95,30 +90,20 @@ var keeping = slices.Concat(
 		fault{"RGS11", "a user and a group with one id are one account", `return append(append([]byte(target), 0, byte(kind)), resourceID...)`, `return append(append([]byte(target), 0, 1), resourceID...)`},
 	),
 	in("state/recall.go",
-		fault{"RCL1", "a lost registry is not rebuilt", `if err != nil || complete {
-		return err
-	}
-	ids`, `if true {
-		return err
-	}
-	ids`},
+		fault{"RCL1", "claims that a lost or older registry lacks are not rebuilt", `if err != nil || len(apart) == 0 && !lost {`, `if true {`},
 		fault{"RCL2", "a tenant file that the system refuses is left out of a rebuilt registry", `errors.As(err, &refused) {`, `errors.As(err, &refused) && false {`},
 		fault{"RCL3", "a damaged tenant file stops the start", `err = nil
-	}
-	return errors.Join`, `_ = damaged
-	}
-	return errors.Join`},
-		fault{"RCL4", "of two links to one account the older one owns it", `!links[i].Since.After(made)`, `links[i].Since.After(made)`},
+	} else if err == nil {
+		r.done`, `_ = damaged
+	} else if err == nil {
+		r.done`},
+		fault{"RCL4", "of two links to one account the older one owns it", `if linked && !c.link.Since.After(other.Since)`, `if linked && c.link.Since.After(other.Since)`},
 		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == recallChunk; err == nil`, `if more = false; err == nil`},
 		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.put(keyComplete, []byte{1}, bucketMeta)
 	})
-}
-
-// A recalledLocation`, `return nil
+	for _, t := range r.done`, `return nil
 	})
-}
-
-// A recalledLocation`},
+	for _, t := range r.done`},
 	),
 	in("state/links.go",
 		fault{"LNK1", "a renamed user is still indexed under the former name", `if slices.Contains(next.Keys, k) {

@@ -104,10 +104,14 @@ var locating = slices.Concat(
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
 						return err
 					}`, `_ = member`},
-		fault{"REC7", "what was read again is not compared", `if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		fault{"REC7", "what was read again is not compared", `			}
+		}
+		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent`, `return tx.DeleteIntent`},
+		return tx.DeleteIntent`, `			}
+		}
+		return tx.DeleteIntent`},
 		fault{"REC8", "an account read again keeps the activity that the link has", `link.Active = !inactive(resource)`, `_ = resource`},
 		fault{"REC9", "an account that is gone keeps its link after a lost answer", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := false`},
 		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
@@ -185,8 +189,15 @@ var writing = slices.Concat(
 	),
 	in("reconcile/write.go",
 		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `case v.hold != nil || !m.made(a, v.adopt):`, `case false:`},
-		fault{"WRT2", "an account that stays active counts as switched off", `return &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
-			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Unsupported, Op: string(a.Op) + " user",
+		fault{"WRT2", "an account that is shown as active in the response counts as switched off", `case active:
+			return notKeptOff(nil)`, `case active:
+			return nil`},
+		fault{"WRT15", "an account that is read as active counts as switched off", `if active, told := activity(shown); told && active {
+			return notKeptOff(nil)
+		}
+		return nil`, `return nil`},
+		fault{"WRT16", "an account that stays inactive counts as switched on", `return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
+			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
 		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != c.owner(a.Kind, a.SourceID) {`, `if false {`},
 		fault{"WRT4", "a create that meets a protected, ambiguous or foreign account takes it over", `case v.code != "":

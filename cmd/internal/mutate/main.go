@@ -35,7 +35,9 @@ func main() {
 	sample := flag.Int("sample", 0, "run this many, drawn from those that tests of their own package notice; 0 runs all")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the sample is drawn by")
 	own := flag.Bool("own", false, "run the tests of the fault's own package only")
-	with := flag.String("with", "", "arguments of go test to run instead, such as './reconcile -run TestRefused'")
+	with := flag.String("with", "", "tests to run instead: a package and flags of its test binary, such as './reconcile -test.run=TestRefused'")
+	keep := flag.String("results", ".cache/mutate.jsonl", "file that keeps the result of each fault")
+	resume := flag.Bool("resume", false, "continue the run that was interrupted: leave out what the file of results says was noticed or passed")
 	jobs := flag.Int("j", 2, "faults tried at once")
 	trust := flag.Bool("trust", false, "do not run the tests without a fault first")
 	list := flag.Bool("list", false, "list the faults and check that they apply, without running anything")
@@ -52,6 +54,12 @@ func main() {
 		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
 	}
 	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list, trust: *trust}
+	if !*list {
+		if r.file, err = openResults(*keep, *resume); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	if err := r.run(ctx, chosen); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,12 +16,11 @@ import (
 // A mutation is one fault.
 type mutation struct {
 	id    string
-	fault string   // what goes wrong, in words
-	file  string   // from the module's root
-	old   string   // what the line reads, once in the file
-	new   string   // what it reads with the fault
-	own   bool     // tests of its own package have been seen to notice it
-	tests []string // arguments of "go test" that come first, one command each
+	fault string // what goes wrong, in words
+	file  string // from the module's root
+	old   string // what the line reads, once in the file
+	new   string // what it reads with the fault
+	own   bool   // tests of its own package have been seen to notice it
 }
 
 // place finds the file that the fault is for, which may have moved within its package, and
@@ -56,128 +53,17 @@ func (m *mutation) place() (file, text string, err error) {
 	return file, text, nil
 }
 
-// wideTests take what tests of one package let pass: histories over the whole pipeline, then
-// the stories of the command.
-var wideTests = []string{"./cmd/internal/safety", "./cmd/entrasync"}
-
-// commands are the arguments of "go test" to run, in order, until one notices the fault.
-func (r *runner) commands(m *mutation) []string {
-	if r.with != "" {
-		return []string{r.with}
-	}
-	dir := "./" + filepath.ToSlash(filepath.Dir(m.file))
-	commands := slices.Clone(m.tests)
-	if !slices.Contains(commands, dir) {
-		commands = append(commands, dir)
-	}
-	if dir == "./state" || dir == "./target" {
-		commands = append(commands, map[string]string{"./state": "./reconcile", "./target": "./target/scim"}[dir])
-	}
-	if !r.own {
-		commands = append(commands, wideTests...)
-	}
-	return commands
-}
-
-type outcome string
-
-const (
-	noticed  outcome = "noticed"
-	survived outcome = "SURVIVED"
-	applies  outcome = "applies"
-	unfit    outcome = "NO LONGER APPLIES"
-	broken   outcome = "DOES NOT BUILD"
-)
-
-// A result is what came of one mutation.
-type result struct {
-	mutation mutation
-	outcome  outcome
-	by       string // the test that noticed it, or why it could not be tried
-}
-
-// A runner tries mutations.
-type runner struct {
-	own   bool   // only tests of the fault's own package
-	with  string // instead of any other test
-	jobs  int
-	dry   bool
-	trust bool // that the tests pass without a fault
-
-	mu      sync.Mutex // guards results and the output
-	results []result
-}
-
-// run tries all mutations, after it has seen that the tests pass without any.
-func (r *runner) run(ctx context.Context, all []mutation) error {
-	scratch, err := os.MkdirTemp("", "mutate-")
+// lines are those of the text that the fault replaces, and the name of their file.
+func (m *mutation) lines() (file string, lines span) {
+	path, _, err := m.place()
 	if err != nil {
-		return err
+		return "", span{}
 	}
-	defer os.RemoveAll(scratch)
-	if !r.dry && !r.trust {
-		if err := r.baseline(ctx, all); err != nil {
-			return err
-		}
-	}
-	work := make(chan mutation)
-	var workers sync.WaitGroup
-	for range max(1, r.jobs) {
-		workers.Go(func() {
-			for m := range work {
-				r.try(ctx, m, scratch)
-			}
-		})
-	}
-	for _, m := range all {
-		work <- m
-	}
-	close(work)
-	workers.Wait()
-	return ctx.Err()
-}
-
-// baseline runs every command once without a fault: what fails then would notice everything.
-func (r *runner) baseline(ctx context.Context, all []mutation) error {
-	var commands []string
-	for _, m := range all {
-		for _, c := range r.commands(&m) {
-			if !slices.Contains(commands, c) {
-				commands = append(commands, c)
-			}
-		}
-	}
-	for _, c := range commands {
-		if out, err := goTest(ctx, c, ""); err != nil {
-			return fmt.Errorf("go test %s fails without a fault: %w\n%s", c, err, tail(out))
-		}
-	}
-	return nil
-}
-
-// try runs the tests with one mutation.
-func (r *runner) try(ctx context.Context, m mutation, scratch string) {
-	began := time.Now()
-	res := result{mutation: m, outcome: survived}
-	overlay, err := m.overlay(scratch)
-	switch {
-	case err != nil:
-		res.outcome, res.by = unfit, err.Error()
-	case r.dry:
-		res.outcome = applies
-	default:
-		res.outcome, res.by = r.test(ctx, m, overlay)
-	}
-	if ctx.Err() != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.results = append(r.results, res)
-	if res.outcome == applies {
-		return
-	}
-	fmt.Printf("%-17s %-6s %4.0fs  %s  [%s]\n", res.outcome, m.id, time.Since(began).Seconds(), m.fault, res.by)
+	whole, _ := os.ReadFile(path) // place has read it
+	before, _, _ := strings.Cut(string(whole), m.old)
+	lines.from = strings.Count(before, "\n") + 1
+	lines.to = lines.from + strings.Count(m.old, "\n")
+	return filepath.Base(path), lines
 }
 
 // overlay writes the mutated file and the JSON that has the compiler read it.
@@ -198,40 +84,162 @@ func (m *mutation) overlay(scratch string) (string, error) {
 	return list, errors.Join(os.WriteFile(source, []byte(mutated), 0o600), os.WriteFile(list, replace, 0o600))
 }
 
-var (
-	failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-	notBuilt   = regexp.MustCompile(`(?m)\[(build|setup) failed\]$`)
-)
+// neighbours are the packages whose tests are tried when those of the fault's own let it pass.
+var neighbours = map[string]string{"./state": "./reconcile", "./target": "./target/scim"}
 
-func (r *runner) test(ctx context.Context, m mutation, overlay string) (outcome, string) {
-	for _, command := range r.commands(&m) {
-		out, err := goTest(ctx, command, overlay)
+// wideTests take what tests of single packages let pass: the stories of the command, then
+// histories over the whole pipeline. They link the Graph SDK and take minutes for each fault.
+var wideTests = []string{"./cmd/entrasync", "./cmd/internal/safety"}
+
+// stages are the tests to run, cheapest first, until one notices the fault: each a package, and
+// flags of its test binary.
+func (r *runner) stages(m *mutation) []string {
+	if r.with != "" {
+		return []string{r.with}
+	}
+	dir := "./" + filepath.ToSlash(filepath.Dir(m.file))
+	stages := []string{dir}
+	if !r.own {
+		if next := neighbours[dir]; next != "" {
+			stages = append(stages, next)
+		}
+		stages = append(stages, wideTests...)
+	}
+	return stages
+}
+
+// A runner tries mutations.
+type runner struct {
+	own   bool   // only tests of the fault's own package
+	with  string // instead of any other test
+	jobs  int
+	dry   bool
+	trust bool // that the tests pass without a fault
+	file  *resultFile
+	reach reachCache
+
+	mu      sync.Mutex // guards results and the output
+	results []result
+}
+
+// run tries all mutations, after it has seen that the tests pass without any. Every fault meets
+// the tests of its own package before one meets those that take minutes.
+func (r *runner) run(ctx context.Context, all []mutation) error {
+	scratch, err := os.MkdirTemp(memory(), "mutate-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	if !r.dry && !r.trust {
+		if err := r.baseline(ctx, all, scratch); err != nil {
+			return err
+		}
+	}
+	left := make([]*result, len(all))
+	for i, m := range all {
+		left[i] = r.file.begin(m)
+	}
+	for stage := 0; len(left) > 0 && ctx.Err() == nil; stage++ {
+		r.inParallel(left, func(res *result) { r.try(ctx, res, stage, scratch) })
+		left = slices.DeleteFunc(left, func(res *result) bool {
+			if res.outcome != "" {
+				r.results = append(r.results, *res)
+			}
+			return res.outcome != ""
+		})
+	}
+	return ctx.Err()
+}
+
+func (r *runner) inParallel(list []*result, do func(*result)) {
+	work := make(chan *result)
+	var workers sync.WaitGroup
+	for range max(1, r.jobs) {
+		workers.Go(func() {
+			for res := range work {
+				do(res)
+			}
+		})
+	}
+	for _, res := range list {
+		work <- res
+	}
+	close(work)
+	workers.Wait()
+}
+
+// baseline runs every test once without a fault: what fails then would notice everything.
+func (r *runner) baseline(ctx context.Context, all []mutation, scratch string) error {
+	var seen []string
+	for _, m := range all {
+		for _, tests := range r.stages(&m) {
+			if slices.Contains(seen, tests) {
+				continue
+			}
+			seen = append(seen, tests)
+			if run := runTests(ctx, tests, nil, "", scratch); run.failed != "" {
+				return fmt.Errorf("%s: %s fails without a fault\n%s", tests, run.failed, run.output)
+			}
+		}
+	}
+	return nil
+}
+
+// try runs the tests of one stage with one mutation. The result has an outcome when no further
+// stage is needed.
+func (r *runner) try(ctx context.Context, res *result, stage int, scratch string) {
+	began := time.Now()
+	if res.outcome != "" || ctx.Err() != nil {
+		return
+	}
+	stages := r.stages(&res.mutation)
+	overlay, err := res.mutation.overlay(scratch)
+	switch {
+	case err != nil:
+		res.outcome, res.By = unfit, err.Error()
+	case r.dry:
+		res.outcome = applies
+		return
+	case slices.Contains(res.Passed, stages[stage]): // in the run that is resumed
+	default:
+		run := r.test(ctx, &res.mutation, stages[stage], overlay, scratch)
+		if ctx.Err() != nil {
+			return
+		}
+		res.Seconds += time.Since(began).Seconds()
 		switch {
-		case err == nil:
-			continue
-		case notBuilt.MatchString(out):
-			return broken, tail(out)
+		case run.broken:
+			res.outcome, res.By = broken, run.output
+		case run.failed != "":
+			res.outcome, res.By = noticed, stages[stage]+" "+run.failed
+		default:
+			res.Passed = append(res.Passed, stages[stage])
 		}
-		by := command
-		if names := failedTest.FindAllStringSubmatch(out, -1); len(names) > 0 {
-			by += " " + names[len(names)-1][1]
-		}
-		return noticed, by
 	}
-	return survived, strings.Join(r.commands(&m), ", ")
+	if res.outcome == "" && stage+1 == len(stages) {
+		res.outcome = survived
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.file.add(res)
+	if res.outcome != "" {
+		fmt.Printf("%-17s %-6s %4.0fs  %s  [%s]\n", res.outcome, res.mutation.id, res.Seconds, res.mutation.fault, res.by())
+	}
 }
 
-// goTest runs "go test" with the arguments of a command. A test that hangs on a fault notices it.
-func goTest(ctx context.Context, command, overlay string) (string, error) {
-	args := []string{"test", "-vet=off", "-failfast", "-timeout=5m"}
-	if overlay != "" {
-		args = append(args, "-overlay="+overlay)
+// test runs the tests of one stage with one mutation. Of the mutation's own package they are those
+// that execute its lines.
+func (r *runner) test(ctx context.Context, m *mutation, tests, overlay, scratch string) testRun {
+	if tests != "./"+filepath.ToSlash(filepath.Dir(m.file)) {
+		return runTests(ctx, tests, nil, overlay, scratch)
 	}
-	out, err := exec.CommandContext(ctx, "go", append(args, strings.Fields(command)...)...).CombinedOutput()
-	return string(out), err
-}
-
-func tail(text string) string {
-	const kept = 3000
-	return text[max(0, len(text)-kept):]
+	reach, err := r.reach.of(ctx, tests, scratch)
+	if err != nil {
+		return testRun{broken: true, output: err.Error()}
+	}
+	groups := reach.groups(m.lines())
+	if len(groups) == 0 {
+		return testRun{}
+	}
+	return runTests(ctx, tests, groups, overlay, scratch)
 }

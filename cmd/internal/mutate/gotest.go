@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A testRun is what one run of tests came to.
+type testRun struct {
+	failed string // the test that failed, or how the run ended; empty when all passed
+	broken bool   // the package does not build
+	output string // the end of it
+}
+
+// failedTest is how the output of a test binary names a test that failed.
+var failedTest = regexp.MustCompile(`^\s*--- FAIL: (\S+)`)
+
+// runTests builds the test binary of a package, with the files of an overlay unless that is
+// empty, and runs it up to the first test that fails: once for each group of tests, or for all. What is left of the binary is killed
+// then, with the processes that it started, and its files are removed: a parallel test that has
+// begun would otherwise run to its end. A test that hangs on a fault notices it.
+func runTests(ctx context.Context, tests string, groups []string, overlay, scratch string) testRun {
+	words := strings.Fields(tests)
+	dir, err := os.MkdirTemp(scratch, "")
+	if err != nil {
+		return testRun{broken: true, failed: err.Error(), output: err.Error()}
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "tests")
+	build := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}
+	if overlay != "" {
+		build = append(build, "-overlay="+overlay)
+	}
+	if out, err := exec.CommandContext(ctx, "go", append(build, words[0])...).CombinedOutput(); err != nil {
+		return testRun{broken: true, failed: "the build", output: tail(string(out))}
+	}
+	if _, err := os.Stat(binary); err != nil {
+		return testRun{} // a package without tests notices nothing
+	}
+	flags := append([]string{"-test.v", "-test.failfast", "-test.timeout=10m"}, words[1:]...)
+	if groups == nil {
+		return runBinary(ctx, binary, words[0], flags)
+	}
+	var run testRun
+	for _, group := range groups {
+		if run = runBinary(ctx, binary, words[0], append(flags, "-test.run="+group)); run.failed != "" {
+			break
+		}
+	}
+	return run
+}
+
+func runBinary(ctx context.Context, binary, dir string, flags []string) testRun {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	cmd := exec.CommandContext(ctx, binary, flags...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(binary), "GOGC=400")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	read, write, err := os.Pipe()
+	if err != nil {
+		return testRun{broken: true, failed: err.Error(), output: err.Error()}
+	}
+	defer read.Close()
+	cmd.Stdout, cmd.Stderr = write, write
+	if err := cmd.Start(); err != nil {
+		write.Close()
+		return testRun{broken: true, failed: err.Error(), output: err.Error()}
+	}
+	write.Close()
+	var run testRun
+	for lines := bufio.NewReader(read); ; {
+		line, err := lines.ReadString('\n')
+		run.output = tail(run.output + line)
+		if found := failedTest.FindStringSubmatch(line); found != nil {
+			run.failed = found[1]
+			stop()
+			break
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err := cmd.Wait(); err != nil && run.failed == "" {
+		run.failed = "(" + err.Error() + ")"
+	}
+	return run
+}
+
+// memory is where tests keep their files: waiting for a disk is most of what the tests of state
+// and reconcile do.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return ""
+}
+
+func tail(text string) string {
+	const kept = 3000
+	return text[max(0, len(text)-kept):]
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A reach says which tests of a package execute which of its lines. A test that never executes
+// the line of a fault cannot notice it and is not run.
+type reach struct {
+	tests []reachingTest // those that take least time first
+}
+
+type reachingTest struct {
+	name  string
+	took  time.Duration
+	spans map[string][]span // lines executed, by name of the file
+}
+
+type span struct{ from, to int }
+
+// A reachCache measures each package once.
+type reachCache struct {
+	mu    sync.Mutex
+	known map[string]*reach
+}
+
+func (c *reachCache) of(ctx context.Context, pkg, scratch string) (*reach, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.known[pkg]; known != nil {
+		return known, nil
+	}
+	measured, err := measure(ctx, pkg, scratch)
+	if err != nil {
+		return nil, fmt.Errorf("which lines the tests of %s execute: %w", pkg, err)
+	}
+	if c.known == nil {
+		c.known = map[string]*reach{}
+	}
+	c.known[pkg] = measured
+	return measured, nil
+}
+
+// measure runs every test of a package alone, with coverage.
+func measure(ctx context.Context, pkg, scratch string) (*reach, error) {
+	dir, err := os.MkdirTemp(scratch, "")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	binary, profile := filepath.Join(dir, "tests"), filepath.Join(dir, "profile")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-cover", "-o", binary, pkg).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, tail(string(out)))
+	}
+	r := &reach{}
+	if _, err := os.Stat(binary); err != nil {
+		return r, nil // it has no tests
+	}
+	names, err := exec.CommandContext(ctx, binary, "-test.list=^(Test|Example|Fuzz)").Output()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range strings.Fields(string(names)) {
+		began := time.Now()
+		run := runBinary(ctx, binary, pkg, []string{"-test.v", "-test.run=^" + name + "$", "-test.coverprofile=" + profile})
+		if run.failed != "" {
+			return nil, fmt.Errorf("%s fails alone, without a fault\n%s", name, run.output)
+		}
+		text, err := os.ReadFile(profile)
+		if err != nil {
+			return nil, err
+		}
+		r.tests = append(r.tests, reachingTest{name, time.Since(began), executed(string(text))})
+	}
+	slices.SortFunc(r.tests, func(a, b reachingTest) int { return int(a.took - b.took) })
+	return r, nil
+}
+
+// block is a line of a coverage profile: file:line.column,line.column statements count.
+var block = regexp.MustCompile(`([^/:\n]+\.go):(\d+)\.\d+,(\d+)\.\d+ \d+ [1-9]`)
+
+// executed are the lines of a coverage profile that were executed.
+func executed(profile string) map[string][]span {
+	spans := map[string][]span{}
+	for _, found := range block.FindAllStringSubmatch(profile, -1) {
+		var s span
+		if _, err := fmt.Sscan(found[2]+" "+found[3], &s.from, &s.to); err == nil {
+			spans[found[1]] = append(spans[found[1]], s)
+		}
+	}
+	return spans
+}
+
+// groups are the tests that execute some of the lines of a file, as values of -test.run: those
+// that take little time before those that take much.
+func (r *reach) groups(file string, lines span) []string {
+	var quick, middle, slow []string
+	for _, t := range r.tests {
+		switch {
+		case !slices.ContainsFunc(t.spans[file], func(s span) bool { return s.from <= lines.to && lines.from <= s.to }):
+		case len(quick) < 20:
+			quick = append(quick, t.name)
+		case t.took < time.Second:
+			middle = append(middle, t.name)
+		default:
+			slow = append(slow, t.name)
+		}
+	}
+	var out []string
+	for _, group := range [][]string{quick, middle, slow} {
+		if len(group) > 0 {
+			out = append(out, "^("+strings.Join(group, "|")+")$")
+		}
+	}
+	return out
+}
