@@ -60,7 +60,7 @@ var guarding = slices.Concat(
 	),
 	in("reconcile/administrators.go",
 		fault{"ADM1", "an update that takes the role away loses no administrator", `if a.Op.Removes() || !filter.Match(attributes) {`, `if a.Op.Removes() {`},
-		fault{"ADM2", "inactive administrators count", `if link.Active && c.Sync.Guard.Administrators.Match`, `if c.Sync.Guard.Administrators.Match`},
+		fault{"ADM2", "inactive administrators count", `if link.Active && sync.Guard.Administrators.Match`, `if sync.Guard.Administrators.Match`},
 		fault{"ADM3", "the leaving of an inactive administrator counts as a loss", `if err != nil || !ok || !link.Active {`, `if err != nil || !ok {`},
 		fault{"ADM4", "a leaver is no loss", `if a.Op.Removes() || !filter.Match(attributes) {`, `if !filter.Match(attributes) {`},
 	),

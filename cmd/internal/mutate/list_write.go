@@ -40,7 +40,7 @@ var matching = slices.Concat(
 		fault{"MAT17", "of two who match one account the first of the plan takes it, whoever it carries the id of", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
-		fault{"MAT20", "adopting overwrites what is set on creation only", `desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, false)`, `desired, err := m.desireIn(tx, m.eval, m.kind, a.SourceID, true)`},
+		fault{"MAT20", "adopting overwrites what is set on creation only", `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
 		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `true`},
 	),
 	in("reconcile/listing.go",
@@ -89,8 +89,8 @@ var locating = slices.Concat(
 		fault{"LOC7", "an interrupted move is not resumed", `info.Moving = true; return nil`, `return nil`},
 		fault{"LOC8", "links that were set aside are not taken up again", `return m.restore(ctx)`, `return nil`},
 		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owner(link.Kind, link.Source) {
-				if err := m.forget`, `if false {
-				if err := m.forget`},
+				if err := forgetLink`, `if false {
+				if err := forgetLink`},
 		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
@@ -252,7 +252,7 @@ var recording = slices.Concat(
 		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(now) > longestWait`, ``},
 		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.InactiveSince, link.Cause = c.now, a.Cause`},
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
-		fault{"RCD15", "a renamed user is still found by the former name", `c.rekey(&link, path, text)`, `_ = text`},
+		fault{"RCD15", "a renamed user is still found by the former name", `rekey(c.Sync.rules(link.Kind), &link, path, text)`, `_ = text`},
 		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
 			return err
