@@ -20,17 +20,19 @@ func (k InvitationKey) Name() string { return hex.EncodeToString(k[:4]) }
 
 // An Invitation lets one tenant join by consent, once.
 type Invitation struct {
-	Tenant  graphsync.ID `json:"tenant"` // who is invited; zero for whoever consents
+	Tenant  graphsync.ID `json:"tenant"` // the only tenant that may use it; zero for any
 	Note    string       `json:"note"`
 	Created time.Time    `json:"created"`
 	Expires time.Time    `json:"expires"`
 
-	Begun []ConsentVisit `json:"begun"` // visits to Entra that have not come back
-	Claim *ConsentClaim  `json:"claim"` // what came back last, nil before
+	Begun    []ConsentVisit  `json:"begun"`              // visits to Entra that have not come back
+	Claim    *ConsentClaim   `json:"claim"`              // the newest consent that came back, nil before the first
+	Declined *ConsentRefusal `json:"declined,omitempty"` // the newest refusal, nil once the link was opened again
 }
 
-// Standing says in a word how the invitation stands: open (nobody came), opened, checking (a consent is being
-// proven), failed (it could not be; the link is still good), joined, or expired.
+// Standing is the invitation's state in a word: open (not opened yet), opened, declined (the administrator or Entra
+// refused; the link still works), checking (a consent is being proven), failed (it could not be proven; the link
+// still works), joined, or expired.
 func (i *Invitation) Standing(now time.Time) string {
 	switch {
 	case i.Claim != nil && i.Claim.Joined:
@@ -39,6 +41,8 @@ func (i *Invitation) Standing(now time.Time) string {
 		return "checking"
 	case !now.Before(i.Expires):
 		return "expired"
+	case i.Declined != nil:
+		return "declined"
 	case i.Claim != nil && i.Claim.Problem != "":
 		return "failed"
 	case len(i.Begun) > 0 || i.Claim != nil:
@@ -47,14 +51,20 @@ func (i *Invitation) Standing(now time.Time) string {
 	return "open"
 }
 
-// A ConsentVisit is somebody's way to Entra's consent page, by the hashes of what must come back.
+// A ConsentRefusal says that a visit came back from Entra without a consent.
+type ConsentRefusal struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"` // one line in our own words, with Entra's error code
+}
+
+// A ConsentVisit is a visit to Entra's consent page, by the hashes of what must come back.
 type ConsentVisit struct {
 	State   []byte    `json:"state"`
 	Cookie  []byte    `json:"cookie"`
 	Expires time.Time `json:"expires"`
 }
 
-// A ConsentClaim is a consent that a browser told of, and what became of proving it.
+// A ConsentClaim is a consent that a browser reported, and the outcome of proving it.
 type ConsentClaim struct {
 	Tenant  graphsync.ID `json:"tenant"`
 	Cookie  []byte       `json:"cookie"` // hash of that of the browser

@@ -82,7 +82,8 @@ func TestInvitationStanding(t *testing.T) {
 		"checking": {Expires: now, Claim: &state.ConsentClaim{}},
 		"failed":   {Expires: later, Claim: &state.ConsentClaim{Problem: "no"}, Begun: visit},
 		"joined":   {Expires: now, Claim: &state.ConsentClaim{Joined: true}},
-		"expired":  {Expires: now, Begun: visit},
+		"expired":  {Expires: now, Begun: visit, Declined: &state.ConsentRefusal{At: now}},
+		"declined": {Expires: later, Declined: &state.ConsentRefusal{At: now}, Claim: &state.ConsentClaim{Problem: "no"}, Begun: visit},
 	} {
 		if got := i.Standing(now); got != want {
 			t.Errorf("%+v is %s, want %s", i, got, want)

@@ -101,19 +101,26 @@ func (a *app) consent(tenant, note, expires string) error {
 	return nil
 }
 
-// A shownInvitation is one entry of `consent list --json`. State is open, opened, checking, failed,
-// joined or expired.
+// A shownInvitation is one entry of `consent list --json`. State is open, opened, declined, checking,
+// failed, joined or expired.
 type shownInvitation struct {
 	Invitation string    `json:"invitation"`
 	Note       string    `json:"note"`
-	Tenant     *string   `json:"tenant"` // who alone may use it, null for whoever consents
+	Tenant     *string   `json:"tenant"` // who alone may use it, null for any tenant
 	State      string    `json:"state"`
 	Message    string    `json:"message"`
 	Claimed    *string   `json:"claimed"` // the tenant whose consent came back last
 	Created    time.Time `json:"created"`
 	Expires    time.Time `json:"expires"`
+	Declined   *refusal  `json:"declined"` // null where the consent was not refused since the link was opened last
 
 	made time.Time // to the fraction of a second, as they are ordered
+}
+
+// A refusal says when and why a consent was declined.
+type refusal struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 func (a *app) listInvitations() error {
@@ -136,6 +143,10 @@ func (a *app) listInvitations() error {
 			s.Claimed = new(claim.Tenant.String())
 			s.Message = strings.TrimSpace(claim.Name + claim.Problem + " " + claim.Hint)
 		}
+		if no := i.Declined; no != nil {
+			s.Declined = &refusal{no.At, no.Reason}
+			s.Message = no.Reason
+		}
 		s.made = i.Created
 		shown = append(shown, s)
 	}
@@ -149,7 +160,7 @@ func (a *app) listInvitations() error {
 		}{"entrasync/invitations/1", shown})
 	}
 	if len(shown) == 0 {
-		fmt.Fprintln(a.out, "Nobody is invited. Make a link with: entrasync consent --note NAME")
+		fmt.Fprintln(a.out, "There is no invitation. Make a link with: entrasync consent --note NAME")
 		return nil
 	}
 	return a.table("invitation\tfor\tstate\tgood until\tmessage", func(row func(...any)) {
@@ -158,7 +169,11 @@ func (a *app) listInvitations() error {
 			if whom == "" && i.Tenant != nil {
 				whom = "tenant " + *i.Tenant
 			}
-			row(i.Invitation, printable(cmp.Or(whom, "anybody")), i.State, localTime(i.Expires), printable(i.Message))
+			message := i.Message
+			if i.Declined != nil {
+				message = fmt.Sprintf("%s, %s", i.Declined.Reason, localTime(i.Declined.At))
+			}
+			row(i.Invitation, printable(cmp.Or(whom, "any tenant")), i.State, localTime(i.Expires), printable(message))
 		}
 	})
 }

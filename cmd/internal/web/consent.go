@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -198,9 +199,10 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings Consent
 		i.Begun = slices.DeleteFunc(i.Begun, func(v state.ConsentVisit) bool { return !now.Before(v.Expires) })
 		i.Begun = append(i.Begun, state.ConsentVisit{State: hash(text), Cookie: hash(cookie), Expires: now.Add(visitTime)})
 		i.Begun = i.Begun[max(0, len(i.Begun)-visitsKept):]
+		i.Declined = nil
 		return nil
 	})
-	if errors.Is(err, errProving) && equal(invitation.Claim.Cookie, hash(cookie)) {
+	if claimedBy(&invitation, cookie, err) {
 		toProgress(w, settings, key)
 		return
 	}
@@ -252,7 +254,7 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		i.Begun = slices.Delete(slices.Clone(i.Begun), at, at+1) // a state serves once, whatever comes of it
 		switch {
 		case answer.Err != nil:
-			refusal = answer.Err
+			i.Declined = declined(answer.Err, now)
 		case !now.Before(visit.Expires), !now.Before(i.Expires):
 			refusal = errExpired
 		case i.Claim != nil && i.Claim.Joined:
@@ -264,7 +266,7 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		case !settings.allows(i):
 			refusal = ErrOpenLink
 		default:
-			i.Begun = nil
+			i.Begun, i.Declined = nil, nil
 			i.Claim = &state.ConsentClaim{Tenant: answer.Tenant, Cookie: hash(cookie), Since: now}
 			if signs = settings.SignIn && i.Tenant.IsZero(); signs {
 				i.Claim.SignIn = hash(next)
@@ -277,8 +279,8 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		about = append(about, "invited", invitation.Tenant)
 	}
 	switch {
-	case errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)):
-		toProgress(w, settings, key) // the page was loaded again
+	case claimedBy(&invitation, cookie, errors.Join(err, refusal)):
+		toProgress(w, settings, key)
 	case err == nil && answer.Err != nil:
 		c.Log.Warn("consent was not given", append(about, "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message)...)
 		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
@@ -296,6 +298,30 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		toProgress(w, settings, key)
 	}
 }
+
+// claimedBy reports whether a page was refused because of a claim that came from this very browser: its link opened
+// again, or its response loaded again. That browser may see its progress page; any other learns nothing of the claim.
+func claimedBy(i *state.Invitation, cookie string, refused error) bool {
+	for _, reason := range []error{errState, errProving, errUsed} {
+		if errors.Is(refused, reason) {
+			return i.Claim != nil && equal(i.Claim.Cookie, hash(cookie))
+		}
+	}
+	return false
+}
+
+// declined is what is kept of a refusal. Only our own words and a code in the form of OAuth's: the description
+// that comes with it is written by anyone who has the link.
+func declined(refusal *graphsync.Error, at time.Time) *state.ConsentRefusal {
+	reason := strings.TrimSuffix(sentence(refusal.Message), ".")
+	if oauthCode.MatchString(refusal.Code) {
+		reason += " (" + refusal.Code + ")"
+	}
+	return &state.ConsentRefusal{At: at.UTC().Truncate(time.Second), Reason: reason}
+}
+
+// oauthCode is the form of the error codes of OAuth 2.0 (RFC 6749, section 4.1.2.1) and of Entra's own.
+var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // change changes an invitation. Most requests of those who guess end with a look.
 func (c *Consent) change(key state.InvitationKey, change func(*state.Invitation) error) error {

@@ -66,7 +66,7 @@ func TestConsentPages(t *testing.T) {
 		v.back(claimed, fabrikam)
 		prove(func(int) error { return nil }, time.Minute)
 		page("connected", 200, v.back(claimed, fabrikam)) // no sync reads it
-		page("used", 410, v.get(link))
+		page("used", 410, other.get(link))
 		c.syncs = []web.Sync{{Sync: &reconcile.Sync{Name: "people", Tenant: fabrikam}, TenantName: "fabrikam"}}
 		page("connected-waiting", 200, v.back(claimed, fabrikam))
 		c.ran(t, reconcile.Failed, 0)

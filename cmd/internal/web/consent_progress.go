@@ -18,7 +18,12 @@ const (
 	watchersAtOnce = 200
 )
 
-// A joining step is something that has happened on the way from a consent to people in the product.
+// A joiningTop is what is above the steps.
+type joiningTop struct {
+	Joined bool // the tenant is connected already
+}
+
+// A joiningStep is one step from a consent to accounts in the application, once it has happened.
 type joiningStep struct {
 	Kind  string // ok, wait or failed
 	Title string
@@ -60,7 +65,7 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep the steps back until the last
 	page := http.NewResponseController(w)
-	c.part(w, "top", nil)
+	c.part(w, "top", joiningTop{Joined: invitation.Claim.Joined})
 	ctx, stop := context.WithTimeout(r.Context(), c.Watch)
 	defer stop()
 	select {

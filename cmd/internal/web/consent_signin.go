@@ -45,13 +45,13 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 		case !c.Now().Before(i.Claim.Since.Add(visitTime)):
 			return errExpired
 		}
-		claim, i.Claim = *i.Claim, nil // it serves once, whatever comes of it
+		claim, i.Claim = *i.Claim, nil // it serves once, whatever the outcome
 		return nil
 	})
 	about := []any{"invitation", key.Name(), "note", invitation.Note, "tenant", claim.Tenant}
 	if err != nil {
-		if errors.Is(err, errState) && invitation.Claim != nil && equal(invitation.Claim.Cookie, hash(cookie)) {
-			toProgress(w, settings, key) // the page was loaded again
+		if claimedBy(&invitation, cookie, err) {
+			toProgress(w, settings, key)
 			return
 		}
 		c.refuse(w, r, err, about...)
@@ -69,15 +69,20 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 	}
 	claim = state.ConsentClaim{Tenant: claim.Tenant, Cookie: claim.Cookie, Since: c.Now().UTC(), By: who.Username}
 	err = c.change(key, func(i *state.Invitation) error {
+		invitation = *i
 		switch {
 		case i.Claim != nil && i.Claim.Joined:
 			return errUsed
 		case i.Claim.Proving():
 			return errProving
 		}
-		i.Begun, i.Claim = nil, &claim
+		i.Begun, i.Claim, i.Declined = nil, &claim, nil
 		return nil
 	})
+	if claimedBy(&invitation, cookie, err) {
+		toProgress(w, settings, key)
+		return
+	}
 	if err != nil {
 		c.refuse(w, r, err, about...)
 		return

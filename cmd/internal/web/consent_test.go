@@ -274,7 +274,7 @@ func TestConsentStatesAndBrowsers(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "Fabrikam &lt;b&gt;Ltd") {
 			t.Errorf("the name: %s", w.Body)
 		}
-		shows(t, v.get(link), 410, "This link has been used")
+		shows(t, thief.get(link), 410, "This link has been used")
 		short := c.invite(time.Minute, graphsync.ID{})
 		state = v.leave(short)
 		time.Sleep(2 * time.Minute)

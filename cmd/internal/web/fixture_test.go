@@ -282,6 +282,7 @@ func (b *bench) invitations() {
 		{Note: "Fourth Coffee", Expires: now.AddDate(0, 0, 4), Claim: &state.ConsentClaim{Tenant: id(13), Since: now.Add(-time.Hour), Problem: "The consent does not include GroupMember.Read.All.", Hint: "Tell whoever sent you the link."}},
 		{Note: "Woodgrove Bank", Expires: now.AddDate(0, 0, 3), Claim: &state.ConsentClaim{Tenant: id(7), Since: now.Add(-time.Hour), Joined: true, Name: "Woodgrove Bank"}},
 		{Note: "Graphic Design", Expires: now.AddDate(0, 0, -1)},
+		{Note: "Humongous Insurance", Expires: now.AddDate(0, 0, 2), Declined: &state.ConsentRefusal{At: now.Add(-10 * time.Minute), Reason: "The consent was declined (access_denied)"}},
 	} {
 		i.Created = now.Add(-time.Duration(n+1) * time.Hour)
 		if err := b.store.PutInvitation(state.InvitationKey{byte(n + 1), 0xab}, i); err != nil {

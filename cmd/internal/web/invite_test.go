@@ -128,7 +128,7 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("%d invitations, %v, want %d", len(all), err, want)
 		}
 	}
-	count(6)
+	count(7)
 	for path, want := range map[string]int{"/invitations/05ab0000": 404, "/invitations/ffffffff": 404, "/invitations/01ab0000": 403} {
 		request := good.post(path, "")
 		if want == 403 {
@@ -138,12 +138,12 @@ func TestWithdraw(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}
 	}
-	count(6)
+	count(7)
 	w := b.do(good.post("/invitations/01ab0000", ""))
 	if w.Code != 303 || w.Header().Get("Location") != "/tenants?withdrawn=1" || !strings.Contains(b.log.String(), "invitation withdrawn") {
 		t.Errorf("%d to %s: %s", w.Code, w.Header().Get("Location"), b.log)
 	}
-	count(5)
+	count(6)
 }
 
 // The consent pages can be used without seeing them.

@@ -111,13 +111,13 @@ func (t Tenant) Warns() bool {
 // Label is the state in words.
 func (i invited) Label() string {
 	return map[string]string{
-		"open": "Not opened yet", "opened": "Opened", "checking": "Being checked", "failed": "Not connected", "joined": "Joined", "expired": "Expired",
+		"open": "Not opened yet", "opened": "Opened", "declined": "Declined", "checking": "Being checked", "failed": "Not connected", "joined": "Joined", "expired": "Expired",
 	}[i.State]
 }
 
 // Class is the class the state is shown in.
 func (i invited) Class() string {
-	return map[string]string{"checking": "waiting", "failed": "failed", "joined": "ok", "expired": "paused"}[i.State]
+	return map[string]string{"declined": "held", "checking": "waiting", "failed": "failed", "joined": "ok", "expired": "paused"}[i.State]
 }
 
 // Ends reports whether there is anything to withdraw.
