@@ -92,13 +92,13 @@ var guarding = slices.Concat(
 		fault{"QUA11", "a failed probe does not stop the rest", `return tried, c.info.Quarantine == nil, nil`, `return tried, true, nil`},
 		fault{"QUA12", "a dry run pauses the sync", `if !c.known || !c.opts.Apply {`, `if !c.known {`},
 	),
-	in("reconcile/silence.go",
-		fault{"SIL1", "a target that has never answered is asked for every record", `n >= downAfter || n >= neverUp && !l.answered.Load()`, `n >= downAfter`},
-		fault{"SIL2", "a target that has stopped answering is asked for every record", `n >= downAfter || n >= neverUp && !l.answered.Load()`, `n >= neverUp && !l.answered.Load()`},
-		fault{"SIL3", "a few look-ups that fail end the cycle though the target answers", `_, err = c.Target.Probe(ctx, c.Sync.Paths())
+	in("reconcile/breaker.go",
+		fault{"SIL1", "a target that has never answered is asked for every record", `n >= maxFailures || n >= maxFailuresAtStart && !b.answered.Load()`, `n >= maxFailures`},
+		fault{"SIL2", "a target that has stopped answering is asked for every record", `n >= maxFailures || n >= maxFailuresAtStart && !b.answered.Load()`, `n >= maxFailuresAtStart && !b.answered.Load()`},
+		fault{"SIL3", "a few look-ups that fail end the cycle though the target answers", `_, err = b.target.Probe(ctx, b.sync.Paths())
 	switch {`, `switch {`},
-		fault{"SIL4", "an answer between failures does not count", `l.answered.Store(true)
-		l.unanswered.Store(0)
+		fault{"SIL4", "an answer between failures does not count", `b.answered.Store(true)
+		b.unanswered.Store(0)
 		return false`, `return false`},
 	),
 )

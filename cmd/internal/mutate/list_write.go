@@ -76,8 +76,8 @@ var locating = slices.Concat(
 		fault{"LOC2", "an account that no value identifies counts as ours", `case shows:
 		return foreign`, `case false:
 		return foreign`},
-		fault{"LOC3", "links of another application are used as they are", `another := c.info.Moving || was.ID != "" && !was.Same(here)`, `another := false`},
-		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !c.opts.Apply {
+		fault{"LOC3", "links of another application are used as they are", `another := m.info.Moving || was.ID != "" && !was.Same(here)`, `another := false && was.ID == ""`},
+		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !m.opts.Apply {
 		if anything`, `if false {
 		if anything`},
 		fault{"LOC5", "a mistyped address loses all links", `if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
@@ -91,10 +91,10 @@ var locating = slices.Concat(
 		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owner(link.Kind, link.Source) {
 				if err := forgetLink`, `if false {
 				if err := forgetLink`},
-		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(c.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
-		fault{"LOC11", "after a move nobody is evaluated", "return tx.SetPendingAll(c.Sync.Name, true)\n\t})", "return nil\n\t})"},
+		fault{"LOC11", "after a move nobody is evaluated", "return tx.SetPendingAll(m.Sync.Name, true)\n\t})", "return nil\n\t})"},
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
@@ -246,7 +246,7 @@ var recording = slices.Concat(
 		fault{"RCD6", "a failed record counts as done", `failure := r.failure(tx, key, a, done.err)`, `failure := Failure{}`},
 		fault{"RCD7", "a record that fails is tried again in every cycle", `retry.Next = c.now.Add(wait)`, `retry.Next = c.now`},
 		fault{"RCD8", "a refused member is not tried again", `r.failure(tx, key, done.action, refused.err)`, `_ = key`},
-		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= downAfter`, `r.unavailable++; false`},
+		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= maxFailures`, `r.unavailable++; false`},
 		fault{"RCD10", "what waits for a member's account is forgotten", `First: r.now, Next: r.now, Skipped: true})`, `First: r.now, Next: r.now.Add(longestWait), Skipped: true})`},
 		fault{"RCD11", "a wait asked for by the application is ignored", `if errors.As(cause, &failed) && failed.RetryAfter > wait {`, `if false {`},
 		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(now) > longestWait`, ``},
@@ -280,15 +280,15 @@ var recording = slices.Concat(
 		fault{"SET10", "the configuration that was applied is not remembered", `c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now`, `c.info.LastSuccess = c.now`},
 	),
 	in("reconcile/syncer.go",
-		fault{"SYN1", "a plan that moved since it was reviewed is applied", `c.expect,          // a reviewed`, `func(context.Context) error { return nil }, // a reviewed`},
+		fault{"SYN1", "a plan that moved since it was reviewed is applied", "\t\tc.expect,", "\t\tfunc(context.Context) error { return nil },"},
 		fault{"SYN2", "a failed cycle does not remember its removals", `c.rememberRemovals()
 	if c.opts.Apply && !errors.Is`, `if c.opts.Apply && !errors.Is`},
-		fault{"SYN3", "accounts that scope.protect names are not looked at", `c.protect,         //`, `func(context.Context) error { return nil }, //`},
+		fault{"SYN3", "accounts that scope.protect names are not looked at", "\t\tc.protect,", "\t\tfunc(context.Context) error { return nil },"},
 		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures+c.unlinked > 0 || len(attention) > 0:
 		c.report.Result = Partial`, ``},
 		fault{"SYN5", "the result of a cycle with holds is ok", `case c.counts.Held > 0:
 		c.report.Result = Waiting`, ``},
-		fault{"SYN6", "a full cycle does not compare", `c.compare,         //`, `func(context.Context) error { return nil }, //`},
-		fault{"SYN7", "what an interrupted cycle did is not looked into", `c.recover,         //`, `func(context.Context) error { return nil }, //`},
+		fault{"SYN6", "a full cycle does not compare", "\t\tc.compare,", "\t\tfunc(context.Context) error { return nil },"},
+		fault{"SYN7", "what an interrupted cycle did is not looked into", "\t\tc.recover,", "\t\tfunc(context.Context) error { return nil },"},
 	),
 )

@@ -91,3 +91,15 @@ func TestLists(t *testing.T) {
 		}
 	}
 }
+
+// Every fault applies to the code as it is: who changes a line that an entry quotes changes the
+// entry with it.
+func TestFaultsApply(t *testing.T) {
+	t.Parallel()
+	for _, m := range allMutations() {
+		m.file = filepath.Join("..", "..", "..", m.file)
+		if _, _, err := m.place(); err != nil {
+			t.Errorf("%s no longer applies: %v\n%s", m.id, err, m.old)
+		}
+	}
+}
