@@ -81,6 +81,9 @@ func (d *drafter) user(id graphsync.ID) error {
 		if !wanted {
 			return nil // an inactive person is not created
 		}
+		if stand.Unconfirmed {
+			return d.unconfirmed(graphsync.User, id, key)
+		}
 		return d.create(graphsync.User, id, key, &stand, result)
 	}
 	changes := appliedChanges(d.Sync.Users.Mapping, result.Attributes, last)
@@ -100,6 +103,9 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.remains(&link, &stand, key)
 	case len(changes) == 0:
 		return d.touch(&link, &stand)
+	}
+	if stand.Unconfirmed {
+		return d.unconfirmed(graphsync.User, id, key)
 	}
 	if !d.Sync.Users.May(op) {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
@@ -143,6 +149,17 @@ func (d *drafter) nameActive(on stillActive, link *state.Link, stand *standing, 
 		return nil
 	}
 	return d.skip(graphsync.User, link.Source, key, string(target.Rejected), stillActiveWhy(on, stand.Why))
+}
+
+// unconfirmed leaves an object as it is until the next cycle: the assignments that would give it
+// something were missing from Graph's list, and may have been removed.
+func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) error {
+	if d.opts.Apply {
+		if err := requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: kind, ID: id}); err != nil {
+			return err
+		}
+	}
+	return d.skip(kind, id, key, "assignment_unconfirmed", "its assignment to the application was missing from Graph's last list: nothing is granted by it until the next cycle has looked again")
 }
 
 // putRemoval stores a removal, when the configuration lets the sync do it.

@@ -48,7 +48,11 @@ func (d *drafter) group(id graphsync.ID) error {
 	if done, err := d.refused(graphsync.Group, id, key, result); done {
 		return err
 	}
+	unconfirmed := d.Sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
 	if !linked {
+		if unconfirmed {
+			return d.unconfirmed(graphsync.Group, id, key)
+		}
 		if err := d.create(graphsync.Group, id, key, &stand, result); err != nil {
 			return err
 		}
@@ -57,6 +61,9 @@ func (d *drafter) group(id graphsync.ID) error {
 	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
 	if len(changes) == 0 {
 		return nil
+	}
+	if unconfirmed {
+		return d.unconfirmed(graphsync.Group, id, key)
 	}
 	if !d.Sync.Groups.May(Update) {
 		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")

@@ -161,6 +161,9 @@ func (e *explainer) explainStanding(eval *evaluator, x *Explanation, user *state
 	for _, note := range stand.Notes {
 		x.because("role", "ignored", "%s", note)
 	}
+	if stand.Unconfirmed {
+		x.because("assignment", "unconfirmed", "the access, or one of the roles, comes from an assignment that Graph's last list lacked: it keeps what there is and grants nothing new until the next cycle")
+	}
 	switch {
 	case stand.Problem != "":
 		x.because("scope", "unclear", "the scoping filter cannot judge it: %s", stand.Problem)

@@ -100,6 +100,7 @@ type memberPart struct {
 	number      uint32
 	live        bool // in scope, with a resource that exists or will
 	detached    bool // its resource is another one: members of before count for nothing
+	unconfirmed bool // in scope through assignments alone that Graph's last list lacked: no one is added
 	name        string
 	target      *string
 	add, remove []graphsync.ID
@@ -141,6 +142,12 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)
 	if err != nil {
 		return err
+	}
+	if part.unconfirmed && wanted && !applied {
+		if !d.opts.Apply {
+			return nil
+		}
+		return requeue(d.tx, d.Sync.Name, state.Membership(group, member))
 	}
 	switch {
 	case wanted && (!applied || last == unsure || last != account):
@@ -194,6 +201,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 		return nil
 	}
 	part.name = keyOf(&object, nil)
+	part.unconfirmed = d.Sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
 	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.Group, id)
 	if err != nil {
 		return err

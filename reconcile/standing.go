@@ -31,6 +31,9 @@ type standing struct {
 	WaitsFor graphsync.ID // the manager, when there is one without an account
 	Roles    []graphsync.AppRole
 	Notes    []string
+	// Unconfirmed says that the person is in scope, or has one of the roles, through nothing but
+	// assignments that Graph's last list lacked. It takes nothing away and grants nothing new.
+	Unconfirmed bool
 }
 
 // Active reports whether the person should have a working account: Entra's IsSoftDeleted is
@@ -54,11 +57,23 @@ type evaluator struct {
 type groupFacts struct {
 	name     string
 	live     bool
-	assigned []graphsync.ID // role ids
+	assigned []grantedRole
 	parents  []graphsync.ID // read only for nested groups
 	read     bool
 
 	provisioned *bool // as a group; nil until asked
+}
+
+// A grantedRole is one assignment of a principal.
+type grantedRole struct {
+	role      graphsync.ID // zero: default access
+	confirmed bool         // Graph's last list had it
+}
+
+// unconfirmed reports whether a group is assigned by nothing but assignments that Graph's last list
+// lacked.
+func (g *groupFacts) unconfirmed() bool {
+	return len(g.assigned) > 0 && !slices.ContainsFunc(g.assigned, func(a grantedRole) bool { return a.confirmed })
 }
 
 func newEvaluator(s *Sync, now time.Time) *evaluator {
@@ -91,12 +106,18 @@ func (e *evaluator) group(id graphsync.ID) *groupFacts {
 				facts.name = name
 			}
 		}
-		for a := range e.tx.Assignments(e.sync.AppID, id) {
-			facts.assigned = append(facts.assigned, a.Role)
-		}
+		facts.assigned = e.granted(id)
 		e.groups[id] = facts
 	}
 	return facts
+}
+
+// granted returns the assignments of a user or group.
+func (e *evaluator) granted(principal graphsync.ID) (roles []grantedRole) {
+	for a := range e.tx.Assignments(e.sync.AppID, principal) {
+		roles = append(roles, grantedRole{role: a.Role, confirmed: !e.tx.Missed(e.sync.AppID, a.ID)})
+	}
+	return roles
 }
 
 // standing works out one person's. link is what was last known of the account, to tell what
@@ -165,42 +186,68 @@ func (e *evaluator) assigned(user *state.Object, link *state.Link, s *standing) 
 
 // collectRoles gathers the roles from the person's own rows and from the rows of groups the
 // person is a direct member of (or, by choice, a nested one), and tells whether there is any.
+// What only unconfirmed rows give comes last.
 func (e *evaluator) collectRoles(user *state.Object, s *standing) bool {
-	found := false
-	grant := func(role graphsync.ID, via graphsync.ID, why string) {
-		if !found {
-			found = true
-			s.Via = via
-			if !e.sync.Scope.All {
-				s.Why = why
-			}
-		}
-		if role.IsZero() {
-			return // default access carries no role
-		}
-		declared, ok := e.roles[role]
-		if !ok || slices.ContainsFunc(s.Roles, func(r graphsync.AppRole) bool { return r.ID == role }) {
-			return
-		}
-		if !declared.Enabled {
-			s.Notes = append(s.Notes, fmt.Sprintf("app role %q is disabled and was ignored", declared.Name))
-			return
-		}
-		s.Roles = append(s.Roles, declared)
-	}
-	for a := range e.tx.Assignments(e.sync.AppID, user.ID) {
-		grant(a.Role, graphsync.ID{}, "assigned directly")
-	}
+	c := roleCollector{declared: e.roles, standing: s, why: !e.sync.Scope.All}
+	c.add(e.granted(user.ID), graphsync.ID{}, "assigned directly")
 	for _, id := range e.groupsOf(user.ID) {
-		facts := e.group(id)
-		if !facts.live {
-			continue
-		}
-		for _, role := range facts.assigned {
-			grant(role, id, "assigned through group "+facts.name)
+		if facts := e.group(id); facts.live {
+			c.add(facts.assigned, id, "assigned through group "+facts.name)
 		}
 	}
-	return found
+	for _, later := range c.later {
+		before, roles := c.found, len(s.Roles)
+		c.grant(later.role, later.via, later.why)
+		s.Unconfirmed = s.Unconfirmed || !before || len(s.Roles) > roles
+	}
+	return c.found
+}
+
+// A roleCollector adds up what assignments give a person.
+type roleCollector struct {
+	declared map[graphsync.ID]graphsync.AppRole
+	standing *standing
+	why      bool // say in the standing through which assignment the person is in scope
+	found    bool
+	later    []unconfirmedGrant
+}
+
+// An unconfirmedGrant is an assignment that Graph's last list lacked.
+type unconfirmedGrant struct {
+	role, via graphsync.ID
+	why       string
+}
+
+func (c *roleCollector) add(assigned []grantedRole, via graphsync.ID, why string) {
+	for _, a := range assigned {
+		if a.confirmed {
+			c.grant(a.role, via, why)
+		} else {
+			c.later = append(c.later, unconfirmedGrant{role: a.role, via: via, why: why})
+		}
+	}
+}
+
+func (c *roleCollector) grant(role, via graphsync.ID, why string) {
+	s := c.standing
+	if !c.found {
+		c.found, s.Via = true, via
+		if c.why {
+			s.Why = why
+		}
+	}
+	if role.IsZero() {
+		return // default access carries no role
+	}
+	declared, ok := c.declared[role]
+	if !ok || slices.ContainsFunc(s.Roles, func(r graphsync.AppRole) bool { return r.ID == role }) {
+		return
+	}
+	if !declared.Enabled {
+		s.Notes = append(s.Notes, fmt.Sprintf("app role %q is disabled and was ignored", declared.Name))
+		return
+	}
+	s.Roles = append(s.Roles, declared)
 }
 
 // groupsOf returns the groups whose assignments reach a member: the direct ones, and with

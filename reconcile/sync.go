@@ -88,6 +88,9 @@ type GroupRules struct {
 	Takeover Takeover
 }
 
+// byAssignment reports whether the assignments of a group decide whether it is in scope.
+func (g *GroupRules) byAssignment() bool { return !g.All && g.Filter == nil }
+
 // A Limit is a bound on what one cycle may do. What is nil does not bound; 0 holds everything.
 type Limit struct {
 	Count   *int

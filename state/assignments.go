@@ -56,6 +56,13 @@ func (tx *Tx) Assignments(appID string, principal graphsync.ID) iter.Seq[graphsy
 	}
 }
 
+// Missed reports whether an assignment that is kept is one that the last reading lacked, see
+// [AssignmentRound.Commit].
+func (tx *Tx) Missed(appID, assignment string) bool {
+	marks := tx.tree(bucketAssignments, appID, inMissed)
+	return marks != nil && marks.Get([]byte(assignment)) != nil
+}
+
 // Principals yields the users and groups that have assignments to an app, by rising id,
 // beginning behind after.
 func (tx *Tx) Principals(appID string, after graphsync.ID) iter.Seq[Member] {

@@ -64,11 +64,14 @@ var planning = slices.Concat(
 		fault{"SCO4", "members of an excluded group are in scope", `return "member of the excluded group " + facts.name, "excluded group " + facts.name, true`,
 			`return "member of the excluded group " + facts.name, "excluded group " + facts.name, false`},
 		fault{"SCO5", "a filter that cannot judge a user removes the user", `s.Problem = reason.String()`, `return "", "left the scoping filter", true`},
-		fault{"SCO6", "a deleted group still gives its assignment", "facts := e.group(id)\n\t\tif !facts.live {\n\t\t\tcontinue\n\t\t}\n\t\tfor _, role", "facts := e.group(id)\n\t\tfor _, role"},
+		fault{"SCO6", "a deleted group still gives its assignment", `if facts := e.group(id); facts.live {
+			c.add`, `if facts := e.group(id); true {
+			c.add`},
 		fault{"SCO7", "a disabled app role is given", `if !declared.Enabled {`, `if false {`},
 		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif false {"},
 		fault{"SCO9", "a group that a filter cannot judge is removed", `return "", false, reason.String()`, `return "", false, ""`},
 		fault{"SCO10", "users excluded by name are in scope", `return "excluded by name in the configuration", "excluded by the configuration", true`, `return "", "", false`},
+		fault{"SCO12", "an assignment that was missing for the first time counts like any other", `confirmed: !e.tx.Missed(e.sync.AppID, a.ID)`, `confirmed: true`},
 		fault{"SCO11", "whom the scoping filter leaves out is in scope", `return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true`, `return "", "", false`},
 	),
 	in("reconcile/drafter.go",

@@ -194,12 +194,6 @@ func (h *history) tell(report *reconcile.Report, err error) {
 	for _, s := range report.Skipped {
 		h.note("  skipped: %s: %s %s", s.Key, s.Code, s.Why)
 	}
-	// An assignment that Graph leaves out counts until a second cycle misses it, for new accounts too.
-	if slices.ContainsFunc(report.Notes, func(note string) bool { return strings.Contains(note, "missing for the first time") }) {
-		h.watch.reported = slices.DeleteFunc(h.watch.reported, func(seen string) bool {
-			return strings.HasPrefix(seen, "created ") || strings.HasPrefix(seen, "reactivated ")
-		})
-	}
 	if len(h.watch.reported) > 0 {
 		h.note("calls:\n    %s", strings.Join(h.wire.history, "\n    "))
 		h.rt.Fatalf("seen in the application:\n%s", strings.Join(h.watch.reported, "\n"))
