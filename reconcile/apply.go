@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,34 +16,56 @@ import (
 // applyChunk is how many actions are read from the stored plan at once.
 const applyChunk = 256
 
+// An applier carries out a plan.
+type applier struct {
+	sync       *Sync
+	opts       Options
+	runID      string
+	now        time.Time
+	clock      func() time.Time
+	workers    int
+	store      *state.Store
+	tenant     *state.Tenant
+	target     target.Adapter
+	info       *state.SyncInfo
+	ledger     *ledger
+	findings   *findings
+	plans      *planStore
+	owners     *ownership
+	quarantine *quarantine
+	intents    *intentLog
+	executor   *executor
+	reporter   *reporter
+}
+
 // apply carries out the plan: leavers, users, references, groups, memberships. Within a phase
 // objects are worked on concurrently, and what happens to one object happens in order. Each
 // link is written as soon as its call has succeeded.
-func (c *cycle) apply(ctx context.Context) error {
-	if c.walkMatch(); !c.opts.Apply {
+func (ap *applier) apply(ctx context.Context) error {
+	if ap.reporter.recordMatchStep(); !ap.opts.Apply {
 		return nil
 	}
-	total := c.counts.Changes()
-	if err := c.applyPhase(ctx, part{phase: identityPhase}, total); err != nil {
+	total := ap.ledger.counts.Changes()
+	if err := ap.applyPhase(ctx, part{phase: identityPhase}, total); err != nil {
 		return err
 	}
 	var tried part
-	if c.probing {
+	if ap.quarantine.probing {
 		goOn := false
 		var err error
-		if tried, goOn, err = c.applyProbe(ctx, total); err != nil || !goOn {
+		if tried, goOn, err = ap.applyProbe(ctx, total); err != nil || !goOn {
 			if err == nil {
-				err = fmt.Errorf("target %s is still paused: %s", c.Sync.TargetName, c.info.Quarantine.Message)
+				err = fmt.Errorf("target %s is still paused: %s", ap.sync.TargetName, ap.info.Quarantine.Message)
 			}
 			return err
 		}
 	}
-	if err := c.applyPhase(ctx, part{phase: memberPhase, early: true}, total); err != nil {
+	if err := ap.applyPhase(ctx, part{phase: memberPhase, early: true}, total); err != nil {
 		return err
 	}
 	for _, p := range phases {
 		if p == memberPhase {
-			if err := c.settleSeeds(ctx); err != nil {
+			if err := ap.recordExistingMembers(ctx); err != nil {
 				return err
 			}
 		}
@@ -50,29 +73,29 @@ func (c *cycle) apply(ctx context.Context) error {
 		if p == tried.phase {
 			rest.from = tried.to
 		}
-		apply := c.applyPhase
+		apply := ap.applyPhase
 		if p == userPhase {
-			apply = c.applyUsers
+			apply = ap.applyUsers
 		}
 		if err := apply(ctx, rest, total); err != nil {
 			return err
 		}
 	}
-	c.applied = true
+	ap.findings.applied = true
 	return nil
 }
 
 // applyPhase runs the actions of one phase. Workers make the calls; the recorder, apart from
 // them, writes what came of each. Neither goes on when the other cannot.
-func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
+func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	rec := &recorder{cycle: c, results: make(chan *result, recordBatch), total: total}
+	rec := &recorder{sync: ap.sync, runID: ap.runID, now: ap.now, clock: ap.clock, store: ap.store, tenant: ap.tenant, info: ap.info, ledger: ap.ledger, findings: ap.findings, owners: ap.owners, results: make(chan *result, recordBatch), total: total}
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.run(cancel) }()
 
 	workers, wctx := errgroup.WithContext(ctx)
-	workers.SetLimit(c.workers)
+	workers.SetLimit(ap.workers)
 	n := 0
 	var run []step // of one object: a large group's changes come in parts, and one after another
 	start := func() {
@@ -83,7 +106,7 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 		}
 		workers.Go(func() error {
 			for _, s := range steps {
-				done := c.carryOut(wctx, s.key, s.action)
+				done := ap.executor.carryOut(wctx, s.key, s.action)
 				if done == nil {
 					return wctx.Err() // interrupted: it stays pending
 				}
@@ -95,7 +118,7 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 			return nil
 		})
 	}
-	read := c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
+	read := ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
 		var due []step
 		for i := range actions {
 			if actions[i].Held != nil || isEarly(keys[i]) != of.early {
@@ -113,7 +136,7 @@ func (c *cycle) applyPhase(ctx context.Context, of part, total int) error {
 			}
 			due = append(due, step{key, &actions[i]})
 		}
-		if err := c.intend(due); err != nil {
+		if err := ap.intents.recordIntents(due); err != nil {
 			return err
 		}
 		for _, s := range due {
@@ -151,15 +174,15 @@ type step struct {
 	action *storedAction
 }
 
-// eachChunk reads a phase of the stored plan in chunks, each in a transaction of its own, so
+// actions reads a phase of the stored plan in chunks, each in a transaction of its own, so
 // that no transaction stays open during calls to the application.
-func (c *cycle) eachChunk(p phase, visit func(keys [][]byte, actions []storedAction) error) error {
+func (s *planStore) actions(p phase, visit func(keys [][]byte, actions []storedAction) error) error {
 	after := []byte{byte(p)}
 	for {
 		var keys [][]byte
 		var actions []storedAction
-		err := c.Tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(c.Sync.Name, planSpace).All(after) {
+		err := s.tenant.View(func(tx *state.Tx) error {
+			for key, raw := range tx.Space(s.sync.Name, planSpace).All(after) {
 				if key[0] != byte(p) || len(keys) == applyChunk {
 					break
 				}
@@ -217,26 +240,26 @@ type refusedMember struct {
 
 // carryOut makes the calls of one action. It returns nil when it was interrupted before
 // anything was known.
-func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
+func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
 	done := &result{key: key, action: a}
 	if key.phase == referencePhase && a.TargetID == nil {
-		if done.err = c.resolve(a); done.err != nil || a.TargetID == nil {
+		if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {
 			return done // the account was not made: nothing can refer from it
 		}
 	}
 	switch {
 	case a.Orphan:
-		c.removeOrphan(ctx, a, done)
+		x.removeOrphan(ctx, a, done)
 	case a.Op == Create:
-		c.create(ctx, a, done)
+		x.create(ctx, a, done)
 	case a.Op == Delete:
-		c.remove(ctx, a, done)
+		x.remove(ctx, a, done)
 	case a.Op == Unlink:
-		c.unlink(a, done)
+		x.unlink(a, done)
 	case a.Op == Members:
-		c.changeMembers(ctx, a, done)
+		x.changeMembers(ctx, a, done)
 	default:
-		c.write(ctx, a, done, a.Op == Adopt)
+		x.write(ctx, a, done, a.Op == Adopt)
 	}
 	if done.err == nil {
 		return done
@@ -244,17 +267,17 @@ func (c *cycle) carryOut(ctx context.Context, key actionKey, a *storedAction) *r
 	if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		return nil
 	}
-	done.err = c.withoutRedacted(ctx, a, done.sent, done.err)
+	done.err = x.withoutRedacted(ctx, a, done.sent, done.err)
 	if target.CodeOf(done.err).Stops() {
-		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, c.Sync.TargetName, done.err)
+		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, x.sync.TargetName, done.err)
 	}
 	return done
 }
 
 // resolve finds the account that an action on one made in the same plan is about.
-func (c *cycle) resolve(a *storedAction) error {
-	return c.Tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+func (x *executor) resolve(a *storedAction) error {
+	return x.tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
 		if ok {
 			a.TargetID = &link.TargetID
 		}

@@ -104,8 +104,8 @@ func pendAction(tx *state.Tx, sync string, key []byte, a *storedAction) error {
 // forgetDecisions drops decisions about an object whose action is no longer due: the same
 // accident at another time asks again. What was rejected is counted again when it is reviewed.
 func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
-	given := decisionsIn(d.tx, d.Sync.Name)
-	refused := d.tx.Space(d.Sync.Name, d.opts.rejectedSpace())
+	given := decisionsIn(d.tx, d.sync.Name)
+	refused := d.tx.Space(d.sync.Name, d.opts.rejectedSpace())
 	if given.Count() == 0 && refused.Count() == 0 {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
 			continue
 		}
 		if about.Verdict == approved && about.Hold != "" {
-			d.note("the approval of hold %s is void for %s %s %s: that is no longer due", about.Hold, about.Action.Op, kind, about.Action.Key)
+			d.ledger.note("the approval of hold %s is void for %s %s %s: that is no longer due", about.Hold, about.Action.Op, kind, about.Action.Key)
 		}
 		if err := given.Delete(key); err != nil {
 			return err

@@ -26,21 +26,21 @@ type assignmentReader struct {
 	page   func(rows int) // reports progress
 }
 
-func (c *cycle) readAssignments(ctx context.Context, app *graphsync.App) error {
-	reader := assignmentReader{source: c.Source, tenant: c.Tenant, syncs: c.Peers, twice: c.Needs.Deletes, note: c.note,
+func (p *puller) readAssignments(ctx context.Context, app *graphsync.App) error {
+	reader := assignmentReader{source: p.source, tenant: p.tenant, syncs: p.peers, twice: p.needs.Deletes, note: p.ledger.note,
 		page: func(rows int) {
-			c.report.Graph.Pages++
-			c.step("assignments", rows, 0)
+			p.ledger.readPage(0, 0)
+			p.ledger.reportProgress("assignments", rows, 0)
 		}}
 	var diff state.AssignmentDiff
 	err := repeated(func() (err error) {
-		diff, err = reader.read(ctx, c.Sync.AppID, app.ID)
+		diff, err = reader.read(ctx, p.sync.AppID, app.ID)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read the assignments of %q: %w", app.Name, err)
 	}
-	c.report.Graph.Objects += int64(diff.Added + diff.Removed)
+	p.ledger.readObjects(diff.Added + diff.Removed)
 	return nil
 }
 

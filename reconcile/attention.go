@@ -27,25 +27,25 @@ const (
 
 // attention finds what keeps a cycle that ran from being a success. A cycle for one object says
 // nothing about the others.
-func (c *cycle) attention() (found []Attention, err error) {
-	if c.opts.Subject != nil {
+func (r *reporter) attention() (found []Attention, err error) {
+	if r.opts.Subject != nil {
 		return nil, nil
 	}
-	err = c.Tenant.View(func(tx *state.Tx) error {
-		skips, err := c.skips(tx)
+	err = r.tenant.View(func(tx *state.Tx) error {
+		skips, err := r.skips(tx)
 		if err != nil {
 			return err
 		}
-		if message := skips.message(c.Sync.Guard.Skipped); message != "" {
+		if message := skips.message(r.sync.Guard.Skipped); message != "" {
 			found = append(found, Attention{MostlySkipped, message})
 		}
-		if failed, _ := tx.CountRetries(c.Sync.Name); c.opts.Apply && failed > c.failures {
+		if failed, _ := tx.CountRetries(r.sync.Name); r.opts.Apply && failed > r.ledger.failures {
 			found = append(found, Attention{Retrying, fmt.Sprintf("%d records failed and wait for a retry", failed)})
 		}
 		return nil
 	})
-	if q := c.info.Quarantine; q != nil && c.opts.Apply {
-		found = append(found, Attention{TargetQuarantine, fmt.Sprintf("target %s is paused since %s: %s", c.Sync.TargetName, q.Since.Format(time.RFC3339), q.Message)})
+	if q := r.info.Quarantine; q != nil && r.opts.Apply {
+		found = append(found, Attention{TargetQuarantine, fmt.Sprintf("target %s is paused since %s: %s", r.sync.TargetName, q.Since.Format(time.RFC3339), q.Message)})
 	}
 	return found, err
 }
@@ -77,27 +77,27 @@ func (s *skipCount) add(tx *state.Tx, sync string, id graphsync.ID, code, name, 
 
 // skips counts who is skipped after this cycle: of an applied one what it stored, of a plan what
 // it found, and what an earlier cycle stored about people it did not look at.
-func (c *cycle) skips(tx *state.Tx) (*skipCount, error) {
+func (r *reporter) skips(tx *state.Tx) (*skipCount, error) {
 	s := &skipCount{byCode: map[string]int{}, such: map[string]string{}}
-	_, s.scope = tx.CountLinks(c.Sync.Name, graphsync.User)
-	if _, stored := tx.CountRetries(c.Sync.Name); stored == 0 && c.counts.Skipped == 0 {
+	_, s.scope = tx.CountLinks(r.sync.Name, graphsync.User)
+	if _, stored := tx.CountRetries(r.sync.Name); stored == 0 && r.ledger.counts.Skipped == 0 {
 		return s, nil
 	}
-	drafted := tx.Space(c.Sync.Name, draftedSpace)
-	for retry := range tx.Retries(c.Sync.Name) {
-		stale := !c.opts.Apply && (c.all || drafted.Has(pendingBytes(retry.Key)))
+	drafted := tx.Space(r.sync.Name, draftedSpace)
+	for retry := range tx.Retries(r.sync.Name) {
+		stale := !r.opts.Apply && (r.findings.all || drafted.Has(pendingBytes(retry.Key)))
 		if !retry.Skipped || retry.Key.Kind != graphsync.User || stale {
 			continue
 		}
-		if err := s.add(tx, c.Sync.Name, retry.Key.ID, retry.Code, retry.Name, retry.Message); err != nil {
+		if err := s.add(tx, r.sync.Name, retry.Key.ID, retry.Code, retry.Name, retry.Message); err != nil {
 			return nil, err
 		}
 	}
-	if c.opts.Apply {
+	if r.opts.Apply {
 		return s, nil
 	}
-	s.scope += c.counts.Create + c.counts.Adopt
-	for _, raw := range tx.Space(c.Sync.Name, skippedSpace).All(nil) {
+	s.scope += r.ledger.counts.Create + r.ledger.counts.Adopt
+	for _, raw := range tx.Space(r.sync.Name, skippedSpace).All(nil) {
 		var skipped Skipped
 		if err := decode(raw, &skipped); err != nil {
 			return nil, err
@@ -105,7 +105,7 @@ func (c *cycle) skips(tx *state.Tx) (*skipCount, error) {
 		if skipped.Kind != graphsync.User {
 			continue
 		}
-		if err := s.add(tx, c.Sync.Name, skipped.SourceID, skipped.Code, skipped.Key, skipped.Why); err != nil {
+		if err := s.add(tx, r.sync.Name, skipped.SourceID, skipped.Code, skipped.Key, skipped.Why); err != nil {
 			return nil, err
 		}
 	}

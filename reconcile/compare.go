@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"entrasync/graphsync"
@@ -13,17 +12,37 @@ import (
 	"entrasync/target"
 )
 
+// A comparer compares links and memberships with what the application holds.
+type comparer struct {
+	sync     *Sync
+	peers    []string
+	opts     Options
+	runID    string
+	now      time.Time
+	workers  int
+	source   graphsync.Source
+	store    *state.Store
+	tenant   *state.Tenant
+	target   target.Adapter
+	info     *state.SyncInfo
+	breaker  *breaker
+	ledger   *ledger
+	findings *findings
+	owners   *ownership
+	recovery *recovery
+}
+
 // compare makes a full cycle complete: the links are compared with what the application really
 // holds, so that an account that was changed or deleted by hand is put right. An account that
 // the list leaves out is believed gone when it is not found under its id either. A value that
 // the application does not show is not taken for a change: it may never have kept it.
-func (c *cycle) compare(ctx context.Context) error {
-	getter, gets := c.Target.(target.Getter)
-	lister, lists := c.Target.(target.Lister)
+func (c *comparer) compare(ctx context.Context) error {
+	getter, gets := c.target.(target.Getter)
+	lister, lists := c.target.(target.Lister)
 	switch {
-	case c.opts.partial() || c.moved || !lists || !gets:
+	case c.opts.partial() || c.findings.moved || !lists || !gets:
 		return nil
-	case !c.opts.Full && c.info.FirstRun.IsZero() && c.Sync.Users.maps("externalId"):
+	case !c.opts.Full && c.info.FirstRun.IsZero() && c.sync.Users.maps("externalId"):
 		return c.findOrphans(ctx, lister)
 	case !c.opts.Full:
 		return nil
@@ -33,7 +52,7 @@ func (c *cycle) compare(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		s := survey{cycle: c, kind: kind, ask: c.presence(getter), visit: c.takeOver}
+		s := survey{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: c.takeOver}
 		if kind == graphsync.User {
 			s.strays = finder.page
 		}
@@ -46,30 +65,27 @@ func (c *cycle) compare(ctx context.Context) error {
 
 // presence asks for an account by its id. One that cannot be asked for is left as it is, and
 // reported: see unread.
-func (c *cycle) presence(getter target.Getter) question {
-	var mu sync.Mutex // guards the report
+func (c *comparer) presence(getter target.Getter) question {
 	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 		switch code := target.CodeOf(err); {
 		case c.breaker.open(ctx, err):
-			return nil, false, &silence{target: c.Sync.TargetName, last: err}
+			return nil, false, &silence{target: c.sync.TargetName, last: err}
 		case err == nil:
 			return shown, true, nil
 		case code == target.NotFound:
 			return nil, true, nil
 		case code.Stops() || ctx.Err() != nil:
-			return nil, false, fmt.Errorf("look for account %s in target %s: %w", link.TargetID, c.Sync.TargetName, err)
+			return nil, false, fmt.Errorf("look for account %s in target %s: %w", link.TargetID, c.sync.TargetName, err)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		return nil, false, c.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)
+		return nil, false, c.recovery.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)
 	}
 }
 
 // takeOver brings links to what their accounts show. Those without an account, and those whose
 // account is another one, are left to identify; nothing of another account is taken over.
-func (c *cycle) takeOver(found []sighting) error {
-	return c.Tenant.Update(func(tx *state.Tx) error {
+func (c *comparer) takeOver(found []sighting) error {
+	return c.tenant.Update(func(tx *state.Tx) error {
 		for i := range found {
 			if err := c.takeOverOne(tx, &found[i].link, found[i].shown); err != nil {
 				return err
@@ -79,40 +95,40 @@ func (c *cycle) takeOver(found []sighting) error {
 	})
 }
 
-func (c *cycle) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resource) error {
-	m := mismatch{TargetID: link.TargetID, Run: c.run}
+func (c *comparer) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resource) error {
+	m := mismatch{TargetID: link.TargetID, Run: c.runID}
 	since := link.InactiveSince
 	switch {
 	case shown == nil && link.Kind == graphsync.User && !link.Active:
 		// An application may hide accounts that are off: a person who comes back gets it again.
-		return errors.Join(forgetStillActive(tx, c.Sync.Name, link.Source), forgetMismatch(tx, c.Sync.Name, c.opts.Apply, link.Kind, link.Source))
+		return errors.Join(forgetStillActive(tx, c.sync.Name, link.Source), forgetMismatch(tx, c.sync.Name, c.opts.Apply, link.Kind, link.Source))
 	case shown == nil:
 		m.Gone = true
-		return putMismatch(tx, c.Sync.Name, link, &m)
-	case identityIn(tx, c.Sync, c.now, link, shown, nil) == foreign:
-		if _, lost, err := c.lost(tx, link); err != nil || lost {
+		return putMismatch(tx, c.sync.Name, link, &m)
+	case identityIn(tx, c.sync, c.now, link, shown, nil) == foreign:
+		if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
 			return err
 		}
-		m.Shown = describe(link.Kind, c.Sync.rules(link.Kind), shown)
-		return putMismatch(tx, c.Sync.Name, link, &m)
+		m.Shown = describe(link.Kind, c.sync.rules(link.Kind), shown)
+		return putMismatch(tx, c.sync.Name, link, &m)
 	}
-	if err := tx.Space(c.Sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
+	if err := tx.Space(c.sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
-	leave, err := compareActivity(tx, c.Sync.Name, link, shown)
+	leave, err := compareActivity(tx, c.sync.Name, link, shown)
 	if err != nil {
 		return err
 	}
-	if !drifted(c.Sync.rules(link.Kind), c.now, link, shown, knownShown(tx, c.Sync.Name, link)) {
+	if !drifted(c.sync.rules(link.Kind), c.now, link, shown, knownShown(tx, c.sync.Name, link)) {
 		return nil
 	}
 	if leave {
 		link.Active, link.InactiveSince = false, since
 	}
-	if _, lost, err := c.lost(tx, link); err != nil || lost {
+	if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
 		return err
 	}
-	return tx.PutLink(c.Sync.Name, *link)
+	return tx.PutLink(c.sync.Name, *link)
 }
 
 // drifted brings a link to what its account shows, and reports whether that was anything new.

@@ -21,17 +21,17 @@ const groupChunk = 50
 // accounts of this sync are left in the group, as they are when a group is taken over.
 //
 // It writes scratch spaces only, so that a dry run shows the same as a cycle that is applied.
-func (c *cycle) compareMembers(ctx context.Context) error {
-	reader, reads := c.Target.(target.MemberReader)
-	if !reads || !c.Sync.Groups.Enabled || !c.opts.Full || c.opts.partial() || c.moved {
+func (c *comparer) compareMembers(ctx context.Context) error {
+	reader, reads := c.target.(target.MemberReader)
+	if !reads || !c.sync.Groups.Enabled || !c.opts.Full || c.opts.partial() || c.findings.moved {
 		return nil
 	}
-	look := memberLook{sync: c.Sync.Name, tenant: c.Tenant, reader: reader, concurrency: c.workers}
+	look := memberLook{sync: c.sync.Name, tenant: c.tenant, reader: reader, concurrency: c.workers}
 	if err := look.run(ctx); err != nil {
-		return fmt.Errorf("read members of groups in target %s: %w", c.Sync.TargetName, err)
+		return fmt.Errorf("read members of groups in target %s: %w", c.sync.TargetName, err)
 	}
 	for _, unread := range look.unread {
-		c.note("the members of group %s could not be read and are left as they are: %v", unread.key, unread.err)
+		c.ledger.note("the members of group %s could not be read and are left as they are: %v", unread.key, unread.err)
 	}
 	if look.shown || len(look.bare) == 0 {
 		return look.believe(look.shown && c.opts.Apply)

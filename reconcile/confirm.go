@@ -14,13 +14,13 @@ const confirmBatch = 1000
 
 // confirmAbsences asks Graph about each object that a full round did not show. Only a direct
 // answer makes an absence: a list may be incomplete, also at its end.
-func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
+func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
 	kind := stream.Kind()
 	var after graphsync.ID
 	for {
 		sweep := false
 		var ids []graphsync.ID
-		err := c.Tenant.View(func(tx *state.Tx) error {
+		err := p.tenant.View(func(tx *state.Tx) error {
 			if sweep = tx.Cursor(stream).Sweep; !sweep {
 				return nil
 			}
@@ -33,25 +33,25 @@ func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) er
 		})
 		if err != nil || len(ids) == 0 {
 			if err == nil && stream == graphsync.Groups {
-				err = c.confirmMembers(ctx)
+				err = p.confirmMembers(ctx)
 			}
 			if err != nil || !sweep {
 				return err
 			}
-			return c.Tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
+			return p.tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
 		}
-		answers, err := c.Source.Presence(ctx, kind, ids)
+		answers, err := p.source.Presence(ctx, kind, ids)
 		if err != nil {
 			return fmt.Errorf("confirm that %d %ss are gone: %w", len(ids), kind, err)
 		}
 		present := 0
-		err = c.Tenant.Update(func(tx *state.Tx) error {
+		err = p.tenant.Update(func(tx *state.Tx) error {
 			present = 0
 			for i, id := range ids {
 				if answers[i] == graphsync.Present {
 					present++
 				}
-				if err := tx.Settle(kind, id, answers[i], c.Peers); err != nil {
+				if err := tx.Settle(kind, id, answers[i], p.peers); err != nil {
 					return err
 				}
 			}
@@ -61,7 +61,7 @@ func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) er
 			return err
 		}
 		if present > 0 {
-			c.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
+			p.ledger.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
 		}
 		after = ids[len(ids)-1]
 	}
@@ -69,9 +69,9 @@ func (c *cycle) confirmAbsences(ctx context.Context, stream graphsync.Stream) er
 
 // confirmMembers reads the members of each group in which a full round left out somebody who
 // was a member before.
-func (c *cycle) confirmMembers(ctx context.Context) error {
+func (p *puller) confirmMembers(ctx context.Context) error {
 	var doubtful []graphsync.ID
-	err := c.Tenant.View(func(tx *state.Tx) error {
+	err := p.tenant.View(func(tx *state.Tx) error {
 		if !tx.Cursor(graphsync.Groups).Sweep {
 			return nil
 		}
@@ -86,7 +86,7 @@ func (c *cycle) confirmMembers(ctx context.Context) error {
 		return err
 	}
 	for _, group := range doubtful {
-		if err := c.direct().members(ctx, group); err != nil {
+		if err := p.direct().members(ctx, group); err != nil {
 			return fmt.Errorf("confirm the members of group %s: %w", group, err)
 		}
 	}

@@ -36,7 +36,7 @@ func (m *matcher) creator(a *storedAction, r *target.Resource, value string) (st
 	if m.kind == graphsync.Group {
 		values = append(values, textAttribute(r, "displayName"))
 	}
-	return m.Store.CreatorOf(m.Sync.application(), m.owner(m.kind, a.SourceID), values)
+	return m.store.CreatorOf(m.sync.application(), m.owners.owner(m.kind, a.SourceID), values)
 }
 
 // made reports whether a resource that was found after a creation without an answer is what the

@@ -48,13 +48,13 @@ func (e *evaluator) evaluate(object *state.Object, stand *standing, m *mapping.M
 
 // desire works out, from the snapshot as it stands, what one object should be in the
 // application. It is for workers: each call has an evaluator of its own.
-func (c *cycle) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
-	e := newEvaluator(c.Sync, c.now)
+func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
+	e := newEvaluator(b.sync, b.now)
 	e.ask = func(by target.Path, value string) (bool, error) {
-		found, err := c.Target.Find(ctx, targetKind(kind), by, value)
+		found, err := b.target.Find(ctx, targetKind(kind), by, value)
 		return len(found) > 0, err
 	}
-	err = c.Tenant.View(func(tx *state.Tx) error {
+	err = b.tenant.View(func(tx *state.Tx) error {
 		o, err = e.desireIn(tx, kind, id, creating)
 		return err
 	})

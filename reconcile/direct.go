@@ -22,8 +22,8 @@ type directReader struct {
 	note   func(format string, args ...any)
 }
 
-func (c *cycle) direct() *directReader {
-	return &directReader{source: c.Source, tenant: c.Tenant, syncs: c.Peers, note: c.note}
+func (p *puller) direct() *directReader {
+	return &directReader{source: p.source, tenant: p.tenant, syncs: p.peers, note: p.ledger.note}
 }
 
 // resolve reads the doubtful objects of a kind. One that cannot be understood here either stays

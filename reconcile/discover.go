@@ -37,27 +37,36 @@ type Account struct {
 	Resource target.Resource `json:"-"`
 }
 
+// A discovery compares all accounts of an application with the directory.
+type discovery struct {
+	sync     *Sync
+	tenant   *state.Tenant
+	target   target.Adapter
+	eval     *evaluator
+	matching *matching
+}
+
 // Discover lists the application's accounts, in the order of their ids, with who they belong to.
 // The directory is read first. Protected accounts are left out: they are nobody's business
 // here. Nothing is written to the application or to the links.
 func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error {
 	c := s.newCycle(Options{})
 	for _, step := range []func(context.Context) error{
-		c.pull,      // Graph → snapshot
-		c.wanted,    // snapshot → who has which matching value
-		c.inventory, // the application's accounts → scratch space, with who wants them
+		c.puller.pull,         // Graph → snapshot
+		c.discovery.wanted,    // snapshot → who has which matching value
+		c.discovery.inventory, // the application's accounts → scratch space, with who wants them
 	} {
 		if err := step(ctx); err != nil {
-			return fmt.Errorf("discover %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, err)
+			return fmt.Errorf("discover %s, tenant %s: %w", s.Sync.Name, s.Sync.Tenant, err)
 		}
 	}
-	err := c.chunks(ctx, accountSpace, func(tx *state.Tx, _, raw []byte) error {
+	err := c.plans.entries(ctx, accountSpace, func(tx *state.Tx, _, raw []byte) error {
 		var found foundAccount
 		if err := decode(raw, &found); err != nil {
 			return err
 		}
 		found.Account.Resource, found.Account.Others = found.Resource, found.Others
-		if id := found.SourceID; found.State == Adoptable && len(tx.Space(c.Sync.Name, wantedSpace).Get(id[:])) > 1 {
+		if id := found.SourceID; found.State == Adoptable && len(tx.Space(s.Sync.Name, wantedSpace).Get(id[:])) > 1 {
 			found.State, found.Why = Ambiguous, "the same person fits several accounts"
 		}
 		return visit(found.Account)
@@ -65,14 +74,14 @@ func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error 
 	if err != nil {
 		return err
 	}
-	return c.Tenant.Update(c.forgetDiscovery)
+	return s.Tenant.Update(c.discovery.forgetDiscovery)
 }
 
-func (c *cycle) forgetDiscovery(tx *state.Tx) error {
-	if err := tx.Space(c.Sync.Name, accountSpace).Clear(); err != nil {
+func (d *discovery) forgetDiscovery(tx *state.Tx) error {
+	if err := tx.Space(d.sync.Name, accountSpace).Clear(); err != nil {
 		return err
 	}
-	return tx.Space(c.Sync.Name, wantedSpace).Clear()
+	return tx.Space(d.sync.Name, wantedSpace).Clear()
 }
 
 // The spaces of a discovery.
@@ -89,12 +98,12 @@ type foundAccount struct {
 }
 
 // wanted notes the matching values of everybody in the directory, in scope or not.
-func (c *cycle) wanted(ctx context.Context) error {
-	err := c.Tenant.Update(c.forgetDiscovery)
+func (d *discovery) wanted(ctx context.Context) error {
+	err := d.tenant.Update(d.forgetDiscovery)
 	var after graphsync.ID
 	for more := true; more && err == nil; {
-		err = c.Tenant.Update(func(tx *state.Tx) error {
-			eval, space := c.eval.in(tx), tx.Space(c.Sync.Name, wantedSpace)
+		err = d.tenant.Update(func(tx *state.Tx) error {
+			eval, space := d.eval.in(tx), tx.Space(d.sync.Name, wantedSpace)
 			n := 0
 			for user := range tx.Objects(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
@@ -102,8 +111,8 @@ func (c *cycle) wanted(ctx context.Context) error {
 				}
 				after = user.ID
 				stand := eval.standing(&user, nil)
-				result := eval.evaluate(&user, &stand, c.Sync.Users.Mapping, true)
-				for _, path := range c.Sync.Users.Match {
+				result := eval.evaluate(&user, &stand, d.sync.Users.Mapping, true)
+				for _, path := range d.sync.Users.Match {
 					value := textOf(result.Attributes, path)
 					if value == "" || user.Removed != graphsync.NotRemoved {
 						continue
@@ -135,20 +144,20 @@ func wantedPrefix(path, value string) []byte {
 }
 
 // inventory reads the application's accounts and judges each.
-func (c *cycle) inventory(ctx context.Context) error {
-	lister, ok := c.Target.(target.Lister)
+func (d *discovery) inventory(ctx context.Context) error {
+	lister, ok := d.target.(target.Lister)
 	if !ok {
-		return &target.Error{Code: target.Unsupported, Op: "list accounts", Message: fmt.Sprintf("target %s cannot list its accounts", c.Sync.TargetName)}
+		return &target.Error{Code: target.Unsupported, Op: "list accounts", Message: fmt.Sprintf("target %s cannot list its accounts", d.sync.TargetName)}
 	}
-	m, err := c.newMatcher(graphsync.User)
+	m, err := d.matching.newMatcher(graphsync.User)
 	if err != nil {
 		return err
 	}
 	return lister.List(ctx, target.User, func(page []target.Resource) error {
-		return c.Tenant.Update(func(tx *state.Tx) error {
+		return d.tenant.Update(func(tx *state.Tx) error {
 			for i := range page {
 				r := &page[i]
-				if c.Sync.Scope.protects(r) {
+				if d.sync.Scope.protects(r) {
 					continue
 				}
 				found := foundAccount{Resource: *r, Account: Account{TargetID: r.ID, Key: nameOf(r)}}
@@ -160,12 +169,12 @@ func (c *cycle) inventory(ctx context.Context) error {
 				}
 				found.Others = found.Account.Others
 				if found.State == Adoptable {
-					space := tx.Space(c.Sync.Name, wantedSpace)
+					space := tx.Space(d.sync.Name, wantedSpace)
 					if err := space.Put(found.SourceID[:], append(slices.Clone(space.Get(found.SourceID[:])), 1)); err != nil {
 						return err
 					}
 				}
-				if err := tx.Space(c.Sync.Name, accountSpace).Put([]byte(r.ID), encode(&found)); err != nil {
+				if err := tx.Space(d.sync.Name, accountSpace).Put([]byte(r.ID), encode(&found)); err != nil {
 					return err
 				}
 			}
@@ -176,14 +185,14 @@ func (c *cycle) inventory(ctx context.Context) error {
 
 // classify tells whose an account is.
 func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
-	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, graphsync.User)
+	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, graphsync.User)
 	if err != nil {
 		return err
 	}
 	if owned {
 		a.State, a.SourceID, a.Why = Linked, &owner.Source, "kept by this sync"
-		if owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name {
-			a.Others, a.Why = true, fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, m.Store.NameOf(owner.Tenant))
+		if owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name {
+			a.Others, a.Why = true, fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, m.store.NameOf(owner.Tenant))
 		}
 		return nil
 	}
@@ -193,7 +202,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 			continue
 		}
 		var inScope, others []graphsync.ID
-		for key, scoped := range tx.Space(m.Sync.Name, wantedSpace).Prefix(wantedPrefix(path.String(), value)) {
+		for key, scoped := range tx.Space(m.sync.Name, wantedSpace).Prefix(wantedPrefix(path.String(), value)) {
 			id := graphsync.ID(key[len(key)-16:])
 			if scoped[0] == 1 {
 				inScope = append(inScope, id)
@@ -204,7 +213,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 		switch {
 		case len(inScope) == 1:
 			a.State, a.SourceID, a.Why = Adoptable, &inScope[0], fmt.Sprintf("has the same %s", path)
-			if _, linked, err := tx.Link(m.Sync.Name, graphsync.User, inScope[0]); err != nil || linked {
+			if _, linked, err := tx.Link(m.sync.Name, graphsync.User, inScope[0]); err != nil || linked {
 				a.State, a.Why = Ambiguous, fmt.Sprintf("has the %s of somebody who has another account", path)
 				return err
 			}

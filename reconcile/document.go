@@ -215,32 +215,32 @@ func ReadDocuments(r io.Reader) ([]Document, error) {
 	}
 }
 
-// expect compares the plan that came out with the one that was reviewed.
-func (c *cycle) expect(context.Context) error {
-	want := c.opts.Expect
+// verifyPlan compares the plan that came out with the one that was reviewed.
+func (r *reporter) verifyPlan(context.Context) error {
+	want := r.opts.Expect
 	if want == nil {
 		return nil
 	}
-	c.tally()
-	have, err := planOf(c.Sync, c.Tenant, &c.report).binding()
+	r.tally()
+	have, err := planOf(r.sync, r.tenant, &r.ledger.report).binding()
 	if err != nil {
 		return err
 	}
 	written := sha256.New()
-	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, c.Sync.Hash())
+	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, r.sync.Hash())
 	for i := range want.Actions {
 		written.Write(encode(&want.Actions[i]))
 	}
 	if have == want.Binding && hex.EncodeToString(written.Sum(nil)) == want.Binding {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; nothing was changed", ErrPlanMoved, c.difference(want))
+	return fmt.Errorf("%w: %s; nothing was changed", ErrPlanMoved, r.difference(want))
 }
 
 // difference says in words what moved since a plan was made.
-func (c *cycle) difference(want *Document) string {
+func (r *reporter) difference(want *Document) string {
 	now := map[string]string{}
-	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
+	for action, err := range planOf(r.sync, r.tenant, &r.ledger.report).Actions() {
 		if err != nil {
 			return err.Error()
 		}

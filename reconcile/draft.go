@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -13,63 +14,81 @@ import (
 // draftChunk is how many objects are evaluated between two commits of the draft.
 const draftChunk = 2000
 
+// A planner drafts the plan from the snapshot and the links.
+type planner struct {
+	sync        *Sync
+	opts        Options
+	now         time.Time
+	source      graphsync.Source
+	tenant      *state.Tenant
+	eval        *evaluator
+	info        *state.SyncInfo
+	graphBefore graphsync.Traffic
+	ledger      *ledger
+	findings    *findings
+	plans       *planStore
+	owners      *ownership
+
+	drafted int // objects so far
+}
+
 // draft writes the plan of accounts and groups: for each pending object what should be there,
 // compared with what was last applied. It asks nobody outside. People without a link get a
 // provisional create, which match turns into an adoption where an account exists.
-func (c *cycle) draft(ctx context.Context) error {
-	err := c.Tenant.Update(func(tx *state.Tx) error {
-		changed := c.info.ConfigHash != c.Sync.Hash()
-		whole := c.opts.Subject == nil
-		c.all = whole && (changed || c.opts.Full || tx.PendingAll(c.Sync.Name))
+func (p *planner) draft(ctx context.Context) error {
+	err := p.tenant.Update(func(tx *state.Tx) error {
+		changed := p.info.ConfigHash != p.sync.Hash()
+		whole := p.opts.Subject == nil
+		p.findings.all = whole && (changed || p.opts.Full || tx.PendingAll(p.sync.Name))
 		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, referSpace, keptSpace, draftedSpace, givenSpace, detachedSpace} {
-			if err := tx.Space(c.Sync.Name, name).Clear(); err != nil {
+			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
 			}
 		}
-		return c.prepareRejected(tx)
+		return p.prepareRejected(tx)
 	})
 	if err != nil {
 		return err
 	}
 	switch {
-	case c.opts.Subject != nil:
-		c.kind = OnDemand
-		return c.draftSubject(ctx)
-	case c.all:
-		if c.info.LastSuccess.IsZero() || c.opts.Full {
-			c.kind = Initial
+	case p.opts.Subject != nil:
+		p.findings.kind = OnDemand
+		return p.draftSubject(ctx)
+	case p.findings.all:
+		if p.info.LastSuccess.IsZero() || p.opts.Full {
+			p.findings.kind = Initial
 		}
-		err = c.draftAll(ctx)
+		err = p.draftAll(ctx)
 	default:
-		err = c.draftChanged(ctx)
+		err = p.draftChanged(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	return c.draftOrphans(ctx)
+	return p.draftOrphans(ctx)
 }
 
 // draftChanged evaluates what is pending, and everybody when values depend on the time: those can
 // change without any page saying so.
-func (c *cycle) draftChanged(ctx context.Context) error {
-	if err := c.draftPending(ctx); err != nil || !c.Sync.readsClock() {
+func (p *planner) draftChanged(ctx context.Context) error {
+	if err := p.draftPending(ctx); err != nil || !p.sync.readsClock() {
 		return err
 	}
-	c.clock = true
-	return c.draftAll(ctx)
+	p.findings.clock = true
+	return p.draftAll(ctx)
 }
 
 // draftAll evaluates every object of the snapshot.
-func (c *cycle) draftAll(ctx context.Context) error {
+func (p *planner) draftAll(ctx context.Context) error {
 	kinds := []graphsync.Kind{graphsync.User}
-	if c.Sync.Groups.Enabled {
+	if p.sync.Groups.Enabled {
 		kinds = append(kinds, graphsync.Group)
 	}
 	for _, kind := range kinds {
 		var after graphsync.ID
 		for {
 			var ids []graphsync.ID
-			err := c.Tenant.View(func(tx *state.Tx) error {
+			err := p.tenant.View(func(tx *state.Tx) error {
 				for object := range tx.Objects(kind, after) {
 					if ids = append(ids, object.ID); len(ids) == draftChunk {
 						break
@@ -83,7 +102,7 @@ func (c *cycle) draftAll(ctx context.Context) error {
 			if len(ids) == 0 {
 				break
 			}
-			if err := c.draftObjects(ctx, kind, ids); err != nil {
+			if err := p.draftObjects(ctx, kind, ids); err != nil {
 				return err
 			}
 			after = ids[len(ids)-1]
@@ -93,17 +112,17 @@ func (c *cycle) draftAll(ctx context.Context) error {
 }
 
 // draftPending evaluates what pages and earlier failures left to do.
-func (c *cycle) draftPending(ctx context.Context) error {
+func (p *planner) draftPending(ctx context.Context) error {
 	// What is due again joins what is pending, so that nothing is drafted twice.
-	err := c.Tenant.Update(func(tx *state.Tx) error {
+	err := p.tenant.Update(func(tx *state.Tx) error {
 		var again []state.PendingKey
-		for retry := range tx.Retries(c.Sync.Name) {
-			if due(&retry, c.now) || retry.Skipped && !c.opts.Scheduled {
+		for retry := range tx.Retries(p.sync.Name) {
+			if due(&retry, p.now) || retry.Skipped && !p.opts.Scheduled {
 				again = append(again, retry.Key)
 			}
 		}
 		for _, key := range again {
-			if err := tx.AddPending(c.Sync.Name, key); err != nil {
+			if err := tx.AddPending(p.sync.Name, key); err != nil {
 				return err
 			}
 		}
@@ -115,8 +134,8 @@ func (c *cycle) draftPending(ctx context.Context) error {
 	var after state.PendingKey
 	for {
 		var keys []state.PendingKey
-		err := c.Tenant.View(func(tx *state.Tx) error {
-			for key := range tx.Pending(c.Sync.Name, after) {
+		err := p.tenant.View(func(tx *state.Tx) error {
+			for key := range tx.Pending(p.sync.Name, after) {
 				if keys = append(keys, key); len(keys) == draftChunk {
 					break
 				}
@@ -129,14 +148,14 @@ func (c *cycle) draftPending(ctx context.Context) error {
 		if len(keys) == 0 {
 			return nil
 		}
-		if err := c.draftKeys(ctx, keys); err != nil {
+		if err := p.draftKeys(ctx, keys); err != nil {
 			return err
 		}
 		after = keys[len(keys)-1]
 	}
 }
 
-func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
+func (p *planner) draftKeys(ctx context.Context, keys []state.PendingKey) error {
 	var users, groups []graphsync.ID
 	var pairs []state.PendingKey
 	for _, key := range keys {
@@ -149,22 +168,22 @@ func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
 			groups = append(groups, key.ID)
 		}
 	}
-	below, err := c.usersBelow(groups)
+	below, err := p.usersBelow(groups)
 	if err != nil {
 		return err
 	}
 	users = append(users, below...)
-	if err := c.draftObjects(ctx, graphsync.User, users); err != nil {
+	if err := p.draftObjects(ctx, graphsync.User, users); err != nil {
 		return err
 	}
-	if !c.Sync.Groups.Enabled {
+	if !p.sync.Groups.Enabled {
 		return nil
 	}
-	if err := c.draftObjects(ctx, graphsync.Group, groups); err != nil || len(pairs) == 0 {
+	if err := p.draftObjects(ctx, graphsync.Group, groups); err != nil || len(pairs) == 0 {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
-		space := tx.Space(c.Sync.Name, pairSpace)
+	return p.tenant.Update(func(tx *state.Tx) error {
+		space := tx.Space(p.sync.Name, pairSpace)
 		for _, pair := range pairs {
 			if err := space.Put(pairKey(pair.ID, pair.Member), nil); err != nil {
 				return err
@@ -177,14 +196,14 @@ func (c *cycle) draftKeys(ctx context.Context, keys []state.PendingKey) error {
 // usersBelow returns the people whom a change of a group itself can concern, where more than
 // direct membership of an assigned group counts: those in groups below it, and those whose
 // groups are excluded or read by name. Pages mark only the direct members of what they change.
-func (c *cycle) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
-	named := len(c.Sync.Scope.ExcludeGroups) > 0 || slices.ContainsFunc(c.Sync.Users.Mapping.Sources(), func(name string) bool { return strings.EqualFold(name, "memberOf") })
-	if len(groups) == 0 || !named && !c.Sync.Scope.Nested {
+func (p *planner) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
+	named := len(p.sync.Scope.ExcludeGroups) > 0 || slices.ContainsFunc(p.sync.Users.Mapping.Sources(), func(name string) bool { return strings.EqualFold(name, "memberOf") })
+	if len(groups) == 0 || !named && !p.sync.Scope.Nested {
 		return nil, nil
 	}
 	seen := map[graphsync.ID]bool{}
 	var users []graphsync.ID
-	err := c.Tenant.View(func(tx *state.Tx) error {
+	err := p.tenant.View(func(tx *state.Tx) error {
 		for queue := slices.Clone(groups); len(queue) > 0; queue = queue[1:] {
 			if seen[queue[0]] {
 				continue
@@ -195,7 +214,7 @@ func (c *cycle) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
 				case member.Kind == graphsync.User && !seen[member.ID]:
 					seen[member.ID] = true
 					users = append(users, member.ID)
-				case member.Kind == graphsync.Group && c.Sync.Scope.Nested:
+				case member.Kind == graphsync.Group && p.sync.Scope.Nested:
 					queue = append(queue, member.ID)
 				}
 			}
@@ -207,18 +226,18 @@ func (c *cycle) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
 
 // draftObjects evaluates objects of one kind and stores what comes out. An object that has been
 // drafted in this cycle is not drafted again.
-func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) error {
+func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []graphsync.ID) error {
 	for len(ids) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		chunk := ids[:min(len(ids), draftChunk)]
 		ids = ids[len(chunk):]
-		err := c.Tenant.Update(func(tx *state.Tx) error {
-			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace), claims: tx.Space(c.Sync.Name, claimSpace)}
-			seen := tx.Space(c.Sync.Name, draftedSpace)
+		err := p.tenant.Update(func(tx *state.Tx) error {
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace), claims: tx.Space(p.sync.Name, claimSpace)}
+			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
-				if !c.all { // when all are, each is visited once anyway
+				if !p.findings.all { // when all are, each is visited once anyway
 					key := pendingBytes(state.PendingKey{Kind: kind, ID: id})
 					if seen.Has(key) {
 						continue
@@ -245,8 +264,8 @@ func (c *cycle) draftObjects(ctx context.Context, kind graphsync.Kind, ids []gra
 		if err != nil {
 			return err
 		}
-		c.drafted += len(chunk)
-		c.step("drafting", c.drafted, 0)
+		p.drafted += len(chunk)
+		p.ledger.reportProgress("drafting", p.drafted, 0)
 	}
 	return nil
 }

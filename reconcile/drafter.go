@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -11,22 +12,28 @@ import (
 
 // A drafter plans objects within one transaction.
 type drafter struct {
-	*cycle
-	tx     *state.Tx
-	eval   *evaluator
-	plan   *state.Space
-	claims *state.Space
+	sync     *Sync
+	opts     Options
+	now      time.Time
+	info     *state.SyncInfo
+	ledger   *ledger
+	findings *findings
+	owners   *ownership
+	tx       *state.Tx
+	eval     *evaluator
+	plan     *state.Space
+	claims   *state.Space
 }
 
 // user plans one person.
 func (d *drafter) user(id graphsync.ID) error {
 	object, known := d.tx.Object(graphsync.User, id)
-	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, graphsync.User, id)
+	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.User, id)
 	if err != nil || !known {
 		return err // never told of by the directory: nothing is concluded
 	}
-	if d.clock {
-		if retry, ok := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
+	if d.findings.clock {
+		if retry, ok := d.tx.Retry(d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
 			return nil // time alone is no reason to try a failed record before its time
 		}
 	}
@@ -47,7 +54,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	if !stand.Active() {
 		if !linked {
-			return clearLost(d.tx, d.Sync.Name, graphsync.User, id)
+			return clearLost(d.tx, d.sync.Name, graphsync.User, id)
 		}
 		if object.Removed == graphsync.Purged {
 			if err := d.gone(&link); err != nil {
@@ -57,11 +64,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.remove(&link, &stand, key)
 	}
 	if linked && link.Active {
-		if err := forgetOff(d.tx, d.Sync.Name, id); err != nil {
+		if err := forgetOff(d.tx, d.sync.Name, id); err != nil {
 			return err
 		}
 	}
-	result := d.eval.evaluate(&object, &stand, d.Sync.Users.Mapping, !linked)
+	result := d.eval.evaluate(&object, &stand, d.sync.Users.Mapping, !linked)
 	if done, err := d.refused(graphsync.User, id, key, result); done {
 		return err
 	}
@@ -73,7 +80,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	wanted := wantsActive(result.Attributes)
 	if linked && wanted && link.Active {
-		if err := forgetStillActive(d.tx, d.Sync.Name, id); err != nil {
+		if err := forgetStillActive(d.tx, d.sync.Name, id); err != nil {
 			return err
 		}
 	}
@@ -86,7 +93,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		}
 		return d.create(graphsync.User, id, key, &stand, result)
 	}
-	changes := appliedChanges(d.Sync.Users.Mapping, result.Attributes, last)
+	changes := appliedChanges(d.sync.Users.Mapping, result.Attributes, last)
 	op := Update
 	switch {
 	case wanted && !link.Active:
@@ -94,8 +101,8 @@ func (d *drafter) user(id graphsync.ID) error {
 		changes = withActive(changes, false, true)
 	case !wanted && link.Active:
 		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
-		if d.untimely != "" && d.Sync.Users.Mapping.ReadsClock() {
-			return d.skip(graphsync.User, id, key, "clock_differs", stand.Why+", but "+d.untimely)
+		if d.findings.untimely != "" && d.sync.Users.Mapping.ReadsClock() {
+			return d.skip(graphsync.User, id, key, "clock_differs", stand.Why+", but "+d.findings.untimely)
 		}
 		return d.remove(&link, &stand, key)
 	case !wanted:
@@ -107,7 +114,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	if stand.Unconfirmed {
 		return d.unconfirmed(graphsync.User, id, key)
 	}
-	if !d.Sync.Users.May(op) {
+	if !d.sync.Users.May(op) {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
 	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
@@ -115,16 +122,16 @@ func (d *drafter) user(id graphsync.ID) error {
 	if err := d.takenNames(&a); err != nil || op == Update && len(a.Changes) == 0 {
 		return err
 	}
-	a.Held = d.Sync.Guard.claims(a.Changes, result.Attributes, stand.Guest)
+	a.Held = d.sync.Guard.claims(a.Changes, result.Attributes, stand.Guest)
 	return d.put(userPhase, a)
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
 func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
-	op := d.Sync.Users.OnRemove.Do
-	on, again := stillActiveOf(d.tx, d.Sync.Name, link)
+	op := d.sync.Users.OnRemove.Do
+	on, again := stillActiveOf(d.tx, d.sync.Name, link)
 	switch {
-	case again && !link.Active && on.Attempts < offAttempts && op == Deactivate && d.Sync.Users.May(op):
+	case again && !link.Active && on.Attempts < offAttempts && op == Deactivate && d.sync.Users.May(op):
 		return d.putRemoval(op, link, stand, key, nil) // the second time
 	case !link.Active:
 		if err := d.removeInactive(link, stand, key); err != nil || !again {
@@ -134,7 +141,7 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 	case op == "":
 		return nil
 	}
-	if !again && d.Sync.Users.May(op) {
+	if !again && d.sync.Users.May(op) {
 		if err := d.putOff(link.Source); err != nil {
 			return err
 		}
@@ -155,7 +162,7 @@ func (d *drafter) nameActive(on stillActive, link *state.Link, stand *standing, 
 // something were missing from Graph's list, and may have been removed.
 func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) error {
 	if d.opts.Apply {
-		if err := requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: kind, ID: id}); err != nil {
+		if err := requeue(d.tx, d.sync.Name, state.PendingKey{Kind: kind, ID: id}); err != nil {
 			return err
 		}
 	}
@@ -164,11 +171,11 @@ func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) 
 
 // putRemoval stores a removal, when the configuration lets the sync do it.
 func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key string, hold *storedHold) error {
-	rules := &d.Sync.Users
+	rules := &d.sync.Users
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
-	_, again := stillActiveOf(d.tx, d.Sync.Name, link)
+	_, again := stillActiveOf(d.tx, d.sync.Name, link)
 	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold,
 		Again: again && op == Deactivate}
 	if op == Deactivate {
@@ -186,7 +193,7 @@ func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key strin
 
 // remains names a person whose account is off, but shown as active, and who should not have one.
 func (d *drafter) remains(link *state.Link, stand *standing, key string) error {
-	if _, on := stillActiveOf(d.tx, d.Sync.Name, link); !on {
+	if _, on := stillActiveOf(d.tx, d.sync.Name, link); !on {
 		return nil
 	}
 	return d.remove(link, stand, key)
@@ -198,19 +205,19 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 	if !d.opts.Apply {
 		return nil
 	}
-	return requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: id})
+	return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: id})
 }
 
 // create plans an account for somebody who has none, as far as is known before the target is
 // asked. Two people with one matching value are both left out: neither is the right one.
 func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
-	rules := d.Sync.rules(kind)
+	rules := d.sync.rules(kind)
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
 	var held *storedHold
 	if kind == graphsync.User {
-		held = d.Sync.Guard.claims(changes, result.Attributes, stand.Guest)
+		held = d.sync.Guard.claims(changes, result.Attributes, stand.Guest)
 		changes = withActive(changes, nil, true)
-		if d.Sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
+		if d.sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
 			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
 		}
 	}
@@ -251,7 +258,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
-	for _, other := range d.tx.SourcesByKey(d.Sync.Name, kind, matchKey(path, value)) {
+	for _, other := range d.tx.SourcesByKey(d.sync.Name, kind, matchKey(path, value)) {
 		if other == id {
 			continue
 		}
@@ -266,7 +273,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 // to give it up.
 func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value string) (string, error) {
 	object, known := d.tx.Object(kind, other)
-	link, linked, err := d.tx.Link(d.Sync.Name, kind, other)
+	link, linked, err := d.tx.Link(d.sync.Name, kind, other)
 	if err != nil || !known || !linked {
 		return fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other), err
 	}
@@ -293,7 +300,7 @@ func wantedKey(kind graphsync.Kind, path, value string) []byte {
 // it wants nothing any more.
 func (d *drafter) former(kind graphsync.Kind, id graphsync.ID) (bool, error) {
 	object, known := d.tx.Object(kind, id)
-	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, kind, id)
+	link, linked, _, err := plannedLink(d.tx, d.sync.Name, kind, id)
 	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
 }
 
@@ -311,7 +318,7 @@ func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value 
 	if err := d.plan.Delete(key); err != nil {
 		return err
 	}
-	d.counts.count(Create, -1)
+	d.ledger.planned(Create, -1)
 	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
 }
 
@@ -330,34 +337,24 @@ func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, resu
 // account may exist and be adopted; match drops it otherwise.
 func (d *drafter) put(p phase, a storedAction) error {
 	if a.TargetID != nil {
-		link, _, err := d.tx.Link(d.Sync.Name, a.Kind, a.SourceID)
+		link, _, err := d.tx.Link(d.sync.Name, a.Kind, a.SourceID)
 		if err != nil {
 			return err
 		}
-		owner, lost, err := d.lost(d.tx, &link)
+		owner, lost, err := d.owners.dropLost(d.tx, &link)
 		switch {
 		case err != nil || lost && a.Op.Removes():
 			return err
 		case lost:
-			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.ownerText(owner), d.wayOut(owner)))
+			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.owners.describe(owner), d.owners.howToRelease(owner)))
 		}
 	}
-	d.counts.count(a.Op, 1)
+	d.ledger.planned(a.Op, 1)
 	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
 }
 
 func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {
-	return d.cycle.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
-}
-
-// skip stores a record that nothing is done for, replacing an earlier reason.
-func (c *cycle) skip(tx *state.Tx, s Skipped) error {
-	space := tx.Space(c.Sync.Name, skippedSpace)
-	key := actionKey{phase: phaseOf(s.Kind), id: s.SourceID}.bytes()
-	if space.Get(key) == nil {
-		c.counts.Skipped++
-	}
-	return space.Put(key, encode(&s))
+	return d.ledger.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
 }
 
 // touch keeps the way by which somebody is in scope up to date, so that the cause can be named
@@ -367,5 +364,5 @@ func (d *drafter) touch(link *state.Link, stand *standing) error {
 		return nil
 	}
 	link.Via, link.Cause = stand.Via, ""
-	return d.tx.PutLink(d.Sync.Name, *link)
+	return d.tx.PutLink(d.sync.Name, *link)
 }

@@ -8,7 +8,7 @@ import (
 // group plans one group, without its members.
 func (d *drafter) group(id graphsync.ID) error {
 	object, known := d.tx.Object(graphsync.Group, id)
-	link, linked, _, err := plannedLink(d.tx, d.Sync.Name, graphsync.Group, id)
+	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil || !known {
 		return err
 	}
@@ -25,7 +25,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		if !linked {
 			return nil
 		}
-		if !d.Sync.Groups.May(Delete) {
+		if !d.sync.Groups.May(Delete) {
 			return d.mark(&link, false)
 		}
 		return d.put(groupPhase, storedAction{Action: Action{Op: Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
@@ -33,9 +33,9 @@ func (d *drafter) group(id graphsync.ID) error {
 	if linked {
 		// A failed change of members is kept as one retry of the group: who it was about is worked
 		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
-		failed, _ := d.tx.Retry(d.Sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
-		if d.all || failed.Op == string(Members) || !link.Active {
-			if err := markMembers(d.tx, d.Sync.Name, id); err != nil {
+		failed, _ := d.tx.Retry(d.sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
+		if d.findings.all || failed.Op == string(Members) || !link.Active {
+			if err := markMembers(d.tx, d.sync.Name, id); err != nil {
 				return err
 			}
 		}
@@ -44,11 +44,11 @@ func (d *drafter) group(id graphsync.ID) error {
 		}
 	}
 	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
-	result := d.eval.evaluate(&object, &stand, d.Sync.Groups.Mapping, !linked)
+	result := d.eval.evaluate(&object, &stand, d.sync.Groups.Mapping, !linked)
 	if done, err := d.refused(graphsync.Group, id, key, result); done {
 		return err
 	}
-	unconfirmed := d.Sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
+	unconfirmed := d.sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
 	if !linked {
 		if unconfirmed {
 			return d.unconfirmed(graphsync.Group, id, key)
@@ -56,16 +56,16 @@ func (d *drafter) group(id graphsync.ID) error {
 		if err := d.create(graphsync.Group, id, key, &stand, result); err != nil {
 			return err
 		}
-		return markMembers(d.tx, d.Sync.Name, id)
+		return markMembers(d.tx, d.sync.Name, id)
 	}
-	changes := appliedChanges(d.Sync.Groups.Mapping, result.Attributes, last)
+	changes := appliedChanges(d.sync.Groups.Mapping, result.Attributes, last)
 	if len(changes) == 0 {
 		return nil
 	}
 	if unconfirmed {
 		return d.unconfirmed(graphsync.Group, id, key)
 	}
-	if !d.Sync.Groups.May(Update) {
+	if !d.sync.Groups.May(Update) {
 		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
 	}
 	return d.put(groupPhase, storedAction{Action: Action{Op: Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
@@ -78,5 +78,5 @@ func (d *drafter) mark(link *state.Link, inScope bool) error {
 		return nil
 	}
 	link.Active = inScope
-	return d.tx.PutLink(d.Sync.Name, *link)
+	return d.tx.PutLink(d.sync.Name, *link)
 }

@@ -17,6 +17,19 @@ const (
 	maxClockError = 5 * time.Minute
 )
 
+// A timeObserver counts the time that cycles have observed.
+type timeObserver struct {
+	sync     *Sync
+	opts     Options
+	now      time.Time
+	clock    func() time.Time
+	interval time.Duration
+	source   graphsync.Source
+	info     *state.SyncInfo
+	ledger   *ledger
+	findings *findings
+}
+
 // observed returns how far the time that cycles have watched reaches, when there is one now.
 // watched is false when the gap since the last one is too long to count, or leads back.
 func observed(total time.Duration, to, now time.Time, interval time.Duration) (sum time.Duration, reaches time.Time, watched bool) {
@@ -34,21 +47,21 @@ func observed(total time.Duration, to, now time.Time, interval time.Duration) (s
 }
 
 // observe counts the time since the last cycle, and finds out whether the clock can be trusted.
-func (c *cycle) observe() {
-	if clock, ok := c.Source.(graphsync.Clock); ok && !c.opts.NoRefresh {
+func (t *timeObserver) observe() {
+	if clock, ok := t.source.(graphsync.Clock); ok && !t.opts.NoRefresh {
 		if graph, known := clock.Time(); known {
-			if off := c.Now().Sub(graph); off.Abs() > maxClockError {
-				c.untimely = fmt.Sprintf("this machine's clock is %s %s Graph's", off.Abs().Round(time.Minute), aheadOrBehind(off))
-				c.note("%s: nothing is removed because of a time until they agree", c.untimely)
+			if off := t.clock().Sub(graph); off.Abs() > maxClockError {
+				t.findings.untimely = fmt.Sprintf("this machine's clock is %s %s Graph's", off.Abs().Round(time.Minute), aheadOrBehind(off))
+				t.ledger.note("%s: nothing is removed because of a time until they agree", t.findings.untimely)
 				return
 			}
 		}
 	}
-	sum, to, watched := observed(c.info.Observed, c.info.ObservedTo, c.now, c.Interval)
-	if !watched && c.Sync.Users.OnRemove.After > 0 {
-		c.note("the last cycle was %s: the time since then was not observed and does not count towards delete_after", timeAgo(c.now.Sub(c.info.ObservedTo)))
+	sum, to, watched := observed(t.info.Observed, t.info.ObservedTo, t.now, t.interval)
+	if !watched && t.sync.Users.OnRemove.After > 0 {
+		t.ledger.note("the last cycle was %s: the time since then was not observed and does not count towards delete_after", timeAgo(t.now.Sub(t.info.ObservedTo)))
 	}
-	c.info.Observed, c.info.ObservedTo = sum, to
+	t.info.Observed, t.info.ObservedTo = sum, to
 }
 
 func aheadOrBehind(off time.Duration) string {
@@ -123,19 +136,19 @@ func (d *drafter) putOff(id graphsync.ID) error {
 	if !d.opts.Apply {
 		return nil
 	}
-	rec := offRecord{After: d.Sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
-	return d.tx.Space(d.Sync.Name, offSpace).Put(id[:], encode(&rec))
+	rec := offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	return d.tx.Space(d.sync.Name, offSpace).Put(id[:], encode(&rec))
 }
 
 // off returns what is known of an account that is switched off. What was not noted is as the
 // configuration says, unless that has changed since the last cycle.
 func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
-	space := d.tx.Space(d.Sync.Name, offSpace)
+	space := d.tx.Space(d.sync.Name, offSpace)
 	if raw := space.Get(id[:]); raw != nil {
 		return rec, decode(raw, &rec)
 	}
-	rec = offRecord{After: d.Sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
-	if d.info.ConfigHash != d.Sync.Hash() {
+	rec = offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	if d.info.ConfigHash != d.sync.Hash() {
 		rec.After = never
 	}
 	if !d.opts.Apply {
@@ -151,8 +164,8 @@ func forgetOff(tx *state.Tx, sync string, id graphsync.ID) error {
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.
 func (d *drafter) removeInactive(link *state.Link, stand *standing, key string) error {
-	after := d.Sync.Users.OnRemove.deleteAfter()
-	if d.Sync.Users.OnRemove.Do == "" {
+	after := d.sync.Users.OnRemove.deleteAfter()
+	if d.sync.Users.OnRemove.Do == "" {
 		return nil
 	}
 	rec, err := d.off(link.Source)
@@ -166,11 +179,11 @@ func (d *drafter) removeInactive(link *state.Link, stand *standing, key string) 
 		if !link.InactiveSince.IsZero() {
 			stand.Why += fmt.Sprintf("; inactive since %s", link.InactiveSince.Format("2006-01-02"))
 		}
-		if d.untimely != "" {
+		if d.findings.untimely != "" {
 			if err := d.keepLater(link.Source); err != nil {
 				return err
 			}
-			return d.skip(graphsync.User, link.Source, key, "clock_differs", fmt.Sprintf("the account is due for deletion (%s), but %s", stand.Why, d.untimely))
+			return d.skip(graphsync.User, link.Source, key, "clock_differs", fmt.Sprintf("the account is due for deletion (%s), but %s", stand.Why, d.findings.untimely))
 		}
 	}
 	var hold *storedHold

@@ -15,23 +15,33 @@ import (
 // offered it then, and somebody has to say yes. From there on the former tenant's link is dead: it
 // is dropped the first time anything would come of it.
 
+// ownership knows which sync of which tenant an account of the application belongs to, claims accounts and
+// offers those that are no longer needed to other tenants.
+type ownership struct {
+	sync   *Sync
+	peers  []string
+	store  *state.Store
+	tenant *state.Tenant
+	ledger *ledger
+}
+
 // gone notes that the account of somebody who was deleted for good can be given up: when it is
 // switched off, and nothing is due to it any more.
 func (d *drafter) gone(link *state.Link) error {
-	rules := &d.Sync.Users
+	rules := &d.sync.Users
 	switch {
 	case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:
 		return nil
 	case !link.Active:
-		return d.tx.Space(d.Sync.Name, givenSpace).Put(link.Source[:], nil)
+		return d.tx.Space(d.sync.Name, givenSpace).Put(link.Source[:], nil)
 	case rules.May(Deactivate): // it is looked at again when it is switched off
-		return requeue(d.tx, d.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
+		return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
 	}
 	return nil
 }
 
-// giveUp tells the registry, before what was looked at is settled.
-func (c *cycle) giveUp(ctx context.Context) error {
+// offerTransfers tells the registry, before what was looked at is settled.
+func (o *ownership) offerTransfers(ctx context.Context) error {
 	var after []byte
 	for {
 		if err := ctx.Err(); err != nil {
@@ -39,15 +49,15 @@ func (c *cycle) giveUp(ctx context.Context) error {
 		}
 		n := 0
 		claims := map[string]state.Owner{}
-		err := c.Tenant.View(func(tx *state.Tx) error {
-			for key := range tx.Space(c.Sync.Name, givenSpace).All(after) {
+		err := o.tenant.View(func(tx *state.Tx) error {
+			for key := range tx.Space(o.sync.Name, givenSpace).All(after) {
 				after = slices.Clone(key)
-				link, linked, err := tx.Link(c.Sync.Name, graphsync.User, graphsync.ID(key))
+				link, linked, err := tx.Link(o.sync.Name, graphsync.User, graphsync.ID(key))
 				if err != nil {
 					return err
 				}
 				if linked && !link.Active {
-					claims[link.TargetID] = c.owner(graphsync.User, link.Source)
+					claims[link.TargetID] = o.owner(graphsync.User, link.Source)
 				}
 				if n++; n == draftChunk {
 					break
@@ -56,7 +66,7 @@ func (c *cycle) giveUp(ctx context.Context) error {
 			return nil
 		})
 		if err == nil {
-			err = c.Store.GiveUp(c.Sync.application(), claims)
+			err = o.store.GiveUp(o.sync.application(), claims)
 		}
 		if err != nil || n < draftChunk {
 			return err
@@ -64,44 +74,44 @@ func (c *cycle) giveUp(ctx context.Context) error {
 	}
 }
 
-// lost reports whether a linked account is somebody else's by now. Its link is dropped then, and
+// dropLost reports whether a linked account is somebody else's by now. Its link is dropped then, and
 // nothing is done to it.
-func (c *cycle) lost(tx *state.Tx, link *state.Link) (owner state.Owner, lost bool, err error) {
-	owner, owned, err := c.Store.OwnerOf(c.Sync.application(), link.TargetID, link.Kind)
-	if err != nil || !owned || owner == c.owner(link.Kind, link.Source) {
+func (o *ownership) dropLost(tx *state.Tx, link *state.Link) (owner state.Owner, lost bool, err error) {
+	owner, owned, err := o.store.OwnerOf(o.sync.application(), link.TargetID, link.Kind)
+	if err != nil || !owned || owner == o.owner(link.Kind, link.Source) {
 		return owner, false, err
 	}
-	c.note("account %s is %s by now: the link of %s to it was dropped", link.TargetID, c.ownerText(owner), link.Key)
-	return owner, true, forgetLink(tx, c.Sync.Name, link.Kind, link.Source)
+	o.ledger.note("account %s is %s by now: the link of %s to it was dropped", link.TargetID, o.describe(owner), link.Key)
+	return owner, true, forgetLink(tx, o.sync.Name, link.Kind, link.Source)
 }
 
-// yields reports whether the owner of an account lets it go to this sync, and why in words that
+// transferable reports whether the owner of an account lets it go to this sync, and why in words that
 // holds are grouped by.
-func (c *cycle) yields(owner state.Owner, account string) (cause string, yields bool, err error) {
-	if owner.Tenant == c.Sync.Tenant {
-		if slices.Contains(c.Peers, owner.Sync) {
+func (o *ownership) transferable(owner state.Owner, account string) (cause string, yields bool, err error) {
+	if owner.Tenant == o.sync.Tenant {
+		if slices.Contains(o.peers, owner.Sync) {
 			return "", false, nil
 		}
 		return fmt.Sprintf("accounts of sync %s, which is no longer configured", owner.Sync), true, nil
 	}
-	yields, err = c.Store.Yields(c.Sync.application(), account, owner)
-	return "accounts that tenant " + c.Store.NameOf(owner.Tenant) + " has no use for any more", yields, err
+	yields, err = o.store.Yields(o.sync.application(), account, owner)
+	return "accounts that tenant " + o.store.NameOf(owner.Tenant) + " has no use for any more", yields, err
 }
 
-// ownerText says whose an account is.
-func (c *cycle) ownerText(owner state.Owner) string {
-	if owner.Tenant == c.Sync.Tenant && owner.Sync == c.Sync.Name {
+// describe says whose an account is.
+func (o *ownership) describe(owner state.Owner) string {
+	if owner.Tenant == o.sync.Tenant && owner.Sync == o.sync.Name {
 		return fmt.Sprintf("of %s %s of this sync", owner.Kind, owner.Source)
 	}
-	return fmt.Sprintf("of sync %s of tenant %s", owner.Sync, c.Store.NameOf(owner.Tenant))
+	return fmt.Sprintf("of sync %s of tenant %s", owner.Sync, o.store.NameOf(owner.Tenant))
 }
 
-// wayOut says what gives an account free that somebody else has.
-func (c *cycle) wayOut(owner state.Owner) string {
-	if owner.Tenant == c.Sync.Tenant {
+// howToRelease says what gives an account free that somebody else has.
+func (o *ownership) howToRelease(owner state.Owner) string {
+	if owner.Tenant == o.sync.Tenant {
 		return "two syncs of a tenant cannot keep one account"
 	}
-	name := c.Store.NameOf(owner.Tenant)
+	name := o.store.NameOf(owner.Tenant)
 	if owner.Kind == graphsync.Group {
 		return fmt.Sprintf("a group is not offered to another tenant, and is free when the tenant is removed (entrasync tenants remove %s)", name)
 	}

@@ -13,11 +13,11 @@ const freeNameCause = "names of accounts that are switched off are wanted by oth
 
 // holder returns another user whose account has a value that must be unique.
 func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
-	for _, other := range d.tx.SourcesByKey(d.Sync.Name, graphsync.User, matchKey(path, value)) {
+	for _, other := range d.tx.SourcesByKey(d.sync.Name, graphsync.User, matchKey(path, value)) {
 		if other == but {
 			continue
 		}
-		if link, found, err = d.tx.Link(d.Sync.Name, graphsync.User, other); err != nil || found {
+		if link, found, err = d.tx.Link(d.sync.Name, graphsync.User, other); err != nil || found {
 			return link, found, err
 		}
 	}
@@ -28,7 +28,7 @@ func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link,
 // wants: it takes the name its user has now, or a marked one when the user was deleted.
 func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, err error) {
 	object, known := d.tx.Object(graphsync.User, link.Source)
-	if link.Active || !known || !d.Sync.Users.May(Update) {
+	if link.Active || !known || !d.sync.Users.May(Update) {
 		return false, nil
 	}
 	stand := d.eval.standing(&object, link)
@@ -37,7 +37,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	}
 	name := ""
 	if object.Removed == graphsync.NotRemoved {
-		name = textOf(d.eval.evaluate(&object, &stand, d.Sync.Users.Mapping, false).Attributes, path)
+		name = textOf(d.eval.evaluate(&object, &stand, d.sync.Users.Mapping, false).Attributes, path)
 	}
 	if name == "" || strings.EqualFold(name, value) {
 		name = temporaryName(value, "former", link.Source)
@@ -49,7 +49,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	if d.plan.Has(key) {
 		return true, nil
 	}
-	d.counts.count(Update, 1)
+	d.ledger.planned(Update, 1)
 	return true, d.plan.Put(key, encodeAction(&a))
 }
 
@@ -78,7 +78,7 @@ func describeUser(object *state.Object, link *state.Link) string {
 // takenNames takes names out of a change of an account that others still have. An account that is
 // switched off is offered to give up its name; the other changes are written meanwhile.
 func (d *drafter) takenNames(a *storedAction) error {
-	for _, r := range d.Sync.Users.renames(a) {
+	for _, r := range d.sync.Users.renames(a) {
 		link, found, err := d.holder(r.path, r.new, a.SourceID)
 		if err != nil {
 			return err

@@ -1,8 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"entrasync/state"
@@ -26,21 +24,9 @@ func (r *recorder) tookEffect(tx *state.Tx, keys ...state.PendingKey) {
 		return
 	}
 	for _, key := range keys {
-		if retry, failed := tx.Retry(r.Sync.Name, key); failed && !retry.Skipped && retry.First.Before(since) {
+		if retry, failed := tx.Retry(r.sync.Name, key); failed && !retry.Skipped && retry.First.Before(since) {
 			since = retry.First
 		}
 	}
-	if r.waits == nil {
-		r.waits = map[time.Duration]int{}
-	}
-	r.waits[max(0, r.Now().Sub(since).Truncate(time.Second))]++
-}
-
-// sumWaits puts the waits into the report, shortest first.
-func (c *cycle) sumWaits() {
-	for wait, changes := range c.waits {
-		c.report.Waits = append(c.report.Waits, Wait{wait, changes})
-		c.report.LongestWaitMS = max(c.report.LongestWaitMS, wait.Milliseconds())
-	}
-	slices.SortFunc(c.report.Waits, func(a, b Wait) int { return cmp.Compare(a.For, b.For) })
+	r.ledger.tookEffect(r.clock().Sub(since))
 }

@@ -8,29 +8,39 @@ import (
 	"entrasync/state"
 )
 
+// A gapLister lists what Graph reported and the snapshot cannot show.
+type gapLister struct {
+	sync   *Sync
+	needs  Needs
+	opts   Options
+	source graphsync.Source
+	tenant *state.Tenant
+	ledger *ledger
+}
+
 // nameGaps lists in every run what Graph told and the snapshot cannot show: objects whose entries
 // were not understood, principals that are assigned and not in the directory as it was read, and
 // groups whose members it hides.
 // They are part of no decision, and must not be taken for people who have no assignment.
-func (c *cycle) nameGaps(ctx context.Context) error {
-	if c.opts.Subject != nil {
+func (g *gapLister) nameGaps(ctx context.Context) error {
+	if g.opts.Subject != nil {
 		return nil
 	}
-	if err := c.noteUnplaced(); err != nil {
+	if err := g.noteUnplaced(); err != nil {
 		return err
 	}
-	gaps, err := c.doubtful()
+	gaps, err := g.doubtful()
 	if err != nil {
 		return err
 	}
-	if NeedsOf([]*Sync{c.Sync}).App {
-		missing, err := c.missingPrincipals(ctx)
+	if NeedsOf([]*Sync{g.sync}).App {
+		missing, err := g.missingPrincipals(ctx)
 		if err != nil {
 			return err
 		}
 		gaps = append(gaps, missing...)
 	}
-	hidden, err := c.hiddenGroups(ctx)
+	hidden, err := g.hiddenGroups(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,9 +48,9 @@ func (c *cycle) nameGaps(ctx context.Context) error {
 	if len(gaps) == 0 {
 		return nil
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return g.tenant.Update(func(tx *state.Tx) error {
 		for _, gap := range gaps {
-			if err := c.skip(tx, gap); err != nil {
+			if err := g.ledger.skip(tx, gap); err != nil {
 				return err
 			}
 		}
@@ -50,11 +60,11 @@ func (c *cycle) nameGaps(ctx context.Context) error {
 
 // noteUnplaced repeats, until the next full round, which entries were not understood and do not say
 // which object they are about.
-func (c *cycle) noteUnplaced() error {
-	return c.Tenant.View(func(tx *state.Tx) error {
+func (g *gapLister) noteUnplaced() error {
+	return g.tenant.View(func(tx *state.Tx) error {
 		for _, stream := range []graphsync.Stream{graphsync.Users, graphsync.Groups} {
 			for _, entry := range tx.Cursor(stream).Unplaced {
-				c.note("an entry of %s was not understood: %s", stream, entry)
+				g.ledger.note("an entry of %s was not understood: %s", stream, entry)
 			}
 		}
 		return nil
@@ -62,12 +72,12 @@ func (c *cycle) noteUnplaced() error {
 }
 
 // doubtful are the objects of which an entry was not understood, nor a direct reading.
-func (c *cycle) doubtful() (gaps []Skipped, err error) {
+func (g *gapLister) doubtful() (gaps []Skipped, err error) {
 	kinds := []graphsync.Kind{graphsync.User}
-	if len(NeedsOf([]*Sync{c.Sync}).GroupProperties) > 0 {
+	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) > 0 {
 		kinds = append(kinds, graphsync.Group)
 	}
-	err = c.Tenant.View(func(tx *state.Tx) error {
+	err = g.tenant.View(func(tx *state.Tx) error {
 		for _, kind := range kinds {
 			for doubt := range tx.Doubts(kind, graphsync.ID{}) {
 				object, _ := tx.Object(kind, doubt.ID)
@@ -82,17 +92,17 @@ func (c *cycle) doubtful() (gaps []Skipped, err error) {
 }
 
 // missingPrincipals are the principals of assignments that the snapshot does not have.
-func (c *cycle) missingPrincipals(ctx context.Context) (gaps []Skipped, err error) {
+func (g *gapLister) missingPrincipals(ctx context.Context) (gaps []Skipped, err error) {
 	add := func(kind graphsync.Kind, id graphsync.ID, why string) {
 		gaps = append(gaps, Skipped{Kind: kind, SourceID: id, Key: id.String(), Code: "unknown_principal", Why: why})
 	}
-	groups := len(c.Needs.GroupProperties) > 0
-	err = c.Tenant.View(func(tx *state.Tx) error {
-		for id, reason := range tx.Strangers(c.Sync.AppID) {
+	groups := len(g.needs.GroupProperties) > 0
+	err = g.tenant.View(func(tx *state.Tx) error {
+		for id, reason := range tx.Strangers(g.sync.AppID) {
 			add(graphsync.User, id, reason+", and the directory as it was read has no such user or group")
 		}
 		n := 0
-		for principal := range tx.Principals(c.Sync.AppID, graphsync.ID{}) {
+		for principal := range tx.Principals(g.sync.AppID, graphsync.ID{}) {
 			if n++; n%10000 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}

@@ -26,6 +26,13 @@ type ChangedMember struct {
 	Change   string       `json:"change"` // add or remove
 }
 
+// A holdHistory knows what the last plan held.
+type holdHistory struct {
+	sync *Sync
+	opts Options
+	info *state.SyncInfo
+}
+
 // HeldActions yields what a hold holds, or what of it was rejected, by rising key, as [Approve]
 // and [Reject] decide it.
 func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {

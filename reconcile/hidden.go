@@ -23,11 +23,11 @@ func lacksHiddenMembers(ctx context.Context, source graphsync.Source) (bool, err
 
 // hiddenGroups are the groups that give access, or are provisioned, and whose members Graph leaves
 // out for want of a permission: they look empty.
-func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
-	if len(NeedsOf([]*Sync{c.Sync}).GroupProperties) == 0 || c.opts.NoRefresh {
+func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
+	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) == 0 || g.opts.NoRefresh {
 		return nil, nil
 	}
-	err = c.Tenant.View(func(tx *state.Tx) error {
+	err = g.tenant.View(func(tx *state.Tx) error {
 		add := func(id graphsync.ID, role string) {
 			object, ok := tx.Object(graphsync.Group, id)
 			if ok && object.Removed == graphsync.NotRemoved && hidesMembers(&object) {
@@ -35,13 +35,13 @@ func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
 			}
 		}
-		for id, role := range c.accessGroups(tx) {
+		for id, role := range g.accessGroups(tx) {
 			add(id, role)
 		}
-		if !c.Sync.Groups.Enabled {
+		if !g.sync.Groups.Enabled {
 			return nil
 		}
-		for link, err := range tx.Links(c.Sync.Name, graphsync.Group, graphsync.ID{}) {
+		for link, err := range tx.Links(g.sync.Name, graphsync.Group, graphsync.ID{}) {
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
 		return nil, err
 	}
 	slices.SortFunc(gaps, func(a, b Skipped) int { return slices.Compare(a.SourceID[:], b.SourceID[:]) })
-	lacks, err := lacksHiddenMembers(ctx, c.Source)
+	lacks, err := lacksHiddenMembers(ctx, g.source)
 	if err != nil || !lacks {
 		return nil, err
 	}
@@ -61,23 +61,23 @@ func (c *cycle) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
 }
 
 // accessGroups are the groups whose members decide who is in scope, with what each of them is.
-func (c *cycle) accessGroups(tx *state.Tx) map[graphsync.ID]string {
+func (g *gapLister) accessGroups(tx *state.Tx) map[graphsync.ID]string {
 	out := map[graphsync.ID]string{}
-	if len(c.Sync.Scope.ExcludeGroups) > 0 {
+	if len(g.sync.Scope.ExcludeGroups) > 0 {
 		for group := range tx.Objects(graphsync.Group, graphsync.ID{}) {
-			if namesGroup(c.Sync.Scope.ExcludeGroups, &group) {
+			if namesGroup(g.sync.Scope.ExcludeGroups, &group) {
 				out[group.ID] = "is excluded"
 			}
 		}
 	}
 	var below []graphsync.ID
-	for principal := range tx.Principals(c.Sync.AppID, graphsync.ID{}) {
+	for principal := range tx.Principals(g.sync.AppID, graphsync.ID{}) {
 		if principal.Kind == graphsync.Group {
 			out[principal.ID] = "is assigned to the application"
 			below = append(below, principal.ID)
 		}
 	}
-	for c.Sync.Scope.Nested && len(below) > 0 {
+	for g.sync.Scope.Nested && len(below) > 0 {
 		for member := range tx.Members(below[0]) {
 			if _, seen := out[member.ID]; member.Kind == graphsync.Group && !seen {
 				out[member.ID] = "is below a group that is assigned to the application"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,20 +21,19 @@ const heldProbe = 20
 // one request each, and links that did not fit before. Links to other accounts are dropped or
 // held, see resolveMismatches. Everything else costs no request.
 func (i *identifier) identify(ctx context.Context) error {
-	c := i.cycle
-	if getter, ok := c.Target.(target.Getter); ok {
+	if getter, ok := i.target.(target.Getter); ok {
 		i.get = getter
 		if err := i.again(ctx); err != nil {
 			return err
 		}
 		for _, p := range []phase{leavePhase, userPhase, groupPhase} {
-			err := c.eachChunk(p, func(keys [][]byte, actions []storedAction) error { return i.planned(ctx, keys, actions) })
+			err := i.plans.actions(p, func(keys [][]byte, actions []storedAction) error { return i.planned(ctx, keys, actions) })
 			if err != nil {
 				return err
 			}
 		}
 	}
-	return c.resolveMismatches(ctx)
+	return i.resolveMismatches(ctx)
 }
 
 // gets reports whether the application shows an account by its id.
@@ -44,8 +44,24 @@ func gets(application target.Adapter) bool {
 
 // An identifier reads linked accounts to see whose they are.
 type identifier struct {
-	cycle *cycle
-	get   target.Getter
+	sync       *Sync
+	opts       Options
+	runID      string
+	now        time.Time
+	workers    int
+	tenant     *state.Tenant
+	target     target.Adapter
+	eval       *evaluator
+	info       *state.SyncInfo
+	breaker    *breaker
+	ledger     *ledger
+	findings   *findings
+	plans      *planStore
+	owners     *ownership
+	lastHolds  *holdHistory
+	protector  *protector
+	successors *successorFinder
+	get        target.Getter
 }
 
 // A reading is what reading one account came to: nothing when it is the linked one, or cannot be
@@ -60,31 +76,30 @@ type reading struct {
 // read asks for the account of a link that op is to be done to; "" for nothing yet. Its error ends
 // the cycle.
 func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []state.MatchKey) (reading, error) {
-	c := i.cycle
 	found := reading{link: link}
 	shown, err := i.get.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	var failure *target.Error
 	switch {
-	case c.breaker.open(ctx, err):
-		return found, &silence{target: c.Sync.TargetName, last: err}
+	case i.breaker.open(ctx, err):
+		return found, &silence{target: i.sync.TargetName, last: err}
 	case err == nil:
-		if link.Kind == graphsync.User && c.Sync.Scope.protects(shown) {
+		if link.Kind == graphsync.User && i.sync.Scope.protects(shown) {
 			found.protected = true
 			return found, nil
 		}
 		verdict := ours
-		err := c.Tenant.View(func(tx *state.Tx) error { verdict = identityIn(tx, c.Sync, c.now, &link, shown, also); return nil })
+		err := i.tenant.View(func(tx *state.Tx) error { verdict = identityIn(tx, i.sync, i.now, &link, shown, also); return nil })
 		if err != nil || verdict != foreign {
 			return found, err
 		}
-		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.Sync.rules(link.Kind), shown), Run: c.run}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, i.sync.rules(link.Kind), shown), Run: i.runID}
 	case ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops():
-		return found, fmt.Errorf("read account %s of target %s: %w", link.TargetID, c.Sync.TargetName, err)
+		return found, fmt.Errorf("read account %s of target %s: %w", link.TargetID, i.sync.TargetName, err)
 	case failure.Code == target.NotFound:
 		if op != "" && !(op.Removes() && link.Kind == graphsync.User) {
 			return found, nil // the write will say so
 		}
-		found.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: i.runID}
 	case failure.Code == target.Unsupported:
 		return found, nil // this application shows no account by its id
 	default:
@@ -94,7 +109,7 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 	if !op.Removes() || link.Kind != graphsync.User {
 		return found, nil
 	}
-	found.mismatch.Successor, err = c.findSuccessor(ctx, &link, op)
+	found.mismatch.Successor, err = i.successors.find(ctx, &link, op)
 	if err != nil && (ctx.Err() != nil || target.CodeOf(err).Stops()) || errors.As(err, new(*silence)) {
 		return found, err
 	}
@@ -108,17 +123,16 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 
 // planned reads the accounts of those of some actions that change by what an account is known.
 func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []storedAction) error {
-	c := i.cycle
 	due := make([]bool, len(actions))
 	links := make([]state.Link, len(actions))
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		mismatches := tx.Space(c.Sync.Name, mismatchSpace)
+	err := i.tenant.View(func(tx *state.Tx) error {
+		mismatches := tx.Space(i.sync.Name, mismatchSpace)
 		for n := range actions {
 			a := &actions[n]
-			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, c.Sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
+			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
 				continue
 			}
-			link, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+			link, linked, err := tx.Link(i.sync.Name, a.Kind, a.SourceID)
 			if err != nil {
 				return err
 			}
@@ -131,7 +145,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 	}
 	found := make([]reading, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.workers)
+	group.SetLimit(i.workers)
 	for n := range actions {
 		if due[n] {
 			group.Go(func() (err error) {
@@ -143,7 +157,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return i.tenant.Update(func(tx *state.Tx) error {
 		for n := range actions {
 			if !due[n] {
 				continue
@@ -158,37 +172,35 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 
 // note stores what reading the account of a planned action came to.
 func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *reading) error {
-	c := i.cycle
 	switch {
 	case found.mismatch != nil:
-		return putMismatch(tx, c.Sync.Name, &found.link, found.mismatch)
+		return putMismatch(tx, i.sync.Name, &found.link, found.mismatch)
 	case found.protected || found.unseen != nil:
-		return c.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
+		return i.protector.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
 	}
 	a.Seen = true
-	return tx.Space(c.Sync.Name, planSpace).Put(key, encodeAction(a))
+	return tx.Space(i.sync.Name, planSpace).Put(key, encodeAction(a))
 }
 
 // identifyGroups reads the groups whose members a plan changes, one request each. A group that is
 // another one now keeps its members: its link is dropped or held, and the next cycle matches it.
 func (i *identifier) identifyGroups(ctx context.Context) error {
-	c := i.cycle
-	getter, ok := c.Target.(target.Getter)
-	if !ok || !c.Sync.Groups.Enabled {
+	getter, ok := i.target.(target.Getter)
+	if !ok || !i.sync.Groups.Enabled {
 		return nil
 	}
 	i.get = getter
 	var last graphsync.ID
-	return c.eachChunk(memberPhase, func(keys [][]byte, actions []storedAction) error {
+	return i.plans.actions(memberPhase, func(keys [][]byte, actions []storedAction) error {
 		var links []state.Link
-		err := c.Tenant.View(func(tx *state.Tx) error {
+		err := i.tenant.View(func(tx *state.Tx) error {
 			for n := range actions {
 				a := &actions[n]
 				if a.SourceID == last || a.TargetID == nil || i.staysHeld(tx, keys[n], a) {
 					continue
 				}
 				last = a.SourceID
-				raw := tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
+				raw := tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
 				if raw != nil { // read already, or made in this plan
 					if planned, err := decodeAction(raw); err != nil || planned.Seen || planned.Op == Adopt {
 						if err != nil {
@@ -197,7 +209,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 						continue
 					}
 				}
-				link, linked, blocked, err := plannedLink(tx, c.Sync.Name, graphsync.Group, a.SourceID)
+				link, linked, blocked, err := plannedLink(tx, i.sync.Name, graphsync.Group, a.SourceID)
 				if err != nil {
 					return err
 				}
@@ -212,7 +224,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 		}
 		found := make([]reading, len(links))
 		group, gctx := errgroup.WithContext(ctx)
-		group.SetLimit(c.workers)
+		group.SetLimit(i.workers)
 		for n := range links {
 			group.Go(func() (err error) {
 				found[n], err = i.read(gctx, links[n], Members, nil)
@@ -222,7 +234,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		return c.Tenant.Update(func(tx *state.Tx) error {
+		return i.tenant.Update(func(tx *state.Tx) error {
 			for n := range found {
 				if f := &found[n]; f.mismatch != nil || f.unseen != nil {
 					if err := i.spareGroup(tx, f); err != nil {
@@ -237,9 +249,8 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 
 // spareGroup takes the changes of a group's members out of the plan.
 func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
-	c := i.cycle
 	link := &found.link
-	plan := tx.Space(c.Sync.Name, planSpace)
+	plan := tx.Space(i.sync.Name, planSpace)
 	prefix := append([]byte{byte(memberPhase)}, link.Source[:]...)
 	var keys [][]byte
 	for key := range plan.Prefix(prefix) {
@@ -247,38 +258,38 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	}
 	key := state.PendingKey{Kind: graphsync.Group, ID: link.Source}
 	for _, k := range keys {
-		c.counts.count(Members, -1)
+		i.ledger.planned(Members, -1)
 		if err := plan.Delete(k); err != nil {
 			return err
 		}
 	}
-	if c.opts.Apply {
-		if err := requeue(tx, c.Sync.Name, key); err != nil {
+	if i.opts.Apply {
+		if err := requeue(tx, i.sync.Name, key); err != nil {
 			return err
 		}
 	}
 	if found.unseen != nil {
 		a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: link.Source, Key: link.Key}}
-		if !c.opts.Apply {
-			return c.skip(tx, Skipped{Kind: graphsync.Group, SourceID: link.Source, Key: link.Key, Code: codeOf(found.unseen), Why: found.unseen.Error()})
+		if !i.opts.Apply {
+			return i.ledger.skip(tx, Skipped{Kind: graphsync.Group, SourceID: link.Source, Key: link.Key, Code: codeOf(found.unseen), Why: found.unseen.Error()})
 		}
-		c.attempted++
-		c.failure(tx, key, &a, found.unseen)
+		i.ledger.attempt()
+		i.ledger.fail(tx, key, &a, found.unseen)
 		return nil
 	}
-	if err := putMismatch(tx, c.Sync.Name, link, found.mismatch); err != nil {
+	if err := putMismatch(tx, i.sync.Name, link, found.mismatch); err != nil {
 		return err
 	}
-	users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
-	groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
-	r := resolver{cycle: c, linked: users + groups, foreign: tx.Space(c.Sync.Name, mismatchSpace).Count()}
+	users, _ := tx.CountLinks(i.sync.Name, graphsync.User)
+	groups, _ := tx.CountLinks(i.sync.Name, graphsync.Group)
+	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds, linked: users + groups, foreign: tx.Space(i.sync.Name, mismatchSpace).Count()}
 	unlink := storedAction{Action: Action{Op: Unlink, Kind: graphsync.Group, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key, Why: found.mismatch.why(), Cause: causeMismatch}}
 	held, let := r.held(tx, &unlink, found.mismatch)
 	if held {
 		return r.hold(tx, &unlink)
 	}
 	unlink.Approved = let
-	c.counts.count(Unlink, 1)
+	i.ledger.planned(Unlink, 1)
 	return plan.Put(unlinkKey(graphsync.Group, link.Source), encodeAction(&unlink))
 }
 
@@ -296,9 +307,8 @@ func identityChanges(a *Action) (keys []state.MatchKey) {
 // staysHeld reports whether an action was held by the last plan and still waits: it is not about
 // to be carried out.
 func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
-	c := i.cycle
-	before, _ := c.heldBefore(tx, key, a)
-	return before != "" && decisionsIn(tx, c.Sync.Name).at(key) == nil
+	before, _ := i.lastHolds.before(tx, key, a)
+	return before != "" && decisionsIn(tx, i.sync.Name).at(key) == nil
 }
 
 // again reads accounts that did not fit before, and those that a response of the target gave a
@@ -322,22 +332,21 @@ func (i *identifier) again(ctx context.Context) error {
 // unresolved returns the links that do not fit and were not read in this cycle: those to be read
 // now, and those that wait for an answer.
 func (i *identifier) unresolved() (some, rest []state.Link, err error) {
-	c := i.cycle
 	probed := 0
-	err = c.Tenant.View(func(tx *state.Tx) error {
-		held, refused := tx.Space(c.Sync.Name, heldSpace), tx.Space(c.Sync.Name, rejectedSpace)
-		for key, raw := range tx.Space(c.Sync.Name, mismatchSpace).All(nil) {
+	err = i.tenant.View(func(tx *state.Tx) error {
+		held, refused := tx.Space(i.sync.Name, heldSpace), tx.Space(i.sync.Name, rejectedSpace)
+		for key, raw := range tx.Space(i.sync.Name, mismatchSpace).All(nil) {
 			var m mismatch
 			if err := decode(raw, &m); err != nil {
 				return err
 			}
 			kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
-			link, linked, err := tx.Link(c.Sync.Name, kind, id)
+			link, linked, err := tx.Link(i.sync.Name, kind, id)
 			if err != nil {
 				return err
 			}
-			removes := opOf(tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: id}.bytes())).Removes()
-			if !linked || link.TargetID != m.TargetID || (m.Run == c.run || m.Successor != nil) && !removes {
+			removes := opOf(tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: id}.bytes())).Removes()
+			if !linked || link.TargetID != m.TargetID || (m.Run == i.runID || m.Successor != nil) && !removes {
 				continue
 			}
 			unlink, leave := unlinkKey(kind, id), actionKey{phase: leavePhase, id: id}.bytes()
@@ -359,18 +368,17 @@ func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 // recheck reads the accounts of links, and forgets that those do not fit which do. It reports
 // whether there was any of them.
 func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool, err error) {
-	c := i.cycle
 	for len(links) > 0 {
 		chunk := links[:min(askChunk, len(links))]
 		links = links[len(chunk):]
 		found := make([]reading, len(chunk))
 		group, gctx := errgroup.WithContext(ctx)
-		group.SetLimit(c.workers)
+		group.SetLimit(i.workers)
 		for n, link := range chunk {
 			group.Go(func() (err error) {
 				op := Op("")
-				if err := c.Tenant.View(func(tx *state.Tx) error {
-					op = opOf(tx.Space(c.Sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: link.Source}.bytes()))
+				if err := i.tenant.View(func(tx *state.Tx) error {
+					op = opOf(tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: link.Source}.bytes()))
 					return nil
 				}); err != nil {
 					return err
@@ -382,7 +390,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 		if err := group.Wait(); err != nil {
 			return false, err
 		}
-		err := c.Tenant.Update(func(tx *state.Tx) error {
+		err := i.tenant.Update(func(tx *state.Tx) error {
 			for n := range found {
 				switch f := &found[n]; {
 				case f.unseen != nil:
@@ -390,15 +398,15 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 						return err
 					}
 				case f.mismatch != nil:
-					if err := putMismatch(tx, c.Sync.Name, &f.link, f.mismatch); err != nil {
+					if err := putMismatch(tx, i.sync.Name, &f.link, f.mismatch); err != nil {
 						return err
 					}
 				default:
 					fits = true
-					if err := clearLost(tx, c.Sync.Name, f.link.Kind, f.link.Source); err != nil {
+					if err := clearLost(tx, i.sync.Name, f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
-					if err := forgetMismatch(tx, c.Sync.Name, c.opts.Apply, f.link.Kind, f.link.Source); err != nil {
+					if err := forgetMismatch(tx, i.sync.Name, i.opts.Apply, f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
 				}
@@ -415,23 +423,22 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 // unread is for an account that did not fit and cannot be read now: nothing is done about it in
 // this cycle, and a removal that is due fails with what the application said.
 func (i *identifier) unread(tx *state.Tx, found *reading) error {
-	c := i.cycle
 	link := &found.link
 	var m mismatch
-	if err := decode(tx.Space(c.Sync.Name, mismatchSpace).Get(linkKey(link.Kind, link.Source)), &m); err != nil {
+	if err := decode(tx.Space(i.sync.Name, mismatchSpace).Get(linkKey(link.Kind, link.Source)), &m); err != nil {
 		return err
 	}
 	m.Unread = true
-	if err := putMismatch(tx, c.Sync.Name, link, &m); err != nil {
+	if err := putMismatch(tx, i.sync.Name, link, &m); err != nil {
 		return err
 	}
-	if c.opts.Apply {
-		if err := requeue(tx, c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+	if i.opts.Apply {
+		if err := requeue(tx, i.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 	}
 	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
-	raw := tx.Space(c.Sync.Name, planSpace).Get(key)
+	raw := tx.Space(i.sync.Name, planSpace).Get(key)
 	if raw == nil || link.Kind != graphsync.User {
 		return nil
 	}
@@ -439,7 +446,7 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 	if err != nil {
 		return err
 	}
-	return c.dropInspected(tx, key, &a, inspection{unseen: found.unseen})
+	return i.protector.dropInspected(tx, key, &a, inspection{unseen: found.unseen})
 }
 
 // markForCheck has the account of an object of this tenant read by the next cycle of its sync.
@@ -452,11 +459,10 @@ func markForCheck(tx *state.Tx, tenant graphsync.ID, owner state.Owner) error {
 
 // checkMarked reads the accounts that are marked.
 func (i *identifier) checkMarked(ctx context.Context) error {
-	c := i.cycle
 	var links []state.Link
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		for key := range tx.Space(c.Sync.Name, checkSpace).All(nil) {
-			link, linked, err := tx.Link(c.Sync.Name, graphsync.Kind(key[0]), graphsync.ID(key[1:]))
+	err := i.tenant.View(func(tx *state.Tx) error {
+		for key := range tx.Space(i.sync.Name, checkSpace).All(nil) {
+			link, linked, err := tx.Link(i.sync.Name, graphsync.Kind(key[0]), graphsync.ID(key[1:]))
 			if err != nil {
 				return err
 			}
@@ -466,7 +472,7 @@ func (i *identifier) checkMarked(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil || len(links) == 0 && !c.opts.Apply {
+	if err != nil || len(links) == 0 && !i.opts.Apply {
 		return err
 	}
 	for _, link := range links {
@@ -477,16 +483,16 @@ func (i *identifier) checkMarked(ctx context.Context) error {
 		if found.unseen != nil {
 			continue
 		}
-		err = c.Tenant.Update(func(tx *state.Tx) error {
+		err = i.tenant.Update(func(tx *state.Tx) error {
 			if found.mismatch != nil {
-				if err := putMismatch(tx, c.Sync.Name, &link, found.mismatch); err != nil {
+				if err := putMismatch(tx, i.sync.Name, &link, found.mismatch); err != nil {
 					return err
 				}
 			}
-			if !c.opts.Apply {
+			if !i.opts.Apply {
 				return nil
 			}
-			return tx.Space(c.Sync.Name, checkSpace).Delete(linkKey(link.Kind, link.Source))
+			return tx.Space(i.sync.Name, checkSpace).Delete(linkKey(link.Kind, link.Source))
 		})
 		if err != nil {
 			return err

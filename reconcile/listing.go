@@ -13,11 +13,11 @@ import (
 // clearList empties the scratch space of the list: it is as large as the application, and what
 // it holds is of no use after the cycle's own look at it.
 func (m *matcher) clearList() error {
-	return m.Tenant.Update(func(tx *state.Tx) error {
-		if err := tx.Space(m.Sync.Name, listingSpace).Clear(); err != nil {
+	return m.tenant.Update(func(tx *state.Tx) error {
+		if err := tx.Space(m.sync.Name, listingSpace).Clear(); err != nil {
 			return err
 		}
-		return tx.Space(m.Sync.Name, indexSpace).Clear()
+		return tx.Space(m.sync.Name, indexSpace).Clear()
 	})
 }
 
@@ -35,8 +35,8 @@ func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (co
 		if read += len(page); read > worth {
 			return errStop
 		}
-		m.step("matching", read, 0)
-		return m.Tenant.Update(func(tx *state.Tx) error {
+		m.ledger.reportProgress("matching", read, 0)
+		return m.tenant.Update(func(tx *state.Tx) error {
 			for i := range page {
 				if err := m.keepFitting(tx, &page[i]); err != nil {
 					return err
@@ -49,14 +49,14 @@ func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (co
 		return false, m.clearList()
 	}
 	if err != nil {
-		return false, fmt.Errorf("list the %ss of target %s: %w", m.kind, m.Sync.TargetName, err)
+		return false, fmt.Errorf("list the %ss of target %s: %w", m.kind, m.sync.TargetName, err)
 	}
 	return true, nil
 }
 
 // keepFitting keeps a listed account if somebody in the plan has one of its matching values.
 func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
-	claims, index := tx.Space(m.Sync.Name, claimSpace), tx.Space(m.Sync.Name, indexSpace)
+	claims, index := tx.Space(m.sync.Name, claimSpace), tx.Space(m.sync.Name, indexSpace)
 	fits := false
 	for i, path := range m.paths {
 		value, ok := r.Value(path).(string)
@@ -71,12 +71,12 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 	if !fits {
 		return nil
 	}
-	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
+	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
 		return err
 	}
-	if owned && (owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name) {
-		_, yields, err := m.yields(owner, r.ID)
+	if owned && (owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name) {
+		_, yields, err := m.owners.transferable(owner, r.ID)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 			attribute.Path.Set(r.Attributes, nil)
 		}
 	}
-	return tx.Space(m.Sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
+	return tx.Space(m.sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
 }
 
 func indexKey(path target.Path, value, id string) []byte {
@@ -98,9 +98,9 @@ func indexKey(path target.Path, value, id string) []byte {
 
 // lookUp finds in the list read before.
 func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
-	err = m.Tenant.View(func(tx *state.Tx) error {
-		listing := tx.Space(m.Sync.Name, listingSpace)
-		for _, id := range tx.Space(m.Sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
+	err = m.tenant.View(func(tx *state.Tx) error {
+		listing := tx.Space(m.sync.Name, listingSpace)
+		for _, id := range tx.Space(m.sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
 			var r target.Resource
 			if err := json.Unmarshal(listing.Get(id), &r); err != nil {
 				return fmt.Errorf("read listed account: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -17,7 +18,7 @@ import (
 // that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
 // no claim: it cannot tell what there is to do in another application, and says so.
 func (m *mover) locate(ctx context.Context) error {
-	was, here := m.info.Location, m.Sync.location()
+	was, here := m.info.Location, m.sync.location()
 	if was == here && !m.info.Moving {
 		return nil
 	}
@@ -27,14 +28,14 @@ func (m *mover) locate(ctx context.Context) error {
 		if anything, err := m.anything(); err != nil || !anything || !another {
 			return err
 		}
-		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", m.Sync.TargetName)
+		return fmt.Errorf("target %s is another application than the one the linked accounts are in: a plan can be made once entrasync sync has looked for them there; nothing was changed", m.sync.TargetName)
 	}
 	switch {
 	case another:
 		if err := m.move(ctx); err != nil {
-			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", m.Sync.TargetName, err)
+			return fmt.Errorf("look for the accounts of before in target %s, which is another than it was: %w", m.sync.TargetName, err)
 		}
-		m.moved = true
+		m.findings.moved = true
 	case was.ID == "": // linked before locations were known
 		if err := m.claimAll(); err != nil {
 			return err
@@ -42,43 +43,53 @@ func (m *mover) locate(ctx context.Context) error {
 	}
 	return m.changeInfo(func(tx *state.Tx, info *state.SyncInfo) error {
 		info.Location, info.Moving = here, false
-		if !m.moved {
+		if !m.findings.moved {
 			return nil
 		}
-		return tx.SetPendingAll(m.Sync.Name, true)
+		return tx.SetPendingAll(m.sync.Name, true)
 	})
 }
 
 // changeInfo changes how the sync stands, in the state and in this cycle.
 func (m *mover) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
-	return m.Tenant.Update(func(tx *state.Tx) error {
-		info := tx.SyncInfo(m.Sync.Name)
+	return m.tenant.Update(func(tx *state.Tx) error {
+		info := tx.SyncInfo(m.sync.Name)
 		if err := change(tx, &info); err != nil {
 			return err
 		}
 		m.info.Location, m.info.Moving = info.Location, info.Moving
-		return tx.PutSyncInfo(m.Sync.Name, info)
+		return tx.PutSyncInfo(m.sync.Name, info)
 	})
 }
 
 // A mover brings links from one application to another.
 type mover struct {
-	*cycle
-	was  state.Location
-	left sample // accounts that are not here
+	sync     *Sync
+	opts     Options
+	now      time.Time
+	workers  int
+	store    *state.Store
+	tenant   *state.Tenant
+	target   target.Adapter
+	info     *state.SyncInfo
+	ledger   *ledger
+	findings *findings
+	owners   *ownership
+	was      state.Location
+	left     sample // accounts that are not here
 
-	mu      sync.Mutex      // guards what follows, and the notes while accounts are asked for
+	mu      sync.Mutex      // guards what follows
 	refused map[string]bool // keys of links set aside whose accounts could not be looked for
 }
 
 // anything reports whether there is something of another application: links, in the sync or set
 // aside, or what was begun there.
 func (m *mover) anything() (anything bool, err error) {
-	err = m.Tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(m.Sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(m.Sync.Name, graphsync.Group)
-		anything = users+groups+tx.Space(m.Sync.Name, asideSpace).Count() > 0
-		for range tx.Intents(m.Sync.Name) {
+	err = m.tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(m.sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(m.sync.Name, graphsync.Group)
+		anything = users+groups+tx.Space(m.sync.Name, asideSpace).Count() > 0
+		for range tx.Intents(m.sync.Name) {
 			anything = true
 			break
 		}
@@ -95,7 +106,7 @@ func (m *mover) move(ctx context.Context) error {
 		return err
 	}
 	// What answers there has to be an application, lest nobody is found for a mistyped address.
-	if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
+	if _, err := m.target.Probe(ctx, m.sync.Paths()); err != nil {
 		return err
 	}
 	err := m.changeInfo(func(_ *state.Tx, info *state.SyncInfo) error { info.Moving = true; return nil })
@@ -103,32 +114,32 @@ func (m *mover) move(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		s := survey{cycle: m.cycle, kind: kind, ask: m.lookFor, visit: m.sort}
+		s := survey{sync: m.sync, workers: m.workers, tenant: m.tenant, target: m.target, ledger: m.ledger, kind: kind, ask: m.lookFor, visit: m.sort}
 		if err := s.run(ctx); err != nil {
 			return err
 		}
 	}
 	if m.left.n > 0 {
-		m.note("target %s is another application than it was and lacks linked accounts: %s; they stay as they are where they were", m.Sync.TargetName, m.left.String())
+		m.ledger.note("target %s is another application than it was and lacks linked accounts: %s; they stay as they are where they were", m.sync.TargetName, m.left.String())
 	}
 	return m.restore(ctx)
 }
 
 // forgetIntents drops what is not known to have been done in another application.
 func (m *mover) forgetIntents() error {
-	if m.was.ID == m.Sync.application() {
+	if m.was.ID == m.sync.application() {
 		return nil
 	}
-	return m.Tenant.Update(func(tx *state.Tx) error {
+	return m.tenant.Update(func(tx *state.Tx) error {
 		var open []state.Intent
-		for intent := range tx.Intents(m.Sync.Name) {
+		for intent := range tx.Intents(m.sync.Name) {
 			open = append(open, intent)
 		}
 		for _, intent := range open {
-			if err := tx.DeleteIntent(m.Sync.Name, intent.Kind, intent.Source); err != nil {
+			if err := tx.DeleteIntent(m.sync.Name, intent.Kind, intent.Source); err != nil {
 				return err
 			}
-			m.Store.EndCreation(m.owner(intent.Kind, intent.Source))
+			m.store.EndCreation(m.owners.owner(intent.Kind, intent.Source))
 		}
 		return nil
 	})
@@ -139,7 +150,7 @@ func (m *mover) forgetIntents() error {
 // asked about is treated as one that it does not have, and is named: it must not stop the rest.
 func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 	ref := target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}
-	if getter, ok := m.Target.(target.Getter); ok {
+	if getter, ok := m.target.(target.Getter); ok {
 		shown, err := getter.Get(ctx, ref)
 		switch code := target.CodeOf(err); {
 		case err == nil:
@@ -156,7 +167,7 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 		if err != nil {
 			return nil, false, err
 		}
-		found, err := m.Target.Find(ctx, ref.Kind, path, key.Value)
+		found, err := m.target.Find(ctx, ref.Kind, path, key.Value)
 		if err != nil {
 			if ctx.Err() != nil || target.CodeOf(err) == target.Unavailable || hopeless(link.Kind, err) {
 				return nil, false, err
@@ -181,7 +192,7 @@ func (m *mover) refuse(link *state.Link, cause error) {
 	defer m.mu.Unlock()
 	key := string(asideKey(link))
 	if !m.refused[key] { // it is asked about again when links are restored
-		m.note("account %s of %s could not be looked for in target %s, which is another application than it was: the link was set aside, and nothing is done to an account there that may be theirs: %v", link.TargetID, link.Key, m.Sync.TargetName, cause)
+		m.ledger.note("account %s of %s could not be looked for in target %s, which is another application than it was: the link was set aside, and nothing is done to an account there that may be theirs: %v", link.TargetID, link.Key, m.sync.TargetName, cause)
 	}
 	m.refused[key] = true
 }
@@ -200,20 +211,20 @@ func (m *mover) sort(found []sighting) error {
 	away := map[string]state.Owner{}
 	for i := range found {
 		link := &found[i].link
-		if isHere(m.Sync.rules(link.Kind), link, found[i].shown) {
-			drifted(m.Sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
+		if isHere(m.sync.rules(link.Kind), link, found[i].shown) {
+			drifted(m.sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
 			here = append(here, *link)
 		} else {
-			away[link.TargetID] = m.owner(link.Kind, link.Source)
+			away[link.TargetID] = m.owners.owner(link.Kind, link.Source)
 			if !m.refused[string(asideKey(link))] {
 				m.left.add(link.Key)
 			}
 		}
 	}
-	if err := m.Store.ReleaseAll(m.Sync.application(), away); err != nil {
+	if err := m.store.ReleaseAll(m.sync.application(), away); err != nil {
 		return err
 	}
-	err := m.Tenant.Update(func(tx *state.Tx) error {
+	err := m.tenant.Update(func(tx *state.Tx) error {
 		for i := range found {
 			link := &found[i].link
 			if _, gone := away[link.TargetID]; !gone {
@@ -236,11 +247,11 @@ func (m *mover) sort(found []sighting) error {
 // met again.
 func (m *mover) setAside(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
-		if err := tx.Space(m.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		if err := tx.Space(m.sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
 			return err
 		}
 	}
-	return forgetLink(tx, m.Sync.Name, link.Kind, link.Source)
+	return forgetLink(tx, m.sync.Name, link.Kind, link.Source)
 }
 
 func asideKey(link *state.Link) []byte {
@@ -252,32 +263,32 @@ func asideKey(link *state.Link) []byte {
 func (m *mover) claim(links []state.Link) error {
 	claims := make(map[string]state.Owner, len(links))
 	for i := range links {
-		claims[links[i].TargetID] = m.owner(links[i].Kind, links[i].Source)
+		claims[links[i].TargetID] = m.owners.owner(links[i].Kind, links[i].Source)
 	}
-	present, err := m.Store.ClaimAll(m.Sync.application(), claims)
+	present, err := m.store.ClaimAll(m.sync.application(), claims)
 	if err != nil {
 		return err
 	}
 	for i := range links {
 		link := &links[i]
-		if owner := present[link.TargetID]; owner != m.owner(link.Kind, link.Source) {
-			m.note("account %s is %s: the link of %s to it was dropped", link.TargetID, m.ownerText(owner), link.Key)
+		if owner := present[link.TargetID]; owner != m.owners.owner(link.Kind, link.Source) {
+			m.ledger.note("account %s is %s: the link of %s to it was dropped", link.TargetID, m.owners.describe(owner), link.Key)
 		}
 	}
-	return m.Tenant.Update(func(tx *state.Tx) error {
-		aside := tx.Space(m.Sync.Name, asideSpace)
+	return m.tenant.Update(func(tx *state.Tx) error {
+		aside := tx.Space(m.sync.Name, asideSpace)
 		for i := range links {
 			link := &links[i]
 			if err := aside.Delete(asideKey(link)); err != nil {
 				return err
 			}
-			if present[link.TargetID] != m.owner(link.Kind, link.Source) {
-				if err := forgetLink(tx, m.Sync.Name, link.Kind, link.Source); err != nil {
+			if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
+				if err := forgetLink(tx, m.sync.Name, link.Kind, link.Source); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := tx.PutLink(m.Sync.Name, *link); err != nil {
+			if err := tx.PutLink(m.sync.Name, *link); err != nil {
 				return err
 			}
 		}
@@ -291,8 +302,8 @@ func (m *mover) claimAll() error {
 		var after graphsync.ID
 		for {
 			var links []state.Link
-			err := m.Tenant.View(func(tx *state.Tx) error {
-				for link, err := range tx.Links(m.Sync.Name, kind, after) {
+			err := m.tenant.View(func(tx *state.Tx) error {
+				for link, err := range tx.Links(m.sync.Name, kind, after) {
 					if err != nil {
 						return err
 					}
@@ -324,14 +335,14 @@ func (m *mover) restore(ctx context.Context) error {
 	var after []byte
 	for {
 		var links []state.Link
-		err := m.Tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(m.Sync.Name, asideSpace).All(after) {
+		err := m.tenant.View(func(tx *state.Tx) error {
+			for key, raw := range tx.Space(m.sync.Name, asideSpace).All(after) {
 				after = append([]byte(nil), key...)
 				var link state.Link
 				if err := decode(raw, &link); err != nil {
 					return err
 				}
-				_, linked, err := tx.Link(m.Sync.Name, link.Kind, link.Source)
+				_, linked, err := tx.Link(m.sync.Name, link.Kind, link.Source)
 				if err != nil {
 					return err
 				}
@@ -353,8 +364,8 @@ func (m *mover) restore(ctx context.Context) error {
 		}
 		var here []state.Link
 		for i := range found {
-			if link := &found[i].link; isHere(m.Sync.rules(link.Kind), link, found[i].shown) {
-				drifted(m.Sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
+			if link := &found[i].link; isHere(m.sync.rules(link.Kind), link, found[i].shown) {
+				drifted(m.sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
 				here = append(here, *link)
 			}
 		}

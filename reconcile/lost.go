@@ -68,6 +68,6 @@ func (l losses) exceed(tx *state.Tx, sync string, limit Limit, kind graphsync.Ki
 
 // lost reports whether an action makes an account again that a guard holds for being lost.
 func (r *reviewer) lost(a *storedAction) bool {
-	return a.Op == Create && r.facts.lost.exceed(r.tx, r.Sync.Name, r.Sync.Guard.Lost, a.Kind) &&
-		r.tx.Space(r.Sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
+	return a.Op == Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
+		r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
 }

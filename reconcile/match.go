@@ -20,24 +20,38 @@ const listThreshold = 50
 // matchChunk is how many provisional creates are matched between two commits.
 const matchChunk = 200
 
+// matching looks for accounts of people without a link.
+type matching struct {
+	sync    *Sync
+	opts    Options
+	workers int
+	store   *state.Store
+	tenant  *state.Tenant
+	target  target.Adapter
+	eval    *evaluator
+	breaker *breaker
+	ledger  *ledger
+	owners  *ownership
+}
+
 // match looks for accounts of people who have no link: by filter when they are few beside the
 // accounts there are, in a list read once when they are many and the application can be listed. A
 // provisional create becomes an adoption, or is skipped when the account is ambiguous, protected or
 // somebody else's.
-func (c *cycle) match(ctx context.Context) error {
+func (mt *matching) match(ctx context.Context) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		creates, err := c.countCreates(kind)
+		creates, err := mt.countCreates(kind)
 		if err != nil {
 			return err
 		}
 		if creates == 0 {
 			continue
 		}
-		m, err := c.newMatcher(kind)
+		m, err := mt.newMatcher(kind)
 		if err != nil {
 			return err
 		}
-		if lister, ok := c.Target.(target.Lister); ok && creates >= listThreshold {
+		if lister, ok := mt.target.(target.Lister); ok && creates >= listThreshold {
 			listed, err := m.list(ctx, lister, creates*listWorth)
 			if err != nil {
 				return err
@@ -57,9 +71,9 @@ func (c *cycle) match(ctx context.Context) error {
 }
 
 // countCreates counts provisional creates of a kind.
-func (c *cycle) countCreates(kind graphsync.Kind) (n int, err error) {
-	err = c.Tenant.View(func(tx *state.Tx) error {
-		for _, raw := range tx.Space(c.Sync.Name, planSpace).Prefix([]byte{byte(phaseOf(kind))}) {
+func (mt *matching) countCreates(kind graphsync.Kind) (n int, err error) {
+	err = mt.tenant.View(func(tx *state.Tx) error {
+		for _, raw := range tx.Space(mt.sync.Name, planSpace).Prefix([]byte{byte(phaseOf(kind))}) {
 			if opOf(raw) == Create {
 				n++
 			}
@@ -71,17 +85,26 @@ func (c *cycle) countCreates(kind graphsync.Kind) (n int, err error) {
 
 // A matcher finds existing resources of one kind.
 type matcher struct {
-	*cycle
-	kind  graphsync.Kind
-	rules *Rules
-	paths []target.Path
-	find  func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
+	sync    *Sync
+	opts    Options
+	workers int
+	store   *state.Store
+	tenant  *state.Tenant
+	target  target.Adapter
+	eval    *evaluator
+	breaker *breaker
+	ledger  *ledger
+	owners  *ownership
+	kind    graphsync.Kind
+	rules   *Rules
+	paths   []target.Path
+	find    func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
 
 	adopted map[string]graphsync.ID // target ids taken in this plan
 }
 
-func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
-	m := &matcher{cycle: c, kind: kind, rules: c.Sync.rules(kind), adopted: map[string]graphsync.ID{}}
+func (mt *matching) newMatcher(kind graphsync.Kind) (*matcher, error) {
+	m := &matcher{sync: mt.sync, opts: mt.opts, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), adopted: map[string]graphsync.ID{}}
 	m.find = m.ask
 	for _, text := range m.rules.Match {
 		path, err := target.ParsePath(text)
@@ -95,7 +118,7 @@ func (c *cycle) newMatcher(kind graphsync.Kind) (*matcher, error) {
 
 // ask finds by a filter request.
 func (m *matcher) ask(ctx context.Context, by target.Path, value string) ([]target.Resource, error) {
-	return m.Target.Find(ctx, targetKind(m.kind), by, value)
+	return m.target.Find(ctx, targetKind(m.kind), by, value)
 }
 
 // all matches every provisional create, concurrently within a chunk.
@@ -104,12 +127,12 @@ func (m *matcher) all(ctx context.Context, total int) error {
 	for done := 0; ; {
 		var keys [][]byte
 		var actions []storedAction
-		err := m.Tenant.View(func(tx *state.Tx) error {
+		err := m.tenant.View(func(tx *state.Tx) error {
 			prefix := byte(phaseOf(m.kind))
 			if after == nil {
 				after = []byte{prefix}
 			}
-			for key, raw := range tx.Space(m.Sync.Name, planSpace).All(after) {
+			for key, raw := range tx.Space(m.sync.Name, planSpace).All(after) {
 				if key[0] != prefix || len(keys) == matchChunk {
 					break
 				}
@@ -146,7 +169,7 @@ func (m *matcher) all(ctx context.Context, total int) error {
 			return err
 		}
 		done += len(keys)
-		m.step("matching", done, total)
+		m.ledger.reportProgress("matching", done, total)
 	}
 }
 
@@ -171,7 +194,7 @@ type verdict struct {
 func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
 	v, err := m.lookAt(ctx, a)
 	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
-		return verdict{}, &silence{target: m.Sync.TargetName, last: errors.Join(err, v.retry)}
+		return verdict{}, &silence{target: m.sync.TargetName, last: errors.Join(err, v.retry)}
 	}
 	return v, err
 }
@@ -189,7 +212,7 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) 
 		if err != nil {
 			err = target.Redacted(redactorOf(m.rules.Mapping, []target.Attribute{{Path: path, Value: value}}), err)
 			if ctx.Err() != nil || hopeless(m.kind, err) {
-				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.Sync.TargetName, err)
+				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.sync.TargetName, err)
 			}
 			return verdict{retry: err}, nil
 		}
@@ -223,30 +246,30 @@ func hopeless(kind graphsync.Kind, err error) bool {
 
 // judgeFound decides whether the one match, which has the value, may be adopted.
 func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (verdict, error) {
-	if m.kind == graphsync.User && m.Sync.Scope.protects(r) {
+	if m.kind == graphsync.User && m.sync.Scope.protects(r) {
 		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
 	creator, making := m.creator(a, r, value)
-	owner, owned, err := m.Store.OwnerOf(m.Sync.application(), r.ID, m.kind)
+	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
 		return verdict{}, err
 	}
 	if making && !owned {
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.Store.NameOf(creator.Tenant))}, nil
+		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.store.NameOf(creator.Tenant))}, nil
 	}
 	v := verdict{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
 	switch {
-	case !owned || owner == m.owner(m.kind, a.SourceID):
-	case owner.Tenant != m.Sync.Tenant || owner.Sync != m.Sync.Name:
-		cause, yields, err := m.yields(owner, r.ID)
+	case !owned || owner == m.owners.owner(m.kind, a.SourceID):
+	case owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name:
+		cause, yields, err := m.owners.transferable(owner, r.ID)
 		if err != nil {
 			return verdict{}, err
 		}
 		if !yields {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.ownerText(owner), m.wayOut(owner))}, nil
+			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.describe(owner), m.owners.howToRelease(owner))}, nil
 		}
 		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
-		v.note = fmt.Sprintf("it was the account %s", m.ownerText(owner))
+		v.note = fmt.Sprintf("it was the account %s", m.owners.describe(owner))
 	default:
 		gone, name, err := m.isFormer(owner)
 		if err != nil {
@@ -274,14 +297,14 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	}
 	switch {
 	case v.hold != nil:
-	case owned && owner == m.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
-	case v.byID && !m.Sync.Guard.HoldGroups:
-	case m.Sync.Groups.Takeover == TakeoverSkip:
+	case owned && owner == m.owners.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
+	case v.byID && !m.sync.Guard.HoldGroups:
+	case m.sync.Groups.Takeover == TakeoverSkip:
 		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
-	case m.Sync.Groups.Takeover == TakeoverHold || m.Sync.Guard.HoldGroups:
+	case m.sync.Groups.Takeover == TakeoverHold || m.sync.Guard.HoldGroups:
 		v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
-	if reader, ok := m.Target.(target.MemberReader); ok {
+	if reader, ok := m.target.(target.MemberReader); ok {
 		ids, visible, err := reader.Members(ctx, r.Ref)
 		if err != nil {
 			return verdict{retry: err}, nil
@@ -297,8 +320,8 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 // [Guard.proves]. A search may show less of an account than there is, so it is read by its id; one
 // that cannot be read is not proven.
 func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsync.ID) bool {
-	guard := &m.Sync.Guard
-	if getter, reads := m.Target.(target.Getter); reads && guard.Domains != nil {
+	guard := &m.sync.Guard
+	if getter, reads := m.target.(target.Getter); reads && guard.Domains != nil {
 		whole, err := getter.Get(ctx, r.Ref)
 		if err != nil {
 			return false
@@ -311,9 +334,9 @@ func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsy
 // isFormer reports whether the owner of an account was deleted in the directory, restorable or not,
 // and the account is switched off, and names that user.
 func (m *matcher) isFormer(owner state.Owner) (gone bool, name string, err error) {
-	err = m.Tenant.View(func(tx *state.Tx) error {
+	err = m.tenant.View(func(tx *state.Tx) error {
 		object, known := tx.Object(owner.Kind, owner.Source)
-		link, linked, err := tx.Link(m.Sync.Name, owner.Kind, owner.Source)
+		link, linked, err := tx.Link(m.sync.Name, owner.Kind, owner.Source)
 		gone = known && object.Removed != graphsync.NotRemoved && (!linked || !link.Active)
 		if name = owner.Source.String(); known {
 			name = describeUser(&object, &link)
@@ -359,8 +382,8 @@ func (m *matcher) take(actions []storedAction, verdicts []verdict) {
 // write turns provisional creates into what the verdicts say.
 func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdict) error {
 	m.take(actions, verdicts)
-	return m.Tenant.Update(func(tx *state.Tx) error {
-		plan := tx.Space(m.Sync.Name, planSpace)
+	return m.tenant.Update(func(tx *state.Tx) error {
+		plan := tx.Space(m.sync.Name, planSpace)
 		for i, v := range verdicts {
 			a := &actions[i]
 			switch {
@@ -372,23 +395,23 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 					return err
 				}
 			case v.code != "" || v.retry != nil:
-				m.counts.count(Create, -1)
+				m.ledger.planned(Create, -1)
 				if err := plan.Delete(keys[i]); err != nil {
 					return err
 				}
 				if !v.doubt.Source.IsZero() && m.opts.Apply {
-					if err := markForCheck(tx, m.Sync.Tenant, v.doubt); err != nil {
+					if err := markForCheck(tx, m.sync.Tenant, v.doubt); err != nil {
 						return err
 					}
 				}
 				if v.retry != nil && m.opts.Apply {
-					m.failure(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, v.retry)
+					m.ledger.fail(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, v.retry)
 					continue
 				}
 				if v.retry != nil {
 					v.code, v.why = string(target.CodeOf(v.retry)), v.retry.Error()
 				}
-				if err := m.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
+				if err := m.ledger.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
 					return err
 				}
 			}
@@ -405,8 +428,8 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	if err != nil {
 		return err
 	}
-	m.counts.count(Create, -1)
-	m.counts.count(Adopt, 1)
+	m.ledger.planned(Create, -1)
+	m.ledger.planned(Adopt, 1)
 	a.Op, a.TargetID = Adopt, &r.ID
 	a.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, r)
 	if m.kind == graphsync.User && inactive(r) {
@@ -415,10 +438,10 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 	a.Why += "; an account exists and is adopted"
 	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
 	if m.kind == graphsync.User {
-		a.Rights = rightsOf(m.Sync.Guard.Administrators, r, a.Changes, desired.Attributes)
+		a.Rights = rightsOf(m.sync.Guard.Administrators, r, a.Changes, desired.Attributes)
 	}
 	if object, known := tx.Object(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
-		a.Held = m.Sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
+		a.Held = m.sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
 	}
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)
@@ -431,8 +454,8 @@ func inactive(r *target.Resource) bool {
 	return strings.EqualFold(fmt.Sprint(r.Attributes["active"]), "false")
 }
 
-func (c *cycle) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
-	return state.Owner{Tenant: c.Sync.Tenant, Sync: c.Sync.Name, Kind: kind, Source: id}
+func (o *ownership) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
+	return state.Owner{Tenant: o.sync.Tenant, Sync: o.sync.Name, Kind: kind, Source: id}
 }
 
 // workers is how many actions are applied at once.

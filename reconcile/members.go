@@ -23,10 +23,10 @@ func pairKey(group, member graphsync.ID) []byte {
 
 // pairsOf marks the memberships of somebody whose account appears, changes its state or goes.
 func (d *drafter) pairsOf(user graphsync.ID, linked bool) error {
-	if !d.Sync.Groups.Enabled || d.all && linked {
+	if !d.sync.Groups.Enabled || d.findings.all && linked {
 		return nil // when everybody is evaluated, groups mark their members themselves
 	}
-	space := d.tx.Space(d.Sync.Name, pairSpace)
+	space := d.tx.Space(d.sync.Name, pairSpace)
 	for _, group := range slices.Collect(d.tx.GroupsOf(user)) {
 		if err := space.Put(pairKey(group, user), nil); err != nil {
 			return err
@@ -56,8 +56,8 @@ func markMembers(tx *state.Tx, sync string, group graphsync.ID) error {
 
 // draftMembers plans memberships, when it is known who has or will have an account: for each
 // marked pair whether it should be, against whether it was last written.
-func (c *cycle) draftMembers(ctx context.Context) error {
-	if !c.Sync.Groups.Enabled {
+func (p *planner) draftMembers(ctx context.Context) error {
+	if !p.sync.Groups.Enabled {
 		return nil
 	}
 	var after []byte
@@ -67,13 +67,13 @@ func (c *cycle) draftMembers(ctx context.Context) error {
 			return err
 		}
 		var pairs [][]byte
-		err := c.Tenant.Update(func(tx *state.Tx) error {
-			for pair := range tx.Space(c.Sync.Name, pairSpace).All(after) {
+		err := p.tenant.Update(func(tx *state.Tx) error {
+			for pair := range tx.Space(p.sync.Name, pairSpace).All(after) {
 				if pairs = append(pairs, slices.Clone(pair)); len(pairs) == draftChunk {
 					break
 				}
 			}
-			d := memberDrafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace)}
+			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace)}
 			for _, pair := range pairs {
 				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
 					return err
@@ -109,10 +109,12 @@ type memberPart struct {
 
 // A memberDrafter plans memberships within one transaction.
 type memberDrafter struct {
-	*cycle
-	tx   *state.Tx
-	eval *evaluator
-	plan *state.Space
+	sync   *Sync
+	opts   Options
+	ledger *ledger
+	tx     *state.Tx
+	eval   *evaluator
+	plan   *state.Space
 }
 
 // pair plans one membership.
@@ -136,7 +138,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 		if !d.opts.Apply {
 			return nil
 		}
-		return requeue(d.tx, d.Sync.Name, state.Membership(group, member))
+		return requeue(d.tx, d.sync.Name, state.Membership(group, member))
 	}
 	leaves := d.plan.Has(actionKey{phase: leavePhase, id: member}.bytes())
 	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)
@@ -147,7 +149,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 		if !d.opts.Apply {
 			return nil
 		}
-		return requeue(d.tx, d.Sync.Name, state.Membership(group, member))
+		return requeue(d.tx, d.sync.Name, state.Membership(group, member))
 	}
 	switch {
 	case wanted && (!applied || last == unsure || last != account):
@@ -171,16 +173,16 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 // asShown returns under which account a membership was last written, corrected by what the group
 // shows where it was looked at. What is corrected and leads to no action is recorded with the seeds.
 func (d *memberDrafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
-	last, applied = d.tx.AppliedMember(d.Sync.Name, group, member)
+	last, applied = d.tx.AppliedMember(d.sync.Name, group, member)
 	applied = applied && !part.detached
-	seeds := d.tx.Space(d.Sync.Name, seedSpace)
+	seeds := d.tx.Space(d.sync.Name, seedSpace)
 	switch {
-	case !applied && account != "" && d.tx.Space(d.Sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)):
+	case !applied && account != "" && d.tx.Space(d.sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)):
 		if leaves && !wanted { // removed before the seeds are recorded
 			return account, true, nil
 		}
 		return account, true, seeds.Put(pairKey(group, member), []byte(account))
-	case applied && d.tx.Space(d.Sync.Name, absentSpace).Has(pairKey(group, member)):
+	case applied && d.tx.Space(d.sync.Name, absentSpace).Has(pairKey(group, member)):
 		if wanted {
 			return unsure, true, nil
 		}
@@ -201,8 +203,8 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 		return nil
 	}
 	part.name = keyOf(&object, nil)
-	part.unconfirmed = d.Sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
-	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.Group, id)
+	part.unconfirmed = d.sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
+	link, linked, blocked, err := plannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 		part.live, part.target = !blocked, &link.TargetID
 		return nil
 	}
-	part.detached = d.tx.Space(d.Sync.Name, detachedSpace).Has(linkKey(graphsync.Group, id))
+	part.detached = d.tx.Space(d.sync.Name, detachedSpace).Has(linkKey(graphsync.Group, id))
 	key := actionKey{phase: groupPhase, id: id}.bytes()
 	raw := d.plan.Get(key)
 	if raw == nil {
@@ -222,7 +224,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 		return err
 	}
 	part.live = a.Held == nil
-	if given := decisionsIn(d.tx, d.Sync.Name).at(key); given != nil && a.Held != nil {
+	if given := decisionsIn(d.tx, d.sync.Name).at(key); given != nil && a.Held != nil {
 		part.live = given.Verdict == approved && given.lapse(&a) == ""
 	}
 	return nil
@@ -232,7 +234,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 // who is not deleted and has, or will have, an account. It returns the account where it exists.
 // blocked means that the linked account is another one now.
 func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, blocked bool, err error) {
-	link, linked, blocked, err := plannedLink(d.tx, d.Sync.Name, graphsync.User, member)
+	link, linked, blocked, err := plannedLink(d.tx, d.sync.Name, graphsync.User, member)
 	if err != nil || blocked {
 		return false, "", blocked, err
 	}
@@ -284,7 +286,7 @@ func (d *memberDrafter) flush(part *memberPart) error {
 func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
 	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
 		Add: add, Remove: remove, Why: membersWhy(add, remove), Cause: "members left group " + part.name}}
-	d.counts.count(Members, 1)
+	d.ledger.planned(Members, 1)
 	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
 	if len(add) == 0 {
 		key = leavesKey(key)

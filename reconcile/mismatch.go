@@ -97,13 +97,13 @@ func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown
 // resolveMismatches turns what is known of links that do not fit into actions. A few are dropped,
 // and their people matched again in the same plan. More than guard.identity allows are held, and
 // nothing is done about those people.
-func (c *cycle) resolveMismatches(ctx context.Context) error {
-	r := resolver{cycle: c}
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
+func (i *identifier) resolveMismatches(ctx context.Context) error {
+	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds}
+	err := i.tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(i.sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(i.sync.Name, graphsync.Group)
 		r.linked = users + groups
-		for _, raw := range tx.Space(c.Sync.Name, mismatchSpace).All(nil) {
+		for _, raw := range tx.Space(i.sync.Name, mismatchSpace).All(nil) {
 			var m mismatch
 			if err := decode(raw, &m); err != nil {
 				return err
@@ -117,39 +117,46 @@ func (c *cycle) resolveMismatches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.chunks(ctx, mismatchSpace, r.resolve)
+	return i.plans.entries(ctx, mismatchSpace, r.resolve)
 }
 
 // A resolver decides about one mismatch after another.
 type resolver struct {
-	cycle           *cycle
+	sync            *Sync
+	opts            Options
+	now             time.Time
+	eval            *evaluator
+	info            *state.SyncInfo
+	ledger          *ledger
+	findings        *findings
+	owners          *ownership
+	lastHolds       *holdHistory
 	linked, foreign int // links, and those of them whose accounts are others
 }
 
 func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
-	c := r.cycle
 	kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
 	var m mismatch
 	if err := decode(raw, &m); err != nil {
 		return err
 	}
-	link, linked, err := tx.Link(c.Sync.Name, kind, id)
+	link, linked, err := tx.Link(r.sync.Name, kind, id)
 	if err != nil {
 		return err
 	}
 	if !linked || link.TargetID != m.TargetID {
-		return forgetMismatch(tx, c.Sync.Name, c.opts.Apply, kind, id)
+		return forgetMismatch(tx, r.sync.Name, r.opts.Apply, kind, id)
 	}
-	removal, err := c.withdrawPlanned(tx, kind, id)
+	removal, err := r.withdrawPlanned(tx, kind, id)
 	if err != nil {
 		return err
 	}
 	if m.Unread { // in this cycle
 		m.Unread = false
-		return putMismatch(tx, c.Sync.Name, &link, &m)
+		return putMismatch(tx, r.sync.Name, &link, &m)
 	}
-	drafted := c.all || tx.Space(c.Sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
-	if !drafted && (c.opts.Subject != nil || m.Successor != nil) {
+	drafted := r.findings.all || tx.Space(r.sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
+	if !drafted && (r.opts.Subject != nil || m.Successor != nil) {
 		return nil // somebody else is provisioned on demand; or what was decided about a removal stands
 	}
 	unlink := storedAction{Action: Action{Op: Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
@@ -171,28 +178,27 @@ func (r *resolver) held(tx *state.Tx, unlink *storedAction, m *mismatch) (held, 
 		return false, false
 	}
 	key := unlinkKey(unlink.Kind, unlink.SourceID)
-	if d := decisionsIn(tx, r.cycle.Sync.Name).at(key); d != nil {
-		let = r.cycle.decidedOn(tx, key, unlink) == approved
+	if d := decisionsIn(tx, r.sync.Name).at(key); d != nil {
+		let = r.decidedOn(tx, key, unlink) == approved
 		return !let, let
 	}
-	before, _ := r.cycle.heldBefore(tx, key, unlink)
-	return before != "" || exceeds(r.cycle.Sync.Guard.Identity, r.foreign, r.linked), false
+	before, _ := r.lastHolds.before(tx, key, unlink)
+	return before != "" || exceeds(r.sync.Guard.Identity, r.foreign, r.linked), false
 }
 
 // decidedOn returns what a person decided about an action, as far as it still counts.
-func (c *cycle) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided {
-	d := decisionsIn(tx, c.Sync.Name).at(key)
-	if d == nil || d.lapse(a) != "" || d.expired(c.now, c.Sync.Guard.Rejections) {
+func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided {
+	d := decisionsIn(tx, r.sync.Name).at(key)
+	if d == nil || d.lapse(a) != "" || d.expired(r.now, r.sync.Guard.Rejections) {
 		return undecided
 	}
 	return d.Verdict
 }
 
 func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
-	c := r.cycle
 	unlink.Held = &storedHold{Guard: "identity", Cause: causeMismatch}
-	c.counts.count(Unlink, 1)
-	return tx.Space(c.Sync.Name, planSpace).Put(unlinkKey(unlink.Kind, unlink.SourceID), encodeAction(unlink))
+	r.ledger.planned(Unlink, 1)
+	return tx.Space(r.sync.Name, planSpace).Put(unlinkKey(unlink.Kind, unlink.SourceID), encodeAction(unlink))
 }
 
 // forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
@@ -209,24 +215,23 @@ func forgetMismatch(tx *state.Tx, sync string, apply bool, kind graphsync.Kind, 
 
 // detach plans to drop a link, and its object as if it had none.
 func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
-	c := r.cycle
 	kind, id := unlink.Kind, unlink.SourceID
-	if err := tx.Space(c.Sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
+	if err := tx.Space(r.sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
 		return err
 	}
-	plan := tx.Space(c.Sync.Name, planSpace)
+	plan := tx.Space(r.sync.Name, planSpace)
 	if unlink.Gone {
-		if err := rememberLost(tx, c.Sync.Name, kind, id); err != nil {
+		if err := rememberLost(tx, r.sync.Name, kind, id); err != nil {
 			return err
 		}
-		c.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
+		r.ledger.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
 	} else {
-		c.counts.count(Unlink, 1)
+		r.ledger.planned(Unlink, 1)
 	}
 	if err := plan.Put(unlinkKey(kind, id), encodeAction(unlink)); err != nil {
 		return err
 	}
-	d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: plan, claims: tx.Space(c.Sync.Name, claimSpace)}
+	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: plan, claims: tx.Space(r.sync.Name, claimSpace)}
 	if kind == graphsync.Group {
 		return d.group(id)
 	}
@@ -236,9 +241,8 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 // follow plans the removal of the account that somebody who left has under another id. One that
 // is not proven to be theirs waits for an answer.
 func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *storedAction, m *mismatch) error {
-	c := r.cycle
 	next := m.Successor
-	if err := c.withdrawOrphan(tx, link.Source, next.TargetID); err != nil {
+	if err := r.withdrawOrphan(tx, link.Source, next.TargetID); err != nil {
 		return err
 	}
 	removal.TargetID = &next.TargetID
@@ -246,31 +250,31 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *store
 	removal.Notes = append(removal.Notes, fmt.Sprintf("%s; account %s has %s", m.why(), next.TargetID, next.Shown))
 	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
 	if !next.Sure {
-		if c.decidedOn(tx, key, removal) != approved {
+		if r.decidedOn(tx, key, removal) != approved {
 			removal.Held = &storedHold{Guard: "identity", Cause: causeNamesake}
 		}
 	}
-	plan := tx.Space(c.Sync.Name, planSpace)
-	c.counts.count(removal.Op, 1)
+	plan := tx.Space(r.sync.Name, planSpace)
+	r.ledger.planned(removal.Op, 1)
 	if err := plan.Put(key, encodeAction(removal)); err != nil || removal.Held != nil {
 		return err
 	}
-	c.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
+	r.ledger.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
 	unlink.MovesTo, unlink.Approved = next.TargetID, !next.Sure
 	return plan.Put(unlinkKey(link.Kind, link.Source), encodeAction(unlink))
 }
 
 // withdrawOrphan takes the removal of an account out of the plan that was planned because it had no
 // link: it is that of the linked account now.
-func (c *cycle) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) error {
-	plan := tx.Space(c.Sync.Name, planSpace)
+func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) error {
+	plan := tx.Space(r.sync.Name, planSpace)
 	for key, raw := range plan.Prefix(append([]byte{byte(leavePhase)}, id[:]...)) {
 		a, err := decodeAction(raw)
 		if err != nil {
 			return err
 		}
 		if a.Orphan && *a.TargetID == account {
-			c.counts.count(a.Op, -1)
+			r.ledger.planned(a.Op, -1)
 			return plan.Delete(slices.Clone(key))
 		}
 	}
@@ -279,8 +283,8 @@ func (c *cycle) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) er
 
 // withdrawPlanned takes what is planned for an object out of the plan, and returns the removal of
 // an account that was among it.
-func (c *cycle) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *storedAction, err error) {
-	plan := tx.Space(c.Sync.Name, planSpace)
+func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *storedAction, err error) {
+	plan := tx.Space(r.sync.Name, planSpace)
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
 		if kind == graphsync.Group && p == leavePhase {
 			continue
@@ -297,7 +301,7 @@ func (c *cycle) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.
 		if kind == graphsync.User && a.Op.Removes() {
 			removal = &a
 		}
-		c.counts.count(a.Op, -1)
+		r.ledger.planned(a.Op, -1)
 		if err := plan.Delete(key); err != nil {
 			return nil, err
 		}

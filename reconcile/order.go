@@ -109,14 +109,14 @@ func (r *Rules) renames(a *storedAction) (out []rename) {
 const freedSpace = "freed"
 
 // waitingRenames finds the renames of the plan that wait for another.
-func (c *cycle) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err error) {
-	err = c.Tenant.Update(func(tx *state.Tx) error { return tx.Space(c.Sync.Name, freedSpace).Clear() })
+func (ap *applier) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err error) {
+	err = ap.tenant.Update(func(tx *state.Tx) error { return tx.Space(ap.sync.Name, freedSpace).Clear() })
 	if err != nil {
 		return nil, err
 	}
-	rules := &c.Sync.Users
+	rules := &ap.sync.Users
 	any := false
-	err = c.eachChunk(userPhase, func(_ [][]byte, actions []storedAction) error {
+	err = ap.plans.actions(userPhase, func(_ [][]byte, actions []storedAction) error {
 		var freed []storedAction
 		for i := range actions {
 			if actions[i].Held == nil && actions[i].Op != Create && len(rules.renames(&actions[i])) > 0 {
@@ -127,8 +127,8 @@ func (c *cycle) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err err
 			return nil
 		}
 		any = true
-		return c.Tenant.Update(func(tx *state.Tx) error {
-			space := tx.Space(c.Sync.Name, freedSpace)
+		return ap.tenant.Update(func(tx *state.Tx) error {
+			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range freed {
 				for _, r := range rules.renames(&freed[i]) {
 					if err := space.Put(valueKey(r.path, r.old), freed[i].SourceID[:]); err != nil {
@@ -143,9 +143,9 @@ func (c *cycle) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err err
 		return nil, err
 	}
 	needs = map[graphsync.ID][]graphsync.ID{}
-	err = c.eachChunk(userPhase, func(_ [][]byte, actions []storedAction) error {
-		return c.Tenant.View(func(tx *state.Tx) error {
-			space := tx.Space(c.Sync.Name, freedSpace)
+	err = ap.plans.actions(userPhase, func(_ [][]byte, actions []storedAction) error {
+		return ap.tenant.View(func(tx *state.Tx) error {
+			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range actions {
 				a := &actions[i]
 				if a.Held != nil || a.Op == Create {
@@ -165,15 +165,15 @@ func (c *cycle) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err err
 
 // applyUsers applies the actions on users: first those that wait for no other, then the renames
 // that do, in order.
-func (c *cycle) applyUsers(ctx context.Context, rest part, total int) error {
-	needs, err := c.waitingRenames()
+func (ap *applier) applyUsers(ctx context.Context, rest part, total int) error {
+	needs, err := ap.waitingRenames()
 	if err != nil {
 		return err
 	}
 	if len(needs) > 0 {
 		rest.pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
 	}
-	if err := c.applyPhase(ctx, rest, total); err != nil {
+	if err := ap.applyPhase(ctx, rest, total); err != nil {
 		return err
 	}
 	for _, step := range renameOrder(needs) {
@@ -182,9 +182,9 @@ func (c *cycle) applyUsers(ctx context.Context, rest part, total int) error {
 			return found
 		}}
 		if step.temporary {
-			err = c.moveAside(ctx, of)
+			err = ap.moveAside(ctx, of)
 		} else {
-			err = c.applyPhase(ctx, of, total)
+			err = ap.applyPhase(ctx, of, total)
 		}
 		if err != nil {
 			return err
@@ -195,8 +195,8 @@ func (c *cycle) applyUsers(ctx context.Context, rest part, total int) error {
 
 // moveAside gives users temporary names, so that their present ones are free. When that fails, the
 // renames that wait for it are refused, and tried again.
-func (c *cycle) moveAside(ctx context.Context, of part) error {
-	return c.eachChunk(of.phase, func(keys [][]byte, actions []storedAction) error {
+func (ap *applier) moveAside(ctx context.Context, of part) error {
+	return ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
 		for i := range actions {
 			a := &actions[i]
 			if a.Held != nil || a.TargetID == nil || !of.pick(a.SourceID) {
@@ -204,25 +204,25 @@ func (c *cycle) moveAside(ctx context.Context, of part) error {
 			}
 			key, err := parseActionKey(keys[i])
 			if err == nil {
-				err = c.intend([]step{{key, a}})
+				err = ap.intents.recordIntents([]step{{key, a}})
 			}
 			if err != nil {
 				return err
 			}
 			var aside []target.Attribute
-			for _, r := range c.Sync.Users.renames(a) {
+			for _, r := range ap.sync.Users.renames(a) {
 				path, err := target.ParsePath(r.path)
 				if err != nil {
 					return err
 				}
 				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.old, "moving", a.SourceID)})
 			}
-			c.note("names move in a circle: account %s of %s has a temporary one until the others are renamed", *a.TargetID, a.Key)
-			if _, err := c.Target.Update(ctx, target.Ref{Kind: target.User, ID: *a.TargetID}, aside); err != nil {
+			ap.ledger.note("names move in a circle: account %s of %s has a temporary one until the others are renamed", *a.TargetID, a.Key)
+			if _, err := ap.target.Update(ctx, target.Ref{Kind: target.User, ID: *a.TargetID}, aside); err != nil {
 				if ctx.Err() != nil || target.CodeOf(err).Stops() {
-					return fmt.Errorf("give account %s of %s a temporary name in target %s: %w", *a.TargetID, a.Key, c.Sync.TargetName, err)
+					return fmt.Errorf("give account %s of %s a temporary name in target %s: %w", *a.TargetID, a.Key, ap.sync.TargetName, err)
 				}
-				c.note("account %s of %s could not be given a temporary name: %v", *a.TargetID, a.Key, err)
+				ap.ledger.note("account %s of %s could not be given a temporary name: %v", *a.TargetID, a.Key, err)
 			}
 		}
 		return nil

@@ -13,38 +13,38 @@ const organizationLife = 24 * time.Hour
 // pullOrganization reads the tenant's default domain for mappings that call DefaultDomain(). When it
 // is another one than before, everyone is evaluated. A tenant that cannot be asked keeps the domain
 // it had; without one the records that need it are skipped with the reason.
-func (c *cycle) pullOrganization(ctx context.Context) error {
-	if !c.Needs.Organization {
+func (p *puller) pullOrganization(ctx context.Context) error {
+	if !p.needs.Organization {
 		return nil
 	}
 	var known state.Organization
-	err := c.Tenant.View(func(tx *state.Tx) error {
+	err := p.tenant.View(func(tx *state.Tx) error {
 		known, _ = tx.Organization()
 		return nil
 	})
-	if err != nil || known.DefaultDomain != "" && c.now.Sub(known.Read) < organizationLife && !c.opts.Full {
+	if err != nil || known.DefaultDomain != "" && p.now.Sub(known.Read) < organizationLife && !p.opts.Full {
 		return err
 	}
-	organization, err := c.Source.Organization(ctx)
+	organization, err := p.source.Organization(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		c.note("the tenant's default domain could not be read, so that DefaultDomain() is %s: %v", domainText(known.DefaultDomain), err)
+		p.ledger.note("the tenant's default domain could not be read, so that DefaultDomain() is %s: %v", domainText(known.DefaultDomain), err)
 		return nil
 	case organization.DefaultDomain == "":
-		c.note("Graph names no default domain of the tenant, so that DefaultDomain() is %s", domainText(known.DefaultDomain))
+		p.ledger.note("Graph names no default domain of the tenant, so that DefaultDomain() is %s", domainText(known.DefaultDomain))
 		return nil
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return p.tenant.Update(func(tx *state.Tx) error {
 		if organization.DefaultDomain != known.DefaultDomain {
-			for _, name := range c.Peers {
+			for _, name := range p.peers {
 				if err := tx.SetPendingAll(name, true); err != nil {
 					return err
 				}
 			}
 		}
-		return tx.PutOrganization(state.Organization{DefaultDomain: organization.DefaultDomain, Read: c.now})
+		return tx.PutOrganization(state.Organization{DefaultDomain: organization.DefaultDomain, Read: p.now})
 	})
 }
 

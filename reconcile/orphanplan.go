@@ -16,27 +16,27 @@ import (
 const orphanCause = "accounts without a link whose users have no right to one"
 
 // orphansIn is the space of the orphans that a plan is about.
-func (c *cycle) orphansIn(tx *state.Tx) *state.Space {
-	if !c.opts.Apply && tx.Space(c.Sync.Name, foundSpace).Count() > 0 { // a look of this dry run
-		return tx.Space(c.Sync.Name, foundSpace)
+func (p *planner) orphansIn(tx *state.Tx) *state.Space {
+	if !p.opts.Apply && tx.Space(p.sync.Name, foundSpace).Count() > 0 { // a look of this dry run
+		return tx.Space(p.sync.Name, foundSpace)
 	}
-	return tx.Space(c.Sync.Name, orphanSpace)
+	return tx.Space(p.sync.Name, orphanSpace)
 }
 
 // draftOrphans plans what becomes of orphans. The removal of one whose user has no right to an
 // account is always held. A second account of a user is reported, and so are accounts of users
 // whom the directory does not know.
-func (c *cycle) draftOrphans(ctx context.Context) error {
+func (p *planner) draftOrphans(ctx context.Context) error {
 	var nobody sample
 	var after []byte
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := c.Tenant.Update(func(tx *state.Tx) error {
-			d := drafter{cycle: c, tx: tx, eval: c.eval.in(tx), plan: tx.Space(c.Sync.Name, planSpace)}
+		err := p.tenant.Update(func(tx *state.Tx) error {
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace)}
 			var chunk []orphan
-			for key, raw := range c.orphansIn(tx).All(after) {
+			for key, raw := range p.orphansIn(tx).All(after) {
 				var o orphan
 				if err := decode(raw, &o); err != nil {
 					return err
@@ -61,7 +61,7 @@ func (c *cycle) draftOrphans(ctx context.Context) error {
 		}
 	}
 	if nobody.n > 0 {
-		c.note("active accounts that carry the object id of a user this directory does not know, and have no link: %s; see entrasync discover %s", nobody.String(), c.Sync.Name)
+		p.ledger.note("active accounts that carry the object id of a user this directory does not know, and have no link: %s; see entrasync discover %s", nobody.String(), p.sync.Name)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (c *cycle) draftOrphans(ctx context.Context) error {
 // orphan plans one.
 func (d *drafter) orphan(o *orphan) error {
 	object, known := d.tx.Object(graphsync.User, o.Source)
-	link, linked, err := d.tx.Link(d.Sync.Name, graphsync.User, o.Source)
+	link, linked, err := d.tx.Link(d.sync.Name, graphsync.User, o.Source)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (d *drafter) orphan(o *orphan) error {
 		if !d.opts.Apply {
 			return nil
 		}
-		return d.tx.Space(d.Sync.Name, orphanSpace).Delete(o.key())
+		return d.tx.Space(d.sync.Name, orphanSpace).Delete(o.key())
 	}
 	stand := standing{Why: "deleted in Entra (restorable)"}
 	if known {
@@ -99,11 +99,11 @@ func (d *drafter) orphan(o *orphan) error {
 
 // orphanRemoval plans what on_remove says, held.
 func (d *drafter) orphanRemoval(o *orphan, stand *standing) error {
-	op := d.Sync.Users.OnRemove.Do
+	op := d.sync.Users.OnRemove.Do
 	if op == "" {
 		return nil
 	}
-	if !d.Sync.Users.May(op) {
+	if !d.sync.Users.May(op) {
 		return d.skip(graphsync.User, o.Source, o.Name, "action_not_allowed",
 			fmt.Sprintf("account %s has no link (%s), and %s is not among the actions of the sync", o.Account, stand.Why, op))
 	}
@@ -116,37 +116,37 @@ func (d *drafter) orphanRemoval(o *orphan, stand *standing) error {
 	for d.plan.Has(key.bytes()) {
 		key.part++
 	}
-	d.counts.count(op, 1)
+	d.ledger.planned(op, 1)
 	return d.plan.Put(key.bytes(), encodeAction(&a))
 }
 
 // removeOrphan carries out an approved removal. The account is read before: it must still be the
 // one that was shown.
-func (c *cycle) removeOrphan(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) removeOrphan(ctx context.Context, a *storedAction, done *result) {
 	ref := target.Ref{Kind: target.User, ID: *a.TargetID}
-	shown, err := c.shownOrphan(ctx, a, ref)
+	shown, err := x.shownOrphan(ctx, a, ref)
 	if err != nil || shown == nil {
 		done.err = err
 		return
 	}
-	if present, err := c.take(a, ref.ID); err != nil || present != c.owner(a.Kind, a.SourceID) {
+	if present, err := x.owners.claim(a, ref.ID); err != nil || present != x.owners.owner(a.Kind, a.SourceID) {
 		if err == nil {
-			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " user", Message: fmt.Sprintf("account %s is %s by now", ref.ID, c.ownerText(present))}
+			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " user", Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.describe(present))}
 		}
 		done.err = err
 		return
 	}
 	if a.Op == Delete {
-		if done.err = c.Target.Delete(ctx, ref); done.err == nil {
-			done.err = c.Store.Release(c.Sync.application(), ref.ID, c.owner(a.Kind, a.SourceID))
+		if done.err = x.target.Delete(ctx, ref); done.err == nil {
+			done.err = x.store.Release(x.sync.application(), ref.ID, x.owners.owner(a.Kind, a.SourceID))
 			return
 		}
 		var refusal *target.Error
-		if !errors.As(done.err, &refusal) || refusal.Status < 400 || !c.Sync.Users.May(Deactivate) {
+		if !errors.As(done.err, &refusal) || refusal.Status < 400 || !x.sync.Users.May(Deactivate) {
 			return
 		}
 	}
-	if err := c.switchOff(ctx, a, ref, done); err != nil {
+	if err := x.switchOff(ctx, a, ref, done); err != nil {
 		done.err = errors.Join(done.err, err)
 	} else if done.err != nil {
 		done.off, done.link = done.link, nil
@@ -155,8 +155,8 @@ func (c *cycle) removeOrphan(ctx context.Context, a *storedAction, done *result)
 }
 
 // shownOrphan reads the account of an orphan's removal; nil when it is gone.
-func (c *cycle) shownOrphan(ctx context.Context, a *storedAction, ref target.Ref) (*target.Resource, error) {
-	getter, ok := c.Target.(target.Getter)
+func (x *executor) shownOrphan(ctx context.Context, a *storedAction, ref target.Ref) (*target.Resource, error) {
+	getter, ok := x.target.(target.Getter)
 	if !ok {
 		return nil, &target.Error{Code: target.Unsupported, Op: "read account", Message: "the target cannot show an account, so that nothing is done to one without a link"}
 	}
@@ -174,29 +174,29 @@ func (c *cycle) shownOrphan(ctx context.Context, a *storedAction, ref target.Ref
 
 // switchOff deactivates an account without a link, and links it to its user, when that one is known
 // and has no other account.
-func (c *cycle) switchOff(ctx context.Context, a *storedAction, ref target.Ref, done *result) error {
+func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Ref, done *result) error {
 	path, err := target.ParsePath("active")
 	if err != nil {
 		return err
 	}
 	asked := []target.Attribute{{Path: path, Value: false}}
-	after, err := c.Target.Update(ctx, ref, asked)
+	after, err := x.target.Update(ctx, ref, asked)
 	done.remarks, err = remarksOf(err)
 	if err == nil && after != nil {
 		err = verifyActivity(a, after, asked)
 	}
-	if err = c.seenOff(ctx, a, ref, after, err, done); err != nil {
+	if err = x.seenOff(ctx, a, ref, after, err, done); err != nil {
 		return err
 	}
-	return c.Tenant.View(func(tx *state.Tx) error {
+	return x.tenant.View(func(tx *state.Tx) error {
 		_, known := tx.Object(a.Kind, a.SourceID)
-		_, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+		_, linked, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
 		if err != nil || !known || linked {
 			return err
 		}
-		done.link = c.newLink(&storedAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{"active": encode(false)})
-		done.link.Adopted, done.link.Active, done.link.InactiveSince, done.link.Cause = true, false, c.now, a.Cause
-		for _, path := range c.Sync.Users.Match {
+		done.link = x.links.newLink(&storedAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{"active": encode(false)})
+		done.link.Adopted, done.link.Active, done.link.InactiveSince, done.link.Cause = true, false, x.now, a.Cause
+		for _, path := range x.sync.Users.Match {
 			if path == "externalId" && a.External != "" {
 				done.link.Keys = append(done.link.Keys, matchKey(path, a.External))
 			}

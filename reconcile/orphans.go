@@ -57,24 +57,24 @@ type orphanFinder struct {
 }
 
 // newOrphanFinder begins a look.
-func (c *cycle) newOrphanFinder() (*orphanFinder, error) {
-	f := &orphanFinder{sync: c.Sync, tenant: c.Tenant, store: c.Store, peers: c.Peers, graph: c.Source, now: c.now}
-	for _, a := range c.Sync.Users.Mapping.Attributes() {
+func (c *comparer) newOrphanFinder() (*orphanFinder, error) {
+	f := &orphanFinder{sync: c.sync, tenant: c.tenant, store: c.store, peers: c.peers, graph: c.source, now: c.now}
+	for _, a := range c.sync.Users.Mapping.Attributes() {
 		if name, ok := a.Direct(); ok && strings.EqualFold(a.Path.String(), "externalId") {
 			f.direct = strings.EqualFold(name, "objectId")
 		}
 	}
-	if c.Sync.Users.maps("externalId") {
+	if c.sync.Users.maps("externalId") {
 		f.externalID = func(tx *state.Tx, eval *evaluator, user *state.Object) string {
 			stand := eval.standing(user, nil)
-			return textOf(eval.evaluate(user, &stand, c.Sync.Users.Mapping, true).Attributes, "externalId")
+			return textOf(eval.evaluate(user, &stand, c.sync.Users.Mapping, true).Attributes, "externalId")
 		}
 	}
-	return f, c.Tenant.Update(func(tx *state.Tx) error {
-		if err := tx.Space(c.Sync.Name, valueSpace).Clear(); err != nil {
+	return f, c.tenant.Update(func(tx *state.Tx) error {
+		if err := tx.Space(c.sync.Name, valueSpace).Clear(); err != nil {
 			return err
 		}
-		return tx.Space(c.Sync.Name, foundSpace).Clear()
+		return tx.Space(c.sync.Name, foundSpace).Clear()
 	})
 }
 
@@ -279,13 +279,13 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 
 // findOrphans looks through the accounts of the first cycle of a sync, which compares no links:
 // the state may be new because an older one was lost.
-func (c *cycle) findOrphans(ctx context.Context, lister target.Lister) error {
+func (c *comparer) findOrphans(ctx context.Context, lister target.Lister) error {
 	finder, err := c.newOrphanFinder()
 	if err != nil {
 		return err
 	}
 	// Links that a provision on demand made before the first cycle are compared by a full one.
-	s := survey{cycle: c, kind: graphsync.User, strays: finder.page, visit: func([]sighting) error { return nil }}
+	s := survey{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: graphsync.User, strays: finder.page, visit: func([]sighting) error { return nil }}
 	worth, err := s.worth()
 	if err != nil {
 		return err
@@ -294,7 +294,7 @@ func (c *cycle) findOrphans(ctx context.Context, lister target.Lister) error {
 		if code := target.CodeOf(err); code.Stops() || code == target.Unavailable || ctx.Err() != nil {
 			return err
 		}
-		c.note("the accounts of target %s were not looked through for those of users who left: %v", c.Sync.TargetName, err)
+		c.ledger.note("the accounts of target %s were not looked through for those of users who left: %v", c.sync.TargetName, err)
 		return nil
 	}
 	return finder.finish(ctx, c.opts.Apply)

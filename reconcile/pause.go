@@ -11,14 +11,14 @@ import (
 
 // checkPause ends a cycle that begins before the time until which Graph has asked to wait: each
 // request before it is refused as well, and prolongs the wait (Graph throttling guidance).
-func (c *cycle) checkPause() error {
+func (p *puller) checkPause() error {
 	var pause state.Pause
-	err := c.Tenant.View(func(tx *state.Tx) error {
+	err := p.tenant.View(func(tx *state.Tx) error {
 		pause = tx.Pause()
 		return nil
 	})
-	left := pause.Until.Sub(c.now)
-	if err != nil || left <= 0 || c.now.Before(pause.Since) {
+	left := pause.Until.Sub(p.now)
+	if err != nil || left <= 0 || p.now.Before(pause.Since) {
 		return err
 	}
 	return &graphsync.Error{Class: graphsync.Throttled, Op: "wait", RetryAfter: left,
@@ -28,13 +28,13 @@ func (c *cycle) checkPause() error {
 }
 
 // rememberPause keeps a wait that Graph asks for and that is longer than a cycle waits.
-func (c *cycle) rememberPause(cause error) error {
+func (p *puller) rememberPause(cause error) error {
 	e := (*graphsync.Error)(nil)
 	if !errors.As(cause, &e) || e.Class != graphsync.Throttled || e.Op == "wait" || e.RetryAfter < time.Second {
 		return cause
 	}
-	now := c.Now().UTC()
-	return errors.Join(cause, c.Tenant.Update(func(tx *state.Tx) error {
+	now := p.clock().UTC()
+	return errors.Join(cause, p.tenant.Update(func(tx *state.Tx) error {
 		return tx.PutPause(state.Pause{Since: now, Until: now.Add(e.RetryAfter)})
 	}))
 }

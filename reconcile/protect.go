@@ -12,16 +12,28 @@ import (
 	"entrasync/target"
 )
 
+// A protector keeps the plan away from accounts that the configuration protects.
+type protector struct {
+	sync    *Sync
+	opts    Options
+	workers int
+	tenant  *state.Tenant
+	target  target.Adapter
+	breaker *breaker
+	ledger  *ledger
+	plans   *planStore
+}
+
 // protect takes out of the plan what would change accounts that scope.protect names. They are
 // looked at as they are now: an administrator, or somebody switched to the application's own
 // login, may have been made one long after the account was linked. Without such filters it
 // costs no request.
-func (c *cycle) protect(ctx context.Context) error {
-	if len(c.Sync.Scope.Protect) == 0 {
+func (pr *protector) protect(ctx context.Context) error {
+	if len(pr.sync.Scope.Protect) == 0 {
 		return nil
 	}
 	for _, p := range []phase{leavePhase, userPhase} {
-		if err := c.eachChunk(p, func(keys [][]byte, actions []storedAction) error { return c.spare(ctx, keys, actions) }); err != nil {
+		if err := pr.plans.actions(p, func(keys [][]byte, actions []storedAction) error { return pr.dropProtected(ctx, keys, actions) }); err != nil {
 			return err
 		}
 	}
@@ -34,16 +46,16 @@ type inspection struct {
 	unseen    error // why the account could not be looked at
 }
 
-// spare takes those of some actions out of the plan whose account is protected, or cannot be
+// dropProtected takes those of some actions out of the plan whose account is protected, or cannot be
 // looked at: the latter fail with what the application said, and are tried again.
-func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction) error {
+func (pr *protector) dropProtected(ctx context.Context, keys [][]byte, actions []storedAction) error {
 	found := make([]inspection, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.workers)
+	group.SetLimit(pr.workers)
 	for i := range actions {
 		if a := &actions[i]; a.Op != Create && a.Op != Adopt && !a.Seen { // match and identify have looked at those
 			group.Go(func() (err error) {
-				found[i], err = c.inspect(gctx, *a.TargetID)
+				found[i], err = pr.inspect(gctx, *a.TargetID)
 				return err
 			})
 		}
@@ -51,9 +63,9 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return pr.tenant.Update(func(tx *state.Tx) error {
 		for i := range actions {
-			if err := c.dropInspected(tx, keys[i], &actions[i], found[i]); err != nil {
+			if err := pr.dropInspected(tx, keys[i], &actions[i], found[i]); err != nil {
 				return err
 			}
 		}
@@ -62,10 +74,10 @@ func (c *cycle) spare(ctx context.Context, keys [][]byte, actions []storedAction
 }
 
 // inspect looks at one account. Its error ends the cycle.
-func (c *cycle) inspect(ctx context.Context, id string) (inspection, error) {
-	protected, err := c.protectedAccount(ctx, id)
-	if c.breaker.open(ctx, err) {
-		return inspection{}, &silence{target: c.Sync.TargetName, last: err}
+func (pr *protector) inspect(ctx context.Context, id string) (inspection, error) {
+	protected, err := pr.protectedAccount(ctx, id)
+	if pr.breaker.open(ctx, err) {
+		return inspection{}, &silence{target: pr.sync.TargetName, last: err}
 	}
 	var failure *target.Error
 	if err == nil || ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops() {
@@ -75,41 +87,41 @@ func (c *cycle) inspect(ctx context.Context, id string) (inspection, error) {
 }
 
 // dropInspected takes an action out of the plan whose account is protected or was not seen.
-func (c *cycle) dropInspected(tx *state.Tx, key []byte, a *storedAction, found inspection) error {
+func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *storedAction, found inspection) error {
 	if !found.protected && found.unseen == nil {
 		return nil
 	}
-	c.counts.count(a.Op, -1)
-	if err := tx.Space(c.Sync.Name, planSpace).Delete(key); err != nil {
+	pr.ledger.planned(a.Op, -1)
+	if err := tx.Space(pr.sync.Name, planSpace).Delete(key); err != nil {
 		return err
 	}
 	skipped := Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected",
 		Why: fmt.Sprintf("it was due to %s (%s), but the account is protected by the configuration", a.Op, a.Why)}
 	switch {
-	case found.unseen != nil && c.opts.Apply:
-		c.attempted++
-		c.failure(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, found.unseen)
+	case found.unseen != nil && pr.opts.Apply:
+		pr.ledger.attempt()
+		pr.ledger.fail(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, found.unseen)
 		return nil
 	case found.unseen != nil:
 		skipped.Code = codeOf(found.unseen)
 		skipped.Why = fmt.Sprintf("it is due to %s (%s), but the account cannot be looked at: %v", a.Op, a.Why, found.unseen)
 	}
-	return c.skip(tx, skipped)
+	return pr.ledger.skip(tx, skipped)
 }
 
-func (c *cycle) protectedAccount(ctx context.Context, id string) (bool, error) {
-	getter, ok := c.Target.(target.Getter)
+func (pr *protector) protectedAccount(ctx context.Context, id string) (bool, error) {
+	getter, ok := pr.target.(target.Getter)
 	if !ok {
-		return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", c.Sync.TargetName)
+		return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)
 	}
 	r, err := getter.Get(ctx, target.Ref{Kind: target.User, ID: id})
 	switch {
 	case err != nil && target.CodeOf(err) == target.NotFound:
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look whether account %s of target %s is protected: %w", id, c.Sync.TargetName, err)
+		return false, fmt.Errorf("look whether account %s of target %s is protected: %w", id, pr.sync.TargetName, err)
 	}
-	return c.Sync.Scope.protects(r), nil
+	return pr.sync.Scope.protects(r), nil
 }
 
 // protects reports whether an account is one that is never touched.

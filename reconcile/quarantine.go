@@ -16,115 +16,130 @@ var ErrPaused = errors.New("the sync is paused")
 // probeSize is how many actions are tried before a paused sync goes on with all.
 const probeSize = 5
 
-// gate looks whether the sync is in quarantine. A scheduled cycle waits for the next probe; a
+// quarantine pauses a sync whose target does not work, and probes whether it works again.
+type quarantine struct {
+	sync         *Sync
+	opts         Options
+	now          time.Time
+	tenant       *state.Tenant
+	target       target.Adapter
+	info         *state.SyncInfo
+	ledger       *ledger
+	findings     *findings
+	timeObserver *timeObserver
+
+	probing bool // in quarantine: a few actions first
+}
+
+// check looks whether the sync is in quarantine. A scheduled cycle waits for the next probe; a
 // person who asks for a cycle gets one. A target that refused everything, or did not answer, is
 // asked whether it works again before it is sent anything else.
-func (c *cycle) gate(ctx context.Context) error {
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		*c.info, c.known = tx.SyncInfo(c.Sync.Name), true
+func (k *quarantine) check(ctx context.Context) error {
+	err := k.tenant.View(func(tx *state.Tx) error {
+		*k.info, k.findings.known = tx.SyncInfo(k.sync.Name), true
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	c.observe()
-	q := c.info.Quarantine
+	k.timeObserver.observe()
+	q := k.info.Quarantine
 	if q == nil {
 		return nil
 	}
-	if c.opts.Scheduled && c.now.Before(q.NextProbe) {
+	if k.opts.Scheduled && k.now.Before(q.NextProbe) {
 		return fmt.Errorf("%w since %s: %s; the next probe is at %s", ErrPaused, q.Since.Format(time.RFC3339), q.Message, q.NextProbe.Format(time.RFC3339))
 	}
-	if !c.opts.Apply {
+	if !k.opts.Apply {
 		return nil
 	}
 	code := target.Code(q.Code)
 	if !code.Stops() && code != target.Unavailable {
-		c.probing = true
+		k.probing = true
 		return nil
 	}
-	if _, err := c.Target.Probe(ctx, c.Sync.Paths()); err != nil {
+	if _, err := k.target.Probe(ctx, k.sync.Paths()); err != nil {
 		if target.CodeOf(err) == target.Unavailable && ctx.Err() == nil {
-			err = &silence{target: c.Sync.TargetName, last: err}
+			err = &silence{target: k.sync.TargetName, last: err}
 		}
-		return fmt.Errorf("target %s still does not work: %w", c.Sync.TargetName, err)
+		return fmt.Errorf("target %s still does not work: %w", k.sync.TargetName, err)
 	}
-	if c.probing = !code.Stops(); !c.probing {
-		c.lift()
+	if k.probing = !code.Stops(); !k.probing {
+		k.clear()
 	}
 	return nil
 }
 
-// lift ends a quarantine.
-func (c *cycle) lift() {
-	c.note("the target works again; it was paused since %s", c.info.Quarantine.Since.Format(time.RFC3339))
-	c.info.Quarantine, c.probing = nil, false
+// clear ends a quarantine.
+func (k *quarantine) clear() {
+	k.ledger.note("the target works again; it was paused since %s", k.info.Quarantine.Since.Format(time.RFC3339))
+	k.info.Quarantine, k.probing = nil, false
 }
 
-// quarantine pauses the sync, or makes a pause longer. Waits grow to a day, so that a target
+// pause pauses the sync, or makes a pause longer. Waits grow to a day, so that a target
 // that is down is not hammered and one that works again is noticed.
-func (c *cycle) quarantine(code, message string) {
-	q := c.info.Quarantine
+func (k *quarantine) pause(code, message string) {
+	q := k.info.Quarantine
 	if q == nil {
-		q = &state.Quarantine{Since: c.now}
-		c.info.Quarantine = q
+		q = &state.Quarantine{Since: k.now}
+		k.info.Quarantine = q
 	}
 	q.Code, q.Message = code, message
-	q.NextProbe = c.now.Add(min(24*time.Hour, 15*time.Minute<<min(q.Probes, 10)))
+	q.NextProbe = k.now.Add(min(24*time.Hour, 15*time.Minute<<min(q.Probes, 10)))
 	q.Probes++
 }
 
-// quarantineAfterStop pauses the sync when what ended the cycle concerns the whole target: a
+// pauseAfterStop pauses the sync when what ended the cycle concerns the whole target: a
 // refused token is one fault, not one per record, and so is a target that does not answer.
-func (c *cycle) quarantineAfterStop(cause error) {
-	if !c.known || !c.opts.Apply {
+func (k *quarantine) pauseAfterStop(cause error) {
+	if !k.findings.known || !k.opts.Apply {
 		return
 	}
 	var failure *target.Error
 	var silent *silence
 	switch {
 	case errors.As(cause, &silent):
-		c.quarantine(string(target.Unavailable), silent.Error())
+		k.pause(string(target.Unavailable), silent.Error())
 	case errors.As(cause, &failure) && failure.Code.Stops():
-		c.quarantine(string(failure.Code), failure.Message)
+		k.pause(string(failure.Code), failure.Message)
 	}
 }
 
-// judgeFailures pauses the sync when most of what was tried failed. Small tenants count too.
-func (c *cycle) judgeFailures() {
-	limit := c.Sync.Quarantine
+// evaluateFailures pauses the sync when most of what was tried failed. Small tenants count too.
+func (k *quarantine) evaluateFailures() {
+	limit := k.sync.Quarantine
 	if limit.Failures <= 0 { // one that was paused for another reason goes on when anything works
-		if c.info.Quarantine == nil {
+		if k.info.Quarantine == nil {
 			return
 		}
 		limit.Failures = 100
 	}
-	if c.attempted == 0 {
+	if k.ledger.attempted == 0 {
 		return
 	}
-	mostly := float64(c.failures)*100 >= limit.Failures*float64(c.attempted)
+	mostly := float64(k.ledger.failures)*100 >= limit.Failures*float64(k.ledger.attempted)
 	switch {
-	case mostly && (c.attempted >= limit.AtLeast || c.probing):
-		message := fmt.Sprintf("%d of %d actions failed", c.failures, c.attempted)
+	case mostly && (k.ledger.attempted >= limit.AtLeast || k.probing):
+		message := fmt.Sprintf("%d of %d actions failed", k.ledger.failures, k.ledger.attempted)
 		code := "mostly_failing"
-		if len(c.report.Errors) > 0 {
-			message += ", such as: " + c.report.Errors[len(c.report.Errors)-1].Message
+		if len(k.ledger.report.Errors) > 0 {
+			message += ", such as: " + k.ledger.report.Errors[len(k.ledger.report.Errors)-1].Message
 		}
-		c.quarantine(code, message)
-	case c.info.Quarantine != nil && !mostly:
-		c.lift()
+		k.pause(code, message)
+	case k.info.Quarantine != nil && !mostly:
+		k.clear()
 	}
 }
 
-// liftIdle ends the quarantine of a sync whose probe found nothing to do and nothing left to retry:
+// clearIdle ends the quarantine of a sync whose probe found nothing to do and nothing left to retry:
 // what failed is no longer due.
-func (c *cycle) liftIdle() error {
-	if !c.probing || c.attempted > 0 {
+func (k *quarantine) clearIdle() error {
+	if !k.probing || k.ledger.attempted > 0 {
 		return nil
 	}
-	return c.Tenant.View(func(tx *state.Tx) error {
-		if failed, _ := tx.CountRetries(c.Sync.Name); failed == 0 {
-			c.lift()
+	return k.tenant.View(func(tx *state.Tx) error {
+		if failed, _ := tx.CountRetries(k.sync.Name); failed == 0 {
+			k.clear()
 		}
 		return nil
 	})
@@ -132,18 +147,18 @@ func (c *cycle) liftIdle() error {
 
 // applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
 // and whether to go on.
-func (c *cycle) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {
+func (ap *applier) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {
 	for _, p := range phases {
-		before := c.attempted
+		before := ap.ledger.attempted
 		tried = part{phase: p, to: probeSize}
-		if err := c.applyPhase(ctx, tried, total); err != nil {
+		if err := ap.applyPhase(ctx, tried, total); err != nil {
 			return tried, false, err
 		}
-		if c.attempted == before {
+		if ap.ledger.attempted == before {
 			continue
 		}
-		c.judgeFailures()
-		return tried, c.info.Quarantine == nil, nil
+		ap.quarantine.evaluateFailures()
+		return tried, ap.info.Quarantine == nil, nil
 	}
 	return tried, true, nil
 }

@@ -22,7 +22,16 @@ const recordBatch = 512
 // waits for the disk the next results gather, so that the disk never slows the calls down and
 // a result is never long unrecorded.
 type recorder struct {
-	*cycle
+	sync        *Sync
+	runID       string
+	now         time.Time
+	clock       func() time.Time
+	store       *state.Store
+	tenant      *state.Tenant
+	info        *state.SyncInfo
+	ledger      *ledger
+	findings    *findings
+	owners      *ownership
 	results     chan *result
 	total       int
 	unavailable int // failures in a row because the application did not answer
@@ -46,7 +55,7 @@ func (r *recorder) run(stop context.CancelCauseFunc) (err error) {
 			stop(err)
 			continue
 		}
-		r.step("applying", r.attempted, r.total)
+		r.ledger.reportProgress("applying", r.ledger.attempted, r.total)
 	}
 	return err
 }
@@ -55,7 +64,7 @@ func (r *recorder) commit(batch []*result) error {
 	if err := r.claim(batch); err != nil {
 		return err
 	}
-	err := r.Tenant.Update(func(tx *state.Tx) error {
+	err := r.tenant.Update(func(tx *state.Tx) error {
 		for _, done := range batch {
 			if err := r.record(tx, done); err != nil {
 				return fmt.Errorf("record %s %s: %w", done.action.Kind, done.action.SourceID, err)
@@ -68,12 +77,12 @@ func (r *recorder) commit(batch []*result) error {
 	}
 	for _, done := range batch {
 		if done.action.Op == Create && !done.halfway {
-			r.Store.EndCreation(r.owner(done.action.Kind, done.action.SourceID))
+			r.store.EndCreation(r.owners.owner(done.action.Kind, done.action.SourceID))
 		}
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
-		if err := r.Store.Release(r.Sync.application(), *done.action.TargetID, r.owner(done.action.Kind, done.action.SourceID)); err != nil {
+		if err := r.store.Release(r.sync.application(), *done.action.TargetID, r.owners.owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
 		}
 	}
@@ -81,7 +90,7 @@ func (r *recorder) commit(batch []*result) error {
 		if done.left == "" || done.link == nil {
 			continue
 		}
-		if err := r.Store.Release(r.Sync.application(), done.left, r.owner(done.link.Kind, done.link.Source)); err != nil {
+		if err := r.store.Release(r.sync.application(), done.left, r.owners.owner(done.link.Kind, done.link.Source)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +104,7 @@ func (r *recorder) down(batch []*result) error {
 		if done.err == nil || target.CodeOf(done.err) != target.Unavailable {
 			r.unavailable = 0
 		} else if r.unavailable++; r.unavailable >= maxFailures {
-			return &silence{target: r.Sync.TargetName, last: done.err}
+			return &silence{target: r.sync.TargetName, last: done.err}
 		}
 	}
 	return nil
@@ -108,13 +117,13 @@ func (r *recorder) claim(batch []*result) error {
 		claims := map[string]state.Owner{}
 		for _, done := range batch {
 			if done.link != nil && done.link.Kind == kind && done.link.LastOp == string(Create) {
-				claims[done.link.TargetID] = r.owner(kind, done.link.Source)
+				claims[done.link.TargetID] = r.owners.owner(kind, done.link.Source)
 			}
 		}
 		if len(claims) == 0 {
 			continue
 		}
-		present, err := r.Store.ClaimAll(r.Sync.application(), claims)
+		present, err := r.store.ClaimAll(r.sync.application(), claims)
 		if err != nil {
 			return err
 		}
@@ -122,9 +131,9 @@ func (r *recorder) claim(batch []*result) error {
 			if done.link == nil || done.link.Kind != kind || done.link.LastOp != string(Create) {
 				continue
 			}
-			if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {
+			if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {
 				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
-					Message: fmt.Sprintf("the target answered with account %s, which is %s; whether that link still fits is looked at by its next cycle", done.link.TargetID, r.ownerText(owner))}
+					Message: fmt.Sprintf("the target answered with account %s, which is %s; whether that link still fits is looked at by its next cycle", done.link.TargetID, r.owners.describe(owner))}
 				done.link, done.doubt = nil, owner
 			}
 		}
@@ -136,10 +145,10 @@ func (r *recorder) claim(batch []*result) error {
 func (r *recorder) record(tx *state.Tx, done *result) error {
 	a := done.action
 	if a.Op != Unlink { // says nothing of whether the application works
-		r.attempted++
+		r.ledger.attempt()
 	}
 	for _, note := range done.notes {
-		r.note("%s", note)
+		r.ledger.note("%s", note)
 	}
 	var failed *target.Error
 	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
@@ -151,12 +160,12 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	done.halfway = halfway
 	if a.Op != Members && !halfway {
-		if err := tx.DeleteIntent(r.Sync.Name, a.Kind, a.SourceID); err != nil {
+		if err := tx.DeleteIntent(r.sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
 	if !done.doubt.Source.IsZero() {
-		if err := markForCheck(tx, r.Sync.Tenant, done.doubt); err != nil {
+		if err := markForCheck(tx, r.sync.Tenant, done.doubt); err != nil {
 			return err
 		}
 	}
@@ -167,7 +176,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		if a.Op.Removes() || a.Op == Unlink {
 			drop = forgetLink
 		}
-		if err := drop(tx, r.Sync.Name, a.Kind, a.SourceID); err != nil {
+		if err := drop(tx, r.sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -177,13 +186,12 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 			return r.line(tx, line) // the application's fault, not this record's: it stays pending
 		}
 		if a.Op == Unlink && done.drop {
-			r.done.count(Unlink, 1)
-			r.unlinked++
-			r.failures-- // as it is counted below
+			r.ledger.applied(Unlink)
+			r.ledger.unlinkedOther() // the failure is counted below
 		}
 		if done.off != nil {
-			r.done.count(Deactivate, 1)
-			if err := tx.PutLink(r.Sync.Name, *done.off); err != nil {
+			r.ledger.applied(Deactivate)
+			if err := tx.PutLink(r.sync.Name, *done.off); err != nil {
 				return err
 			}
 		}
@@ -196,28 +204,28 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 				return r.remainsActive(tx, done, line)
 			}
 		}
-		failure := r.failure(tx, key, a, done.err)
+		failure := r.ledger.fail(tx, key, a, done.err)
 		line.Error = &failure
 		if done.mismatch != nil {
-			if err := tx.Space(r.Sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(done.mismatch)); err != nil {
+			if err := tx.Space(r.sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(done.mismatch)); err != nil {
 				return err
 			}
-			return errors.Join(requeue(tx, r.Sync.Name, key), r.line(tx, line))
+			return errors.Join(requeue(tx, r.sync.Name, key), r.line(tx, line))
 		}
 		if done.drop { // what is gone is made anew by the next cycle
-			if err := requeue(tx, r.Sync.Name, key); err != nil {
+			if err := requeue(tx, r.sync.Name, key); err != nil {
 				return err
 			}
-		} else if err := tx.DeletePending(r.Sync.Name, key); err != nil {
+		} else if err := tx.DeletePending(r.sync.Name, key); err != nil {
 			return err
 		}
 		return r.line(tx, line)
 	}
 	if a.Op != Unlink || !a.Gone && a.MovesTo == "" {
-		r.done.count(a.Op, 1)
+		r.ledger.applied(a.Op)
 	}
 	if a.Op.Removes() && !a.Approved && !a.Again {
-		r.unapproved++
+		r.ledger.unapproved++
 	}
 	if a.Op == Members {
 		r.tookEffect(tx, memberKeys(done)...)
@@ -231,60 +239,60 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	if a.Orphan {
 		gone := orphan{Source: a.SourceID, Account: *a.TargetID}
-		if err := tx.Space(r.Sync.Name, orphanSpace).Delete(gone.key()); err != nil {
+		if err := tx.Space(r.sync.Name, orphanSpace).Delete(gone.key()); err != nil {
 			return err
 		}
 	}
-	if owner := a.FormerOwner; owner.Sync != "" && owner.Tenant == r.Sync.Tenant { // a sync that is no longer configured
+	if owner := a.FormerOwner; owner.Sync != "" && owner.Tenant == r.sync.Tenant { // a sync that is no longer configured
 		if err := tx.DeleteLink(owner.Sync, owner.Kind, owner.Source); err != nil {
 			return err
 		}
 	}
 	if a.Kind == graphsync.User {
-		if err := forgetStillActive(tx, r.Sync.Name, a.SourceID); err != nil {
+		if err := forgetStillActive(tx, r.sync.Name, a.SourceID); err != nil {
 			return err
 		}
 	}
 	if !done.former.IsZero() {
-		if err := tx.DeleteLink(r.Sync.Name, a.Kind, done.former); err != nil {
+		if err := tx.DeleteLink(r.sync.Name, a.Kind, done.former); err != nil {
 			return err
 		}
 	}
 	if done.link != nil {
-		if err := tx.PutLink(r.Sync.Name, *done.link); err != nil {
+		if err := tx.PutLink(r.sync.Name, *done.link); err != nil {
 			return err
 		}
-		if err := clearLost(tx, r.Sync.Name, a.Kind, a.SourceID); err != nil {
+		if err := clearLost(tx, r.sync.Name, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 		if err := r.wake(tx, done.link); err != nil {
 			return err
 		}
 	}
-	if err := keepFormerKeys(tx, r.Sync.Name, done); err != nil {
+	if err := keepFormerKeys(tx, r.sync.Name, done); err != nil {
 		return err
 	}
 	if done.left != "" {
-		if err := requeue(tx, r.Sync.Name, key); err != nil { // groups have the account under its former id
+		if err := requeue(tx, r.sync.Name, key); err != nil { // groups have the account under its former id
 			return err
 		}
 	}
-	if a.Op == Unlink || r.Sync.Groups.Enabled && !r.all {
+	if a.Op == Unlink || r.sync.Groups.Enabled && !r.findings.all {
 		// Should the cycle end before the memberships are written, they are worked out anew.
-		if err := tx.AddPending(r.Sync.Name, key); err != nil {
+		if err := tx.AddPending(r.sync.Name, key); err != nil {
 			return err
 		}
-	} else if !tx.Space(r.Sync.Name, keptSpace).Has(pendingBytes(key)) {
-		if err := tx.DeletePending(r.Sync.Name, key); err != nil {
-			return err
-		}
-	}
-	if retry, _ := tx.Retry(r.Sync.Name, key); retry.Op != string(Members) { // a group's members are yet to come
-		if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
+	} else if !tx.Space(r.sync.Name, keptSpace).Has(pendingBytes(key)) {
+		if err := tx.DeletePending(r.sync.Name, key); err != nil {
 			return err
 		}
 	}
-	if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {
+	if retry, _ := tx.Retry(r.sync.Name, key); retry.Op != string(Members) { // a group's members are yet to come
+		if err := tx.DeleteRetry(r.sync.Name, key); err != nil {
+			return err
+		}
+	}
+	if err := decisionsIn(tx, r.sync.Name).Delete(done.key.bytes()); err != nil {
 		return err
 	}
 	var err error
@@ -345,13 +353,13 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	group := done.action.SourceID
 	settle := func(member graphsync.ID) error {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
-		if err := tx.DeleteRetry(r.Sync.Name, key); err != nil {
+		if err := tx.DeleteRetry(r.sync.Name, key); err != nil {
 			return err
 		}
-		return tx.DeletePending(r.Sync.Name, key)
+		return tx.DeletePending(r.sync.Name, key)
 	}
 	for member, account := range done.added {
-		if err := tx.PutAppliedMember(r.Sync.Name, group, member, account); err != nil {
+		if err := tx.PutAppliedMember(r.sync.Name, group, member, account); err != nil {
 			return err
 		}
 		if err := settle(member); err != nil {
@@ -359,7 +367,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		}
 	}
 	for _, member := range done.removed {
-		if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
+		if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil {
 			return err
 		}
 		if err := settle(member); err != nil {
@@ -367,13 +375,13 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		}
 	}
 	for _, member := range done.waiting {
-		if account, _ := tx.AppliedMember(r.Sync.Name, group, member); account == unsure {
-			if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil { // nothing was sent
+		if account, _ := tx.AppliedMember(r.sync.Name, group, member); account == unsure {
+			if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil { // nothing was sent
 				return err
 			}
 		}
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
-		err := tx.PutRetry(r.Sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
+		err := tx.PutRetry(r.sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
 			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
 		if err != nil {
 			return err
@@ -381,42 +389,9 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	}
 	for _, refused := range done.refused {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
-		r.failure(tx, key, done.action, refused.err)
+		r.ledger.fail(tx, key, done.action, refused.err)
 	}
 	return nil
-}
-
-// failure notes that an action did not succeed and when it is tried again: the waits grow, and
-// a change at the source tries it at once.
-func (c *cycle) failure(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
-	retry, _ := tx.Retry(c.Sync.Name, key)
-	if retry.Attempts == 0 {
-		retry.First = c.now
-	}
-	retry.Key, retry.Attempts, retry.Skipped = key, retry.Attempts+1, false
-	if retry.Op != string(Members) {
-		retry.Op = string(a.Op)
-	}
-	retry.Code, retry.Name, retry.Message = codeOf(cause), a.Key, cause.Error()
-	wait := retryWait(retry.Attempts)
-	var failed *target.Error
-	if errors.As(cause, &failed) && failed.RetryAfter > wait {
-		wait = min(failed.RetryAfter, longestWait)
-	}
-	retry.Next = c.now.Add(wait)
-	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
-	if err := tx.PutRetry(c.Sync.Name, retry); err != nil {
-		c.Log.Error("store retry", "sync", c.Sync.Name, "error", err)
-	}
-	if err := tx.Space(c.Sync.Name, failedSpace).Put(pendingBytes(key), nil); err != nil {
-		c.Log.Error("store retry", "sync", c.Sync.Name, "error", err)
-	}
-	c.failures++
-	if len(c.report.Errors) < ListLimit {
-		c.report.Errors = append(c.report.Errors, f)
-	}
-	c.Log.Info("action failed", "sync", c.Sync.Name, "tenant", c.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message, "retry_at", f.RetryAt)
-	return f
 }
 
 // retryWait grows from "next cycle" to a day.
@@ -460,16 +435,16 @@ type runLine struct {
 }
 
 func (r *recorder) line(tx *state.Tx, line runLine) error {
-	return tx.AppendRunLine(r.Sync.Name, r.cycle.run, encode(&line))
+	return tx.AppendRunLine(r.sync.Name, r.runID, encode(&line))
 }
 
 // attributes gives an action's changes as the adapter wants them, with the values that a plan
 // does not hold made now, and the form in which they are kept with the link.
-func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
 	var fresh outcome
 	if a.Op != Deactivate && !a.Literal {
 		var err error
-		if fresh, err = c.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
+		if fresh, err = b.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -510,10 +485,10 @@ func (c *cycle) attributes(ctx context.Context, a *storedAction, creating bool) 
 }
 
 // newLink is the link of an account just made or adopted.
-func (c *cycle) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
-	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: c.now,
-		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: c.now}
-	rules := c.Sync.rules(a.Kind)
+func (b *linkBuilder) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
+	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: b.now,
+		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: b.now}
+	rules := b.sync.rules(a.Kind)
 	for i, path := range rules.Match {
 		if i < len(a.Match) && a.Match[i] != "" {
 			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
@@ -523,11 +498,11 @@ func (c *cycle) newLink(a *storedAction, targetID string, applied map[string]jso
 }
 
 // changedLink is the link of an account after an update.
-func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage) (*state.Link, error) {
+func (b *linkBuilder) changedLink(a *storedAction, applied map[string]json.RawMessage) (*state.Link, error) {
 	var link state.Link
-	err := c.Tenant.View(func(tx *state.Tx) (err error) {
+	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		var ok bool
-		link, ok, err = tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+		link, ok, err = tx.Link(b.sync.Name, a.Kind, a.SourceID)
 		if err == nil && !ok {
 			err = fmt.Errorf("the link of %s %s is gone", a.Kind, a.SourceID)
 		}
@@ -547,19 +522,19 @@ func (c *cycle) changedLink(a *storedAction, applied map[string]json.RawMessage)
 		}
 		var text string
 		if json.Unmarshal(value, &text) == nil {
-			rekey(c.Sync.rules(link.Kind), &link, path, text)
+			rekey(b.sync.rules(link.Kind), &link, path, text)
 		}
 	}
 	switch a.Op {
 	case Deactivate:
-		link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause
+		link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause
 	case Reactivate:
 		link.Active, link.InactiveSince, link.Cause = true, time.Time{}, ""
 	}
 	if a.Op != Deactivate {
 		link.Via = a.Via
 	}
-	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), c.now
+	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), b.now
 	return &link, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,9 +15,33 @@ import (
 	"entrasync/target"
 )
 
-// intend writes down what is about to be done, before any call: a change whose answer is lost,
+// A recovery finds out what an interrupted cycle has done.
+type recovery struct {
+	sync    *Sync
+	opts    Options
+	runID   string
+	now     time.Time
+	workers int
+	store   *state.Store
+	tenant  *state.Tenant
+	target  target.Adapter
+	breaker *breaker
+	ledger  *ledger
+	owners  *ownership
+}
+
+// An intentLog records what is about to be done before any call is made.
+type intentLog struct {
+	sync   *Sync
+	now    time.Time
+	store  *state.Store
+	tenant *state.Tenant
+	owners *ownership
+}
+
+// recordIntents writes down what is about to be done, before any call: a change whose answer is lost,
 // in a crash or on the way, is looked into by the next cycle.
-func (c *cycle) intend(due []step) error {
+func (l *intentLog) recordIntents(due []step) error {
 	var intents []state.Intent
 	var memberships []*storedAction
 	for _, s := range due {
@@ -30,8 +53,8 @@ func (c *cycle) intend(due []step) error {
 		case Unlink: // nothing is sent
 			continue
 		}
-		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: c.now}
-		for j, path := range c.Sync.rules(a.Kind).Match {
+		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
+		for j, path := range l.sync.rules(a.Kind).Match {
 			if j < len(a.Match) && a.Match[j] != "" {
 				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
 			}
@@ -40,15 +63,15 @@ func (c *cycle) intend(due []step) error {
 			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
 		}
 		if intents = append(intents, intent); a.Op == Create {
-			c.Store.BeginCreation(c.Sync.application(), c.owner(a.Kind, a.SourceID), creationValues(a))
+			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
 		}
 	}
-	if err := c.intendMembers(memberships); err != nil || len(intents) == 0 {
+	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return l.tenant.Update(func(tx *state.Tx) error {
 		for _, intent := range intents {
-			if err := tx.PutIntent(c.Sync.Name, intent); err != nil {
+			if err := tx.PutIntent(l.sync.Name, intent); err != nil {
 				return err
 			}
 		}
@@ -56,16 +79,16 @@ func (c *cycle) intend(due []step) error {
 	})
 }
 
-// intendMembers marks the memberships that are about to be written: a change whose answer is
+// recordMemberships marks the memberships that are about to be written: a change whose answer is
 // lost is made again, also when the member is to leave by then.
-func (c *cycle) intendMembers(actions []*storedAction) error {
+func (l *intentLog) recordMemberships(actions []*storedAction) error {
 	for len(actions) > 0 {
-		err := c.Tenant.Update(func(tx *state.Tx) error {
+		err := l.tenant.Update(func(tx *state.Tx) error {
 			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
 				a := actions[0]
 				n += len(a.Add) + len(a.Remove)
 				for _, member := range slices.Concat(a.Add, a.Remove) {
-					if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
+					if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
 						return err
 					}
 				}
@@ -83,13 +106,13 @@ func (c *cycle) intendMembers(actions []*storedAction) error {
 // account that was being made or taken over is linked as our own when it is found, whatever has
 // become of its person since; one that was being changed is read, so that what is compared is
 // what it really is. Without this a person who left in between would keep an account.
-func (c *cycle) recover(ctx context.Context) error {
-	if err := c.clearFailed(); err != nil || c.opts.NoRefresh {
+func (r *recovery) recover(ctx context.Context) error {
+	if err := r.clearFailed(); err != nil || r.opts.NoRefresh {
 		return err
 	}
 	var open []state.Intent
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		for intent := range tx.Intents(c.Sync.Name) {
+	err := r.tenant.View(func(tx *state.Tx) error {
+		for intent := range tx.Intents(r.sync.Name) {
 			open = append(open, intent)
 		}
 		return nil
@@ -97,19 +120,16 @@ func (c *cycle) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var mu sync.Mutex // guards the report
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.workers)
+	group.SetLimit(r.workers)
 	for _, intent := range open {
 		group.Go(func() error {
-			err := c.lookInto(gctx, intent)
-			if c.breaker.open(gctx, err) {
-				return &silence{target: c.Sync.TargetName, last: err}
+			err := r.lookInto(gctx, intent)
+			if r.breaker.open(gctx, err) {
+				return &silence{target: r.sync.TargetName, last: err}
 			}
 			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {
-				mu.Lock()
-				defer mu.Unlock()
-				return c.unread(intent, c.nameOfIntent(intent), err) // one record never stops the rest
+				return r.unread(intent, r.nameOfIntent(intent), err) // one record never stops the rest
 			}
 			if err != nil {
 				return fmt.Errorf("look into what the last cycle did to %s %s: %w", intent.Kind, intent.Source, err)
@@ -120,92 +140,92 @@ func (c *cycle) recover(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (c *cycle) lookInto(ctx context.Context, intent state.Intent) error {
+func (r *recovery) lookInto(ctx context.Context, intent state.Intent) error {
 	var link state.Link
 	linked := false
-	err := c.Tenant.View(func(tx *state.Tx) (err error) {
-		link, linked, err = tx.Link(c.Sync.Name, intent.Kind, intent.Source)
+	err := r.tenant.View(func(tx *state.Tx) (err error) {
+		link, linked, err = tx.Link(r.sync.Name, intent.Kind, intent.Source)
 		return err
 	})
 	switch {
 	case err != nil:
 		return err
 	case linked:
-		return c.reread(ctx, intent, &link)
+		return r.reread(ctx, intent, &link)
 	}
 	if op := Op(intent.Op); op != Create && op != Adopt { // the link was dropped since
-		return c.settleIntent(intent, nil)
+		return r.resolveIntent(intent, nil)
 	}
-	found, err := c.findIntended(ctx, intent)
+	found, err := r.findIntended(ctx, intent)
 	if err != nil {
 		return err
 	}
-	return c.settleIntent(intent, found)
+	return r.resolveIntent(intent, found)
 }
 
 // reread brings a link to what its account is.
-func (c *cycle) reread(ctx context.Context, intent state.Intent, link *state.Link) error {
-	getter, ok := c.Target.(target.Getter)
+func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.Link) error {
+	getter, ok := r.target.(target.Getter)
 	if !ok {
-		return c.Tenant.Batch(func(tx *state.Tx) error { return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source) })
+		return r.tenant.Batch(func(tx *state.Tx) error { return tx.DeleteIntent(r.sync.Name, intent.Kind, intent.Source) })
 	}
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
 	if gone && link.Kind == graphsync.User && (!link.Active || intent.Op == string(Deactivate)) {
-		return c.rereadHidden(intent, link)
+		return r.rereadHidden(intent, link)
 	}
 	if err != nil && !gone {
 		return err
 	}
-	err = c.Tenant.Batch(func(tx *state.Tx) error {
+	err = r.tenant.Batch(func(tx *state.Tx) error {
 		switch {
 		case gone && link.Kind == graphsync.User: // whether the person has another account is looked into later
-			if err := putMismatch(tx, c.Sync.Name, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run}); err != nil {
+			if err := putMismatch(tx, r.sync.Name, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: r.runID}); err != nil {
 				return err
 			}
 		case gone:
-			if err := loseLink(tx, c.Sync.Name, link.Kind, link.Source); err != nil {
+			if err := loseLink(tx, r.sync.Name, link.Kind, link.Source); err != nil {
 				return err
 			}
-		case identityIn(tx, c.Sync, c.now, link, resource, intent.Keys) == foreign:
-			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, c.Sync.rules(link.Kind), resource), Run: c.run}
-			if err := putMismatch(tx, c.Sync.Name, link, &m); err != nil {
+		case identityIn(tx, r.sync, r.now, link, resource, intent.Keys) == foreign:
+			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, r.sync.rules(link.Kind), resource), Run: r.runID}
+			if err := putMismatch(tx, r.sync.Name, link, &m); err != nil {
 				return err
 			}
 		default:
-			takeOverShown(c.Sync.rules(link.Kind), c.now, link, resource)
-			if err := tx.PutLink(c.Sync.Name, *link); err != nil {
+			takeOverShown(r.sync.rules(link.Kind), r.now, link, resource)
+			if err := tx.PutLink(r.sync.Name, *link); err != nil {
 				return err
 			}
 		}
-		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
+		return tx.DeleteIntent(r.sync.Name, link.Kind, link.Source)
 	})
 	if err == nil {
-		c.Store.EndCreation(c.owner(link.Kind, link.Source))
+		r.store.EndCreation(r.owners.owner(link.Kind, link.Source))
 	}
 	if err == nil && gone && link.Kind != graphsync.User {
-		return c.Store.Release(c.Sync.application(), link.TargetID, c.owner(link.Kind, link.Source))
+		return r.store.Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
 	}
 	return err
 }
 
 // rereadHidden settles the deactivation of an account that is not shown afterwards: an application may
 // hide accounts that are off. It stays linked, so that a person who comes back gets it again.
-func (c *cycle) rereadHidden(intent state.Intent, link *state.Link) error {
-	return c.Tenant.Batch(func(tx *state.Tx) error {
+func (r *recovery) rereadHidden(intent state.Intent, link *state.Link) error {
+	return r.tenant.Batch(func(tx *state.Tx) error {
 		if link.Active {
-			link.Active, link.InactiveSince = false, c.now
+			link.Active, link.InactiveSince = false, r.now
 		}
-		if err := tx.PutLink(c.Sync.Name, *link); err != nil {
+		if err := tx.PutLink(r.sync.Name, *link); err != nil {
 			return err
 		}
-		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent(c.Sync.Name, link.Kind, link.Source)
+		return tx.DeleteIntent(r.sync.Name, link.Kind, link.Source)
 	})
 }
 
@@ -241,30 +261,30 @@ func takeOverShown(rules *Rules, now time.Time, link *state.Link, resource *targ
 
 // findIntended looks for the account of an intent by its matching values. One that belongs to
 // somebody else, or is not the only one, is not it.
-func (c *cycle) findIntended(ctx context.Context, intent state.Intent) (*target.Resource, error) {
+func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*target.Resource, error) {
 	for _, key := range intent.Keys {
 		path, err := target.ParsePath(key.Attribute)
 		if err != nil {
 			return nil, err
 		}
-		found, err := c.Target.Find(ctx, targetKind(intent.Kind), path, key.Value)
+		found, err := r.target.Find(ctx, targetKind(intent.Kind), path, key.Value)
 		if err != nil {
 			return nil, err
 		}
 		if len(found) != 1 {
 			continue
 		}
-		owner, owned, err := c.Store.OwnerOf(c.Sync.application(), found[0].ID, intent.Kind)
+		owner, owned, err := r.store.OwnerOf(r.sync.application(), found[0].ID, intent.Kind)
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != c.owner(intent.Kind, intent.Source) || intendedAccount(c.Sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {
+		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || intendedAccount(r.sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {
 			continue
 		}
-		if !owned && !c.Sync.Guard.provesCreation(&found[0], intent) {
+		if !owned && !r.sync.Guard.provesCreation(&found[0], intent) {
 			continue
 		}
-		if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {
+		if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {
 			return &found[0], nil
 		}
 	}
@@ -285,36 +305,36 @@ func intendedAccount(rules *Rules, intent state.Intent) *account {
 	return knownAccount(&link, rules)
 }
 
-func (c *cycle) settleIntent(intent state.Intent, found *target.Resource) error {
+func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) error {
 	if found != nil {
-		owner := c.owner(intent.Kind, intent.Source)
-		if present, err := c.Store.Claim(c.Sync.application(), found.ID, owner); err != nil || present != owner {
+		owner := r.owners.owner(intent.Kind, intent.Source)
+		if present, err := r.store.Claim(r.sync.application(), found.ID, owner); err != nil || present != owner {
 			return err
 		}
 	}
-	err := c.Tenant.Batch(func(tx *state.Tx) error {
-		_, linked, err := tx.Link(c.Sync.Name, intent.Kind, intent.Source)
+	err := r.tenant.Batch(func(tx *state.Tx) error {
+		_, linked, err := tx.Link(r.sync.Name, intent.Kind, intent.Source)
 		if err != nil {
 			return err
 		}
 		if found != nil && !linked {
 			link := state.Link{Kind: intent.Kind, Source: intent.Source, TargetID: found.ID, Active: intent.Kind == graphsync.Group || !inactive(found),
-				Since: c.now, Applied: map[string]json.RawMessage{}, LastOp: intent.Op, LastAt: intent.At}
+				Since: r.now, Applied: map[string]json.RawMessage{}, LastOp: intent.Op, LastAt: intent.At}
 			for _, key := range intent.Keys {
 				link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))
 				link.Key = key.Value
 			}
-			if err := tx.PutLink(c.Sync.Name, link); err != nil {
+			if err := tx.PutLink(r.sync.Name, link); err != nil {
 				return err
 			}
-			if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
+			if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}
 		}
-		return tx.DeleteIntent(c.Sync.Name, intent.Kind, intent.Source)
+		return tx.DeleteIntent(r.sync.Name, intent.Kind, intent.Source)
 	})
 	if err == nil {
-		c.Store.EndCreation(c.owner(intent.Kind, intent.Source))
+		r.store.EndCreation(r.owners.owner(intent.Kind, intent.Source))
 	}
 	return err
 }

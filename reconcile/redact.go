@@ -45,15 +45,15 @@ func sentOf(desired []mapping.Desired) []target.Attribute {
 // withoutRedacted returns an action's error without the values of redacted attributes: those that were
 // sent, and those that the account should have, which the target may name when it refuses something
 // else.
-func (c *cycle) withoutRedacted(ctx context.Context, a *storedAction, sent []target.Attribute, err error) error {
-	m := c.Sync.rules(a.Kind).Mapping
+func (x *executor) withoutRedacted(ctx context.Context, a *storedAction, sent []target.Attribute, err error) error {
+	m := x.sync.rules(a.Kind).Mapping
 	if m == nil || !redactsAny(m) {
 		return err
 	}
 	var o outcome
 	// An object that cannot be evaluated has no values.
-	_ = c.Tenant.View(func(tx *state.Tx) (err error) {
-		o, err = newEvaluator(c.Sync, c.now).desireIn(tx, a.Kind, a.SourceID, false)
+	_ = x.tenant.View(func(tx *state.Tx) (err error) {
+		o, err = newEvaluator(x.sync, x.now).desireIn(tx, a.Kind, a.SourceID, false)
 		return err
 	})
 	return target.Redacted(redactorOf(m, append(sentOf(o.Attributes), sent...)), err)

@@ -15,21 +15,21 @@ func (d *drafter) waits(user, manager graphsync.ID) error {
 	if manager.IsZero() {
 		return nil
 	}
-	if err := d.tx.Space(d.Sync.Name, waitingSpace).Put(pairKey(manager, user), nil); err != nil {
+	if err := d.tx.Space(d.sync.Name, waitingSpace).Put(pairKey(manager, user), nil); err != nil {
 		return err
 	}
-	return d.tx.Space(d.Sync.Name, referSpace).Put(user[:], manager[:])
+	return d.tx.Space(d.sync.Name, referSpace).Put(user[:], manager[:])
 }
 
 // draftReferences plans the references of users whose manager gets an account in this very
 // plan. They are written after all accounts are.
-func (c *cycle) draftReferences(ctx context.Context) error {
-	if err := c.referToNew(ctx); err != nil {
+func (p *planner) draftReferences(ctx context.Context) error {
+	if err := p.referToNew(ctx); err != nil {
 		return err
 	}
-	return c.chunks(ctx, referSpace, func(tx *state.Tx, key, value []byte) error {
+	return p.plans.entries(ctx, referSpace, func(tx *state.Tx, key, value []byte) error {
 		user, manager := graphsync.ID(key), graphsync.ID(value)
-		plan := tx.Space(c.Sync.Name, planSpace)
+		plan := tx.Space(p.sync.Name, planSpace)
 		raw := plan.Get(actionKey{phase: userPhase, id: manager}.bytes())
 		if raw == nil {
 			return nil
@@ -38,7 +38,7 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 		if err != nil || made.Op != Create && made.Op != Adopt {
 			return err
 		}
-		link, linked, blocked, err := plannedLink(tx, c.Sync.Name, graphsync.User, user)
+		link, linked, blocked, err := plannedLink(tx, p.sync.Name, graphsync.User, user)
 		if err != nil || blocked {
 			return err
 		}
@@ -57,7 +57,7 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 		} else {
 			return nil // skipped: it has no account to refer from
 		}
-		for _, attribute := range c.Sync.Users.Mapping.Attributes() {
+		for _, attribute := range p.sync.Users.Mapping.Attributes() {
 			if name, ok := attribute.Direct(); ok && name == "manager" {
 				a.Changes = append(a.Changes, Change{Attribute: attribute.Path.String(), New: accountOf + made.Key + "]"})
 			}
@@ -65,29 +65,29 @@ func (c *cycle) draftReferences(ctx context.Context) error {
 		if len(a.Changes) == 0 {
 			return nil
 		}
-		c.counts.count(Update, 1)
+		p.ledger.planned(Update, 1)
 		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encodeAction(&a))
 	})
 }
 
 // referToNew marks the users who wait for the account of a manager that this plan makes. Nothing
 // changed about them, so that no page names them.
-func (c *cycle) referToNew(ctx context.Context) error {
+func (p *planner) referToNew(ctx context.Context) error {
 	waited := false
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		waited = tx.Space(c.Sync.Name, waitingSpace).Count() > 0
+	err := p.tenant.View(func(tx *state.Tx) error {
+		waited = tx.Space(p.sync.Name, waitingSpace).Count() > 0
 		return nil
 	})
-	if err != nil || !waited || c.opts.Subject != nil {
+	if err != nil || !waited || p.opts.Subject != nil {
 		return err
 	}
-	return c.chunks(ctx, planSpace, func(tx *state.Tx, key, raw []byte) error {
+	return p.plans.entries(ctx, planSpace, func(tx *state.Tx, key, raw []byte) error {
 		if phase(key[0]) != userPhase || opOf(raw) != Create && opOf(raw) != Adopt {
 			return nil
 		}
 		manager := graphsync.ID(key[1:17])
-		refer := tx.Space(c.Sync.Name, referSpace)
-		for waiting := range tx.Space(c.Sync.Name, waitingSpace).Prefix(manager[:]) {
+		refer := tx.Space(p.sync.Name, referSpace)
+		for waiting := range tx.Space(p.sync.Name, waitingSpace).Prefix(manager[:]) {
 			user := graphsync.ID(waiting[16:])
 			object, known := tx.Object(graphsync.User, user)
 			if !known || refer.Has(user[:]) || !strings.EqualFold(stringProperty(&object, "manager"), manager.String()) {
@@ -106,7 +106,7 @@ func (r *recorder) wake(tx *state.Tx, link *state.Link) error {
 	if link.Kind != graphsync.User || link.LastOp != string(Create) && link.LastOp != string(Adopt) {
 		return nil
 	}
-	waiting := tx.Space(r.Sync.Name, waitingSpace)
+	waiting := tx.Space(r.sync.Name, waitingSpace)
 	var keys [][]byte
 	for key := range waiting.Prefix(link.Source[:]) {
 		keys = append(keys, slices.Clone(key))
@@ -115,7 +115,7 @@ func (r *recorder) wake(tx *state.Tx, link *state.Link) error {
 		if err := waiting.Delete(key); err != nil {
 			return err
 		}
-		if err := requeue(tx, r.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+		if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}
 	}

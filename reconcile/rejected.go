@@ -39,9 +39,9 @@ func (r *rejection) words() string {
 // prepareRejected readies what was rejected for a new draft: what a what-if does not look at is
 // shown as it stands, changes of members and removals of accounts without a link are worked out again,
 // and rejections that have ended are asked about again.
-func (c *cycle) prepareRejected(tx *state.Tx) error {
-	kept := tx.Space(c.Sync.Name, rejectedSpace)
-	space := tx.Space(c.Sync.Name, c.opts.rejectedSpace())
+func (p *planner) prepareRejected(tx *state.Tx) error {
+	kept := tx.Space(p.sync.Name, rejectedSpace)
+	space := tx.Space(p.sync.Name, p.opts.rejectedSpace())
 	var members, ended [][]byte
 	var expired []storedAction
 	for key, raw := range kept.All(nil) {
@@ -51,20 +51,20 @@ func (c *cycle) prepareRejected(tx *state.Tx) error {
 		}
 		if k, err := parseActionKey(key); err == nil && (k.phase == memberPhase || a.Orphan) {
 			members = append(members, slices.Clone(key))
-		} else if c.opts.NoRefresh && c.opts.Subject == nil {
+		} else if p.opts.NoRefresh && p.opts.Subject == nil {
 			if err := space.Put(key, raw); err != nil {
 				return err
 			}
 		}
-		if d := decisionsIn(tx, c.Sync.Name).at(key); d != nil && d.expired(c.now, c.Sync.Guard.Rejections) {
+		if d := decisionsIn(tx, p.sync.Name).at(key); d != nil && d.expired(p.now, p.sync.Guard.Rejections) {
 			ended, expired = append(ended, slices.Clone(key)), append(expired, a)
 		}
 	}
-	if c.opts.Subject != nil {
+	if p.opts.Subject != nil {
 		return nil
 	}
 	for i, key := range ended {
-		if err := pendAction(tx, c.Sync.Name, key, &expired[i]); err != nil {
+		if err := pendAction(tx, p.sync.Name, key, &expired[i]); err != nil {
 			return err
 		}
 	}
@@ -79,13 +79,13 @@ func (c *cycle) prepareRejected(tx *state.Tx) error {
 // ended notes that a rejection no longer lasts.
 func (r *reviewer) ended(d *decision) {
 	no := rejection{Decision: d.Decision}
-	r.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.words())
+	r.ledger.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.words())
 }
 
 // decide applies what a person decided to an action that is due. done reports that nothing more
 // is to be reviewed about it.
 func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done bool, err error) {
-	given := decisionsIn(r.tx, r.Sync.Name)
+	given := decisionsIn(r.tx, r.sync.Name)
 	d := given.at(key)
 	if d == nil {
 		return false, nil
@@ -93,7 +93,7 @@ func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done 
 	r.used[string(key)] = true
 	lapse := d.lapse(a)
 	switch {
-	case d.expired(r.now, r.Sync.Guard.Rejections):
+	case d.expired(r.now, r.sync.Guard.Rejections):
 		r.ended(d)
 		r.holdAgain(d, a)
 		return false, r.drop(given, key)
@@ -149,8 +149,7 @@ func (r *reviewer) drop(given decisions, key []byte) error {
 
 // reject takes an action out of the plan that a person rejected, and keeps it as rejected.
 func (r *reviewer) reject(plan *state.Space, key []byte, a *storedAction, d *decision) error {
-	r.counts.count(a.Op, -1)
-	r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
+	r.ledger.rejected(a.Op, seatChange(r.tx, r.sync.Name, a))
 	if err := r.keepRejected(key, a, d); err != nil {
 		return err
 	}
@@ -163,16 +162,13 @@ func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error 
 	if kept.Held == nil || d.Guard != "" {
 		kept.Held = &storedHold{Guard: d.Guard, Cause: d.Cause}
 	}
-	return r.tx.Space(r.Sync.Name, r.opts.rejectedSpace()).Put(key, encodeAction(&kept))
+	return r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).Put(key, encodeAction(&kept))
 }
 
 // countRejected counts all that was rejected and is due, also what this cycle did not look at.
 func (r *reviewer) countRejected() error {
-	for _, raw := range r.tx.Space(r.Sync.Name, r.opts.rejectedSpace()).All(nil) {
-		r.counts.Rejected++
-		if op := opOf(raw); op != Create && op != Adopt && op != Members {
-			r.heldLinked++
-		}
+	for _, raw := range r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).All(nil) {
+		r.ledger.due(opOf(raw))
 	}
 	return nil
 }
@@ -183,7 +179,7 @@ func (r *reviewer) lapse(d *decision, a *storedAction, why string) {
 	if d.Hold != "" {
 		note = fmt.Sprintf("the approval of hold %s no longer fits %s %s %s", d.Hold, a.Op, a.Kind, a.Key)
 	}
-	r.note("%s: %s; it is held again", note, why)
+	r.ledger.note("%s: %s; it is held again", note, why)
 }
 
 // decideLeaving applies what a person decided about people who leave a group. Those who may leave
@@ -204,7 +200,7 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 		switch {
 		case !ok:
 			rest.Remove = append(rest.Remove, member)
-		case d.expired(r.now, r.Sync.Guard.Rejections):
+		case d.expired(r.now, r.sync.Guard.Rejections):
 			rest.Remove = append(rest.Remove, member)
 			r.ended(d.decision)
 			r.holdAgain(d.decision, &rest)
@@ -239,14 +235,14 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 		if err := plan.Put(at, encodeAction(&passed)); err != nil {
 			return false, err
 		}
-		r.counts.count(Members, 1)
+		r.ledger.planned(Members, 1)
 	}
 	*a = rest
 	a.Why = membersWhy(a.Add, a.Remove)
 	if len(a.Add)+len(a.Remove) > 0 {
 		return false, plan.Put(key, encodeAction(a))
 	}
-	r.counts.count(Members, -1)
+	r.ledger.planned(Members, -1)
 	return true, plan.Delete(key)
 }
 
@@ -256,7 +252,7 @@ func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision
 		return nil
 	}
 	if r.group != group || r.leaving == nil {
-		r.group, r.leaving = group, decisionsIn(r.tx, r.Sync.Name).leaving(group)
+		r.group, r.leaving = group, decisionsIn(r.tx, r.sync.Name).leaving(group)
 	}
 	return r.leaving
 }
@@ -264,7 +260,7 @@ func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision
 // forgetLeaving drops decisions about people who no longer leave their groups, and about accounts
 // without a link that are no longer due: each cycle plans all of them.
 func (r *reviewer) forgetLeaving() error {
-	given := decisionsIn(r.tx, r.Sync.Name)
+	given := decisionsIn(r.tx, r.sync.Name)
 	var stale [][]byte
 	for _, p := range []phase{leavePhase, memberPhase} {
 		for key := range given.Prefix([]byte{byte(p)}) {

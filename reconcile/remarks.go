@@ -46,7 +46,7 @@ func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*Failure, error) {
 	if err := r.keepShown(tx, done); err != nil {
 		return nil, err
 	}
-	told := tx.Space(r.Sync.Name, toldSpace)
+	told := tx.Space(r.sync.Name, toldSpace)
 	var first *Failure
 	for _, remark := range done.remarks {
 		key := []byte(done.action.Kind.String() + "\x00" + remark.Attribute + "\x00" + string(remark.Remark))
@@ -57,10 +57,10 @@ func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*Failure, error) {
 			return nil, err
 		}
 		if remark.Remark == target.Spelled {
-			r.note("%s; this is not reported again", remark.Message)
+			r.ledger.note("%s; this is not reported again", remark.Message)
 			continue
 		}
-		failure := r.reportRemark(done.action, remark)
+		failure := r.ledger.reportRemark(done.action, remark)
 		if first == nil {
 			first = &failure
 		}
@@ -68,24 +68,13 @@ func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*Failure, error) {
 	return first, nil
 }
 
-// reportRemark reports a failure that is not tried again.
-func (r *recorder) reportRemark(a *storedAction, remark *target.Error) Failure {
-	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(remark.Code), Message: remark.Error() + "; this is not reported again"}
-	r.failures++
-	if len(r.report.Errors) < ListLimit {
-		r.report.Errors = append(r.report.Errors, f)
-	}
-	r.Log.Info("not taken as written", "sync", r.Sync.Name, "tenant", r.Sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message)
-	return f
-}
-
 // keepShown keeps, of each attribute that was written, the value that the application has instead.
 func (r *recorder) keepShown(tx *state.Tx, done *result) error {
-	kept := tx.Space(r.Sync.Name, shownSpace)
+	kept := tx.Space(r.sync.Name, shownSpace)
 	if done.shown == nil || done.link == nil || len(done.remarks) == 0 && kept.Count() == 0 {
 		return nil
 	}
-	for _, attribute := range r.Sync.rules(done.action.Kind).Mapping.Attributes() {
+	for _, attribute := range r.sync.rules(done.action.Kind).Mapping.Attributes() {
 		path := attribute.Path.String()
 		if _, written := done.link.Applied[path]; !written || attribute.Redact {
 			continue

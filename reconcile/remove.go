@@ -13,20 +13,20 @@ import (
 // remove deletes an account or group. When the application answers with an error, a user who may
 // be switched off is switched off instead, because no one without a right keeps an active
 // account. The deletion stays an error and is tried again.
-func (c *cycle) remove(ctx context.Context, a *storedAction, done *result) {
-	done.err = c.Target.Delete(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID})
+func (x *executor) remove(ctx context.Context, a *storedAction, done *result) {
+	done.err = x.target.Delete(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID})
 	done.drop = done.err == nil
 	var refusal *target.Error
 	if done.drop || !errors.As(done.err, &refusal) || refusal.Status < 400 || refusal.Code.Stops() || ctx.Err() != nil {
 		return
 	}
-	if a.Kind != graphsync.User || !c.Sync.Users.May(Deactivate) || !c.linkedActive(a) {
+	if a.Kind != graphsync.User || !x.sync.Users.May(Deactivate) || !x.linkedActive(a) {
 		return
 	}
 	off := storedAction{Action: a.Action}
 	off.Op, off.Changes = Deactivate, []Change{{Attribute: "active", Old: true, New: false}}
 	var second result
-	c.write(ctx, &off, &second, false)
+	x.write(ctx, &off, &second, false)
 	switch {
 	case second.err != nil:
 		done.err = fmt.Errorf("%w; switching the account off instead failed too: %w", done.err, second.err)
@@ -39,9 +39,9 @@ func (c *cycle) remove(ctx context.Context, a *storedAction, done *result) {
 }
 
 // linkedActive reports whether the account of an action is active, as far as is known.
-func (c *cycle) linkedActive(a *storedAction) (active bool) {
-	_ = c.Tenant.View(func(tx *state.Tx) error {
-		link, linked, err := tx.Link(c.Sync.Name, a.Kind, a.SourceID)
+func (x *executor) linkedActive(a *storedAction) (active bool) {
+	_ = x.tenant.View(func(tx *state.Tx) error {
+		link, linked, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
 		active = err == nil && linked && link.Active
 		return nil
 	})

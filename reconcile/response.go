@@ -114,11 +114,11 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 }
 
 // linkOf returns the link of the account that an action is about.
-func (c *cycle) linkOf(a *storedAction) (*state.Link, error) {
+func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
 	var link state.Link
-	err := c.Tenant.View(func(tx *state.Tx) (err error) {
+	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		linked := false
-		if link, linked, err = tx.Link(c.Sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
+		if link, linked, err = tx.Link(b.sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
 			err = identityError(a.Op, a.Kind, "account %s is no longer linked; nothing was written to it", *a.TargetID)
 		}
 		return err
@@ -128,14 +128,14 @@ func (c *cycle) linkOf(a *storedAction) (*state.Link, error) {
 
 // knownFor is what a response to an action must fit: the account as linked, or as matched, with
 // what the action replaces and writes.
-func (c *cycle) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
-	rules := c.Sync.rules(a.Kind)
+func (b *linkBuilder) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
+	rules := b.sync.rules(a.Kind)
 	if link == nil {
 		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
 	}
 	known := knownAccount(link, rules).withChanges(a.Changes, applied)
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		for _, key := range formerKeys(tx, c.Sync.Name, link) {
+	err := b.tenant.View(func(tx *state.Tx) error {
+		for _, key := range formerKeys(tx, b.sync.Name, link) {
 			known.may(key.Attribute, key.Value)
 		}
 		return nil
@@ -144,12 +144,12 @@ func (c *cycle) knownFor(a *storedAction, link *state.Link, applied map[string]j
 }
 
 // moveLink takes over the id that an account has from a write of ours on.
-func (c *cycle) moveLink(done *result, id string) error {
+func (b *linkBuilder) moveLink(done *result, id string) error {
 	link := done.link
-	present, err := c.Store.Claim(c.Sync.application(), id, c.owner(link.Kind, link.Source))
-	if err == nil && present != c.owner(link.Kind, link.Source) {
+	present, err := b.store.Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
+	if err == nil && present != b.owners.owner(link.Kind, link.Source) {
 		done.doubt = present
-		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, c.ownerText(present))
+		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.describe(present))
 	}
 	if err != nil {
 		done.link = nil
@@ -161,29 +161,29 @@ func (c *cycle) moveLink(done *result, id string) error {
 }
 
 // answeredAnother fails a creation whose response is about another account: nothing is linked.
-func (c *cycle) answeredAnother(a *storedAction, done *result, resource *target.Resource) {
+func (x *executor) answeredAnother(a *storedAction, done *result, resource *target.Resource) {
 	whose := ""
-	owner, owned, err := c.Store.OwnerOf(c.Sync.application(), resource.ID, a.Kind)
+	owner, owned, err := x.store.OwnerOf(x.sync.application(), resource.ID, a.Kind)
 	if err == nil && owned {
 		done.doubt = owner
-		whose = ", which is " + c.ownerText(owner)
+		whose = ", which is " + x.owners.describe(owner)
 	}
 	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
-		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, c.Sync.rules(a.Kind), resource), whose)}
+		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, x.sync.rules(a.Kind), resource), whose)}
 }
 
 // unlink carries out what was decided about a link whose account is another one, or has another
 // id. Nothing is sent to the application.
-func (c *cycle) unlink(a *storedAction, done *result) {
+func (x *executor) unlink(a *storedAction, done *result) {
 	switch {
 	case a.MovesTo != "":
 		var link *state.Link
-		if link, done.err = c.linkOf(a); done.err == nil {
+		if link, done.err = x.links.linkOf(a); done.err == nil {
 			if a.Approved { // it is theirs although its externalId does not say so
 				maps.DeleteFunc(link.Applied, func(name string, _ json.RawMessage) bool { return strings.EqualFold(name, "externalId") })
 			}
 			done.link = link
-			done.err = c.moveLink(done, a.MovesTo)
+			done.err = x.links.moveLink(done, a.MovesTo)
 		}
 	case a.Gone || a.Approved:
 		done.drop = true
@@ -195,8 +195,8 @@ func (c *cycle) unlink(a *storedAction, done *result) {
 
 // deactivateSuccessor is for an account that was deleted between reading and writing, or that
 // cannot be read: nobody counts as removed while an account of the same person is active.
-func (c *cycle) deactivateSuccessor(ctx context.Context, a *storedAction, link *state.Link, done *result) {
-	next, err := c.findSuccessor(ctx, link, a.Op)
+func (x *executor) deactivateSuccessor(ctx context.Context, a *storedAction, link *state.Link, done *result) {
+	next, err := x.successors.find(ctx, link, a.Op)
 	switch {
 	case err != nil:
 		done.err = err
@@ -204,6 +204,6 @@ func (c *cycle) deactivateSuccessor(ctx context.Context, a *storedAction, link *
 		done.drop = true
 	default:
 		done.err = identityError(a.Op, a.Kind, "account %s is gone, but account %s is active, with %s: the next cycle decides about it", link.TargetID, next.TargetID, next.Shown)
-		done.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: c.run, Successor: next}
+		done.mismatch = &mismatch{TargetID: link.TargetID, Gone: true, Run: x.runID, Successor: next}
 	}
 }

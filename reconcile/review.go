@@ -23,21 +23,32 @@ const updatesFloor = 20
 // window is how far back the guard against a slow trickle of removals looks.
 const window = 24 * time.Hour
 
+// A guardReview holds back what a guard does not let pass.
+type guardReview struct {
+	sync      *Sync
+	opts      Options
+	now       time.Time
+	tenant    *state.Tenant
+	info      *state.SyncInfo
+	ledger    *ledger
+	lastHolds *holdHistory
+}
+
 // review holds back what a guard does not let pass without an approval. Guards only hold:
 // nothing is added to a plan or changed in it. Held actions are grouped by cause, so that one
 // answer fits them, and everything else goes on. What was held stays so until it is answered or
 // no longer due, also when the number that tripped the guard has fallen since.
-func (c *cycle) review(ctx context.Context) error {
-	facts, err := c.census(ctx)
+func (g *guardReview) review(ctx context.Context) error {
+	facts, err := g.census(ctx)
 	if err != nil {
 		return err
 	}
-	c.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
-	r := reviewer{cycle: c, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&c.Sync.Guard), used: map[string]bool{}, made: map[string]bool{}}
+	g.ledger.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
+	r := reviewer{sync: g.sync, opts: g.opts, now: g.now, info: g.info, ledger: g.ledger, lastHolds: g.lastHolds, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&g.sync.Guard), used: map[string]bool{}, made: map[string]bool{}}
 	var after []byte
 	for more := true; more && err == nil; {
-		err = c.Tenant.Update(func(tx *state.Tx) (err error) {
-			r.tx, r.held = tx, tx.Space(c.Sync.Name, c.opts.heldSpace())
+		err = g.tenant.Update(func(tx *state.Tx) (err error) {
+			r.tx, r.held = tx, tx.Space(g.sync.Name, g.opts.heldSpace())
 			after, more, err = r.chunk(after)
 			return err
 		})
@@ -45,8 +56,8 @@ func (c *cycle) review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
-		r.tx, r.held = tx, tx.Space(c.Sync.Name, c.opts.heldSpace())
+	return g.tenant.Update(func(tx *state.Tx) error {
+		r.tx, r.held = tx, tx.Space(g.sync.Name, g.opts.heldSpace())
 		if err := r.countRejected(); err != nil {
 			return err
 		}
@@ -92,30 +103,30 @@ type census struct {
 	lost                                 losses // accounts made again that are gone from the application
 }
 
-func (c *cycle) census(ctx context.Context) (census, error) {
+func (g *guardReview) census(ctx context.Context) (census, error) {
 	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
-	for _, past := range c.info.Removals {
-		if c.now.Sub(past.At) < window {
+	for _, past := range g.info.Removals {
+		if g.now.Sub(past.At) < window {
 			f.recent += past.Count
 		}
 	}
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		_, f.linked = tx.CountLinks(c.Sync.Name, graphsync.User)
+	err := g.tenant.View(func(tx *state.Tx) error {
+		_, f.linked = tx.CountLinks(g.sync.Name, graphsync.User)
 		switch {
 		case tx.CountObjects(graphsync.User) == 0:
 			f.nobody = "the tenant returned no users"
-		case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:
+		case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:
 			f.nobody = "the application has no assignments"
 		}
-		given := decisionsIn(tx, c.Sync.Name)
-		f.decisions, f.heldBefore = given.Count(), tx.Space(c.Sync.Name, c.opts.heldSpace()).Count()
-		for key, raw := range tx.Space(c.Sync.Name, planSpace).All(nil) {
+		given := decisionsIn(tx, g.sync.Name)
+		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
+		for key, raw := range tx.Space(g.sync.Name, planSpace).All(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if opOf(raw) == Create && !given.Has(key) { // most of a first plan: counting them needs no reading
 				f.creations++
-				f.lost.add(tx.Space(c.Sync.Name, lostSpace), key)
+				f.lost.add(tx.Space(g.sync.Name, lostSpace), key)
 				if key[0] == byte(userPhase) {
 					f.seats++
 				}
@@ -125,15 +136,15 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 			if err != nil {
 				return err
 			}
-			seats := seatChange(tx, c.Sync.Name, &a)
+			seats := seatChange(tx, g.sync.Name, &a)
 			f.seats += seats
-			if f.decisions > 0 && wasRejected(given, key, &a, c.now, c.Sync.Guard.Rejections) {
+			if f.decisions > 0 && wasRejected(given, key, &a, g.now, g.sync.Guard.Rejections) {
 				continue // it is not done, so it does not count for what else is
 			}
 			if a.Op.Removes() && seats < 0 && !a.Again {
 				f.loses(a.Left)
 			}
-			if err := f.losesAdministrator(tx, c.Sync, &a); err != nil {
+			if err := f.losesAdministrator(tx, g.sync, &a); err != nil {
 				return err
 			}
 			switch {
@@ -155,10 +166,10 @@ func (c *cycle) census(ctx context.Context) (census, error) {
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
 		}
-		if err := f.countAccess(ctx, tx, c.Sync); err != nil {
+		if err := f.countAccess(ctx, tx, g.sync); err != nil {
 			return err
 		}
-		return f.countAdministrators(ctx, tx, c.Sync)
+		return f.countAdministrators(ctx, tx, g.sync)
 	})
 	return f, err
 }
@@ -185,13 +196,18 @@ func seatChange(tx *state.Tx, sync string, a *storedAction) int {
 }
 
 type reviewer struct {
-	*cycle
-	tx     *state.Tx
-	held   *state.Space
-	facts  census
-	limits string          // of the guard, to tell whether they changed since something was held
-	used   map[string]bool // keys of decisions about members who still leave
-	made   map[string]bool // keys of actions that this review added to the plan
+	sync      *Sync
+	opts      Options
+	now       time.Time
+	info      *state.SyncInfo
+	ledger    *ledger
+	lastHolds *holdHistory
+	tx        *state.Tx
+	held      *state.Space
+	facts     census
+	limits    string          // of the guard, to tell whether they changed since something was held
+	used      map[string]bool // keys of decisions about members who still leave
+	made      map[string]bool // keys of actions that this review added to the plan
 
 	group   graphsync.ID // whose leaving is at hand
 	leaving map[graphsync.ID]memberDecision
@@ -202,7 +218,7 @@ func holdKey(guard, cause string) string { return guard + "\x00" + cause }
 
 // chunk reviews the next actions of the plan.
 func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
-	plan := r.tx.Space(r.Sync.Name, planSpace)
+	plan := r.tx.Space(r.sync.Name, planSpace)
 	var keys [][]byte
 	var actions []storedAction
 	n := 0
@@ -237,7 +253,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			if err := plan.Put(key, encodeAction(&joins)); err != nil {
 				return nil, false, err
 			}
-			r.counts.count(Members, 1)
+			r.ledger.planned(Members, 1)
 			key, a = leavesKey(key), &leaves
 			r.made[string(key)] = true
 		}
@@ -263,12 +279,7 @@ func (r *reviewer) one(plan *state.Space, key []byte, a *storedAction) error {
 	}
 	a.Held = &storedHold{Guard: guard, Cause: cause}
 	r.hold(key, a)
-	r.counts.count(a.Op, -1)
-	r.counts.Seats.After -= seatChange(r.tx, r.Sync.Name, a)
-	r.counts.Held++
-	if a.Op != Create && a.Op != Adopt && a.Op != Members && !a.Orphan {
-		r.heldLinked++
-	}
+	r.ledger.held(a, seatChange(r.tx, r.sync.Name, a))
 	if err := r.held.Put(key, encodeAction(a)); err != nil {
 		return err
 	}
@@ -290,14 +301,14 @@ func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) 
 // before returns why an action was held by the last plan, if it was, and no one has decided or
 // changed the limits since.
 func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
-	return r.heldBefore(r.tx, key, a)
+	return r.lastHolds.before(r.tx, key, a)
 }
 
-// heldBefore returns why an action was held by the last plan, if it was and the limits are the
+// before returns why an action was held by the last plan, if it was and the limits are the
 // same since.
-func (c *cycle) heldBefore(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
-	raw := tx.Space(c.Sync.Name, c.opts.heldSpace()).Get(key)
-	if raw == nil || c.opts.partial() || c.info.Guard != guardText(&c.Sync.Guard) {
+func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
+	raw := tx.Space(h.sync.Name, h.opts.heldSpace()).Get(key)
+	if raw == nil || h.opts.partial() || h.info.Guard != guardText(&h.sync.Guard) {
 		return "", ""
 	}
 	last, err := decodeAction(raw)
@@ -313,9 +324,9 @@ func (r *reviewer) concerns(op Op) bool {
 	case r.facts.decisions > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == Create:
-		return r.Sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.Sync.Guard.Creations, r.facts.creations, r.facts.linked)
+		return r.sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.sync.Guard.Creations, r.facts.creations, r.facts.linked)
 	case op == Reactivate:
-		return r.Sync.Guard.Domains != nil // it may come with a new address
+		return r.sync.Guard.Domains != nil // it may come with a new address
 	}
 	return true
 }
@@ -325,7 +336,7 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 	if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}
-	g := &r.Sync.Guard
+	g := &r.sync.Guard
 	f := &r.facts
 	switch {
 	case f.losing[a.SourceID] && len(f.losing) >= f.administrators:
@@ -358,7 +369,7 @@ func (r *reviewer) judge(a *storedAction) (guard, cause string) {
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause // of a group that existed: its members lose what it gives
 		}
-		total := r.tx.CountAppliedMembers(r.Sync.Name, a.SourceID)
+		total := r.tx.CountAppliedMembers(r.sync.Name, a.SourceID)
 		if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {
 			return "members_removed", a.Cause
 		}
@@ -398,15 +409,15 @@ func (r *reviewer) hold(key []byte, a *storedAction) {
 // went away. A hold that holds something else than it did gets another name, so that nobody
 // approves what was not shown; numbers are not used twice.
 func (r *reviewer) keepHolds() error {
-	r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}
+	r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if r.opts.partial() {
 		return nil
 	}
 	known := map[string]state.Hold{}
-	for hold := range r.tx.Holds(r.Sync.Name) {
+	for hold := range r.tx.Holds(r.sync.Name) {
 		known[holdKey(hold.Guard, hold.Cause)] = hold
 	}
-	info := r.tx.SyncInfo(r.Sync.Name)
+	info := r.tx.SyncInfo(r.sync.Name)
 	for _, key := range slices.Sorted(maps.Keys(r.holds)) {
 		hold := r.holds[key]
 		before, ok := known[key]
@@ -417,25 +428,25 @@ func (r *reviewer) keepHolds() error {
 			info.LastHold++
 			hold.ID = fmt.Sprintf("h-%d", info.LastHold)
 		}
-		r.report.holds[key] = hold.ID
+		r.ledger.report.holds[key] = hold.ID
 		if ok && before.ID != hold.ID {
-			if err := r.tx.DeleteHold(r.Sync.Name, before.ID); err != nil {
+			if err := r.tx.DeleteHold(r.sync.Name, before.ID); err != nil {
 				return err
 			}
 		}
-		if err := r.tx.PutHold(r.Sync.Name, *hold); err != nil {
+		if err := r.tx.PutHold(r.sync.Name, *hold); err != nil {
 			return err
 		}
 		delete(known, key)
 	}
 	for _, hold := range known {
-		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
+		if err := r.tx.DeleteHold(r.sync.Name, hold.ID); err != nil {
 			return err
 		}
 	}
 	info.Guard = r.limits
 	r.info.LastHold, r.info.Guard = info.LastHold, info.Guard
-	if err := r.tx.PutSyncInfo(r.Sync.Name, info); err != nil {
+	if err := r.tx.PutSyncInfo(r.sync.Name, info); err != nil {
 		return err
 	}
 	return r.dropReleased()
@@ -444,7 +455,7 @@ func (r *reviewer) keepHolds() error {
 // dropReleased forgets what was held before and is not any more, and decisions about memberships
 // that are no longer due.
 func (r *reviewer) dropReleased() error {
-	plan := r.tx.Space(r.Sync.Name, planSpace)
+	plan := r.tx.Space(r.sync.Name, planSpace)
 	var released [][]byte
 	for key := range r.held.All(nil) {
 		raw := plan.Get(key)

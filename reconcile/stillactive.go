@@ -77,9 +77,9 @@ func activity(r *target.Resource) (active, told bool) {
 }
 
 // seenOff is what a deactivation came to, given the application's answer to it.
-func (c *cycle) seenOff(ctx context.Context, a *storedAction, ref target.Ref, after *target.Resource, err error, done *result) error {
+func (x *executor) seenOff(ctx context.Context, a *storedAction, ref target.Ref, after *target.Resource, err error, done *result) error {
 	if err == nil {
-		return c.confirmOff(ctx, ref, after, a.Again, done)
+		return x.confirmOff(ctx, ref, after, a.Again, done)
 	}
 	if active, told := activity(after); told && active { // the adapter has seen that it did not take
 		return notKeptOff(err)
@@ -90,7 +90,7 @@ func (c *cycle) seenOff(ctx context.Context, a *storedAction, ref target.Ref, af
 // confirmOff makes sure that an account is off after the application answered that it is. The
 // answer is enough when it shows the account; otherwise the account is read. Where it cannot be
 // read, or is hidden because it is inactive, nothing contradicts the answer.
-func (c *cycle) confirmOff(ctx context.Context, ref target.Ref, after *target.Resource, again bool, done *result) error {
+func (x *executor) confirmOff(ctx context.Context, ref target.Ref, after *target.Resource, again bool, done *result) error {
 	if active, told := activity(after); told {
 		switch {
 		case active:
@@ -99,7 +99,7 @@ func (c *cycle) confirmOff(ctx context.Context, ref target.Ref, after *target.Re
 			return nil
 		}
 	}
-	getter, ok := c.Target.(target.Getter)
+	getter, ok := x.target.(target.Getter)
 	if !ok {
 		return nil
 	}
@@ -123,27 +123,27 @@ func (c *cycle) confirmOff(ctx context.Context, ref target.Ref, after *target.Re
 // keptOn keeps an account that is still active as switched off, and remembers it.
 func (r *recorder) keptOn(tx *state.Tx, done *result) (known bool, err error) {
 	link := done.still
-	about, known := stillActiveOf(tx, r.Sync.Name, link)
+	about, known := stillActiveOf(tx, r.sync.Name, link)
 	if !about.InactiveSince.IsZero() {
 		link.InactiveSince = about.InactiveSince
 	}
 	about = stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince, Attempts: about.Attempts + 1}
-	if err := tx.PutLink(r.Sync.Name, *link); err != nil {
+	if err := tx.PutLink(r.sync.Name, *link); err != nil {
 		return false, err
 	}
-	return known && about.Attempts > 1, putStillActive(tx, r.Sync.Name, link.Source, about)
+	return known && about.Attempts > 1, putStillActive(tx, r.sync.Name, link.Source, about)
 }
 
 // remainsActive names a person whose account stays active also the second time, which was reported
 // before: it is no new failure.
 func (r *recorder) remainsActive(tx *state.Tx, done *result, line runLine) error {
 	a := done.action
-	known, _ := stillActiveOf(tx, r.Sync.Name, done.still)
-	if err := r.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: string(target.Rejected), Why: stillActiveWhy(known, a.Why)}); err != nil {
+	known, _ := stillActiveOf(tx, r.sync.Name, done.still)
+	if err := r.ledger.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: string(target.Rejected), Why: stillActiveWhy(known, a.Why)}); err != nil {
 		return err
 	}
 	line.Error = &Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(target.Rejected), Message: done.err.Error()}
-	if err := tx.DeletePending(r.Sync.Name, done.key.pendingKey()); err != nil {
+	if err := tx.DeletePending(r.sync.Name, done.key.pendingKey()); err != nil {
 		return err
 	}
 	return r.line(tx, line)

@@ -30,21 +30,21 @@ func (s SubjectStep) Mark() string {
 
 // draftSubject plans one object only: a user with the memberships in provisioned groups, or a
 // group with the accounts of all its members, however many.
-func (c *cycle) draftSubject(ctx context.Context) error {
-	c.walk("connect", true, "directory read, %d requests", c.Source.Traffic().Requests-c.graph0.Requests)
-	id, err := Find(ctx, c.Tenant, *c.opts.Subject)
+func (p *planner) draftSubject(ctx context.Context) error {
+	p.ledger.recordStep("connect", true, "directory read, %d requests", p.source.Traffic().Requests-p.graphBefore.Requests)
+	id, err := Find(ctx, p.tenant, *p.opts.Subject)
 	if err != nil {
-		c.walk("import", false, "%s", err)
+		p.ledger.recordStep("import", false, "%s", err)
 		return err
 	}
-	kind := c.opts.Subject.Kind
-	c.walk("import", true, "%s %s", kind, id)
-	if err := c.draftObjects(ctx, kind, []graphsync.ID{id}); err != nil {
+	kind := p.opts.Subject.Kind
+	p.ledger.recordStep("import", true, "%s %s", kind, id)
+	if err := p.draftObjects(ctx, kind, []graphsync.ID{id}); err != nil {
 		return err
 	}
 	if kind == graphsync.Group {
 		var members []graphsync.ID
-		err := c.Tenant.View(func(tx *state.Tx) error {
+		err := p.tenant.View(func(tx *state.Tx) error {
 			for member := range tx.Members(id) {
 				if member.Kind == graphsync.User {
 					members = append(members, member.ID)
@@ -55,18 +55,18 @@ func (c *cycle) draftSubject(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.draftObjects(ctx, graphsync.User, members); err != nil {
+		if err := p.draftObjects(ctx, graphsync.User, members); err != nil {
 			return err
 		}
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
+	return p.tenant.Update(func(tx *state.Tx) error {
 		object, _ := tx.Object(kind, id)
 		if kind == graphsync.Group {
-			why, in, problem := c.eval.in(tx).groupInScope(&object)
-			c.walk("scope", in, "%s", why+problem)
-			return markMembers(tx, c.Sync.Name, id)
+			why, in, problem := p.eval.in(tx).groupInScope(&object)
+			p.ledger.recordStep("scope", in, "%s", why+problem)
+			return markMembers(tx, p.sync.Name, id)
 		}
-		link, linked, err := tx.Link(c.Sync.Name, graphsync.User, id)
+		link, linked, err := tx.Link(p.sync.Name, graphsync.User, id)
 		if err != nil {
 			return err
 		}
@@ -74,23 +74,19 @@ func (c *cycle) draftSubject(ctx context.Context) error {
 		if linked {
 			last = &link
 		}
-		stand := c.eval.in(tx).standing(&object, last)
-		c.walk("scope", stand.InScope, "%s", stand.Why)
+		stand := p.eval.in(tx).standing(&object, last)
+		p.ledger.recordStep("scope", stand.InScope, "%s", stand.Why)
 		return nil
 	})
 }
 
-func (c *cycle) walk(name string, ok bool, format string, args ...any) {
-	c.report.Steps = append(c.report.Steps, SubjectStep{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
-}
-
-// walkMatch and walkAct tell the last two steps from the plan and from what came of it.
-func (c *cycle) walkMatch() {
-	if c.opts.Subject == nil {
+// recordMatchStep and walkAct tell the last two steps from the plan and from what came of it.
+func (r *reporter) recordMatchStep() {
+	if r.opts.Subject == nil {
 		return
 	}
 	detail := "nothing to match"
-	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
+	for action, err := range planOf(r.sync, r.tenant, &r.ledger.report).Actions() {
 		switch {
 		case err != nil:
 			detail = err.Error()
@@ -101,33 +97,33 @@ func (c *cycle) walkMatch() {
 		}
 	}
 	ok := true
-	for skipped, err := range planOf(c.Sync, c.Tenant, &c.report).Skipped() {
+	for skipped, err := range planOf(r.sync, r.tenant, &r.ledger.report).Skipped() {
 		if err == nil {
 			detail, ok = skipped.Why, false
 		}
 	}
-	c.walk("match", ok, "%s", detail)
+	r.ledger.recordStep("match", ok, "%s", detail)
 }
 
-func (c *cycle) walkAct() {
-	if c.opts.Subject == nil {
+func (r *reporter) recordActStep() {
+	if r.opts.Subject == nil {
 		return
 	}
 	var done []string
-	for action, err := range planOf(c.Sync, c.Tenant, &c.report).Actions() {
+	for action, err := range planOf(r.sync, r.tenant, &r.ledger.report).Actions() {
 		if err == nil {
 			done = append(done, string(action.Op)+" "+action.Kind.String()+" "+action.Key)
 		}
 	}
 	switch {
-	case len(c.report.Errors) > 0:
-		c.walk("act", false, "%s", c.report.Errors[0].Message)
-	case c.counts.Held > 0:
-		c.walk("act", false, "held, waits for approval")
+	case len(r.ledger.report.Errors) > 0:
+		r.ledger.recordStep("act", false, "%s", r.ledger.report.Errors[0].Message)
+	case r.ledger.counts.Held > 0:
+		r.ledger.recordStep("act", false, "held, waits for approval")
 	case len(done) == 0:
-		c.walk("act", true, "nothing to do")
+		r.ledger.recordStep("act", true, "nothing to do")
 	default:
-		c.walk("act", true, "%s", strings.Join(done, ", "))
+		r.ledger.recordStep("act", true, "%s", strings.Join(done, ", "))
 	}
 }
 

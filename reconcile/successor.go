@@ -20,10 +20,19 @@ type successor struct {
 	Shown    string `json:"shown"`
 }
 
-// findSuccessor looks for such an account before somebody who left counts as removed. It returns
+// A successorFinder looks for accounts of the same person under another id.
+type successorFinder struct {
+	sync    *Sync
+	store   *state.Store
+	target  target.Adapter
+	breaker *breaker
+	owners  *ownership
+}
+
+// find looks for such an account before somebody who left counts as removed. It returns
 // nil when nobody is active, or, for a deletion, none has the externalId.
-func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*successor, error) {
-	rules := c.Sync.rules(link.Kind)
+func (s *successorFinder) find(ctx context.Context, link *state.Link, op Op) (*successor, error) {
+	rules := s.sync.rules(link.Kind)
 	known := knownAccount(link, rules)
 	var namesake *successor
 	for _, path := range identityPaths(link.Kind, rules) {
@@ -31,10 +40,10 @@ func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*su
 		if value == "" {
 			continue
 		}
-		found, err := c.Target.Find(ctx, targetKind(link.Kind), path, value)
+		found, err := s.target.Find(ctx, targetKind(link.Kind), path, value)
 		switch {
-		case c.breaker.open(ctx, err):
-			return nil, &silence{target: c.Sync.TargetName, last: err}
+		case s.breaker.open(ctx, err):
+			return nil, &silence{target: s.sync.TargetName, last: err}
 		case err != nil && target.CodeOf(err) == target.Unsupported:
 			continue
 		case err != nil:
@@ -42,7 +51,7 @@ func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*su
 		}
 		for i := range found {
 			r := &found[i]
-			free, err := c.mayBeOf(link, r)
+			free, err := s.mayBeOf(link, r)
 			if err != nil {
 				return nil, err
 			}
@@ -61,12 +70,12 @@ func (c *cycle) findSuccessor(ctx context.Context, link *state.Link, op Op) (*su
 
 // mayBeOf reports whether a found account may be that of a link: it is not the linked one, not
 // protected, and nobody else's here.
-func (c *cycle) mayBeOf(link *state.Link, r *target.Resource) (bool, error) {
-	if r.ID == link.TargetID || link.Kind == graphsync.User && c.Sync.Scope.protects(r) {
+func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, error) {
+	if r.ID == link.TargetID || link.Kind == graphsync.User && s.sync.Scope.protects(r) {
 		return false, nil
 	}
-	owner, owned, err := c.Store.OwnerOf(c.Sync.application(), r.ID, link.Kind)
-	return !owned || owner == c.owner(link.Kind, link.Source), err
+	owner, owned, err := s.store.OwnerOf(s.sync.application(), r.ID, link.Kind)
+	return !owned || owner == s.owners.owner(link.Kind, link.Source), err
 }
 
 // carriesExternalID reports whether a resource has the externalId that the account has.

@@ -33,10 +33,14 @@ type question func(ctx context.Context, link *state.Link) (shown *target.Resourc
 // A survey goes through the links of a kind with what the application shows of each: listed as
 // long as that is worth it, and then asked for one by one. Nothing of other accounts is kept.
 type survey struct {
-	*cycle
-	kind  graphsync.Kind
-	ask   question
-	visit func([]sighting) error
+	sync    *Sync
+	workers int
+	tenant  *state.Tenant
+	target  target.Adapter
+	ledger  *ledger
+	kind    graphsync.Kind
+	ask     question
+	visit   func([]sighting) error
 	// strays takes the accounts of a page that are not linked; nil: they are of no interest.
 	strays func([]target.Resource) error
 
@@ -45,14 +49,14 @@ type survey struct {
 
 func (s *survey) run(ctx context.Context) error {
 	linked := 0
-	err := s.Tenant.Update(func(tx *state.Tx) error {
-		linked, _ = tx.CountLinks(s.Sync.Name, s.kind)
-		return tx.Space(s.Sync.Name, listingSpace).Clear()
+	err := s.tenant.Update(func(tx *state.Tx) error {
+		linked, _ = tx.CountLinks(s.sync.Name, s.kind)
+		return tx.Space(s.sync.Name, listingSpace).Clear()
 	})
 	if err != nil || linked == 0 && s.strays == nil {
 		return err
 	}
-	if lister, ok := s.Target.(target.Lister); ok {
+	if lister, ok := s.target.(target.Lister); ok {
 		worth, err := s.worth()
 		if err != nil {
 			return err
@@ -64,13 +68,13 @@ func (s *survey) run(ctx context.Context) error {
 	if err := s.rest(ctx); err != nil {
 		return err
 	}
-	return s.Tenant.Update(func(tx *state.Tx) error { return tx.Space(s.Sync.Name, listingSpace).Clear() })
+	return s.tenant.Update(func(tx *state.Tx) error { return tx.Space(s.sync.Name, listingSpace).Clear() })
 }
 
 // worth is how many accounts are listed at most.
 func (s *survey) worth() (worth int, err error) {
-	err = s.Tenant.View(func(tx *state.Tx) error {
-		linked, _ := tx.CountLinks(s.Sync.Name, s.kind)
+	err = s.tenant.View(func(tx *state.Tx) error {
+		linked, _ := tx.CountLinks(s.sync.Name, s.kind)
 		if s.strays != nil {
 			linked = max(linked, min(tx.CountObjects(s.kind), knownWorth))
 		}
@@ -86,15 +90,15 @@ func (s *survey) list(ctx context.Context, lister target.Lister, worth int) erro
 	err := lister.List(ctx, targetKind(s.kind), func(page []target.Resource) error {
 		if read += len(page); read > worth {
 			if s.strays != nil {
-				s.note("target %s has more than %d accounts: the rest was not looked through for those without a link", s.Sync.TargetName, worth)
+				s.ledger.note("target %s has more than %d accounts: the rest was not looked through for those without a link", s.sync.TargetName, worth)
 			}
 			return errStop
 		}
-		s.step("comparing", read, 0)
+		s.ledger.reportProgress("comparing", read, 0)
 		return s.page(page)
 	})
 	if err != nil && !errors.Is(err, errStop) {
-		return fmt.Errorf("list the %ss of target %s: %w", s.kind, s.Sync.TargetName, err)
+		return fmt.Errorf("list the %ss of target %s: %w", s.kind, s.sync.TargetName, err)
 	}
 	return s.flush()
 }
@@ -102,14 +106,14 @@ func (s *survey) list(ctx context.Context, lister target.Lister, worth int) erro
 // page picks out of a page what is linked.
 func (s *survey) page(page []target.Resource) error {
 	var unlinked []target.Resource
-	err := s.Tenant.View(func(tx *state.Tx) error {
+	err := s.tenant.View(func(tx *state.Tx) error {
 		for i := range page {
-			source, ours := tx.LinkByTarget(s.Sync.Name, s.kind, page[i].ID)
+			source, ours := tx.LinkByTarget(s.sync.Name, s.kind, page[i].ID)
 			if !ours {
 				unlinked = append(unlinked, page[i])
 				continue
 			}
-			link, linked, err := tx.Link(s.Sync.Name, s.kind, source)
+			link, linked, err := tx.Link(s.sync.Name, s.kind, source)
 			if err != nil {
 				return err
 			}
@@ -138,8 +142,8 @@ func (s *survey) flush() error {
 	if err := s.visit(found); err != nil {
 		return err
 	}
-	return s.Tenant.Update(func(tx *state.Tx) error {
-		seen := tx.Space(s.Sync.Name, listingSpace)
+	return s.tenant.Update(func(tx *state.Tx) error {
+		seen := tx.Space(s.sync.Name, listingSpace)
 		for i := range found {
 			if err := seen.Put(found[i].link.Source[:], nil); err != nil {
 				return err
@@ -154,9 +158,9 @@ func (s *survey) rest(ctx context.Context) error {
 	var after graphsync.ID
 	for {
 		var links []state.Link
-		err := s.Tenant.View(func(tx *state.Tx) error {
-			seen := tx.Space(s.Sync.Name, listingSpace)
-			for link, err := range tx.Links(s.Sync.Name, s.kind, after) {
+		err := s.tenant.View(func(tx *state.Tx) error {
+			seen := tx.Space(s.sync.Name, listingSpace)
+			for link, err := range tx.Links(s.sync.Name, s.kind, after) {
 				if err != nil {
 					return err
 				}

@@ -56,217 +56,153 @@ var ErrPlanMoved = errors.New("the plan no longer fits")
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
-		c.pull,                      // Graph → snapshot, page by page
-		c.gate,                      // a sync in quarantine waits for its next probe
+		c.puller.pull,               // Graph → snapshot, page by page
+		c.quarantine.check,          // a sync in quarantine waits for its next probe
 		c.mover.locate,              // when the accounts are in another application than they were → links
-		c.recover,                   // accounts that an interrupted cycle was making → links
-		c.compare,                   // in a full cycle: what the application really holds → links
-		c.draft,                     // snapshot and links → what should happen to accounts and groups
-		c.nameGaps,                  // what Graph told and the snapshot cannot show → skipped
+		c.recovery.recover,          // accounts that an interrupted cycle was making → links
+		c.comparer.compare,          // in a full cycle: what the application really holds → links
+		c.planner.draft,             // snapshot and links → what should happen to accounts and groups
+		c.gaps.nameGaps,             // what Graph told and the snapshot cannot show → skipped
 		c.identifier.identify,       // accounts that are removed or renamed: still the linked ones
-		c.match,                     // people without a link → accounts that exist
-		c.protect,                   // accounts the configuration keeps out of it → left alone
-		c.draftReferences,           // managers who will have an account → references
-		c.compareMembers,            // in a full cycle: who really is in the groups → memberships
-		c.draftMembers,              // who has, or will have, an account → memberships
+		c.matching.match,            // people without a link → accounts that exist
+		c.protector.protect,         // accounts the configuration keeps out of it → left alone
+		c.planner.draftReferences,   // managers who will have an account → references
+		c.comparer.compareMembers,   // in a full cycle: who really is in the groups → memberships
+		c.planner.draftMembers,      // who has, or will have, an account → memberships
 		c.identifier.identifyGroups, // groups whose members change: still the linked ones
-		c.review,                    // guards hold back, approvals let go
-		c.expect,                    // a reviewed plan is applied exactly or not at all
-		c.apply,                     // leavers, users, groups, then memberships
-		c.settle,                    // what is done is no longer pending
+		c.guards.review,             // guards hold back, approvals let go
+		c.reporter.verifyPlan,       // a reviewed plan is applied exactly or not at all
+		c.applier.apply,             // leavers, users, groups, then memberships
+		c.finalizer.finalize,        // what is done is no longer pending
 	} {
 		if err := step(ctx); err != nil {
-			return c.failed(err)
+			return c.reporter.failed(err)
 		}
 	}
-	return c.finish()
-}
-
-// cycle is the state of one Run.
-type cycle struct {
-	*Syncer
-	opts       Options
-	kind       Cycle
-	now        time.Time
-	run        string
-	workers    int // calls to the application at once
-	eval       *evaluator
-	info       *state.SyncInfo // how the sync stood before, and stands now
-	mover      *mover
-	identifier *identifier
-	all        bool // everybody is evaluated, not only the pending
-	report     Report
-	counts     Summary // planned
-	done       Summary // applied
-
-	breaker    *breaker
-	known      bool   // info has been read
-	moved      bool   // the links have been looked for in another application
-	clock      bool   // everybody is evaluated because time alone may have changed something
-	untimely   string // why nothing may be removed because of a time, "" when it may
-	probing    bool   // in quarantine: a few actions first
-	drafted    int
-	applied    bool
-	unapproved int // removals done that no person approved
-	remembered bool
-	heldLinked int // held actions on linked objects
-	failures   int
-	unlinked   int // links dropped because their accounts are others, which is reported as an error
-	attempted  int
-	waits      map[time.Duration]int // changes that took effect, by how long they may have waited
-	graph0     graphsync.Traffic
-	target0    target.Traffic
-}
-
-func (s *Syncer) newCycle(opts Options) *cycle {
-	now := s.Now().UTC()
-	c := &cycle{Syncer: s, opts: opts, now: now, kind: Incremental, run: now.Format("20060102T150405.000Z"), workers: s.workers()}
-	c.breaker = newBreaker(s.Target, s.Sync)
-	c.info, c.eval = &state.SyncInfo{}, newEvaluator(s.Sync, now)
-	c.mover, c.identifier = &mover{cycle: c}, &identifier{cycle: c}
-	c.graph0 = s.Source.Traffic()
-	c.target0 = traffic(s.Target)
-	c.report = Report{
-		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: c.run, Started: now,
-		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: c.opts.heldSpace(), rejected: c.opts.rejectedSpace(),
-	}
-	return c
-}
-
-func traffic(a target.Adapter) target.Traffic {
-	if m, ok := a.(target.Meter); ok {
-		return m.Traffic()
-	}
-	return target.Traffic{}
+	return c.reporter.finish()
 }
 
 // unchanged counts what is linked and has nothing done to it.
-func (c *cycle) unchanged() int {
+func (r *reporter) unchanged() int {
 	n := 0
-	err := c.Tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(c.Sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(c.Sync.Name, graphsync.Group)
+	err := r.tenant.View(func(tx *state.Tx) error {
+		users, _ := tx.CountLinks(r.sync.Name, graphsync.User)
+		groups, _ := tx.CountLinks(r.sync.Name, graphsync.Group)
 		n = users + groups
-		if !c.applied {
-			n -= tx.Space(c.Sync.Name, detachedSpace).Count()
+		if !r.findings.applied {
+			n -= tx.Space(r.sync.Name, detachedSpace).Count()
 		}
 		return nil
 	})
 	if err != nil {
 		return 0
 	}
-	s := &c.counts
+	s := &r.ledger.counts
 	touched := s.Update + s.Deactivate + s.Reactivate + s.Delete
-	if c.applied {
+	if r.findings.applied {
 		touched += s.Create + s.Adopt - s.Delete // they are, or are no longer, linked by now
 	}
-	return max(0, n-touched-c.heldLinked)
+	return max(0, n-touched-r.ledger.heldLinked)
 }
 
 // seats counts the accounts that are active now.
-func (c *cycle) seats() (n int) {
-	_ = c.Tenant.View(func(tx *state.Tx) error { _, n = tx.CountLinks(c.Sync.Name, graphsync.User); return nil })
+func (r *reporter) seats() (n int) {
+	_ = r.tenant.View(func(tx *state.Tx) error { _, n = tx.CountLinks(r.sync.Name, graphsync.User); return nil })
 	return n
-}
-
-func (c *cycle) step(stage string, done, total int) {
-	if c.Progress != nil {
-		c.Progress(Step{Stage: stage, Done: done, Total: total, Pages: int(c.report.Graph.Pages)})
-	}
 }
 
 // failed ends a cycle that could not run. The report says why in plain words, and is stored so
 // that `status` can tell.
-func (c *cycle) failed(cause error) (*Report, error) {
-	if err := c.closeTarget(); err != nil {
-		c.Log.Error("close target", "sync", c.Sync.Name, "error", err)
+func (r *reporter) failed(cause error) (*Report, error) {
+	if err := r.closeTarget(); err != nil {
+		r.log.Error("close target", "sync", r.sync.Name, "error", err)
 	}
-	c.quarantineAfterStop(cause)
-	c.report.Failure = explainFailure(cause)
-	c.report.Result = Failed
-	c.tally()
-	c.report.Summary = c.done // what was planned, and what is unchanged, is not known
-	c.rememberRemovals()
-	if c.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
-		if err := c.store(); err != nil {
-			c.Log.Error("store run", "sync", c.Sync.Name, "error", err)
+	r.quarantine.pauseAfterStop(cause)
+	r.ledger.report.Failure = explainFailure(cause)
+	r.ledger.report.Result = Failed
+	r.tally()
+	r.ledger.report.Summary = r.ledger.done // what was planned, and what is unchanged, is not known
+	r.finalizer.rememberRemovals()
+	if r.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
+		if err := r.finalizer.store(); err != nil {
+			r.log.Error("store run", "sync", r.sync.Name, "error", err)
 		}
 	}
-	return &c.report, fmt.Errorf("sync %s, tenant %s: %w", c.Sync.Name, c.Sync.Tenant, cause)
+	return &r.ledger.report, fmt.Errorf("sync %s, tenant %s: %w", r.sync.Name, r.sync.Tenant, cause)
 }
 
 // closeTarget lets the application finish, also when the cycle did not and has been cancelled:
 // what was acknowledged must be there.
-func (c *cycle) closeTarget() error {
-	closer, ok := c.Target.(target.Closer)
+func (r *reporter) closeTarget() error {
+	closer, ok := r.target.(target.Closer)
 	if !ok {
 		return nil
 	}
 	if err := closer.Close(context.Background()); err != nil {
-		return fmt.Errorf("finish writing to target %s: %w", c.Sync.TargetName, err)
+		return fmt.Errorf("finish writing to target %s: %w", r.sync.TargetName, err)
 	}
 	return nil
 }
 
 // finish ends a cycle that ran.
-func (c *cycle) finish() (*Report, error) {
-	if err := c.closeTarget(); err != nil {
-		return c.failed(err)
+func (r *reporter) finish() (*Report, error) {
+	if err := r.closeTarget(); err != nil {
+		return r.failed(err)
 	}
-	attention, err := c.attention()
+	attention, err := r.attention()
 	if err != nil {
-		return c.failed(err)
+		return r.failed(err)
 	}
-	c.report.Attention = attention
+	r.ledger.report.Attention = attention
 	switch {
-	case c.failures+c.unlinked > 0 || len(attention) > 0:
-		c.report.Result = Partial
-	case c.counts.Held > 0:
-		c.report.Result = Waiting
+	case r.ledger.failures+r.ledger.unlinked > 0 || len(attention) > 0:
+		r.ledger.report.Result = Partial
+	case r.ledger.counts.Held > 0:
+		r.ledger.report.Result = Waiting
 	default:
-		c.report.Result = OK
+		r.ledger.report.Result = OK
 	}
-	c.walkAct()
-	c.tally()
-	if err := c.lists(); err != nil {
-		return c.failed(err)
+	r.recordActStep()
+	r.tally()
+	if err := r.lists(); err != nil {
+		return r.failed(err)
 	}
-	if c.opts.Apply {
-		if err := c.store(); err != nil {
-			return c.failed(err)
+	if r.opts.Apply {
+		if err := r.finalizer.store(); err != nil {
+			return r.failed(err)
 		}
 	}
-	return &c.report, nil
+	return &r.ledger.report, nil
 }
 
 // tally fills the figures of the report.
-func (c *cycle) tally() {
-	g, t := c.Source.Traffic(), traffic(c.Target)
-	c.report.Cycle = c.kind
-	c.counts.Unchanged = c.unchanged()
-	c.report.Summary = c.counts
-	if c.opts.Apply { // what was done, of what was planned
-		s := &c.report.Summary
-		s.Create, s.Adopt, s.Update, s.Deactivate = c.done.Create, c.done.Adopt, c.done.Update, c.done.Deactivate
-		s.Reactivate, s.Delete, s.Members = c.done.Reactivate, c.done.Delete, c.done.Members
-		s.Unlink = c.done.Unlink
-		s.Seats.After = c.seats()
+func (r *reporter) tally() {
+	g, t := r.source.Traffic(), traffic(r.target)
+	r.ledger.report.Cycle = r.findings.kind
+	r.ledger.counts.Unchanged = r.unchanged()
+	r.ledger.report.Summary = r.ledger.counts
+	if r.opts.Apply { // what was done, of what was planned
+		s := &r.ledger.report.Summary
+		s.Create, s.Adopt, s.Update, s.Deactivate = r.ledger.done.Create, r.ledger.done.Adopt, r.ledger.done.Update, r.ledger.done.Deactivate
+		s.Reactivate, s.Delete, s.Members = r.ledger.done.Reactivate, r.ledger.done.Delete, r.ledger.done.Members
+		s.Unlink = r.ledger.done.Unlink
+		s.Seats.After = r.seats()
 	}
-	c.report.Graph.Requests = g.Requests - c.graph0.Requests
-	c.report.Graph.Throttled = g.Throttled - c.graph0.Throttled
-	c.report.Target = TargetTraffic{Requests: t.Requests - c.target0.Requests, Throttled: t.Throttled - c.target0.Throttled}
-	c.report.DurationMS = c.Now().Sub(c.now).Milliseconds()
-	c.sumWaits()
+	r.ledger.report.Graph.Requests = g.Requests - r.graphBefore.Requests
+	r.ledger.report.Graph.Throttled = g.Throttled - r.graphBefore.Throttled
+	r.ledger.report.Target = TargetTraffic{Requests: t.Requests - r.targetBefore.Requests, Throttled: t.Throttled - r.targetBefore.Throttled}
+	r.ledger.report.DurationMS = r.clock().Sub(r.now).Milliseconds()
+	r.ledger.sumWaits()
 }
 
 // lists fills the report's lists from the plan, cut to ListLimit.
-func (c *cycle) lists() error {
-	plan := planOf(c.Sync, c.Tenant, &c.report)
+func (r *reporter) lists() error {
+	plan := planOf(r.sync, r.tenant, &r.ledger.report)
 	for held, err := range plan.Held() {
 		if err != nil {
 			return err
 		}
-		if c.report.Held = append(c.report.Held, held); len(c.report.Held) == ListLimit {
+		if r.ledger.report.Held = append(r.ledger.report.Held, held); len(r.ledger.report.Held) == ListLimit {
 			break
 		}
 	}
@@ -274,7 +210,7 @@ func (c *cycle) lists() error {
 		if err != nil {
 			return err
 		}
-		if c.report.Rejected = append(c.report.Rejected, no); len(c.report.Rejected) == ListLimit {
+		if r.ledger.report.Rejected = append(r.ledger.report.Rejected, no); len(r.ledger.report.Rejected) == ListLimit {
 			break
 		}
 	}
@@ -282,7 +218,7 @@ func (c *cycle) lists() error {
 		if err != nil {
 			return err
 		}
-		if c.report.Skipped = append(c.report.Skipped, skipped); len(c.report.Skipped) == ListLimit {
+		if r.ledger.report.Skipped = append(r.ledger.report.Skipped, skipped); len(r.ledger.report.Skipped) == ListLimit {
 			break
 		}
 	}

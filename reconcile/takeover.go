@@ -20,7 +20,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	if m.kind != graphsync.Group || members == nil {
 		return nil
 	}
-	space, pairs := tx.Space(m.Sync.Name, currentSpace), tx.Space(m.Sync.Name, pairSpace)
+	space, pairs := tx.Space(m.sync.Name, currentSpace), tx.Space(m.sync.Name, pairSpace)
 	stay, leave, foreign := 0, 0, 0
 	var leaving, joining sample
 	stays := map[graphsync.ID]bool{}
@@ -29,7 +29,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
 			return err
 		}
-		source, ours := tx.LinkByTarget(m.Sync.Name, graphsync.User, id)
+		source, ours := tx.LinkByTarget(m.sync.Name, graphsync.User, id)
 		switch {
 		case !ours:
 			foreign++
@@ -38,7 +38,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 			stays[source] = true
 		default:
 			leave++
-			link, _, err := tx.Link(m.Sync.Name, graphsync.User, source)
+			link, _, err := tx.Link(m.sync.Name, graphsync.User, source)
 			if err != nil {
 				return err
 			}

@@ -9,27 +9,27 @@ const Compare Op = "compare"
 
 // unread records that an account could not be read: an error with the application's own code.
 // What is known of the account stays as it is, and recover reads it again in the next cycle.
-func (c *cycle) unread(intent state.Intent, key string, cause error) error {
+func (r *recovery) unread(intent state.Intent, key string, cause error) error {
 	a := storedAction{Action: Action{Op: Op(intent.Op), Kind: intent.Kind, SourceID: intent.Source, Key: key}}
-	if !c.opts.Apply {
-		c.failures++
-		c.note("%s could not be read and is left as it is: %v", key, cause)
+	if !r.opts.Apply {
+		r.ledger.unread()
+		r.ledger.note("%s could not be read and is left as it is: %v", key, cause)
 		return nil
 	}
-	return c.Tenant.Update(func(tx *state.Tx) error {
-		c.failure(tx, state.PendingKey{Kind: intent.Kind, ID: intent.Source}, &a, cause)
-		return tx.PutIntent(c.Sync.Name, intent)
+	return r.tenant.Update(func(tx *state.Tx) error {
+		r.ledger.fail(tx, state.PendingKey{Kind: intent.Kind, ID: intent.Source}, &a, cause)
+		return tx.PutIntent(r.sync.Name, intent)
 	})
 }
 
 // nameOfIntent is what people call the object of an intent.
-func (c *cycle) nameOfIntent(intent state.Intent) (name string) {
+func (r *recovery) nameOfIntent(intent state.Intent) (name string) {
 	name = intent.Source.String()
 	if n := len(intent.Keys); n > 0 {
 		name = intent.Keys[n-1].Value
 	}
-	_ = c.Tenant.View(func(tx *state.Tx) error {
-		if link, linked, err := tx.Link(c.Sync.Name, intent.Kind, intent.Source); err == nil && linked && link.Key != "" {
+	_ = r.tenant.View(func(tx *state.Tx) error {
+		if link, linked, err := tx.Link(r.sync.Name, intent.Kind, intent.Source); err == nil && linked && link.Key != "" {
 			name = link.Key
 		}
 		return nil
@@ -38,6 +38,6 @@ func (c *cycle) nameOfIntent(intent state.Intent) (name string) {
 }
 
 // clearFailed empties the list of what failed, before anything of this cycle can fail.
-func (c *cycle) clearFailed() error {
-	return c.Tenant.Update(func(tx *state.Tx) error { return tx.Space(c.Sync.Name, failedSpace).Clear() })
+func (r *recovery) clearFailed() error {
+	return r.tenant.Update(func(tx *state.Tx) error { return tx.Space(r.sync.Name, failedSpace).Clear() })
 }

@@ -16,16 +16,16 @@ import (
 // create makes an account. When its answer was lost it is looked for instead of made again. When the
 // application says that one exists, the next plan decides about that one: it has to be shown and
 // reviewed like any other.
-func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
-	attributes, applied, err := c.attributes(ctx, a, true)
+func (x *executor) create(ctx context.Context, a *storedAction, done *result) {
+	attributes, applied, err := x.links.attributes(ctx, a, true)
 	if err != nil {
 		done.err = err
 		return
 	}
 	done.sent = attributes
-	resource, err := c.Target.Create(ctx, targetKind(a.Kind), attributes)
-	if err == nil && asPlanned(a, c.Sync.rules(a.Kind), applied).judge(resource) == foreign {
-		c.answeredAnother(a, done, resource)
+	resource, err := x.target.Create(ctx, targetKind(a.Kind), attributes)
+	if err == nil && asPlanned(a, x.sync.rules(a.Kind), applied).judge(resource) == foreign {
+		x.answeredAnother(a, done, resource)
 		return
 	}
 	if err != nil {
@@ -34,16 +34,16 @@ func (c *cycle) create(ctx context.Context, a *storedAction, done *result) {
 			done.err = err
 			return
 		}
-		c.recoverCreate(ctx, a, done, failure, err)
+		x.recoverCreate(ctx, a, done, failure, err)
 		return
 	}
-	done.link = c.newLink(a, resource.ID, applied)
+	done.link = x.links.newLink(a, resource.ID, applied)
 }
 
 // recoverCreate looks for what a create has made without an answer, or for what it has met.
-func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result, failure *target.Error, cause error) {
+func (x *executor) recoverCreate(ctx context.Context, a *storedAction, done *result, failure *target.Error, cause error) {
 	done.err = cause
-	m, err := c.newMatcher(a.Kind)
+	m, err := x.matching.newMatcher(a.Kind)
 	if err != nil {
 		return
 	}
@@ -69,7 +69,7 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 	}
 	// The plan said create; what exists is brought to what was planned.
 	adopted := *a
-	desired, err := c.desire(ctx, a.Kind, a.SourceID, false)
+	desired, err := x.links.desire(ctx, a.Kind, a.SourceID, false)
 	if err != nil {
 		done.err = err
 		return
@@ -80,7 +80,7 @@ func (c *cycle) recoverCreate(ctx context.Context, a *storedAction, done *result
 		adopted.Changes = withActive(adopted.Changes, false, true)
 	}
 	done.err = nil
-	c.write(ctx, &adopted, done, true)
+	x.write(ctx, &adopted, done, true)
 }
 
 // Conflicts with an account that the application does not show.
@@ -109,15 +109,15 @@ func hidden(a *storedAction, cause error) error {
 }
 
 // write updates an account, or takes it over.
-func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
+func (x *executor) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
 	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
 	if adopting {
 		done.former = a.Former
 	}
 	if adopting || a.Op == Reactivate { // an account that was given up is taken back
-		present, err := c.take(a, ref.ID)
-		if err == nil && present != c.owner(a.Kind, a.SourceID) {
-			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, c.ownerText(present))}
+		present, err := x.owners.claim(a, ref.ID)
+		if err == nil && present != x.owners.owner(a.Kind, a.SourceID) {
+			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.describe(present))}
 		}
 		if err != nil {
 			done.err = err
@@ -126,26 +126,26 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	}
 	var link *state.Link
 	if !adopting {
-		if link, done.err = c.linkOf(a); done.err != nil {
+		if link, done.err = x.links.linkOf(a); done.err != nil {
 			return
 		}
 	}
-	attributes, applied, err := c.attributes(ctx, a, false)
+	attributes, applied, err := x.links.attributes(ctx, a, false)
 	if err != nil {
 		done.err = err
 		return
 	}
 	done.sent = attributes
 	moved := ""
-	if err = c.showOthers(ctx, a, ref, attributes); err == nil && len(attributes) > 0 {
+	if err = x.showOthers(ctx, a, ref, attributes); err == nil && len(attributes) > 0 {
 		var after *target.Resource
-		after, err = c.Target.Update(ctx, ref, attributes)
+		after, err = x.target.Update(ctx, ref, attributes)
 		done.remarks, err = remarksOf(err)
 		done.partly, done.shown = err != nil && after != nil, after
 		if after != nil {
-			known, failure := c.knownFor(a, link, applied)
+			known, failure := x.links.knownFor(a, link, applied)
 			if failure == nil {
-				moved, failure = checkResponse(&a.Action, known, c.Sync.rules(a.Kind), ref, after)
+				moved, failure = checkResponse(&a.Action, known, x.sync.rules(a.Kind), ref, after)
 			}
 			if failure != nil {
 				done.err = failure
@@ -156,10 +156,10 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 			err = verifyActivity(a, after, attributes)
 		}
 		if a.Op == Deactivate {
-			err = c.seenOff(ctx, a, ref, after, err, done)
+			err = x.seenOff(ctx, a, ref, after, err, done)
 		}
 		if link != nil {
-			done.formerKeys = replacedKeys(link, &a.Action, c.Sync.rules(a.Kind))
+			done.formerKeys = replacedKeys(link, &a.Action, x.sync.rules(a.Kind))
 			done.confirmed = confirms(done.formerKeys, after)
 		}
 	}
@@ -167,15 +167,15 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 	case err == nil:
 	case errors.Is(err, errStillActive):
 		done.err = err
-		if link, linkErr := c.changedLink(a, applied); linkErr == nil {
+		if link, linkErr := x.links.changedLink(a, applied); linkErr == nil {
 			done.still = link
 		}
 		return
 	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
-		c.deactivateSuccessor(ctx, a, link, done)
+		x.deactivateSuccessor(ctx, a, link, done)
 		return
-	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && gets(c.Target):
-		done.mismatch = &mismatch{TargetID: ref.ID, Gone: true, Run: c.run}
+	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && gets(x.target):
+		done.mismatch = &mismatch{TargetID: ref.ID, Gone: true, Run: x.runID}
 		done.err = fmt.Errorf("%w; the next cycle looks for the account or makes it anew", err)
 		return
 	case target.CodeOf(err) == target.NotFound:
@@ -187,28 +187,28 @@ func (c *cycle) write(ctx context.Context, a *storedAction, done *result, adopti
 		return
 	}
 	if adopting {
-		done.link = c.newLink(a, ref.ID, applied)
+		done.link = x.links.newLink(a, ref.ID, applied)
 		done.link.Adopted = true
 		if moved != "" {
-			done.err = c.moveLink(done, moved)
+			done.err = x.links.moveLink(done, moved)
 		}
 		return
 	}
-	if done.link, done.err = c.changedLink(a, applied); done.err == nil && moved != "" {
-		done.err = c.moveLink(done, moved)
+	if done.link, done.err = x.links.changedLink(a, applied); done.err == nil && moved != "" {
+		done.err = x.links.moveLink(done, moved)
 	}
 }
 
-// take claims an account, from whoever the plan found to let it go, and returns who has it now.
-func (c *cycle) take(a *storedAction, account string) (state.Owner, error) {
+// claim claims an account, from whoever the plan found to let it go, and returns who has it now.
+func (o *ownership) claim(a *storedAction, account string) (state.Owner, error) {
 	former := a.FormerOwner
 	if !a.Former.IsZero() {
-		former = c.owner(a.Kind, a.Former)
+		former = o.owner(a.Kind, a.Former)
 	}
 	if former.Source.IsZero() {
-		return c.Store.Claim(c.Sync.application(), account, c.owner(a.Kind, a.SourceID))
+		return o.store.Claim(o.sync.application(), account, o.owner(a.Kind, a.SourceID))
 	}
-	return c.Store.Succeed(c.Sync.application(), account, former, c.owner(a.Kind, a.SourceID))
+	return o.store.Succeed(o.sync.application(), account, former, o.owner(a.Kind, a.SourceID))
 }
 
 // verifyActivity compares an application's answer with what was asked of an account's activity: a person it
@@ -231,8 +231,8 @@ func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attr
 
 // showOthers reads what must be kept of an account, see keepOthers. One that an application hides
 // while it is off is switched on first.
-func (c *cycle) showOthers(ctx context.Context, a *storedAction, ref target.Ref, attributes []target.Attribute) error {
-	err := c.keepOthers(ctx, a.Kind, ref, attributes)
+func (x *executor) showOthers(ctx context.Context, a *storedAction, ref target.Ref, attributes []target.Attribute) error {
+	err := x.keepOthers(ctx, a.Kind, ref, attributes)
 	if err == nil || a.Op != Reactivate || target.CodeOf(err) != target.NotFound {
 		return err
 	}
@@ -240,16 +240,16 @@ func (c *cycle) showOthers(ctx context.Context, a *storedAction, ref target.Ref,
 	if err != nil {
 		return err
 	}
-	if _, err := c.Target.Update(ctx, ref, []target.Attribute{{Path: active, Value: true}}); err != nil {
+	if _, err := x.target.Update(ctx, ref, []target.Attribute{{Path: active, Value: true}}); err != nil {
 		return err
 	}
-	return c.keepOthers(ctx, a.Kind, ref, attributes)
+	return x.keepOthers(ctx, a.Kind, ref, attributes)
 }
 
 // keepOthers adds to lists that are shared with others, as those of mapping roles are, what the
 // account has there that is not ours.
-func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.Ref, attributes []target.Attribute) error {
-	for _, mapped := range c.Sync.rules(kind).Mapping.Attributes() {
+func (x *executor) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.Ref, attributes []target.Attribute) error {
+	for _, mapped := range x.sync.rules(kind).Mapping.Attributes() {
 		if !mapped.KeepsOthers() {
 			continue
 		}
@@ -257,7 +257,7 @@ func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.
 		if i < 0 {
 			continue
 		}
-		getter, ok := c.Target.(target.Getter)
+		getter, ok := x.target.(target.Getter)
 		if !ok {
 			return &target.Error{Code: target.Unsupported, Op: "read account", Message: "the target cannot show what mapping roles must leave alone"}
 		}
@@ -271,8 +271,8 @@ func (c *cycle) keepOthers(ctx context.Context, kind graphsync.Kind, ref target.
 }
 
 // changeMembers writes one part of a group's memberships.
-func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result) {
-	writer, ok := c.Target.(target.MemberWriter)
+func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *result) {
+	writer, ok := x.target.(target.MemberWriter)
 	if !ok {
 		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}
 		return
@@ -281,8 +281,8 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 	var add, remove []string
 	done.added = map[graphsync.ID]string{}
 	byTarget := map[string]graphsync.ID{}
-	done.err = c.Tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(c.Sync.Name, graphsync.Group, a.SourceID)
+	done.err = x.tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(x.sync.Name, graphsync.Group, a.SourceID)
 		if err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 		}
 		group = link.TargetID
 		for _, member := range a.Add {
-			account, ok, err := tx.Link(c.Sync.Name, graphsync.User, member)
+			account, ok, err := tx.Link(x.sync.Name, graphsync.User, member)
 			if err != nil {
 				return err
 			}
@@ -305,10 +305,10 @@ func (c *cycle) changeMembers(ctx context.Context, a *storedAction, done *result
 		}
 		for _, member := range a.Remove {
 			done.removed = append(done.removed, member)
-			if account, ok := tx.AppliedMember(c.Sync.Name, a.SourceID, member); ok && account != unsure {
+			if account, ok := tx.AppliedMember(x.sync.Name, a.SourceID, member); ok && account != unsure {
 				remove = append(remove, account)
 				byTarget[account] = member
-			} else if link, ok, err := tx.Link(c.Sync.Name, graphsync.User, member); err == nil && ok {
+			} else if link, ok, err := tx.Link(x.sync.Name, graphsync.User, member); err == nil && ok {
 				remove = append(remove, link.TargetID)
 				byTarget[link.TargetID] = member
 			}

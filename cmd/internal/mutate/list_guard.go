@@ -6,7 +6,7 @@ import "slices"
 var guarding = slices.Concat(
 	in("reconcile/review.go",
 		fault{"GRD1", "an empty read removes everybody", `if f.nobody != "" {`, `if false {`},
-		fault{"GRD2", "an application without assignments is no empty read", `case !c.Sync.Scope.All && tx.CountAssignments(c.Sync.AppID) == 0:`, `case false:`},
+		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:`, `case false:`},
 		fault{"GRD3", "removals of a first run pass", `if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}`, ``},
@@ -28,18 +28,20 @@ var guarding = slices.Concat(
 		fault{"GRD19", "a guard that a match raised is ignored", `if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}`, ``},
-		fault{"GRD20", "removals of a day ago count for ever", `if c.now.Sub(past.At) < window {`, `if true {`},
+		fault{"GRD20", "removals of a day ago count for ever", `if g.now.Sub(past.At) < window {`, `if true {`},
 		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved && !a.Again {`, `if a.Op.Removes() && !a.Again {`},
 		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false`},
 		fault{"REV1", "what was held passes when the number falls", `if guard == "" {
 		guard, cause = r.before(key, a)
 	}`, ``},
-		fault{"REV2", "a hold outlives a change of the limits", `|| c.info.Guard != guardText(&c.Sync.Guard) {`, `{`},
+		fault{"REV2", "a hold outlives a change of the limits", `|| h.info.Guard != guardText(&h.sync.Guard) {`, `{`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
 		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.Put(key, encodeAction(a))`},
-		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", "r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}\n\tif r.opts.partial() {", "r.report.held, r.report.holds = r.opts.heldSpace(), map[string]string{}\n\tif false {"},
+		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
+	if r.opts.partial() {`, `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
+	if false {`},
 		fault{"REV6", "a hold whose cause went away stays", `for _, hold := range known {
-		if err := r.tx.DeleteHold(r.Sync.Name, hold.ID); err != nil {
+		if err := r.tx.DeleteHold(r.sync.Name, hold.ID); err != nil {
 			return err
 		}
 	}`, ``},
@@ -65,32 +67,32 @@ var guarding = slices.Concat(
 		fault{"ADM4", "a leaver is no loss", `if a.Op.Removes() || !filter.Match(attributes) {`, `if !filter.Match(attributes) {`},
 	),
 	in("reconcile/protect.go",
-		fault{"PRO1", "a protected account is changed", `return c.Sync.Scope.protects(r), nil`, `return false, nil`},
+		fault{"PRO1", "a protected account is changed", `return pr.sync.Scope.protects(r), nil`, `return false, nil`},
 		fault{"PRO2", "an account that cannot be looked at is changed though it may be protected", `return inspection{unseen: err}, nil`, `return inspection{}, nil`},
 		fault{"PRO3", "leavers are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{userPhase}`},
 		fault{"PRO4", "updates are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{leavePhase}`},
-		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", c.Sync.TargetName)`, `return false, nil`},
+		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)`, `return false, nil`},
 		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
 			return true
 		}`, `return filter.Match(r.Attributes)`},
 	),
 	in("reconcile/quarantine.go",
-		fault{"QUA1", "a scheduled cycle does not wait for the probe", `if c.opts.Scheduled && c.now.Before(q.NextProbe) {`, `if false {`},
-		fault{"QUA2", "a paused sync applies everything at once", `c.probing = true
+		fault{"QUA1", "a scheduled cycle does not wait for the probe", `if k.opts.Scheduled && k.now.Before(q.NextProbe) {`, `if false {`},
+		fault{"QUA2", "a paused sync applies everything at once", `k.probing = true
 		return nil`, `return nil`},
 		fault{"QUA3", "the waits between probes do not grow", `15*time.Minute<<min(q.Probes, 10)`, `15*time.Minute`},
 		fault{"QUA4", "a refused credential does not pause the sync", `case errors.As(cause, &failure) && failure.Code.Stops():`, `case false:`},
 		fault{"QUA5", "a silent target does not pause the sync", `case errors.As(cause, &silent):`, `case false && errors.As(cause, &silent):`},
-		fault{"QUA6", "a sync that mostly fails is not paused", `case mostly && (c.attempted >= limit.AtLeast || c.probing):`, `case false:`},
-		fault{"QUA7", "one failure of one pauses the sync whatever at_least says", `(c.attempted >= limit.AtLeast || c.probing)`, `true`},
-		fault{"QUA8", "a probe that works does not end the quarantine", `case c.info.Quarantine != nil && !mostly:
-		c.lift()`, ``},
-		fault{"QUA9", "a probe with nothing to do does not end the quarantine", `if failed, _ := tx.CountRetries(c.Sync.Name); failed == 0 {
-			c.lift()
+		fault{"QUA6", "a sync that mostly fails is not paused", `case mostly && (k.ledger.attempted >= limit.AtLeast || k.probing):`, `case false:`},
+		fault{"QUA7", "one failure of one pauses the sync whatever at_least says", `(k.ledger.attempted >= limit.AtLeast || k.probing)`, `true`},
+		fault{"QUA8", "a probe that works does not end the quarantine", `case k.info.Quarantine != nil && !mostly:
+		k.clear()`, ``},
+		fault{"QUA9", "a probe with nothing to do does not end the quarantine", `if failed, _ := tx.CountRetries(k.sync.Name); failed == 0 {
+			k.clear()
 		}`, ``},
-		fault{"QUA10", "a target that still does not work is sent changes", `return fmt.Errorf("target %s still does not work: %w", c.Sync.TargetName, err)`, `_ = err`},
-		fault{"QUA11", "a failed probe does not stop the rest", `return tried, c.info.Quarantine == nil, nil`, `return tried, true, nil`},
-		fault{"QUA12", "a dry run pauses the sync", `if !c.known || !c.opts.Apply {`, `if !c.known {`},
+		fault{"QUA10", "a target that still does not work is sent changes", `return fmt.Errorf("target %s still does not work: %w", k.sync.TargetName, err)`, `_ = err`},
+		fault{"QUA11", "a failed probe does not stop the rest", `return tried, ap.info.Quarantine == nil, nil`, `return tried, true, nil`},
+		fault{"QUA12", "a dry run pauses the sync", `if !k.findings.known || !k.opts.Apply {`, `if !k.findings.known {`},
 	),
 	in("reconcile/breaker.go",
 		fault{"SIL1", "a target that has never answered is asked for every record", `n >= maxFailures || n >= maxFailuresAtStart && !b.answered.Load()`, `n >= maxFailures`},

@@ -5,7 +5,7 @@ import "slices"
 // Reading the directory: what is believed of it.
 var pulling = slices.Concat(
 	in("reconcile/pull.go",
-		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := c.Source.Presence(ctx, kind, ids)`,
+		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := p.source.Presence(ctx, kind, ids)`,
 			`answers, err := make([]graphsync.Presence, len(ids)), error(nil)
 		for i := range answers {
 			answers[i] = graphsync.Absent
@@ -19,7 +19,7 @@ var pulling = slices.Concat(
 	}
 	if errors.Is(err, graphsync.ErrResync) {`},
 		fault{"PUL4", "a disabled enterprise application is read like any other", `if !app.Enabled {`, `if false {`},
-		fault{"PUL5", "members that a full round left out are gone without a look", `err = c.confirmMembers(ctx)`, `err = nil`},
+		fault{"PUL5", "members that a full round left out are gone without a look", `err = p.confirmMembers(ctx)`, `err = nil`},
 		fault{"PUL6", "a member that a full round left out is taken out of the group", `if !present[member] {
 				gone`, `if true {
 				gone`},
@@ -100,7 +100,7 @@ var planning = slices.Concat(
 		}`, ``},
 		fault{"STD16", "a value stays reserved for a user who is gone and switched off", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return false && linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`},
 		fault{"STD17", "a value is free as soon as its user is inactive, deleted or not", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return linked && !link.Active && (true || known && object.Removed != graphsync.NotRemoved), err`},
-		fault{"STD18", "an account that another sync owns by now is changed", `owner, lost, err := d.lost(d.tx, &link)`, `_ = link
+		fault{"STD18", "an account that another sync owns by now is changed", `owner, lost, err := d.owners.dropLost(d.tx, &link)`, `_ = link
 		owner, lost, err := d.owner(a.Kind, a.SourceID), false, error(nil)`},
 		fault{"STD19", "an object that an expression says to ignore is written", `if result.IgnoreObject {`, `if false {`},
 		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
@@ -110,19 +110,19 @@ var planning = slices.Concat(
 		fault{"STD22", "a mapping of active that says false is ignored", `case !wanted && link.Active:
 		stand.Why`, `case false:
 		stand.Why`},
-		fault{"STD23", "an update is carried out although the action is not allowed", `if !d.Sync.Users.May(op) {`, `if false {`},
+		fault{"STD23", "an update is carried out although the action is not allowed", `if !d.sync.Users.May(op) {`, `if false {`},
 	),
 	in("reconcile/draft.go",
-		fault{"DRA1", "a changed configuration evaluates nobody", `changed := c.info.ConfigHash != c.Sync.Hash()`, `changed := false`},
-		fault{"DRA2", "what is due again is not planned", `if due(&retry, c.now) || retry.Skipped && !c.opts.Scheduled {`, `if false {`},
+		fault{"DRA1", "a changed configuration evaluates nobody", `changed := p.info.ConfigHash != p.sync.Hash()`, `changed := false`},
+		fault{"DRA2", "what is due again is not planned", `if due(&retry, p.now) || retry.Skipped && !p.opts.Scheduled {`, `if false {`},
 		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
 		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
-		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || c.opts.Full || tx.PendingAll(c.Sync.Name))`, `(changed || c.opts.Full)`},
-		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!c.Sync.readsClock()`, `true`},
+		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || p.opts.Full || tx.PendingAll(p.sync.Name))`, `(changed || p.opts.Full)`},
+		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!p.sync.readsClock()`, `true`},
 	),
 	in("reconcile/draftgroup.go",
-		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.Sync.Groups.May(Delete) {`, `if false {`},
+		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.sync.Groups.May(Delete) {`, `if false {`},
 		fault{"DRG2", "members of a group that comes back are not looked at", `|| !link.Active {`, `{`},
 		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(Members)`, `false`},
 		fault{"DRG4", "a group that the filter cannot judge is deleted", `if problem != "" {`, `if false {`},
@@ -138,11 +138,11 @@ var planning = slices.Concat(
 		return nil
 	}`, ``},
 		fault{"MBR6", "who was in an adopted group already is not known", `return account, true, seeds.Put(pairKey(group, member), []byte(account))`, `return last, applied, seeds.Put(pairKey(group, member), []byte(account))`},
-		fault{"MBR7", "memberships of a user who appears are not looked at", `if !d.Sync.Groups.Enabled || d.all && linked {`, `if true {`},
+		fault{"MBR7", "memberships of a user who appears are not looked at", `if !d.sync.Groups.Enabled || d.findings.all && linked {`, `if true {`},
 		fault{"MBR8", "a member whose account is another one now stays with the old one", `case wanted && (!applied || last == unsure || last != account):`, `case wanted && !applied:`},
 	),
 	in("reconcile/references.go",
-		fault{"REF1", "a manager who gets an account is not looked at again", `if err := requeue(tx, r.Sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+		fault{"REF1", "a manager who gets an account is not looked at again", `if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}`, ``},
 		fault{"REF2", "a reference to a manager who gets an account is not planned", `if err != nil || made.Op != Create && made.Op != Adopt {`, `if true {`},

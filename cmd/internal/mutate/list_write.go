@@ -7,7 +7,7 @@ var matching = slices.Concat(
 	in("reconcile/match.go",
 		fault{"MAT1", "one of several accounts that match is taken", `if len(found) > 1 {`, `if false {`},
 		fault{"MAT2", "the account of a user who can be restored is offered to another", `object.Removed == graphsync.Purged`, `object.Removed != graphsync.NotRemoved`},
-		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.Sync.Scope.protects(r) {`, `if false {`},
+		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.protects(r) {`, `if false {`},
 		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
 		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
 			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
@@ -61,8 +61,8 @@ var matching = slices.Concat(
 		fault{"FOR2", "an account that is active is given up in the registry", `if linked && !link.Active {
 					claims`, `if linked {
 					claims`},
-		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(c.Peers, owner.Sync) {`, `if false {`},
-		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, forgetLink(tx, c.Sync.Name, link.Kind, link.Source)`, `return owner, true, nil`},
+		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(o.peers, owner.Sync) {`, `if false {`},
+		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, forgetLink(tx, o.sync.Name, link.Kind, link.Source)`, `return owner, true, nil`},
 		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
 	),
 )
@@ -80,7 +80,7 @@ var locating = slices.Concat(
 		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !m.opts.Apply {
 		if anything`, `if false {
 		if anything`},
-		fault{"LOC5", "a mistyped address loses all links", `if _, err := m.Target.Probe(ctx, m.Sync.Paths()); err != nil {
+		fault{"LOC5", "a mistyped address loses all links", `if _, err := m.target.Probe(ctx, m.sync.Paths()); err != nil {
 		return err
 	}`, ``},
 		fault{"LOC6", "what was begun in another application is looked for here", `if err := m.forgetIntents(); err != nil {
@@ -88,25 +88,27 @@ var locating = slices.Concat(
 	}`, ``},
 		fault{"LOC7", "an interrupted move is not resumed", `info.Moving = true; return nil`, `return nil`},
 		fault{"LOC8", "links that were set aside are not taken up again", `return m.restore(ctx)`, `return nil`},
-		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owner(link.Kind, link.Source) {
+		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
 				if err := forgetLink`, `if false {
 				if err := forgetLink`},
-		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.Sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
-		fault{"LOC11", "after a move nobody is evaluated", "return tx.SetPendingAll(m.Sync.Name, true)\n\t})", "return nil\n\t})"},
+		fault{"LOC11", "after a move nobody is evaluated", `return tx.SetPendingAll(m.sync.Name, true)
+	})`, `return nil
+	})`},
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
-		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(c.Sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {`, `{`},
-		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !c.Sync.Scope.protects(&found[0]) {`, `if true {`},
-		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != c.owner(intent.Kind, intent.Source) ||`, `if false ||`},
-		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(c.Sync.Name, a.SourceID, member, unsure); err != nil {
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(r.sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {`, `{`},
+		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
+		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if false ||`},
+		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
 						return err
 					}`, `_ = member`},
 		fault{"REC7", "what was read again is not compared", `			}
 		}
-		if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 		return tx.DeleteIntent`, `			}
@@ -115,12 +117,14 @@ var locating = slices.Concat(
 		fault{"REC8", "an account read again keeps the activity that the link has", `link.Active = !inactive(resource)`, `_ = resource`},
 		fault{"REC9", "an account that is gone keeps its link after a lost answer", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := false`},
 		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
-		fault{"REC11", "one record that cannot be looked into stops the cycle", `return c.unread(intent, c.nameOfIntent(intent), err) // one record never stops the rest`, `return err`},
+		fault{"REC11", "one record that cannot be looked into stops the cycle", `return r.unread(intent, r.nameOfIntent(intent), err) // one record never stops the rest`, `return err`},
 		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil {`},
-		fault{"REC13", "an account found after a lost answer is linked but not looked at", "if err := tx.AddPending(c.Sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {\n\t\t\t\treturn err\n\t\t\t}", ``},
+		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
+				return err
+			}`, ``},
 	),
 	in("reconcile/compare.go",
-		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
+		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.recovery.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
 		fault{"CMP2", "an account that is gone keeps its link", `case shown == nil:
 		m.Gone = true
 		return putMismatch`, `case shown == nil:
@@ -128,10 +132,10 @@ var locating = slices.Concat(
 		return nil
 	case shown == nil:
 		return putMismatch`},
-		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.moved || !lists || !gets:`, `case c.moved || !lists || !gets:`},
+		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.findings.moved || !lists || !gets:`, `case c.findings.moved || !lists || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
-		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.Sync, c.now, link, shown, nil) == foreign:`, `case false:`},
+		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.sync, c.now, link, shown, nil) == foreign:`, `case false:`},
 		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = canonical(link.Source, attribute, shown)
 		changed = true`, `_ = raw`},
 	),
@@ -177,15 +181,15 @@ var writing = slices.Concat(
 	in("reconcile/apply.go",
 		fault{"APL1", "a refused deletion counts as done", `done.drop = done.err == nil`, `done.drop = true`},
 		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil || isEarly(keys[i]) != of.early {`, `if isEarly(keys[i]) != of.early {`},
-		fault{"APL9", "what a call may have done is not written down before it", `if err := c.intend(due); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"APL3", "a dry run changes accounts", `if c.walkMatch(); !c.opts.Apply {`, `if c.walkMatch(); false {`},
+		fault{"APL9", "what a call may have done is not written down before it", `if err := ap.intents.recordIntents(due); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"APL3", "a dry run changes accounts", `if ap.reporter.recordMatchStep(); !ap.opts.Apply {`, `if ap.reporter.recordMatchStep(); false {`},
 		fault{"APL4", "a refused credential does not stop the cycle", `if target.CodeOf(done.err).Stops() {`, `if false {`},
 		fault{"APL5", "parts of one group's change are written at once", `if len(run) > 0 && run[0].key.id != s.key.id {`, `if len(run) > 0 {`},
 		fault{"APL6", "an interrupted call counts as failed", `if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
 		return nil
 	}`, ``},
 		fault{"APL7", "what was tried as a probe is done twice", `rest.from = tried.to`, `rest.from = 0`},
-		fault{"APL8", "a reference is written for an account that was not made", `if done.err = c.resolve(a); done.err != nil || a.TargetID == nil {`, `if done.err = c.resolve(a); done.err != nil {`},
+		fault{"APL8", "a reference is written for an account that was not made", `if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {`, `if done.err = x.resolve(a); done.err != nil {`},
 	),
 	in("reconcile/write.go",
 		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `case v.hold != nil || !m.made(a, v.adopt):`, `case false:`},
@@ -199,7 +203,7 @@ var writing = slices.Concat(
 		fault{"WRT16", "an account that stays inactive counts as switched on", `return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
-		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != c.owner(a.Kind, a.SourceID) {`, `if false {`},
+		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != x.owners.owner(a.Kind, a.SourceID) {`, `if false {`},
 		fault{"WRT4", "a create that meets a protected, ambiguous or foreign account takes it over", `case v.code != "":
 		done.doubt`, `case false:
 		done.doubt`},
@@ -235,26 +239,26 @@ var writing = slices.Concat(
 var recording = slices.Concat(
 	in("reconcile/record.go",
 		fault{"RCD1", "what a failed write may have done is not looked into", `halfway = done.err != nil // whatever`, `_ = halfway // whatever`},
-		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
+		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
 		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
-		fault{"RCD4", "an account that is gone is not made again", `if err := requeue(tx, r.Sync.Name, key); err != nil {
+		fault{"RCD4", "an account that is gone is not made again", `if err := requeue(tx, r.sync.Name, key); err != nil {
 				return err
 			}
 		} else if`, `_ = key
 		} else if`},
 		fault{"RCD5", "the link of a former owner stays", `if !done.former.IsZero() {`, `if false {`},
-		fault{"RCD6", "a failed record counts as done", `failure := r.failure(tx, key, a, done.err)`, `failure := Failure{}`},
-		fault{"RCD7", "a record that fails is tried again in every cycle", `retry.Next = c.now.Add(wait)`, `retry.Next = c.now`},
-		fault{"RCD8", "a refused member is not tried again", `r.failure(tx, key, done.action, refused.err)`, `_ = key`},
+		fault{"RCD6", "a failed record counts as done", `failure := r.ledger.fail(tx, key, a, done.err)`, `failure := Failure{}`},
+		fault{"RCD7", "a record that fails is tried again in every cycle", `retry.Next = l.now.Add(wait)`, `retry.Next = l.now`},
+		fault{"RCD8", "a refused member is not tried again", `r.ledger.fail(tx, key, done.action, refused.err)`, `_ = key`},
 		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= maxFailures`, `r.unavailable++; false`},
 		fault{"RCD10", "what waits for a member's account is forgotten", `First: r.now, Next: r.now, Skipped: true})`, `First: r.now, Next: r.now.Add(longestWait), Skipped: true})`},
 		fault{"RCD11", "a wait asked for by the application is ignored", `if errors.As(cause, &failed) && failed.RetryAfter > wait {`, `if false {`},
 		fault{"RCD12", "a record that waits is never due when the clock was put back", `|| r.Next.Sub(now) > longestWait`, ``},
-		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.InactiveSince, link.Cause = c.now, a.Cause`},
-		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, c.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
-		fault{"RCD15", "a renamed user is still found by the former name", `rekey(c.Sync.rules(link.Kind), &link, path, text)`, `_ = text`},
-		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.Sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.Sync.Name, group, member); err != nil {
+		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.InactiveSince, link.Cause = b.now, a.Cause`},
+		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
+		fault{"RCD15", "a renamed user is still found by the former name", `rekey(b.sync.rules(link.Kind), &link, path, text)`, `_ = text`},
+		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil {
 			return err
 		}
 		if err := settle(member)`, `if err := settle(member)`},
@@ -265,30 +269,30 @@ var recording = slices.Concat(
 			return r.line(tx, line)`},
 	),
 	in("reconcile/settle.go",
-		fault{"SET1", "an on-demand run settles what it did not look at", `if c.opts.Subject != nil {
+		fault{"SET1", "an on-demand run settles what it did not look at", `if f.opts.Subject != nil {
 		return nil
 	}
-	if err := c.giveUp`, `if err := c.giveUp`},
-		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := c.unapproved; n > 0 && !c.remembered {`, `if n := c.unapproved; n > 0 && !c.remembered && c.applied {`},
-		fault{"SET3", "removals are not remembered for removals_per_day", `c.info.Removals = append(c.info.Removals, state.Removals{At: c.now, Count: n})`, `_ = n`},
-		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(c.Sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(c.Sync.Name, true); err != nil {`},
+	if err := f.owners.offerTransfers`, `if err := f.owners.offerTransfers`},
+		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && c.applied {`},
+		fault{"SET3", "removals are not remembered for removals_per_day", `f.info.Removals = append(f.info.Removals, state.Removals{At: f.now, Count: n})`, `_ = n`},
+		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(f.sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(f.sync.Name, true); err != nil {`},
 		fault{"SET5", "held actions are no longer pending", `kept.Has(pendingBytes(key))`, `false`},
-		fault{"SET6", "the first run is never over", `c.info.FirstRun = c.now`, `_ = c`},
+		fault{"SET6", "the first run is never over", `f.info.FirstRun = f.now`, `_ = c`},
 		fault{"SET7", "a retry that failed again is forgotten", `if !looked || failed.Has(pendingBytes(retry.Key)) {`, `if !looked {`},
-		fault{"SET8", "a skipped record is asked about in every cycle", `retry.Next = c.now.Add(retryWait(retry.Attempts))`, `_ = retry`},
-		fault{"SET9", "members that an adopted group had are not known", `return tx.PutAppliedMember(c.Sync.Name, group, member, string(value))`, `return nil`},
-		fault{"SET10", "the configuration that was applied is not remembered", `c.info.ConfigHash, c.info.LastSuccess = c.Sync.Hash(), c.now`, `c.info.LastSuccess = c.now`},
+		fault{"SET8", "a skipped record is asked about in every cycle", `retry.Next = f.now.Add(retryWait(retry.Attempts))`, `_ = retry`},
+		fault{"SET9", "members that an adopted group had are not known", `return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))`, `return nil`},
+		fault{"SET10", "the configuration that was applied is not remembered", `f.info.ConfigHash, f.info.LastSuccess = f.sync.Hash(), f.now`, `f.info.LastSuccess = f.now`},
 	),
 	in("reconcile/syncer.go",
-		fault{"SYN1", "a plan that moved since it was reviewed is applied", "\t\tc.expect,", "\t\tfunc(context.Context) error { return nil },"},
-		fault{"SYN2", "a failed cycle does not remember its removals", `c.rememberRemovals()
-	if c.opts.Apply && !errors.Is`, `if c.opts.Apply && !errors.Is`},
-		fault{"SYN3", "accounts that scope.protect names are not looked at", "\t\tc.protect,", "\t\tfunc(context.Context) error { return nil },"},
-		fault{"SYN4", "the result of a cycle with failures is ok", `case c.failures+c.unlinked > 0 || len(attention) > 0:
-		c.report.Result = Partial`, ``},
-		fault{"SYN5", "the result of a cycle with holds is ok", `case c.counts.Held > 0:
-		c.report.Result = Waiting`, ``},
-		fault{"SYN6", "a full cycle does not compare", "\t\tc.compare,", "\t\tfunc(context.Context) error { return nil },"},
-		fault{"SYN7", "what an interrupted cycle did is not looked into", "\t\tc.recover,", "\t\tfunc(context.Context) error { return nil },"},
+		fault{"SYN1", "a plan that moved since it was reviewed is applied", "\t\tc.reporter.verifyPlan,", "\t\tfunc(context.Context) error { return nil },"},
+		fault{"SYN2", "a failed cycle does not remember its removals", `rememberRemovals()
+	if r.opts.Apply && !errors.Is`, `if r.opts.Apply && !errors.Is`},
+		fault{"SYN3", "accounts that scope.protect names are not looked at", `		c.protector.protect,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN4", "the result of a cycle with failures is ok", `case r.ledger.failures+r.ledger.unlinked > 0 || len(attention) > 0:
+		r.ledger.report.Result = Partial`, ``},
+		fault{"SYN5", "the result of a cycle with holds is ok", `case r.ledger.counts.Held > 0:
+		r.ledger.report.Result = Waiting`, ``},
+		fault{"SYN6", "a full cycle does not compare", `		c.comparer.compare,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
 	),
 )

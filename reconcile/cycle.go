@@ -1,0 +1,129 @@
+package reconcile
+
+import (
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A cycle holds the steps of one Run. Each has exactly what it needs; what steps share is a value
+// of its own: the ledger, the findings, how the sync stands.
+type cycle struct {
+	ledger       *ledger
+	findings     *findings
+	plans        *planStore
+	owners       *ownership
+	puller       *puller
+	gaps         *gapLister
+	timeObserver *timeObserver
+	quarantine   *quarantine
+	links        *linkBuilder
+	mover        *mover
+	recovery     *recovery
+	intents      *intentLog
+	comparer     *comparer
+	planner      *planner
+	lastHolds    *holdHistory
+	protector    *protector
+	successors   *successorFinder
+	identifier   *identifier
+	matching     *matching
+	guards       *guardReview
+	executor     *executor
+	finalizer    *finalizer
+	reporter     *reporter
+	applier      *applier
+	discovery    *discovery
+}
+
+// newCycle wires the steps of a run.
+func (s *Syncer) newCycle(opts Options) *cycle {
+	now := s.Now().UTC()
+	runID, workers := now.Format("20060102T150405.000Z"), s.workers()
+	breaker, eval, info := newBreaker(s.Target, s.Sync), newEvaluator(s.Sync, now), &state.SyncInfo{}
+	graphBefore, targetBefore := s.Source.Traffic(), traffic(s.Target)
+	c := &cycle{}
+	c.ledger = &ledger{sync: s.Sync, now: now, log: s.Log, progress: s.Progress}
+	c.findings = &findings{}
+	c.plans = &planStore{sync: s.Sync, tenant: s.Tenant}
+	c.owners = &ownership{sync: s.Sync, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
+	c.puller = &puller{
+		sync: s.Sync, needs: s.Needs, peers: s.Peers, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, log: s.Log,
+		ledger: c.ledger,
+	}
+	c.gaps = &gapLister{sync: s.Sync, needs: s.Needs, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
+	c.timeObserver = &timeObserver{
+		sync: s.Sync, opts: opts, now: now, clock: s.Now, interval: s.Interval, source: s.Source, info: info, ledger: c.ledger,
+		findings: c.findings,
+	}
+	c.quarantine = &quarantine{
+		sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, target: s.Target, info: info, ledger: c.ledger, findings: c.findings,
+		timeObserver: c.timeObserver,
+	}
+	c.links = &linkBuilder{sync: s.Sync, now: now, store: s.Store, tenant: s.Tenant, target: s.Target, owners: c.owners}
+	c.mover = &mover{
+		sync: s.Sync, opts: opts, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, info: info,
+		ledger: c.ledger, findings: c.findings, owners: c.owners,
+	}
+	c.recovery = &recovery{
+		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target,
+		breaker: breaker, ledger: c.ledger, owners: c.owners,
+	}
+	c.intents = &intentLog{sync: s.Sync, now: now, store: s.Store, tenant: s.Tenant, owners: c.owners}
+	c.comparer = &comparer{
+		sync: s.Sync, peers: s.Peers, opts: opts, runID: runID, now: now, workers: workers, source: s.Source, store: s.Store,
+		tenant: s.Tenant, target: s.Target, info: info, breaker: breaker, ledger: c.ledger, findings: c.findings, owners: c.owners,
+		recovery: c.recovery,
+	}
+	c.planner = &planner{
+		sync: s.Sync, opts: opts, now: now, source: s.Source, tenant: s.Tenant, eval: eval, info: info, graphBefore: graphBefore,
+		ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners,
+	}
+	c.lastHolds = &holdHistory{sync: s.Sync, opts: opts, info: info}
+	c.protector = &protector{
+		sync: s.Sync, opts: opts, workers: workers, tenant: s.Tenant, target: s.Target, breaker: breaker, ledger: c.ledger,
+		plans: c.plans,
+	}
+	c.successors = &successorFinder{sync: s.Sync, store: s.Store, target: s.Target, breaker: breaker, owners: c.owners}
+	c.identifier = &identifier{
+		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, tenant: s.Tenant, target: s.Target, eval: eval, info: info,
+		breaker: breaker, ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners, lastHolds: c.lastHolds,
+		protector: c.protector, successors: c.successors,
+	}
+	c.matching = &matching{
+		sync: s.Sync, opts: opts, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
+		ledger: c.ledger, owners: c.owners,
+	}
+	c.guards = &guardReview{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, info: info, ledger: c.ledger, lastHolds: c.lastHolds}
+	c.executor = &executor{
+		sync: s.Sync, runID: runID, now: now, store: s.Store, tenant: s.Tenant, target: s.Target, owners: c.owners, links: c.links,
+		successors: c.successors, matching: c.matching,
+	}
+	c.finalizer = &finalizer{
+		sync: s.Sync, opts: opts, runID: runID, now: now, clock: s.Now, tenant: s.Tenant, info: info, ledger: c.ledger,
+		findings: c.findings, plans: c.plans, owners: c.owners, quarantine: c.quarantine,
+	}
+	c.reporter = &reporter{
+		sync: s.Sync, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, target: s.Target, info: info, log: s.Log,
+		graphBefore: graphBefore, targetBefore: targetBefore, ledger: c.ledger, findings: c.findings, quarantine: c.quarantine,
+		finalizer: c.finalizer,
+	}
+	c.applier = &applier{
+		sync: s.Sync, opts: opts, runID: runID, now: now, clock: s.Now, workers: workers, store: s.Store, tenant: s.Tenant,
+		target: s.Target, info: info, ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners, quarantine: c.quarantine,
+		intents: c.intents, executor: c.executor, reporter: c.reporter,
+	}
+	c.discovery = &discovery{sync: s.Sync, tenant: s.Tenant, target: s.Target, eval: eval, matching: c.matching}
+	c.findings.kind = Incremental
+	c.ledger.report = Report{
+		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: runID, Started: now,
+		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: opts.heldSpace(), rejected: opts.rejectedSpace(),
+	}
+	return c
+}
+
+func traffic(a target.Adapter) target.Traffic {
+	if m, ok := a.(target.Meter); ok {
+		return m.Traffic()
+	}
+	return target.Traffic{}
+}

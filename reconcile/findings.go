@@ -1,0 +1,12 @@
+package reconcile
+
+// findings are what steps of a cycle find out that later steps depend on. Each is written by one step.
+type findings struct {
+	known    bool   // by quarantine: how the sync stood before has been read
+	untimely string // by quarantine: why nothing may be removed because of a time, "" when it may
+	moved    bool   // by migrateTarget: the links were looked for in another application
+	kind     Cycle  // by draft
+	all      bool   // by draft: everybody is evaluated, not only the pending
+	clock    bool   // by draft: everybody is evaluated because time alone may have changed something
+	applied  bool   // by apply
+}
