@@ -13,7 +13,9 @@ type groups struct {
 	members  map[graphsync.ID]map[graphsync.ID]bool
 	assigned map[graphsync.ID]bool
 	pending  []graphsync.Change
-	hidden   map[graphsync.ID]bool // members that a full read leaves out
+	hidden   map[graphsync.ID]bool         // members that a full read leaves out
+	roles    map[graphsync.ID]graphsync.ID // that the assignment gives; nil: default access
+	inside   map[graphsync.ID]graphsync.ID // the group that a group is a member of
 }
 
 // userID and groupID are the object ids of the n-th user and group.
@@ -73,13 +75,22 @@ func (g *groups) page(link string) *graphsync.Page {
 			}
 			change.Members = append(change.Members, graphsync.MemberChange{Kind: graphsync.User, ID: member})
 		}
+		for inner, outer := range g.inside {
+			if outer == id {
+				change.Members = append(change.Members, graphsync.MemberChange{Kind: graphsync.Group, ID: inner})
+			}
+		}
 		page.Changes = append(page.Changes, change)
 	}
 	return page
 }
 
 func (d *directory) App(_ context.Context, appID string) (*graphsync.App, error) {
-	return &graphsync.App{ID: graphsync.ID{0xa0}, AppID: appID, Name: "Front", Enabled: true}, nil
+	app := &graphsync.App{ID: graphsync.ID{0xa0}, AppID: appID, Name: "Front", Enabled: true}
+	if d.app != nil {
+		d.app(app)
+	}
+	return app, nil
 }
 
 func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]graphsync.Assignment) error) (graphsync.AssignmentList, error) {
@@ -87,7 +98,12 @@ func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]
 	d.readings++
 	for id, assigned := range d.groups.assigned {
 		if assigned && (d.lag == nil || !d.lag(d.readings, id)) {
-			rows = append(rows, graphsync.Assignment{ID: id.String(), Principal: id, PrincipalKind: graphsync.Group})
+			rows = append(rows, graphsync.Assignment{ID: id.String(), Principal: id, PrincipalKind: graphsync.Group, Role: d.groups.roles[id]})
+		}
+	}
+	if d.short != nil {
+		if err := d.short(); err != nil {
+			return graphsync.AssignmentList{}, err
 		}
 	}
 	return graphsync.AssignmentList{Rows: len(rows), Counted: true}, yield(rows)
@@ -105,6 +121,11 @@ func (d *directory) AssignmentPresence(_ context.Context, _ graphsync.ID, ids []
 }
 
 func (d *directory) Members(_ context.Context, group graphsync.ID, yield func([]graphsync.MemberChange) error) ([]graphsync.BadRecord, error) {
+	if d.unread != nil {
+		if err := d.unread(group); err != nil {
+			return nil, err
+		}
+	}
 	var members []graphsync.MemberChange
 	for member := range d.groups.members[group] {
 		members = append(members, graphsync.MemberChange{Kind: graphsync.User, ID: member})

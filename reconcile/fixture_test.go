@@ -209,6 +209,11 @@ type directory struct {
 	readings int                                      // of the assignments
 	lag      func(reading int, row graphsync.ID) bool // rows that a reading leaves out; may be nil
 	presence func() error                             // why nobody can be asked for; may be nil
+	refuse   func(graphsync.Stream, string) error     // why a page is not given: its stream and link; may be nil
+	asked    []string                                 // the pages asked for: stream and link
+	app      func(*graphsync.App)                     // changes the enterprise application; may be nil
+	unread   func(graphsync.ID) error                 // why the members of a group are not given; may be nil
+	short    func() error                             // why the list of assignments ends early; may be nil
 }
 
 // person makes somebody, or changes the display name.
@@ -250,6 +255,12 @@ func (d *directory) gone(upn string, how graphsync.Removal) {
 }
 
 func (d *directory) DeltaPage(_ context.Context, stream graphsync.Stream, _ []string, link string) (*graphsync.Page, error) {
+	d.asked = append(d.asked, string(stream)+" "+link)
+	if d.refuse != nil {
+		if err := d.refuse(stream, link); err != nil {
+			return nil, err
+		}
+	}
 	if stream == graphsync.Groups {
 		return d.groups.page(link), nil
 	}
