@@ -12,7 +12,7 @@ import (
 type accessLoss struct{ leaving, had int }
 
 // loses counts somebody who left the group that gave access; zero is no group.
-func (f *census) loses(group graphsync.ID) {
+func (f *planStats) loses(group graphsync.ID) {
 	if group.IsZero() {
 		return
 	}
@@ -24,7 +24,7 @@ func (f *census) loses(group graphsync.ID) {
 
 // countAccess counts the active accounts of each group that several people leave at once.
 // Below the smallest number a guard counts from, nothing is read.
-func (f *census) countAccess(ctx context.Context, tx *state.Tx, sync *Sync) error {
+func (f *planStats) countAccess(ctx context.Context, tx *state.Tx, sync *Sync) error {
 	limit, most := sync.Guard.MembersRemoved, 0
 	for _, loss := range f.access {
 		most = max(most, loss.leaving)

@@ -56,7 +56,7 @@ func cloneAttributes(attributes map[string]any) map[string]any {
 
 // losesAdministrator notes an action after which an account no longer fits the filter for
 // administrators. An account that is adopted counts among those there are now.
-func (f *census) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction) error {
+func (f *planStats) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction) error {
 	filter := sync.Guard.Administrators
 	if a.Op == Adopt && a.Rights.Before {
 		f.administrators++
@@ -88,7 +88,7 @@ func (f *census) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction) e
 }
 
 // countAdministrators counts the accounts that fit the filter now, when any would be lost.
-func (f *census) countAdministrators(ctx context.Context, tx *state.Tx, sync *Sync) error {
+func (f *planStats) countAdministrators(ctx context.Context, tx *state.Tx, sync *Sync) error {
 	if len(f.losing) == 0 {
 		return nil
 	}

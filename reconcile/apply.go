@@ -13,9 +13,6 @@ import (
 	"entrasync/target"
 )
 
-// applyChunk is how many actions are read from the stored plan at once.
-const applyChunk = 256
-
 // An applier carries out a plan.
 type applier struct {
 	sync       *Sync
@@ -97,7 +94,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 	workers, wctx := errgroup.WithContext(ctx)
 	workers.SetLimit(ap.workers)
 	n := 0
-	var run []step // of one object: a large group's changes come in parts, and one after another
+	var run []plannedAction // of one object: a large group's changes come in parts, and one after another
 	start := func() {
 		steps := run
 		run = nil
@@ -119,7 +116,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 		})
 	}
 	read := ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
-		var due []step
+		var due []plannedAction
 		for i := range actions {
 			if actions[i].Held != nil || isEarly(keys[i]) != of.early {
 				continue
@@ -134,7 +131,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 			if of.pick != nil && !of.pick(key.id) {
 				continue
 			}
-			due = append(due, step{key, &actions[i]})
+			due = append(due, plannedAction{key, &actions[i]})
 		}
 		if err := ap.intents.recordIntents(due); err != nil {
 			return err
@@ -168,119 +165,43 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 	return read
 }
 
-// A step is an action and its place in the plan.
-type step struct {
+// A plannedAction is an action and its place in the plan.
+type plannedAction struct {
 	key    actionKey
 	action *storedAction
 }
 
-// actions reads a phase of the stored plan in chunks, each in a transaction of its own, so
-// that no transaction stays open during calls to the application.
-func (s *planStore) actions(p phase, visit func(keys [][]byte, actions []storedAction) error) error {
-	after := []byte{byte(p)}
-	for {
-		var keys [][]byte
-		var actions []storedAction
-		err := s.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(s.sync.Name, planSpace).All(after) {
-				if key[0] != byte(p) || len(keys) == applyChunk {
-					break
-				}
-				a, err := decodeAction(raw)
-				if err != nil {
-					return err
-				}
-				keys, actions = append(keys, append([]byte(nil), key...)), append(actions, a)
-			}
-			return nil
-		})
-		if err != nil || len(keys) == 0 {
+// recordExistingMembers records the members that groups had already, and those that are no longer in them.
+func (ap *applier) recordExistingMembers(ctx context.Context) error {
+	return ap.plans.entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {
+		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
+		if _, linked, err := tx.Link(ap.sync.Name, graphsync.Group, group); err != nil || !linked {
 			return err
 		}
-		after = keys[len(keys)-1]
-		if err := visit(keys, actions); err != nil {
+		if _, linked, err := tx.Link(ap.sync.Name, graphsync.User, member); err != nil || !linked {
 			return err
 		}
-	}
-}
-
-// A result is what became of one action.
-type result struct {
-	key     actionKey
-	action  *storedAction
-	link    *state.Link // to write
-	drop    bool        // the link is to be forgotten
-	added   map[graphsync.ID]string
-	removed []graphsync.ID
-	waiting []graphsync.ID // members that have no account yet
-	refused []refusedMember
-	still   *state.Link // of an account that is still active after it was switched off
-	err     error
-	stop    error        // concerns the whole application
-	partly  bool         // some was written although it failed
-	halfway bool         // what came of it is looked into by the next cycle
-	off     *state.Link  // of an account that was switched off because its deletion failed
-	former  graphsync.ID // whose link goes
-	left    string       // the account that was linked before, when the link moved to another
-	// Matching values that the account had before, and whether the response showed the new ones.
-	formerKeys []state.MatchKey
-	confirmed  bool
-	mismatch   *mismatch   // to look into in the next cycle
-	doubt      state.Owner // whose link may not fit any more, by what the target answered
-	notes      []string
-	sent       []target.Attribute // to the account, when err is about it
-	remarks    []*target.Error    // of attributes that were accepted but are not shown as written
-	shown      *target.Resource   // the account afterwards, where the application shows it
-}
-
-type refusedMember struct {
-	member graphsync.ID
-	err    error
-}
-
-// carryOut makes the calls of one action. It returns nil when it was interrupted before
-// anything was known.
-func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
-	done := &result{key: key, action: a}
-	if key.phase == referencePhase && a.TargetID == nil {
-		if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {
-			return done // the account was not made: nothing can refer from it
+		if len(value) == 0 { // it is there no more, and need not be
+			return tx.DeleteAppliedMember(ap.sync.Name, group, member)
 		}
-	}
-	switch {
-	case a.Orphan:
-		x.removeOrphan(ctx, a, done)
-	case a.Op == Create:
-		x.create(ctx, a, done)
-	case a.Op == Delete:
-		x.remove(ctx, a, done)
-	case a.Op == Unlink:
-		x.unlink(a, done)
-	case a.Op == Members:
-		x.changeMembers(ctx, a, done)
-	default:
-		x.write(ctx, a, done, a.Op == Adopt)
-	}
-	if done.err == nil {
-		return done
-	}
-	if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {
-		return nil
-	}
-	done.err = x.withoutRedacted(ctx, a, done.sent, done.err)
-	if target.CodeOf(done.err).Stops() {
-		done.stop = fmt.Errorf("%s %s %s in target %s: %w", a.Op, a.Kind, a.Key, x.sync.TargetName, done.err)
-	}
-	return done
-}
-
-// resolve finds the account that an action on one made in the same plan is about.
-func (x *executor) resolve(a *storedAction) error {
-	return x.tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
-		if ok {
-			a.TargetID = &link.TargetID
-		}
-		return err
+		return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))
 	})
+}
+
+// applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
+// and whether to go on.
+func (ap *applier) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {
+	for _, p := range phases {
+		before := ap.ledger.attempted
+		tried = part{phase: p, to: probeSize}
+		if err := ap.applyPhase(ctx, tried, total); err != nil {
+			return tried, false, err
+		}
+		if ap.ledger.attempted == before {
+			continue
+		}
+		ap.quarantine.evaluateFailures()
+		return tried, ap.info.Quarantine == nil, nil
+	}
+	return tried, true, nil
 }

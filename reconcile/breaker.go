@@ -80,17 +80,17 @@ func (b *breaker) suspect() bool {
 	return n >= maxFailures || n >= maxFailuresAtStart && !b.answered.Load()
 }
 
-// A silence ends a cycle because the application has stopped answering. The sync is paused: the
+// A breakerOpenError ends a cycle because the application has stopped answering. The sync is paused: the
 // next cycles only ask whether it is back.
-type silence struct {
+type breakerOpenError struct {
 	target string
 	last   error
 }
 
 // Error names the target and says what its last call found.
-func (s *silence) Error() string {
+func (s *breakerOpenError) Error() string {
 	return fmt.Sprintf("target %s has stopped answering: %v", s.target, s.last)
 }
 
 // Unwrap returns the error of the last call.
-func (s *silence) Unwrap() error { return s.last }
+func (s *breakerOpenError) Unwrap() error { return s.last }

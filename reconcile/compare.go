@@ -52,7 +52,7 @@ func (c *comparer) compare(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		s := survey{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: c.takeOver}
+		s := linkScan{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: c.updateLinks}
 		if kind == graphsync.User {
 			s.strays = finder.page
 		}
@@ -65,12 +65,12 @@ func (c *comparer) compare(ctx context.Context) error {
 
 // presence asks for an account by its id. One that cannot be asked for is left as it is, and
 // reported: see unread.
-func (c *comparer) presence(getter target.Getter) question {
+func (c *comparer) presence(getter target.Getter) lookup {
 	return func(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 		shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 		switch code := target.CodeOf(err); {
 		case c.breaker.open(ctx, err):
-			return nil, false, &silence{target: c.sync.TargetName, last: err}
+			return nil, false, &breakerOpenError{target: c.sync.TargetName, last: err}
 		case err == nil:
 			return shown, true, nil
 		case code == target.NotFound:
@@ -82,12 +82,12 @@ func (c *comparer) presence(getter target.Getter) question {
 	}
 }
 
-// takeOver brings links to what their accounts show. Those without an account, and those whose
+// updateLinks brings links to what their accounts show. Those without an account, and those whose
 // account is another one, are left to identify; nothing of another account is taken over.
-func (c *comparer) takeOver(found []sighting) error {
+func (c *comparer) updateLinks(found []observedLink) error {
 	return c.tenant.Update(func(tx *state.Tx) error {
 		for i := range found {
-			if err := c.takeOverOne(tx, &found[i].link, found[i].shown); err != nil {
+			if err := c.updateLink(tx, &found[i].link, found[i].shown); err != nil {
 				return err
 			}
 		}
@@ -95,7 +95,7 @@ func (c *comparer) takeOver(found []sighting) error {
 	})
 }
 
-func (c *comparer) takeOverOne(tx *state.Tx, link *state.Link, shown *target.Resource) error {
+func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Resource) error {
 	m := mismatch{TargetID: link.TargetID, Run: c.runID}
 	since := link.InactiveSince
 	switch {

@@ -144,7 +144,7 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 	}
 	l.shown = true
 	there := make(map[string]bool, len(g.accounts))
-	current, pairs := tx.Space(l.sync, currentSpace), tx.Space(l.sync, pairSpace)
+	current, pairs := tx.Space(l.sync, shownMemberSpace), tx.Space(l.sync, membershipSpace)
 	for _, account := range g.accounts {
 		there[account] = true
 		source, ours := tx.LinkByTarget(l.sync, graphsync.User, account)
@@ -157,7 +157,7 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 		if err := current.Put(append(append([]byte(nil), group[:]...), account...), nil); err != nil {
 			return err
 		}
-		if err := pairs.Put(pairKey(group, source), nil); err != nil {
+		if err := pairs.Put(membershipKey(group, source), nil); err != nil {
 			return err
 		}
 	}
@@ -173,8 +173,8 @@ func (l *memberLook) absent(tx *state.Tx, group graphsync.ID, there map[string]b
 		}
 	}
 	for _, member := range absent {
-		for _, space := range []string{absentSpace, pairSpace} {
-			if err := tx.Space(l.sync, space).Put(pairKey(group, member), nil); err != nil {
+		for _, space := range []string{absentSpace, membershipSpace} {
+			if err := tx.Space(l.sync, space).Put(membershipKey(group, member), nil); err != nil {
 				return err
 			}
 		}

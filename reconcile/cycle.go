@@ -17,7 +17,7 @@ type cycle struct {
 	timeObserver *timeObserver
 	quarantine   *quarantine
 	links        *linkBuilder
-	mover        *mover
+	migration    *migration
 	recovery     *recovery
 	intents      *intentLog
 	comparer     *comparer
@@ -60,7 +60,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		timeObserver: c.timeObserver,
 	}
 	c.links = &linkBuilder{sync: s.Sync, now: now, store: s.Store, tenant: s.Tenant, target: s.Target, owners: c.owners}
-	c.mover = &mover{
+	c.migration = &migration{
 		sync: s.Sync, opts: opts, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, info: info,
 		ledger: c.ledger, findings: c.findings, owners: c.owners,
 	}

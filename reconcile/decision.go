@@ -96,8 +96,8 @@ func decodeDecision(raw []byte) *decision {
 
 // A memberDecision is what was decided about one person's leaving a group.
 type memberDecision struct {
-	key []byte // of the decision
-	*decision
+	key      []byte // of the decision
+	decision *decision
 }
 
 // leaving returns what was decided about the people who leave a group. Decisions about changes
@@ -114,7 +114,7 @@ func (s decisions) leaving(group graphsync.ID) map[graphsync.ID]memberDecision {
 		}
 		about := memberDecision{slices.Clone(key), d}
 		for _, member := range d.Action.Remove {
-			if known, ok := found[member]; !ok || known.At.Before(d.At) {
+			if known, ok := found[member]; !ok || known.decision.At.Before(d.At) {
 				found[member] = about
 			}
 		}

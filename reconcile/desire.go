@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,9 +29,9 @@ type outcome struct {
 }
 
 // evaluate works out the attributes an object should have in the application.
-func (e *evaluator) evaluate(object *state.Object, stand *standing, m *mapping.Mapping, creating bool) outcome {
+func (e *evaluator) evaluate(object *state.Object, stand *eligibility, m *mapping.Mapping, creating bool) outcome {
 	env := mapping.Env{
-		Source:        &source{object: object, eval: e, stand: stand},
+		Source:        &source{object: object, eval: e, eligibility: stand},
 		Now:           e.now,
 		DefaultDomain: e.domain,
 		Random:        rand.Reader,
@@ -46,43 +45,20 @@ func (e *evaluator) evaluate(object *state.Object, stand *standing, m *mapping.M
 	return outcome{Result: result, Key: textOf(result.Attributes, name)}
 }
 
-// desire works out, from the snapshot as it stands, what one object should be in the
-// application. It is for workers: each call has an evaluator of its own.
-func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
-	e := newEvaluator(b.sync, b.now)
-	e.ask = func(by target.Path, value string) (bool, error) {
-		found, err := b.target.Find(ctx, targetKind(kind), by, value)
-		return len(found) > 0, err
-	}
-	err = b.tenant.View(func(tx *state.Tx) error {
-		o, err = e.desireIn(tx, kind, id, creating)
-		return err
-	})
-	return o, err
-}
-
 func (e *evaluator) desireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
 	object, ok := tx.Object(kind, id)
 	if !ok {
 		return outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
 	}
-	stand := standing{Known: true, InScope: true, Enabled: true}
+	stand := eligibility{Known: true, InScope: true, Enabled: true}
 	if e.in(tx); kind == graphsync.User {
-		stand = e.standing(&object, nil)
+		stand = e.eligibility(&object, nil)
 	}
 	o := e.evaluate(&object, &stand, e.sync.rules(kind).Mapping, creating)
 	if o.Problem != nil {
 		return o, o.Problem
 	}
 	return o, nil
-}
-
-// rules are the rules for the objects of one kind.
-func (s *Sync) rules(kind graphsync.Kind) *Rules {
-	if kind == graphsync.Group {
-		return &s.Groups.Rules
-	}
-	return &s.Users
 }
 
 // keyOf is what people call an object when the mapping has no say.

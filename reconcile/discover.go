@@ -110,7 +110,7 @@ func (d *discovery) wanted(ctx context.Context) error {
 					return err
 				}
 				after = user.ID
-				stand := eval.standing(&user, nil)
+				stand := eval.eligibility(&user, nil)
 				result := eval.evaluate(&user, &stand, d.sync.Users.Mapping, true)
 				for _, path := range d.sync.Users.Match {
 					value := textOf(result.Attributes, path)

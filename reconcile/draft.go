@@ -40,7 +40,7 @@ func (p *planner) draft(ctx context.Context) error {
 		changed := p.info.ConfigHash != p.sync.Hash()
 		whole := p.opts.Subject == nil
 		p.findings.all = whole && (changed || p.opts.Full || tx.PendingAll(p.sync.Name))
-		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, referSpace, keptSpace, draftedSpace, givenSpace, detachedSpace} {
+		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, detachedSpace} {
 			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -183,9 +183,9 @@ func (p *planner) draftKeys(ctx context.Context, keys []state.PendingKey) error 
 		return err
 	}
 	return p.tenant.Update(func(tx *state.Tx) error {
-		space := tx.Space(p.sync.Name, pairSpace)
+		space := tx.Space(p.sync.Name, membershipSpace)
 		for _, pair := range pairs {
-			if err := space.Put(pairKey(pair.ID, pair.Member), nil); err != nil {
+			if err := space.Put(membershipKey(pair.ID, pair.Member), nil); err != nil {
 				return err
 			}
 		}

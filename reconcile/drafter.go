@@ -37,14 +37,14 @@ func (d *drafter) user(id graphsync.ID) error {
 			return nil // time alone is no reason to try a failed record before its time
 		}
 	}
-	if err := d.pairsOf(id, linked); err != nil {
+	if err := d.markMemberships(id, linked); err != nil {
 		return err
 	}
 	var last *state.Link
 	if linked {
 		last = &link
 	}
-	stand := d.eval.standing(&object, last)
+	stand := d.eval.eligibility(&object, last)
 	key := keyOf(&object, last)
 	if stand.Problem != "" {
 		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
@@ -57,7 +57,7 @@ func (d *drafter) user(id graphsync.ID) error {
 			return clearLost(d.tx, d.sync.Name, graphsync.User, id)
 		}
 		if object.Removed == graphsync.Purged {
-			if err := d.gone(&link); err != nil {
+			if err := d.offerTransfer(&link); err != nil {
 				return err
 			}
 		}
@@ -109,7 +109,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
 		return d.remains(&link, &stand, key)
 	case len(changes) == 0:
-		return d.touch(&link, &stand)
+		return d.refreshVia(&link, &stand)
 	}
 	if stand.Unconfirmed {
 		return d.unconfirmed(graphsync.User, id, key)
@@ -127,7 +127,7 @@ func (d *drafter) user(id graphsync.ID) error {
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
-func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
+func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error {
 	op := d.sync.Users.OnRemove.Do
 	on, again := stillActiveOf(d.tx, d.sync.Name, link)
 	switch {
@@ -151,7 +151,7 @@ func (d *drafter) remove(link *state.Link, stand *standing, key string) error {
 
 // nameActive names a person whose account is shown as active although it was switched off, unless
 // its deletion is due.
-func (d *drafter) nameActive(on stillActive, link *state.Link, stand *standing, key string) error {
+func (d *drafter) nameActive(on stillActive, link *state.Link, stand *eligibility, key string) error {
 	if d.plan.Has(actionKey{phase: leavePhase, id: link.Source}.bytes()) {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) 
 }
 
 // putRemoval stores a removal, when the configuration lets the sync do it.
-func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key string, hold *storedHold) error {
+func (d *drafter) putRemoval(op Op, link *state.Link, stand *eligibility, key string, hold *storedHold) error {
 	rules := &d.sync.Users
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
@@ -192,7 +192,7 @@ func (d *drafter) putRemoval(op Op, link *state.Link, stand *standing, key strin
 }
 
 // remains names a person whose account is off, but shown as active, and who should not have one.
-func (d *drafter) remains(link *state.Link, stand *standing, key string) error {
+func (d *drafter) remains(link *state.Link, stand *eligibility, key string) error {
 	if _, on := stillActiveOf(d.tx, d.sync.Name, link); !on {
 		return nil
 	}
@@ -210,7 +210,7 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 
 // create plans an account for somebody who has none, as far as is known before the target is
 // asked. Two people with one matching value are both left out: neither is the right one.
-func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *standing, result outcome) error {
+func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *eligibility, result outcome) error {
 	rules := d.sync.rules(kind)
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
 	var held *storedHold
@@ -262,7 +262,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		if other == id {
 			continue
 		}
-		if former, err := d.former(kind, other); err != nil || !former {
+		if former, err := d.isFormer(kind, other); err != nil || !former {
 			return other, err
 		}
 	}
@@ -296,9 +296,9 @@ func wantedKey(kind graphsync.Kind, path, value string) []byte {
 	return valueKey(kind.String()+"\x00"+path, value)
 }
 
-// former reports whether an object is gone from the directory and its account is switched off:
+// isFormer reports whether an object is gone from the directory and its account is switched off:
 // it wants nothing any more.
-func (d *drafter) former(kind graphsync.Kind, id graphsync.ID) (bool, error) {
+func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
 	object, known := d.tx.Object(kind, id)
 	link, linked, _, err := plannedLink(d.tx, d.sync.Name, kind, id)
 	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
@@ -357,12 +357,27 @@ func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why stri
 	return d.ledger.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
 }
 
-// touch keeps the way by which somebody is in scope up to date, so that the cause can be named
+// refreshVia keeps the way by which somebody is in scope up to date, so that the cause can be named
 // when it goes away. It is no change of the account.
-func (d *drafter) touch(link *state.Link, stand *standing) error {
+func (d *drafter) refreshVia(link *state.Link, stand *eligibility) error {
 	if !d.opts.Apply || link.Via == stand.Via && link.Cause == "" {
 		return nil
 	}
 	link.Via, link.Cause = stand.Via, ""
 	return d.tx.PutLink(d.sync.Name, *link)
+}
+
+// offerTransfer notes that the account of somebody who was deleted for good can be given up: when it is
+// switched off, and nothing is due to it any more.
+func (d *drafter) offerTransfer(link *state.Link) error {
+	rules := &d.sync.Users
+	switch {
+	case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:
+		return nil
+	case !link.Active:
+		return d.tx.Space(d.sync.Name, transferOfferSpace).Put(link.Source[:], nil)
+	case rules.May(Deactivate): // it is looked at again when it is switched off
+		return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
+	}
+	return nil
 }

@@ -43,7 +43,7 @@ func (d *drafter) group(id graphsync.ID) error {
 			return err
 		}
 	}
-	stand := standing{Known: true, InScope: true, Enabled: true, Why: why}
+	stand := eligibility{Known: true, InScope: true, Enabled: true, Why: why}
 	result := d.eval.evaluate(&object, &stand, d.sync.Groups.Mapping, !linked)
 	if done, err := d.refused(graphsync.Group, id, key, result); done {
 		return err

@@ -163,7 +163,7 @@ func forgetOff(tx *state.Tx, sync string, id graphsync.ID) error {
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.
-func (d *drafter) removeInactive(link *state.Link, stand *standing, key string) error {
+func (d *drafter) removeInactive(link *state.Link, stand *eligibility, key string) error {
 	after := d.sync.Users.OnRemove.deleteAfter()
 	if d.sync.Users.OnRemove.Do == "" {
 		return nil

@@ -26,6 +26,6 @@ func EvalSource(tx *state.Tx, s *Sync, user graphsync.ID) (mapping.Source, error
 		last = &link
 	}
 	eval := newEvaluator(s, time.Time{}).in(tx) // only expressions that read the clock need the time
-	stand := eval.standing(&object, last)
-	return &source{object: &object, eval: eval, stand: &stand}, nil
+	stand := eval.eligibility(&object, last)
+	return &source{object: &object, eval: eval, eligibility: &stand}, nil
 }

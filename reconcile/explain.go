@@ -106,14 +106,14 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
 		"%s %s", kind, keyOf(&object, nil))
 	eval := newEvaluator(e.sync, e.now).in(tx)
-	stand := standing{Known: true, InScope: true, Enabled: true}
+	stand := eligibility{Known: true, InScope: true, Enabled: true}
 	if kind == graphsync.User {
-		stand = eval.standing(&object, last)
-		e.explainStanding(eval, x, &object, &stand)
+		stand = eval.eligibility(&object, last)
+		e.explainEligibility(eval, x, &object, &stand)
 	} else {
 		why, in, problem := eval.groupInScope(&object)
 		stand.InScope, stand.Why, stand.Problem = in, why, problem
-		x.because("scope", yesNo(in), "%s", why+problem)
+		x.because("scope", yesOrNo(in), "%s", why+problem)
 	}
 	x.InScope = stand.InScope && stand.Problem == ""
 	if m := e.sync.rules(kind).Mapping; m != nil {
@@ -135,15 +135,15 @@ func (x *Explanation) because(step, result, format string, args ...any) {
 	x.Because = append(x.Because, ExplainedStep{Step: step, Result: result, Detail: fmt.Sprintf(format, args...)})
 }
 
-func yesNo(b bool) string {
+func yesOrNo(b bool) string {
 	if b {
 		return "yes"
 	}
 	return "no"
 }
 
-// explainStanding tells of assignment, roles and scope.
-func (e *explainer) explainStanding(eval *evaluator, x *Explanation, user *state.Object, stand *standing) {
+// explainEligibility tells of assignment, roles and scope.
+func (e *explainer) explainEligibility(eval *evaluator, x *Explanation, user *state.Object, stand *eligibility) {
 	if !e.sync.Scope.All {
 		switch {
 		case stand.Assigned == "":
@@ -172,12 +172,12 @@ func (e *explainer) explainStanding(eval *evaluator, x *Explanation, user *state
 	case stand.InScope && !stand.Enabled:
 		x.because("scope", "unclear", "Graph did not say whether the user is enabled")
 	default:
-		x.because("scope", yesNo(stand.InScope), "%s", stand.Why)
+		x.because("scope", yesOrNo(stand.InScope), "%s", stand.Why)
 	}
 }
 
 // explainAttributes tells how each value comes about and what was last applied.
-func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *standing, m *mapping.Mapping, link *state.Link) {
+func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *eligibility, m *mapping.Mapping, link *state.Link) {
 	result := eval.evaluate(object, stand, m, link == nil)
 	for _, d := range result.Attributes {
 		path := d.Attribute.Path.String()

@@ -31,7 +31,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	if link.Active || !known || !d.sync.Users.May(Update) {
 		return false, nil
 	}
-	stand := d.eval.standing(&object, link)
+	stand := d.eval.eligibility(&object, link)
 	if stand.Active() || stand.Problem != "" {
 		return false, nil
 	}

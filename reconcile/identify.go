@@ -81,7 +81,7 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 	var failure *target.Error
 	switch {
 	case i.breaker.open(ctx, err):
-		return found, &silence{target: i.sync.TargetName, last: err}
+		return found, &breakerOpenError{target: i.sync.TargetName, last: err}
 	case err == nil:
 		if link.Kind == graphsync.User && i.sync.Scope.protects(shown) {
 			found.protected = true
@@ -110,7 +110,7 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 		return found, nil
 	}
 	found.mismatch.Successor, err = i.successors.find(ctx, &link, op)
-	if err != nil && (ctx.Err() != nil || target.CodeOf(err).Stops()) || errors.As(err, new(*silence)) {
+	if err != nil && (ctx.Err() != nil || target.CodeOf(err).Stops()) || errors.As(err, new(*breakerOpenError)) {
 		return found, err
 	}
 	if err != nil {

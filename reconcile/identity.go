@@ -123,9 +123,9 @@ func (a *account) mayHave(path string, value json.RawMessage) {
 	}
 }
 
-// judge decides whose a resource is: externalId decides where this sync wrote it and the resource
+// evaluate decides whose a resource is: externalId decides where this sync wrote it and the resource
 // shows one. Otherwise a resource that shows none of the known values is not the account.
-func (a *account) judge(r *target.Resource) identityVerdict {
+func (a *account) evaluate(r *target.Resource) identityVerdict {
 	shows, common := false, false
 	for i := range a.known {
 		k := &a.known[i]

@@ -1,8 +1,15 @@
 package reconcile
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -16,4 +23,176 @@ type linkBuilder struct {
 	tenant *state.Tenant
 	target target.Adapter
 	owners *ownership
+}
+
+// desire works out, from the snapshot as it stands, what one object should be in the
+// application. It is for workers: each call has an evaluator of its own.
+func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
+	e := newEvaluator(b.sync, b.now)
+	e.ask = func(by target.Path, value string) (bool, error) {
+		found, err := b.target.Find(ctx, targetKind(kind), by, value)
+		return len(found) > 0, err
+	}
+	err = b.tenant.View(func(tx *state.Tx) error {
+		o, err = e.desireIn(tx, kind, id, creating)
+		return err
+	})
+	return o, err
+}
+
+// attributes gives an action's changes as the adapter wants them, with the values that a plan
+// does not hold made now, and the form in which they are kept with the link.
+func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+	var fresh outcome
+	if a.Op != Deactivate && !a.Literal {
+		var err error
+		if fresh, err = b.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
+			return nil, nil, err
+		}
+	}
+	desired := make(map[string]*mapping.Desired, len(fresh.Attributes))
+	applied := make(map[string]json.RawMessage, len(a.Changes))
+	for i := range fresh.Attributes {
+		d := &fresh.Attributes[i]
+		path := d.Attribute.Path.String()
+		desired[path] = d
+		if a.Op == Adopt && d.Do == mapping.Write && !d.Attribute.OnCreateOnly() {
+			applied[path] = canonical(a.SourceID, d.Attribute, d.Value) // found as desired
+		}
+	}
+	out := make([]target.Attribute, 0, len(a.Changes))
+	for _, change := range a.Changes {
+		path, err := target.ParsePath(change.Attribute)
+		if err != nil {
+			return nil, nil, err
+		}
+		value := change.New
+		d := desired[change.Attribute]
+		if madeOnApply(value) && (d == nil || d.Do != mapping.Write) {
+			continue // what it stood for is not to be had now: the next cycle looks again
+		}
+		if d != nil && value != nil && d.Do == mapping.Write {
+			value = d.Value
+			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
+		} else if a.Literal {
+			applied[change.Attribute] = encode(value)
+		} else if value == nil {
+			applied[change.Attribute] = json.RawMessage("null")
+		} else if strings.EqualFold(change.Attribute, "active") {
+			applied[change.Attribute] = encode(value)
+		}
+		out = append(out, target.Attribute{Path: path, Value: value, Old: change.Old})
+	}
+	return out, applied, nil
+}
+
+// newLink is the link of an account just made or adopted.
+func (b *linkBuilder) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
+	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: b.now,
+		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: b.now}
+	rules := b.sync.rules(a.Kind)
+	for i, path := range rules.Match {
+		if i < len(a.Match) && a.Match[i] != "" {
+			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
+		}
+	}
+	return link
+}
+
+// changedLink is the link of an account after an update.
+func (b *linkBuilder) changedLink(a *storedAction, applied map[string]json.RawMessage) (*state.Link, error) {
+	var link state.Link
+	err := b.tenant.View(func(tx *state.Tx) (err error) {
+		var ok bool
+		link, ok, err = tx.Link(b.sync.Name, a.Kind, a.SourceID)
+		if err == nil && !ok {
+			err = fmt.Errorf("the link of %s %s is gone", a.Kind, a.SourceID)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if link.Applied == nil {
+		link.Applied = map[string]json.RawMessage{}
+	}
+	for path, value := range applied {
+		if string(value) == "null" {
+			delete(link.Applied, path)
+		} else {
+			link.Applied[path] = value
+		}
+		var text string
+		if json.Unmarshal(value, &text) == nil {
+			rekey(b.sync.rules(link.Kind), &link, path, text)
+		}
+	}
+	switch a.Op {
+	case Deactivate:
+		link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause
+	case Reactivate:
+		link.Active, link.InactiveSince, link.Cause = true, time.Time{}, ""
+	}
+	if a.Op != Deactivate {
+		link.Via = a.Via
+	}
+	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), b.now
+	return &link, nil
+}
+
+// rekey keeps the matching value of a link up to date.
+func rekey(rules *Rules, link *state.Link, path, value string) {
+	for _, matched := range rules.Match {
+		if strings.EqualFold(matched, path) && value != "" {
+			link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
+			link.Keys = append(link.Keys, matchKey(matched, value))
+		}
+	}
+}
+
+// linkOf returns the link of the account that an action is about.
+func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
+	var link state.Link
+	err := b.tenant.View(func(tx *state.Tx) (err error) {
+		linked := false
+		if link, linked, err = tx.Link(b.sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
+			err = identityError(a.Op, a.Kind, "account %s is no longer linked; nothing was written to it", *a.TargetID)
+		}
+		return err
+	})
+	return &link, err
+}
+
+// knownFor is what a response to an action must fit: the account as linked, or as matched, with
+// what the action replaces and writes.
+func (b *linkBuilder) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
+	rules := b.sync.rules(a.Kind)
+	if link == nil {
+		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
+	}
+	known := knownAccount(link, rules).withChanges(a.Changes, applied)
+	err := b.tenant.View(func(tx *state.Tx) error {
+		for _, key := range formerKeys(tx, b.sync.Name, link) {
+			known.may(key.Attribute, key.Value)
+		}
+		return nil
+	})
+	return known, err
+}
+
+// moveLink takes over the id that an account has from a write of ours on.
+func (b *linkBuilder) moveLink(done *result, id string) error {
+	link := done.link
+	present, err := b.store.Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
+	if err == nil && present != b.owners.owner(link.Kind, link.Source) {
+		done.doubt = present
+		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.describe(present))
+	}
+	if err != nil {
+		done.link = nil
+		return err
+	}
+	done.notes = append(done.notes, fmt.Sprintf("account %s of %s has the id %s in the target from now on", link.TargetID, link.Key, id))
+	done.left, link.TargetID = link.TargetID, id
+	return nil
 }

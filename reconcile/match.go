@@ -60,7 +60,7 @@ func (mt *matching) match(ctx context.Context) error {
 				m.find = m.lookUp
 			}
 		}
-		if err := m.all(ctx, creates); err != nil {
+		if err := m.matchAll(ctx, creates); err != nil {
 			return err
 		}
 		if err := m.clearList(); err != nil {
@@ -121,8 +121,8 @@ func (m *matcher) ask(ctx context.Context, by target.Path, value string) ([]targ
 	return m.target.Find(ctx, targetKind(m.kind), by, value)
 }
 
-// all matches every provisional create, concurrently within a chunk.
-func (m *matcher) all(ctx context.Context, total int) error {
+// matchAll matches every provisional create, concurrently within a chunk.
+func (m *matcher) matchAll(ctx context.Context, total int) error {
 	var after []byte
 	for done := 0; ; {
 		var keys [][]byte
@@ -153,19 +153,19 @@ func (m *matcher) all(ctx context.Context, total int) error {
 		if len(keys) == 0 {
 			return nil
 		}
-		verdicts := make([]verdict, len(actions))
+		verdicts := make([]matchResult, len(actions))
 		group, gctx := errgroup.WithContext(ctx)
 		group.SetLimit(m.workers)
 		for i := range actions {
 			group.Go(func() (err error) {
-				verdicts[i], err = m.judge(gctx, &actions[i])
+				verdicts[i], err = m.evaluate(gctx, &actions[i])
 				return err
 			})
 		}
 		if err := group.Wait(); err != nil {
 			return err
 		}
-		if err := m.write(keys, actions, verdicts); err != nil {
+		if err := m.recordResults(keys, actions, verdicts); err != nil {
 			return err
 		}
 		done += len(keys)
@@ -173,8 +173,8 @@ func (m *matcher) all(ctx context.Context, total int) error {
 	}
 }
 
-// A verdict is what matching found for one provisional create.
-type verdict struct {
+// A matchResult is what matching found for one provisional create.
+type matchResult struct {
 	code, why string           // skip
 	adopt     *target.Resource // take over this resource
 	members   []string         // of an adopted group, where the application tells
@@ -189,48 +189,48 @@ type verdict struct {
 	formerOwner state.Owner // who keeps it in another sync, and lets it go
 }
 
-// judge tries the matching attributes in order and stops at the first that yields a match. What
+// evaluate tries the matching attributes in order and stops at the first that yields a match. What
 // counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
-func (m *matcher) judge(ctx context.Context, a *storedAction) (verdict, error) {
+func (m *matcher) evaluate(ctx context.Context, a *storedAction) (matchResult, error) {
 	v, err := m.lookAt(ctx, a)
 	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
-		return verdict{}, &silence{target: m.sync.TargetName, last: errors.Join(err, v.retry)}
+		return matchResult{}, &breakerOpenError{target: m.sync.TargetName, last: errors.Join(err, v.retry)}
 	}
 	return v, err
 }
 
-func (m *matcher) lookAt(ctx context.Context, a *storedAction) (verdict, error) {
+func (m *matcher) lookAt(ctx context.Context, a *storedAction) (matchResult, error) {
 	for i, path := range m.paths {
 		value := a.Match[i]
 		if value == "" {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
-			return verdict{}, err
+			return matchResult{}, err
 		}
 		found, err := m.find(ctx, path, value)
 		if err != nil {
 			err = target.Redacted(redactorOf(m.rules.Mapping, []target.Attribute{{Path: path, Value: value}}), err)
 			if ctx.Err() != nil || hopeless(m.kind, err) {
-				return verdict{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.sync.TargetName, err)
+				return matchResult{}, fmt.Errorf("look for %s %s in target %s: %w", a.Kind, a.Key, m.sync.TargetName, err)
 			}
-			return verdict{retry: err}, nil
+			return matchResult{retry: err}, nil
 		}
 		if len(found) > 1 {
 			ids := make([]string, 0, len(found))
 			for _, r := range found[:min(len(found), 5)] {
 				ids = append(ids, r.ID)
 			}
-			return verdict{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %s (%s): none is taken", len(found), a.Kind, path, shownValue(m.rules.Mapping, path, value), strings.Join(ids, ", "))}, nil
+			return matchResult{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %s (%s): none is taken", len(found), a.Kind, path, shownValue(m.rules.Mapping, path, value), strings.Join(ids, ", "))}, nil
 		}
 		if len(found) == 1 {
-			return m.judgeFound(ctx, a, path, value, &found[0])
+			return m.evaluateFound(ctx, a, path, value, &found[0])
 		}
 	}
 	if !m.rules.May(Create) {
-		return verdict{code: "action_not_allowed", why: "no account exists and create is not among the actions of the sync"}, nil
+		return matchResult{code: "action_not_allowed", why: "no account exists and create is not among the actions of the sync"}, nil
 	}
-	return verdict{}, nil
+	return matchResult{}, nil
 }
 
 // hopeless tells whether a failed look-up says that no other will work either: one value that an
@@ -244,39 +244,39 @@ func hopeless(kind graphsync.Kind, err error) bool {
 	return kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
 }
 
-// judgeFound decides whether the one match, which has the value, may be adopted.
-func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (verdict, error) {
+// evaluateFound decides whether the one match, which has the value, may be adopted.
+func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (matchResult, error) {
 	if m.kind == graphsync.User && m.sync.Scope.protects(r) {
-		return verdict{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
+		return matchResult{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
 	creator, making := m.creator(a, r, value)
 	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
-		return verdict{}, err
+		return matchResult{}, err
 	}
 	if making && !owned {
-		return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.store.NameOf(creator.Tenant))}, nil
+		return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.store.NameOf(creator.Tenant))}, nil
 	}
-	v := verdict{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
+	v := matchResult{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
 	switch {
 	case !owned || owner == m.owners.owner(m.kind, a.SourceID):
 	case owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name:
 		cause, yields, err := m.owners.transferable(owner, r.ID)
 		if err != nil {
-			return verdict{}, err
+			return matchResult{}, err
 		}
 		if !yields {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.describe(owner), m.owners.howToRelease(owner))}, nil
+			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.describe(owner), m.owners.howToRelease(owner))}, nil
 		}
 		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
 		v.note = fmt.Sprintf("it was the account %s", m.owners.describe(owner))
 	default:
 		gone, name, err := m.isFormer(owner)
 		if err != nil {
-			return verdict{}, err
+			return matchResult{}, err
 		}
 		if !gone {
-			taken := verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is that of %s", by, r.ID, name)}
+			taken := matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is that of %s", by, r.ID, name)}
 			if v.byID {
 				taken.doubt = owner
 			}
@@ -300,14 +300,14 @@ func (m *matcher) judgeFound(ctx context.Context, a *storedAction, by target.Pat
 	case owned && owner == m.owners.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
 	case v.byID && !m.sync.Guard.HoldGroups:
 	case m.sync.Groups.Takeover == TakeoverSkip:
-		return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
+		return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
 	case m.sync.Groups.Takeover == TakeoverHold || m.sync.Guard.HoldGroups:
 		v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
 	if reader, ok := m.target.(target.MemberReader); ok {
 		ids, visible, err := reader.Members(ctx, r.Ref)
 		if err != nil {
-			return verdict{retry: err}, nil
+			return matchResult{retry: err}, nil
 		}
 		if visible {
 			v.members = ids
@@ -361,9 +361,9 @@ func textAttribute(r *target.Resource, name string) string {
 	return text
 }
 
-// take decides who adopts a resource that several people of one chunk matched: whoever it
+// assign decides who adopts a resource that several people of one chunk matched: whoever it
 // carries the id of, else the first in the order of the plan.
-func (m *matcher) take(actions []storedAction, verdicts []verdict) {
+func (m *matcher) assign(actions []storedAction, verdicts []matchResult) {
 	for _, byID := range []bool{true, false} {
 		for i := range verdicts {
 			v := &verdicts[i]
@@ -371,7 +371,7 @@ func (m *matcher) take(actions []storedAction, verdicts []verdict) {
 				continue
 			}
 			if other, taken := m.adopted[v.adopt.ID]; taken {
-				*v = verdict{code: "duplicate_target", why: fmt.Sprintf("the account that fits (%s) is taken by %s %s in the same plan", v.adopt.ID, m.kind, other)}
+				*v = matchResult{code: "duplicate_target", why: fmt.Sprintf("the account that fits (%s) is taken by %s %s in the same plan", v.adopt.ID, m.kind, other)}
 				continue
 			}
 			m.adopted[v.adopt.ID] = actions[i].SourceID
@@ -379,9 +379,9 @@ func (m *matcher) take(actions []storedAction, verdicts []verdict) {
 	}
 }
 
-// write turns provisional creates into what the verdicts say.
-func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdict) error {
-	m.take(actions, verdicts)
+// recordResults turns provisional creates into what the verdicts say.
+func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts []matchResult) error {
+	m.assign(actions, verdicts)
 	return m.tenant.Update(func(tx *state.Tx) error {
 		plan := tx.Space(m.sync.Name, planSpace)
 		for i, v := range verdicts {
@@ -422,7 +422,7 @@ func (m *matcher) write(keys [][]byte, actions []storedAction, verdicts []verdic
 
 // adopt rewrites a provisional create into taking over an existing resource: only what differs
 // is written, and nothing that is set on creation only.
-func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
+func (m *matcher) adopt(tx *state.Tx, a *storedAction, v matchResult) error {
 	r := v.adopt
 	desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)
 	if err != nil {
@@ -453,18 +453,3 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v verdict) error {
 func inactive(r *target.Resource) bool {
 	return strings.EqualFold(fmt.Sprint(r.Attributes["active"]), "false")
 }
-
-func (o *ownership) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
-	return state.Owner{Tenant: o.sync.Tenant, Sync: o.sync.Name, Kind: kind, Source: id}
-}
-
-// workers is how many actions are applied at once.
-func (s *Syncer) workers() int {
-	if s.Concurrency > 0 {
-		return s.Concurrency
-	}
-	return defaultWorkers
-}
-
-// defaultWorkers is how many actions are applied at once when nothing is configured.
-const defaultWorkers = 8

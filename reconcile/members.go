@@ -17,18 +17,18 @@ const membersPart = 5000
 // of: it is written again, whether the member is wanted or not.
 const unsure = ""
 
-func pairKey(group, member graphsync.ID) []byte {
+func membershipKey(group, member graphsync.ID) []byte {
 	return append(append(make([]byte, 0, 32), group[:]...), member[:]...)
 }
 
-// pairsOf marks the memberships of somebody whose account appears, changes its state or goes.
-func (d *drafter) pairsOf(user graphsync.ID, linked bool) error {
+// markMemberships marks the memberships of somebody whose account appears, changes its state or goes.
+func (d *drafter) markMemberships(user graphsync.ID, linked bool) error {
 	if !d.sync.Groups.Enabled || d.findings.all && linked {
 		return nil // when everybody is evaluated, groups mark their members themselves
 	}
-	space := d.tx.Space(d.sync.Name, pairSpace)
+	space := d.tx.Space(d.sync.Name, membershipSpace)
 	for _, group := range slices.Collect(d.tx.GroupsOf(user)) {
-		if err := space.Put(pairKey(group, user), nil); err != nil {
+		if err := space.Put(membershipKey(group, user), nil); err != nil {
 			return err
 		}
 	}
@@ -37,17 +37,17 @@ func (d *drafter) pairsOf(user graphsync.ID, linked bool) error {
 
 // markMembers marks every membership a group has, or had when it was last written.
 func markMembers(tx *state.Tx, sync string, group graphsync.ID) error {
-	space := tx.Space(sync, pairSpace)
+	space := tx.Space(sync, membershipSpace)
 	for member := range tx.Members(group) {
 		if member.Kind != graphsync.User {
 			continue
 		}
-		if err := space.Put(pairKey(group, member.ID), nil); err != nil {
+		if err := space.Put(membershipKey(group, member.ID), nil); err != nil {
 			return err
 		}
 	}
 	for member := range tx.AppliedMembers(sync, group) {
-		if err := space.Put(pairKey(group, member), nil); err != nil {
+		if err := space.Put(membershipKey(group, member), nil); err != nil {
 			return err
 		}
 	}
@@ -68,7 +68,7 @@ func (p *planner) draftMembers(ctx context.Context) error {
 		}
 		var pairs [][]byte
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			for pair := range tx.Space(p.sync.Name, pairSpace).All(after) {
+			for pair := range tx.Space(p.sync.Name, membershipSpace).All(after) {
 				if pairs = append(pairs, slices.Clone(pair)); len(pairs) == draftChunk {
 					break
 				}
@@ -175,18 +175,18 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 func (d *memberDrafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
 	last, applied = d.tx.AppliedMember(d.sync.Name, group, member)
 	applied = applied && !part.detached
-	seeds := d.tx.Space(d.sync.Name, seedSpace)
+	seeds := d.tx.Space(d.sync.Name, existingMemberSpace)
 	switch {
-	case !applied && account != "" && d.tx.Space(d.sync.Name, currentSpace).Has(append(slices.Clone(group[:]), account...)):
+	case !applied && account != "" && d.tx.Space(d.sync.Name, shownMemberSpace).Has(append(slices.Clone(group[:]), account...)):
 		if leaves && !wanted { // removed before the seeds are recorded
 			return account, true, nil
 		}
-		return account, true, seeds.Put(pairKey(group, member), []byte(account))
-	case applied && d.tx.Space(d.sync.Name, absentSpace).Has(pairKey(group, member)):
+		return account, true, seeds.Put(membershipKey(group, member), []byte(account))
+	case applied && d.tx.Space(d.sync.Name, absentSpace).Has(membershipKey(group, member)):
 		if wanted {
 			return unsure, true, nil
 		}
-		return "", false, seeds.Put(pairKey(group, member), nil)
+		return "", false, seeds.Put(membershipKey(group, member), nil)
 	}
 	return last, applied, nil
 }

@@ -75,7 +75,7 @@ func plannedLink(tx *state.Tx, sync string, kind graphsync.Kind, id graphsync.ID
 // have by now, as when the response to a write was lost.
 func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown *target.Resource, also []state.MatchKey) identityVerdict {
 	a := knownAccount(link, sync.rules(link.Kind))
-	if verdict := a.judge(shown); verdict != foreign {
+	if verdict := a.evaluate(shown); verdict != foreign {
 		return verdict
 	}
 	for _, key := range also {
@@ -91,7 +91,7 @@ func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown
 			a.mayHave(d.Attribute.Path.String(), canonical(link.Source, d.Attribute, d.Value))
 		}
 	}
-	return a.judge(shown)
+	return a.evaluate(shown)
 }
 
 // resolveMismatches turns what is known of links that do not fit into actions. A few are dropped,

@@ -204,7 +204,7 @@ func (ap *applier) moveAside(ctx context.Context, of part) error {
 			}
 			key, err := parseActionKey(keys[i])
 			if err == nil {
-				err = ap.intents.recordIntents([]step{{key, a}})
+				err = ap.intents.recordIntents([]plannedAction{{key, a}})
 			}
 			if err != nil {
 				return err

@@ -66,7 +66,7 @@ func (c *comparer) newOrphanFinder() (*orphanFinder, error) {
 	}
 	if c.sync.Users.maps("externalId") {
 		f.externalID = func(tx *state.Tx, eval *evaluator, user *state.Object) string {
-			stand := eval.standing(user, nil)
+			stand := eval.eligibility(user, nil)
 			return textOf(eval.evaluate(user, &stand, c.sync.Users.Mapping, true).Attributes, "externalId")
 		}
 	}
@@ -193,7 +193,7 @@ func (f *orphanFinder) adoptable(tx *state.Tx, eval *evaluator, o *orphan) bool 
 	if !known || linked || err != nil {
 		return false
 	}
-	stand := eval.standing(&object, nil)
+	stand := eval.eligibility(&object, nil)
 	return stand.Active() || stand.Problem != "" || stand.InScope && !stand.Disabled
 }
 
@@ -285,7 +285,7 @@ func (c *comparer) findOrphans(ctx context.Context, lister target.Lister) error 
 		return err
 	}
 	// Links that a provision on demand made before the first cycle are compared by a full one.
-	s := survey{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: graphsync.User, strays: finder.page, visit: func([]sighting) error { return nil }}
+	s := linkScan{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: graphsync.User, strays: finder.page, visit: func([]observedLink) error { return nil }}
 	worth, err := s.worth()
 	if err != nil {
 		return err

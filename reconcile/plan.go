@@ -1,14 +1,10 @@
 package reconcile
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -220,18 +216,6 @@ func (k actionKey) pendingKey() state.PendingKey {
 	return state.PendingKey{Kind: kind, ID: k.id}
 }
 
-// valueKey is a space's key for a value of an attribute in any case. Values may be longer than
-// keys can be, so it is a digest.
-func valueKey(attribute, value string) []byte {
-	sum := sha256.Sum256([]byte(attribute + "\x00" + strings.ToLower(value)))
-	return sum[:]
-}
-
-func pendingBytes(k state.PendingKey) []byte {
-	b := append([]byte{byte(k.Kind)}, k.ID[:]...)
-	return append(b, k.Member[:]...)
-}
-
 // The spaces of a sync's scratch storage in which a cycle keeps its plan.
 const (
 	planSpace     = "plan"      // actionKey → storedAction
@@ -239,106 +223,26 @@ const (
 	heldSpace     = "held"      // actionKey → storedHold
 	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
 
-	partRejectedSpace = "rejected-part" // rejectedSpace of a plan for one object, or of a what-if
-	decisionSpace     = "answers"       // actionKey → decision
-	rejectedSpace     = "rejected"      // actionKey → storedAction that is due and was rejected; kept over cycles
-	claimSpace        = "claims"        // attribute NUL value → source id, for duplicates within a plan
-	listingSpace      = "listing"       // target id → resource that fits somebody; in a survey source id, of what was seen
-	indexSpace        = "index"         // attribute NUL value NUL target id
-	pairSpace         = "pairs"         // group id, member id: memberships to look at
-	waitingSpace      = "waiting"       // manager id, user id: users whose manager has no account yet; kept over cycles
-	referSpace        = "refer"         // user id → manager id: references to look at in this plan
-	currentSpace      = "current"       // group id, target id: who is in a group that is being adopted
-	failedSpace       = "failed"        // pending key: failed in this cycle
-	draftedSpace      = "drafted"       // pending key: has been drafted in this cycle
-	keptSpace         = "kept"          // pending key: to be looked at again in the next cycle
-	asideSpace        = "aside"         // kind, source id, target id → link of an account in another application; kept over cycles
-	givenSpace        = "given"         // source id: person gone for good, whose account may be given up
-	seedSpace         = "seeds"         // group id, member id → target id: members an adopted group has already
-	absentSpace       = "absent"        // group id, member id: was written to the group, which does not show the member
-	toldSpace         = "told"          // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
-	shownSpace        = "shown"         // kind, source id, attribute → value an application has instead; kept over cycles
+	partRejectedSpace   = "rejected-part" // rejectedSpace of a plan for one object, or of a what-if
+	decisionSpace       = "answers"       // actionKey → decision
+	rejectedSpace       = "rejected"      // actionKey → storedAction that is due and was rejected; kept over cycles
+	claimSpace          = "claims"        // attribute NUL value → source id, for duplicates within a plan
+	listingSpace        = "listing"       // target id → resource that fits somebody; in a survey source id, of what was seen
+	indexSpace          = "index"         // attribute NUL value NUL target id
+	membershipSpace     = "pairs"         // group id, member id: memberships to look at
+	waitingSpace        = "waiting"       // manager id, user id: users whose manager has no account yet; kept over cycles
+	managerRefSpace     = "refer"         // user id → manager id: references to look at in this plan
+	shownMemberSpace    = "current"       // group id, target id: who is in a group that is being adopted
+	failedSpace         = "failed"        // pending key: failed in this cycle
+	draftedSpace        = "drafted"       // pending key: has been drafted in this cycle
+	requeuedSpace       = "kept"          // pending key: to be looked at again in the next cycle
+	parkedSpace         = "aside"         // kind, source id, target id → link of an account in another application; kept over cycles
+	transferOfferSpace  = "given"         // source id: person gone for good, whose account may be given up
+	existingMemberSpace = "seeds"         // group id, member id → target id: members an adopted group has already
+	absentSpace         = "absent"        // group id, member id: was written to the group, which does not show the member
+	toldSpace           = "told"          // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
+	shownSpace          = "shown"         // kind, source id, attribute → value an application has instead; kept over cycles
 )
-
-// storedAction is an Action with what applying it needs and printing it does not.
-type storedAction struct {
-	Action
-	Match  []string     `json:"match,omitempty"`
-	Rights adminRights  `json:"rights,omitzero"` // of an adoption: whether the account administers the application
-	Via    graphsync.ID `json:"via,omitzero"`
-	Left   graphsync.ID `json:"left,omitzero"`   // group that the person left, of a removal for that reason
-	Former graphsync.ID `json:"former,omitzero"` // whose account it was that is adopted
-	// FormerOwner is who kept it in another sync.
-	FormerOwner state.Owner `json:"former_owner,omitzero"`
-	Seen        bool        `json:"seen,omitzero"`     // its account was read for this plan
-	Gone        bool        `json:"gone,omitzero"`     // of an unlink: there is no account under the id
-	MovesTo     string      `json:"moves_to,omitzero"` // of an unlink: the account that is linked instead
-	Held        *storedHold `json:"held,omitempty"`
-	Rejected    *rejection  `json:"rejected,omitempty"`
-	Leaving     string      `json:"leaving,omitempty"`  // digest of everybody whom a takeover removes: Remove may be cut
-	Approved    bool        `json:"approved,omitempty"` // a person let it pass
-	Orphan      bool        `json:"orphan,omitempty"`   // the account has no link
-	External    string      `json:"external,omitempty"` // its externalId
-	Literal     bool        `json:"literal,omitempty"`  // the new values are written as they are, whatever the mapping says
-	Again       bool        `json:"again,omitempty"`    // the account was switched off before and is shown as active: see stillActive
-}
-
-type storedHold struct {
-	Guard string `json:"guard"`
-	Cause string `json:"cause"`
-}
-
-// A rejection is a person's no to an action, and the hold it was shown in.
-type rejection struct {
-	Decision
-	Hold string `json:"hold"`
-}
-
-func encode(v any) []byte {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(fmt.Sprintf("encode %T: %v", v, err)) // our own types: cannot fail
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-}
-
-func decode(b []byte, into any) error {
-	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("read stored plan: %w", err)
-	}
-	return nil
-}
-
-// ops are the operations by the byte that stands for them before a stored action, so that a
-// plan can be counted without reading it. The order is part of the stored form.
-var ops = []Op{Create, Adopt, Update, Deactivate, Reactivate, Delete, Members, Unlink}
-
-func encodeAction(a *storedAction) []byte {
-	return append([]byte{byte(slices.Index(ops, a.Op))}, encode(a)...)
-}
-
-// opOf returns the operation of a stored action.
-func opOf(raw []byte) Op {
-	if len(raw) == 0 || int(raw[0]) >= len(ops) {
-		return ""
-	}
-	return ops[raw[0]]
-}
-
-func decodeAction(b []byte) (storedAction, error) {
-	var a storedAction
-	if opOf(b) == "" {
-		return a, fmt.Errorf("read stored plan: an entry without an operation")
-	}
-	dec := json.NewDecoder(bytes.NewReader(b[1:]))
-	dec.UseNumber()
-	if err := dec.Decode(&a); err != nil {
-		return a, fmt.Errorf("read stored plan: %w", err)
-	}
-	return a, nil
-}
 
 // digest identifies exactly this action and its words.
 func (a *Action) digest() string {

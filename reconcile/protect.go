@@ -77,7 +77,7 @@ func (pr *protector) dropProtected(ctx context.Context, keys [][]byte, actions [
 func (pr *protector) inspect(ctx context.Context, id string) (inspection, error) {
 	protected, err := pr.protectedAccount(ctx, id)
 	if pr.breaker.open(ctx, err) {
-		return inspection{}, &silence{target: pr.sync.TargetName, last: err}
+		return inspection{}, &breakerOpenError{target: pr.sync.TargetName, last: err}
 	}
 	var failure *target.Error
 	if err == nil || ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops() {

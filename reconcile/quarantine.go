@@ -60,7 +60,7 @@ func (k *quarantine) check(ctx context.Context) error {
 	}
 	if _, err := k.target.Probe(ctx, k.sync.Paths()); err != nil {
 		if target.CodeOf(err) == target.Unavailable && ctx.Err() == nil {
-			err = &silence{target: k.sync.TargetName, last: err}
+			err = &breakerOpenError{target: k.sync.TargetName, last: err}
 		}
 		return fmt.Errorf("target %s still does not work: %w", k.sync.TargetName, err)
 	}
@@ -96,7 +96,7 @@ func (k *quarantine) pauseAfterStop(cause error) {
 		return
 	}
 	var failure *target.Error
-	var silent *silence
+	var silent *breakerOpenError
 	switch {
 	case errors.As(cause, &silent):
 		k.pause(string(target.Unavailable), silent.Error())
@@ -143,22 +143,4 @@ func (k *quarantine) clearIdle() error {
 		}
 		return nil
 	})
-}
-
-// applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
-// and whether to go on.
-func (ap *applier) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {
-	for _, p := range phases {
-		before := ap.ledger.attempted
-		tried = part{phase: p, to: probeSize}
-		if err := ap.applyPhase(ctx, tried, total); err != nil {
-			return tried, false, err
-		}
-		if ap.ledger.attempted == before {
-			continue
-		}
-		ap.quarantine.evaluateFailures()
-		return tried, ap.info.Quarantine == nil, nil
-	}
-	return tried, true, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,78 +27,6 @@ type recovery struct {
 	breaker *breaker
 	ledger  *ledger
 	owners  *ownership
-}
-
-// An intentLog records what is about to be done before any call is made.
-type intentLog struct {
-	sync   *Sync
-	now    time.Time
-	store  *state.Store
-	tenant *state.Tenant
-	owners *ownership
-}
-
-// recordIntents writes down what is about to be done, before any call: a change whose answer is lost,
-// in a crash or on the way, is looked into by the next cycle.
-func (l *intentLog) recordIntents(due []step) error {
-	var intents []state.Intent
-	var memberships []*storedAction
-	for _, s := range due {
-		a := s.action
-		switch a.Op {
-		case Members:
-			memberships = append(memberships, a)
-			continue
-		case Unlink: // nothing is sent
-			continue
-		}
-		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
-		for j, path := range l.sync.rules(a.Kind).Match {
-			if j < len(a.Match) && a.Match[j] != "" {
-				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
-			}
-		}
-		if a.TargetID != nil && a.Op != Adopt { // by which the account may be known when the response is lost
-			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
-		}
-		if intents = append(intents, intent); a.Op == Create {
-			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
-		}
-	}
-	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {
-		return err
-	}
-	return l.tenant.Update(func(tx *state.Tx) error {
-		for _, intent := range intents {
-			if err := tx.PutIntent(l.sync.Name, intent); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// recordMemberships marks the memberships that are about to be written: a change whose answer is
-// lost is made again, also when the member is to leave by then.
-func (l *intentLog) recordMemberships(actions []*storedAction) error {
-	for len(actions) > 0 {
-		err := l.tenant.Update(func(tx *state.Tx) error {
-			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
-				a := actions[0]
-				n += len(a.Add) + len(a.Remove)
-				for _, member := range slices.Concat(a.Add, a.Remove) {
-					if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // recover looks into what a cycle was doing when it ended without knowing what came of it. An
@@ -126,7 +53,7 @@ func (r *recovery) recover(ctx context.Context) error {
 		group.Go(func() error {
 			err := r.lookInto(gctx, intent)
 			if r.breaker.open(gctx, err) {
-				return &silence{target: r.sync.TargetName, last: err}
+				return &breakerOpenError{target: r.sync.TargetName, last: err}
 			}
 			if failure := (*target.Error)(nil); gctx.Err() == nil && errors.As(err, &failure) && !failure.Code.Stops() {
 				return r.unread(intent, r.nameOfIntent(intent), err) // one record never stops the rest
@@ -193,7 +120,7 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 				return err
 			}
 		default:
-			takeOverShown(r.sync.rules(link.Kind), r.now, link, resource)
+			updateShown(r.sync.rules(link.Kind), r.now, link, resource)
 			if err := tx.PutLink(r.sync.Name, *link); err != nil {
 				return err
 			}
@@ -229,8 +156,8 @@ func (r *recovery) rereadHidden(intent state.Intent, link *state.Link) error {
 	})
 }
 
-// takeOverShown takes over into a link what a resource is at present.
-func takeOverShown(rules *Rules, now time.Time, link *state.Link, resource *target.Resource) {
+// updateShown takes over into a link what a resource is at present.
+func updateShown(rules *Rules, now time.Time, link *state.Link, resource *target.Resource) {
 	if link.Applied == nil {
 		link.Applied = map[string]json.RawMessage{}
 	}
@@ -278,7 +205,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || intendedAccount(r.sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {
+		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || intendedAccount(r.sync.rules(intent.Kind), intent).evaluate(&found[0]) == foreign {
 			continue
 		}
 		if !owned && !r.sync.Guard.provesCreation(&found[0], intent) {

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"entrasync/graphsync"
@@ -15,10 +14,10 @@ func (d *drafter) waits(user, manager graphsync.ID) error {
 	if manager.IsZero() {
 		return nil
 	}
-	if err := d.tx.Space(d.sync.Name, waitingSpace).Put(pairKey(manager, user), nil); err != nil {
+	if err := d.tx.Space(d.sync.Name, waitingSpace).Put(membershipKey(manager, user), nil); err != nil {
 		return err
 	}
-	return d.tx.Space(d.sync.Name, referSpace).Put(user[:], manager[:])
+	return d.tx.Space(d.sync.Name, managerRefSpace).Put(user[:], manager[:])
 }
 
 // draftReferences plans the references of users whose manager gets an account in this very
@@ -27,7 +26,7 @@ func (p *planner) draftReferences(ctx context.Context) error {
 	if err := p.referToNew(ctx); err != nil {
 		return err
 	}
-	return p.plans.entries(ctx, referSpace, func(tx *state.Tx, key, value []byte) error {
+	return p.plans.entries(ctx, managerRefSpace, func(tx *state.Tx, key, value []byte) error {
 		user, manager := graphsync.ID(key), graphsync.ID(value)
 		plan := tx.Space(p.sync.Name, planSpace)
 		raw := plan.Get(actionKey{phase: userPhase, id: manager}.bytes())
@@ -86,7 +85,7 @@ func (p *planner) referToNew(ctx context.Context) error {
 			return nil
 		}
 		manager := graphsync.ID(key[1:17])
-		refer := tx.Space(p.sync.Name, referSpace)
+		refer := tx.Space(p.sync.Name, managerRefSpace)
 		for waiting := range tx.Space(p.sync.Name, waitingSpace).Prefix(manager[:]) {
 			user := graphsync.ID(waiting[16:])
 			object, known := tx.Object(graphsync.User, user)
@@ -99,25 +98,4 @@ func (p *planner) referToNew(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// wake makes those who waited for somebody's account pending.
-func (r *recorder) wake(tx *state.Tx, link *state.Link) error {
-	if link.Kind != graphsync.User || link.LastOp != string(Create) && link.LastOp != string(Adopt) {
-		return nil
-	}
-	waiting := tx.Space(r.sync.Name, waitingSpace)
-	var keys [][]byte
-	for key := range waiting.Prefix(link.Source[:]) {
-		keys = append(keys, slices.Clone(key))
-	}
-	for _, key := range keys {
-		if err := waiting.Delete(key); err != nil {
-			return err
-		}
-		if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

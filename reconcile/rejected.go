@@ -119,7 +119,7 @@ func wasRejected(given decisions, key []byte, a *storedAction, now time.Time, la
 		about := given.leaving(a.SourceID)
 		a.Remove = slices.DeleteFunc(slices.Clone(a.Remove), func(id graphsync.ID) bool {
 			d, ok := about[id]
-			return ok && d.Verdict == rejected && !d.expired(now, last)
+			return ok && d.decision.Verdict == rejected && !d.decision.expired(now, last)
 		})
 		return false
 	}
@@ -130,7 +130,7 @@ func wasRejected(given decisions, key []byte, a *storedAction, now time.Time, la
 // holdAgain has an action held about which a person once decided, whether or not it is still more
 // than a guard lets pass.
 func (r *reviewer) holdAgain(d *decision, a *storedAction) {
-	guard, cause := r.judge(a)
+	guard, cause := r.evaluate(a)
 	if guard == "" {
 		guard, cause = d.Guard, d.Cause
 	}
@@ -200,11 +200,11 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 		switch {
 		case !ok:
 			rest.Remove = append(rest.Remove, member)
-		case d.expired(r.now, r.sync.Guard.Rejections):
+		case d.decision.expired(r.now, r.sync.Guard.Rejections):
 			rest.Remove = append(rest.Remove, member)
 			r.ended(d.decision)
 			r.holdAgain(d.decision, &rest)
-		case d.Verdict == approved:
+		case d.decision.Verdict == approved:
 			passed.Remove = append(passed.Remove, member)
 			r.used[string(d.key)] = true
 		default:

@@ -23,7 +23,7 @@ func identityError(op Op, kind graphsync.Kind, format string, args ...any) error
 func checkResponse(a *Action, known *account, rules *Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
 	sameID := strings.EqualFold(response.ID, ref.ID)
 	switch {
-	case sameID && known.judge(response) != foreign:
+	case sameID && known.evaluate(response) != foreign:
 		return "", nil
 	case !sameID && known.carriesExternalID(response):
 		return response.ID, nil
@@ -111,53 +111,6 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 		}
 	}
 	return len(replaced) > 0
-}
-
-// linkOf returns the link of the account that an action is about.
-func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
-	var link state.Link
-	err := b.tenant.View(func(tx *state.Tx) (err error) {
-		linked := false
-		if link, linked, err = tx.Link(b.sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
-			err = identityError(a.Op, a.Kind, "account %s is no longer linked; nothing was written to it", *a.TargetID)
-		}
-		return err
-	})
-	return &link, err
-}
-
-// knownFor is what a response to an action must fit: the account as linked, or as matched, with
-// what the action replaces and writes.
-func (b *linkBuilder) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
-	rules := b.sync.rules(a.Kind)
-	if link == nil {
-		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
-	}
-	known := knownAccount(link, rules).withChanges(a.Changes, applied)
-	err := b.tenant.View(func(tx *state.Tx) error {
-		for _, key := range formerKeys(tx, b.sync.Name, link) {
-			known.may(key.Attribute, key.Value)
-		}
-		return nil
-	})
-	return known, err
-}
-
-// moveLink takes over the id that an account has from a write of ours on.
-func (b *linkBuilder) moveLink(done *result, id string) error {
-	link := done.link
-	present, err := b.store.Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
-	if err == nil && present != b.owners.owner(link.Kind, link.Source) {
-		done.doubt = present
-		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.describe(present))
-	}
-	if err != nil {
-		done.link = nil
-		return err
-	}
-	done.notes = append(done.notes, fmt.Sprintf("account %s of %s has the id %s in the target from now on", link.TargetID, link.Key, id))
-	done.left, link.TargetID = link.TargetID, id
-	return nil
 }
 
 // answeredAnother fails a creation whose response is about another account: nothing is linked.

@@ -39,7 +39,7 @@ type guardReview struct {
 // answer fits them, and everything else goes on. What was held stays so until it is answered or
 // no longer due, also when the number that tripped the guard has fallen since.
 func (g *guardReview) review(ctx context.Context) error {
-	facts, err := g.census(ctx)
+	facts, err := g.stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func (o *Options) heldSpace() string {
 	return heldSpace
 }
 
-// census counts what a guard compares with.
-type census struct {
+// planStats counts what a guard compares with.
+type planStats struct {
 	linked, removals, updates, creations int
 	adopted                              int                  // accounts taken over, which were there before
 	seats                                int                  // how many more accounts are active afterwards
@@ -103,8 +103,8 @@ type census struct {
 	lost                                 losses // accounts made again that are gone from the application
 }
 
-func (g *guardReview) census(ctx context.Context) (census, error) {
-	f := census{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
+func (g *guardReview) stats(ctx context.Context) (planStats, error) {
+	f := planStats{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
 	for _, past := range g.info.Removals {
 		if g.now.Sub(past.At) < window {
 			f.recent += past.Count
@@ -204,7 +204,7 @@ type reviewer struct {
 	lastHolds *holdHistory
 	tx        *state.Tx
 	held      *state.Space
-	facts     census
+	facts     planStats
 	limits    string          // of the guard, to tell whether they changed since something was held
 	used      map[string]bool // keys of decisions about members who still leave
 	made      map[string]bool // keys of actions that this review added to the plan
@@ -257,20 +257,20 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			key, a = leavesKey(key), &leaves
 			r.made[string(key)] = true
 		}
-		if err := r.one(plan, key, a); err != nil {
+		if err := r.reviewAction(plan, key, a); err != nil {
 			return nil, false, err
 		}
 	}
 	return last, last != nil, nil
 }
 
-// one reviews one action: what a person decided counts first, then the guards, then what was held
+// reviewAction reviews one action: what a person decided counts first, then the guards, then what was held
 // before.
-func (r *reviewer) one(plan *state.Space, key []byte, a *storedAction) error {
+func (r *reviewer) reviewAction(plan *state.Space, key []byte, a *storedAction) error {
 	if done, err := r.decide(plan, key, a); done || err != nil {
 		return err
 	}
-	guard, cause := r.judge(a)
+	guard, cause := r.evaluate(a)
 	if guard == "" {
 		guard, cause = r.before(key, a)
 	}
@@ -294,7 +294,7 @@ func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) 
 	joins, leaves = *a, *a
 	joins.Remove, joins.Why, joins.Held = nil, membersWhy(a.Add, nil), nil
 	leaves.Add, leaves.Why = nil, membersWhy(nil, a.Remove)
-	guard, _ := r.judge(&leaves)
+	guard, _ := r.evaluate(&leaves)
 	return joins, leaves, guard != ""
 }
 
@@ -331,8 +331,8 @@ func (r *reviewer) concerns(op Op) bool {
 	return true
 }
 
-// judge names the guard that holds an action, and the cause it is grouped under.
-func (r *reviewer) judge(a *storedAction) (guard, cause string) {
+// evaluate names the guard that holds an action, and the cause it is grouped under.
+func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 	if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}

@@ -74,7 +74,7 @@ func (p *planner) draftSubject(ctx context.Context) error {
 		if linked {
 			last = &link
 		}
-		stand := p.eval.in(tx).standing(&object, last)
+		stand := p.eval.in(tx).eligibility(&object, last)
 		p.ledger.recordStep("scope", stand.InScope, "%s", stand.Why)
 		return nil
 	})

@@ -43,7 +43,7 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op Op) (*s
 		found, err := s.target.Find(ctx, targetKind(link.Kind), path, value)
 		switch {
 		case s.breaker.open(ctx, err):
-			return nil, &silence{target: s.sync.TargetName, last: err}
+			return nil, &breakerOpenError{target: s.sync.TargetName, last: err}
 		case err != nil && target.CodeOf(err) == target.Unsupported:
 			continue
 		case err != nil:

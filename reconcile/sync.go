@@ -279,3 +279,11 @@ func targetKind(k graphsync.Kind) target.Kind {
 	}
 	return target.User
 }
+
+// rules are the rules for the objects of one kind.
+func (s *Sync) rules(kind graphsync.Kind) *Rules {
+	if kind == graphsync.Group {
+		return &s.Groups.Rules
+	}
+	return &s.Users
+}

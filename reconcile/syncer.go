@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -58,7 +57,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	for _, step := range []func(context.Context) error{
 		c.puller.pull,               // Graph → snapshot, page by page
 		c.quarantine.check,          // a sync in quarantine waits for its next probe
-		c.mover.locate,              // when the accounts are in another application than they were → links
+		c.migration.migrateTarget,   // when the accounts are in another application than they were → links
 		c.recovery.recover,          // accounts that an interrupted cycle was making → links
 		c.comparer.compare,          // in a full cycle: what the application really holds → links
 		c.planner.draft,             // snapshot and links → what should happen to accounts and groups
@@ -82,169 +81,13 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	return c.reporter.finish()
 }
 
-// unchanged counts what is linked and has nothing done to it.
-func (r *reporter) unchanged() int {
-	n := 0
-	err := r.tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(r.sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(r.sync.Name, graphsync.Group)
-		n = users + groups
-		if !r.findings.applied {
-			n -= tx.Space(r.sync.Name, detachedSpace).Count()
-		}
-		return nil
-	})
-	if err != nil {
-		return 0
+// workers is how many actions are applied at once.
+func (s *Syncer) workers() int {
+	if s.Concurrency > 0 {
+		return s.Concurrency
 	}
-	s := &r.ledger.counts
-	touched := s.Update + s.Deactivate + s.Reactivate + s.Delete
-	if r.findings.applied {
-		touched += s.Create + s.Adopt - s.Delete // they are, or are no longer, linked by now
-	}
-	return max(0, n-touched-r.ledger.heldLinked)
+	return defaultWorkers
 }
 
-// seats counts the accounts that are active now.
-func (r *reporter) seats() (n int) {
-	_ = r.tenant.View(func(tx *state.Tx) error { _, n = tx.CountLinks(r.sync.Name, graphsync.User); return nil })
-	return n
-}
-
-// failed ends a cycle that could not run. The report says why in plain words, and is stored so
-// that `status` can tell.
-func (r *reporter) failed(cause error) (*Report, error) {
-	if err := r.closeTarget(); err != nil {
-		r.log.Error("close target", "sync", r.sync.Name, "error", err)
-	}
-	r.quarantine.pauseAfterStop(cause)
-	r.ledger.report.Failure = explainFailure(cause)
-	r.ledger.report.Result = Failed
-	r.tally()
-	r.ledger.report.Summary = r.ledger.done // what was planned, and what is unchanged, is not known
-	r.finalizer.rememberRemovals()
-	if r.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
-		if err := r.finalizer.store(); err != nil {
-			r.log.Error("store run", "sync", r.sync.Name, "error", err)
-		}
-	}
-	return &r.ledger.report, fmt.Errorf("sync %s, tenant %s: %w", r.sync.Name, r.sync.Tenant, cause)
-}
-
-// closeTarget lets the application finish, also when the cycle did not and has been cancelled:
-// what was acknowledged must be there.
-func (r *reporter) closeTarget() error {
-	closer, ok := r.target.(target.Closer)
-	if !ok {
-		return nil
-	}
-	if err := closer.Close(context.Background()); err != nil {
-		return fmt.Errorf("finish writing to target %s: %w", r.sync.TargetName, err)
-	}
-	return nil
-}
-
-// finish ends a cycle that ran.
-func (r *reporter) finish() (*Report, error) {
-	if err := r.closeTarget(); err != nil {
-		return r.failed(err)
-	}
-	attention, err := r.attention()
-	if err != nil {
-		return r.failed(err)
-	}
-	r.ledger.report.Attention = attention
-	switch {
-	case r.ledger.failures+r.ledger.unlinked > 0 || len(attention) > 0:
-		r.ledger.report.Result = Partial
-	case r.ledger.counts.Held > 0:
-		r.ledger.report.Result = Waiting
-	default:
-		r.ledger.report.Result = OK
-	}
-	r.recordActStep()
-	r.tally()
-	if err := r.lists(); err != nil {
-		return r.failed(err)
-	}
-	if r.opts.Apply {
-		if err := r.finalizer.store(); err != nil {
-			return r.failed(err)
-		}
-	}
-	return &r.ledger.report, nil
-}
-
-// tally fills the figures of the report.
-func (r *reporter) tally() {
-	g, t := r.source.Traffic(), traffic(r.target)
-	r.ledger.report.Cycle = r.findings.kind
-	r.ledger.counts.Unchanged = r.unchanged()
-	r.ledger.report.Summary = r.ledger.counts
-	if r.opts.Apply { // what was done, of what was planned
-		s := &r.ledger.report.Summary
-		s.Create, s.Adopt, s.Update, s.Deactivate = r.ledger.done.Create, r.ledger.done.Adopt, r.ledger.done.Update, r.ledger.done.Deactivate
-		s.Reactivate, s.Delete, s.Members = r.ledger.done.Reactivate, r.ledger.done.Delete, r.ledger.done.Members
-		s.Unlink = r.ledger.done.Unlink
-		s.Seats.After = r.seats()
-	}
-	r.ledger.report.Graph.Requests = g.Requests - r.graphBefore.Requests
-	r.ledger.report.Graph.Throttled = g.Throttled - r.graphBefore.Throttled
-	r.ledger.report.Target = TargetTraffic{Requests: t.Requests - r.targetBefore.Requests, Throttled: t.Throttled - r.targetBefore.Throttled}
-	r.ledger.report.DurationMS = r.clock().Sub(r.now).Milliseconds()
-	r.ledger.sumWaits()
-}
-
-// lists fills the report's lists from the plan, cut to ListLimit.
-func (r *reporter) lists() error {
-	plan := planOf(r.sync, r.tenant, &r.ledger.report)
-	for held, err := range plan.Held() {
-		if err != nil {
-			return err
-		}
-		if r.ledger.report.Held = append(r.ledger.report.Held, held); len(r.ledger.report.Held) == ListLimit {
-			break
-		}
-	}
-	for no, err := range plan.Rejected() {
-		if err != nil {
-			return err
-		}
-		if r.ledger.report.Rejected = append(r.ledger.report.Rejected, no); len(r.ledger.report.Rejected) == ListLimit {
-			break
-		}
-	}
-	for skipped, err := range plan.Skipped() {
-		if err != nil {
-			return err
-		}
-		if r.ledger.report.Skipped = append(r.ledger.report.Skipped, skipped); len(r.ledger.report.Skipped) == ListLimit {
-			break
-		}
-	}
-	return nil
-}
-
-// explainFailure turns an error into the sentence and the advice a report carries.
-func explainFailure(err error) *CycleFailure {
-	f := &CycleFailure{Code: "failed", Message: err.Error()}
-	var graphErr *graphsync.Error
-	var targetErr *target.Error
-	switch {
-	case errors.As(err, &graphErr):
-		f.Code, f.Hint = string(graphErr.Class), graphErr.Hint
-	case errors.As(err, &targetErr):
-		f.Code, f.Hint = string(targetErr.Code), targetErr.Hint
-	case errors.Is(err, graphsync.ErrForeignLink):
-		f.Code, f.Hint = string(graphsync.BadResponse), "see what answers in Graph's place, such as a proxy"
-	case errors.Is(err, graphsync.ErrIncomplete):
-		f.Code = "source_incomplete"
-	case errors.Is(err, ErrPaused):
-		f.Code, f.Hint = "quarantine", "correct what the message names; entrasync sync tries again at once"
-	case errors.Is(err, ErrPlanMoved):
-		f.Code, f.Hint = "plan_moved", "make a new plan and review it"
-	case errors.Is(err, context.Canceled):
-		f.Code = "interrupted"
-	}
-	return f
-}
+// defaultWorkers is how many actions are applied at once when nothing is configured.
+const defaultWorkers = 8

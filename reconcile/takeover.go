@@ -20,7 +20,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	if m.kind != graphsync.Group || members == nil {
 		return nil
 	}
-	space, pairs := tx.Space(m.sync.Name, currentSpace), tx.Space(m.sync.Name, pairSpace)
+	space, pairs := tx.Space(m.sync.Name, shownMemberSpace), tx.Space(m.sync.Name, membershipSpace)
 	stay, leave, foreign := 0, 0, 0
 	var leaving, joining sample
 	stays := map[graphsync.ID]bool{}
@@ -44,7 +44,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 			}
 			leaving.add(link.Key)
 			gone = append(gone, source)
-			if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
+			if err := pairs.Put(membershipKey(a.SourceID, source), nil); err != nil {
 				return err
 			}
 		}

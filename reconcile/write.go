@@ -24,7 +24,7 @@ func (x *executor) create(ctx context.Context, a *storedAction, done *result) {
 	}
 	done.sent = attributes
 	resource, err := x.target.Create(ctx, targetKind(a.Kind), attributes)
-	if err == nil && asPlanned(a, x.sync.rules(a.Kind), applied).judge(resource) == foreign {
+	if err == nil && asPlanned(a, x.sync.rules(a.Kind), applied).evaluate(resource) == foreign {
 		x.answeredAnother(a, done, resource)
 		return
 	}
@@ -47,7 +47,7 @@ func (x *executor) recoverCreate(ctx context.Context, a *storedAction, done *res
 	if err != nil {
 		return
 	}
-	v, err := m.judge(ctx, a)
+	v, err := m.evaluate(ctx, a)
 	switch {
 	case err != nil:
 		return
@@ -199,36 +199,6 @@ func (x *executor) write(ctx context.Context, a *storedAction, done *result, ado
 	}
 }
 
-// claim claims an account, from whoever the plan found to let it go, and returns who has it now.
-func (o *ownership) claim(a *storedAction, account string) (state.Owner, error) {
-	former := a.FormerOwner
-	if !a.Former.IsZero() {
-		former = o.owner(a.Kind, a.Former)
-	}
-	if former.Source.IsZero() {
-		return o.store.Claim(o.sync.application(), account, o.owner(a.Kind, a.SourceID))
-	}
-	return o.store.Succeed(o.sync.application(), account, former, o.owner(a.Kind, a.SourceID))
-}
-
-// verifyActivity compares an application's answer with what was asked of an account's activity: a person it
-// did not switch off is never counted as done. Of other values the adapter tells.
-func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attribute) error {
-	for _, attribute := range asked {
-		got := after.Value(attribute.Path)
-		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
-			continue // got is nil when the answer does not say
-		}
-		if a.Op == Deactivate {
-			continue // see confirmOff
-		}
-		return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
-			Message: fmt.Sprintf("the target answered success but active is still %v", got),
-			Hint:    "look at the account in the target: something there keeps it from being switched"}
-	}
-	return nil
-}
-
 // showOthers reads what must be kept of an account, see keepOthers. One that an application hides
 // while it is off is switched on first.
 func (x *executor) showOthers(ctx context.Context, a *storedAction, ref target.Ref, attributes []target.Attribute) error {
@@ -269,78 +239,3 @@ func (x *executor) keepOthers(ctx context.Context, kind graphsync.Kind, ref targ
 	}
 	return nil
 }
-
-// changeMembers writes one part of a group's memberships.
-func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *result) {
-	writer, ok := x.target.(target.MemberWriter)
-	if !ok {
-		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}
-		return
-	}
-	var group string
-	var add, remove []string
-	done.added = map[graphsync.ID]string{}
-	byTarget := map[string]graphsync.ID{}
-	done.err = x.tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(x.sync.Name, graphsync.Group, a.SourceID)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return errGroupMissing
-		}
-		group = link.TargetID
-		for _, member := range a.Add {
-			account, ok, err := tx.Link(x.sync.Name, graphsync.User, member)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				done.waiting = append(done.waiting, member)
-				continue
-			}
-			add = append(add, account.TargetID)
-			done.added[member] = account.TargetID
-			byTarget[account.TargetID] = member
-		}
-		for _, member := range a.Remove {
-			done.removed = append(done.removed, member)
-			if account, ok := tx.AppliedMember(x.sync.Name, a.SourceID, member); ok && account != unsure {
-				remove = append(remove, account)
-				byTarget[account] = member
-			} else if link, ok, err := tx.Link(x.sync.Name, graphsync.User, member); err == nil && ok {
-				remove = append(remove, link.TargetID)
-				byTarget[link.TargetID] = member
-			}
-		}
-		return nil
-	})
-	if errors.Is(done.err, errGroupMissing) {
-		done.err, done.added, done.removed = nil, nil, nil
-		done.waiting = append(append([]graphsync.ID(nil), a.Add...), a.Remove...)
-		return
-	}
-	if done.err != nil || len(add)+len(remove) == 0 {
-		return
-	}
-	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
-	if err != nil {
-		done.err = err
-		done.added, done.removed = nil, nil
-		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
-			done.drop, a.TargetID = true, &group
-		}
-		return
-	}
-	for _, r := range refused {
-		member, ok := byTarget[r.ID]
-		if !ok {
-			continue
-		}
-		delete(done.added, member)
-		done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })
-		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
-	}
-}
-
-var errGroupMissing = errors.New("the group has no resource yet")

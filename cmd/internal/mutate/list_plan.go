@@ -95,7 +95,7 @@ var planning = slices.Concat(
 		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.withdraw(kind, other, path, value, id); err != nil {
 			return err
 		}`, ``},
-		fault{"STD15", "a new user gets the account of a linked user with the same matching value", `if former, err := d.former(kind, other); err != nil || !former {
+		fault{"STD15", "a new user gets the account of a linked user with the same matching value", `if former, err := d.isFormer(kind, other); err != nil || !former {
 			return other, err
 		}`, ``},
 		fault{"STD16", "a value stays reserved for a user who is gone and switched off", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return false && linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`},
@@ -137,7 +137,7 @@ var planning = slices.Concat(
 		fault{"MBR5", "memberships of a group out of scope are written", `if _, in, _ := d.eval.groupInScope(&object); !in {
 		return nil
 	}`, ``},
-		fault{"MBR6", "who was in an adopted group already is not known", `return account, true, seeds.Put(pairKey(group, member), []byte(account))`, `return last, applied, seeds.Put(pairKey(group, member), []byte(account))`},
+		fault{"MBR6", "who was in an adopted group already is not known", `return account, true, seeds.Put(membershipKey(group, member), []byte(account))`, `return last, applied, seeds.Put(membershipKey(group, member), []byte(account))`},
 		fault{"MBR7", "memberships of a user who appears are not looked at", `if !d.sync.Groups.Enabled || d.findings.all && linked {`, `if true {`},
 		fault{"MBR8", "a member whose account is another one now stays with the old one", `case wanted && (!applied || last == unsure || last != account):`, `case wanted && !applied:`},
 	),

@@ -10,14 +10,14 @@ var matching = slices.Concat(
 		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.protects(r) {`, `if false {`},
 		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
 		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
-			return verdict{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
+			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
+			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
 		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
 		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
 		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false`},
 		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = foreignHold(causeForeignAccount)`, `_ = v`},
-		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return verdict{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
+		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
 		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
 		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(Create) {`, `if false {`},
 		fault{"MAT14", "a later matching attribute is tried before an earlier one", `for i, path := range m.paths {
@@ -32,7 +32,7 @@ var matching = slices.Concat(
 			break
 		}
 		if err := ctx.Err()`},
-		fault{"MAT16", "a look-up that failed counts as nobody found", `return verdict{retry: err}, nil
+		fault{"MAT16", "a look-up that failed counts as nobody found", `return matchResult{retry: err}, nil
 		}
 		if len(found) > 1`, `continue
 		}
@@ -52,7 +52,7 @@ var matching = slices.Concat(
 		fault{"TAK1", "members of an adopted group whom this sync does not provision are counted as leaving", `case !ours:
 			foreign++`, `case !ours:
 			leave++`},
-		fault{"TAK2", "members of an adopted group who should not be in it stay", `if err := pairs.Put(pairKey(a.SourceID, source), nil); err != nil {
+		fault{"TAK2", "members of an adopted group who should not be in it stay", `if err := pairs.Put(membershipKey(a.SourceID, source), nil); err != nil {
 				return err
 			}`, ``},
 	),
@@ -91,7 +91,7 @@ var locating = slices.Concat(
 		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
 				if err := forgetLink`, `if false {
 				if err := forgetLink`},
-		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
 		fault{"LOC11", "after a move nobody is evaluated", `return tx.SetPendingAll(m.sync.Name, true)
@@ -100,7 +100,7 @@ var locating = slices.Concat(
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
-		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(r.sync.rules(intent.Kind), intent).judge(&found[0]) == foreign {`, `{`},
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(r.sync.rules(intent.Kind), intent).evaluate(&found[0]) == foreign {`, `{`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if false ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
@@ -166,7 +166,7 @@ var locating = slices.Concat(
 		fault{"IDN8", "a link that the plan drops is planned with", `if tx.Space(sync, detachedSpace).Has(key) {`, `if false {`},
 	),
 	in("reconcile/survey.go",
-		fault{"SUR1", "accounts that the list leaves out are not asked for", `if err := s.rest(ctx); err != nil {
+		fault{"SUR1", "accounts that the list leaves out are not asked for", `if err := s.lookUpRest(ctx); err != nil {
 		return err
 	}`, ``},
 		fault{"SUR2", "an account that did not answer counts as gone", `if known[i] {
@@ -242,9 +242,9 @@ var recording = slices.Concat(
 		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
 		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
 		fault{"RCD4", "an account that is gone is not made again", `if err := requeue(tx, r.sync.Name, key); err != nil {
-				return err
-			}
-		} else if`, `_ = key
+			return err
+		}
+	} else if`, `_ = key
 		} else if`},
 		fault{"RCD5", "the link of a former owner stays", `if !done.former.IsZero() {`, `if false {`},
 		fault{"RCD6", "a failed record counts as done", `failure := r.ledger.fail(tx, key, a, done.err)`, `failure := Failure{}`},
@@ -265,7 +265,7 @@ var recording = slices.Concat(
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.GroupsOf(source)) {`, `for _, group := range []graphsync.ID{} {`},
 		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly`},
 		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
-			return r.line(tx, line)`, `if false {
+		return r.line(tx, line)`, `if false {
 			return r.line(tx, line)`},
 	),
 	in("reconcile/settle.go",

@@ -76,7 +76,7 @@ func TestStructure(t *testing.T) {
 	if len(packages) < 5 || !slices.ContainsFunc(packages, func(p pkg) bool { return p.dir == "cmd/internal/structure" }) {
 		t.Fatalf("only %d packages found under %s", len(packages), root)
 	}
-	for _, fault := range slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree), checkMentions(tree)) {
+	for _, fault := range slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree), checkMentions(tree), checkEmbedding(tree)) {
 		t.Error(fault)
 	}
 }
@@ -139,12 +139,20 @@ func TestChecksFindViolations(t *testing.T) {
 		{"not text", "configs/logo.png", "\x00/wo" + "rk/", ""},
 		{"test data", "state/testdata/a.go", "no Go at all", ""},
 		{"dependencies of a test's server", "target/scim/node_modules/x/a.go", "no Go at all", ""},
+		{"a step that embeds the object of all steps", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\ntype cycle struct{}\ntype matcher struct{ *cycle }", "reconcile/a.go: struct matcher embeds cycle"},
+		{"an exported pointer", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\ntype Syncer struct{}\ntype cycle struct{ *Syncer; n int }", "struct cycle embeds Syncer"},
+		{"what acts, by value", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\ntype cycle struct{}\nfunc (c *cycle) pull() {}\ntype matcher struct{ cycle }", "struct matcher embeds cycle"},
+		{"data", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\ntype Action struct{}\nfunc (a *Action) digest() string { return \"\" }\ntype stored struct{ Action }", ""},
+		{"a type of another package", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\nimport \"entrasync/state\"\ntype decisions struct{ *state.Space }", ""},
+		{"a named field", "reconcile/a.go", "// Package reconcile x.\npackage reconcile\ntype cycle struct{}\ntype matcher struct{ cycle *cycle }", ""},
+		{"an embedded type in a test", "reconcile/a_test.go", "package reconcile_test\ntype a struct{}\ntype b struct{ *a }", ""},
+		{"embedding elsewhere", "state/a.go", "package state\ntype a struct{}\ntype b struct{ *a }", ""},
 		{"a file that does not parse", "state/a.go", "pakage state", "state/a.go:1"},
 	}
 	for _, tt := range tests {
 		tree := fakeTree{"state/good.go": good, tt.file: tt.content}
 		packages, err := parsePackages(tree.fs())
-		faults := slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree.fs()), checkMentions(tree.fs()))
+		faults := slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree.fs()), checkMentions(tree.fs()), checkEmbedding(tree.fs()))
 		if err != nil {
 			faults = append(faults, err.Error())
 		}

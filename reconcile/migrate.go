@@ -11,13 +11,13 @@ import (
 	"entrasync/target"
 )
 
-// locate makes sure that the links are of accounts in the application that the sync writes to:
+// migrateTarget makes sure that the links are of accounts in the application that the sync writes to:
 // a changed `to:`, another address, or another name of a tenant in it leave them pointing
 // elsewhere. They are looked for there and claimed, and those that are not there are set aside:
 // they are nobody's any more here, and taken up again when the configuration goes back. Until
 // that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
 // no claim: it cannot tell what there is to do in another application, and says so.
-func (m *mover) locate(ctx context.Context) error {
+func (m *migration) migrateTarget(ctx context.Context) error {
 	was, here := m.info.Location, m.sync.location()
 	if was == here && !m.info.Moving {
 		return nil
@@ -51,7 +51,7 @@ func (m *mover) locate(ctx context.Context) error {
 }
 
 // changeInfo changes how the sync stands, in the state and in this cycle.
-func (m *mover) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
+func (m *migration) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error {
 	return m.tenant.Update(func(tx *state.Tx) error {
 		info := tx.SyncInfo(m.sync.Name)
 		if err := change(tx, &info); err != nil {
@@ -62,8 +62,8 @@ func (m *mover) changeInfo(change func(*state.Tx, *state.SyncInfo) error) error 
 	})
 }
 
-// A mover brings links from one application to another.
-type mover struct {
+// A migration brings links from one application to another.
+type migration struct {
 	sync     *Sync
 	opts     Options
 	now      time.Time
@@ -84,11 +84,11 @@ type mover struct {
 
 // anything reports whether there is something of another application: links, in the sync or set
 // aside, or what was begun there.
-func (m *mover) anything() (anything bool, err error) {
+func (m *migration) anything() (anything bool, err error) {
 	err = m.tenant.View(func(tx *state.Tx) error {
 		users, _ := tx.CountLinks(m.sync.Name, graphsync.User)
 		groups, _ := tx.CountLinks(m.sync.Name, graphsync.Group)
-		anything = users+groups+tx.Space(m.sync.Name, asideSpace).Count() > 0
+		anything = users+groups+tx.Space(m.sync.Name, parkedSpace).Count() > 0
 		for range tx.Intents(m.sync.Name) {
 			anything = true
 			break
@@ -98,7 +98,7 @@ func (m *mover) anything() (anything bool, err error) {
 	return anything, err
 }
 
-func (m *mover) move(ctx context.Context) error {
+func (m *migration) move(ctx context.Context) error {
 	if err := m.forgetIntents(); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (m *mover) move(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		s := survey{sync: m.sync, workers: m.workers, tenant: m.tenant, target: m.target, ledger: m.ledger, kind: kind, ask: m.lookFor, visit: m.sort}
+		s := linkScan{sync: m.sync, workers: m.workers, tenant: m.tenant, target: m.target, ledger: m.ledger, kind: kind, ask: m.lookFor, visit: m.partition}
 		if err := s.run(ctx); err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (m *mover) move(ctx context.Context) error {
 }
 
 // forgetIntents drops what is not known to have been done in another application.
-func (m *mover) forgetIntents() error {
+func (m *migration) forgetIntents() error {
 	if m.was.ID == m.sync.application() {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (m *mover) forgetIntents() error {
 // lookFor asks for an account by its id, and by its matching values where the application does
 // not answer that: the id is of the form that another application has. One that it refuses to be
 // asked about is treated as one that it does not have, and is named: it must not stop the rest.
-func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
+func (m *migration) lookFor(ctx context.Context, link *state.Link) (*target.Resource, bool, error) {
 	ref := target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}
 	if getter, ok := m.target.(target.Getter); ok {
 		shown, err := getter.Get(ctx, ref)
@@ -187,10 +187,10 @@ func (m *mover) lookFor(ctx context.Context, link *state.Link) (*target.Resource
 	return nil, true, nil
 }
 
-func (m *mover) refuse(link *state.Link, cause error) {
+func (m *migration) refuse(link *state.Link, cause error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := string(asideKey(link))
+	key := string(parkedKey(link))
 	if !m.refused[key] { // it is asked about again when links are restored
 		m.ledger.note("account %s of %s could not be looked for in target %s, which is another application than it was: the link was set aside, and nothing is done to an account there that may be theirs: %v", link.TargetID, link.Key, m.sync.TargetName, cause)
 	}
@@ -200,13 +200,13 @@ func (m *mover) refuse(link *state.Link, cause error) {
 // isHere reports whether what has the id of a linked account is that account: the same number means
 // nothing in another application, and what no value identifies is not it.
 func isHere(rules *Rules, link *state.Link, shown *target.Resource) bool {
-	return shown != nil && knownAccount(link, rules).judge(shown) == ours
+	return shown != nil && knownAccount(link, rules).evaluate(shown) == ours
 }
 
-// sort keeps the links whose accounts are here and sets the others aside. What is claimed here
+// partition keeps the links whose accounts are here and sets the others aside. What is claimed here
 // for an account that is not is given free before its link goes, so that no claim is left over
 // wherever this ends.
-func (m *mover) sort(found []sighting) error {
+func (m *migration) partition(found []observedLink) error {
 	var here []state.Link
 	away := map[string]state.Owner{}
 	for i := range found {
@@ -216,7 +216,7 @@ func (m *mover) sort(found []sighting) error {
 			here = append(here, *link)
 		} else {
 			away[link.TargetID] = m.owners.owner(link.Kind, link.Source)
-			if !m.refused[string(asideKey(link))] {
+			if !m.refused[string(parkedKey(link))] {
 				m.left.add(link.Key)
 			}
 		}
@@ -230,7 +230,7 @@ func (m *mover) sort(found []sighting) error {
 			if _, gone := away[link.TargetID]; !gone {
 				continue
 			}
-			if err := m.setAside(tx, link); err != nil {
+			if err := m.park(tx, link); err != nil {
 				return err
 			}
 		}
@@ -242,25 +242,25 @@ func (m *mover) sort(found []sighting) error {
 	return m.claim(here)
 }
 
-// setAside takes a person's link out of the sync until the account is met again. A group's is
+// park takes a person's link out of the sync until the account is met again. A group's is
 // dropped: that it is this sync's is remembered by its claim, and who is in it is asked when it is
 // met again.
-func (m *mover) setAside(tx *state.Tx, link *state.Link) error {
+func (m *migration) park(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
-		if err := tx.Space(m.sync.Name, asideSpace).Put(asideKey(link), encode(link)); err != nil {
+		if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
 			return err
 		}
 	}
 	return forgetLink(tx, m.sync.Name, link.Kind, link.Source)
 }
 
-func asideKey(link *state.Link) []byte {
+func parkedKey(link *state.Link) []byte {
 	return append(append([]byte{byte(link.Kind)}, link.Source[:]...), link.TargetID...)
 }
 
 // claim claims the accounts of links and stores them. One whose account is somebody else's is
 // dropped, and nothing is done to that account.
-func (m *mover) claim(links []state.Link) error {
+func (m *migration) claim(links []state.Link) error {
 	claims := make(map[string]state.Owner, len(links))
 	for i := range links {
 		claims[links[i].TargetID] = m.owners.owner(links[i].Kind, links[i].Source)
@@ -276,10 +276,10 @@ func (m *mover) claim(links []state.Link) error {
 		}
 	}
 	return m.tenant.Update(func(tx *state.Tx) error {
-		aside := tx.Space(m.sync.Name, asideSpace)
+		aside := tx.Space(m.sync.Name, parkedSpace)
 		for i := range links {
 			link := &links[i]
-			if err := aside.Delete(asideKey(link)); err != nil {
+			if err := aside.Delete(parkedKey(link)); err != nil {
 				return err
 			}
 			if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
@@ -297,7 +297,7 @@ func (m *mover) claim(links []state.Link) error {
 }
 
 // claimAll claims the accounts of all links.
-func (m *mover) claimAll() error {
+func (m *migration) claimAll() error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		var after graphsync.ID
 		for {
@@ -331,12 +331,12 @@ func (m *mover) claimAll() error {
 // restore takes up again the links that were set aside when the sync wrote elsewhere, if their
 // accounts are here and the people have no other: somebody who has left must not keep an account
 // because it was out of sight for a while.
-func (m *mover) restore(ctx context.Context) error {
+func (m *migration) restore(ctx context.Context) error {
 	var after []byte
 	for {
 		var links []state.Link
 		err := m.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(m.sync.Name, asideSpace).All(after) {
+			for key, raw := range tx.Space(m.sync.Name, parkedSpace).All(after) {
 				after = append([]byte(nil), key...)
 				var link state.Link
 				if err := decode(raw, &link); err != nil {

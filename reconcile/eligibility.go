@@ -15,8 +15,8 @@ import (
 	"entrasync/target"
 )
 
-// A standing is where a person stands towards an application, and why.
-type standing struct {
+// An eligibility is where a person stands towards an application, and why.
+type eligibility struct {
 	Known    bool // the directory has told of this person
 	InScope  bool // assigned (or all), not excluded, passes the filter, exists
 	Enabled  bool // accountEnabled
@@ -38,7 +38,7 @@ type standing struct {
 
 // Active reports whether the person should have a working account: Entra's IsSoftDeleted is
 // its opposite (unassigned, out of the filter, deleted, or disabled).
-func (s *standing) Active() bool { return s.InScope && s.Enabled }
+func (s *eligibility) Active() bool { return s.InScope && s.Enabled }
 
 // An evaluator works out standings and desired attributes from the snapshot, within one
 // transaction at a time. It remembers the assignments of groups, of which there are few.
@@ -120,10 +120,10 @@ func (e *evaluator) granted(principal graphsync.ID) (roles []grantedRole) {
 	return roles
 }
 
-// standing works out one person's. link is what was last known of the account, to tell what
+// eligibility works out one person's. link is what was last known of the account, to tell what
 // the person left; nil when there is none.
-func (e *evaluator) standing(user *state.Object, link *state.Link) standing {
-	s := standing{Known: true, Guest: isGuest(user)}
+func (e *evaluator) eligibility(user *state.Object, link *state.Link) eligibility {
+	s := eligibility{Known: true, Guest: isGuest(user)}
 	switch raw, _ := user.Value("accountEnabled"); string(raw) {
 	case "true":
 		s.Enabled = true
@@ -155,7 +155,7 @@ func (e *evaluator) standing(user *state.Object, link *state.Link) standing {
 }
 
 // assigned finds how the person is in scope: by the shortest way, directly first.
-func (e *evaluator) assigned(user *state.Object, link *state.Link, s *standing) (why, cause string, ok bool) {
+func (e *evaluator) assigned(user *state.Object, link *state.Link, s *eligibility) (why, cause string, ok bool) {
 	if e.sync.Scope.All {
 		s.Why = "every user of the tenant is in scope"
 		if len(e.app.Roles) > 0 {
@@ -187,7 +187,7 @@ func (e *evaluator) assigned(user *state.Object, link *state.Link, s *standing) 
 // collectRoles gathers the roles from the person's own rows and from the rows of groups the
 // person is a direct member of (or, by choice, a nested one), and tells whether there is any.
 // What only unconfirmed rows give comes last.
-func (e *evaluator) collectRoles(user *state.Object, s *standing) bool {
+func (e *evaluator) collectRoles(user *state.Object, s *eligibility) bool {
 	c := roleCollector{declared: e.roles, standing: s, why: !e.sync.Scope.All}
 	c.add(e.granted(user.ID), graphsync.ID{}, "assigned directly")
 	for _, id := range e.groupsOf(user.ID) {
@@ -206,7 +206,7 @@ func (e *evaluator) collectRoles(user *state.Object, s *standing) bool {
 // A roleCollector adds up what assignments give a person.
 type roleCollector struct {
 	declared map[graphsync.ID]graphsync.AppRole
-	standing *standing
+	standing *eligibility
 	why      bool // say in the standing through which assignment the person is in scope
 	found    bool
 	later    []unconfirmedGrant
@@ -281,7 +281,7 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 }
 
 // excluded tells whether the configuration keeps the person out.
-func (e *evaluator) excluded(user *state.Object, s *standing) (why, cause string, out bool) {
+func (e *evaluator) excluded(user *state.Object, s *eligibility) (why, cause string, out bool) {
 	sc := &e.sync.Scope
 	if !sc.Guests && isGuest(user) {
 		return "guests are not in scope", "guests are not in scope", true
@@ -383,9 +383,9 @@ func (e *evaluator) taken(object *state.Object, m *mapping.Mapping, value string
 // source presents an object of the snapshot to expressions. It computes what Graph does not
 // store: IsSoftDeleted, roles, groups, tenant, the guest form of the user principal name.
 type source struct {
-	object *state.Object
-	eval   *evaluator
-	stand  *standing
+	object      *state.Object
+	eval        *evaluator
+	eligibility *eligibility
 }
 
 // Attribute returns the value of an attribute by the name an expression uses.
@@ -398,7 +398,7 @@ func (s *source) Attribute(name string) mapping.Value {
 	case strings.EqualFold(name, "tenantId"):
 		return mapping.StringValue(s.eval.sync.Tenant.String())
 	case strings.EqualFold(name, "IsSoftDeleted"):
-		return mapping.BoolValue(!s.stand.Active())
+		return mapping.BoolValue(!s.eligibility.Active())
 	case strings.EqualFold(name, "appRoleAssignments"):
 		return s.roles()
 	case strings.EqualFold(name, "memberOf"):
@@ -413,8 +413,8 @@ func (s *source) Attribute(name string) mapping.Value {
 }
 
 func (s *source) roles() mapping.Value {
-	roles := make([]mapping.Value, 0, len(s.stand.Roles))
-	for _, r := range s.stand.Roles {
+	roles := make([]mapping.Value, 0, len(s.eligibility.Roles))
+	for _, r := range s.eligibility.Roles {
 		roles = append(roles, mapping.RoleValue(r.ID.String(), r.Value, r.Name))
 	}
 	return mapping.ListValue(roles...)
@@ -429,7 +429,7 @@ func (s *source) manager() mapping.Value {
 	}
 	link, ok, blocked, err := plannedLink(s.eval.tx, s.eval.sync.Name, graphsync.User, id)
 	if err != nil || !ok || blocked {
-		s.stand.WaitsFor = id
+		s.eligibility.WaitsFor = id
 		return mapping.Value{}
 	}
 	return mapping.ObjectValue(map[string]any{"value": link.TargetID})

@@ -20,34 +20,34 @@ const listWorth = 50
 // askChunk is how many accounts are asked for between two visits.
 const askChunk = 200
 
-// A sighting is a link, and what the application shows of its account: nil when there is none.
-type sighting struct {
+// An observedLink is a link, and what the application shows of its account: nil when there is none.
+type observedLink struct {
 	link  state.Link
 	shown *target.Resource
 }
 
-// A question asks for the account of one link. known is false when the application does not say
+// A lookup asks for the account of one link. known is false when the application does not say
 // whether there is one.
-type question func(ctx context.Context, link *state.Link) (shown *target.Resource, known bool, err error)
+type lookup func(ctx context.Context, link *state.Link) (shown *target.Resource, known bool, err error)
 
-// A survey goes through the links of a kind with what the application shows of each: listed as
+// A linkScan goes through the links of a kind with what the application shows of each: listed as
 // long as that is worth it, and then asked for one by one. Nothing of other accounts is kept.
-type survey struct {
+type linkScan struct {
 	sync    *Sync
 	workers int
 	tenant  *state.Tenant
 	target  target.Adapter
 	ledger  *ledger
 	kind    graphsync.Kind
-	ask     question
-	visit   func([]sighting) error
+	ask     lookup
+	visit   func([]observedLink) error
 	// strays takes the accounts of a page that are not linked; nil: they are of no interest.
 	strays func([]target.Resource) error
 
-	found []sighting // listed, and not yet visited
+	found []observedLink // listed, and not yet visited
 }
 
-func (s *survey) run(ctx context.Context) error {
+func (s *linkScan) run(ctx context.Context) error {
 	linked := 0
 	err := s.tenant.Update(func(tx *state.Tx) error {
 		linked, _ = tx.CountLinks(s.sync.Name, s.kind)
@@ -65,14 +65,14 @@ func (s *survey) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.rest(ctx); err != nil {
+	if err := s.lookUpRest(ctx); err != nil {
 		return err
 	}
 	return s.tenant.Update(func(tx *state.Tx) error { return tx.Space(s.sync.Name, listingSpace).Clear() })
 }
 
 // worth is how many accounts are listed at most.
-func (s *survey) worth() (worth int, err error) {
+func (s *linkScan) worth() (worth int, err error) {
 	err = s.tenant.View(func(tx *state.Tx) error {
 		linked, _ := tx.CountLinks(s.sync.Name, s.kind)
 		if s.strays != nil {
@@ -85,7 +85,7 @@ func (s *survey) worth() (worth int, err error) {
 }
 
 // list visits the links whose accounts are among the first of a list.
-func (s *survey) list(ctx context.Context, lister target.Lister, worth int) error {
+func (s *linkScan) list(ctx context.Context, lister target.Lister, worth int) error {
 	read := 0
 	err := lister.List(ctx, targetKind(s.kind), func(page []target.Resource) error {
 		if read += len(page); read > worth {
@@ -104,7 +104,7 @@ func (s *survey) list(ctx context.Context, lister target.Lister, worth int) erro
 }
 
 // page picks out of a page what is linked.
-func (s *survey) page(page []target.Resource) error {
+func (s *linkScan) page(page []target.Resource) error {
 	var unlinked []target.Resource
 	err := s.tenant.View(func(tx *state.Tx) error {
 		for i := range page {
@@ -118,7 +118,7 @@ func (s *survey) page(page []target.Resource) error {
 				return err
 			}
 			if linked && s.visit != nil {
-				s.found = append(s.found, sighting{link, &page[i]})
+				s.found = append(s.found, observedLink{link, &page[i]})
 			}
 		}
 		return nil
@@ -133,7 +133,7 @@ func (s *survey) page(page []target.Resource) error {
 }
 
 // flush visits what was listed. The visit comes before the mark: an account may be shown twice.
-func (s *survey) flush() error {
+func (s *linkScan) flush() error {
 	if len(s.found) == 0 {
 		return nil
 	}
@@ -153,8 +153,8 @@ func (s *survey) flush() error {
 	})
 }
 
-// rest asks for the accounts that were not listed.
-func (s *survey) rest(ctx context.Context) error {
+// lookUpRest asks for the accounts that were not listed.
+func (s *linkScan) lookUpRest(ctx context.Context) error {
 	var after graphsync.ID
 	for {
 		var links []state.Link
@@ -187,8 +187,8 @@ func (s *survey) rest(ctx context.Context) error {
 }
 
 // askFor puts a question for each of some links, and leaves out those that were not answered.
-func askFor(ctx context.Context, workers int, links []state.Link, ask question) ([]sighting, error) {
-	all, known := make([]sighting, len(links)), make([]bool, len(links))
+func askFor(ctx context.Context, workers int, links []state.Link, ask lookup) ([]observedLink, error) {
+	all, known := make([]observedLink, len(links)), make([]bool, len(links))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for i := range links {

@@ -25,21 +25,6 @@ type ownership struct {
 	ledger *ledger
 }
 
-// gone notes that the account of somebody who was deleted for good can be given up: when it is
-// switched off, and nothing is due to it any more.
-func (d *drafter) gone(link *state.Link) error {
-	rules := &d.sync.Users
-	switch {
-	case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:
-		return nil
-	case !link.Active:
-		return d.tx.Space(d.sync.Name, givenSpace).Put(link.Source[:], nil)
-	case rules.May(Deactivate): // it is looked at again when it is switched off
-		return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
-	}
-	return nil
-}
-
 // offerTransfers tells the registry, before what was looked at is settled.
 func (o *ownership) offerTransfers(ctx context.Context) error {
 	var after []byte
@@ -50,7 +35,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 		n := 0
 		claims := map[string]state.Owner{}
 		err := o.tenant.View(func(tx *state.Tx) error {
-			for key := range tx.Space(o.sync.Name, givenSpace).All(after) {
+			for key := range tx.Space(o.sync.Name, transferOfferSpace).All(after) {
 				after = slices.Clone(key)
 				link, linked, err := tx.Link(o.sync.Name, graphsync.User, graphsync.ID(key))
 				if err != nil {
@@ -116,4 +101,20 @@ func (o *ownership) howToRelease(owner state.Owner) string {
 		return fmt.Sprintf("a group is not offered to another tenant, and is free when the tenant is removed (entrasync tenants remove %s)", name)
 	}
 	return fmt.Sprintf("it is offered here once its person is deleted there for good and it is switched off, and is free when the tenant is removed (entrasync tenants remove %s)", name)
+}
+
+// claim claims an account, from whoever the plan found to let it go, and returns who has it now.
+func (o *ownership) claim(a *storedAction, account string) (state.Owner, error) {
+	former := a.FormerOwner
+	if !a.Former.IsZero() {
+		former = o.owner(a.Kind, a.Former)
+	}
+	if former.Source.IsZero() {
+		return o.store.Claim(o.sync.application(), account, o.owner(a.Kind, a.SourceID))
+	}
+	return o.store.Succeed(o.sync.application(), account, former, o.owner(a.Kind, a.SourceID))
+}
+
+func (o *ownership) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {
+	return state.Owner{Tenant: o.sync.Tenant, Sync: o.sync.Name, Kind: kind, Source: id}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"entrasync/graphsync"
 	"entrasync/state"
 )
 
@@ -64,7 +63,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 			f.info.FirstRun = f.now
 		}
 		f.info.ConfigHash, f.info.LastSuccess = f.sync.Hash(), f.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, pairSpace, currentSpace, seedSpace, absentSpace, failedSpace, referSpace, keptSpace, draftedSpace, givenSpace, detachedSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, detachedSpace} {
 			if err := tx.Space(f.sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -82,60 +81,6 @@ func (f *finalizer) rememberRemovals() {
 	}
 	f.remembered = true
 }
-
-// recordExistingMembers records the members that groups had already, and those that are no longer in them.
-func (ap *applier) recordExistingMembers(ctx context.Context) error {
-	return ap.plans.entries(ctx, seedSpace, func(tx *state.Tx, key, value []byte) error {
-		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
-		if _, linked, err := tx.Link(ap.sync.Name, graphsync.Group, group); err != nil || !linked {
-			return err
-		}
-		if _, linked, err := tx.Link(ap.sync.Name, graphsync.User, member); err != nil || !linked {
-			return err
-		}
-		if len(value) == 0 { // it is there no more, and need not be
-			return tx.DeleteAppliedMember(ap.sync.Name, group, member)
-		}
-		return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))
-	})
-}
-
-// entries visits a scratch space, some entries per transaction.
-func (s *planStore) entries(ctx context.Context, space string, visit func(tx *state.Tx, key, value []byte) error) error {
-	var after []byte
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := 0
-		err := s.tenant.Update(func(tx *state.Tx) error {
-			n = 0
-			var keys, values [][]byte
-			for key, value := range tx.Space(s.sync.Name, space).All(after) {
-				keys, values = append(keys, slices.Clone(key)), append(values, slices.Clone(value))
-				if n++; n == draftChunk {
-					break
-				}
-			}
-			for i := range keys {
-				if err := visit(tx, keys[i], values[i]); err != nil {
-					return err
-				}
-			}
-			if n > 0 {
-				after = keys[n-1]
-			}
-			return nil
-		})
-		if err != nil || n < draftChunk {
-			return err
-		}
-	}
-}
-
-// asksTarget are the codes of skips that only the application can end: a scheduled cycle looks
-// again with growing waits, because each look is a request.
-var asksTarget = map[string]bool{"ambiguous_match": true, "duplicate_target": true, "protected": true, "group_exists": true}
 
 // finalizeRetries forgets records that were looked at again and are well now, and stores the
 // reasons of those that are skipped. The others are looked at in every cycle: it costs no call,
@@ -218,7 +163,7 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 					break
 				}
 			}
-			kept := tx.Space(f.sync.Name, keptSpace)
+			kept := tx.Space(f.sync.Name, requeuedSpace)
 			for _, key := range keys {
 				if kept.Has(pendingBytes(key)) {
 					continue
@@ -234,39 +179,6 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 		}
 		after = keys[len(keys)-1]
 	}
-}
-
-// requeueHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
-// members: other people may join or leave the same group. That costs no request.
-func requeueHeld(tx *state.Tx, sync, space string, key, raw []byte) error {
-	k, err := parseActionKey(key)
-	if err != nil {
-		return err
-	}
-	if k.phase != memberPhase {
-		if space == rejectedSpace {
-			return nil
-		}
-		return requeue(tx, sync, k.pendingKey())
-	}
-	a, err := decodeAction(raw)
-	if err != nil {
-		return err
-	}
-	for _, member := range slices.Concat(a.Add, a.Remove) {
-		if err := requeue(tx, sync, state.Membership(k.id, member)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// requeue lets a key be looked at again in the next cycle.
-func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
-	if err := tx.Space(sync, keptSpace).Put(pendingBytes(key), nil); err != nil {
-		return err
-	}
-	return tx.AddPending(sync, key)
 }
 
 // store keeps the report as a run and the sync's times.

@@ -1,0 +1,86 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// changeMembers writes one part of a group's memberships.
+func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *result) {
+	writer, ok := x.target.(target.MemberWriter)
+	if !ok {
+		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}
+		return
+	}
+	var group string
+	var add, remove []string
+	done.added = map[graphsync.ID]string{}
+	byTarget := map[string]graphsync.ID{}
+	done.err = x.tenant.View(func(tx *state.Tx) error {
+		link, ok, err := tx.Link(x.sync.Name, graphsync.Group, a.SourceID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errGroupMissing
+		}
+		group = link.TargetID
+		for _, member := range a.Add {
+			account, ok, err := tx.Link(x.sync.Name, graphsync.User, member)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				done.waiting = append(done.waiting, member)
+				continue
+			}
+			add = append(add, account.TargetID)
+			done.added[member] = account.TargetID
+			byTarget[account.TargetID] = member
+		}
+		for _, member := range a.Remove {
+			done.removed = append(done.removed, member)
+			if account, ok := tx.AppliedMember(x.sync.Name, a.SourceID, member); ok && account != unsure {
+				remove = append(remove, account)
+				byTarget[account] = member
+			} else if link, ok, err := tx.Link(x.sync.Name, graphsync.User, member); err == nil && ok {
+				remove = append(remove, link.TargetID)
+				byTarget[link.TargetID] = member
+			}
+		}
+		return nil
+	})
+	if errors.Is(done.err, errGroupMissing) {
+		done.err, done.added, done.removed = nil, nil, nil
+		done.waiting = append(append([]graphsync.ID(nil), a.Add...), a.Remove...)
+		return
+	}
+	if done.err != nil || len(add)+len(remove) == 0 {
+		return
+	}
+	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
+	if err != nil {
+		done.err = err
+		done.added, done.removed = nil, nil
+		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
+			done.drop, a.TargetID = true, &group
+		}
+		return
+	}
+	for _, r := range refused {
+		member, ok := byTarget[r.ID]
+		if !ok {
+			continue
+		}
+		delete(done.added, member)
+		done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })
+		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
+	}
+}
+
+var errGroupMissing = errors.New("the group has no resource yet")

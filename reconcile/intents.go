@@ -1,0 +1,80 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"entrasync/state"
+)
+
+// An intentLog records what is about to be done before any call is made.
+type intentLog struct {
+	sync   *Sync
+	now    time.Time
+	store  *state.Store
+	tenant *state.Tenant
+	owners *ownership
+}
+
+// recordIntents writes down what is about to be done, before any call: a change whose answer is lost,
+// in a crash or on the way, is looked into by the next cycle.
+func (l *intentLog) recordIntents(due []plannedAction) error {
+	var intents []state.Intent
+	var memberships []*storedAction
+	for _, s := range due {
+		a := s.action
+		switch a.Op {
+		case Members:
+			memberships = append(memberships, a)
+			continue
+		case Unlink: // nothing is sent
+			continue
+		}
+		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
+		for j, path := range l.sync.rules(a.Kind).Match {
+			if j < len(a.Match) && a.Match[j] != "" {
+				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
+			}
+		}
+		if a.TargetID != nil && a.Op != Adopt { // by which the account may be known when the response is lost
+			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
+		}
+		if intents = append(intents, intent); a.Op == Create {
+			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
+		}
+	}
+	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {
+		return err
+	}
+	return l.tenant.Update(func(tx *state.Tx) error {
+		for _, intent := range intents {
+			if err := tx.PutIntent(l.sync.Name, intent); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// recordMemberships marks the memberships that are about to be written: a change whose answer is
+// lost is made again, also when the member is to leave by then.
+func (l *intentLog) recordMemberships(actions []*storedAction) error {
+	for len(actions) > 0 {
+		err := l.tenant.Update(func(tx *state.Tx) error {
+			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
+				a := actions[0]
+				n += len(a.Add) + len(a.Remove)
+				for _, member := range slices.Concat(a.Add, a.Remove) {
+					if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

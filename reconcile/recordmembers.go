@@ -1,0 +1,64 @@
+package reconcile
+
+import (
+	"fmt"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// memberKeys are the memberships that an action has changed.
+func memberKeys(done *result) (keys []state.PendingKey) {
+	for member := range done.added {
+		keys = append(keys, state.Membership(done.action.SourceID, member))
+	}
+	for _, member := range done.removed {
+		keys = append(keys, state.Membership(done.action.SourceID, member))
+	}
+	return keys
+}
+
+func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
+	group := done.action.SourceID
+	settle := func(member graphsync.ID) error {
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
+		if err := tx.DeleteRetry(r.sync.Name, key); err != nil {
+			return err
+		}
+		return tx.DeletePending(r.sync.Name, key)
+	}
+	for member, account := range done.added {
+		if err := tx.PutAppliedMember(r.sync.Name, group, member, account); err != nil {
+			return err
+		}
+		if err := settle(member); err != nil {
+			return err
+		}
+	}
+	for _, member := range done.removed {
+		if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil {
+			return err
+		}
+		if err := settle(member); err != nil {
+			return err
+		}
+	}
+	for _, member := range done.waiting {
+		if account, _ := tx.AppliedMember(r.sync.Name, group, member); account == unsure {
+			if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil { // nothing was sent
+				return err
+			}
+		}
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
+		err := tx.PutRetry(r.sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
+			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
+		if err != nil {
+			return err
+		}
+	}
+	for _, refused := range done.refused {
+		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
+		r.ledger.fail(tx, key, done.action, refused.err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package reconcile
+
+import (
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// requeue lets a key be looked at again in the next cycle.
+func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
+	if err := tx.Space(sync, requeuedSpace).Put(pendingBytes(key), nil); err != nil {
+		return err
+	}
+	return tx.AddPending(sync, key)
+}
+
+// requeueHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
+// members: other people may join or leave the same group. That costs no request.
+func requeueHeld(tx *state.Tx, sync, space string, key, raw []byte) error {
+	k, err := parseActionKey(key)
+	if err != nil {
+		return err
+	}
+	if k.phase != memberPhase {
+		if space == rejectedSpace {
+			return nil
+		}
+		return requeue(tx, sync, k.pendingKey())
+	}
+	a, err := decodeAction(raw)
+	if err != nil {
+		return err
+	}
+	for _, member := range slices.Concat(a.Add, a.Remove) {
+		if err := requeue(tx, sync, state.Membership(k.id, member)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requeueDependents makes those who waited for somebody's account pending.
+func (r *recorder) requeueDependents(tx *state.Tx, link *state.Link) error {
+	if link.Kind != graphsync.User || link.LastOp != string(Create) && link.LastOp != string(Adopt) {
+		return nil
+	}
+	waiting := tx.Space(r.sync.Name, waitingSpace)
+	var keys [][]byte
+	for key := range waiting.Prefix(link.Source[:]) {
+		keys = append(keys, slices.Clone(key))
+	}
+	for _, key := range keys {
+		if err := waiting.Delete(key); err != nil {
+			return err
+		}
+		if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
