@@ -20,12 +20,12 @@
 //	required:"true"   the key must be there
 //	enum:"a,b"        the words allowed, for a text or the elements of a list
 //	suggest:"a,b"     words that editors offer, beside which others are allowed
-//	format:"guid"     one of guid, url, https, cron, listen, path
+//	format:"guid"     one of guid, url, https, link, support, logo, cron, date, listen, network, path
 //	min:"0" max:"9"   bounds of a number
 //	oneof:"group"     at most one key of the group may be given
 //
 // Of two keys x and x_file only one may be given. A field of type [Secret], or of any type
-// func() (string, error), takes both: the function reads the secret anew each time. Paths (format path and keys that end in
+// func() (string, error), takes both: the function reads the secret anew each time. Paths (formats path and logo, and keys that end in
 // _file) are relative to the folder of the configuration file and come out joined to it. Fields
 // may be strings, booleans, integers, floats, [time.Duration], structs, pointers, slices and
 // maps with string keys, or implement [encoding.TextUnmarshaler]. A struct with a method

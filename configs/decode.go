@@ -234,7 +234,7 @@ func (d *decoder) value(n *node, v reflect.Value, key string, f field) {
 	case reflect.Map:
 		d.table(n, v, key, f)
 	case reflect.String:
-		anyText := len(f.enum) == 0 && (f.format == "" || f.format == "path")
+		anyText := len(f.enum) == 0 && (f.format == "" || f.format == "path" || f.format == "logo")
 		if anyText && n.kind == scalar && n.tag != "!!str" && n.text == n.raw {
 			d.fault(n, key, "put it in quotes", "%s must be a text, not %s", key, describe(n))
 			return

@@ -22,6 +22,25 @@ var guid = regexp.MustCompile(guidPattern)
 func (d *decoder) format(n *node, key, format string) (string, bool) {
 	text := n.text
 	switch format {
+	case "logo":
+		if text != "" && !isWebAddress(text) {
+			return d.format(n, key, "path")
+		}
+		return d.format(n, key, "link")
+	case "link":
+		if why, hint := badLink(text); why != "" {
+			d.fault(n, key, hint, "%s %s", key, why)
+			return "", false
+		}
+	case "support":
+		bad := badLink
+		if scheme, _, _ := strings.Cut(text, ":"); strings.EqualFold(scheme, "mailto") {
+			bad = badMailto
+		}
+		if why, _ := bad(text); why != "" {
+			d.fault(n, key, "write it as https://host/path or mailto:support@example.com", "%s %s", key, why)
+			return "", false
+		}
 	case "path":
 		if !filepath.IsAbs(text) {
 			text = filepath.Join(d.dir, text)

@@ -111,7 +111,11 @@ func word(f field, types ...string) schema {
 		s = schema{"type": "string", "pattern": `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`}
 	case "cron":
 		s = schema{"type": "string", "pattern": `^((CRON_)?TZ=\S+ +)?(@(every \S+|yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( +\S+){4})$`}
-	case "path":
+	case "link":
+		s = schema{"type": "string", "pattern": `^[Hh][Tt][Tt][Pp][Ss]://`}
+	case "support":
+		s = schema{"type": "string", "pattern": `^([Hh][Tt][Tt][Pp][Ss]://|[Mm][Aa][Ii][Ll][Tt][Oo]:)`}
+	case "path", "logo":
 		return schema{"type": "string", "minLength": 1}
 	default:
 		if len(f.enum) == 0 {

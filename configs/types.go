@@ -52,13 +52,18 @@ type Basic struct {
 	Password Secret `yaml:"password" required:"true" doc:"Password."`
 }
 
-// Consent says where the consent pages are.
+// Consent says where the consent pages are and what they show of you.
 type Consent struct {
 	Listen    string `yaml:"listen" format:"listen" doc:"Address and port on which only the consent pages are served."`
 	PublicURL string `yaml:"public_url" format:"https" required:"true" doc:"How browsers reach these pages; register it with /consent/callback as a redirect URI of the app."`
 	SignIn    bool   `yaml:"sign_in" doc:"An administrator who consents on a link that is not for one tenant also signs in, so that only a user or guest of an organization can connect it. It takes a client secret, certificate or workload identity, and, where the enterprise application requires assignment, an assigned administrator. false: links are made with --tenant only."`
 	// TrustedProxies are prefixes; an address alone is one of its full length.
 	TrustedProxies []string `yaml:"trusted_proxies" format:"network" doc:"Addresses or networks of the proxies in front of these pages, whose X-Forwarded-For says who asks. This machine is always one."`
+
+	Name       string `yaml:"name" doc:"Name that your customers know you or your product by, shown on every consent page."`
+	Logo       string `yaml:"logo" format:"logo" doc:"Logo beside the name: a PNG, JPEG, WebP or SVG file of at most 256 KiB, which these pages serve, or an https address, which the customer's browser loads from there."`
+	SupportURL string `yaml:"support_url" format:"support" doc:"Where customers get help, linked from every consent page: https://... or mailto:support@example.com."`
+	PrivacyURL string `yaml:"privacy_url" format:"link" doc:"Your privacy statement, linked from every consent page."`
 }
 
 // A Tenant is one directory.

@@ -81,6 +81,9 @@ func (v *validator) http() {
 }
 
 func (v *validator) consent() {
+	if v.Consent != nil {
+		v.branding()
+	}
 	if v.Consent != nil && v.Consent.SignIn && v.App != nil && v.App.ManagedIdentity != nil {
 		v.fault(path("consent", "sign_in"), "give the app a client secret, a certificate or a workload identity; or set consent.sign_in: false and make links with --tenant", "consent.sign_in needs another credential than a managed identity")
 	}

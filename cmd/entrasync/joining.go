@@ -63,6 +63,7 @@ func consentSettings(cfg *configs.Config, id graphsync.ID) (settings web.Consent
 		return settings, withHint(errors.New("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
 	}
 	settings = web.ConsentSettings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL, SignIn: cfg.Consent.SignIn}
+	settings.Brand = brandOf(cfg.Consent)
 	for _, text := range cfg.Consent.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -72,6 +73,20 @@ func consentSettings(cfg *configs.Config, id graphsync.ID) (settings web.Consent
 	}
 	settings.Cloud, err = cloudOf(cfg.CloudOf(tenant))
 	return settings, err
+}
+
+// brandOf is what the consent pages show of whom an administrator connects to.
+func brandOf(section *configs.Consent) web.Brand {
+	brand := web.Brand{Name: section.Name, Support: section.SupportURL, Privacy: section.PrivacyURL}
+	if file := section.LogoFile(); file != "" {
+		brand.Logo = func() ([]byte, string, error) {
+			logo, err := configs.ReadLogo(file)
+			return logo.Data, logo.MediaType, err
+		}
+	} else {
+		brand.LogoURL = section.Logo
+	}
+	return brand
 }
 
 // tenantOf is the section of a tenant: what the configuration says of it, or its id alone.

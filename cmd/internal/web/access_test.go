@@ -120,7 +120,9 @@ func accessFaults(document *html.Node) (faults []string) {
 				fault("svg has no label and is not hidden")
 			}
 		case "img":
-			fault("img: use an svg")
+			if !slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "alt" }) {
+				fault("img has no alt")
+			}
 		case "table":
 			if !slices.ContainsFunc(slices.Collect(n.ChildNodes()), func(c *html.Node) bool { return c.Data == "caption" }) {
 				fault("table has no caption")

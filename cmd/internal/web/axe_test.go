@@ -94,6 +94,10 @@ func TestAxe(t *testing.T) {
 				found, _ := io.ReadAll(r.Body)
 				result <- string(found)
 			})
+			mux.HandleFunc("GET /join/consent/logo", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "image/svg+xml")
+				io.WriteString(w, logoSVG)
+			})
 			mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, ".html") {
 					page := httptest.NewRecorder()
@@ -101,7 +105,7 @@ func TestAxe(t *testing.T) {
 					show(w, page)
 					return
 				}
-				if r.URL.Path == "/consent/style.css" {
+				if strings.HasSuffix(r.URL.Path, "/consent/style.css") {
 					r.URL.Path = "/assets/style.css"
 				}
 				show(w, b.do(r))

@@ -27,6 +27,7 @@ const (
 	consentCallback = "/consent/callback"
 	consentProgress = "/consent/progress"
 	consentStyle    = "/consent/style.css"
+	consentLogo     = "/consent/logo"
 )
 
 const (
@@ -93,6 +94,7 @@ type ConsentSettings struct {
 	ClientID  string
 	PublicURL string         // how browsers reach the pages
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, beside this machine
+	Brand     Brand          // what the pages show of whom an administrator connects to
 	SignIn    bool           // a link for any tenant takes a sign-in there; without it there are no such links
 }
 
@@ -134,6 +136,7 @@ func (c *Consent) Handler() http.Handler {
 		w.Header().Set("Cache-Control", "max-age=300")
 		w.Write(text)
 	})
+	mux.HandleFunc("GET "+consentLogo, c.logo)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, letterNothing) })
 	return headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		settings, open := c.Settings(graphsync.ID{})

@@ -71,16 +71,22 @@ var (
 		Text: []string{"The page could not be made."}, Todo: []string{"Open the link again later, or tell whoever sent it."}}
 )
 
-var consentPage = template.Must(template.ParseFS(files, "templates/consent.html"))
+var consentPage = template.Must(template.ParseFS(files, "templates/consent.html", "templates/letterhead.html"))
 
 func (c *Consent) write(w http.ResponseWriter, l letter) {
+	head := c.letterhead()
 	var out bytes.Buffer
-	if err := consentPage.Execute(&out, l); err != nil {
+	err := consentPage.Execute(&out, struct {
+		letter
+		Head letterhead
+	}{l, head})
+	if err != nil {
 		c.Log.Error("render consent page", "page", l.Title, "error", err)
 		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", policy(head.images))
 	w.WriteHeader(l.status)
 	w.Write(clean(out.Bytes()))
 }

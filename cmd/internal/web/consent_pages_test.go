@@ -74,6 +74,13 @@ func TestConsentPages(t *testing.T) {
 		c.ran(t, reconcile.Partial, 3)
 		page("connected-synced", 200, v.back(claimed, fabrikam))
 
+		c.brand = branded
+		page("brand-connected", 200, v.back(claimed, fabrikam))
+		page("brand-used", 410, other.get(link))
+		c.brand = web.Brand{Support: "mailto:help@example.com", LogoURL: "https://cdn.example.com/logo.png"}
+		page("brand-unnamed", 410, other.get(link))
+		c.brand = web.Brand{}
+
 		c.signing(func(graphsync.ID, string, string) (graphsync.SignedIn, error) {
 			return graphsync.SignedIn{Tenant: fabrikam}, nil
 		})

@@ -20,6 +20,8 @@ const (
 
 // A joiningTop is what is above the steps.
 type joiningTop struct {
+	Title  string
+	Head   letterhead
 	Joined bool // the tenant is connected already
 }
 
@@ -32,11 +34,12 @@ type joiningStep struct {
 
 // A joiningEnd is what stands below the steps when no more of them come with this answer.
 type joiningEnd struct {
+	Head  letterhead
 	Again string // where to look for more; empty when there is nothing more to come
 	Todo  []string
 }
 
-var joiningPage = template.Must(template.ParseFS(files, "templates/joining.html"))
+var joiningPage = template.Must(template.ParseFS(files, "templates/joining.html", "templates/letterhead.html"))
 
 // progress tells the browser that made a claim what becomes of it, as it happens: the page is sent
 // step by step and grows while it is open, without a script and without being loaded anew under
@@ -65,7 +68,9 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep the steps back until the last
 	page := http.NewResponseController(w)
-	c.part(w, "top", joiningTop{Joined: invitation.Claim.Joined})
+	head := c.letterhead()
+	h.Set("Content-Security-Policy", policy(head.images))
+	c.part(w, "top", joiningTop{Title: "Connecting your organization", Head: head, Joined: invitation.Claim.Joined})
 	ctx, stop := context.WithTimeout(r.Context(), c.Watch)
 	defer stop()
 	select {
@@ -80,19 +85,20 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 			c.part(w, "step", steps[shown])
 		}
 		if end != nil {
+			end.Head = head
 			c.part(w, "end", end)
 			return
 		}
 		_ = page.Flush() // one that cannot sends the whole at the end
 		select {
 		case <-ctx.Done():
-			c.part(w, "end", joiningEnd{Again: settings.at(consentProgress) + "?j=" + base64.RawURLEncoding.EncodeToString(raw)})
+			c.part(w, "end", joiningEnd{Head: head, Again: settings.at(consentProgress) + "?j=" + base64.RawURLEncoding.EncodeToString(raw)})
 			return
 		case <-time.After(lookEvery):
 		}
 		invitation, err = c.Store.Invitation(key)
 		if claim := invitation.Claim; err != nil || claim == nil || len(claim.SignIn) > 0 || !equal(claim.Cookie, hash(cookie)) {
-			c.part(w, "end", joiningEnd{Todo: letterState.Todo}) // withdrawn, or begun anew elsewhere
+			c.part(w, "end", joiningEnd{Head: head, Todo: letterState.Todo}) // withdrawn, or begun anew elsewhere
 			return
 		}
 	}

@@ -29,6 +29,7 @@ type consents struct {
 	log     *lockedBuffer
 	closed  atomic.Bool
 	syncs   []web.Sync
+	brand   web.Brand
 
 	mu    sync.Mutex // protects what follows
 	prove func(n int) error
@@ -76,7 +77,7 @@ func newConsents(t *testing.T) *consents {
 	c.pages = web.NewConsent(web.Consent{
 		Store: store, Log: slog.New(slog.NewTextHandler(c.log, nil)),
 		Settings: func(graphsync.ID) (web.ConsentSettings, bool) {
-			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join",
+			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join", Brand: c.brand,
 				Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SignIn: !c.noSignIn.Load()}, !c.closed.Load()
 		},
 		SignIn: func(_ context.Context, tenant graphsync.ID, _, _, _ string) (graphsync.SignedIn, error) {

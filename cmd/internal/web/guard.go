@@ -20,11 +20,16 @@ type Credential struct {
 	Secret   func() (string, error) // read for each request, so that a changed file counts at once
 }
 
+// policy is the Content-Security-Policy of a page that may load images from one source.
+func policy(images string) string {
+	return "default-src 'none'; style-src 'self'; img-src " + images + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}
+
 // headers are those of every answer. Pages need no script, no frame and nothing from elsewhere.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", policy("'self'"))
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
