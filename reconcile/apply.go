@@ -165,12 +165,6 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 	return read
 }
 
-// A plannedAction is an action and its place in the plan.
-type plannedAction struct {
-	key    actionKey
-	action *storedAction
-}
-
 // recordExistingMembers records the members that groups had already, and those that are no longer in them.
 func (ap *applier) recordExistingMembers(ctx context.Context) error {
 	return ap.plans.entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"entrasync/graphsync"
 	"entrasync/target"
 )
 
@@ -94,3 +95,14 @@ func (s *breakerOpenError) Error() string {
 
 // Unwrap returns the error of the last call.
 func (s *breakerOpenError) Unwrap() error { return s.last }
+
+// hopeless tells whether a failed look-up says that no other will work either: one value that an
+// application cannot cope with must not stop the rest, an application that cannot search people at
+// all must.
+func hopeless(kind graphsync.Kind, err error) bool {
+	var failure *target.Error
+	if !errors.As(err, &failure) || failure.Code.Stops() {
+		return true
+	}
+	return kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
+}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"entrasync/graphsync"
-	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -129,32 +128,4 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 		return err
 	}
 	return tx.PutLink(c.sync.Name, *link)
-}
-
-// drifted brings a link to what its account shows, and reports whether that was anything new.
-// Values of redacted attributes are left out: what is kept of them is a digest. So are values that
-// the application is known to have instead of what was written.
-func drifted(rules *Rules, now time.Time, link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
-	changed := false
-	for _, attribute := range rules.Mapping.Attributes() {
-		path := attribute.Path.String()
-		raw, written := link.Applied[path]
-		shown := attribute.Own(resource.Value(attribute.Path))
-		if !written || shown == nil || attribute.OnCreateOnly() || attribute.Redact {
-			continue
-		}
-		if showsAsApplied(attribute, raw, shown) || known(attribute, shown) {
-			continue
-		}
-		link.Applied[path] = canonical(link.Source, attribute, shown)
-		changed = true
-	}
-	if _, told := resource.Attributes["active"]; told && link.Kind == graphsync.User && link.Active == inactive(resource) {
-		link.Active, link.InactiveSince = !link.Active, time.Time{}
-		if !link.Active {
-			link.InactiveSince = now
-		}
-		changed = true
-	}
-	return changed
 }

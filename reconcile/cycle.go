@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"entrasync/state"
-	"entrasync/target"
 )
 
 // A cycle holds the steps of one Run. Each has exactly what it needs; what steps share is a value
@@ -119,11 +118,4 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: opts.heldSpace(), rejected: opts.rejectedSpace(),
 	}
 	return c
-}
-
-func traffic(a target.Adapter) target.Traffic {
-	if m, ok := a.(target.Meter); ok {
-		return m.Traffic()
-	}
-	return target.Traffic{}
 }

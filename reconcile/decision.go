@@ -10,14 +10,6 @@ import (
 	"entrasync/state"
 )
 
-// A Decision is who decided about a hold, when and why. Everything may be empty: nothing depends
-// on it.
-type Decision struct {
-	By     string    `json:"by,omitempty"`
-	Reason string    `json:"reason,omitempty"`
-	At     time.Time `json:"at,omitzero"`
-}
-
 // decided is yes or no to a held action.
 type decided byte
 

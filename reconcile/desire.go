@@ -61,23 +61,6 @@ func (e *evaluator) desireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID,
 	return o, nil
 }
 
-// keyOf is what people call an object when the mapping has no say.
-func keyOf(object *state.Object, link *state.Link) string {
-	if link != nil && link.Key != "" {
-		return link.Key
-	}
-	names := []string{"userPrincipalName", "mail", "displayName"}
-	if object.Kind == graphsync.Group {
-		names = []string{"displayName"}
-	}
-	for _, name := range names {
-		if value := stringProperty(object, name); value != "" {
-			return value
-		}
-	}
-	return object.ID.String()
-}
-
 // textOf returns the desired value of a path as text, "" when there is none.
 func textOf(desired []mapping.Desired, path string) string {
 	for _, d := range desired {
@@ -198,19 +181,6 @@ func digestOf(source graphsync.ID, path string, value any) json.RawMessage {
 	h.Write([]byte(path))
 	h.Write(encode(value))
 	return encode("sha256:" + hex.EncodeToString(h.Sum(nil)[:16]))
-}
-
-func phaseOf(kind graphsync.Kind) phase {
-	if kind == graphsync.Group {
-		return groupPhase
-	}
-	return userPhase
-}
-
-// matchKey is the form in which a matching value is indexed: applications compare userName in
-// any case, so two spellings are one value here.
-func matchKey(path, value string) state.MatchKey {
-	return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}
 }
 
 // filterLookup gives a scoping filter the properties of an object.

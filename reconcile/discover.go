@@ -84,12 +84,6 @@ func (d *discovery) forgetDiscovery(tx *state.Tx) error {
 	return tx.Space(d.sync.Name, wantedSpace).Clear()
 }
 
-// The spaces of a discovery.
-const (
-	accountSpace = "accounts" // target id → foundAccount
-	wantedSpace  = "wanted"   // attribute NUL value NUL source id → 1 when in scope; source id → a byte per account
-)
-
 // A foundAccount is an Account as it is kept until all are known.
 type foundAccount struct {
 	Account
@@ -228,14 +222,4 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 	}
 	a.State, a.Why = NoSource, "nobody in the directory has its "+strings.Join(m.rules.Match, " or ")
 	return nil
-}
-
-// nameOf is what people call an account.
-func nameOf(r *target.Resource) string {
-	for _, name := range []string{"userName", "displayName"} {
-		if text, ok := r.Attributes[name].(string); ok && text != "" {
-			return text
-		}
-	}
-	return r.ID
 }

@@ -7,7 +7,6 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
-	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -149,9 +148,4 @@ func otherAddresses(value any) (addresses []string) {
 		}
 	}
 	return addresses
-}
-
-// isGuest reports whether the directory calls a user a guest.
-func isGuest(object *state.Object) bool {
-	return strings.EqualFold(stringProperty(object, "userType"), "Guest")
 }

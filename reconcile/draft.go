@@ -11,9 +11,6 @@ import (
 	"entrasync/state"
 )
 
-// draftChunk is how many objects are evaluated between two commits of the draft.
-const draftChunk = 2000
-
 // A planner drafts the plan from the snapshot and the links.
 type planner struct {
 	sync        *Sync

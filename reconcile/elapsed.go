@@ -91,10 +91,6 @@ func days(d time.Duration) string {
 	}
 }
 
-// offSpace remembers of accounts that were switched off which on_remove was in force then: source
-// id → offRecord.
-const offSpace = "off"
-
 // never is the deletion time of accounts that are only switched off.
 const never = time.Duration(-1)
 

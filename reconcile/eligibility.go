@@ -473,3 +473,8 @@ func stringProperty(o *state.Object, name string) string {
 	}
 	return text
 }
+
+// isGuest reports whether the directory calls a user a guest.
+func isGuest(object *state.Object) bool {
+	return strings.EqualFold(stringProperty(object, "userType"), "Guest")
+}

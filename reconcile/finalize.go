@@ -137,10 +137,6 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 	})
 }
 
-func skippedKey(k state.PendingKey) []byte {
-	return actionKey{phase: phaseOf(k.Kind), id: k.ID}.bytes()
-}
-
 // finalizePending empties the pending set but for what is held, which is planned again in each
 // cycle until it is approved or its cause goes away, and for what is due later. Those are marked
 // first: wherever this is interrupted, nothing is forgotten.

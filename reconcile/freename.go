@@ -53,28 +53,6 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	return true, d.plan.Put(key, encodeAction(&a))
 }
 
-// describeUser names the user of an account, and says when it was switched off or deleted.
-func describeUser(object *state.Object, link *state.Link) string {
-	text := keyOf(object, link)
-	if id := object.ID.String(); text != id {
-		text += " (" + id + ")"
-	}
-	switch object.Removed {
-	case graphsync.SoftDeleted:
-		text += ", deleted in Entra (restorable)"
-	case graphsync.Purged:
-		text += ", deleted in Entra for good"
-	}
-	switch {
-	case link == nil || link.TargetID == "":
-	case link.Active:
-		text += ", whose account is active"
-	case !link.InactiveSince.IsZero():
-		text += ", switched off on " + link.InactiveSince.Format("2006-01-02")
-	}
-	return text
-}
-
 // takenNames takes names out of a change of an account that others still have. An account that is
 // switched off is offered to give up its name; the other changes are written meanwhile.
 func (d *drafter) takenNames(a *storedAction) error {

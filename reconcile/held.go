@@ -9,7 +9,6 @@ import (
 	"iter"
 	"time"
 
-	"entrasync/graphsync"
 	"entrasync/state"
 )
 
@@ -17,20 +16,6 @@ import (
 type HeldAction struct {
 	Action
 	Members []ChangedMember `json:"members,omitempty"`
-}
-
-// A ChangedMember is a person who joins or leaves a group.
-type ChangedMember struct {
-	SourceID graphsync.ID `json:"source_id"`
-	Key      string       `json:"key"`
-	Change   string       `json:"change"` // add or remove
-}
-
-// A holdHistory knows what the last plan held.
-type holdHistory struct {
-	sync *Sync
-	opts Options
-	info *state.SyncInfo
 }
 
 // HeldActions yields what a hold holds, or what of it was rejected, by rising key, as [Approve]
@@ -56,39 +41,6 @@ func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {
 			yield(HeldAction{}, fmt.Errorf("there is no such hold"))
 		}
 	}
-}
-
-// changedMembers names the people whose memberships an action changes, who leave first.
-func changedMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
-	var members []ChangedMember
-	for _, id := range a.Remove {
-		members = append(members, ChangedMember{id, personName(tx, sync, id), "remove"})
-	}
-	for _, id := range a.Add {
-		members = append(members, ChangedMember{id, personName(tx, sync, id), "add"})
-	}
-	return members
-}
-
-// membersNamed is how many people a plan names of one change of members; a hold has them all.
-const membersNamed = 20
-
-// someMembers names the first people whose memberships an action changes.
-func someMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
-	first := Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
-	first.Add = a.Add[:min(len(a.Add), membersNamed-len(first.Remove))]
-	return changedMembers(tx, sync, &first)
-}
-
-// personName is what people call a user: as its account is known, or else the directory has it.
-func personName(tx *state.Tx, sync string, id graphsync.ID) string {
-	link, linked, err := tx.Link(sync, graphsync.User, id)
-	if err == nil && linked && link.Key != "" {
-		return link.Key
-	}
-	object, _ := tx.Object(graphsync.User, id)
-	object.ID = id
-	return keyOf(&object, nil)
 }
 
 // A RejectedHold is what a person rejected of a hold and what is still due.
@@ -187,3 +139,5 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 	}
 	return digests, nil
 }
+
+func holdKey(guard, cause string) string { return guard + "\x00" + cause }

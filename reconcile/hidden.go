@@ -9,18 +9,6 @@ import (
 	"entrasync/state"
 )
 
-// hidesMembers reports whether the members of a group are shown only to apps with
-// [graphsync.HiddenMembers].
-func hidesMembers(group *state.Object) bool {
-	return strings.EqualFold(stringProperty(group, "visibility"), graphsync.HiddenMembership)
-}
-
-// lacksHiddenMembers reports whether the app may not read hidden memberships.
-func lacksHiddenMembers(ctx context.Context, source graphsync.Source) (bool, error) {
-	held, err := source.Permissions(ctx)
-	return err == nil && !slices.Contains(held, graphsync.HiddenMembers), err
-}
-
 // hiddenGroups are the groups that give access, or are provisioned, and whose members Graph leaves
 // out for want of a permission: they look empty.
 func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {

@@ -293,17 +293,6 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	return plan.Put(unlinkKey(graphsync.Group, link.Source), encodeAction(&unlink))
 }
 
-// identityChanges are the new values of an action by which its account is known from then on, or
-// already, when the response to an earlier attempt was lost.
-func identityChanges(a *Action) (keys []state.MatchKey) {
-	for _, change := range a.Changes {
-		if text, ok := change.New.(string); ok && !madeOnApply(text) {
-			keys = append(keys, state.MatchKey{Attribute: change.Attribute, Value: text})
-		}
-	}
-	return keys
-}
-
 // staysHeld reports whether an action was held by the last plan and still waits: it is not about
 // to be carried out.
 func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
@@ -447,14 +436,6 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 		return err
 	}
 	return i.protector.dropInspected(tx, key, &a, inspection{unseen: found.unseen})
-}
-
-// markForCheck has the account of an object of this tenant read by the next cycle of its sync.
-func markForCheck(tx *state.Tx, tenant graphsync.ID, owner state.Owner) error {
-	if owner.Tenant != tenant {
-		return nil
-	}
-	return tx.Space(owner.Sync, checkSpace).Put(linkKey(owner.Kind, owner.Source), nil)
 }
 
 // checkMarked reads the accounts that are marked.

@@ -232,3 +232,14 @@ func changesIdentity(a *Action, rules *Rules) bool {
 	}
 	return false
 }
+
+// identityChanges are the new values of an action by which its account is known from then on, or
+// already, when the response to an earlier attempt was lost.
+func identityChanges(a *Action) (keys []state.MatchKey) {
+	for _, change := range a.Changes {
+		if text, ok := change.New.(string); ok && !madeOnApply(text) {
+			keys = append(keys, state.MatchKey{Attribute: change.Attribute, Value: text})
+		}
+	}
+	return keys
+}

@@ -230,3 +230,10 @@ func (l *ledger) unread() {
 	defer l.mu.Unlock()
 	l.failures++
 }
+
+func traffic(a target.Adapter) target.Traffic {
+	if m, ok := a.(target.Meter); ok {
+		return m.Traffic()
+	}
+	return target.Traffic{}
+}

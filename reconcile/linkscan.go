@@ -209,3 +209,7 @@ func askFor(ctx context.Context, workers int, links []state.Link, ask lookup) ([
 	}
 	return found, nil
 }
+
+// knownWorth bounds how many accounts are looked through for orphans by the size of the
+// directory, where few accounts are linked: an application may be shared with many tenants.
+const knownWorth = 2000

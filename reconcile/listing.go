@@ -92,10 +92,6 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 	return tx.Space(m.sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
 }
 
-func indexKey(path target.Path, value, id string) []byte {
-	return append(valueKey(path.String(), value), id...)
-}
-
 // lookUp finds in the list read before.
 func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
 	err = m.tenant.View(func(tx *state.Tx) error {

@@ -5,16 +5,8 @@ import (
 	"entrasync/state"
 )
 
-// lostSpace remembers active accounts and groups that were gone from the application until they
-// are there again: kind, source id → the target id they had.
-const lostSpace = "lost"
-
 // lostCause groups the holds of guard.lost.
 const lostCause = "accounts that are gone from the application"
-
-func lostKey(kind graphsync.Kind, source graphsync.ID) []byte {
-	return append([]byte{byte(kind)}, source[:]...)
-}
 
 // loseLink drops the link of an account that is gone from the application. That an active one was
 // there is remembered: a guard looks at how many would be made again.

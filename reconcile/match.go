@@ -233,17 +233,6 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (matchResult, err
 	return matchResult{}, nil
 }
 
-// hopeless tells whether a failed look-up says that no other will work either: one value that an
-// application cannot cope with must not stop the rest, an application that cannot search people at
-// all must.
-func hopeless(kind graphsync.Kind, err error) bool {
-	var failure *target.Error
-	if !errors.As(err, &failure) || failure.Code.Stops() {
-		return true
-	}
-	return kind == graphsync.User && (failure.Code == target.Unsupported || failure.Code == target.Forbidden)
-}
-
 // evaluateFound decides whether the one match, which has the value, may be adopted.
 func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (matchResult, error) {
 	if m.kind == graphsync.User && m.sync.Scope.protects(r) {
@@ -356,11 +345,6 @@ func (m *matcher) externalID(a *storedAction) string {
 	return ""
 }
 
-func textAttribute(r *target.Resource, name string) string {
-	text, _ := r.Attributes[name].(string)
-	return text
-}
-
 // assign decides who adopts a resource that several people of one chunk matched: whoever it
 // carries the id of, else the first in the order of the plan.
 func (m *matcher) assign(actions []storedAction, verdicts []matchResult) {
@@ -447,9 +431,4 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v matchResult) error {
 		a.Notes = append(a.Notes, v.note)
 	}
 	return m.current(tx, a, v.members)
-}
-
-// inactive reports whether an account is switched off, in whatever form the application says it.
-func inactive(r *target.Resource) bool {
-	return strings.EqualFold(fmt.Sprint(r.Attributes["active"]), "false")
 }

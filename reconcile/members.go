@@ -9,18 +9,6 @@ import (
 	"entrasync/state"
 )
 
-// membersPart is how many membership changes one action holds at most: a group of a million
-// is planned and applied in parts.
-const membersPart = 5000
-
-// unsure stands for the account of a membership that was being written when it was last heard
-// of: it is written again, whether the member is wanted or not.
-const unsure = ""
-
-func membershipKey(group, member graphsync.ID) []byte {
-	return append(append(make([]byte, 0, 32), group[:]...), member[:]...)
-}
-
 // markMemberships marks the memberships of somebody whose account appears, changes its state or goes.
 func (d *drafter) markMemberships(user graphsync.ID, linked bool) error {
 	if !d.sync.Groups.Enabled || d.findings.all && linked {
@@ -296,28 +284,3 @@ func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []g
 	}
 	return d.plan.Put(key, encodeAction(&a))
 }
-
-func membersWhy(add, remove []graphsync.ID) string {
-	return fmt.Sprintf("%d join, %d leave", len(add), len(remove))
-}
-
-// leavesKey is the key of the part of a group's changes in which people only leave: an answer
-// to it does not depend on who joins.
-func leavesKey(key []byte) []byte {
-	key = slices.Clone(key)
-	key[len(key)-4] |= 0x80
-	return key
-}
-
-// approvedKey is the key of the part in which people leave whose leaving was approved.
-func approvedKey(key []byte) []byte {
-	key = slices.Clone(key)
-	key[len(key)-4] |= 0x40
-	return key
-}
-
-// earlyBit marks, in the key of a part in which people only leave, that it is applied before the
-// leavers are.
-const earlyBit = 0x40
-
-func isEarly(key []byte) bool { return phase(key[0]) == memberPhase && key[len(key)-4]&earlyBit != 0 }

@@ -254,10 +254,6 @@ func (m *migration) park(tx *state.Tx, link *state.Link) error {
 	return forgetLink(tx, m.sync.Name, link.Kind, link.Source)
 }
 
-func parkedKey(link *state.Link) []byte {
-	return append(append([]byte{byte(link.Kind)}, link.Source[:]...), link.TargetID...)
-}
-
 // claim claims the accounts of links and stores them. One whose account is somebody else's is
 // dropped, and nothing is done to that account.
 func (m *migration) claim(links []state.Link) error {

@@ -22,13 +22,6 @@ type mismatch struct {
 	Successor *successor `json:"successor,omitempty"`
 }
 
-// Spaces of a sync for links that do not fit.
-const (
-	mismatchSpace = "mismatches" // kind, source id → mismatch; kept over cycles
-	detachedSpace = "detached"   // kind, source id: planned as if it had no link
-	checkSpace    = "checks"     // kind, source id: the account is read by the next cycle; kept over cycles
-)
-
 // identityMismatch is the code of a record whose account is another one than the linked one.
 const identityMismatch = "identity_mismatch"
 
@@ -38,37 +31,11 @@ const (
 	causeNamesake = "accounts that may be those of people who left"
 )
 
-func linkKey(kind graphsync.Kind, id graphsync.ID) []byte {
-	return append([]byte{byte(kind)}, id[:]...)
-}
-
-func unlinkKey(kind graphsync.Kind, id graphsync.ID) []byte {
-	return actionKey{phase: identityPhase, id: id, part: uint32(kind)}.bytes()
-}
-
 func (m *mismatch) why() string {
 	if m.Gone {
 		return fmt.Sprintf("account %s was deleted in the target", m.TargetID)
 	}
 	return fmt.Sprintf("account %s is another one now, with %s", m.TargetID, m.Shown)
-}
-
-func putMismatch(tx *state.Tx, sync string, link *state.Link, m *mismatch) error {
-	return tx.Space(sync, mismatchSpace).Put(linkKey(link.Kind, link.Source), encode(m))
-}
-
-// plannedLink returns the link that a plan may rely on: none when the plan drops it. blocked
-// means that its account is another one and nothing is done about it until somebody decides.
-func plannedLink(tx *state.Tx, sync string, kind graphsync.Kind, id graphsync.ID) (link state.Link, linked, blocked bool, err error) {
-	link, linked, err = tx.Link(sync, kind, id)
-	if err != nil || !linked {
-		return link, false, false, err
-	}
-	key := linkKey(kind, id)
-	if tx.Space(sync, detachedSpace).Has(key) {
-		return state.Link{}, false, false, nil
-	}
-	return link, true, tx.Space(sync, mismatchSpace).Has(key), nil
 }
 
 // identityIn judges what was read under the id of a link. also are values that the account may
@@ -307,4 +274,8 @@ func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsy
 		}
 	}
 	return removal, nil
+}
+
+func putMismatch(tx *state.Tx, sync string, link *state.Link, m *mismatch) error {
+	return tx.Space(sync, mismatchSpace).Put(linkKey(link.Kind, link.Source), encode(m))
 }

@@ -105,9 +105,6 @@ func (r *Rules) renames(a *storedAction) (out []rename) {
 	return out
 }
 
-// freedSpace notes which user of the plan gives up a value: attribute, value → source id.
-const freedSpace = "freed"
-
 // waitingRenames finds the renames of the plan that wait for another.
 func (ap *applier) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err error) {
 	err = ap.tenant.Update(func(tx *state.Tx) error { return tx.Space(ap.sync.Name, freedSpace).Clear() })

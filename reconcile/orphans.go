@@ -29,18 +29,7 @@ type orphan struct {
 	Nobody   bool         `json:"nobody,omitzero"`  // the externalId is an object id that the directory does not know
 }
 
-// The spaces of orphans, by source id and account.
-const (
-	orphanSpace = "orphans"       // as the last complete look found them; kept over cycles
-	foundSpace  = "orphans-found" // of the look that is under way
-	valueSpace  = "orphans-value" // externalId, account → orphan whose user is yet to be found
-)
-
 func (o *orphan) key() []byte { return append(slices.Clone(o.Source[:]), o.Account...) }
-
-// knownWorth bounds how many accounts are looked through for orphans by the size of the
-// directory, where few accounts are linked: an application may be shared with many tenants.
-const knownWorth = 2000
 
 // An orphanFinder looks for orphans among the accounts of a list.
 type orphanFinder struct {

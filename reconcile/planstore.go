@@ -79,3 +79,6 @@ func (s *planStore) entries(ctx context.Context, space string, visit func(tx *st
 		}
 	}
 }
+
+// draftChunk is how many objects are evaluated between two commits of the draft.
+const draftChunk = 2000

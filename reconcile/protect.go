@@ -123,13 +123,3 @@ func (pr *protector) protectedAccount(ctx context.Context, id string) (bool, err
 	}
 	return pr.sync.Scope.protects(r), nil
 }
-
-// protects reports whether an account is one that is never touched.
-func (s *Scope) protects(r *target.Resource) bool {
-	for _, filter := range s.Protect {
-		if filter.Match(r.Attributes) {
-			return true
-		}
-	}
-	return false
-}

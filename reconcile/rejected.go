@@ -13,14 +13,6 @@ import (
 // person has no right to it. It is therefore kept and counted until it is no longer due, the
 // rejection ends, or it is taken back.
 
-// rejectedSpace is the space of what is due and was rejected.
-func (o *Options) rejectedSpace() string {
-	if o.partial() {
-		return partRejectedSpace
-	}
-	return rejectedSpace
-}
-
 // words says in a sentence who rejected an action, when and why.
 func (r *rejection) words() string {
 	text := ""

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 
 	"entrasync/reconcile/mapping"
@@ -125,17 +124,3 @@ func knownShown(tx *state.Tx, sync string, link *state.Link) func(*mapping.Attri
 }
 
 func nothingShown(*mapping.Attribute, any) bool { return false }
-
-func shownKey(link *state.Link, path string) []byte {
-	return append(append([]byte{byte(link.Kind)}, link.Source[:]...), path...)
-}
-
-// showsAsApplied reports whether what an application shows of an attribute is what was last
-// applied, be it in a spelling of its own.
-func showsAsApplied(attribute *mapping.Attribute, raw json.RawMessage, shown any) bool {
-	var applied any
-	if json.Unmarshal(raw, &applied) != nil {
-		return false
-	}
-	return attribute.Equal(applied, shown) || attribute.Path.Judge(applied, shown) == target.Respelled
-}

@@ -87,3 +87,18 @@ type Step struct {
 	Total int // 0 when unknown
 	Pages int
 }
+
+// A SubjectStep is one step of a provision on demand: connect, import, scope, match, act.
+type SubjectStep struct {
+	Name   string `json:"step"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Mark returns a sign for people.
+func (s SubjectStep) Mark() string {
+	if s.OK {
+		return "✓"
+	}
+	return "✗"
+}

@@ -60,3 +60,11 @@ func (r *recorder) requeueDependents(tx *state.Tx, link *state.Link) error {
 	}
 	return nil
 }
+
+// markForCheck has the account of an object of this tenant read by the next cycle of its sync.
+func markForCheck(tx *state.Tx, tenant graphsync.ID, owner state.Owner) error {
+	if owner.Tenant != tenant {
+		return nil
+	}
+	return tx.Space(owner.Sync, checkSpace).Put(linkKey(owner.Kind, owner.Source), nil)
+}

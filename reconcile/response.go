@@ -58,10 +58,6 @@ func asPlanned(a *storedAction, rules *Rules, applied map[string]json.RawMessage
 	return knownAccount(&link, rules)
 }
 
-// formerSpace keeps, by kind and source id, the matching values that an account had before a
-// rename whose response did not show the new ones.
-const formerSpace = "former-keys"
-
 // formerKeys returns the values by which a linked account may still be known.
 func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.MatchKey) {
 	raw := tx.Space(sync, formerSpace).Get(linkKey(link.Kind, link.Source))

@@ -13,13 +13,6 @@ import (
 	"entrasync/state"
 )
 
-// smallest is from how many removals on a percentage counts. One leaver among five people is
-// 20 percent and no accident.
-const smallest = 3
-
-// updatesFloor is from how many linked accounts on a percentage of updates counts.
-const updatesFloor = 20
-
 // window is how far back the guard against a slow trickle of removals looks.
 const window = 24 * time.Hour
 
@@ -76,125 +69,6 @@ func guardText(g *Guard) string {
 	return text
 }
 
-// partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and
-// those of the whole stay as they are.
-func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil }
-
-// heldSpace is the space of what the plan holds.
-func (o *Options) heldSpace() string {
-	if o.partial() {
-		return partHeldSpace
-	}
-	return heldSpace
-}
-
-// planStats counts what a guard compares with.
-type planStats struct {
-	linked, removals, updates, creations int
-	adopted                              int                  // accounts taken over, which were there before
-	seats                                int                  // how many more accounts are active afterwards
-	groupMembers                         map[graphsync.ID]int // removed per group
-	decisions, heldBefore                int                  // what people decided, and what the last plan held
-	recent                               int                  // removals of the last 24 hours
-	nobody                               string               // why an empty read is suspected, "" when not
-	administrators                       int
-	losing                               map[graphsync.ID]bool // administrators the plan would lose
-	access                               map[graphsync.ID]*accessLoss
-	lost                                 losses // accounts made again that are gone from the application
-}
-
-func (g *guardReview) stats(ctx context.Context) (planStats, error) {
-	f := planStats{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
-	for _, past := range g.info.Removals {
-		if g.now.Sub(past.At) < window {
-			f.recent += past.Count
-		}
-	}
-	err := g.tenant.View(func(tx *state.Tx) error {
-		_, f.linked = tx.CountLinks(g.sync.Name, graphsync.User)
-		switch {
-		case tx.CountObjects(graphsync.User) == 0:
-			f.nobody = "the tenant returned no users"
-		case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:
-			f.nobody = "the application has no assignments"
-		}
-		given := decisionsIn(tx, g.sync.Name)
-		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
-		for key, raw := range tx.Space(g.sync.Name, planSpace).All(nil) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if opOf(raw) == Create && !given.Has(key) { // most of a first plan: counting them needs no reading
-				f.creations++
-				f.lost.add(tx.Space(g.sync.Name, lostSpace), key)
-				if key[0] == byte(userPhase) {
-					f.seats++
-				}
-				continue
-			}
-			a, err := decodeAction(raw)
-			if err != nil {
-				return err
-			}
-			seats := seatChange(tx, g.sync.Name, &a)
-			f.seats += seats
-			if f.decisions > 0 && wasRejected(given, key, &a, g.now, g.sync.Guard.Rejections) {
-				continue // it is not done, so it does not count for what else is
-			}
-			if a.Op.Removes() && seats < 0 && !a.Again {
-				f.loses(a.Left)
-			}
-			if err := f.losesAdministrator(tx, g.sync, &a); err != nil {
-				return err
-			}
-			switch {
-			case a.Again: // it passed before
-			case a.Op.Removes():
-				if a.Held == nil { // what waits for a cause of its own does not hold others back
-					f.removals++
-				}
-			case a.Op == Create:
-				f.creations++
-			case a.Op == Update:
-				f.updates++
-			case a.Op == Adopt && a.Kind == graphsync.User:
-				f.adopted++
-				if changesAccess(&a.Action) {
-					f.updates++
-				}
-			case a.Op == Members && len(a.Remove) > 0:
-				f.groupMembers[a.SourceID] += len(a.Remove)
-			}
-		}
-		if err := f.countAccess(ctx, tx, g.sync); err != nil {
-			return err
-		}
-		return f.countAdministrators(ctx, tx, g.sync)
-	})
-	return f, err
-}
-
-// seatChange is how many more accounts an action leaves active.
-func seatChange(tx *state.Tx, sync string, a *storedAction) int {
-	if a.Kind != graphsync.User || a.Orphan {
-		return 0
-	}
-	switch a.Op {
-	case Create, Adopt, Reactivate:
-		return 1
-	case Deactivate:
-		return -1
-	case Delete, Unlink:
-		if a.MovesTo != "" {
-			return 0
-		}
-		if link, ok, err := tx.Link(sync, graphsync.User, a.SourceID); err == nil && ok && link.Active {
-			return -1
-		}
-	}
-	return 0
-}
-
 type reviewer struct {
 	sync      *Sync
 	opts      Options
@@ -213,8 +87,6 @@ type reviewer struct {
 	leaving map[graphsync.ID]memberDecision
 	holds   map[string]*state.Hold // by holdKey; Code is the digest of what they hold
 }
-
-func holdKey(guard, cause string) string { return guard + "\x00" + cause }
 
 // chunk reviews the next actions of the plan.
 func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
@@ -304,20 +176,6 @@ func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
 	return r.lastHolds.before(r.tx, key, a)
 }
 
-// before returns why an action was held by the last plan, if it was and the limits are the
-// same since.
-func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
-	raw := tx.Space(h.sync.Name, h.opts.heldSpace()).Get(key)
-	if raw == nil || h.opts.partial() || h.info.Guard != guardText(&h.sync.Guard) {
-		return "", ""
-	}
-	last, err := decodeAction(raw)
-	if err != nil || last.Held == nil || last.divergence(a) != "" {
-		return "", ""
-	}
-	return last.Held.Guard, last.Held.Cause
-}
-
 // concerns reports whether an operation may be held in this plan: the others need not be read.
 func (r *reviewer) concerns(op Op) bool {
 	switch {
@@ -379,17 +237,6 @@ func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 	}
 	return "", ""
 }
-
-// exceeds tells whether n of total is more than a limit lets pass.
-func exceeds(l Limit, n, total int) bool {
-	if l.Count != nil && n > *l.Count {
-		return true
-	}
-	return l.Percent != nil && (n >= smallest || *l.Percent == 0) && float64(n)*100 > *l.Percent*float64(total)
-}
-
-// sampleSize is how many names a hold shows.
-const sampleSize = 10
 
 // hold counts an action for the hold of its guard and cause.
 func (r *reviewer) hold(key []byte, a *storedAction) {

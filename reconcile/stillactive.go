@@ -18,10 +18,6 @@ import (
 // cycle, is not switched off again and again, and does not count for a guard, so that people who
 // really leave are not held because of it.
 
-// stillActiveSpace holds, by source id, the accounts that the application shows as active although
-// they were switched off. It is kept over cycles.
-const stillActiveSpace = "still-active"
-
 // offAttempts is how often an account is switched off that stays active: the second time is for
 // applications that were merely late.
 const offAttempts = 2
@@ -172,22 +168,4 @@ func compareActivity(tx *state.Tx, sync string, link *state.Link, shown *target.
 		return true, nil
 	}
 	return false, putStillActive(tx, sync, link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
-}
-
-// verifyActivity compares an application's answer with what was asked of an account's activity: a person it
-// did not switch off is never counted as done. Of other values the adapter tells.
-func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attribute) error {
-	for _, attribute := range asked {
-		got := after.Value(attribute.Path)
-		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
-			continue // got is nil when the answer does not say
-		}
-		if a.Op == Deactivate {
-			continue // see confirmOff
-		}
-		return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
-			Message: fmt.Sprintf("the target answered success but active is still %v", got),
-			Hint:    "look at the account in the target: something there keeps it from being switched"}
-	}
-	return nil
 }

@@ -1,24 +1,11 @@
 package reconcile
 
 import (
-	"crypto/sha256"
-	"strings"
+	"fmt"
 
 	"entrasync/graphsync"
 	"entrasync/state"
 )
-
-// valueKey is a space's key for a value of an attribute in any case. Values may be longer than
-// keys can be, so it is a digest.
-func valueKey(attribute, value string) []byte {
-	sum := sha256.Sum256([]byte(attribute + "\x00" + strings.ToLower(value)))
-	return sum[:]
-}
-
-func pendingBytes(k state.PendingKey) []byte {
-	b := append([]byte{byte(k.Kind)}, k.ID[:]...)
-	return append(b, k.Member[:]...)
-}
 
 // storedAction is an Action with what applying it needs and printing it does not.
 type storedAction struct {
@@ -52,4 +39,18 @@ type storedHold struct {
 type rejection struct {
 	Decision
 	Hold string `json:"hold"`
+}
+
+// A plannedAction is an action and its place in the plan.
+type plannedAction struct {
+	key    actionKey
+	action *storedAction
+}
+
+// membersPart is how many membership changes one action holds at most: a group of a million
+// is planned and applied in parts.
+const membersPart = 5000
+
+func membersWhy(add, remove []graphsync.ID) string {
+	return fmt.Sprintf("%d join, %d leave", len(add), len(remove))
 }

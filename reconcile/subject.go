@@ -13,21 +13,6 @@ import (
 // ErrUnknownSubject means that the directory has nobody of that name.
 var ErrUnknownSubject = errors.New("not found in the directory")
 
-// A SubjectStep is one step of a provision on demand: connect, import, scope, match, act.
-type SubjectStep struct {
-	Name   string `json:"step"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-}
-
-// Mark returns a sign for people.
-func (s SubjectStep) Mark() string {
-	if s.OK {
-		return "✓"
-	}
-	return "✗"
-}
-
 // draftSubject plans one object only: a user with the memberships in provisioned groups, or a
 // group with the accounts of all its members, however many.
 func (p *planner) draftSubject(ctx context.Context) error {

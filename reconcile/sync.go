@@ -287,3 +287,13 @@ func (s *Sync) rules(kind graphsync.Kind) *Rules {
 	}
 	return &s.Users
 }
+
+// protects reports whether an account is one that is never touched.
+func (s *Scope) protects(r *target.Resource) bool {
+	for _, filter := range s.Protect {
+		if filter.Match(r.Attributes) {
+			return true
+		}
+	}
+	return false
+}

@@ -36,16 +36,6 @@ type Subject struct {
 	Key  string
 }
 
-// Options say what kind of run it is. The zero value is a dry incremental run.
-type Options struct {
-	Apply     bool
-	Full      bool      // read everything again and evaluate everybody
-	Scheduled bool      // not asked for by a person: a sync in quarantine waits
-	NoRefresh bool      // plan from the snapshot alone, without a Graph call
-	Subject   *Subject  // only this object
-	Expect    *Document // apply only if exactly this plan comes out
-}
-
 // ErrPlanMoved means that source, target links or mapping moved since the plan was made.
 var ErrPlanMoved = errors.New("the plan no longer fits")
 

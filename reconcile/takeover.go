@@ -80,16 +80,6 @@ func (a *storedAction) leave(gone []graphsync.ID) {
 	a.Remove = gone[:min(len(gone), membersPart)]
 }
 
-// adoptsTooMany tells whether adoptions that change accounts exceed a limit of updates. The first
-// synchronization has no linked accounts, so a number counts from the first account on. Of a few
-// accounts any share is large.
-func adoptsTooMany(l Limit, n, total int) bool {
-	if l.Percent != nil && *l.Percent != 0 && total < updatesFloor {
-		l.Percent = nil
-	}
-	return exceeds(l, n, total)
-}
-
 // changesAccess reports whether an adoption replaces what an account is known by or what it may do: a
 // user name, an address or a role. That is a change of the account as an update is, and filling in
 // what was missing is none.
@@ -110,25 +100,4 @@ func changesAccess(a *Action) bool {
 		old, text := change.Old.(string)
 		return strings.Contains(name, "role") || text && wholeAddress.MatchString(old)
 	})
-}
-
-// A sample is the first few of many names.
-type sample struct {
-	names []string
-	n     int
-}
-
-func (s *sample) add(name string) {
-	if s.n++; len(s.names) < sampleSize {
-		s.names = append(s.names, name)
-	}
-}
-
-// String returns the names and how many more there are.
-func (s *sample) String() string {
-	text := strings.Join(s.names, ", ")
-	if more := s.n - len(s.names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }

@@ -239,3 +239,21 @@ func (x *executor) keepOthers(ctx context.Context, kind graphsync.Kind, ref targ
 	}
 	return nil
 }
+
+// verifyActivity compares an application's answer with what was asked of an account's activity: a person it
+// did not switch off is never counted as done. Of other values the adapter tells.
+func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attribute) error {
+	for _, attribute := range asked {
+		got := after.Value(attribute.Path)
+		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
+			continue // got is nil when the answer does not say
+		}
+		if a.Op == Deactivate {
+			continue // see confirmOff
+		}
+		return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
+			Message: fmt.Sprintf("the target answered success but active is still %v", got),
+			Hint:    "look at the account in the target: something there keeps it from being switched"}
+	}
+	return nil
+}

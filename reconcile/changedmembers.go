@@ -1,0 +1,46 @@
+package reconcile
+
+import (
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// someMembers names the first people whose memberships an action changes.
+func someMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
+	first := Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
+	first.Add = a.Add[:min(len(a.Add), membersNamed-len(first.Remove))]
+	return changedMembers(tx, sync, &first)
+}
+
+// changedMembers names the people whose memberships an action changes, who leave first.
+func changedMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
+	var members []ChangedMember
+	for _, id := range a.Remove {
+		members = append(members, ChangedMember{id, personName(tx, sync, id), "remove"})
+	}
+	for _, id := range a.Add {
+		members = append(members, ChangedMember{id, personName(tx, sync, id), "add"})
+	}
+	return members
+}
+
+// membersNamed is how many people a plan names of one change of members; a hold has them all.
+const membersNamed = 20
+
+// personName is what people call a user: as its account is known, or else the directory has it.
+func personName(tx *state.Tx, sync string, id graphsync.ID) string {
+	link, linked, err := tx.Link(sync, graphsync.User, id)
+	if err == nil && linked && link.Key != "" {
+		return link.Key
+	}
+	object, _ := tx.Object(graphsync.User, id)
+	object.ID = id
+	return keyOf(&object, nil)
+}
+
+// A ChangedMember is a person who joins or leaves a group.
+type ChangedMember struct {
+	SourceID graphsync.ID `json:"source_id"`
+	Key      string       `json:"key"`
+	Change   string       `json:"change"` // add or remove
+}

@@ -1,0 +1,45 @@
+package reconcile
+
+import (
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// keyOf is what people call an object when the mapping has no say.
+func keyOf(object *state.Object, link *state.Link) string {
+	if link != nil && link.Key != "" {
+		return link.Key
+	}
+	names := []string{"userPrincipalName", "mail", "displayName"}
+	if object.Kind == graphsync.Group {
+		names = []string{"displayName"}
+	}
+	for _, name := range names {
+		if value := stringProperty(object, name); value != "" {
+			return value
+		}
+	}
+	return object.ID.String()
+}
+
+// describeUser names the user of an account, and says when it was switched off or deleted.
+func describeUser(object *state.Object, link *state.Link) string {
+	text := keyOf(object, link)
+	if id := object.ID.String(); text != id {
+		text += " (" + id + ")"
+	}
+	switch object.Removed {
+	case graphsync.SoftDeleted:
+		text += ", deleted in Entra (restorable)"
+	case graphsync.Purged:
+		text += ", deleted in Entra for good"
+	}
+	switch {
+	case link == nil || link.TargetID == "":
+	case link.Active:
+		text += ", whose account is active"
+	case !link.InactiveSince.IsZero():
+		text += ", switched off on " + link.InactiveSince.Format("2006-01-02")
+	}
+	return text
+}

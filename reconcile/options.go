@@ -1,0 +1,31 @@
+package reconcile
+
+// Options say what kind of run it is. The zero value is a dry incremental run.
+type Options struct {
+	Apply     bool
+	Full      bool      // read everything again and evaluate everybody
+	Scheduled bool      // not asked for by a person: a sync in quarantine waits
+	NoRefresh bool      // plan from the snapshot alone, without a Graph call
+	Subject   *Subject  // only this object
+	Expect    *Document // apply only if exactly this plan comes out
+}
+
+// partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and
+// those of the whole stay as they are.
+func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil }
+
+// heldSpace is the space of what the plan holds.
+func (o *Options) heldSpace() string {
+	if o.partial() {
+		return partHeldSpace
+	}
+	return heldSpace
+}
+
+// rejectedSpace is the space of what is due and was rejected.
+func (o *Options) rejectedSpace() string {
+	if o.partial() {
+		return partRejectedSpace
+	}
+	return rejectedSpace
+}

@@ -1,0 +1,115 @@
+package reconcile
+
+import (
+	"context"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// planStats counts what a guard compares with.
+type planStats struct {
+	linked, removals, updates, creations int
+	adopted                              int                  // accounts taken over, which were there before
+	seats                                int                  // how many more accounts are active afterwards
+	groupMembers                         map[graphsync.ID]int // removed per group
+	decisions, heldBefore                int                  // what people decided, and what the last plan held
+	recent                               int                  // removals of the last 24 hours
+	nobody                               string               // why an empty read is suspected, "" when not
+	administrators                       int
+	losing                               map[graphsync.ID]bool // administrators the plan would lose
+	access                               map[graphsync.ID]*accessLoss
+	lost                                 losses // accounts made again that are gone from the application
+}
+
+func (g *guardReview) stats(ctx context.Context) (planStats, error) {
+	f := planStats{groupMembers: map[graphsync.ID]int{}, losing: map[graphsync.ID]bool{}, access: map[graphsync.ID]*accessLoss{}, lost: losses{}}
+	for _, past := range g.info.Removals {
+		if g.now.Sub(past.At) < window {
+			f.recent += past.Count
+		}
+	}
+	err := g.tenant.View(func(tx *state.Tx) error {
+		_, f.linked = tx.CountLinks(g.sync.Name, graphsync.User)
+		switch {
+		case tx.CountObjects(graphsync.User) == 0:
+			f.nobody = "the tenant returned no users"
+		case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:
+			f.nobody = "the application has no assignments"
+		}
+		given := decisionsIn(tx, g.sync.Name)
+		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
+		for key, raw := range tx.Space(g.sync.Name, planSpace).All(nil) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if opOf(raw) == Create && !given.Has(key) { // most of a first plan: counting them needs no reading
+				f.creations++
+				f.lost.add(tx.Space(g.sync.Name, lostSpace), key)
+				if key[0] == byte(userPhase) {
+					f.seats++
+				}
+				continue
+			}
+			a, err := decodeAction(raw)
+			if err != nil {
+				return err
+			}
+			seats := seatChange(tx, g.sync.Name, &a)
+			f.seats += seats
+			if f.decisions > 0 && wasRejected(given, key, &a, g.now, g.sync.Guard.Rejections) {
+				continue // it is not done, so it does not count for what else is
+			}
+			if a.Op.Removes() && seats < 0 && !a.Again {
+				f.loses(a.Left)
+			}
+			if err := f.losesAdministrator(tx, g.sync, &a); err != nil {
+				return err
+			}
+			switch {
+			case a.Again: // it passed before
+			case a.Op.Removes():
+				if a.Held == nil { // what waits for a cause of its own does not hold others back
+					f.removals++
+				}
+			case a.Op == Create:
+				f.creations++
+			case a.Op == Update:
+				f.updates++
+			case a.Op == Adopt && a.Kind == graphsync.User:
+				f.adopted++
+				if changesAccess(&a.Action) {
+					f.updates++
+				}
+			case a.Op == Members && len(a.Remove) > 0:
+				f.groupMembers[a.SourceID] += len(a.Remove)
+			}
+		}
+		if err := f.countAccess(ctx, tx, g.sync); err != nil {
+			return err
+		}
+		return f.countAdministrators(ctx, tx, g.sync)
+	})
+	return f, err
+}
+
+// seatChange is how many more accounts an action leaves active.
+func seatChange(tx *state.Tx, sync string, a *storedAction) int {
+	if a.Kind != graphsync.User || a.Orphan {
+		return 0
+	}
+	switch a.Op {
+	case Create, Adopt, Reactivate:
+		return 1
+	case Deactivate:
+		return -1
+	case Delete, Unlink:
+		if a.MovesTo != "" {
+			return 0
+		}
+		if link, ok, err := tx.Link(sync, graphsync.User, a.SourceID); err == nil && ok && link.Active {
+			return -1
+		}
+	}
+	return 0
+}
