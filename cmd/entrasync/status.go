@@ -66,7 +66,9 @@ func (a *app) statusCommand() *cobra.Command {
 			err = a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured})
 			return errors.Join(err, unread.outcome())
 		}
-		if err := a.printStatus(statuses); err != nil {
+		if len(w.syncs) == 0 && w.takesConsented() {
+			fmt.Fprintln(a.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
+		} else if err := a.printStatus(statuses); err != nil {
 			return err
 		}
 		for _, u := range unconfigured {

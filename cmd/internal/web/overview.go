@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
 
@@ -57,21 +58,27 @@ func (p pager) to(n int) string {
 	return p.Path + "?" + query.Encode()
 }
 
-// An overview is the first page.
+// An overview is the first page. Its numbers count the rows that it lists, or that are behind their links.
 type overview struct {
 	page
-	Syncs, Tenants int
+	Syncs, Tenants int // that fit the query
+	Unread         int // tenants that no sync reads
 	Tally          []tally
 	Query, State   string
 	Rows           []row
 	Pager          pager
-	Causes         []cause // why those that fit need somebody
+	Attention      int     // syncs that need attention, each of which is in a cause
+	Causes         []cause // why those that fit need attention
+	MoreCauses     int     // that are not shown
+	Inviting       bool    // tenants can join by consent
+	Invited        int     // invitations that may still be used
 }
 
 // A cause is what is wrong with some syncs, or soon will be: one secret may serve hundreds.
 type cause struct {
 	State condition
 	trouble
+	Link string // where to look; may be empty
 	Rows []row
 }
 
@@ -94,69 +101,120 @@ type tally struct {
 }
 
 func (s *Server) overview(r *http.Request, p page) (string, any, error) {
-	all := p.rows
-	o := overview{page: p.titled("Overview", "/"), Syncs: len(all), Query: r.FormValue("q"), State: r.FormValue("state")}
-	tenants := map[string]bool{}
-	counts := map[condition]int{}
-	for i := range all {
-		tenants[all[i].TenantName] = true
-		counts[all[i].State]++
-	}
-	o.Tenants = len(tenants)
-	for _, state := range conditions {
-		if counts[state] > 0 {
-			o.Tally = append(o.Tally, tally{state, counts[state]})
+	o := overview{page: p.titled("Overview", "/"), Query: r.FormValue("q"), State: r.FormValue("state"), Inviting: s.Invite != nil}
+	if len(p.rows) == 0 && o.Inviting {
+		invitations, err := s.invitations(p.Now)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, i := range invitations {
+			if i.Ends() {
+				o.Invited++
+			}
 		}
 	}
-	fitting := slices.DeleteFunc(all, func(r row) bool {
-		return o.State != "" && string(r.State) != o.State ||
-			o.Query != "" && !contains(r.Name, o.Query) && !contains(r.TenantName, o.Query) && !contains(r.TargetName, o.Query)
+	found := slices.DeleteFunc(slices.Clone(p.rows), func(r row) bool {
+		return o.Query != "" && !contains(r.Name, o.Query) && !contains(r.TenantName, o.Query) && !contains(r.TargetName, o.Query)
 	})
+	o.Syncs, o.Tenants, o.Tally = len(found), len(tenantsOf(found)), tallyOf(found)
+	if o.Query == "" {
+		known, err := s.Tenants()
+		if err != nil {
+			return "", nil, err
+		}
+		read := tenantsOf(p.rows)
+		for _, t := range known {
+			if !read[t.ID] {
+				o.Unread++
+			}
+		}
+	}
+	fitting := slices.DeleteFunc(found, func(r row) bool { return o.State != "" && string(r.State) != o.State })
 	o.Pager = pagerOf(r, len(fitting))
 	o.Rows = fitting[o.Pager.From():o.Pager.To()]
 	o.Causes = causesOf(fitting)
+	o.Attention = troubled(o.Causes)
+	o.MoreCauses = max(0, len(o.Causes)-causesShown)
+	o.Causes = o.Causes[:len(o.Causes)-o.MoreCauses]
 	return "overview", o, nil
 }
 
-// causesOf groups syncs by what is wrong with them, in their order, and behind that by what soon
-// will be.
+// tenantsOf are the tenants that syncs read.
+func tenantsOf(rows []row) map[graphsync.ID]bool {
+	tenants := map[graphsync.ID]bool{}
+	for i := range rows {
+		tenants[rows[i].Tenant] = true
+	}
+	return tenants
+}
+
+// tallyOf counts syncs by their condition, worst first.
+func tallyOf(rows []row) (all []tally) {
+	counts := map[condition]int{}
+	for i := range rows {
+		counts[rows[i].State]++
+	}
+	for _, state := range conditions {
+		if counts[state] > 0 {
+			all = append(all, tally{state, counts[state]})
+		}
+	}
+	return all
+}
+
+// StatePath is where the syncs in a condition are listed, among those that fit the query.
+func (o overview) StatePath(state condition) string {
+	query := url.Values{"state": {string(state)}}
+	if o.Query != "" {
+		query.Set("q", o.Query)
+	}
+	return "/?" + query.Encode()
+}
+
+// causesOf groups the syncs that need attention by the reason, in their order, and after those the syncs whose
+// credential ends soon. Each sync that is failed, in quarantine, held or partial is in a cause.
 func causesOf(rows []row) (causes []cause) {
-	add := func(state condition, t trouble, r row) {
+	add := func(state condition, t trouble, link string, r row) {
 		at := slices.IndexFunc(causes, func(c cause) bool { return c.State == state && c.trouble == t })
 		if at < 0 {
-			if len(causes) == causesShown {
-				return
-			}
 			at = len(causes)
-			causes = append(causes, cause{State: state, trouble: t})
+			causes = append(causes, cause{State: state, trouble: t, Link: link})
 		}
 		causes[at].Rows = append(causes[at].Rows, r)
 	}
 	for _, r := range rows {
-		if t := r.Trouble(); t != nil {
-			add(r.State, *t, r)
+		switch t := r.Trouble(); {
+		case t != nil:
+			add(r.State, *t, "", r)
+		case r.State == held:
+			add(held, trouble{Message: "A guard holds back changes until they are approved."}, "/holds", r)
+		case r.State == partial:
+			add(partial, trouble{Message: "Some records failed, or wait for a retry. The sync's page names them with the reasons."}, "", r)
+		case r.State == failed || r.State == quarantined:
+			add(r.State, trouble{Message: "The last cycle failed. The sync's page shows it."}, "", r)
 		}
 	}
 	for _, r := range rows {
 		if r.Access.Warns() && !r.Paused {
-			add(held, trouble{Message: sentence(r.Access.Message)}, r)
+			add(held, trouble{Message: sentence(r.Access.Message)}, "", r)
 		}
 	}
 	return causes
 }
 
-func contains(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
-}
-
-// Attention is how many syncs need somebody.
-func (o overview) Attention() (n int) {
-	for _, t := range o.Tally {
-		if t.State == failed || t.State == quarantined || t.State == held || t.State == partial {
-			n += t.Count
+// troubled is how many syncs the causes name, each once.
+func troubled(causes []cause) int {
+	named := map[syncKey]bool{}
+	for _, c := range causes {
+		for _, r := range c.Rows {
+			named[syncKey{r.Name, r.Tenant}] = true
 		}
 	}
-	return n
+	return len(named)
+}
+
+func contains(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
 
 // mark is the class an operation is shown in: what it adds, changes or takes away.
