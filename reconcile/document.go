@@ -56,19 +56,6 @@ func planOf(sync *Sync, tenant *state.Tenant, r *Report) *Plan {
 	}}
 }
 
-// Actions yields what the plan does, in the order in which it is done.
-func (p *Plan) Actions() iter.Seq2[Action, error] {
-	return func(yield func(Action, error) bool) {
-		p.stored(planSpace, func(_ *state.Tx, raw []byte) error {
-			a, err := decodeAction(raw)
-			if err == nil && a.Held != nil {
-				return nil
-			}
-			return stopUnless(yield(a.Action, err))
-		}, func(err error) { yield(Action{}, err) })
-	}
-}
-
 // Held yields what waits for an approval.
 func (p *Plan) Held() iter.Seq2[Held, error] {
 	return func(yield func(Held, error) bool) {
@@ -77,6 +64,7 @@ func (p *Plan) Held() iter.Seq2[Held, error] {
 			if err != nil {
 				return stopUnless(yield(Held{}, err))
 			}
+			p.setName(tx, &a.Action)
 			return stopUnless(yield(Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action)}, nil))
 		}, func(err error) { yield(Held{}, err) })
 	}
@@ -93,6 +81,7 @@ func (p *Plan) Rejected() iter.Seq2[Rejected, error] {
 			if err != nil {
 				return stopUnless(yield(Rejected{}, err))
 			}
+			p.setName(tx, &a.Action)
 			return stopUnless(yield(Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
 		}, func(err error) { yield(Rejected{}, err) })
 	}
@@ -142,6 +131,7 @@ func (p *Plan) binding() (string, error) {
 		if err != nil {
 			return "", err
 		}
+		action.Name = "" // of no consequence for what is done
 		h.Write(encode(&action))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -318,7 +318,7 @@ func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value 
 	if err := d.plan.Delete(key); err != nil {
 		return err
 	}
-	d.ledger.planned(Create, -1)
+	d.ledger.planned(kind, Create, -1)
 	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
 }
 
@@ -349,7 +349,7 @@ func (d *drafter) put(p phase, a storedAction) error {
 			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.owners.describe(owner), d.owners.howToRelease(owner)))
 		}
 	}
-	d.ledger.planned(a.Op, 1)
+	d.ledger.planned(a.Kind, a.Op, 1)
 	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
 }
 

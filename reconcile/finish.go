@@ -99,14 +99,11 @@ func (r *reporter) finish() (*Report, error) {
 func (r *reporter) tally() {
 	g, t := r.source.Traffic(), traffic(r.target)
 	r.ledger.report.Cycle = r.findings.kind
-	r.ledger.counts.Unchanged = r.unchanged()
+	r.countUnchanged()
 	r.ledger.report.Summary = r.ledger.counts
 	if r.opts.Apply { // what was done, of what was planned
-		s := &r.ledger.report.Summary
-		s.Create, s.Adopt, s.Update, s.Deactivate = r.ledger.done.Create, r.ledger.done.Adopt, r.ledger.done.Update, r.ledger.done.Deactivate
-		s.Reactivate, s.Delete, s.Members = r.ledger.done.Reactivate, r.ledger.done.Delete, r.ledger.done.Members
-		s.Unlink = r.ledger.done.Unlink
-		s.Seats.After = r.seats()
+		r.ledger.report.Summary = r.ledger.counts.applied(r.ledger.done)
+		r.ledger.report.Summary.Seats.After = r.seats()
 	}
 	r.ledger.report.Graph.Requests = g.Requests - r.graphBefore.Requests
 	r.ledger.report.Graph.Throttled = g.Throttled - r.graphBefore.Throttled
@@ -145,27 +142,22 @@ func (r *reporter) lists() error {
 	return nil
 }
 
-// unchanged counts what is linked and has nothing done to it.
-func (r *reporter) unchanged() int {
-	n := 0
-	err := r.tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(r.sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(r.sync.Name, graphsync.Group)
-		n = users + groups
-		if !r.findings.applied {
-			n -= tx.Space(r.sync.Name, detachedSpace).Count()
+// countUnchanged counts what is linked and has nothing done to it.
+func (r *reporter) countUnchanged() {
+	_ = r.tenant.View(func(tx *state.Tx) error {
+		for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+			linked, _ := tx.CountLinks(r.sync.Name, kind)
+			if !r.findings.applied {
+				for range tx.Space(r.sync.Name, detachedSpace).Prefix([]byte{byte(kind)}) {
+					linked--
+				}
+			}
+			counts := r.ledger.counts.of(kind)
+			counts.Unchanged = counts.unchanged(linked, r.findings.applied)
 		}
 		return nil
 	})
-	if err != nil {
-		return 0
-	}
-	s := &r.ledger.counts
-	touched := s.Update + s.Deactivate + s.Reactivate + s.Delete
-	if r.findings.applied {
-		touched += s.Create + s.Adopt - s.Delete // they are, or are no longer, linked by now
-	}
-	return max(0, n-touched-r.ledger.heldLinked)
+	r.ledger.counts.total()
 }
 
 // seats counts the accounts that are active now.

@@ -49,7 +49,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	if d.plan.Has(key) {
 		return true, nil
 	}
-	d.ledger.planned(Update, 1)
+	d.ledger.planned(graphsync.User, Update, 1)
 	return true, d.plan.Put(key, encodeAction(&a))
 }
 

@@ -258,7 +258,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	}
 	key := state.PendingKey{Kind: graphsync.Group, ID: link.Source}
 	for _, k := range keys {
-		i.ledger.planned(Members, -1)
+		i.ledger.planned(graphsync.Group, Members, -1)
 		if err := plan.Delete(k); err != nil {
 			return err
 		}
@@ -289,7 +289,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 		return r.hold(tx, &unlink)
 	}
 	unlink.Approved = let
-	i.ledger.planned(Unlink, 1)
+	i.ledger.planned(graphsync.Group, Unlink, 1)
 	return plan.Put(unlinkKey(graphsync.Group, link.Source), encodeAction(&unlink))
 }
 

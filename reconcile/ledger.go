@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/graphsync"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -28,7 +29,6 @@ type ledger struct {
 	done       Summary // applied
 	failures   int
 	attempted  int
-	heldLinked int                   // held actions on linked objects
 	unapproved int                   // removals done that no person approved
 	unlinked   int                   // links dropped because their accounts are others, which is reported as an error
 	waits      map[time.Duration]int // changes that took effect, by how long they may have waited
@@ -65,7 +65,7 @@ func (l *ledger) skip(tx *state.Tx, s Skipped) error {
 	key := actionKey{phase: phaseOf(s.Kind), id: s.SourceID}.bytes()
 	if space.Get(key) == nil {
 		l.mu.Lock()
-		l.counts.Skipped++
+		l.counts.countSkipped(s.Kind)
 		l.mu.Unlock()
 	}
 	return space.Put(key, encode(&s))
@@ -128,17 +128,17 @@ func (l *ledger) sumWaits() {
 }
 
 // planned counts an action that the plan gained, or lost when by is negative.
-func (l *ledger) planned(op Op, by int) {
+func (l *ledger) planned(kind graphsync.Kind, op Op, by int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.count(op, by)
+	l.counts.count(kind, op, by)
 }
 
 // applied counts an action that was carried out.
-func (l *ledger) applied(op Op) {
+func (l *ledger) applied(kind graphsync.Kind, op Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done.count(op, 1)
+	l.done.count(kind, op, 1)
 }
 
 // attempt counts an action that was tried.
@@ -153,30 +153,24 @@ func (l *ledger) attempt() {
 func (l *ledger) held(a *storedAction, seats int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.count(a.Op, -1)
+	l.counts.count(a.Kind, a.Op, -1)
 	l.counts.Seats.After -= seats
-	l.counts.Held++
-	if a.Op != Create && a.Op != Adopt && a.Op != Members && !a.Orphan {
-		l.heldLinked++
-	}
+	l.counts.countHeld(a.Kind, a.Op != Create && a.Op != Adopt && a.Op != Members && !a.Orphan)
 }
 
 // rejected takes an action that a person rejected out of what is planned.
-func (l *ledger) rejected(op Op, seats int) {
+func (l *ledger) rejected(kind graphsync.Kind, op Op, seats int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.count(op, -1)
+	l.counts.count(kind, op, -1)
 	l.counts.Seats.After -= seats
 }
 
 // due counts an action that is due and was rejected.
-func (l *ledger) due(op Op) {
+func (l *ledger) due(kind graphsync.Kind, op Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.Rejected++
-	if op != Create && op != Adopt && op != Members {
-		l.heldLinked++
-	}
+	l.counts.countRejected(kind, op != Create && op != Adopt && op != Members)
 }
 
 // readPage counts a page of Graph that was taken in.

@@ -379,7 +379,7 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 					return err
 				}
 			case v.code != "" || v.retry != nil:
-				m.ledger.planned(Create, -1)
+				m.ledger.planned(m.kind, Create, -1)
 				if err := plan.Delete(keys[i]); err != nil {
 					return err
 				}
@@ -412,8 +412,8 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v matchResult) error {
 	if err != nil {
 		return err
 	}
-	m.ledger.planned(Create, -1)
-	m.ledger.planned(Adopt, 1)
+	m.ledger.planned(m.kind, Create, -1)
+	m.ledger.planned(m.kind, Adopt, 1)
 	a.Op, a.TargetID = Adopt, &r.ID
 	a.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, r)
 	if m.kind == graphsync.User && inactive(r) {

@@ -274,7 +274,7 @@ func (d *memberDrafter) flush(part *memberPart) error {
 func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
 	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
 		Add: add, Remove: remove, Why: membersWhy(add, remove), Cause: "members left group " + part.name}}
-	d.ledger.planned(Members, 1)
+	d.ledger.planned(graphsync.Group, Members, 1)
 	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
 	if len(add) == 0 {
 		key = leavesKey(key)

@@ -164,7 +164,7 @@ func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided 
 
 func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
 	unlink.Held = &storedHold{Guard: "identity", Cause: causeMismatch}
-	r.ledger.planned(Unlink, 1)
+	r.ledger.planned(unlink.Kind, Unlink, 1)
 	return tx.Space(r.sync.Name, planSpace).Put(unlinkKey(unlink.Kind, unlink.SourceID), encodeAction(unlink))
 }
 
@@ -193,7 +193,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 		}
 		r.ledger.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
 	} else {
-		r.ledger.planned(Unlink, 1)
+		r.ledger.planned(unlink.Kind, Unlink, 1)
 	}
 	if err := plan.Put(unlinkKey(kind, id), encodeAction(unlink)); err != nil {
 		return err
@@ -222,7 +222,7 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *store
 		}
 	}
 	plan := tx.Space(r.sync.Name, planSpace)
-	r.ledger.planned(removal.Op, 1)
+	r.ledger.planned(removal.Kind, removal.Op, 1)
 	if err := plan.Put(key, encodeAction(removal)); err != nil || removal.Held != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string)
 			return err
 		}
 		if a.Orphan && *a.TargetID == account {
-			r.ledger.planned(a.Op, -1)
+			r.ledger.planned(a.Kind, a.Op, -1)
 			return plan.Delete(slices.Clone(key))
 		}
 	}
@@ -268,7 +268,7 @@ func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsy
 		if kind == graphsync.User && a.Op.Removes() {
 			removal = &a
 		}
-		r.ledger.planned(a.Op, -1)
+		r.ledger.planned(a.Kind, a.Op, -1)
 		if err := plan.Delete(key); err != nil {
 			return nil, err
 		}

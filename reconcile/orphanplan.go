@@ -113,6 +113,6 @@ func (d *drafter) orphanRemoval(o *orphan, stand *eligibility) error {
 	for d.plan.Has(key.bytes()) {
 		key.part++
 	}
-	d.ledger.planned(op, 1)
+	d.ledger.planned(graphsync.User, op, 1)
 	return d.plan.Put(key.bytes(), encodeAction(&a))
 }

@@ -46,12 +46,15 @@ type Action struct {
 	SourceID graphsync.ID   `json:"source_id"`
 	TargetID *string        `json:"target_id"`
 	Key      string         `json:"key"` // what people call it: userName or displayName
-	Changes  []Change       `json:"changes,omitzero"`
-	Add      []graphsync.ID `json:"add,omitempty"`    // members to add, by source id
-	Remove   []graphsync.ID `json:"remove,omitempty"` // members to remove, by source id
-	Why      string         `json:"why"`
-	Cause    string         `json:"cause,omitempty"` // what a guard groups by
-	Notes    []string       `json:"notes,omitempty"`
+	// Name is the display name in Entra, "" when it is not read, is redacted or equals Key. It is only
+	// set in a plan that is shown.
+	Name    string         `json:"name,omitzero"`
+	Changes []Change       `json:"changes,omitzero"`
+	Add     []graphsync.ID `json:"add,omitempty"`    // members to add, by source id
+	Remove  []graphsync.ID `json:"remove,omitempty"` // members to remove, by source id
+	Why     string         `json:"why"`
+	Cause   string         `json:"cause,omitempty"` // what a guard groups by
+	Notes   []string       `json:"notes,omitempty"`
 }
 
 // A Held action waits for an approval.
@@ -93,57 +96,6 @@ type Failure struct {
 	Code     string         `json:"code"`
 	Message  string         `json:"message"`
 	RetryAt  string         `json:"retry_at,omitempty"`
-}
-
-// A Summary counts a plan's actions by what they do.
-type Summary struct {
-	Create     int `json:"create"`
-	Adopt      int `json:"adopt"`
-	Update     int `json:"update"`
-	Deactivate int `json:"deactivate"`
-	Reactivate int `json:"reactivate"`
-	Delete     int `json:"delete"`
-	Members    int `json:"members"`
-	Unlink     int `json:"unlink,omitzero"` // links to accounts that are others now
-	Held       int `json:"held"`
-	Rejected   int `json:"rejected"` // due, but a person rejected them
-	Skipped    int `json:"skipped"`
-	Unchanged  int `json:"unchanged"`
-
-	Seats Seats `json:"seats"`
-}
-
-// Seats counts the accounts this sync keeps active: before the plan, and when it is applied.
-// What is held is not counted as applied.
-type Seats struct {
-	Before int `json:"before"`
-	After  int `json:"after"`
-}
-
-// Changes is the number of actions that would be applied.
-func (s Summary) Changes() int {
-	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members + s.Unlink
-}
-
-func (s *Summary) count(op Op, by int) {
-	switch op {
-	case Create:
-		s.Create += by
-	case Adopt:
-		s.Adopt += by
-	case Update:
-		s.Update += by
-	case Deactivate:
-		s.Deactivate += by
-	case Reactivate:
-		s.Reactivate += by
-	case Delete:
-		s.Delete += by
-	case Members:
-		s.Members += by
-	case Unlink:
-		s.Unlink += by
-	}
 }
 
 // A Cycle is how much a run looked at.

@@ -91,7 +91,7 @@ func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *storedAction, fo
 	if !found.protected && found.unseen == nil {
 		return nil
 	}
-	pr.ledger.planned(a.Op, -1)
+	pr.ledger.planned(a.Kind, a.Op, -1)
 	if err := tx.Space(pr.sync.Name, planSpace).Delete(key); err != nil {
 		return err
 	}

@@ -194,11 +194,11 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 		return r.line(tx, line) // the application's fault, not this record's: it stays pending
 	}
 	if a.Op == Unlink && done.drop {
-		r.ledger.applied(Unlink)
+		r.ledger.applied(a.Kind, Unlink)
 		r.ledger.unlinkedOther() // the failure is counted below
 	}
 	if done.off != nil {
-		r.ledger.applied(Deactivate)
+		r.ledger.applied(a.Kind, Deactivate)
 		if err := tx.PutLink(r.sync.Name, *done.off); err != nil {
 			return err
 		}
@@ -235,7 +235,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	a, key := done.action, done.key.pendingKey()
 	line := runLine{Action: a.Action, Outcome: "done"}
 	if a.Op != Unlink || !a.Gone && a.MovesTo == "" {
-		r.ledger.applied(a.Op)
+		r.ledger.applied(a.Kind, a.Op)
 	}
 	if a.Op.Removes() && !a.Approved && !a.Again {
 		r.ledger.unapproved++

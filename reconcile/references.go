@@ -64,7 +64,7 @@ func (p *planner) draftReferences(ctx context.Context) error {
 		if len(a.Changes) == 0 {
 			return nil
 		}
-		p.ledger.planned(Update, 1)
+		p.ledger.planned(graphsync.User, Update, 1)
 		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encodeAction(&a))
 	})
 }

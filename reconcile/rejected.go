@@ -141,7 +141,7 @@ func (r *reviewer) drop(given decisions, key []byte) error {
 
 // reject takes an action out of the plan that a person rejected, and keeps it as rejected.
 func (r *reviewer) reject(plan *state.Space, key []byte, a *storedAction, d *decision) error {
-	r.ledger.rejected(a.Op, seatChange(r.tx, r.sync.Name, a))
+	r.ledger.rejected(a.Kind, a.Op, seatChange(r.tx, r.sync.Name, a))
 	if err := r.keepRejected(key, a, d); err != nil {
 		return err
 	}
@@ -159,8 +159,12 @@ func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error 
 
 // countRejected counts all that was rejected and is due, also what this cycle did not look at.
 func (r *reviewer) countRejected() error {
-	for _, raw := range r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).All(nil) {
-		r.ledger.due(opOf(raw))
+	for raw, stored := range r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).All(nil) {
+		key, err := parseActionKey(raw)
+		if err != nil {
+			return err
+		}
+		r.ledger.due(key.pendingKey().Kind, opOf(stored))
 	}
 	return nil
 }
@@ -227,14 +231,14 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 		if err := plan.Put(at, encodeAction(&passed)); err != nil {
 			return false, err
 		}
-		r.ledger.planned(Members, 1)
+		r.ledger.planned(graphsync.Group, Members, 1)
 	}
 	*a = rest
 	a.Why = membersWhy(a.Add, a.Remove)
 	if len(a.Add)+len(a.Remove) > 0 {
 		return false, plan.Put(key, encodeAction(a))
 	}
-	r.ledger.planned(Members, -1)
+	r.ledger.planned(graphsync.Group, Members, -1)
 	return true, plan.Delete(key)
 }
 

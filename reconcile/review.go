@@ -125,7 +125,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			if err := plan.Put(key, encodeAction(&joins)); err != nil {
 				return nil, false, err
 			}
-			r.ledger.planned(Members, 1)
+			r.ledger.planned(graphsync.Group, Members, 1)
 			key, a = leavesKey(key), &leaves
 			r.made[string(key)] = true
 		}

@@ -20,8 +20,9 @@ func (r *reporter) verifyPlan(context.Context) error {
 	}
 	written := sha256.New()
 	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, r.sync.Hash())
-	for i := range want.Actions {
-		written.Write(encode(&want.Actions[i]))
+	for _, action := range want.Actions {
+		action.Name = ""
+		written.Write(encode(&action))
 	}
 	if have == want.Binding && hex.EncodeToString(written.Sum(nil)) == want.Binding {
 		return nil
@@ -36,16 +37,17 @@ func (r *reporter) difference(want *Document) string {
 		if err != nil {
 			return err.Error()
 		}
+		action.Name = ""
 		now[fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)] = string(encode(&action))
 	}
-	for i := range want.Actions {
-		action := &want.Actions[i]
+	for _, action := range want.Actions {
+		action.Name = ""
 		name := fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)
 		text, still := now[name]
 		switch {
 		case !still:
 			return "it says to " + name + ", which is no longer due"
-		case text != string(encode(action)):
+		case text != string(encode(&action)):
 			return "what it says of " + action.Key + " is different now"
 		}
 		delete(now, name)

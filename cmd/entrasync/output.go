@@ -41,11 +41,19 @@ func (a *app) paint(code, text string) string {
 
 // printAction prints one step of a plan for people: what, to whom, why, and each value.
 func (a *app) printAction(w io.Writer, action *reconcile.Action) {
-	fmt.Fprintf(w, "  %s %-10s %-5s %s  %s\n", a.paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, printable(action.Key), a.paint("2", "("+printable(action.Why)+")"))
+	fmt.Fprintf(w, "  %s %-10s %-5s %s  %s\n", a.paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, printable(action.Key), a.paint("2", "("+printable(action.Why)+")")+displayed(action))
 	a.printChanges(w, action)
 	for _, note := range action.Notes {
 		fmt.Fprintf(w, "      note: %s\n", printable(note))
 	}
+}
+
+// displayed is the display name of an action's object, for the end of its line.
+func displayed(action *reconcile.Action) string {
+	if action.Name == "" {
+		return ""
+	}
+	return "  " + printable(action.Name)
 }
 
 // printChanges prints the old and new values of an action.
@@ -81,31 +89,63 @@ func shown(v any) string {
 
 // summaryLine says a summary in words, leaving out what is zero.
 func summaryLine(s reconcile.Summary) string {
-	var parts []string
-	add := func(n int, what string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
-		}
+	u, g := &s.Users, &s.Groups
+	counts := []kindCount{
+		{"to create", s.Create, u.Create, g.Create}, {"to adopt", s.Adopt, u.Adopt, g.Adopt}, {"to update", s.Update, u.Update, g.Update},
+		{"to deactivate", s.Deactivate, u.Deactivate, g.Deactivate}, {"to reactivate", s.Reactivate, u.Reactivate, g.Reactivate},
+		{"to delete", s.Delete, u.Delete, g.Delete}, {"groups with member changes", s.Members, 0, 0}, {"to unlink", s.Unlink, u.Unlink, g.Unlink},
+		{"held", s.Held, u.Held, g.Held}, {"rejected", s.Rejected, u.Rejected, g.Rejected}, {"skipped", s.Skipped, u.Skipped, g.Skipped},
 	}
-	add(s.Create, "to create")
-	add(s.Adopt, "to adopt")
-	add(s.Update, "to update")
-	add(s.Deactivate, "to deactivate")
-	add(s.Reactivate, "to reactivate")
-	add(s.Delete, "to delete")
-	add(s.Members, "groups with member changes")
-	add(s.Unlink, "to unlink")
-	add(s.Held, "held")
-	add(s.Rejected, "rejected")
-	add(s.Skipped, "skipped")
+	unchanged := kindCount{"unchanged", s.Unchanged, u.Unchanged, g.Unchanged}
+	parts := countsByKind(counts)
 	if len(parts) == 0 {
-		return fmt.Sprintf("nothing to do (%d unchanged)", s.Unchanged)
+		return fmt.Sprintf("nothing to do (%d unchanged%s)", s.Unchanged, apart([]kindCount{unchanged}))
 	}
-	add(s.Unchanged, "unchanged")
+	counts = append(counts, unchanged)
+	parts = countsByKind(counts)
 	if s.Seats.After != s.Seats.Before {
 		parts = append(parts, fmt.Sprintf("active accounts: %d → %d", s.Seats.Before, s.Seats.After))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + apart(counts)
+}
+
+// A kindCount is a figure of a summary, with how much of it each kind has.
+type kindCount struct {
+	what          string
+	n             int
+	users, groups int
+}
+
+// countsByKind writes figures in words, leaving out what is zero.
+func countsByKind(counts []kindCount) (parts []string) {
+	for _, c := range counts {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return parts
+}
+
+// apart counts users and groups apart, where groups are among what is counted: "" otherwise. What
+// only groups have is in the sum already.
+func apart(counts []kindCount) string {
+	var users, groups []string
+	for _, c := range counts {
+		if c.users > 0 {
+			users = append(users, fmt.Sprintf("%d %s", c.users, c.what))
+		}
+		if c.groups > 0 {
+			groups = append(groups, fmt.Sprintf("%d %s", c.groups, c.what))
+		}
+	}
+	if len(groups) == 0 {
+		return ""
+	}
+	text := "; groups: " + strings.Join(groups, ", ")
+	if len(users) > 0 {
+		text = "; users: " + strings.Join(users, ", ") + text
+	}
+	return text
 }
 
 // progress draws one line on a terminal's standard error: stage, count, rate, time left.

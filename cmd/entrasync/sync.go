@@ -350,23 +350,29 @@ func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *recon
 // doneLine says in words what was done.
 func doneLine(report *reconcile.Report) string {
 	s := report.Summary
-	var parts []string
-	for _, p := range []struct {
-		n    int
-		what string
-	}{{s.Create, "created"}, {s.Adopt, "adopted"}, {s.Update, "updated"}, {s.Deactivate, "deactivated"}, {s.Reactivate, "reactivated"},
-		{s.Delete, "deleted"}, {s.Members, "group memberships written"}, {s.Unlink, "unlinked"}, {len(report.Errors), "failed"}, {s.Held, "held"}, {s.Skipped, "skipped"}} {
-		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+	u, g := &s.Users, &s.Groups
+	failedGroups := 0
+	for i := range report.Errors {
+		if report.Errors[i].Kind == graphsync.Group {
+			failedGroups++
 		}
 	}
+	counts := []kindCount{
+		{"created", s.Create, u.Create, g.Create}, {"adopted", s.Adopt, u.Adopt, g.Adopt}, {"updated", s.Update, u.Update, g.Update},
+		{"deactivated", s.Deactivate, u.Deactivate, g.Deactivate}, {"reactivated", s.Reactivate, u.Reactivate, g.Reactivate},
+		{"deleted", s.Delete, u.Delete, g.Delete}, {"group memberships written", s.Members, 0, 0}, {"unlinked", s.Unlink, u.Unlink, g.Unlink},
+		{"failed", len(report.Errors), len(report.Errors) - failedGroups, failedGroups},
+		{"held", s.Held, u.Held, g.Held}, {"skipped", s.Skipped, u.Skipped, g.Skipped},
+	}
+	parts := countsByKind(counts)
 	if len(parts) == 0 {
 		parts = append(parts, "nothing to do", fmt.Sprintf("%d unchanged", s.Unchanged))
+		counts = []kindCount{{"unchanged", s.Unchanged, u.Unchanged, g.Unchanged}}
 	}
 	if s.Rejected > 0 {
 		parts = append(parts, fmt.Sprintf("%d rejected", s.Rejected))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + apart(counts)
 }
 
 // sayWaiting tells why nothing seems to happen for a while.

@@ -171,6 +171,16 @@ func (m *Mapping) Attributes() []*Attribute { return m.attributes }
 // Sources returns the names of the attributes that expressions read, sorted.
 func (m *Mapping) Sources() []string { return m.sources }
 
+// Redacts reports whether a property of the source decides a value that must not be shown.
+func (m *Mapping) Redacts(source string) bool {
+	for _, a := range m.attributes {
+		if a.Redact && slices.ContainsFunc(a.source().Attributes(), func(name string) bool { return strings.EqualFold(name, source) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // ReadsClock reports whether a value can change with time alone.
 func (m *Mapping) ReadsClock() bool { return m.clock }
 

@@ -1,0 +1,75 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+
+	"entrasync/graphsync"
+)
+
+func TestKeyOrder(t *testing.T) {
+	t.Parallel()
+	type given struct {
+		phase phase
+		key   string
+	}
+	plan := []given{{leavePhase, "Zoe"}, {leavePhase, "ada"}, {userPhase, "dora"}, {userPhase, "Carl"}, {userPhase, "bob"}, {groupPhase, "b"}, {groupPhase, "B"}, {groupPhase, "a"}}
+	for limit, want := range map[int][]string{
+		3: {"ada", "Zoe", "bob", "Carl", "dora", "a", "B", "b"},
+		2: {"ada", "Zoe", "dora", "Carl", "bob", "b", "B", "a"}, // phases of three are too large
+		0: {"Zoe", "ada", "dora", "Carl", "bob", "b", "B", "a"},
+	} {
+		var got []string
+		order := keyOrder{limit: limit, yield: func(a Action) bool { got = append(got, a.Key); return true }}
+		for _, g := range plan {
+			if len(order.waiting) > limit {
+				t.Errorf("limit %d: %d actions are kept", limit, len(order.waiting))
+			}
+			order.add(g.phase, Action{Key: g.key})
+		}
+		order.flush()
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d: %v, want %v", limit, got, want)
+		}
+	}
+}
+
+func TestKeyOrderEndsWhenNoMoreIsWanted(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{0, 10} {
+		n := 0
+		order := keyOrder{limit: limit, yield: func(Action) bool { n++; return false }}
+		for range 3 {
+			if !order.add(userPhase, Action{}) {
+				break
+			}
+		}
+		if limit > 0 && order.flush() {
+			t.Error("flush wants more")
+		}
+		if n != 1 {
+			t.Errorf("limit %d: %d actions were passed on", limit, n)
+		}
+	}
+}
+
+func TestSummaryCountsByKind(t *testing.T) {
+	t.Parallel()
+	var planned, done Summary
+	planned.count(graphsync.User, Create, 3)
+	planned.count(graphsync.Group, Create, 2)
+	planned.count(graphsync.Group, Members, 2)
+	planned.countHeld(graphsync.User, true)
+	planned.countSkipped(graphsync.Group)
+	done.count(graphsync.User, Create, 1)
+	got := planned.applied(done)
+	if planned.Create != 5 || planned.Users.Create != 3 || planned.Groups.Create != 2 || planned.Groups.Members != 2 || planned.Held != 1 {
+		t.Errorf("planned %+v", planned)
+	}
+	if got.Create != 1 || got.Users.Create != 1 || got.Groups.Create != 0 || got.Members != 0 || got.Users.Held != 1 || got.Groups.Skipped != 1 {
+		t.Errorf("applied %+v", got)
+	}
+	if n := planned.Users.unchanged(10, false); n != 9 {
+		t.Errorf("%d unchanged of 10 linked, one of which is held", n)
+	}
+}

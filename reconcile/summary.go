@@ -1,0 +1,149 @@
+package reconcile
+
+import "entrasync/graphsync"
+
+// A Summary counts a plan's actions by what they do.
+type Summary struct {
+	Create     int `json:"create"`
+	Adopt      int `json:"adopt"`
+	Update     int `json:"update"`
+	Deactivate int `json:"deactivate"`
+	Reactivate int `json:"reactivate"`
+	Delete     int `json:"delete"`
+	Members    int `json:"members"`
+	Unlink     int `json:"unlink,omitzero"` // links to accounts that are others now
+	Held       int `json:"held"`
+	Rejected   int `json:"rejected"` // due, but a person rejected them
+	Skipped    int `json:"skipped"`
+	Unchanged  int `json:"unchanged"`
+
+	Seats Seats `json:"seats"`
+
+	// Users and Groups are the same figures by kind.
+	Users  Counts `json:"users"`
+	Groups Counts `json:"groups"`
+}
+
+// Counts are a summary's figures for the objects of one kind.
+type Counts struct {
+	Create     int `json:"create"`
+	Adopt      int `json:"adopt"`
+	Update     int `json:"update"`
+	Deactivate int `json:"deactivate"`
+	Reactivate int `json:"reactivate"`
+	Delete     int `json:"delete"`
+	Members    int `json:"members"`
+	Unlink     int `json:"unlink,omitzero"`
+	Held       int `json:"held"`
+	Rejected   int `json:"rejected"`
+	Skipped    int `json:"skipped"`
+	Unchanged  int `json:"unchanged"`
+
+	heldLinked int // held or rejected actions on linked objects
+}
+
+// Seats counts the accounts this sync keeps active: before the plan, and when it is applied.
+// What is held is not counted as applied.
+type Seats struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+// Changes is the number of actions that would be applied.
+func (s Summary) Changes() int {
+	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members + s.Unlink
+}
+
+// of returns the figures of a kind.
+func (s *Summary) of(kind graphsync.Kind) *Counts {
+	if kind == graphsync.Group {
+		return &s.Groups
+	}
+	return &s.Users
+}
+
+// count adds to the figure of an operation; by is negative when an action leaves the plan.
+func (s *Summary) count(kind graphsync.Kind, op Op, by int) {
+	if n := s.of(kind).field(op); n != nil {
+		*n += by
+		s.total()
+	}
+}
+
+func (c *Counts) field(op Op) *int {
+	switch op {
+	case Create:
+		return &c.Create
+	case Adopt:
+		return &c.Adopt
+	case Update:
+		return &c.Update
+	case Deactivate:
+		return &c.Deactivate
+	case Reactivate:
+		return &c.Reactivate
+	case Delete:
+		return &c.Delete
+	case Members:
+		return &c.Members
+	case Unlink:
+		return &c.Unlink
+	}
+	return nil
+}
+
+// total sets the figures of the summary to the sums of both kinds.
+func (s *Summary) total() {
+	u, g := &s.Users, &s.Groups
+	s.Create, s.Adopt, s.Update = u.Create+g.Create, u.Adopt+g.Adopt, u.Update+g.Update
+	s.Deactivate, s.Reactivate, s.Delete = u.Deactivate+g.Deactivate, u.Reactivate+g.Reactivate, u.Delete+g.Delete
+	s.Members, s.Unlink = u.Members+g.Members, u.Unlink+g.Unlink
+	s.Held, s.Rejected, s.Skipped, s.Unchanged = u.Held+g.Held, u.Rejected+g.Rejected, u.Skipped+g.Skipped, u.Unchanged+g.Unchanged
+}
+
+// countHeld counts an action that waits for an approval; linked says that its object has an account
+// or a group.
+func (s *Summary) countHeld(kind graphsync.Kind, linked bool) {
+	c := s.of(kind)
+	c.Held++
+	if linked {
+		c.heldLinked++
+	}
+	s.total()
+}
+
+func (s *Summary) countRejected(kind graphsync.Kind, linked bool) {
+	c := s.of(kind)
+	c.Rejected++
+	if linked {
+		c.heldLinked++
+	}
+	s.total()
+}
+
+func (s *Summary) countSkipped(kind graphsync.Kind) {
+	s.of(kind).Skipped++
+	s.total()
+}
+
+// applied returns what was done of what was planned: the operations of done, and what plan says of
+// the rest.
+func (plan Summary) applied(done Summary) Summary {
+	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
+		for _, op := range ops {
+			*plan.of(kind).field(op) = *done.of(kind).field(op)
+		}
+	}
+	plan.total()
+	return plan
+}
+
+// unchanged returns how many of linked objects of a kind nothing is done to. After the plan was
+// applied, those that were made are among them and those that were deleted are not.
+func (c *Counts) unchanged(linked int, applied bool) int {
+	touched := c.Update + c.Deactivate + c.Reactivate + c.Delete
+	if applied {
+		touched += c.Create + c.Adopt - c.Delete
+	}
+	return max(0, linked-touched-c.heldLinked)
+}
