@@ -100,21 +100,21 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 	switch {
 	case shown == nil && link.Kind == graphsync.User && !link.Active:
 		// An application may hide accounts that are off: a person who comes back gets it again.
-		return errors.Join(forgetStillActive(tx, c.sync.Name, link.Source), forgetMismatch(tx, c.sync.Name, c.opts.Apply, link.Kind, link.Source))
+		return errors.Join(c.opts.records(tx, c.sync).forgetStillActive(link.Source), c.opts.records(tx, c.sync).forgetMismatch(link.Kind, link.Source))
 	case shown == nil:
 		m.Gone = true
-		return putMismatch(tx, c.sync.Name, link, &m)
+		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	case identityIn(tx, c.sync, c.now, link, shown, nil) == foreign:
 		if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
 			return err
 		}
 		m.Shown = describe(link.Kind, c.sync.rules(link.Kind), shown)
-		return putMismatch(tx, c.sync.Name, link, &m)
+		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	}
-	if err := tx.Space(c.sync.Name, mismatchSpace).Delete(linkKey(link.Kind, link.Source)); err != nil {
+	if err := c.opts.records(tx, c.sync).delete(mismatchSpace, linkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
-	leave, err := compareActivity(tx, c.sync.Name, link, shown)
+	leave, err := c.opts.records(tx, c.sync).compareActivity(link, shown)
 	if err != nil {
 		return err
 	}
@@ -127,5 +127,5 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 	if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
 		return err
 	}
-	return tx.PutLink(c.sync.Name, *link)
+	return c.opts.records(tx, c.sync).putLink(link)
 }

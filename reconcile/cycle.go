@@ -44,7 +44,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.ledger = &ledger{sync: s.Sync, now: now, log: s.Log, progress: s.Progress}
 	c.findings = &findings{}
 	c.plans = &planStore{sync: s.Sync, tenant: s.Tenant}
-	c.owners = &ownership{sync: s.Sync, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
+	c.owners = &ownership{sync: s.Sync, opts: opts, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
 	c.puller = &puller{
 		sync: s.Sync, needs: s.Needs, peers: s.Peers, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, log: s.Log,
 		ledger: c.ledger,

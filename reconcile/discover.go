@@ -52,6 +52,7 @@ type discovery struct {
 func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error {
 	c := s.newCycle(Options{})
 	for _, step := range []func(context.Context) error{
+		c.finalizer.putBack,   // what a dry run that was killed left behind
 		c.puller.pull,         // Graph → snapshot
 		c.discovery.wanted,    // snapshot → who has which matching value
 		c.discovery.inventory, // the application's accounts → scratch space, with who wants them

@@ -54,7 +54,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	if !stand.Active() {
 		if !linked {
-			return clearLost(d.tx, d.sync.Name, graphsync.User, id)
+			return d.opts.records(d.tx, d.sync).clearLost(graphsync.User, id)
 		}
 		if object.Removed == graphsync.Purged {
 			if err := d.offerTransfer(&link); err != nil {
@@ -64,7 +64,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.remove(&link, &stand, key)
 	}
 	if linked && link.Active {
-		if err := forgetOff(d.tx, d.sync.Name, id); err != nil {
+		if err := d.opts.records(d.tx, d.sync).forgetOff(id); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	wanted := wantsActive(result.Attributes)
 	if linked && wanted && link.Active {
-		if err := forgetStillActive(d.tx, d.sync.Name, id); err != nil {
+		if err := d.opts.records(d.tx, d.sync).forgetStillActive(id); err != nil {
 			return err
 		}
 	}

@@ -154,8 +154,8 @@ func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
 }
 
 // forgetOff drops what was noted: the account is in use again, or gone.
-func forgetOff(tx *state.Tx, sync string, id graphsync.ID) error {
-	return tx.Space(sync, offSpace).Delete(id[:])
+func (r records) forgetOff(id graphsync.ID) error {
+	return r.delete(offSpace, id[:])
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.

@@ -43,6 +43,11 @@ func (r *reporter) failed(cause error) (*Report, error) {
 	r.tally()
 	r.ledger.report.Summary = r.ledger.done // what was planned, and what is unchanged, is not known
 	r.finalizer.rememberRemovals()
+	if !r.opts.Apply {
+		if err := r.finalizer.putBack(context.Background()); err != nil {
+			r.log.Error("end a dry run", "error", err)
+		}
+	}
 	if r.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
 		if err := r.finalizer.store(); err != nil {
 			r.log.Error("store run", "sync", r.sync.Name, "error", err)
@@ -87,10 +92,12 @@ func (r *reporter) finish() (*Report, error) {
 	if err := r.lists(); err != nil {
 		return r.failed(err)
 	}
-	if r.opts.Apply {
-		if err := r.finalizer.store(); err != nil {
-			return r.failed(err)
-		}
+	last := r.finalizer.store
+	if !r.opts.Apply {
+		last = func() error { return r.finalizer.putBack(context.Background()) }
+	}
+	if err := last(); err != nil {
+		return r.failed(err)
 	}
 	return &r.ledger.report, nil
 }

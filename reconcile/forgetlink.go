@@ -1,27 +1,34 @@
 package reconcile
 
 import (
+	"errors"
 	"slices"
 
 	"entrasync/graphsync"
-	"entrasync/state"
 )
 
 // forgetLink drops the link of an account or group that is gone, with its memberships.
-func forgetLink(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
-	if err := tx.DeleteLink(sync, kind, source); err != nil {
+func (r records) forgetLink(kind graphsync.Kind, source graphsync.ID) error {
+	if err := r.deleteLink(kind, source); err != nil {
 		return err
 	}
 	for _, space := range []string{formerSpace, mismatchSpace} {
-		if err := tx.Space(sync, space).Delete(linkKey(kind, source)); err != nil {
+		if err := r.delete(space, linkKey(kind, source)); err != nil {
 			return err
 		}
 	}
+	if r.dry { // what was written to its groups or members is not looked at in this run
+		if kind == graphsync.User {
+			return errors.Join(r.forgetOff(source), r.forgetStillActive(source))
+		}
+		return nil
+	}
+	tx, sync := r.tx, r.sync
 	if kind == graphsync.User {
-		if err := forgetOff(tx, sync, source); err != nil {
+		if err := r.forgetOff(source); err != nil {
 			return err
 		}
-		if err := forgetStillActive(tx, sync, source); err != nil {
+		if err := r.forgetStillActive(source); err != nil {
 			return err
 		}
 		for _, group := range slices.Collect(tx.GroupsOf(source)) {

@@ -174,7 +174,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *reading) error {
 	switch {
 	case found.mismatch != nil:
-		return putMismatch(tx, i.sync.Name, &found.link, found.mismatch)
+		return i.opts.records(tx, i.sync).putMismatch(&found.link, found.mismatch)
 	case found.protected || found.unseen != nil:
 		return i.protector.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
 	}
@@ -277,7 +277,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 		i.ledger.fail(tx, key, &a, found.unseen)
 		return nil
 	}
-	if err := putMismatch(tx, i.sync.Name, link, found.mismatch); err != nil {
+	if err := i.opts.records(tx, i.sync).putMismatch(link, found.mismatch); err != nil {
 		return err
 	}
 	users, _ := tx.CountLinks(i.sync.Name, graphsync.User)
@@ -387,15 +387,15 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 						return err
 					}
 				case f.mismatch != nil:
-					if err := putMismatch(tx, i.sync.Name, &f.link, f.mismatch); err != nil {
+					if err := i.opts.records(tx, i.sync).putMismatch(&f.link, f.mismatch); err != nil {
 						return err
 					}
 				default:
 					fits = true
-					if err := clearLost(tx, i.sync.Name, f.link.Kind, f.link.Source); err != nil {
+					if err := i.opts.records(tx, i.sync).clearLost(f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
-					if err := forgetMismatch(tx, i.sync.Name, i.opts.Apply, f.link.Kind, f.link.Source); err != nil {
+					if err := i.opts.records(tx, i.sync).forgetMismatch(f.link.Kind, f.link.Source); err != nil {
 						return err
 					}
 				}
@@ -418,7 +418,7 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 		return err
 	}
 	m.Unread = true
-	if err := putMismatch(tx, i.sync.Name, link, &m); err != nil {
+	if err := i.opts.records(tx, i.sync).putMismatch(link, &m); err != nil {
 		return err
 	}
 	if i.opts.Apply {
@@ -466,7 +466,7 @@ func (i *identifier) checkMarked(ctx context.Context) error {
 		}
 		err = i.tenant.Update(func(tx *state.Tx) error {
 			if found.mismatch != nil {
-				if err := putMismatch(tx, i.sync.Name, &link, found.mismatch); err != nil {
+				if err := i.opts.records(tx, i.sync).putMismatch(&link, found.mismatch); err != nil {
 					return err
 				}
 			}

@@ -10,28 +10,28 @@ const lostCause = "accounts that are gone from the application"
 
 // loseLink drops the link of an account that is gone from the application. That an active one was
 // there is remembered: a guard looks at how many would be made again.
-func loseLink(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
-	if err := rememberLost(tx, sync, kind, source); err != nil {
+func (r records) loseLink(kind graphsync.Kind, source graphsync.ID) error {
+	if err := r.rememberLost(kind, source); err != nil {
 		return err
 	}
-	return forgetLink(tx, sync, kind, source)
+	return r.forgetLink(kind, source)
 }
 
 // rememberLost notes that the active account of a link is gone from the application.
-func rememberLost(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
-	link, linked, err := tx.Link(sync, kind, source)
+func (r records) rememberLost(kind graphsync.Kind, source graphsync.ID) error {
+	link, linked, err := r.tx.Link(r.sync, kind, source)
 	if err != nil {
 		return err
 	}
 	if !linked || !link.Active {
 		return nil
 	}
-	return tx.Space(sync, lostSpace).Put(lostKey(kind, source), []byte(link.TargetID))
+	return r.put(lostSpace, lostKey(kind, source), []byte(link.TargetID))
 }
 
 // clearLost forgets that an account was lost: it is there again, or nobody is to have it.
-func clearLost(tx *state.Tx, sync string, kind graphsync.Kind, source graphsync.ID) error {
-	return tx.Space(sync, lostSpace).Delete(lostKey(kind, source))
+func (r records) clearLost(kind graphsync.Kind, source graphsync.ID) error {
+	return r.delete(lostSpace, lostKey(kind, source))
 }
 
 // losses counts by kind what a plan makes again because it was gone from the application.

@@ -251,7 +251,7 @@ func (m *migration) park(tx *state.Tx, link *state.Link) error {
 			return err
 		}
 	}
-	return forgetLink(tx, m.sync.Name, link.Kind, link.Source)
+	return m.opts.records(tx, m.sync).forgetLink(link.Kind, link.Source)
 }
 
 // claim claims the accounts of links and stores them. One whose account is somebody else's is
@@ -279,7 +279,7 @@ func (m *migration) claim(links []state.Link) error {
 				return err
 			}
 			if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
-				if err := forgetLink(tx, m.sync.Name, link.Kind, link.Source); err != nil {
+				if err := m.opts.records(tx, m.sync).forgetLink(link.Kind, link.Source); err != nil {
 					return err
 				}
 				continue

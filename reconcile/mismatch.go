@@ -112,7 +112,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 		return err
 	}
 	if !linked || link.TargetID != m.TargetID {
-		return forgetMismatch(tx, r.sync.Name, r.opts.Apply, kind, id)
+		return r.opts.records(tx, r.sync).forgetMismatch(kind, id)
 	}
 	removal, err := r.withdrawPlanned(tx, kind, id)
 	if err != nil {
@@ -120,7 +120,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	}
 	if m.Unread { // in this cycle
 		m.Unread = false
-		return putMismatch(tx, r.sync.Name, &link, &m)
+		return r.opts.records(tx, r.sync).putMismatch(&link, &m)
 	}
 	drafted := r.findings.all || tx.Space(r.sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
 	if !drafted && (r.opts.Subject != nil || m.Successor != nil) {
@@ -169,15 +169,15 @@ func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
 }
 
 // forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
-func forgetMismatch(tx *state.Tx, sync string, apply bool, kind graphsync.Kind, id graphsync.ID) error {
+func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 	key := unlinkKey(kind, id)
-	if err := tx.Space(sync, mismatchSpace).Delete(linkKey(kind, id)); err != nil || !apply {
+	if err := r.delete(mismatchSpace, linkKey(kind, id)); err != nil || r.dry {
 		return err
 	}
-	if err := tx.Space(sync, rejectedSpace).Delete(key); err != nil {
+	if err := r.tx.Space(r.sync, rejectedSpace).Delete(key); err != nil {
 		return err
 	}
-	return decisionsIn(tx, sync).Delete(key)
+	return decisionsIn(r.tx, r.sync).Delete(key)
 }
 
 // detach plans to drop a link, and its object as if it had none.
@@ -188,7 +188,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	}
 	plan := tx.Space(r.sync.Name, planSpace)
 	if unlink.Gone {
-		if err := rememberLost(tx, r.sync.Name, kind, id); err != nil {
+		if err := r.opts.records(tx, r.sync).rememberLost(kind, id); err != nil {
 			return err
 		}
 		r.ledger.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
@@ -276,6 +276,6 @@ func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsy
 	return removal, nil
 }
 
-func putMismatch(tx *state.Tx, sync string, link *state.Link, m *mismatch) error {
-	return tx.Space(sync, mismatchSpace).Put(linkKey(link.Kind, link.Source), encode(m))
+func (r records) putMismatch(link *state.Link, m *mismatch) error {
+	return r.put(mismatchSpace, linkKey(link.Kind, link.Source), encode(m))
 }

@@ -19,6 +19,7 @@ import (
 // offers those that are no longer needed to other tenants.
 type ownership struct {
 	sync   *Sync
+	opts   Options
 	peers  []string
 	store  *state.Store
 	tenant *state.Tenant
@@ -67,7 +68,7 @@ func (o *ownership) dropLost(tx *state.Tx, link *state.Link) (owner state.Owner,
 		return owner, false, err
 	}
 	o.ledger.note("account %s is %s by now: the link of %s to it was dropped", link.TargetID, o.describe(owner), link.Key)
-	return owner, true, forgetLink(tx, o.sync.Name, link.Kind, link.Source)
+	return owner, true, o.opts.records(tx, o.sync).forgetLink(link.Kind, link.Source)
 }
 
 // transferable reports whether the owner of an account lets it go to this sync, and why in words that

@@ -148,7 +148,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	done.halfway = mayBeHalfDone(done)
 	if a.Op != Members && !done.halfway {
-		if err := tx.DeleteIntent(r.sync.Name, a.Kind, a.SourceID); err != nil {
+		if err := (records{tx: tx, sync: r.sync.Name}).deleteIntent(a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -158,11 +158,11 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 		}
 	}
 	if done.drop {
-		drop := loseLink
+		drop := records.loseLink
 		if a.Op.Removes() || a.Op == Unlink {
-			drop = forgetLink
+			drop = records.forgetLink
 		}
-		if err := drop(tx, r.sync.Name, a.Kind, a.SourceID); err != nil {
+		if err := drop(records{tx: tx, sync: r.sync.Name}, a.Kind, a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -294,7 +294,7 @@ func (r *recorder) dropReplaced(tx *state.Tx, done *result) error {
 		}
 	}
 	if a.Kind == graphsync.User {
-		if err := forgetStillActive(tx, r.sync.Name, a.SourceID); err != nil {
+		if err := (records{tx: tx, sync: r.sync.Name}).forgetStillActive(a.SourceID); err != nil {
 			return err
 		}
 	}
@@ -309,7 +309,7 @@ func (r *recorder) putLink(tx *state.Tx, link *state.Link) error {
 	if err := tx.PutLink(r.sync.Name, *link); err != nil {
 		return err
 	}
-	if err := clearLost(tx, r.sync.Name, link.Kind, link.Source); err != nil {
+	if err := (records{tx: tx, sync: r.sync.Name}).clearLost(link.Kind, link.Source); err != nil {
 		return err
 	}
 	return r.requeueDependents(tx, link)

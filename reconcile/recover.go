@@ -94,7 +94,7 @@ func (r *recovery) lookInto(ctx context.Context, intent state.Intent) error {
 func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.Link) error {
 	getter, ok := r.target.(target.Getter)
 	if !ok {
-		return r.tenant.Batch(func(tx *state.Tx) error { return tx.DeleteIntent(r.sync.Name, intent.Kind, intent.Source) })
+		return r.tenant.Batch(func(tx *state.Tx) error { return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source) })
 	}
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
@@ -107,36 +107,37 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	err = r.tenant.Batch(func(tx *state.Tx) error {
 		switch {
 		case gone && link.Kind == graphsync.User: // whether the person has another account is looked into later
-			if err := putMismatch(tx, r.sync.Name, link, &mismatch{TargetID: link.TargetID, Gone: true, Run: r.runID}); err != nil {
+			if err := r.opts.records(tx, r.sync).putMismatch(link, &mismatch{TargetID: link.TargetID, Gone: true, Run: r.runID}); err != nil {
 				return err
 			}
 		case gone:
-			if err := loseLink(tx, r.sync.Name, link.Kind, link.Source); err != nil {
+			if err := r.opts.records(tx, r.sync).loseLink(link.Kind, link.Source); err != nil {
 				return err
 			}
 		case identityIn(tx, r.sync, r.now, link, resource, intent.Keys) == foreign:
 			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, r.sync.rules(link.Kind), resource), Run: r.runID}
-			if err := putMismatch(tx, r.sync.Name, link, &m); err != nil {
+			if err := r.opts.records(tx, r.sync).putMismatch(link, &m); err != nil {
 				return err
 			}
 		default:
 			updateShown(r.sync.rules(link.Kind), r.now, link, resource)
-			if err := tx.PutLink(r.sync.Name, *link); err != nil {
+			if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 				return err
 			}
 		}
 		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent(r.sync.Name, link.Kind, link.Source)
+		return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source)
 	})
-	if err == nil {
-		r.store.EndCreation(r.owners.owner(link.Kind, link.Source))
+	if err != nil || !r.opts.Apply {
+		return err
 	}
-	if err == nil && gone && link.Kind != graphsync.User {
+	r.store.EndCreation(r.owners.owner(link.Kind, link.Source))
+	if gone && link.Kind != graphsync.User {
 		return r.store.Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
 	}
-	return err
+	return nil
 }
 
 // rereadHidden settles the deactivation of an account that is not shown afterwards: an application may
@@ -146,13 +147,13 @@ func (r *recovery) rereadHidden(intent state.Intent, link *state.Link) error {
 		if link.Active {
 			link.Active, link.InactiveSince = false, r.now
 		}
-		if err := tx.PutLink(r.sync.Name, *link); err != nil {
+		if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 			return err
 		}
 		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent(r.sync.Name, link.Kind, link.Source)
+		return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source)
 	})
 }
 
@@ -233,7 +234,7 @@ func intendedAccount(rules *Rules, intent state.Intent) *account {
 }
 
 func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) error {
-	if found != nil {
+	if found != nil && r.opts.Apply {
 		owner := r.owners.owner(intent.Kind, intent.Source)
 		if present, err := r.store.Claim(r.sync.application(), found.ID, owner); err != nil || present != owner {
 			return err
@@ -251,16 +252,16 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 				link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))
 				link.Key = key.Value
 			}
-			if err := tx.PutLink(r.sync.Name, link); err != nil {
+			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {
 				return err
 			}
 			if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}
 		}
-		return tx.DeleteIntent(r.sync.Name, intent.Kind, intent.Source)
+		return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
-	if err == nil {
+	if err == nil && r.opts.Apply {
 		r.store.EndCreation(r.owners.owner(intent.Kind, intent.Source))
 	}
 	return err

@@ -51,12 +51,12 @@ func stillActiveOf(tx *state.Tx, sync string, link *state.Link) (stillActive, bo
 	return known, known.TargetID == link.TargetID
 }
 
-func putStillActive(tx *state.Tx, sync string, source graphsync.ID, known stillActive) error {
-	return tx.Space(sync, stillActiveSpace).Put(source[:], encode(&known))
+func (r records) putStillActive(source graphsync.ID, known stillActive) error {
+	return r.put(stillActiveSpace, source[:], encode(&known))
 }
 
-func forgetStillActive(tx *state.Tx, sync string, source graphsync.ID) error {
-	return tx.Space(sync, stillActiveSpace).Delete(source[:])
+func (r records) forgetStillActive(source graphsync.ID) error {
+	return r.delete(stillActiveSpace, source[:])
 }
 
 // activity is what an application shows of an account: told is false when it does not say.
@@ -127,7 +127,7 @@ func (r *recorder) keptOn(tx *state.Tx, done *result) (known bool, err error) {
 	if err := tx.PutLink(r.sync.Name, *link); err != nil {
 		return false, err
 	}
-	return known && about.Attempts > 1, putStillActive(tx, r.sync.Name, link.Source, about)
+	return known && about.Attempts > 1, records{tx: tx, sync: r.sync.Name}.putStillActive(link.Source, about)
 }
 
 // remainsActive names a person whose account stays active also the second time, which was reported
@@ -153,19 +153,19 @@ func stillActiveWhy(known stillActive, why string) string {
 
 // compareActivity brings what is remembered in line with what a compare shows of an account, and
 // reports whether the account is to be left as switched off.
-func compareActivity(tx *state.Tx, sync string, link *state.Link, shown *target.Resource) (leave bool, err error) {
+func (r records) compareActivity(link *state.Link, shown *target.Resource) (leave bool, err error) {
 	if link.Kind != graphsync.User || link.Active {
 		return false, nil
 	}
 	active, told := activity(shown)
-	known, remembered := stillActiveOf(tx, sync, link)
+	known, remembered := stillActiveOf(r.tx, r.sync, link)
 	switch {
 	case told && !active:
-		return false, forgetStillActive(tx, sync, link.Source)
+		return false, r.forgetStillActive(link.Source)
 	case !told:
 		return false, nil
 	case remembered && known.Attempts > 0:
 		return true, nil
 	}
-	return false, putStillActive(tx, sync, link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
+	return false, r.putStillActive(link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
 }

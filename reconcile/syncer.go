@@ -45,6 +45,7 @@ var ErrPlanMoved = errors.New("the plan no longer fits")
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
+		c.finalizer.putBack,         // what a dry run that was killed left behind
 		c.puller.pull,               // Graph → snapshot, page by page
 		c.quarantine.check,          // a sync in quarantine waits for its next probe
 		c.migration.migrateTarget,   // when the accounts are in another application than they were → links

@@ -62,7 +62,7 @@ var matching = slices.Concat(
 					claims`, `if linked {
 					claims`},
 		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(o.peers, owner.Sync) {`, `if false {`},
-		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, forgetLink(tx, o.sync.Name, link.Kind, link.Source)`, `return owner, true, nil`},
+		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, o.opts.records(tx, o.sync).forgetLink(link.Kind, link.Source)`, `return owner, true, nil`},
 		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
 	),
 )
@@ -89,8 +89,8 @@ var locating = slices.Concat(
 		fault{"LOC7", "an interrupted move is not resumed", `info.Moving = true; return nil`, `return nil`},
 		fault{"LOC8", "links that were set aside are not taken up again", `return m.restore(ctx)`, `return nil`},
 		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
-				if err := forgetLink`, `if false {
-				if err := forgetLink`},
+				if err := m.opts.records(tx, m.sync).forgetLink`, `if false {
+				if err := m.opts.records(tx, m.sync).forgetLink`},
 		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
@@ -111,9 +111,9 @@ var locating = slices.Concat(
 		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
-		return tx.DeleteIntent`, `			}
+		return r.opts.records(tx, r.sync).deleteIntent`, `			}
 		}
-		return tx.DeleteIntent`},
+		return r.opts.records(tx, r.sync).deleteIntent`},
 		fault{"REC8", "an account read again keeps the activity that the link has", `link.Active = !inactive(resource)`, `_ = resource`},
 		fault{"REC9", "an account that is gone keeps its link after a lost answer", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := false`},
 		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
@@ -127,11 +127,11 @@ var locating = slices.Concat(
 		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.recovery.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
 		fault{"CMP2", "an account that is gone keeps its link", `case shown == nil:
 		m.Gone = true
-		return putMismatch`, `case shown == nil:
+		return c.opts.records(tx, c.sync).putMismatch`, `case shown == nil:
 		m.Gone = true
 		return nil
 	case shown == nil:
-		return putMismatch`},
+		return c.opts.records(tx, c.sync).putMismatch`},
 		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.findings.moved || !lists || !gets:`, `case c.findings.moved || !lists || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
@@ -285,14 +285,15 @@ var recording = slices.Concat(
 	),
 	in("reconcile/syncer.go",
 		fault{"SYN1", "a plan that moved since it was reviewed is applied", "\t\tc.reporter.verifyPlan,", "\t\tfunc(context.Context) error { return nil },"},
-		fault{"SYN2", "a failed cycle does not remember its removals", `rememberRemovals()
-	if r.opts.Apply && !errors.Is`, `if r.opts.Apply && !errors.Is`},
+		fault{"SYN2", "a failed cycle does not remember its removals", `r.finalizer.rememberRemovals()
+	if !r.opts.Apply {`, `if !r.opts.Apply {`},
 		fault{"SYN3", "accounts that scope.protect names are not looked at", `		c.protector.protect,`, `		func(context.Context) error { return nil },`},
 		fault{"SYN4", "the result of a cycle with failures is ok", `case r.ledger.failures+r.ledger.unlinked > 0 || len(attention) > 0:
 		r.ledger.report.Result = Partial`, ``},
 		fault{"SYN5", "the result of a cycle with holds is ok", `case r.ledger.counts.Held > 0:
 		r.ledger.report.Result = Waiting`, ``},
 		fault{"SYN6", "a full cycle does not compare", `		c.comparer.compare,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN8", "a dry run keeps what it changed", `last = func() error { return r.finalizer.putBack(context.Background()) }`, `last = func() error { return nil }`},
 		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
 	),
 )
