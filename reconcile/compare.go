@@ -36,6 +36,9 @@ type comparer struct {
 // the list leaves out is believed gone when it is not found under its id either. A value that
 // the application does not show is not taken for a change: it may never have kept it.
 func (c *comparer) compare(ctx context.Context) error {
+	if err := c.dropUnfinished(); err != nil {
+		return err
+	}
 	getter, gets := c.target.(target.Getter)
 	lister, lists := c.target.(target.Lister)
 	switch {
@@ -44,7 +47,7 @@ func (c *comparer) compare(ctx context.Context) error {
 	case !c.opts.Full && c.info.FirstRun.IsZero() && c.sync.Users.maps("externalId"):
 		return c.findOrphans(ctx, lister)
 	case !c.opts.Full:
-		return nil
+		return c.confirmOrphans(ctx, getter)
 	}
 	finder, err := c.newOrphanFinder()
 	if err != nil {

@@ -26,6 +26,7 @@ type orphan struct {
 	Active   bool         `json:"active"`
 	Former   state.Owner  `json:"former,omitzero"`  // a sync that is no longer configured and claims it
 	Deleted  bool         `json:"deleted,omitzero"` // the user is not in the snapshot but among Graph's deleted items
+	Seen     time.Time    `json:"seen,omitzero"`    // when it was last read
 	Nobody   bool         `json:"nobody,omitzero"`  // the externalId is an object id that the directory does not know
 }
 
@@ -76,7 +77,7 @@ func (f *orphanFinder) page(unlinked []target.Resource) error {
 			if f.sync.Scope.protects(r) {
 				continue
 			}
-			o := orphan{Account: r.ID, Name: nameOf(r), External: textAttribute(r, "externalId"), Active: !inactive(r)}
+			o := orphan{Account: r.ID, Name: nameOf(r), External: textAttribute(r, "externalId"), Active: !inactive(r), Seen: f.now}
 			ours, err := f.owned(tx, &o)
 			if err != nil {
 				return err

@@ -292,6 +292,7 @@ func (h *history) settled() {
 			h.rt.Fatal(err)
 		}
 		if n := report.Summary.Changes() + report.Summary.Held; n > 0 {
+			h.tell(report, nil)
 			h.rt.Fatalf("after applying, a plan has %d changes: %+v", n, report.Summary)
 		}
 		if err := h.syncer().Plan(report).WriteJSON(&plans[i]); err != nil {
