@@ -46,7 +46,7 @@ func (c *comparer) confirmOrphans(ctx context.Context, getter target.Getter) err
 		code := target.CodeOf(err)
 		switch {
 		case c.breaker.open(ctx, err):
-			return &silence{target: c.sync.TargetName, last: err}
+			return &breakerOpenError{target: c.sync.TargetName, last: err}
 		case err != nil && (code.Stops() || ctx.Err() != nil):
 			return fmt.Errorf("look for account %s in target %s: %w", o.Account, c.sync.TargetName, err)
 		case err != nil && code != target.NotFound:

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,7 +121,11 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 				return err
 			}
 		default:
+			before := encode(link)
 			updateShown(r.sync.rules(link.Kind), r.now, link, resource)
+			if bytes.Equal(before, encode(link)) && r.waits(tx, link) {
+				return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source) // nothing was done: the next attempt is when it is due
+			}
 			if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 				return err
 			}
@@ -138,6 +143,12 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 		return r.store.Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
 	}
 	return nil
+}
+
+// waits reports whether the last attempt at a record failed and the next one is not due yet.
+func (r *recovery) waits(tx *state.Tx, link *state.Link) bool {
+	retry, failed := tx.Retry(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source})
+	return failed && !retry.Skipped && !due(&retry, r.now)
 }
 
 // rereadHidden settles the deactivation of an account that is not shown afterwards: an application may
