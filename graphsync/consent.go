@@ -66,8 +66,8 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 		case ok:
 			return refused(known.class, known.message, known.hint)
 		}
-		hint := "open the link again; if it stays, tell whoever sent it"
-		if oauthCode.MatchString(code) { // anything else would be somebody's own words on our page
+		hint := "open the link again; if that does not help, tell the person who sent it"
+		if oauthCode.MatchString(code) { // anything else would be a visitor's own words on our page
 			hint += " the code " + code
 		}
 		return refused(ConsentMissing, "Microsoft Entra did not give the consent", hint)
@@ -125,7 +125,7 @@ func ReadSignInAnswer(query url.Values) (code string, err *Error) {
 	if refusal == "" && query.Get("code") != "" {
 		return query.Get("code"), nil
 	}
-	e := &Error{Class: ConsentMissing, Op: "authorize", Message: "nobody signed in", Hint: "open the link again and sign in with the account that gives the consent"}
+	e := &Error{Class: ConsentMissing, Op: "authorize", Message: "the sign-in was not completed", Hint: "open the link again and sign in with the account that gives the consent"}
 	if oauthCode.MatchString(refusal) {
 		e.Code = refusal
 	}

@@ -101,11 +101,11 @@ func TestReadSignInAnswer(t *testing.T) {
 		says  string
 	}{
 		"code=abc&state=s":                                              {"abc", "", ""},
-		"code=abc&error=access_denied":                                  {"", graphsync.ConsentMissing, "nobody signed in"},
-		"error=login_required&error_description=AADSTS50058":            {"", graphsync.ConsentMissing, "nobody signed in"},
+		"code=abc&error=access_denied":                                  {"", graphsync.ConsentMissing, "the sign-in was not completed"},
+		"error=login_required&error_description=AADSTS50058":            {"", graphsync.ConsentMissing, "the sign-in was not completed"},
 		"error=access_denied&error_description=AADSTS50105%3A+assigned": {"", graphsync.Policy, "requires assignment"},
-		"error=call+0123":                                               {"", graphsync.ConsentMissing, "nobody signed in"},
-		"state=s":                                                       {"", graphsync.ConsentMissing, "nobody signed in"},
+		"error=call+0123":                                               {"", graphsync.ConsentMissing, "the sign-in was not completed"},
+		"state=s":                                                       {"", graphsync.ConsentMissing, "the sign-in was not completed"},
 	} {
 		values, err := url.ParseQuery(query)
 		if err != nil {

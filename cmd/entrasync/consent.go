@@ -36,7 +36,7 @@ consent.sign_in is false: then --tenant is required.`,
 	cmd.Flags().StringVar(&note, "note", "", "for whom it is, for your own lists and logs")
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
 	cmd.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the links that were made, and what became of each", Args: noArguments,
+		Use: "list", Short: "List the links that were made, with their states", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.listInvitations() },
 	}, &cobra.Command{
 		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: oneArgument,

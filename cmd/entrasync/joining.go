@@ -52,7 +52,7 @@ func (s *service) invite(ctx context.Context) error {
 }
 
 // consentSettings are what the links of a tenant are made of; of the zero one, those of tenants
-// that nobody knows yet. A configuration without pages or app has none.
+// that are not known yet. A configuration without pages or app has none.
 func consentSettings(cfg *configs.Config, id graphsync.ID) (settings web.ConsentSettings, err error) {
 	if cfg.Consent == nil {
 		return settings, withHint(errors.New("the configuration has no pages on which to consent"), "add the section consent with public_url")
@@ -209,10 +209,10 @@ func (w *worker) admit(organization graphsync.Organization, invitation state.Inv
 		case known:
 			return nil
 		case !r.Removed.IsZero() && invitation.Tenant != organization.ID:
-			// Its application may still have the consent of before: that alone, claimed by whoever
-			// has a link, must not bring back whom somebody took out.
+			// Its application may still have the consent of before: that alone, claimed by anyone
+			// with a link, must not bring back a tenant that was removed.
 			return &graphsync.Error{Class: graphsync.Policy, Op: "consent", Message: "your organization was connected before and has been taken out",
-				Hint: "ask whoever sent the link for one that is made for your organization's tenant ID"}
+				Hint: "ask the person who sent the link for one that is made for your organization's tenant ID"}
 		}
 		*r = state.TenantRecord{
 			ID: organization.ID, Name: name, Origin: fromConsent,

@@ -18,7 +18,7 @@ const (
 
 // A limitedListener accepts a bounded number of connections. A new one beyond the bound takes the place
 // of the oldest on which no request is being answered, so that a flood of connections that send nothing,
-// or half a request, keeps nobody out: health is asked for from the machine that is flooded.
+// or half a request, keeps no other client out: health is asked for from the machine that is flooded.
 type limitedListener struct {
 	net.Listener
 	total, byNetwork int
@@ -51,7 +51,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 func (l *limitedListener) admit(c *limitedConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// A proxy on this machine connects for everybody.
+	// A proxy on this machine connects for all users.
 	if !c.network.Addr().IsLoopback() && l.from[c.network] >= l.byNetwork && !l.evict(func(o *limitedConn) bool { return o.network == c.network }) {
 		return false
 	}

@@ -38,15 +38,15 @@ const (
 
 // A Consent is the pages on which the administrator of another tenant joins: an invitation's
 // link leads to Entra's consent page, and what comes back from there is a claim that counts only
-// once it has been proven. It is served apart from the status page, to everybody who has a link.
+// once it has been proven. It is served apart from the status page, to anyone who has a link.
 //
 // Of invitations and their visits only hashes are kept. Nothing that a browser says is believed:
 // a claim is accepted from the browser that made the visit, once, and [Consent.Run] then proves
 // it by reading the tenant.
 type Consent struct {
 	Store *state.Store
-	// Settings are those of the present configuration for a tenant, zero for one that nobody
-	// knows yet; ok is false when the configuration has no consent pages any more.
+	// Settings are those of the present configuration for a tenant, zero for one that is not
+	// known yet; ok is false when the configuration has no consent pages any more.
 	Settings func(graphsync.ID) (settings ConsentSettings, ok bool)
 	// Prove reads the organization with a new token of the app in that tenant, and fails unless
 	// the token is the tenant's and has every permission that is needed.
@@ -56,14 +56,14 @@ type Consent struct {
 	SignIn func(ctx context.Context, tenant graphsync.ID, code, redirect, verifier string) (graphsync.SignedIn, error)
 	// Join makes a proven tenant one of those that are synced. It may be called again.
 	Join func(context.Context, graphsync.Organization, state.Invitation) error
-	// Syncs are all syncs there are, of which those of a tenant that joined are told of; may be nil.
+	// Syncs are all syncs there are, of which the progress page shows those of the tenant; may be nil.
 	Syncs func() []Sync
 	Log   *slog.Logger
 	Now   func() time.Time
 
 	FirstWait time.Duration // between the first two proofs, twice as long after each; default 2 s
 	Patience  time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
-	Watch     time.Duration // how long one answer tells of what happens, default 25 s: proxies cut longer ones off
+	Watch     time.Duration // how long one progress page stays open, default 25 s: proxies cut longer responses off
 
 	wake     chan struct{}
 	limits   *visitors
@@ -98,7 +98,7 @@ type ConsentSettings struct {
 	SignIn    bool           // a link for any tenant takes a sign-in there; without it there are no such links
 }
 
-// ErrOpenLink says that an invitation would be for any tenant, and that nobody signs in. Whoever has
+// ErrOpenLink says that an invitation would be for any tenant, without a sign-in. Anyone with
 // such a link could claim an organization that consented earlier, by its id.
 var ErrOpenLink = errors.New("a link for any tenant needs consent.sign_in, which is switched off")
 
@@ -254,7 +254,7 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		if !equal(visit.Cookie, hash(cookie)) {
 			return errBrowser
 		}
-		i.Begun = slices.Delete(slices.Clone(i.Begun), at, at+1) // a state serves once, whatever comes of it
+		i.Begun = slices.Delete(slices.Clone(i.Begun), at, at+1) // a state serves once, whatever the outcome
 		switch {
 		case answer.Err != nil:
 			i.Declined = declined(answer.Err, now)
@@ -334,13 +334,13 @@ func (c *Consent) change(key state.InvitationKey, change func(*state.Invitation)
 	return c.Store.ChangeInvitation(key, change)
 }
 
-// Reasons not to go on. Each has a page.
+// Reasons to refuse a page. Each has a text.
 var (
 	errUsed    = errors.New("the invitation has been used")
 	errExpired = errors.New("the invitation has expired")
 	errProving = errors.New("the invitation is in use")
-	errState   = errors.New("the answer belongs to no visit, or to one that has ended")
-	errBrowser = errors.New("the answer comes from another browser than the visit")
+	errState   = errors.New("unknown or expired state parameter")
+	errBrowser = errors.New("the state parameter belongs to another browser")
 	errTenant  = errors.New("the invitation is for another tenant")
 	errClosed  = errors.New("the consent pages have been closed")
 )

@@ -43,18 +43,18 @@ var (
 		Text: []string{"Nothing was connected and nothing was changed."}}
 
 	letterSignIn = letter{status: http.StatusOK, Kind: "failed", Title: "You could not be signed in",
-		Text: []string{"After the consent you are asked to sign in, so that nobody who is not of your organization can answer for it. Nothing was connected."}}
+		Text: []string{"After the consent you are asked to sign in, so that only a user of your organization can connect it. Nothing was connected."}}
 
 	letterNothing = letter{status: http.StatusNotFound, Kind: "failed", Title: "There is no such page",
 		Text: []string{"This address leads nowhere."}, Todo: []string{"Open the link of your invitation as you received it."}}
 	letterUnknown = letter{status: http.StatusNotFound, Kind: "failed", Title: "This link is not valid",
-		Text: []string{"The link is incomplete, or its invitation was withdrawn."}, Todo: []string{"Copy the whole link from the message, or ask whoever sent it for a new one."}}
+		Text: []string{"The link is incomplete, or its invitation was withdrawn."}, Todo: []string{"Copy the whole link from the message, or ask the person who sent it for a new one."}}
 	letterUsed = letter{status: http.StatusGone, Kind: "failed", Title: "This link has been used",
-		Text: []string{"An organization has been connected with it already, and it works only once."}, Todo: []string{"Ask whoever sent it for a new one if another organization is to be connected."}}
+		Text: []string{"An organization has been connected with it already, and it works only once."}, Todo: []string{"Ask the person who sent it for a new one if another organization is to be connected."}}
 	letterExpired = letter{status: http.StatusGone, Kind: "failed", Title: "This link has expired",
-		Text: []string{"The time in which it could be used is over. Nothing was connected."}, Todo: []string{"Ask whoever sent it for a new one."}}
+		Text: []string{"The time in which it could be used is over. Nothing was connected."}, Todo: []string{"Ask the person who sent it for a new one."}}
 	letterInUse = letter{status: http.StatusConflict, Kind: "wait", Title: "This link is in use",
-		Text: []string{"Somebody has just given the consent with it, and it is being checked."}, Todo: []string{"Look again in some minutes."}}
+		Text: []string{"A consent has just been given with it and is being checked."}, Todo: []string{"Look again in some minutes."}}
 	letterState = letter{status: http.StatusForbidden, Kind: "failed", Title: "This answer cannot be used",
 		Text: []string{"It has been used before, has expired, or was changed on its way from Microsoft. Nothing was connected."}, Todo: []string{"Open the link of your invitation again."}}
 	letterBrowser = letter{status: http.StatusForbidden, Kind: "failed", Title: "This answer belongs to another browser",
@@ -62,13 +62,13 @@ var (
 	letterTenant = letter{status: http.StatusForbidden, Kind: "failed", Title: "This invitation is for another organization",
 		Text: []string{"You signed in to an organization other than the one that was invited. It was not connected."}, Todo: []string{"Open the link again and sign in with an account of the invited organization. If yours is the right one, ask for a new link."}}
 	letterOpen = letter{status: http.StatusForbidden, Kind: "failed", Title: "This link can no longer be used",
-		Text: []string{"It names no organization, and such links are not accepted any more. Nothing was connected."}, Todo: []string{"Ask whoever sent it for one that is made for your organization's tenant ID."}}
+		Text: []string{"It names no organization, and such links are not accepted any more. Nothing was connected."}, Todo: []string{"Ask the person who sent it for one that is made for your organization's tenant ID."}}
 	letterTooMany = letter{status: http.StatusTooManyRequests, Kind: "wait", Title: "Too many requests",
 		Text: []string{"Too many pages were asked for from your network."}, Todo: []string{"Wait a few seconds and load the page again."}}
-	letterClosed = letter{status: http.StatusServiceUnavailable, Kind: "failed", Title: "Nobody can be connected now",
-		Text: []string{"These pages have been closed."}, Todo: []string{"Ask whoever sent you the link."}}
+	letterClosed = letter{status: http.StatusServiceUnavailable, Kind: "failed", Title: "No organization can be connected now",
+		Text: []string{"These pages have been closed."}, Todo: []string{"Ask the person who sent you the link."}}
 	letterFailed = letter{status: http.StatusInternalServerError, Kind: "failed", Title: "Something went wrong on our side",
-		Text: []string{"The page could not be made."}, Todo: []string{"Open the link again later, or tell whoever sent it."}}
+		Text: []string{"The page could not be made."}, Todo: []string{"Open the link again later, or tell the person who sent it."}}
 )
 
 var consentPage = template.Must(template.ParseFS(files, "templates/consent.html", "templates/letterhead.html"))

@@ -41,9 +41,8 @@ type joiningEnd struct {
 
 var joiningPage = template.Must(template.ParseFS(files, "templates/joining.html", "templates/letterhead.html"))
 
-// progress tells the browser that made a claim what becomes of it, as it happens: the page is sent
-// step by step and grows while it is open, without a script and without being loaded anew under
-// its reader's eyes.
+// progress shows the browser that made a claim each step as it happens: the page is sent step by step while it is
+// open, without a script and without a reload.
 func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
 	raw, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("j"))
 	if err != nil || len(raw) != len(state.InvitationKey{}) {
@@ -98,7 +97,7 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 		}
 		invitation, err = c.Store.Invitation(key)
 		if claim := invitation.Claim; err != nil || claim == nil || len(claim.SignIn) > 0 || !equal(claim.Cookie, hash(cookie)) {
-			c.part(w, "end", joiningEnd{Head: head, Todo: letterState.Todo}) // withdrawn, or begun anew elsewhere
+			c.part(w, "end", joiningEnd{Head: head, Todo: letterState.Todo}) // withdrawn, or started again elsewhere
 			return
 		}
 	}
@@ -110,7 +109,7 @@ func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end 
 	steps = []joiningStep{{Kind: "ok", Title: "Your consent has arrived"}}
 	switch {
 	case claim.Proving():
-		steps[0].Text = []string{"The check begins at once. It can take some minutes until Microsoft shows a new consent everywhere; it goes on without this page, too."}
+		steps[0].Text = []string{"The check begins at once. It can take some minutes until Microsoft shows a new consent everywhere; the check continues if you close this page."}
 		return steps, nil
 	case claim.Problem != "":
 		steps = append(steps, joiningStep{"failed", "The connection could not be made", []string{sentence(claim.Problem), "Nothing was connected and nothing was changed."}})
@@ -124,14 +123,14 @@ func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end 
 	if !known {
 		return append(steps, connected), end
 	}
-	connected.Text = append(connected.Text, "The first synchronization starts by itself. Nobody is removed by it.")
+	connected.Text = append(connected.Text, "The first synchronization starts automatically. It removes no account.")
 	if steps = append(steps, connected); first.Title == "" {
 		return steps, nil
 	}
 	return append(steps, first), end
 }
 
-// first tells of a tenant's first synchronization; known is false where no sync reads the tenant.
+// first is the step of a tenant's first synchronization; known is false where no sync reads the tenant.
 // The step has no title before it has run. What it says is for people of the tenant: figures, and
 // nothing of the application.
 func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
@@ -162,14 +161,14 @@ func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
 	}
 	switch {
 	case failing:
-		return joiningStep{"wait", "The first synchronization has not succeeded yet", []string{"It is tried again by itself, and whoever sent you the link can see why. You need not wait here."}}, known
+		return joiningStep{"wait", "The first synchronization has not succeeded yet", []string{"It is retried automatically, and the person who sent you the link can see why. You do not have to wait here."}}, known
 	case waiting:
 		return step, known
 	}
 	step = joiningStep{"ok", "The first synchronization is done", []string{
 		fmt.Sprintf("%s of your organization %s in the product.", plural(linked, "person or group", "people and groups"), map[bool]string{true: "is", false: "are"}[linked == 1])}}
 	if left > 0 {
-		step.Text = append(step.Text, fmt.Sprintf("%s could not be brought over; whoever sent you the link can see why.", plural(left, "entry", "entries")))
+		step.Text = append(step.Text, fmt.Sprintf("%s could not be brought over; the person who sent you the link can see why.", plural(left, "entry", "entries")))
 	}
 	if held > 0 {
 		step.Text = append(step.Text, fmt.Sprintf("%s for an approval.", map[bool]string{true: "1 change waits", false: thousands(held) + " changes wait"}[held == 1]))

@@ -19,7 +19,7 @@ const (
 )
 
 // Run proves claims until ctx ends, also those that an earlier run of the service left. It
-// returns when no proof is going on any more.
+// returns when the last proof has ended.
 func (c *Consent) Run(ctx context.Context) {
 	var proofs sync.WaitGroup
 	defer proofs.Wait()
@@ -91,7 +91,7 @@ func (c *Consent) settle(ctx context.Context, slots chan struct{}, key state.Inv
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
-			return // the next start goes on
+			return // the next start of the service resumes
 		}
 		organization, err := c.attempt(ctx, key, claim.Tenant, invitation)
 		<-slots
@@ -114,7 +114,7 @@ func (c *Consent) settle(ctx context.Context, slots chan struct{}, key state.Inv
 			if err = c.keep(key, claim); err == nil || errors.Is(err, errState) || errors.Is(err, state.ErrNoInvitation) {
 				return
 			}
-			log.Error("keep what became of a consent", "error", err)
+			log.Error("store the outcome of a consent", "error", err)
 			claim = *invitation.Claim
 			wait = longestWait // such as a full disk
 		}
@@ -133,7 +133,7 @@ func (c *Consent) attempt(ctx context.Context, key state.InvitationKey, tenant g
 		err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
 	}
 	if err == nil {
-		_, err = c.Store.Invitation(key) // somebody may have withdrawn it
+		_, err = c.Store.Invitation(key) // it may have been withdrawn
 	}
 	if _, open := c.Settings(tenant); err == nil && !open {
 		err = errClosed
@@ -158,7 +158,7 @@ func (c *Consent) hopeless(err error, since time.Time) bool {
 func sentences(err error) (problem, hint string) {
 	var e *graphsync.Error
 	if !errors.As(err, &e) {
-		return "We could not finish the connection.", "Open the link again later, or ask whoever sent it to you."
+		return "We could not finish the connection.", "Open the link again later, or ask the person who sent it to you."
 	}
 	switch e.Class {
 	case graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy:
@@ -166,12 +166,12 @@ func sentences(err error) (problem, hint string) {
 	case graphsync.ConsentMissing:
 		return "Microsoft Entra does not show the consent in your organization.", "Open the link again as a Global Administrator or Privileged Role Administrator, and accept."
 	case graphsync.PermissionMissing:
-		return sentence(e.Message), "Tell whoever sent you the link: the permission must be added to the app registration, and the consent given again."
+		return sentence(e.Message), "Tell the person who sent you the link: the permission must be added to the app registration, and the consent given again."
 	}
-	return "We could not read your organization's name from Microsoft Graph.", "This is likely on our side: tell whoever sent you the link, and open it again later."
+	return "We could not read your organization's name from Microsoft Graph.", "This is likely on our side: tell the person who sent you the link, and open it again later."
 }
 
-// keep stores what became of a claim, unless the invitation has another by now.
+// keep stores the outcome of a claim, unless the invitation has another by now.
 func (c *Consent) keep(key state.InvitationKey, claim state.ConsentClaim) error {
 	return c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
 		if i.Claim == nil || !i.Claim.Since.Equal(claim.Since) {

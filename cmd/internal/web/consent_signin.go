@@ -28,9 +28,8 @@ func (c *Consent) signsIn(key state.InvitationKey, text string) bool {
 	return err == nil && i.Claim != nil && len(i.Claim.SignIn) > 0 && equal(i.Claim.SignIn, hash(text))
 }
 
-// signedIn takes what came back from the sign-in page. That somebody of the tenant is at this
-// browser is what tells a consent of now from one that another application, or an earlier time,
-// left behind: the proof by a token would take either.
+// signedIn takes what came back from the sign-in page. A user of the tenant at this browser is the difference between
+// a consent given now and one that was given earlier or for another purpose: the proof by a token accepts either.
 func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings ConsentSettings, key state.InvitationKey, cookie string) {
 	text := r.URL.Query().Get("state")
 	var claim state.ConsentClaim
@@ -59,7 +58,7 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 	}
 	who, err := c.redeem(r, settings, claim.Tenant, derived("nonce", cookie, text), derived("verifier", cookie, text))
 	if err != nil {
-		message, hint := "your sign-in could not be confirmed", "open the link again; if it stays, tell whoever sent it"
+		message, hint := "your sign-in could not be confirmed", "open the link again; if that does not help, tell the person who sent it"
 		if e := (*graphsync.Error)(nil); errors.As(err, &e) && (e.Class == graphsync.TenantUnknown || e.Class == graphsync.ConsentMissing || e.Class == graphsync.Policy) {
 			message, hint = e.Message, e.Hint
 		}

@@ -279,7 +279,7 @@ func (b *bench) invitations() {
 		{Note: "Adatum", Expires: now.AddDate(0, 0, 7)},
 		{Tenant: id(11), Expires: now.AddDate(0, 0, 6), Begun: visit},
 		{Note: "Contoso Pharma", Expires: now.AddDate(0, 0, 5), Claim: &state.ConsentClaim{Tenant: id(12), Since: now}},
-		{Note: "Fourth Coffee", Expires: now.AddDate(0, 0, 4), Claim: &state.ConsentClaim{Tenant: id(13), Since: now.Add(-time.Hour), Problem: "The consent does not include GroupMember.Read.All.", Hint: "Tell whoever sent you the link."}},
+		{Note: "Fourth Coffee", Expires: now.AddDate(0, 0, 4), Claim: &state.ConsentClaim{Tenant: id(13), Since: now.Add(-time.Hour), Problem: "The consent does not include GroupMember.Read.All.", Hint: "Tell the person who sent you the link."}},
 		{Note: "Woodgrove Bank", Expires: now.AddDate(0, 0, 3), Claim: &state.ConsentClaim{Tenant: id(7), Since: now.Add(-time.Hour), Joined: true, Name: "Woodgrove Bank"}},
 		{Note: "Graphic Design", Expires: now.AddDate(0, 0, -1)},
 		{Note: "Humongous Insurance", Expires: now.AddDate(0, 0, 2), Declined: &state.ConsentRefusal{At: now.Add(-10 * time.Minute), Reason: "The consent was declined (access_denied)"}},

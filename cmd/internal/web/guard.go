@@ -40,7 +40,7 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// guard lets in who brings the credential. Where none is needed a page of somebody else's must
+// guard lets in requests with the credential. Where none is needed, a page of another site must
 // not read this one through a name that it points here (DNS rebinding), so that the request has
 // to name this machine.
 func (s *Server) guard(next http.Handler) http.Handler {
@@ -50,7 +50,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				http.Error(w, "This page answers on this machine only, as localhost or 127.0.0.1. To reach it under another name, configure http.basic or http.token.", http.StatusMisdirectedRequest)
 				return
 			}
-			// A proxy on this machine would open it to whoever reaches the proxy.
+			// A proxy on this machine would open it to anyone who reaches the proxy.
 			if throughProxy(r.Header) {
 				http.Error(w, "This page does not answer through a proxy without a credential: configure http.basic or http.token.", http.StatusForbidden)
 				return
@@ -178,7 +178,7 @@ func (f forms) valid(r *http.Request) bool {
 func (s *Server) posted(w http.ResponseWriter, r *http.Request, nothing string) bool {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := s.cross.Check(r); err != nil || !s.forms.valid(r) {
-		http.Error(w, "This form was not sent from this page, or the service has started anew since. "+nothing+": load the page again and repeat it.", http.StatusForbidden)
+		http.Error(w, "This form was not sent from this page, or the service has been restarted since. "+nothing+": load the page again and repeat it.", http.StatusForbidden)
 		return false
 	}
 	return true

@@ -60,7 +60,7 @@ func (p heldPage) Named() bool {
 // Path is where a hold's page is, and where its decision goes.
 func (h hold) Path(sync Sync) string { return pathOf("holds", sync.Name, sync.TenantName, h.ID) }
 
-// Complete reports whether the sample shows everybody.
+// Complete reports whether the sample shows every account.
 func (h hold) Complete() bool { return len(h.Sample) >= h.Count }
 
 func (s *Server) holdPage(r *http.Request, p page) (string, any, error) {

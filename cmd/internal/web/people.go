@@ -79,7 +79,7 @@ func (s *Server) search(ctx context.Context, sync *Sync, data *peoplePage) error
 	return err
 }
 
-// explain tells in each sync of the tenant why somebody has, or has not, an account.
+// explain says for each sync of the tenant why a person has, or has not, an account.
 func (s *Server) explain(ctx context.Context, syncs []Sync, f *found, now time.Time) (all []explained) {
 	tenant, err := s.Store.Tenant(f.tenant)
 	if err != nil {

@@ -27,7 +27,7 @@ type page struct {
 	Waiting int    // holds that wait for an answer
 	Token   string // for forms
 	Refused string // why the configuration was not loaded at the last reload
-	rows    []row  // all syncs, those that need somebody first
+	rows    []row  // all syncs, those that need attention first
 }
 
 // Errors that are answers: no such page, and look at the Location instead.
@@ -146,7 +146,7 @@ func (p page) Day(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, t.UTC().Format(time.RFC3339), t.UTC().Format(time.DateOnly)))
 }
 
-// For says how long something has been going on.
+// For says how long something has taken so far.
 func (p page) For(since time.Time) string { return span(max(0, p.Now.Sub(since))) }
 
 func away(d time.Duration) string {

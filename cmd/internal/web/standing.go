@@ -229,7 +229,7 @@ func problemOf(sync *Sync, s *standing) *Problem {
 	return sync.Problem
 }
 
-// rows are all syncs, those that need somebody first.
+// rows are all syncs, those that need attention first.
 func (s *Server) rows(ctx context.Context) []row {
 	syncs := s.Syncs()
 	access := s.access()
@@ -310,7 +310,7 @@ func (r row) Last() *head {
 	return &r.Runs[0]
 }
 
-// A trouble is why a sync needs somebody, in a sentence, and what to do.
+// A trouble is why a sync needs attention, in a sentence, and what to do.
 type trouble struct{ Message, Hint string }
 
 // Trouble says why the sync does not run as it should; nil when it does, or only single records
@@ -323,7 +323,7 @@ func (r row) Trouble() *trouble {
 	case r.ReadError != nil:
 		return &trouble{Message: r.ReadError.Error()}
 	case r.Info.Quarantine != nil:
-		return &trouble{Message: r.Info.Quarantine.Message, Hint: "The target is tried again by itself; the sync's page says when."}
+		return &trouble{Message: r.Info.Quarantine.Message, Hint: "The target is retried automatically; the sync's page says when."}
 	case problem != nil:
 		return &trouble{problem.Message, problem.Hint}
 	case last != nil && last.Failure != nil:
@@ -340,7 +340,7 @@ func (r row) mostlySkipped() *trouble {
 	}
 	for _, about := range last.Attention {
 		if about.Code == reconcile.MostlySkipped {
-			return &trouble{Message: sentence(about.Message), Hint: "The sync's page names the people with the reasons; often one wrong word in the configuration skips everybody."}
+			return &trouble{Message: sentence(about.Message), Hint: "The sync's page names the people with the reasons; often one wrong word in the configuration skips every user."}
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ type syncPage struct {
 	row
 	Retries []retry
 	After   string             // where the list began; empty: at the start
-	More    string             // where the list goes on; empty: it does not
+	More    string             // where the list continues; empty: it ends here
 	Advice  map[string]string  // by the codes that are shown
 	Shared  []*reconcile.Cause // reasons that several records share
 }
@@ -154,7 +154,7 @@ type list struct {
 	Cut         bool // the run has kept only the first ones
 }
 
-// A runLine is an action and what became of it.
+// A runLine is an action and its outcome.
 type runLine struct {
 	reconcile.Action
 	Members []reconcile.ChangedMember `json:"-"` // of a hold

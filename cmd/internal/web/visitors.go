@@ -38,7 +38,7 @@ type visitors struct {
 }
 
 // visitorOf returns who asks. Behind a proxy that is whom the last one of the trusted names: what
-// stands further left in X-Forwarded-For anybody could have written.
+// stands further left in X-Forwarded-For any client could have written.
 func visitorOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	from := addressOf(r.RemoteAddr)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")

@@ -7,8 +7,8 @@
 // for administrators of other tenants.
 //
 // It promises that a page costs no more than it shows: what the overview needs of a sync is read
-// once after its tenant's state has changed, lists are cut into pages, and nobody who reads
-// slowly keeps a transaction open. Whatever a directory or an application sent appears as text.
+// once after its tenant's state has changed, lists are cut into pages, and no slow reader
+// keeps a transaction open. Whatever a directory or an application sent appears as text.
 // No page needs a script, and nothing is loaded from elsewhere.
 package web
 
@@ -24,7 +24,7 @@ import (
 	"entrasync/state"
 )
 
-// A Service is the running service as far as pages tell of it. All functions may be called
+// A Service is the running service as far as pages show it. All functions may be called
 // concurrently.
 type Service struct {
 	Store   *state.Store
@@ -34,7 +34,7 @@ type Service struct {
 	Refused func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
 	Advice  func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
 	Metrics http.Handler                                                             // what /metrics answers; may be nil
-	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where nobody can join by consent
+	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where tenants cannot join by consent
 	Version string
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -46,7 +46,7 @@ type Sync struct {
 	TenantName string
 	Paused     bool      // no cycle is planned for it
 	Next       time.Time // the next planned cycle; zero for none
-	Since      time.Time // start of the cycle going on; zero when there is none
+	Since      time.Time // start of the running cycle; zero when there is none
 	Attempted  bool      // a cycle has ended, or could not begin, since the service started
 	Problem    *Problem  // why the last cycle could not begin; nil when it could
 }
@@ -123,7 +123,7 @@ func (s *Server) Handler() http.Handler {
 	}
 	pages.HandleFunc("GET /", s.page(func(*http.Request, page) (string, any, error) { return "", nil, errNotFound }))
 
-	// Probes bring no credential and name any host; their answers name nobody.
+	// Probes bring no credential and name any host; their responses name no user.
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET /healthz", s.healthz)
 	outer.HandleFunc("GET /readyz", s.readyz)
