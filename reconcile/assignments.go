@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
@@ -24,6 +25,8 @@ type assignmentReader struct {
 	twice  bool     // a row must be missed by two cycles, because accounts are deleted for it
 	note   func(format string, args ...any)
 	page   func(rows int) // reports progress
+	// uncounted takes a list whose rows are not as many as were counted.
+	uncounted bool
 }
 
 func (p *puller) readAssignments(ctx context.Context, app *graphsync.App) error {
@@ -33,7 +36,9 @@ func (p *puller) readAssignments(ctx context.Context, app *graphsync.App) error 
 			p.ledger.reportProgress("assignments", rows, 0)
 		}}
 	var diff state.AssignmentDiff
-	err := repeated(func() (err error) {
+	counted := miscount{tenant: p.tenant, sync: p.sync.Name, appID: p.sync.AppID}
+	err := readMiscounted(ctx, &counted, p.opts.Apply, func(ctx context.Context, uncounted bool) (err error) {
+		reader.uncounted = uncounted
 		diff, err = reader.read(ctx, p.sync.AppID, app.ID)
 		return err
 	})
@@ -62,13 +67,18 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 		}
 		return round.Add(page)
 	})
-	if err != nil {
+	differs := err
+	if err != nil && !(r.uncounted && errors.Is(err, graphsync.ErrIncomplete)) {
 		return diff, err
 	}
 	for _, bad := range list.Skipped {
 		r.note("an app role assignment was not understood and left as it was: %s: %s", bad.ID, bad.Reason)
 	}
-	if !list.Counted {
+	switch {
+	case differs != nil:
+		r.note("Graph's count of the app role assignments ($count) has differed from the rows in %d cycles (%v), so it is set aside: "+
+			"new ones are used, and each that is missing is asked for; if this lasts, ask Microsoft support about appRoleAssignedTo with $count", miscountedCycles, differs)
+	case !list.Counted:
 		r.note("Graph gave no count of the app role assignments ($count), so it cannot be known whether all %d were read: "+
 			"new ones are used, and each that is missing is asked for; if this lasts, see whether something between here and Graph drops $count or the header ConsistencyLevel", list.Rows)
 	}
