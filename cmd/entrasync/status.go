@@ -9,16 +9,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
 
 // syncStatus is one entry of `status --json`.
 type syncStatus struct {
-	Sync       string            `json:"sync"`
-	Tenant     string            `json:"tenant"`
-	Target     string            `json:"target"`
-	Linked     int               `json:"linked"`
+	Sync   string `json:"sync"`
+	Tenant string `json:"tenant"`
+	Target string `json:"target"`
+	Linked int    `json:"linked"`
+	Users  int    `json:"linked_users"`
+	Groups int    `json:"linked_groups"`
+	// Result is that of the last run, "" before the first. It is partial and not ok while records wait for a
+	// retry or the target is paused.
+	Result     reconcile.Result  `json:"result"`
 	LastRun    *reconcile.Report `json:"last_run"`
 	NextRun    *time.Time        `json:"next_run"`
 	Holds      int               `json:"holds"`
@@ -94,6 +100,8 @@ func (w *worker) status(s *compile.Sync) (syncStatus, error) {
 	defer tenant.Close()
 	err = tenant.View(func(tx *state.Tx) error {
 		out.Linked = linked(tx, s.Name)
+		_, out.Users = tx.CountLinks(s.Name, graphsync.User)
+		out.Groups = out.Linked - out.Users
 		out.Quarantine = tx.SyncInfo(s.Name).Quarantine
 		for range tx.Holds(s.Name) {
 			out.Holds++
@@ -108,7 +116,13 @@ func (w *worker) status(s *compile.Sync) (syncStatus, error) {
 			return nil
 		}
 		out.LastRun = new(reconcile.Report)
-		return json.Unmarshal(runs[0].Report, out.LastRun)
+		if err := json.Unmarshal(runs[0].Report, out.LastRun); err != nil {
+			return err
+		}
+		if out.Result = out.LastRun.Result; out.Result == reconcile.OK && (out.Retrying > 0 || out.Quarantine != nil) {
+			out.Result = reconcile.Partial
+		}
+		return nil
 	})
 	if err != nil {
 		return out, fmt.Errorf("read the state of sync %s, tenant %s: %w", s.Name, s.TenantName, err)
@@ -117,11 +131,11 @@ func (w *worker) status(s *compile.Sync) (syncStatus, error) {
 }
 
 func (a *app) printStatus(statuses []syncStatus) error {
-	err := a.table("sync\ttenant\ttarget\tlinked\tlast run\tresult\theld\trejected\tretrying\tskipped", func(row func(...any)) {
+	err := a.table("sync\ttenant\ttarget\tlinked\tlast run\tresult\theld\trejected\tretrying\tskipped\tusers\tgroups", func(row func(...any)) {
 		for _, s := range statuses {
 			last, result := "never", "-"
 			if s.LastRun != nil {
-				last, result = localTime(s.LastRun.Started), string(s.LastRun.Result)
+				last, result = localTime(s.LastRun.Started), string(s.Result)
 			}
 			if s.Error != nil {
 				last, result = "-", s.Error.Code
@@ -129,7 +143,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			if s.paused != "" {
 				result += ", paused"
 			}
-			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Rejected, s.Retrying, s.Skipped)
+			row(s.Sync, s.tenantName, s.Target, s.Linked, last, result, s.Holds, s.Rejected, s.Retrying, s.Skipped, s.Users, s.Groups)
 		}
 	})
 	if err != nil {
