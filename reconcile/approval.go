@@ -114,7 +114,7 @@ func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
 		if err := refused.Delete(key); err != nil {
 			return err
 		}
-		if !d.opts.Apply || d.plan.Has(key) {
+		if !d.opts.Apply || d.plan.has(key) {
 			continue
 		}
 		about := given.at(key)

@@ -83,26 +83,16 @@ func (p *planner) draftAll(ctx context.Context) error {
 	}
 	for _, kind := range kinds {
 		var after graphsync.ID
-		for {
-			var ids []graphsync.ID
-			err := p.tenant.View(func(tx *state.Tx) error {
-				for object := range tx.Objects(kind, after) {
-					if ids = append(ids, object.ID); len(ids) == draftChunk {
-						break
-					}
+		err := inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(graphsync.ID) bool) error {
+			for object := range tx.Objects(kind, after) {
+				if after = object.ID; !add(object.ID) {
+					break
 				}
-				return nil
-			})
-			if err != nil {
-				return err
 			}
-			if len(ids) == 0 {
-				break
-			}
-			if err := p.draftObjects(ctx, kind, ids); err != nil {
-				return err
-			}
-			after = ids[len(ids)-1]
+			return nil
+		}, func(ids []graphsync.ID) error { return p.draftObjects(ctx, kind, ids) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -129,27 +119,14 @@ func (p *planner) draftPending(ctx context.Context) error {
 		return err
 	}
 	var after state.PendingKey
-	for {
-		var keys []state.PendingKey
-		err := p.tenant.View(func(tx *state.Tx) error {
-			for key := range tx.Pending(p.sync.Name, after) {
-				if keys = append(keys, key); len(keys) == draftChunk {
-					break
-				}
+	return inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(state.PendingKey) bool) error {
+		for key := range tx.Pending(p.sync.Name, after) {
+			if after = key; !add(key) {
+				break
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
-		if len(keys) == 0 {
-			return nil
-		}
-		if err := p.draftKeys(ctx, keys); err != nil {
-			return err
-		}
-		after = keys[len(keys)-1]
-	}
+		return nil
+	}, func(keys []state.PendingKey) error { return p.draftKeys(ctx, keys) })
 }
 
 func (p *planner) draftKeys(ctx context.Context, keys []state.PendingKey) error {
@@ -231,7 +208,7 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 		chunk := ids[:min(len(ids), draftChunk)]
 		ids = ids[len(chunk):]
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace), claims: tx.Space(p.sync.Name, claimSpace)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
 			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
 				if !p.findings.all { // when all are, each is visited once anyway

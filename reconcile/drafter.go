@@ -21,7 +21,7 @@ type drafter struct {
 	owners   *ownership
 	tx       *state.Tx
 	eval     *evaluator
-	plan     *state.Space
+	plan     plannedActions
 	claims   *state.Space
 }
 
@@ -152,7 +152,7 @@ func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error
 // nameActive names a person whose account is shown as active although it was switched off, unless
 // its deletion is due.
 func (d *drafter) nameActive(on stillActive, link *state.Link, stand *eligibility, key string) error {
-	if d.plan.Has(actionKey{phase: leavePhase, id: link.Source}.bytes()) {
+	if d.plan.has(actionKey{phase: leavePhase, id: link.Source}.bytes()) {
 		return nil
 	}
 	return d.skip(graphsync.User, link.Source, key, string(target.Rejected), stillActiveWhy(on, stand.Why))
@@ -307,15 +307,11 @@ func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
 // withdraw takes back the provisional create of the other of two that want one value.
 func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value string, id graphsync.ID) error {
 	key := actionKey{phase: phaseOf(kind), id: other}.bytes()
-	raw := d.plan.Get(key)
-	if raw == nil {
-		return nil
-	}
-	a, err := decodeAction(raw)
-	if err != nil || a.Op != Create {
+	a, err := d.plan.get(key)
+	if a == nil || a.Op != Create {
 		return err
 	}
-	if err := d.plan.Delete(key); err != nil {
+	if err := d.plan.delete(key); err != nil {
 		return err
 	}
 	d.ledger.planned(kind, Create, -1)
@@ -350,7 +346,7 @@ func (d *drafter) put(p phase, a storedAction) error {
 		}
 	}
 	d.ledger.planned(a.Kind, a.Op, 1)
-	return d.plan.Put(actionKey{phase: p, id: a.SourceID}.bytes(), encodeAction(&a))
+	return d.plan.put(actionKey{phase: p, id: a.SourceID}.bytes(), &a)
 }
 
 func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {

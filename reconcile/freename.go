@@ -46,11 +46,11 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 		Changes: []Change{{Attribute: path, Old: value, New: name}}, Why: "somebody else has its " + path + " now: " + describeUser(&object, link)},
 		Via: link.Via, Literal: true, Held: &storedHold{Guard: "former_name", Cause: freeNameCause}}
 	key := actionKey{phase: userPhase, id: link.Source, part: 1}.bytes()
-	if d.plan.Has(key) {
+	if d.plan.has(key) {
 		return true, nil
 	}
 	d.ledger.planned(graphsync.User, Update, 1)
-	return true, d.plan.Put(key, encodeAction(&a))
+	return true, d.plan.put(key, &a)
 }
 
 // takenNames takes names out of a change of an account that others still have. An account that is

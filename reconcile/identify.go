@@ -179,7 +179,7 @@ func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *read
 		return i.protector.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
 	}
 	a.Seen = true
-	return tx.Space(i.sync.Name, planSpace).Put(key, encodeAction(a))
+	return planIn(tx, i.sync.Name).put(key, a)
 }
 
 // identifyGroups reads the groups whose members a plan changes, one request each. A group that is
@@ -200,14 +200,12 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 					continue
 				}
 				last = a.SourceID
-				raw := tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
-				if raw != nil { // read already, or made in this plan
-					if planned, err := decodeAction(raw); err != nil || planned.Seen || planned.Op == Adopt {
-						if err != nil {
-							return err
-						}
-						continue
-					}
+				planned, err := planIn(tx, i.sync.Name).get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
+				if err != nil {
+					return err
+				}
+				if planned != nil && (planned.Seen || planned.Op == Adopt) { // read already, or made in this plan
+					continue
 				}
 				link, linked, blocked, err := plannedLink(tx, i.sync.Name, graphsync.Group, a.SourceID)
 				if err != nil {
@@ -250,16 +248,16 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 // spareGroup takes the changes of a group's members out of the plan.
 func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	link := &found.link
-	plan := tx.Space(i.sync.Name, planSpace)
+	plan := planIn(tx, i.sync.Name)
 	prefix := append([]byte{byte(memberPhase)}, link.Source[:]...)
 	var keys [][]byte
-	for key := range plan.Prefix(prefix) {
+	for key := range plan.below(prefix) {
 		keys = append(keys, append([]byte(nil), key...))
 	}
 	key := state.PendingKey{Kind: graphsync.Group, ID: link.Source}
 	for _, k := range keys {
 		i.ledger.planned(graphsync.Group, Members, -1)
-		if err := plan.Delete(k); err != nil {
+		if err := plan.delete(k); err != nil {
 			return err
 		}
 	}
@@ -290,7 +288,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	}
 	unlink.Approved = let
 	i.ledger.planned(graphsync.Group, Unlink, 1)
-	return plan.Put(unlinkKey(graphsync.Group, link.Source), encodeAction(&unlink))
+	return plan.put(unlinkKey(graphsync.Group, link.Source), &unlink)
 }
 
 // staysHeld reports whether an action was held by the last plan and still waits: it is not about
@@ -334,7 +332,7 @@ func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 			if err != nil {
 				return err
 			}
-			removes := opOf(tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: id}.bytes())).Removes()
+			removes := planIn(tx, i.sync.Name).op(actionKey{phase: leavePhase, id: id}.bytes()).Removes()
 			if !linked || link.TargetID != m.TargetID || (m.Run == i.runID || m.Successor != nil) && !removes {
 				continue
 			}
@@ -367,7 +365,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 			group.Go(func() (err error) {
 				op := Op("")
 				if err := i.tenant.View(func(tx *state.Tx) error {
-					op = opOf(tx.Space(i.sync.Name, planSpace).Get(actionKey{phase: leavePhase, id: link.Source}.bytes()))
+					op = planIn(tx, i.sync.Name).op(actionKey{phase: leavePhase, id: link.Source}.bytes())
 					return nil
 				}); err != nil {
 					return err
@@ -427,15 +425,14 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 		}
 	}
 	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
-	raw := tx.Space(i.sync.Name, planSpace).Get(key)
-	if raw == nil || link.Kind != graphsync.User {
+	if link.Kind != graphsync.User {
 		return nil
 	}
-	a, err := decodeAction(raw)
-	if err != nil {
+	a, err := planIn(tx, i.sync.Name).get(key)
+	if a == nil {
 		return err
 	}
-	return i.protector.dropInspected(tx, key, &a, inspection{unseen: found.unseen})
+	return i.protector.dropInspected(tx, key, a, inspection{unseen: found.unseen})
 }
 
 // checkMarked reads the accounts that are marked.

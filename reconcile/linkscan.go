@@ -156,34 +156,27 @@ func (s *linkScan) flush() error {
 // lookUpRest asks for the accounts that were not listed.
 func (s *linkScan) lookUpRest(ctx context.Context) error {
 	var after graphsync.ID
-	for {
-		var links []state.Link
-		err := s.tenant.View(func(tx *state.Tx) error {
-			seen := tx.Space(s.sync.Name, listingSpace)
-			for link, err := range tx.Links(s.sync.Name, s.kind, after) {
-				if err != nil {
-					return err
-				}
-				if after = link.Source; seen.Has(link.Source[:]) {
-					continue
-				}
-				if links = append(links, link); len(links) == askChunk {
-					break
-				}
+	return inChunks(s.tenant, askChunk, func(tx *state.Tx, add func(state.Link) bool) error {
+		seen := tx.Space(s.sync.Name, listingSpace)
+		for link, err := range tx.Links(s.sync.Name, s.kind, after) {
+			if err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil || len(links) == 0 {
-			return err
+			if after = link.Source; seen.Has(link.Source[:]) {
+				continue
+			}
+			if !add(link) {
+				break
+			}
 		}
+		return nil
+	}, func(links []state.Link) error {
 		found, err := askFor(ctx, s.workers, links, s.ask)
 		if err != nil {
 			return err
 		}
-		if err := s.visit(found); err != nil {
-			return err
-		}
-	}
+		return s.visit(found)
+	})
 }
 
 // askFor puts a question for each of some links, and leaves out those that were not answered.

@@ -73,7 +73,7 @@ func (mt *matching) match(ctx context.Context) error {
 // countCreates counts provisional creates of a kind.
 func (mt *matching) countCreates(kind graphsync.Kind) (n int, err error) {
 	err = mt.tenant.View(func(tx *state.Tx) error {
-		for _, raw := range tx.Space(mt.sync.Name, planSpace).Prefix([]byte{byte(phaseOf(kind))}) {
+		for _, raw := range planIn(tx, mt.sync.Name).below([]byte{byte(phaseOf(kind))}) {
 			if opOf(raw) == Create {
 				n++
 			}
@@ -132,7 +132,7 @@ func (m *matcher) matchAll(ctx context.Context, total int) error {
 			if after == nil {
 				after = []byte{prefix}
 			}
-			for key, raw := range tx.Space(m.sync.Name, planSpace).All(after) {
+			for key, raw := range planIn(tx, m.sync.Name).from(after) {
 				if key[0] != prefix || len(keys) == matchChunk {
 					break
 				}
@@ -367,7 +367,7 @@ func (m *matcher) assign(actions []storedAction, verdicts []matchResult) {
 func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts []matchResult) error {
 	m.assign(actions, verdicts)
 	return m.tenant.Update(func(tx *state.Tx) error {
-		plan := tx.Space(m.sync.Name, planSpace)
+		plan := planIn(tx, m.sync.Name)
 		for i, v := range verdicts {
 			a := &actions[i]
 			switch {
@@ -375,12 +375,12 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 				if err := m.adopt(tx, a, v); err != nil {
 					return err
 				}
-				if err := plan.Put(keys[i], encodeAction(a)); err != nil {
+				if err := plan.put(keys[i], a); err != nil {
 					return err
 				}
 			case v.code != "" || v.retry != nil:
 				m.ledger.planned(m.kind, Create, -1)
-				if err := plan.Delete(keys[i]); err != nil {
+				if err := plan.delete(keys[i]); err != nil {
 					return err
 				}
 				if !v.doubt.Source.IsZero() && m.opts.Apply {

@@ -61,7 +61,7 @@ func (p *planner) draftMembers(ctx context.Context) error {
 					break
 				}
 			}
-			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace)}
+			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name)}
 			for _, pair := range pairs {
 				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
 					return err
@@ -102,7 +102,7 @@ type memberDrafter struct {
 	ledger *ledger
 	tx     *state.Tx
 	eval   *evaluator
-	plan   *state.Space
+	plan   plannedActions
 }
 
 // pair plans one membership.
@@ -128,7 +128,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 		}
 		return requeue(d.tx, d.sync.Name, state.Membership(group, member))
 	}
-	leaves := d.plan.Has(actionKey{phase: leavePhase, id: member}.bytes())
+	leaves := d.plan.has(actionKey{phase: leavePhase, id: member}.bytes())
 	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)
 	if err != nil {
 		return err
@@ -202,18 +202,14 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	}
 	part.detached = d.tx.Space(d.sync.Name, detachedSpace).Has(linkKey(graphsync.Group, id))
 	key := actionKey{phase: groupPhase, id: id}.bytes()
-	raw := d.plan.Get(key)
-	if raw == nil {
-		return nil
-	}
-	a, err := decodeAction(raw)
-	// Members of a group that waits for an answer wait with it.
-	if err != nil {
+	a, err := d.plan.get(key)
+	if a == nil {
 		return err
 	}
+	// Members of a group that waits for a decision wait with it.
 	part.live = a.Held == nil
 	if given := decisionsIn(d.tx, d.sync.Name).at(key); given != nil && a.Held != nil {
-		part.live = given.Verdict == approved && given.lapse(&a) == ""
+		part.live = given.Verdict == approved && given.lapse(a) == ""
 	}
 	return nil
 }
@@ -231,13 +227,12 @@ func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, ac
 	}
 	exists := linked
 	for _, p := range []phase{leavePhase, userPhase} {
-		raw := d.plan.Get(actionKey{phase: p, id: member}.bytes())
-		if raw == nil {
-			continue
-		}
-		a, err := decodeAction(raw)
+		a, err := d.plan.get(actionKey{phase: p, id: member}.bytes())
 		if err != nil {
 			return false, "", false, err
+		}
+		if a == nil {
+			continue
 		}
 		switch a.Op {
 		case Delete:
@@ -282,5 +277,5 @@ func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []g
 	if early {
 		key[len(key)-4] |= earlyBit
 	}
-	return d.plan.Put(key, encodeAction(&a))
+	return d.plan.put(key, &a)
 }

@@ -296,29 +296,19 @@ func (m *migration) claim(links []state.Link) error {
 func (m *migration) claimAll() error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		var after graphsync.ID
-		for {
-			var links []state.Link
-			err := m.tenant.View(func(tx *state.Tx) error {
-				for link, err := range tx.Links(m.sync.Name, kind, after) {
-					if err != nil {
-						return err
-					}
-					if links = append(links, link); len(links) == draftChunk {
-						break
-					}
+		err := inChunks(m.tenant, draftChunk, func(tx *state.Tx, add func(state.Link) bool) error {
+			for link, err := range tx.Links(m.sync.Name, kind, after) {
+				if err != nil {
+					return err
 				}
-				return nil
-			})
-			if err != nil {
-				return err
+				if after = link.Source; !add(link) {
+					break
+				}
 			}
-			if len(links) == 0 {
-				break
-			}
-			if err := m.claim(links); err != nil {
-				return err
-			}
-			after = links[len(links)-1].Source
+			return nil
+		}, m.claim)
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -329,31 +319,23 @@ func (m *migration) claimAll() error {
 // because it was out of sight for a while.
 func (m *migration) restore(ctx context.Context) error {
 	var after []byte
-	for {
-		var links []state.Link
-		err := m.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(m.sync.Name, parkedSpace).All(after) {
-				after = append([]byte(nil), key...)
-				var link state.Link
-				if err := decode(raw, &link); err != nil {
-					return err
-				}
-				_, linked, err := tx.Link(m.sync.Name, link.Kind, link.Source)
-				if err != nil {
-					return err
-				}
-				if !linked {
-					links = append(links, link)
-				}
-				if len(links) == askChunk {
-					break
-				}
+	return inChunks(m.tenant, askChunk, func(tx *state.Tx, add func(state.Link) bool) error {
+		for key, raw := range tx.Space(m.sync.Name, parkedSpace).All(after) {
+			after = append([]byte(nil), key...)
+			var link state.Link
+			if err := decode(raw, &link); err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil || len(links) == 0 {
-			return err
+			_, linked, err := tx.Link(m.sync.Name, link.Kind, link.Source)
+			if err != nil {
+				return err
+			}
+			if !linked && !add(link) {
+				break
+			}
 		}
+		return nil
+	}, func(links []state.Link) error {
 		found, err := askFor(ctx, m.workers, links, m.lookFor)
 		if err != nil {
 			return err
@@ -365,8 +347,6 @@ func (m *migration) restore(ctx context.Context) error {
 				here = append(here, *link)
 			}
 		}
-		if err := m.claim(here); err != nil {
-			return err
-		}
-	}
+		return m.claim(here)
+	})
 }

@@ -165,7 +165,7 @@ func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided 
 func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
 	unlink.Held = &storedHold{Guard: "identity", Cause: causeMismatch}
 	r.ledger.planned(unlink.Kind, Unlink, 1)
-	return tx.Space(r.sync.Name, planSpace).Put(unlinkKey(unlink.Kind, unlink.SourceID), encodeAction(unlink))
+	return planIn(tx, r.sync.Name).put(unlinkKey(unlink.Kind, unlink.SourceID), unlink)
 }
 
 // forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
@@ -186,7 +186,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	if err := tx.Space(r.sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
 		return err
 	}
-	plan := tx.Space(r.sync.Name, planSpace)
+	plan := planIn(tx, r.sync.Name)
 	if unlink.Gone {
 		if err := r.opts.records(tx, r.sync).rememberLost(kind, id); err != nil {
 			return err
@@ -195,7 +195,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	} else {
 		r.ledger.planned(unlink.Kind, Unlink, 1)
 	}
-	if err := plan.Put(unlinkKey(kind, id), encodeAction(unlink)); err != nil {
+	if err := plan.put(unlinkKey(kind, id), unlink); err != nil {
 		return err
 	}
 	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: plan, claims: tx.Space(r.sync.Name, claimSpace)}
@@ -221,28 +221,28 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *store
 			removal.Held = &storedHold{Guard: "identity", Cause: causeNamesake}
 		}
 	}
-	plan := tx.Space(r.sync.Name, planSpace)
+	plan := planIn(tx, r.sync.Name)
 	r.ledger.planned(removal.Kind, removal.Op, 1)
-	if err := plan.Put(key, encodeAction(removal)); err != nil || removal.Held != nil {
+	if err := plan.put(key, removal); err != nil || removal.Held != nil {
 		return err
 	}
 	r.ledger.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
 	unlink.MovesTo, unlink.Approved = next.TargetID, !next.Sure
-	return plan.Put(unlinkKey(link.Kind, link.Source), encodeAction(unlink))
+	return plan.put(unlinkKey(link.Kind, link.Source), unlink)
 }
 
 // withdrawOrphan takes the removal of an account out of the plan that was planned because it had no
 // link: it is that of the linked account now.
 func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) error {
-	plan := tx.Space(r.sync.Name, planSpace)
-	for key, raw := range plan.Prefix(append([]byte{byte(leavePhase)}, id[:]...)) {
+	plan := planIn(tx, r.sync.Name)
+	for key, raw := range plan.below(append([]byte{byte(leavePhase)}, id[:]...)) {
 		a, err := decodeAction(raw)
 		if err != nil {
 			return err
 		}
 		if a.Orphan && *a.TargetID == account {
 			r.ledger.planned(a.Kind, a.Op, -1)
-			return plan.Delete(slices.Clone(key))
+			return plan.delete(slices.Clone(key))
 		}
 	}
 	return nil
@@ -251,25 +251,24 @@ func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string)
 // withdrawPlanned takes what is planned for an object out of the plan, and returns the removal of
 // an account that was among it.
 func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *storedAction, err error) {
-	plan := tx.Space(r.sync.Name, planSpace)
+	plan := planIn(tx, r.sync.Name)
 	for _, p := range []phase{leavePhase, phaseOf(kind)} {
 		if kind == graphsync.Group && p == leavePhase {
 			continue
 		}
 		key := actionKey{phase: p, id: id}.bytes()
-		raw := plan.Get(key)
-		if raw == nil {
-			continue
-		}
-		a, err := decodeAction(raw)
+		a, err := plan.get(key)
 		if err != nil {
 			return nil, err
 		}
+		if a == nil {
+			continue
+		}
 		if kind == graphsync.User && a.Op.Removes() {
-			removal = &a
+			removal = a
 		}
 		r.ledger.planned(a.Kind, a.Op, -1)
-		if err := plan.Delete(key); err != nil {
+		if err := plan.delete(key); err != nil {
 			return nil, err
 		}
 	}

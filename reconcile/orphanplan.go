@@ -31,7 +31,7 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			return err
 		}
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: tx.Space(p.sync.Name, planSpace)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name)}
 			var chunk []orphan
 			for key, raw := range p.orphansIn(tx).All(after) {
 				var o orphan
@@ -110,9 +110,9 @@ func (d *drafter) orphanRemoval(o *orphan, stand *eligibility) error {
 		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
 	}
 	key := actionKey{phase: leavePhase, id: o.Source, part: 1}
-	for d.plan.Has(key.bytes()) {
+	for d.plan.has(key.bytes()) {
 		key.part++
 	}
 	d.ledger.planned(graphsync.User, op, 1)
-	return d.plan.Put(key.bytes(), encodeAction(&a))
+	return d.plan.put(key.bytes(), &a)
 }

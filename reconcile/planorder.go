@@ -21,7 +21,7 @@ func (p *Plan) Actions() iter.Seq2[Action, error] {
 	return func(yield func(Action, error) bool) {
 		order := keyOrder{limit: sortedActions, yield: func(a Action) bool { return yield(a, nil) }}
 		err := p.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(p.sync.Name, planSpace).All(nil) {
+			for key, raw := range planIn(tx, p.sync.Name).from(nil) {
 				a, err := decodeAction(raw)
 				if err != nil {
 					return err

@@ -39,7 +39,7 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		}
 		given := decisionsIn(tx, g.sync.Name)
 		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
-		for key, raw := range tx.Space(g.sync.Name, planSpace).All(nil) {
+		for key, raw := range planIn(tx, g.sync.Name).from(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

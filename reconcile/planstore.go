@@ -22,7 +22,7 @@ func (s *planStore) actions(p phase, visit func(keys [][]byte, actions []storedA
 		var keys [][]byte
 		var actions []storedAction
 		err := s.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range tx.Space(s.sync.Name, planSpace).All(after) {
+			for key, raw := range planIn(tx, s.sync.Name).from(after) {
 				if key[0] != byte(p) || len(keys) == applyChunk {
 					break
 				}
@@ -82,3 +82,24 @@ func (s *planStore) entries(ctx context.Context, space string, visit func(tx *st
 
 // draftChunk is how many objects are evaluated between two commits of the draft.
 const draftChunk = 2000
+
+// inChunks reads items in a View, at most size of them, and visits them when it has ended, so that no transaction
+// stays open while they are worked on. It repeats that until nothing is read. read continues where it was and stops
+// when add returns false.
+func inChunks[T any](tenant *state.Tenant, size int, read func(tx *state.Tx, add func(T) bool) error, visit func([]T) error) error {
+	for {
+		var chunk []T
+		err := tenant.View(func(tx *state.Tx) error {
+			return read(tx, func(item T) bool {
+				chunk = append(chunk, item)
+				return len(chunk) < size
+			})
+		})
+		if err != nil || len(chunk) == 0 {
+			return err
+		}
+		if err := visit(chunk); err != nil {
+			return err
+		}
+	}
+}

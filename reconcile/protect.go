@@ -92,7 +92,7 @@ func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *storedAction, fo
 		return nil
 	}
 	pr.ledger.planned(a.Kind, a.Op, -1)
-	if err := tx.Space(pr.sync.Name, planSpace).Delete(key); err != nil {
+	if err := planIn(tx, pr.sync.Name).delete(key); err != nil {
 		return err
 	}
 	skipped := Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected",

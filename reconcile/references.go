@@ -28,13 +28,9 @@ func (p *planner) draftReferences(ctx context.Context) error {
 	}
 	return p.plans.entries(ctx, managerRefSpace, func(tx *state.Tx, key, value []byte) error {
 		user, manager := graphsync.ID(key), graphsync.ID(value)
-		plan := tx.Space(p.sync.Name, planSpace)
-		raw := plan.Get(actionKey{phase: userPhase, id: manager}.bytes())
-		if raw == nil {
-			return nil
-		}
-		made, err := decodeAction(raw)
-		if err != nil || made.Op != Create && made.Op != Adopt {
+		plan := planIn(tx, p.sync.Name)
+		made, err := plan.get(actionKey{phase: userPhase, id: manager}.bytes())
+		if made == nil || made.Op != Create && made.Op != Adopt {
 			return err
 		}
 		link, linked, blocked, err := plannedLink(tx, p.sync.Name, graphsync.User, user)
@@ -47,14 +43,12 @@ func (p *planner) draftReferences(ctx context.Context) error {
 		}
 		if linked {
 			a.TargetID, a.Key, a.Via = &link.TargetID, link.Key, link.Via
-		} else if raw := plan.Get(actionKey{phase: userPhase, id: user}.bytes()); raw != nil {
-			own, err := decodeAction(raw)
-			if err != nil {
+		} else {
+			own, err := plan.get(actionKey{phase: userPhase, id: user}.bytes())
+			if own == nil { // skipped: it has no account to refer from
 				return err
 			}
 			a.TargetID, a.Key, a.Via = own.TargetID, own.Key, own.Via
-		} else {
-			return nil // skipped: it has no account to refer from
 		}
 		for _, attribute := range p.sync.Users.Mapping.Attributes() {
 			if name, ok := attribute.Direct(); ok && name == "manager" {
@@ -65,7 +59,7 @@ func (p *planner) draftReferences(ctx context.Context) error {
 			return nil
 		}
 		p.ledger.planned(graphsync.User, Update, 1)
-		return plan.Put(actionKey{phase: referencePhase, id: user}.bytes(), encodeAction(&a))
+		return plan.put(actionKey{phase: referencePhase, id: user}.bytes(), &a)
 	})
 }
 

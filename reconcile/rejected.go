@@ -76,7 +76,7 @@ func (r *reviewer) ended(d *decision) {
 
 // decide applies what a person decided to an action that is due. done reports that nothing more
 // is to be reviewed about it.
-func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done bool, err error) {
+func (r *reviewer) decide(plan plannedActions, key []byte, a *storedAction) (done bool, err error) {
 	given := decisionsIn(r.tx, r.sync.Name)
 	d := given.at(key)
 	if d == nil {
@@ -91,7 +91,7 @@ func (r *reviewer) decide(plan *state.Space, key []byte, a *storedAction) (done 
 		return false, r.drop(given, key)
 	case d.Verdict == approved && lapse == "":
 		a.Held, a.Approved = nil, true
-		return true, plan.Put(key, encodeAction(a))
+		return true, plan.put(key, a)
 	case d.Verdict == rejected && lapse == "":
 		return true, r.reject(plan, key, a, d)
 	case d.Verdict == approved && a.Op == Create && d.Action.Op == Adopt: // there is nothing left to take over
@@ -140,12 +140,12 @@ func (r *reviewer) drop(given decisions, key []byte) error {
 }
 
 // reject takes an action out of the plan that a person rejected, and keeps it as rejected.
-func (r *reviewer) reject(plan *state.Space, key []byte, a *storedAction, d *decision) error {
+func (r *reviewer) reject(plan plannedActions, key []byte, a *storedAction, d *decision) error {
 	r.ledger.rejected(a.Kind, a.Op, seatChange(r.tx, r.sync.Name, a))
 	if err := r.keepRejected(key, a, d); err != nil {
 		return err
 	}
-	return plan.Delete(key)
+	return plan.delete(key)
 }
 
 func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error {
@@ -181,7 +181,7 @@ func (r *reviewer) lapse(d *decision, a *storedAction, why string) {
 // decideLeaving applies what a person decided about people who leave a group. Those who may leave
 // and those who may not are taken out of the action; what is left of it is reviewed as usual.
 // done reports that nothing is left.
-func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction) (done bool, err error) {
+func (r *reviewer) decideLeaving(plan plannedActions, key []byte, a *storedAction) (done bool, err error) {
 	given := r.leavingOf(a.SourceID)
 	if len(given) == 0 || len(a.Remove) == 0 {
 		return false, nil
@@ -228,7 +228,7 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 		passed.Held, passed.Approved, passed.Why = nil, true, membersWhy(nil, passed.Remove)
 		at := approvedKey(key)
 		r.made[string(at)] = true
-		if err := plan.Put(at, encodeAction(&passed)); err != nil {
+		if err := plan.put(at, &passed); err != nil {
 			return false, err
 		}
 		r.ledger.planned(graphsync.Group, Members, 1)
@@ -236,10 +236,10 @@ func (r *reviewer) decideLeaving(plan *state.Space, key []byte, a *storedAction)
 	*a = rest
 	a.Why = membersWhy(a.Add, a.Remove)
 	if len(a.Add)+len(a.Remove) > 0 {
-		return false, plan.Put(key, encodeAction(a))
+		return false, plan.put(key, a)
 	}
 	r.ledger.planned(graphsync.Group, Members, -1)
-	return true, plan.Delete(key)
+	return true, plan.delete(key)
 }
 
 // leavingOf returns what was decided about the members of a group, kept for the parts of a large one.

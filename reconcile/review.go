@@ -90,11 +90,11 @@ type reviewer struct {
 
 // chunk reviews the next actions of the plan.
 func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
-	plan := r.tx.Space(r.sync.Name, planSpace)
+	plan := planIn(r.tx, r.sync.Name)
 	var keys [][]byte
 	var actions []storedAction
 	n := 0
-	for key, raw := range plan.All(after) {
+	for key, raw := range plan.from(after) {
 		if n++; r.concerns(opOf(raw)) {
 			a, err := decodeAction(raw)
 			if err != nil {
@@ -122,7 +122,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 		}
 		if joins, leaves, ok := r.split(a); ok {
 			// Who joins does not wait for an answer about who leaves.
-			if err := plan.Put(key, encodeAction(&joins)); err != nil {
+			if err := plan.put(key, &joins); err != nil {
 				return nil, false, err
 			}
 			r.ledger.planned(graphsync.Group, Members, 1)
@@ -138,7 +138,7 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 
 // reviewAction reviews one action: what a person decided counts first, then the guards, then what was held
 // before.
-func (r *reviewer) reviewAction(plan *state.Space, key []byte, a *storedAction) error {
+func (r *reviewer) reviewAction(plan plannedActions, key []byte, a *storedAction) error {
 	if done, err := r.decide(plan, key, a); done || err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (r *reviewer) reviewAction(plan *state.Space, key []byte, a *storedAction) 
 	if err := r.held.Put(key, encodeAction(a)); err != nil {
 		return err
 	}
-	return plan.Put(key, encodeAction(a))
+	return plan.put(key, a)
 }
 
 // split parts a change of members of which a guard would hold those who leave.
@@ -302,15 +302,10 @@ func (r *reviewer) keepHolds() error {
 // dropReleased forgets what was held before and is not any more, and decisions about memberships
 // that are no longer due.
 func (r *reviewer) dropReleased() error {
-	plan := r.tx.Space(r.sync.Name, planSpace)
+	plan := planIn(r.tx, r.sync.Name)
 	var released [][]byte
 	for key := range r.held.All(nil) {
-		raw := plan.Get(key)
-		if raw == nil {
-			released = append(released, slices.Clone(key))
-			continue
-		}
-		if a, err := decodeAction(raw); err != nil || a.Held == nil {
+		if a, err := plan.get(key); err != nil || a == nil || a.Held == nil {
 			released = append(released, slices.Clone(key))
 		}
 	}

@@ -55,8 +55,8 @@ var guarding = slices.Concat(
 }`, `return ""
 }`},
 		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
-		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.Has(key) {`, `if d.plan.Has(key) {`},
-		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.Has(key) {`, `if true {`},
+		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.has(key) {`, `if d.plan.Has(key) {`},
+		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.has(key) {`, `if true {`},
 		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
 		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.DeleteHold(sync, id)`, `return len(keys), nil`},
 	),

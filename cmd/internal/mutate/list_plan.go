@@ -145,6 +145,6 @@ var planning = slices.Concat(
 		fault{"REF1", "a manager who gets an account is not looked at again", `if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}`, ``},
-		fault{"REF2", "a reference to a manager who gets an account is not planned", `if err != nil || made.Op != Create && made.Op != Adopt {`, `if true {`},
+		fault{"REF2", "a reference to a manager who gets an account is not planned", `if made == nil || made.Op != Create && made.Op != Adopt {`, `if true {`},
 	),
 )
