@@ -33,7 +33,7 @@ func runTests(ctx context.Context, tests string, groups []string, overlay, scrat
 		return testRun{broken: true, failed: err.Error(), output: err.Error()}
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "tests")
+	binary := filepath.Join(dir, filepath.Base(words[0])+".test")
 	build := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}
 	if overlay != "" {
 		build = append(build, "-overlay="+overlay)
@@ -46,23 +46,34 @@ func runTests(ctx context.Context, tests string, groups []string, overlay, scrat
 	}
 	flags := append([]string{"-test.v", "-test.failfast", "-test.timeout=10m"}, words[1:]...)
 	if groups == nil {
-		return runBinary(ctx, binary, words[0], flags)
+		return runBinary(ctx, binary, words[0], "", flags)
 	}
-	var run testRun
+	return runGroups(ctx, binary, words[0], "", groups, flags)
+}
+
+// runGroups runs groups of tests up to the first test that fails.
+func runGroups(ctx context.Context, binary, dir, fault string, groups, flags []string) (run testRun) {
 	for _, group := range groups {
-		if run = runBinary(ctx, binary, words[0], append(flags, "-test.run="+group)); run.failed != "" {
+		if run = runBinary(ctx, binary, dir, fault, append(flags, "-test.run="+group)); run.failed != "" {
 			break
 		}
 	}
 	return run
 }
 
-func runBinary(ctx context.Context, binary, dir string, flags []string) testRun {
+// runBinary runs the tests of a binary in the folder of their package, with one of the faults that
+// are in it, if any.
+func runBinary(ctx context.Context, binary, dir, fault string, flags []string) testRun {
+	files, err := os.MkdirTemp(filepath.Dir(binary), "")
+	if err != nil {
+		return testRun{broken: true, failed: err.Error(), output: err.Error()}
+	}
+	defer os.RemoveAll(files)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cmd := exec.CommandContext(ctx, binary, flags...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TMPDIR="+filepath.Dir(binary), "GOGC=400")
+	cmd.Env = append(os.Environ(), "TMPDIR="+files, "GOGC=400", chosenFault+"="+fault)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

@@ -27,27 +27,37 @@ type reachingTest struct {
 
 type span struct{ from, to int }
 
-// A reachCache measures each package once.
-type reachCache struct {
+// A packageCache prepares each package once.
+type packageCache struct {
 	mu    sync.Mutex
-	known map[string]*reach
+	known map[string]*prepared
 }
 
-func (c *reachCache) of(ctx context.Context, pkg, scratch string) (*reach, error) {
+// prepared is what the faults of one package share.
+type prepared struct {
+	reach    *reach
+	combined *combined
+	err      error // why the faults of the package cannot be tried
+}
+
+// of returns what there is of a package, for the faults that are to be tried.
+func (c *packageCache) of(ctx context.Context, pkg string, faults []mutation, scratch string) (*prepared, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.known[pkg]; known != nil {
-		return known, nil
+		return known, known.err
 	}
-	measured, err := measure(ctx, pkg, scratch)
-	if err != nil {
-		return nil, fmt.Errorf("which lines the tests of %s execute: %w", pkg, err)
-	}
+	p := &prepared{}
 	if c.known == nil {
-		c.known = map[string]*reach{}
+		c.known = map[string]*prepared{}
 	}
-	c.known[pkg] = measured
-	return measured, nil
+	c.known[pkg] = p
+	if p.reach, p.err = measure(ctx, pkg, scratch); p.err != nil {
+		p.err = fmt.Errorf("which lines the tests of %s execute: %w", pkg, p.err)
+	} else {
+		p.combined, p.err = combine(ctx, pkg, faults, scratch)
+	}
+	return p, p.err
 }
 
 // measure runs every test of a package alone, with coverage.
@@ -57,7 +67,7 @@ func measure(ctx context.Context, pkg, scratch string) (*reach, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary, profile := filepath.Join(dir, "tests"), filepath.Join(dir, "profile")
+	binary, profile := filepath.Join(dir, filepath.Base(pkg)+".test"), filepath.Join(dir, "profile")
 	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-cover", "-o", binary, pkg).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, tail(string(out)))
 	}
@@ -71,7 +81,7 @@ func measure(ctx context.Context, pkg, scratch string) (*reach, error) {
 	}
 	for _, name := range strings.Fields(string(names)) {
 		began := time.Now()
-		run := runBinary(ctx, binary, pkg, []string{"-test.v", "-test.run=^" + name + "$", "-test.coverprofile=" + profile})
+		run := runBinary(ctx, binary, pkg, "", []string{"-test.v", "-test.run=^" + name + "$", "-test.coverprofile=" + profile})
 		if run.failed != "" {
 			return nil, fmt.Errorf("%s fails alone, without a fault\n%s", name, run.output)
 		}

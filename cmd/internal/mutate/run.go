@@ -23,6 +23,9 @@ type mutation struct {
 	own   bool   // tests of its own package have been seen to notice it
 }
 
+// pkg is the package that the fault is in, as the go command takes it.
+func (m *mutation) pkg() string { return "./" + filepath.ToSlash(filepath.Dir(m.file)) }
+
 // place finds the file that the fault is for, which may have moved within its package, and
 // returns it with the fault in it.
 func (m *mutation) place() (file, text string, err error) {
@@ -97,7 +100,7 @@ func (r *runner) stages(m *mutation) []string {
 	if r.with != "" {
 		return []string{r.with}
 	}
-	dir := "./" + filepath.ToSlash(filepath.Dir(m.file))
+	dir := m.pkg()
 	stages := []string{dir}
 	if !r.own {
 		if next := neighbours[dir]; next != "" {
@@ -110,13 +113,14 @@ func (r *runner) stages(m *mutation) []string {
 
 // A runner tries mutations.
 type runner struct {
-	own   bool   // only tests of the fault's own package
-	with  string // instead of any other test
-	jobs  int
-	dry   bool
-	trust bool // that the tests pass without a fault
-	file  *resultFile
-	reach reachCache
+	own      bool   // only tests of the fault's own package
+	with     string // instead of any other test
+	jobs     int
+	dry      bool
+	trust    bool // that the tests pass without a fault
+	file     *resultFile
+	packages packageCache
+	faults   map[string][]mutation // to be tried, by package
 
 	mu      sync.Mutex // guards results and the output
 	results []result
@@ -136,8 +140,12 @@ func (r *runner) run(ctx context.Context, all []mutation) error {
 		}
 	}
 	left := make([]*result, len(all))
+	r.faults = map[string][]mutation{}
 	for i, m := range all {
 		left[i] = r.file.begin(m)
+		if pkg := m.pkg(); left[i].outcome == "" && !slices.Contains(left[i].Passed, pkg) {
+			r.faults[pkg] = append(r.faults[pkg], m)
+		}
 	}
 	for stage := 0; len(left) > 0 && ctx.Err() == nil; stage++ {
 		r.inParallel(left, func(res *result) { r.try(ctx, res, stage, scratch) })
@@ -230,16 +238,19 @@ func (r *runner) try(ctx context.Context, res *result, stage int, scratch string
 // test runs the tests of one stage with one mutation. Of the mutation's own package they are those
 // that execute its lines.
 func (r *runner) test(ctx context.Context, m *mutation, tests, overlay, scratch string) testRun {
-	if tests != "./"+filepath.ToSlash(filepath.Dir(m.file)) {
+	if tests != m.pkg() {
 		return runTests(ctx, tests, nil, overlay, scratch)
 	}
-	reach, err := r.reach.of(ctx, tests, scratch)
+	p, err := r.packages.of(ctx, tests, r.faults[tests], scratch)
 	if err != nil {
 		return testRun{broken: true, output: err.Error()}
 	}
-	groups := reach.groups(m.lines())
+	groups := p.reach.groups(m.lines())
 	if len(groups) == 0 {
 		return testRun{}
+	}
+	if p.combined.ids[m.id] {
+		return runGroups(ctx, p.combined.binary, tests, m.id, groups, []string{"-test.v", "-test.failfast", "-test.timeout=10m"})
 	}
 	return runTests(ctx, tests, groups, overlay, scratch)
 }
