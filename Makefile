@@ -44,7 +44,7 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
 	@echo "Pictures of the consent story are in $(PICTURES)"
-	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust -results .cache/mutate-sample.jsonl
 
 ZABBIX := .cache/zabbix
 
@@ -71,8 +71,8 @@ bench: notice ## Run every benchmark
 	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
 
 .PHONY: mutate
-mutate: notice ## Put faults into the safety code one by one and see whether tests notice (hours)
-	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate
+mutate: notice ## Put faults into the safety code one by one and see whether tests notice (hours); resume with MUTATE=-resume
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate $(MUTATE)
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (default 10s)

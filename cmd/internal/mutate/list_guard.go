@@ -18,7 +18,7 @@ var guarding = slices.Concat(
 		fault{"GRD9", "the updates guard holds small applications", `f.linked >= updatesFloor && exceeds`, `exceeds`},
 		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
 		fault{"GRD11", "members_removed does not hold", `if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {`, `if false {`},
-		fault{"GRD12", "a group is emptied without an answer", `removed >= smallest && removed == total`, `false`},
+		fault{"GRD12", "a group is emptied without an answer", `removed >= smallest && removed == total`, `false && removed == total`},
 		fault{"GRD13", "the last administrators are lost without an answer", `case f.losing[a.SourceID] && len(f.losing) >= f.administrators:`, `case false:`},
 		fault{"GRD14", "one of several administrators cannot leave", `len(f.losing) >= f.administrators`, `true`},
 		fault{"GRD15", "a limit holds what equals it", `if l.Count != nil && n > *l.Count {`, `if l.Count != nil && n >= *l.Count {`},

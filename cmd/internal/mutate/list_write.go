@@ -15,7 +15,7 @@ var matching = slices.Concat(
 		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
 		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
-		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false`},
+		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false && theirs != ours`},
 		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = foreignHold(causeForeignAccount)`, `_ = v`},
 		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
 		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
@@ -118,7 +118,7 @@ var locating = slices.Concat(
 		fault{"REC9", "an account that is gone keeps its link after a lost answer", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := false`},
 		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
 		fault{"REC11", "one record that cannot be looked into stops the cycle", `return r.unread(intent, r.nameOfIntent(intent), err) // one record never stops the rest`, `return err`},
-		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil {`},
+		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil || false && present != owner {`},
 		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},
@@ -263,7 +263,7 @@ var recording = slices.Concat(
 		}
 		if err := settle(member)`, `if err := settle(member)`},
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.GroupsOf(source)) {`, `for _, group := range []graphsync.ID{} {`},
-		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly`},
+		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
 		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
 		return r.line(tx, line)`, `if false {
 			return r.line(tx, line)`},

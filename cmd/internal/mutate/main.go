@@ -1,7 +1,16 @@
 // Command mutate asks whether the tests would notice a fault. It puts one small fault at a time
 // into the code that decides about accounts, runs the tests, and reports which faults no test
-// noticed. The checkout is not changed: a mutated file reaches the compiler through go's
-// -overlay, so the build cache is shared and only what depends on the file is built again.
+// noticed. The checkout is not changed: a mutated file reaches the compiler through go's -overlay.
+//
+// It is arranged for two cores. The tests of the fault's own package come first, then those of a
+// neighbour; the stories of the command and the histories over the whole pipeline, which link the
+// Graph SDK, see only what these let pass. The faults of a package are compiled into one test binary,
+// as alternatives that an environment variable chooses between, and built alone only where that is
+// not possible. Tests that never execute the lines of a fault are left out, quick ones come first, the
+// first failure ends a run, and tests keep their files in memory.
+//
+// Each result is appended to .cache/mutate.jsonl as it comes. With -resume, a run that was interrupted
+// leaves out what was noticed or passed before; -own stops after the tests of the own package.
 //
 // The faults are a list and not generated. A generated fault is a flipped operator; these are
 // the mistakes whose harm is known, such as "a refused deletion counts as done", each at the

@@ -111,6 +111,10 @@ func (r *runner) stages(m *mutation) []string {
 	return stages
 }
 
+// worthPreparing is for how many faults of a package it pays to measure its tests and to combine the
+// faults in one binary.
+const worthPreparing = 5
+
 // A runner tries mutations.
 type runner struct {
 	own      bool   // only tests of the fault's own package
@@ -238,7 +242,7 @@ func (r *runner) try(ctx context.Context, res *result, stage int, scratch string
 // test runs the tests of one stage with one mutation. Of the mutation's own package they are those
 // that execute its lines.
 func (r *runner) test(ctx context.Context, m *mutation, tests, overlay, scratch string) testRun {
-	if tests != m.pkg() {
+	if tests != m.pkg() || len(r.faults[tests]) < worthPreparing {
 		return runTests(ctx, tests, nil, overlay, scratch)
 	}
 	p, err := r.packages.of(ctx, tests, r.faults[tests], scratch)
