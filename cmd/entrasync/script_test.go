@@ -48,7 +48,13 @@ import (
 var update = flag.Bool("update", false, "write expected files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"entrasync": func() { os.Exit(recorded(run)) }})
+	testscript.Main(m, map[string]func(){
+		"entrasync": func() { os.Exit(recorded(run)) },
+		"entrasync-with-notebook": func() {
+			withNotebook()
+			os.Exit(recorded(run))
+		},
+	})
 }
 
 func TestScripts(t *testing.T) {
