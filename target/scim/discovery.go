@@ -193,6 +193,9 @@ func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]targ
 			if of, ok := types.of(kind, path); ok && of.name == "complex" {
 				profile.Complex[path.String()] = true
 			}
+			for _, odd := range types.oddFilterValues(kind, path) {
+				note("%s", odd)
+			}
 			schema, name := strings.ToLower(path.Schema()), strings.ToLower(path.Name())
 			if schema == "" {
 				schema = core

@@ -17,6 +17,7 @@ type types map[string]attributeType
 type attributeType struct {
 	name     string // string, boolean, decimal, integer, dateTime, reference, binary, complex
 	multiple bool
+	values   []string // canonicalValues: those the application suggests
 }
 
 func typeKey(schema, name, sub string) string {
@@ -183,5 +184,5 @@ func (t types) add(schema, name, sub string, attribute map[string]any) {
 	if of == "" {
 		of = "string" // the default (RFC 7643, section 2.2)
 	}
-	t[typeKey(schema, name, sub)] = attributeType{name: of, multiple: multiple}
+	t[typeKey(schema, name, sub)] = attributeType{name: of, multiple: multiple, values: texts(member(attribute, "canonicalValues"))}
 }
