@@ -89,7 +89,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		protector: c.protector, successors: c.successors,
 	}
 	c.matching = &matching{
-		sync: s.Sync, opts: opts, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
+		sync: s.Sync, opts: opts, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
 		ledger: c.ledger, owners: c.owners,
 	}
 	c.guards = &guardReview{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, info: info, ledger: c.ledger, lastHolds: c.lastHolds}

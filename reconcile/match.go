@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,7 @@ const matchChunk = 200
 type matching struct {
 	sync    *Sync
 	opts    Options
+	now     time.Time
 	workers int
 	store   *state.Store
 	tenant  *state.Tenant
@@ -101,10 +103,13 @@ type matcher struct {
 	find    func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
 
 	adopted map[string]graphsync.ID // target ids taken in this plan
+
+	now      time.Time
+	removals map[string][]byte // see orphanRemovals; nil until an account is adopted
 }
 
 func (mt *matching) newMatcher(kind graphsync.Kind) (*matcher, error) {
-	m := &matcher{sync: mt.sync, opts: mt.opts, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), adopted: map[string]graphsync.ID{}}
+	m := &matcher{sync: mt.sync, opts: mt.opts, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), now: mt.now, adopted: map[string]graphsync.ID{}}
 	m.find = m.ask
 	for _, text := range m.rules.Match {
 		path, err := target.ParsePath(text)
@@ -376,6 +381,9 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 					return err
 				}
 				if err := plan.put(keys[i], a); err != nil {
+					return err
+				}
+				if err := m.keepAdopted(tx, plan, keys[i], a); err != nil {
 					return err
 				}
 			case v.code != "" || v.retry != nil:

@@ -221,3 +221,42 @@ func TestRenamedSync(t *testing.T) {
 	want(t, "accounts", c.app().String(), "!p1=P p2=P p3=P")
 	want(t, "and then", c.must(reconcile.Options{Apply: true, Full: true}), "3 unchanged")
 }
+
+// An account without a link that is offered to the user who has its name now is not offered for
+// removal as well: both approved, it would be switched off and taken over in one cycle.
+func TestOrphanThatIsAdopted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		decide func(*customer)
+		want   string
+	}{
+		"approved": {(*customer).approve, "p1=Second p9=P"},
+		"rejected": {func(c *customer) { c.reject(reconcile.Decision{At: c.now}) }, "p1=P p9=P"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := named(t, newService(t), 0, "[objectId]")
+			c.source.person(9, "p9@example.com", "P")
+			c.source.person(1, "p1@example.com", "P")
+			want(t, "first cycle", c.cycle(), "2 created")
+			c.source.rename(1, "former@example.com")
+			c.source.disable(1)
+			c.restart(c.loseAll)
+			c.source.person(2, "p1@example.com", "Second")
+			report, err := c.run(reconcile.Options{Apply: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "offered", told(report), "1 adopted, held by adoption: adopt p1@example.com")
+			test.decide(c)
+			report, err = c.run(reconcile.Options{Apply: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "rejected" {
+				c.wantOrphans(report, "p1@example.com")
+			}
+			want(t, "accounts", c.app().String(), test.want)
+		})
+	}
+}

@@ -70,6 +70,10 @@ var matching = slices.Concat(
 // Whether a link is still of the account: after a change of the target, after a crash, in a full
 // cycle.
 var locating = slices.Concat(
+	in("reconcile/adoptedorphan.go",
+		fault{"ADO1", "an account is offered for adoption and for removal at once", `return plan.delete(removal)`, `return nil`},
+		fault{"ADO2", "an account whose adoption was rejected is no longer offered for removal", `d.Verdict == rejected`, `d.Verdict == approved`},
+	),
 	in("reconcile/locate.go",
 		fault{"LOC1", "an account with the externalId of another counts as ours", `case !anyCase: // an application may change the case of what it stores: then it decides nothing
 			return foreign`, `case !anyCase: // an application may change the case of what it stores: then it decides nothing`},

@@ -1,0 +1,48 @@
+package reconcile
+
+import (
+	"slices"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// orphanRemovals are the places in a plan of removals of accounts without a link, by account.
+func orphanRemovals(plan plannedActions) (map[string][]byte, error) {
+	places := map[string][]byte{}
+	for place, raw := range plan.below([]byte{byte(leavePhase)}) {
+		a, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if a.Orphan {
+			places[*a.TargetID] = slices.Clone(place)
+		}
+	}
+	return places, nil
+}
+
+// keepAdopted takes the removal of an account out of the plan that the plan has another user adopt:
+// both approved, the account would be switched off and adopted in one cycle. It stays when the adoption
+// was rejected.
+func (m *matcher) keepAdopted(tx *state.Tx, plan plannedActions, place []byte, a *storedAction) error {
+	if m.kind != graphsync.User {
+		return nil
+	}
+	if m.removals == nil {
+		var err error
+		if m.removals, err = orphanRemovals(plan); err != nil {
+			return err
+		}
+	}
+	removal, planned := m.removals[*a.TargetID]
+	if !planned {
+		return nil
+	}
+	if d := decisionsIn(tx, m.sync.Name).at(place); d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(m.now, m.sync.Guard.Rejections) {
+		return nil
+	}
+	delete(m.removals, *a.TargetID)
+	m.ledger.planned(m.kind, plan.op(removal), -1)
+	return plan.delete(removal)
+}
