@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -66,7 +67,7 @@ type Consent struct {
 	Watch     time.Duration // how long one progress page stays open, default 25 s: proxies cut longer responses off
 
 	wake     chan struct{}
-	limits   *visitors
+	limits   *webserver.Visitors
 	watchers chan struct{} // has a place for each answer that still tells
 }
 
@@ -84,7 +85,7 @@ func NewConsent(c Consent) *Consent {
 	if c.Watch <= 0 {
 		c.Watch = 25 * time.Second
 	}
-	c.wake, c.limits, c.watchers = make(chan struct{}, 1), &visitors{}, make(chan struct{}, watchersAtOnce)
+	c.wake, c.limits, c.watchers = make(chan struct{}, 1), &webserver.Visitors{}, make(chan struct{}, watchersAtOnce)
 	return &c
 }
 
@@ -138,7 +139,7 @@ func (c *Consent) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET "+consentLogo, c.logo)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, letterNothing) })
-	return headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return webserver.Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		settings, open := c.Settings(graphsync.ID{})
 		if !open {
 			c.write(w, letterClosed)
@@ -170,7 +171,7 @@ func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSet
 		switch {
 		case r.Method == http.MethodHead || strings.Contains(strings.ToLower(ahead), "prefetch"):
 			w.WriteHeader(http.StatusNoContent)
-		case !c.limits.allow(visitorOf(r, settings.Proxies), c.Now()):
+		case !c.limits.Allow(webserver.VisitorOf(r, settings.Proxies), c.Now()):
 			w.Header().Set("Retry-After", "10")
 			w.Header().Set("Connection", "close") // it keeps no place
 			c.write(w, letterTooMany)

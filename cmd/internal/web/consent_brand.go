@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 )
 
@@ -74,7 +75,7 @@ func (c *Consent) logo(w http.ResponseWriter, r *http.Request) {
 		c.write(w, letterNothing)
 		return
 	}
-	if !c.limits.allow(visitorOf(r, settings.Proxies), c.Now()) {
+	if !c.limits.Allow(webserver.VisitorOf(r, settings.Proxies), c.Now()) {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "Too many requests came from your network.", http.StatusTooManyRequests)
 		return

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"unicode"
 	"unicode/utf8"
+
+	"entrasync/cmd/internal/webserver"
 )
 
 // A letter is what a consent page says: what happened, and what to do.
@@ -86,7 +88,7 @@ func (c *Consent) write(w http.ResponseWriter, l letter) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", policy(head.images))
+	w.Header().Set("Content-Security-Policy", webserver.Policy(head.images))
 	w.WriteHeader(l.status)
 	w.Write(clean(out.Bytes()))
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -68,7 +69,7 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 	h.Set("X-Accel-Buffering", "no") // nginx would keep the steps back until the last
 	page := http.NewResponseController(w)
 	head := c.letterhead()
-	h.Set("Content-Security-Policy", policy(head.images))
+	h.Set("Content-Security-Policy", webserver.Policy(head.images))
 	c.part(w, "top", joiningTop{Title: "Connecting your organization", Head: head, Joined: invitation.Claim.Joined})
 	ctx, stop := context.WithTimeout(r.Context(), c.Watch)
 	defer stop()

@@ -12,32 +12,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"entrasync/cmd/internal/webserver"
+)
+
+// Every network may guess a credential so often: ten times, and then ten times a minute.
+const (
+	guessesPerSecond = 1.0 / 6
+	guessesAtOnce    = 10
 )
 
 // A Credential is what requests must bring. Without a Username it is a bearer token.
 type Credential struct {
 	Username string
 	Secret   func() (string, error) // read for each request, so that a changed file counts at once
-}
-
-// policy is the Content-Security-Policy of a page that may load images from one source.
-func policy(images string) string {
-	return "default-src 'none'; style-src 'self'; img-src " + images + "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-}
-
-// headers are those of every answer. Pages need no script, no frame and nothing from elsewhere.
-func headers(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy("'self'"))
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
 }
 
 // guard lets in requests with the credential. Where none is needed, a page of another site must
@@ -58,8 +46,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		from, guesses := visitorOf(r, nil), r.Header.Get("Authorization") != ""
-		if guesses && s.wrong.exhausted(from, s.Now()) {
+		from, guesses := webserver.VisitorOf(r, nil), r.Header.Get("Authorization") != ""
+		if guesses && s.wrong.Exhausted(from, s.Now()) {
 			w.Header().Set("Connection", "close")
 			w.Header().Set("Retry-After", strconv.Itoa(int(1/guessesPerSecond)))
 			http.Error(w, "Too many wrong credentials came from this address. Wait a minute, and try again.", http.StatusTooManyRequests)
@@ -69,7 +57,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if !ok {
 			w.Header().Set("Connection", "close") // who is not let in keeps no place
 		}
-		if !ok && err == nil && guesses && s.wrong.allow(from, s.Now()) {
+		if !ok && err == nil && guesses && s.wrong.Allow(from, s.Now()) {
 			s.Log.Warn("a wrong credential for the status page", "from", from)
 		}
 		switch {

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -73,7 +74,7 @@ type Problem struct {
 type Server struct {
 	Service
 	credential *Credential
-	wrong      visitors // who brought wrong credentials
+	wrong      webserver.Visitors // who brought wrong credentials
 	forms      forms
 	cross      *http.CrossOriginProtection
 	pages      map[string]*template.Template
@@ -97,7 +98,7 @@ func New(service Service, access *Credential) *Server {
 		service.Advice = func(string) string { return "" }
 	}
 	return &Server{
-		Service: service, credential: access, wrong: visitors{perSecond: guessesPerSecond, atOnce: guessesAtOnce}, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
+		Service: service, credential: access, wrong: webserver.Visitors{PerSecond: guessesPerSecond, AtOnce: guessesAtOnce}, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
 		standings: map[syncKey]*standing{},
 	}
 }
@@ -128,5 +129,5 @@ func (s *Server) Handler() http.Handler {
 	outer.HandleFunc("GET /healthz", s.healthz)
 	outer.HandleFunc("GET /readyz", s.readyz)
 	outer.Handle("/", s.guard(pages))
-	return headers(outer)
+	return webserver.Headers(outer)
 }

@@ -1,4 +1,4 @@
-package web
+package webserver
 
 import (
 	"cmp"
@@ -22,24 +22,19 @@ const (
 	visitorsKept    = 10_000
 )
 
-// Every visitor may guess a credential so often: ten times, and then ten times a minute.
-const (
-	guessesPerSecond = 1.0 / 6
-	guessesAtOnce    = 10
-)
-
-// visitors limits how often each may ask. Its zero value is usable and has the limits of visits.
-type visitors struct {
-	perSecond rate.Limit
-	atOnce    int
+// Visitors limits how often each network may ask. Its zero value is usable and has the limits of visits. Its methods
+// may be called concurrently.
+type Visitors struct {
+	PerSecond rate.Limit // default 5
+	AtOnce    int        // default 60
 
 	mu   sync.Mutex // protects rate
 	rate map[netip.Prefix]*rate.Limiter
 }
 
-// visitorOf returns who asks. Behind a proxy that is whom the last one of the trusted names: what
+// VisitorOf returns who asks. Behind a proxy that is whom the last one of the trusted names: what
 // stands further left in X-Forwarded-For any client could have written.
-func visitorOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
+func VisitorOf(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	from := addressOf(r.RemoteAddr)
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
@@ -90,17 +85,17 @@ func networkOf(from netip.Addr) netip.Prefix {
 	return network
 }
 
-// allow takes in a visit and reports whether it is within the limits.
-func (v *visitors) allow(from netip.Addr, now time.Time) bool {
+// Allow counts a visit and reports whether it is within the limits.
+func (v *Visitors) Allow(from netip.Addr, now time.Time) bool {
 	return v.take(from, now, 1)
 }
 
-// exhausted reports whether a visitor has used its limits up, taking in nothing.
-func (v *visitors) exhausted(from netip.Addr, now time.Time) bool {
+// Exhausted reports whether a visitor has used its limits up, counting nothing.
+func (v *Visitors) Exhausted(from netip.Addr, now time.Time) bool {
 	return !v.take(from, now, 0)
 }
 
-func (v *visitors) take(from netip.Addr, now time.Time, visits int) bool {
+func (v *Visitors) take(from netip.Addr, now time.Time, visits int) bool {
 	network := networkOf(from)
 	if !network.IsValid() {
 		return true
@@ -110,7 +105,7 @@ func (v *visitors) take(from netip.Addr, now time.Time, visits int) bool {
 	if v.rate == nil {
 		v.rate = map[netip.Prefix]*rate.Limiter{}
 	}
-	atOnce := cmp.Or(v.atOnce, visitsAtOnce)
+	atOnce := cmp.Or(v.AtOnce, visitsAtOnce)
 	limit := v.rate[network]
 	if limit == nil {
 		if visits == 0 {
@@ -122,7 +117,7 @@ func (v *visitors) take(from netip.Addr, now time.Time, visits int) bool {
 		if len(v.rate) >= visitorsKept {
 			clear(v.rate)
 		}
-		limit = rate.NewLimiter(cmp.Or(v.perSecond, visitsPerSecond), atOnce)
+		limit = rate.NewLimiter(cmp.Or(v.PerSecond, visitsPerSecond), atOnce)
 		v.rate[network] = limit
 	}
 	if visits == 0 {
