@@ -176,11 +176,11 @@ func (x *executor) write(ctx context.Context, a *storedAction, done *result, ado
 		return
 	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && gets(x.target):
 		done.mismatch = &mismatch{TargetID: ref.ID, Gone: true, Run: x.runID}
-		done.err = fmt.Errorf("%w; the next cycle looks for the account or makes it anew", err)
+		done.err = fmt.Errorf("%w; the next cycle looks for the account or creates it again", err)
 		return
 	case target.CodeOf(err) == target.NotFound:
 		done.drop = true
-		done.err = fmt.Errorf("%w; the link to %s was dropped and the next cycle looks for the account or makes it anew", err, ref.ID)
+		done.err = fmt.Errorf("%w; the link to %s was dropped and the next cycle looks for the account or creates it again", err, ref.ID)
 		return
 	default:
 		done.err = err
