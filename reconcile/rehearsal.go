@@ -50,12 +50,10 @@ func (r records) deleteLink(kind graphsync.Kind, source graphsync.ID) error {
 }
 
 func (r records) deleteIntent(kind graphsync.Kind, source graphsync.ID) error {
-	intent, found := r.tx.Intent(r.sync, kind, source)
-	if !found {
-		return nil
-	}
-	if err := r.remember(undoKey(undoIntent, linkKey(kind, source)), encode(intent)); err != nil {
-		return err
+	if intent, found := r.tx.Intent(r.sync, kind, source); found && r.dry {
+		if err := r.remember(undoKey(undoIntent, linkKey(kind, source)), encode(intent)); err != nil {
+			return err
+		}
 	}
 	return r.tx.DeleteIntent(r.sync, kind, source)
 }
@@ -96,6 +94,9 @@ func (r records) rememberLink(kind graphsync.Kind, source graphsync.ID) error {
 }
 
 func (r records) rememberRecord(space string, key []byte) error {
+	if !r.dry {
+		return nil
+	}
 	of := r.tx.Space(r.sync, space)
 	var before []byte
 	if of.Has(key) { // with a mark before it, as a record may be empty
@@ -104,10 +105,10 @@ func (r records) rememberRecord(space string, key []byte) error {
 	return r.remember(undoKey(undoRecord, slices.Concat([]byte(space), []byte{0}, key)), before)
 }
 
-// remember keeps the first record of a key: that of before the run.
+// remember keeps the first record of a key in a dry run: that of before the run.
 func (r records) remember(key, before []byte) error {
 	undo := r.tx.Space(r.sync, undoSpace)
-	if !r.dry || undo.Has(key) {
+	if undo.Has(key) {
 		return nil
 	}
 	return undo.Put(key, before)

@@ -152,7 +152,7 @@ func (w *worker) noteHealth(ctx context.Context, s *compile.Sync, source graphsy
 func (w *worker) domains(ctx context.Context, s *compile.Sync, source graphsync.Source) string {
 	organization, err := source.Organization(ctx)
 	if err != nil {
-		w.log.Info("the domains of a tenant are not known anew", "tenant", s.TenantName, "because", err)
+		w.log.Info("the domains of a tenant could not be read again", "tenant", s.TenantName, "because", err)
 	}
 	return strings.Join(organization.Domains, " ")
 }

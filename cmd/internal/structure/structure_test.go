@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,33 @@ func TestStructure(t *testing.T) {
 	}
 	for _, fault := range slices.Concat(checkImports(packages), checkComments(packages), checkNames(packages), checkLayout(tree), checkMentions(tree), checkEmbedding(tree)) {
 		t.Error(fault)
+	}
+}
+
+// Documents that lead a newcomer through the code name files that are there.
+func TestDocumentsNameFiles(t *testing.T) {
+	t.Parallel()
+	root := moduleRoot(t)
+	files := map[string]bool{}
+	packages, err := parsePackages(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packages {
+		for name := range p.files {
+			files[name], files[path.Base(name)] = true, true
+		}
+	}
+	for _, document := range []string{"README.md", ".github/ARCHITECTURE.md", ".github/CONTRIBUTING.md"} {
+		text, err := os.ReadFile(filepath.Join(root, document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("`([a-z_/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
+			if !files[m[1]] {
+				t.Errorf("%s names %s, which is not there", document, m[1])
+			}
+		}
 	}
 }
 
