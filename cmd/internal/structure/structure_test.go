@@ -83,7 +83,8 @@ func TestStructure(t *testing.T) {
 	}
 }
 
-// Documents that lead a newcomer through the code name files that are there.
+// Documents that lead a newcomer through the code name files that are there. A name without a folder is
+// in that of the file named before it.
 func TestDocumentsNameFiles(t *testing.T) {
 	t.Parallel()
 	root := moduleRoot(t)
@@ -94,7 +95,7 @@ func TestDocumentsNameFiles(t *testing.T) {
 	}
 	for _, p := range packages {
 		for name := range p.files {
-			files[name], files[path.Base(name)] = true, true
+			files[name] = true
 		}
 	}
 	for _, document := range []string{"README.md", ".github/ARCHITECTURE.md", ".github/CONTRIBUTING.md"} {
@@ -102,9 +103,14 @@ func TestDocumentsNameFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		folder := ""
 		for _, m := range regexp.MustCompile("`([a-z_/]+\\.go)`").FindAllStringSubmatch(string(text), -1) {
-			if !files[m[1]] {
-				t.Errorf("%s names %s, which is not there", document, m[1])
+			name := m[1]
+			if !strings.Contains(name, "/") {
+				name = path.Join(folder, name)
+			}
+			if folder = path.Dir(name); !files[name] {
+				t.Errorf("%s names %s, which is not there", document, name)
 			}
 		}
 	}
