@@ -54,8 +54,7 @@ var keeping = slices.Concat(
 		fault{"ASG2", "rows that were read twice hide rows that are missing", `if r.seen[row.number/64]&bit == 0 {
 		r.seen`, `if true {
 		r.seen`},
-		fault{"ASG3", "two readings are committed over each other", `if g := tx.generation(r.appID); g != r.base {`, `if false {
-			g := r.base`},
+		fault{"ASG3", "two readings are committed over each other", `if g := tx.generation(r.appID); g != r.base {`, `if g := tx.generation(r.appID); false && g != r.base {`},
 		fault{"ASG5", "members of a group that lost its assignment are not pending", `for member := range tx.Members(m.ID) {
 		if member.Kind`, `for member := range tx.Members(graphsync.ID{}) {
 		if member.Kind`},

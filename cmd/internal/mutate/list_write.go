@@ -277,11 +277,11 @@ var recording = slices.Concat(
 		return nil
 	}
 	if err := f.owners.offerTransfers`, `if err := f.owners.offerTransfers`},
-		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && c.applied {`},
+		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && f.findings.applied {`},
 		fault{"SET3", "removals are not remembered for removals_per_day", `f.info.Removals = append(f.info.Removals, state.Removals{At: f.now, Count: n})`, `_ = n`},
 		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(f.sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(f.sync.Name, true); err != nil {`},
 		fault{"SET5", "held actions are no longer pending", `kept.Has(pendingBytes(key))`, `false`},
-		fault{"SET6", "the first run is never over", `f.info.FirstRun = f.now`, `_ = c`},
+		fault{"SET6", "the first run is never over", `f.info.FirstRun = f.now`, `_ = f.now`},
 		fault{"SET7", "a retry that failed again is forgotten", `if !looked || failed.Has(pendingBytes(retry.Key)) {`, `if !looked {`},
 		fault{"SET8", "a skipped record is asked about in every cycle", `retry.Next = f.now.Add(retryWait(retry.Attempts))`, `_ = retry`},
 		fault{"SET9", "members that an adopted group had are not known", `return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))`, `return nil`},

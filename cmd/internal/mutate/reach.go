@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,13 +113,68 @@ func executed(profile string) map[string][]span {
 	return spans
 }
 
+// executedWith are the lines of which a coverage profile says that text between two offsets of a file
+// was evaluated. A profile has no lines for the condition of a case, only for what follows when
+// it is met: for a condition they are those from its switch on. ok is false for text outside functions.
+func executedWith(source string, from, to int) (lines span, ok bool) {
+	set := token.NewFileSet()
+	tree, err := parser.ParseFile(set, "", source, parser.SkipObjectResolution)
+	if err != nil {
+		return span{}, false
+	}
+	lines.from = strings.Count(source[:from], "\n") + 1
+	lines.to = lines.from + strings.Count(source[from:to], "\n")
+	overlaps := func(begin, end token.Pos) bool {
+		return set.Position(begin).Offset < to && from < set.Position(end).Offset
+	}
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if body, is := n.(*ast.BlockStmt); is && overlaps(body.Pos(), body.End()) {
+			ok = true
+		}
+		for _, c := range cases(n) {
+			if overlaps(c.begin, c.end) {
+				lines.from = min(lines.from, set.Position(n.Pos()).Line)
+			}
+		}
+		return true
+	})
+	return lines, ok
+}
+
+// A condition is where a case of a switch says when it is met.
+type condition struct{ begin, end token.Pos }
+
+// cases are the conditions of a switch.
+func cases(n ast.Node) (out []condition) {
+	var body *ast.BlockStmt
+	switch n := n.(type) {
+	case *ast.SwitchStmt:
+		body = n.Body
+	case *ast.TypeSwitchStmt:
+		body = n.Body
+	case *ast.SelectStmt:
+		body = n.Body
+	default:
+		return nil
+	}
+	for _, clause := range body.List {
+		switch clause := clause.(type) {
+		case *ast.CaseClause:
+			out = append(out, condition{clause.Pos(), clause.Colon})
+		case *ast.CommClause:
+			out = append(out, condition{clause.Pos(), clause.Colon})
+		}
+	}
+	return out
+}
+
 // groups are the tests that execute some of the lines of a file, as values of -test.run: those
-// that take little time before those that take much.
+// that take little time before those that take much. Without a file they are all tests.
 func (r *reach) groups(file string, lines span) []string {
 	var quick, middle, slow []string
 	for _, t := range r.tests {
 		switch {
-		case !slices.ContainsFunc(t.spans[file], func(s span) bool { return s.from <= lines.to && lines.from <= s.to }):
+		case file != "" && !slices.ContainsFunc(t.spans[file], func(s span) bool { return s.from <= lines.to && lines.from <= s.to }):
 		case len(quick) < 20:
 			quick = append(quick, t.name)
 		case t.took < time.Second:

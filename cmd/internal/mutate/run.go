@@ -56,16 +56,19 @@ func (m *mutation) place() (file, text string, err error) {
 	return file, text, nil
 }
 
-// lines are those of the text that the fault replaces, and the name of their file.
+// lines are those that a test executes when it evaluates the text that the fault replaces, and the
+// name of their file. The name is empty for text outside functions, which every test may depend on.
 func (m *mutation) lines() (file string, lines span) {
 	path, _, err := m.place()
 	if err != nil {
 		return "", span{}
 	}
 	whole, _ := os.ReadFile(path) // place has read it
-	before, _, _ := strings.Cut(string(whole), m.old)
-	lines.from = strings.Count(before, "\n") + 1
-	lines.to = lines.from + strings.Count(m.old, "\n")
+	from := strings.Index(string(whole), m.old)
+	lines, ok := executedWith(string(whole), from, from+len(m.old))
+	if !ok {
+		return "", span{}
+	}
 	return filepath.Base(path), lines
 }
 
