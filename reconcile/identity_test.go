@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -524,4 +525,38 @@ func TestIDGivenToAnotherTenant(t *testing.T) {
 	if account := app.accounts["1"]; account["userName"] != "eve@example.com" || account["active"] != true {
 		t.Errorf("eve's account is %v", account)
 	}
+}
+
+// While it is not decided what becomes of an account that is another one now, that account is put
+// into no group, and nobody refers to it as the manager.
+func TestNothingRefersToAnotherAccount(t *testing.T) {
+	t.Parallel()
+	c, g := teams(t, withManager)
+	c.with(func(s *reconcile.Sync) { s.Guard.Identity = count(0) })
+	c.app().stranger("4", "Stranger4")
+	report := mustRun(t, c, reconcile.Options{Apply: true, Full: true})
+	if report.Summary.Held != 1 || report.Held[0].Guard != "identity" {
+		t.Fatalf("%s", told(report))
+	}
+	c.source.join(1, 4)
+	c.source.set(1, "manager", strconv.Quote(userID(4).String()))
+	for range 2 {
+		c.cycle()
+	}
+	want(t, "members", g.membersOf("Sales"), "ada bob")
+	if manager := c.app().accounts["1"]["manager"]; manager != nil {
+		t.Errorf("the manager of ada is account %v", manager)
+	}
+	c.approve()
+	for range 2 {
+		c.cycle()
+	}
+	want(t, "members, when it is decided", g.membersOf("Sales"), "ada bob dan")
+	want(t, "the manager of ada", fmt.Sprint(c.app().accounts["1"]["manager"]), "map[value:5]")
+}
+
+// withManager has a sync write who the manager is.
+func withManager(s *reconcile.Sync) {
+	mapped(s, []string{"userName"}, mapping.Spec{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+		mapping.Spec{Path: "displayName", Expr: "[displayName]"}, mapping.Spec{Path: "manager", Expr: "[manager]"})
 }

@@ -7,17 +7,31 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
+
+// unmappedActive has a sync write no active but when it switches accounts on and off.
+func unmappedActive(s *reconcile.Sync) {
+	m, faults := mapping.New(target.User, []mapping.Spec{{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true}, {Path: "displayName", Expr: "[displayName]"}})
+	if len(faults) > 0 {
+		panic(faults)
+	}
+	s.Users.Mapping = m
+}
 
 // A deactivation that fails, carried out or not, and a user who is back before it is tried again.
 func TestBackAfterAFailedDeactivation(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{400, 403, 500, 503} {
-		for _, carriedOut := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d, carried out: %v", status, carriedOut), func(t *testing.T) {
+		for _, how := range []struct {
+			carriedOut bool
+			change     func(*reconcile.Sync)
+		}{{false, nil}, {true, nil}, {true, unmappedActive}} {
+			t.Run(fmt.Sprintf("%d, carried out: %v, active mapped: %v", status, how.carriedOut, how.change == nil), func(t *testing.T) {
 				t.Parallel()
 				c := newService(t).customer("contoso")
+				c.change = how.change
 				c.source.person(1, "ada@example.com", "Ada")
 				g := c.behindGateway()
 				want(t, "first cycle", c.cycle(), "1 created")
@@ -31,7 +45,7 @@ func TestBackAfterAFailedDeactivation(t *testing.T) {
 					}
 					return refusal(code, status)
 				}
-				if g.before = fail; carriedOut {
+				if g.before = fail; how.carriedOut {
 					g.before, g.after = nil, fail
 				}
 				c.source.disable(1)

@@ -218,20 +218,25 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change   func(*reconcile.Sync)
-		happens  func(a *application)
+		happens  func(c *customer)
 		next     string
 		accounts string
 	}{
-		"another externalId": {withExternalID, func(a *application) {
-			a.seedWith("ada@example.com", map[string]any{"externalId": "of somebody else"})
+		"another externalId": {withExternalID, func(c *customer) {
+			c.app().seedWith("ada@example.com", map[string]any{"externalId": "of somebody else"})
 		}, "held by adoption: adopt ada@example.com", "bob=Bob ada=Seeded ada@example.com"},
-		"two of the name": {nil, func(a *application) {
-			a.seedWith("ada@example.com", nil)
-			a.seedWith("ada@example.com", nil)
+		"two of the name": {nil, func(c *customer) {
+			c.app().seedWith("ada@example.com", nil)
+			c.app().seedWith("ada@example.com", nil)
 		}, "skipped ada@example.com: ambiguous_match", "bob=Bob ada=Seeded ada@example.com ada=Seeded ada@example.com"},
-		"protected": {protected(t, `title eq "owner"`), func(a *application) {
-			a.seedWith("ada@example.com", map[string]any{"title": "owner"})
+		"protected": {protected(t, `title eq "owner"`), func(c *customer) {
+			c.app().seedWith("ada@example.com", map[string]any{"title": "owner"})
 		}, "skipped ada@example.com: protected", "bob=Bob ada=Seeded ada@example.com"},
+		"of another tenant": {nil, func(c *customer) {
+			other := c.customer("fabrikam")
+			other.source.person(7, "ada@example.com", "Ada of fabrikam")
+			want(t, "fabrikam", other.cycle(), "1 created")
+		}, "skipped ada@example.com: duplicate_target", "bob=Bob ada=Ada of fabrikam"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -247,9 +252,12 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 			}
 			c.partial(reconcile.Options{Apply: true})
 			g.before = nil
-			test.happens(g.application)
-			if got := c.cycle(); !strings.Contains(got, test.next) {
-				t.Errorf("next cycle: %s", got)
+			test.happens(c)
+			if got := c.must(reconcile.Options{}); !strings.Contains(got, test.next) {
+				t.Errorf("a plan: %s", got)
+			}
+			if got := c.cycle(); !strings.Contains(got, test.next) || c.intents() > 0 {
+				t.Errorf("next cycle: %s, and %d intents are open", got, c.intents())
 			}
 			want(t, "accounts", c.app().String(), test.accounts)
 			c.source.leaveAll("Ada") // what is not ours stays on

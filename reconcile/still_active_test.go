@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/target"
 )
@@ -209,5 +210,51 @@ func TestDeactivationThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s, readable again: %v %s %+v", code, err, report.Result, report.Errors)
 		}
 		want(t, "accounts", app.String(), "!p1=P p2=P p3=P")
+	}
+}
+
+// Whoever comes back to an account that was switched on by hand has it: a complete compare sees that
+// nothing is left to do.
+func TestSwitchedOnByHandBeforeTheRehire(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*reconcile.Sync){"active mapped": nil, "not mapped": unmappedActive} {
+		c := linked(t, change, "Ada", "Bob")
+		c.source.disable(1)
+		want(t, name+", leaver", c.cycle(), "1 deactivated, 1 unchanged")
+		c.app().accounts["1"]["active"] = true
+		c.source.person(1, "ada@example.com", "Ada")
+		c.app().asked = map[string]int{}
+		want(t, name+", rehire", c.must(reconcile.Options{Apply: true, Full: true}), "2 unchanged")
+		if n := c.app().asked["update"]; n > 0 {
+			t.Errorf("%s: %d writes", name, n)
+		}
+	}
+}
+
+// A complete compare puts values right that were changed by hand; an incremental cycle does not look.
+func TestChangedByHand(t *testing.T) {
+	t.Parallel()
+	c := linked(t, nil, "Ada", "Bob")
+	c.app().accounts["1"]["displayName"] = "by hand"
+	want(t, "incremental", c.cycle(), "2 unchanged")
+	want(t, "complete", c.must(reconcile.Options{Apply: true, Full: true}), "1 updated, 1 unchanged")
+	want(t, "accounts", c.app().String(), "ada=Ada bob=Bob")
+}
+
+// A full cycle for one user, or from the snapshot alone, does not read the whole application.
+func TestPartOfThePeopleIsNotCompared(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string]reconcile.Options{
+		"for one user":         {Apply: true, Full: true, Subject: &reconcile.Subject{Kind: graphsync.User, Key: "bob@example.com"}},
+		"without a Graph call": {Full: true, NoRefresh: true},
+	} {
+		c := linked(t, nil, "Ada", "Bob")
+		c.app().accounts["1"]["displayName"] = "by hand"
+		c.app().asked = map[string]int{}
+		c.must(opts)
+		if asked := c.app().asked; asked["list"]+asked["update"] > 0 {
+			t.Errorf("%s: asked %v", name, asked)
+		}
+		want(t, name, c.app().String(), "ada=by hand bob=Bob")
 	}
 }

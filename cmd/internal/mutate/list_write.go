@@ -106,7 +106,7 @@ var locating = slices.Concat(
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
 		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(r.sync.rules(intent.Kind), intent).evaluate(&found[0]) == foreign {`, `{`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
-		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if false ||`},
+		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
 						return err
 					}`, `_ = member`},
