@@ -44,6 +44,17 @@ func (p Path) Name() string { return p.ref.name }
 // Sub returns the sub-attribute's name, such as value, or "".
 func (p Path) Sub() string { return p.ref.sub }
 
+// SubAttributes returns the sub-attributes that the path names, those of its filter first.
+func (p Path) SubAttributes() (names []string) {
+	if p.ref.filter != nil {
+		p.ref.filter.references(func(r reference) { names = append(names, r.name) })
+	}
+	if p.ref.sub != "" {
+		names = append(names, p.ref.sub)
+	}
+	return names
+}
+
 // Filtered reports whether the path chooses an element of a list by a filter.
 func (p Path) Filtered() bool { return p.ref.filter != nil }
 

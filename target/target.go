@@ -60,6 +60,10 @@ type Profile struct {
 	PageSize int             // resources it returns at once, 0 when unknown
 	Unknown  map[string]bool // mapped paths the application's schema does not have
 	Complex  map[string]bool // mapped paths that its schema has as objects with sub-attributes
+
+	// Values are the canonical values of mapped paths by kind and path. Those of the sub-attributes of
+	// a mapped complex attribute have the sub-attribute's name behind the path: roles.value.
+	Values map[Kind]map[string]CanonicalValues
 }
 
 // An Adapter provisions one application. Methods may be called concurrently for different

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ import (
 type checkFlags struct {
 	selection
 	offline bool
+	timeout time.Duration
 }
 
 func (a *app) checkCommand() *cobra.Command {
@@ -36,12 +38,13 @@ time limit. A warning does not change the exit code.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), f) },
 	}
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "stop after the configuration")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "time limit of each connection (default 30s for a target, 2m for a tenant)")
 	f.tenantFlag(cmd)
 	return cmd
 }
 
 func (a *app) check(ctx context.Context, f checkFlags) error {
-	c := &checker{app: a}
+	c := &checker{app: a, timeout: f.timeout}
 	err := c.load(f)
 	var faults configs.Faults
 	if errors.As(err, &faults) && a.json {
@@ -78,6 +81,9 @@ type checker struct {
 	*app
 	worker *worker
 	report section // of everything that was shown
+	roles  appRoles
+
+	timeout time.Duration // of each connection, 0 for the defaults
 }
 
 // load reads the configuration and opens the state, as the service would. While a service owns the

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type targetTest struct {
 	adapter target.Adapter
 	err     error // the adapter cannot be made
 	paths   map[target.Kind][]target.Path
+	syncs   []*reconcile.Sync
 	groups  bool
 	texts   []target.Path // written with app roles as texts
 }
@@ -35,7 +37,7 @@ func (c *checker) targets(ctx context.Context, syncs []*compile.Sync, chosen boo
 	if !chosen {
 		tests = append(tests, c.targetsOfJoining()...)
 	}
-	c.each(ctx, len(tests), targetCheckTime, func(ctx context.Context, i int, s *section) { tests[i].run(ctx, s) })
+	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *section) { tests[i].run(ctx, &c.roles, s) })
 }
 
 // targetTests returns a test for each application, with the attributes that all syncs into it write.
@@ -57,6 +59,7 @@ func (c *checker) targetTests(syncs []*compile.Sync) (tests []*targetTest) {
 }
 
 func (t *targetTest) add(s *reconcile.Sync) {
+	t.syncs = append(t.syncs, s)
 	t.groups = t.groups || s.Groups.Enabled
 	for _, attribute := range s.Users.Mapping.Attributes() {
 		if attribute.GivesRoleTexts() {
@@ -103,7 +106,7 @@ func (c *checker) targetsOfJoining() (tests []*targetTest) {
 // errPerTenant means that the address of a target is known only once a tenant has joined.
 var errPerTenant = errors.New("its options hold {tenant}, and no tenant has joined yet")
 
-func (t *targetTest) run(ctx context.Context, out *section) {
+func (t *targetTest) run(ctx context.Context, roles *appRoles, out *section) {
 	if errors.Is(t.err, errPerTenant) {
 		out.warn(t.what, "not tested: "+t.err.Error(), "run entrasync check again when the first tenant has joined")
 		return
@@ -129,6 +132,21 @@ func (t *targetTest) run(ctx context.Context, out *section) {
 	}
 	for _, note := range profile.Notes {
 		out.warn(t.what, note, "")
+	}
+	t.values(profile, roles, out)
+}
+
+// values warns of what the syncs may write and the application's schemas do not name, once for all
+// tenants of a sync.
+func (t *targetTest) values(profile *target.Profile, roles *appRoles, out *section) {
+	seen := map[string]bool{}
+	for _, s := range t.syncs {
+		for _, message := range s.ValueWarnings(profile.Values, roles.of(s)) {
+			if text := s.Name + message; !seen[text] {
+				seen[text] = true
+				out.warn(t.what, "sync "+s.Name+": "+message, "")
+			}
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"entrasync/cmd/internal/compile"
@@ -26,7 +28,7 @@ func (c *checker) tenants(ctx context.Context, syncs []*compile.Sync) {
 			first = append(first, s)
 		}
 	}
-	c.each(ctx, len(first), tenantCheckTime, func(ctx context.Context, i int, s *section) { c.tenant(ctx, first[i], s) })
+	c.each(ctx, len(first), cmp.Or(c.timeout, tenantCheckTime), func(ctx context.Context, i int, s *section) { c.tenant(ctx, first[i], s) })
 }
 
 func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
@@ -142,11 +144,37 @@ func (c *checker) application(ctx context.Context, what string, source graphsync
 			apps[s.AppID] = app
 		}
 		if app != nil {
+			c.roles.set(s, app.Roles)
 			for _, message := range s.RoleWarnings(app.Roles) {
 				out.warn("sync "+s.Name+", app roles of "+app.Name, message, "")
 			}
 		}
 	}
+}
+
+// appRoles are the app roles that the tests of tenants read, by sync and tenant: the tests of targets
+// compare what they lead to with what an application accepts.
+type appRoles struct {
+	mu sync.Mutex // guards by
+	by map[string][]graphsync.AppRole
+}
+
+func appRolesKey(s *reconcile.Sync) string { return s.Name + "\x00" + s.Tenant.String() }
+
+func (r *appRoles) set(s *reconcile.Sync, roles []graphsync.AppRole) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = map[string][]graphsync.AppRole{}
+	}
+	r.by[appRolesKey(s)] = roles
+}
+
+// of returns nil for a sync whose tenant could not be read, or was not.
+func (r *appRoles) of(s *reconcile.Sync) []graphsync.AppRole {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.by[appRolesKey(s)]
 }
 
 // testApplication returns nil when the application cannot be read.

@@ -1,12 +1,10 @@
 package mapping
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"entrasync/graphsync"
 )
@@ -16,27 +14,14 @@ import (
 // no app role. It returns a sentence for each thing that does not fit, and nothing for an attribute
 // that does not come from [appRoleAssignments] alone.
 func (a *Attribute) RoleWarnings(roles []graphsync.AppRole) (warnings []string) {
-	sources := a.source().Attributes()
-	if len(sources) == 0 || slices.ContainsFunc(sources, func(name string) bool { return !strings.EqualFold(name, "appRoleAssignments") }) {
-		return nil
-	}
 	var names []string
-	for _, role := range roles {
-		if !role.Enabled {
-			continue
-		}
-		name := cmp.Or(role.Value, role.Name)
+	only := a.eachRole(roles, func(name string, got evaluated) {
 		names = append(names, name)
-		source := Record{}
-		for _, s := range sources {
-			source[s] = ListValue(RoleValue(role.ID.String(), role.Value, role.Name))
-		}
-		r := run{env: Env{Source: source, Now: time.Unix(0, 0), Priority: a.priority}, fuel: maxFuel, work: maxWork, mask: a.Redact}
-		if got := a.evaluate(&r, true); got.problem != nil {
+		if got.problem != nil {
 			warnings = append(warnings, fmt.Sprintf("users with the app role %s are skipped: %s", name, got.problem.Message))
 		}
-	}
-	if len(names) == 0 {
+	})
+	if !only || len(names) == 0 {
 		return nil
 	}
 	for _, named := range a.roleNames() {

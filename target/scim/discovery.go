@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"entrasync/target"
@@ -86,7 +86,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 	profile := &target.Profile{
 		Kinds: map[target.Kind]bool{target.User: true, target.Group: true},
 		Patch: provider.patch, Filter: true, PageSize: provider.maxResults,
-		Unknown: map[string]bool{}, Complex: map[string]bool{},
+		Unknown: map[string]bool{}, Complex: map[string]bool{}, Values: map[target.Kind]map[string]target.CanonicalValues{},
 	}
 	note := func(format string, args ...any) { profile.Notes = append(profile.Notes, fmt.Sprintf(format, args...)) }
 	if !provider.found {
@@ -183,53 +183,28 @@ func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]targ
 	if err != nil {
 		return
 	}
-	known, types := attributesOf(ans.object), typesOf(ans.object)
+	known, types := describedSchemas(ans.object), typesOf(ans.object)
 	for _, kind := range []target.Kind{target.User, target.Group} {
-		core := strings.ToLower(coreSchema(kind))
-		if known[core] == nil {
+		if known.of(coreSchema(kind)) == nil {
 			continue // it does not describe this kind at all
 		}
 		for _, path := range paths[kind] {
 			if of, ok := types.of(kind, path); ok && of.name == "complex" {
 				profile.Complex[path.String()] = true
 			}
+			if canonical := types.canonicalValues(kind, path); len(canonical) > 0 {
+				if profile.Values[kind] == nil {
+					profile.Values[kind] = map[string]target.CanonicalValues{}
+				}
+				maps.Copy(profile.Values[kind], canonical)
+			}
 			for _, odd := range types.oddFilterValues(kind, path) {
 				note("%s", odd)
 			}
-			schema, name := strings.ToLower(path.Schema()), strings.ToLower(path.Name())
-			if schema == "" {
-				schema = core
-			}
-			switch {
-			case known[schema] == nil:
+			if unknown := known.unknown(types, kind, path); unknown != "" {
 				profile.Unknown[path.String()] = true
-				note("its schemas do not have %s, which %s belongs to", path.Schema(), path)
-			case schema == core && (name == "externalid" || name == "id" || name == "schemas" || name == "meta"):
-				// common attributes are not part of a schema (RFC 7643, section 3.1)
-			case !known[schema][name]:
-				profile.Unknown[path.String()] = true
-				note("its schemas do not have the attribute %s", path)
+				note("%s", unknown)
 			}
 		}
 	}
-}
-
-// attributesOf returns the names of each schema's attributes, in lower case.
-func attributesOf(object map[string]any) map[string]map[string]bool {
-	known := map[string]map[string]bool{}
-	list, _ := member(object, "Resources").([]any)
-	for _, entry := range list {
-		schema, _ := entry.(map[string]any)
-		attributes, _ := member(schema, "attributes").([]any)
-		id := strings.ToLower(text(member(schema, "id")))
-		if id == "" || len(attributes) == 0 {
-			continue
-		}
-		known[id] = map[string]bool{}
-		for _, attribute := range attributes {
-			m, _ := attribute.(map[string]any)
-			known[id][strings.ToLower(text(member(m, "name")))] = true
-		}
-	}
-	return known
 }

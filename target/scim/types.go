@@ -15,9 +15,10 @@ import (
 type types map[string]attributeType
 
 type attributeType struct {
-	name     string // string, boolean, decimal, integer, dateTime, reference, binary, complex
-	multiple bool
-	values   []string // canonicalValues: those the application suggests
+	name      string // string, boolean, decimal, integer, dateTime, reference, binary, complex
+	multiple  bool
+	canonical target.CanonicalValues
+	subs      []string // names of the sub-attributes
 }
 
 func typeKey(schema, name, sub string) string {
@@ -165,10 +166,8 @@ func typesOf(object map[string]any) types {
 		for _, attribute := range attributes {
 			m, _ := attribute.(map[string]any)
 			known.add(id, text(member(m, "name")), "", m)
-			subs, _ := member(m, "subAttributes").([]any)
-			for _, sub := range subs {
-				s, _ := sub.(map[string]any)
-				known.add(id, text(member(m, "name")), text(member(s, "name")), s)
+			for _, sub := range subAttributes(m) {
+				known.add(id, text(member(m, "name")), text(member(sub, "name")), sub)
 			}
 		}
 	}
@@ -184,5 +183,20 @@ func (t types) add(schema, name, sub string, attribute map[string]any) {
 	if of == "" {
 		of = "string" // the default (RFC 7643, section 2.2)
 	}
-	t[typeKey(schema, name, sub)] = attributeType{name: of, multiple: multiple, values: texts(member(attribute, "canonicalValues"))}
+	exact, _ := member(attribute, "caseExact").(bool)
+	found := attributeType{name: of, multiple: multiple, canonical: target.CanonicalValues{Values: texts(member(attribute, "canonicalValues")), CaseExact: exact}}
+	for _, sub := range subAttributes(attribute) {
+		found.subs = append(found.subs, text(member(sub, "name")))
+	}
+	t[typeKey(schema, name, sub)] = found
+}
+
+func subAttributes(attribute map[string]any) (subs []map[string]any) {
+	list, _ := member(attribute, "subAttributes").([]any)
+	for _, entry := range list {
+		if sub, ok := entry.(map[string]any); ok {
+			subs = append(subs, sub)
+		}
+	}
+	return subs
 }

@@ -285,7 +285,7 @@ func TestProbe(t *testing.T) {
 	}
 	want := &target.Profile{
 		Kinds: map[target.Kind]bool{target.User: true, target.Group: false}, Patch: true, Filter: true, PageSize: 77,
-		Unknown: map[string]bool{"shoeSize": true, enterprise + ":department": true}, Complex: map[string]bool{},
+		Unknown: map[string]bool{"shoeSize": true, enterprise + ":department": true}, Complex: map[string]bool{}, Values: map[target.Kind]map[string]target.CanonicalValues{},
 		Notes: []string{
 			"it does not offer groups: probe: the application cannot do this (501) (the target says: no)",
 			"its schemas do not have the attribute shoeSize",

@@ -91,6 +91,22 @@ func answersWrites(answer func(status int, object map[string]any) (int, map[stri
 	}
 }
 
+// answersSchemas makes a middleware of what changes the attributes that /Schemas describes.
+func answersSchemas(change func(attribute map[string]any)) middleware {
+	return func(_ *quirks, next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			status, header, object, _ := carryOut(next, r)
+			if strings.HasSuffix(r.URL.Path, "/Schemas") {
+				list, _ := object["Resources"].([]any)
+				for _, entry := range list {
+					eachElement(map[string]any{"": entry.(map[string]any)["attributes"]}, change)
+				}
+			}
+			writeObject(w, status, header, object)
+		})
+	}
+}
+
 // bodyOf reads a request's body and puts it back.
 func bodyOf(r *http.Request) []byte {
 	body, _ := io.ReadAll(r.Body)

@@ -38,6 +38,8 @@ import (
 //	strict-members:STATUS  adding a member who is there is refused
 //	no-inactive-members    changing the membership of an inactive user is refused with 400
 //	whole-groups           groups have no PATCH, and an empty one no members
+//	publishes:NAME:A|B     /Schemas has canonical values for an attribute, or a sub-attribute (roles.value)
+//	hangs:WORD             requests whose path has the word are never answered
 //	late-groups            a new group is not there for the first two requests about it
 type Quirk string
 
@@ -165,6 +167,19 @@ var makers = map[string]func(about string) middleware{
 			return scimError(http.StatusNotImplemented, "")
 		})
 	},
+	"publishes": func(about string) middleware {
+		name, values, _ := strings.Cut(about, ":")
+		return answersSchemas(func(attribute map[string]any) { publish(attribute, name, strings.Split(values, "|")) })
+	},
+	"hangs": func(word string) middleware {
+		return refuses(func(_ *quirks, r *http.Request, _ string) *http.Response {
+			if strings.Contains(r.URL.Path, word) {
+				<-r.Context().Done()
+				panic(http.ErrAbortHandler)
+			}
+			return nil
+		})
+	},
 	"late-groups": func(string) middleware {
 		return refuses(func(q *quirks, r *http.Request, _ string) *http.Response {
 			if !strings.Contains(r.URL.Path, "/Groups/") || q.count(r.URL.Path) > 2 {
@@ -202,6 +217,20 @@ func (q *quirks) do(method, path string, body map[string]any) (int, map[string]a
 	var object map[string]any
 	_ = json.Unmarshal(recorder.Body.Bytes(), &object) // nil for none
 	return recorder.Code, object
+}
+
+// publish sets the canonicalValues of an attribute, or of one of its sub-attributes.
+func publish(attribute map[string]any, name string, values []string) {
+	name, sub, nested := strings.Cut(name, ".")
+	switch subs, _ := attribute["subAttributes"].([]any); {
+	case attribute["name"] != name:
+	case !nested:
+		attribute["canonicalValues"] = values
+	default:
+		for _, entry := range subs {
+			publish(entry.(map[string]any), sub, values)
+		}
+	}
 }
 
 func terse(status int, object map[string]any) (int, map[string]any) {
