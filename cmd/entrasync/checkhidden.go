@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"entrasync/graphsync"
@@ -15,7 +17,17 @@ const hiddenLimit = 100
 // hiddenMembers are the groups with a hidden membership that the syncs of a tenant use.
 type hiddenMembers struct {
 	groups   []string // display names
-	complete bool     // all groups in use were looked at
+	looked   int      // how many groups were looked at
+	complete bool     // those are all in use
+}
+
+// doubt says what is not known of the groups in use, "" when all were looked at or the permission is there.
+func (h hiddenMembers) doubt(held []string) string {
+	if h.complete || slices.Contains(held, graphsync.HiddenMembers) {
+		return ""
+	}
+	return fmt.Sprintf("%s looked at for a hidden membership, which are not all that may be in use; without %s such a group looks empty",
+		count(h.looked, "group was", "groups were"), graphsync.HiddenMembers)
 }
 
 // hiddenGroups looks at the assigned groups, and at those of the first page where groups are
@@ -33,6 +45,7 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.
 		}
 		seen[group.ID] = true
 	}
+	defer func() { out.looked = len(seen) }()
 	for _, id := range assignedGroups(ctx, source, peers, &out.complete) {
 		if seen[id] {
 			continue

@@ -95,6 +95,9 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, hidden 
 	if lacking, _ := graphsync.ComparePermissions([]string{lifecycle}, held); dates && len(lacking) > 0 {
 		out.warn(what, "employeeHireDate may come back null for everybody without "+lifecycle, "grant it if nobody has a hire date")
 	}
+	if doubt := hidden.doubt(held); doubt != "" {
+		out.warn(what, doubt, "entrasync sync names each group that needs it (hidden_members)")
+	}
 	if len(superfluous) > 0 {
 		out.warn(what, "not needed: "+strings.Join(superfluous, ", "), "take them away in the app registration, API permissions")
 	}
