@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/configs"
 )
 
@@ -27,7 +28,7 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 	if near := configs.Nearest(args[0], names); near != "" {
 		hint = "did you mean " + cmd.CommandPath() + " " + near + "?"
 	}
-	return withHint(fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0]), hint)
+	return advice.With(fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0]), hint)
 }
 
 // noArguments accepts none.
@@ -35,7 +36,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return withHint(fmt.Errorf("%s takes no argument, but was given %q", cmd.CommandPath(), args[0]), "see: "+cmd.CommandPath()+" --help")
+	return advice.With(fmt.Errorf("%s takes no argument, but was given %q", cmd.CommandPath(), args[0]), "see: "+cmd.CommandPath()+" --help")
 }
 
 // oneArgument accepts exactly one, which the usage line names.
@@ -45,9 +46,9 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 	case len(args) == 1:
 		return nil
 	case len(args) == 0:
-		return withHint(fmt.Errorf("%s needs one argument: %s", cmd.CommandPath(), name), "see: "+cmd.CommandPath()+" --help")
+		return advice.With(fmt.Errorf("%s needs one argument: %s", cmd.CommandPath(), name), "see: "+cmd.CommandPath()+" --help")
 	}
-	return withHint(fmt.Errorf("%s takes one argument (%s), but was given %d", cmd.CommandPath(), name, len(args)),
+	return advice.With(fmt.Errorf("%s takes one argument (%s), but was given %d", cmd.CommandPath(), name, len(args)),
 		"put an argument with spaces in quotes")
 }
 
@@ -67,5 +68,5 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		err = fmt.Errorf("%s has no flag --%s", cmd.CommandPath(), unknown.GetSpecifiedName())
 	}
-	return withHint(err, hint)
+	return advice.With(err, hint)
 }

@@ -11,8 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -54,10 +58,10 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 		return err
 	}
 	w := c.worker
-	if w.store != nil {
+	if w.Store != nil {
 		defer w.Close()
 	}
-	syncs, err := w.selected(f.selection)
+	syncs, err := selected(w, f.selection)
 	if err != nil {
 		return err
 	}
@@ -66,7 +70,7 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 		c.tenants(ctx, syncs)
 		c.targets(ctx, syncs, len(f.tenants) > 0)
 		c.sharedPlaces(ctx, syncs)
-		if len(w.syncs) == 0 && w.takesConsented() {
+		if len(w.Syncs) == 0 && w.TakesConsented() {
 			c.show(&section{checks: []finding{passed("tenants", "none has joined yet, so that no tenant was tested; invite one: entrasync consent")}})
 		}
 	}
@@ -79,7 +83,7 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 // A checker tests what a configuration needs and reports it.
 type checker struct {
 	*app
-	worker *worker
+	worker *worker.Worker
 	report section // of everything that was shown
 	roles  appRoles
 
@@ -98,32 +102,32 @@ func (c *checker) load(f checkFlags) error {
 	if err != nil {
 		return err
 	}
-	log := c.logger(slog.LevelError)
+	options := c.options(slog.LevelError)
 	if f.offline {
-		c.worker = newWorker(cfg, syncs, nil, log)
+		c.worker = worker.New(cfg, syncs, nil, options)
 		return nil
 	}
-	w, err := c.openWith(cfg, syncs, log)
+	w, err := worker.Open(cfg, syncs, options)
 	var held *state.InUseError
 	switch {
 	case errors.As(err, &held):
 		return c.handOver(held)
 	case err != nil:
-		c.worker = newWorker(cfg, syncs, nil, log)
-		c.show(&section{checks: []finding{failed("state "+stateDir(cfg), withHint(err, "see that the user who runs entrasync may write there"))}})
+		c.worker = worker.New(cfg, syncs, nil, options)
+		c.show(&section{checks: []finding{failed("state "+service.StateDir(cfg), advice.With(err, "see that the user who runs entrasync may write there"))}})
 		return nil
 	}
 	c.worker = w
-	c.show(&section{checks: []finding{passed("state", stateDir(cfg))}})
+	c.show(&section{checks: []finding{passed("state", service.StateDir(cfg))}})
 	return nil
 }
 
 // local reports what is known without a connection: the configuration, its warnings, the addresses
 // to listen on and what the consent pages need.
 func (c *checker) local(syncs []*compile.Sync) {
-	cfg := c.worker.cfg
+	cfg := c.worker.Config
 	var s section
-	s.pass("configuration", "%s, %s, %s", count(len(cfg.Tenants), "tenant", "tenants"), count(len(cfg.Targets), "target", "targets"), count(len(cfg.Syncs), "sync", "syncs"))
+	s.pass("configuration", "%s, %s, %s", words.Count(len(cfg.Tenants), "tenant", "tenants"), words.Count(len(cfg.Targets), "target", "targets"), words.Count(len(cfg.Syncs), "sync", "syncs"))
 	for _, w := range compile.Warnings(syncs) {
 		s.warn("configuration", w, "")
 	}
@@ -133,39 +137,39 @@ func (c *checker) local(syncs []*compile.Sync) {
 	for _, name := range unusedTargets(cfg) {
 		s.warn("target "+name, "no sync writes to it, so it was not tested", "")
 	}
-	if c.worker.store != nil && c.borrow == nil {
+	if c.worker.Store != nil && c.borrow == nil {
 		c.addresses(&s)
 	}
 	c.consent(&s)
-	unconfigured, err := c.worker.unconfigured(syncs)
+	unconfigured, err := c.worker.Unconfigured(syncs)
 	if err != nil {
 		s.fail("state", err)
 	}
 	for _, u := range unconfigured {
-		s.warn("state", u.String(), unconfiguredAdvice)
+		s.warn("state", u.String(), worker.UnconfiguredAdvice)
 	}
 	c.show(&s)
 }
 
 // addresses tries to listen where the service would.
 func (c *checker) addresses(s *section) {
-	cfg := c.worker.cfg
+	cfg := c.worker.Config
 	try := func(what, address string, listen func() (interface{ Close() error }, error)) {
 		listener, err := listen()
 		if err != nil {
-			s.fail(what, withHint(err, "the service could not start: name another address, or end what listens there"))
+			s.fail(what, advice.With(err, "the service could not start: name another address, or end what listens there"))
 			return
 		}
 		_ = listener.Close()
 		s.pass(what, "%s can be listened on", address)
 	}
-	if access := accessOf(cfg.HTTP); access != nil {
+	if access := service.AccessOf(cfg.HTTP); access != nil {
 		if _, err := access.Secret(); err != nil {
-			s.fail("http", withHint(err, "the service could not start: correct http.token_file or http.basic.password_file"))
+			s.fail("http", advice.With(err, "the service could not start: correct http.token_file or http.basic.password_file"))
 		}
 	}
 	try("http.listen", cfg.HTTP.Listen, func() (interface{ Close() error }, error) {
-		return web.Listen(cfg.HTTP.Listen, accessOf(cfg.HTTP))
+		return web.Listen(cfg.HTTP.Listen, service.AccessOf(cfg.HTTP))
 	})
 	if cfg.Consent != nil && cfg.Consent.Listen != "" {
 		try("consent.listen", cfg.Consent.Listen, func() (interface{ Close() error }, error) { return listenTCP(cfg.Consent.Listen) })
@@ -174,18 +178,18 @@ func (c *checker) addresses(s *section) {
 
 // consent reports what the app registration must have for tenants that join by consent.
 func (c *checker) consent(s *section) {
-	cfg := c.worker.cfg
+	cfg := c.worker.Config
 	if cfg.Consent == nil {
 		return
 	}
-	settings, err := consentSettings(cfg, graphsync.ID{})
+	settings, err := service.ConsentSettings(cfg, graphsync.ID{})
 	if err != nil {
 		s.fail("consent pages", err)
 		return
 	}
 	detail := fmt.Sprintf("register the redirect URI %s with app %s, open to accounts of any organization", web.ConsentRedirect(settings.PublicURL), settings.ClientID)
-	if c.worker.takesConsented() {
-		needs, err := c.worker.consentNeeds(graphsync.ID{})
+	if c.worker.TakesConsented() {
+		needs, err := c.worker.ConsentNeeds(graphsync.ID{})
 		if err != nil {
 			s.fail("consent pages", err)
 			return

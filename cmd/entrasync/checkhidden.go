@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/cmd/internal/words"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -27,7 +28,7 @@ func (h hiddenMembers) doubt(held []string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s looked at for a hidden membership, which are not all that may be in use; without %s such a group looks empty",
-		count(h.looked, "group was", "groups were"), graphsync.HiddenMembers)
+		words.Count(h.looked, "group was", "groups were"), graphsync.HiddenMembers)
 }
 
 // hiddenGroups looks at the assigned groups, and at those of the first page where groups are

@@ -8,9 +8,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/configs"
-	"entrasync/graphsync"
-	"entrasync/target"
 )
 
 // A finding is one thing `check` tested.
@@ -37,23 +36,7 @@ type section struct {
 func passed(what, detail string) finding { return finding{Check: what, OK: true, Detail: detail} }
 
 func failed(what string, err error) finding {
-	return finding{Check: what, Detail: err.Error(), Hint: hintOf(err)}
-}
-
-// hintOf returns the advice an error carries, "" for none.
-func hintOf(err error) string {
-	var graphErr *graphsync.Error
-	var targetErr *target.Error
-	var advice hinted
-	switch {
-	case errors.As(err, &advice):
-		return advice.hint
-	case errors.As(err, &graphErr):
-		return graphErr.Hint
-	case errors.As(err, &targetErr):
-		return targetErr.Hint
-	}
-	return ""
+	return finding{Check: what, Detail: err.Error(), Hint: advice.Of(err)}
 }
 
 func (s *section) pass(what, format string, args ...any) {

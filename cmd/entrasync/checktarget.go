@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/reconcile"
@@ -44,7 +45,7 @@ func (c *checker) targets(ctx context.Context, syncs []*compile.Sync, chosen boo
 func (c *checker) targetTests(syncs []*compile.Sync) (tests []*targetTest) {
 	byAdapter := map[target.Adapter]*targetTest{}
 	for _, s := range syncs {
-		adapter, err := c.worker.target(s)
+		adapter, err := c.worker.Target(s)
 		test := byAdapter[adapter]
 		if test == nil {
 			test = &targetTest{what: "target " + s.TargetName, adapter: adapter, err: err, paths: map[target.Kind][]target.Path{}}
@@ -79,24 +80,24 @@ func (t *targetTest) add(s *reconcile.Sync) {
 // has: what can be tested before the first customer comes.
 func (c *checker) targetsOfJoining() (tests []*targetTest) {
 	w := c.worker
-	for _, entry := range w.cfg.Syncs {
+	for _, entry := range w.Config.Syncs {
 		sync := entry.Value
-		used := slices.ContainsFunc(w.syncs, func(s *compile.Sync) bool { return s.TargetName == sync.To.Value })
+		used := slices.ContainsFunc(w.Syncs, func(s *compile.Sync) bool { return s.TargetName == sync.To.Value })
 		tested := slices.ContainsFunc(tests, func(t *targetTest) bool { return t.what == "target "+sync.To.Value })
 		if !sync.From.Consented || used || tested {
 			continue
 		}
-		planned, faults := compile.NewTemplate(w.cfg, entry)
+		planned, faults := compile.NewTemplate(w.Config, entry)
 		if len(faults) > 0 {
 			continue // the configuration would not have loaded
 		}
 		test := &targetTest{what: "target " + sync.To.Value, paths: map[target.Kind][]target.Path{}}
 		test.add(planned.Sync)
-		section, _ := w.cfg.Targets.Get(sync.To.Value)
+		section, _ := w.Config.Targets.Get(sync.To.Value)
 		if options, _ := compile.Options(section); options != nil && compile.PerTenant(options) {
 			test.err = errPerTenant
 		} else {
-			test.adapter, test.err = w.target(&compile.Sync{Sync: planned.Sync, Expansion: compile.AnyTenant})
+			test.adapter, test.err = w.Target(&compile.Sync{Sync: planned.Sync, Expansion: compile.AnyTenant})
 		}
 		tests = append(tests, test)
 	}
@@ -121,7 +122,7 @@ func (t *targetTest) run(ctx context.Context, roles *appRoles, out *section) {
 		return
 	}
 	if t.groups && !profile.Kinds[target.Group] {
-		out.fail(t.what, withHint(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
+		out.fail(t.what, advice.With(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
 	} else {
 		out.pass(t.what, "%s", profileText(t.adapter, profile))
 	}

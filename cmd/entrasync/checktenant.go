@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -33,7 +36,7 @@ func (c *checker) tenants(ctx context.Context, syncs []*compile.Sync) {
 
 func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
 	what := "tenant " + s.TenantName
-	source, err := c.worker.source(s.TenantName, s.Section)
+	source, err := c.worker.Source(s)
 	if err != nil {
 		out.fail(what, err)
 		return
@@ -43,7 +46,7 @@ func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
 	if err != nil {
 		return
 	}
-	peers, _ := c.worker.peers(s.Tenant)
+	peers, _ := c.worker.Peers(s.Tenant)
 	needs := reconcile.NeedsOf(peers)
 	hidden := hiddenGroups(ctx, source, needs, peers)
 	checkPermissions(what+", permissions", needs, held, hidden, out)
@@ -87,7 +90,7 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, hidden 
 		if slices.Contains(missing, graphsync.HiddenMembers) {
 			text += fmt.Sprintf("; without %s the members of %s are left out, because their membership is hidden", graphsync.HiddenMembers, strings.Join(hidden.groups, ", "))
 		}
-		out.fail(what, withHint(errors.New(text),
+		out.fail(what, advice.With(errors.New(text),
 			"app registration, API permissions: add them as application permissions of Microsoft Graph, then grant admin consent"))
 		return
 	}
@@ -115,8 +118,8 @@ func checkDefaultDomain(ctx context.Context, what string, source graphsync.Sourc
 // credential reports when the credential ends.
 func (c *checker) credential(ctx context.Context, what string, s *compile.Sync, source graphsync.Source, out *section) {
 	now := time.Now()
-	ends := c.worker.credential(ctx, s, source, now).Ends
-	switch soon := endWarning(ends, now); {
+	ends := c.worker.CredentialOf(ctx, s, source, now).Ends
+	switch soon := worker.EndWarning(ends, now); {
 	case soon != "":
 		out.warn(what, soon, "")
 	case ends.IsZero():
@@ -184,7 +187,7 @@ func (r *appRoles) of(s *reconcile.Sync) []graphsync.AppRole {
 func testApplication(ctx context.Context, what string, source graphsync.Source, appID string, out *section) *graphsync.App {
 	app, err := source.App(ctx, appID)
 	if err == nil && !app.Enabled {
-		err = withHint(fmt.Errorf("%q is disabled for sign-in", app.Name), "Enterprise applications, Properties: \"Enabled for users to sign-in\"")
+		err = advice.With(fmt.Errorf("%q is disabled for sign-in", app.Name), "Enterprise applications, Properties: \"Enabled for users to sign-in\"")
 	}
 	if err != nil {
 		out.fail(what, err)
@@ -192,7 +195,7 @@ func testApplication(ctx context.Context, what string, source graphsync.Source, 
 	}
 	rows := 0
 	_, err = source.Assignments(ctx, app.ID, func(page []graphsync.Assignment) error { rows += len(page); return nil })
-	out.test(what, err, fmt.Sprintf("%q: %s, %s", app.Name, count(len(app.Roles), "app role", "app roles"), count(rows, "assignment", "assignments")))
+	out.test(what, err, fmt.Sprintf("%q: %s, %s", app.Name, words.Count(len(app.Roles), "app role", "app roles"), words.Count(rows, "assignment", "assignments")))
 	if err != nil && !errors.Is(err, graphsync.ErrIncomplete) {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -135,4 +136,23 @@ func (a *app) handTo(dir string) error {
 		}
 	}
 	return exitError(code)
+}
+
+// clientApp is the invocation of a command line that the service runs for a client.
+func clientApp(c *admin.Command) *app {
+	return &app{
+		caller: c.User,
+		in:     bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
+		env: func(name string) (string, bool) { return "1", name == "NO_COLOR" && c.NoColor },
+		readFile: func(string) ([]byte, error) {
+			if c.File == nil {
+				return nil, os.ErrNotExist
+			}
+			return c.File, nil
+		},
+		writeFile: func(_ string, data []byte) error {
+			_, err := c.Output.Write(data)
+			return err
+		},
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/state"
 )
 
@@ -60,7 +61,7 @@ func (a *app) completeTenants(_ *cobra.Command, args []string, _ string) (names 
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	_ = a.eachSync(func(s *compile.Sync, _ *worker) error {
+	_ = a.eachSync(func(s *compile.Sync, _ *worker.Worker) error {
 		names = append(names, s.TenantName)
 		return nil
 	})
@@ -75,8 +76,8 @@ func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string,
 	}
 	const newest = 10
 	runs := []string{cobra.CompletionWithDesc(latestRun, "the newest run of each sync")}
-	_ = a.eachSync(func(s *compile.Sync, w *worker) error {
-		tenant, err := w.store.Tenant(s.Tenant)
+	_ = a.eachSync(func(s *compile.Sync, w *worker.Worker) error {
+		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
 			return err
 		}
@@ -101,7 +102,7 @@ func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []
 		return nil, noFiles
 	}
 	defer w.Close()
-	_ = w.eachHold(w.syncs, func(_ *compile.Sync, h state.Hold) {
+	_ = eachHold(w, w.Syncs, func(_ *compile.Sync, h state.Hold) {
 		holds = append(holds, cobra.CompletionWithDesc(h.ID, h.Guard+": "+h.Cause))
 	})
 	return holds, noFiles
@@ -116,13 +117,13 @@ func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string
 }
 
 // eachSync visits the syncs of the configuration and of the tenants that joined.
-func (a *app) eachSync(visit func(*compile.Sync, *worker) error) error {
+func (a *app) eachSync(visit func(*compile.Sync, *worker.Worker) error) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		if err := visit(s, w); err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/web"
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -66,27 +68,27 @@ func (a *app) consent(tenant, note, expires string) error {
 	now := time.Now().UTC()
 	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	if tenant != "" {
-		if known, err := w.tenantNamed(tenant); err == nil {
+		if known, err := w.TenantNamed(tenant); err == nil {
 			invitation.Tenant = known.ID
 		} else if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
-			return withHint(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or the name of a tenant that is known: entrasync tenants list")
+			return advice.With(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or the name of a tenant that is known: entrasync tenants list")
 		}
 	}
-	settings, err := consentSettings(w.cfg, invitation.Tenant)
+	settings, err := service.ConsentSettings(w.Config, invitation.Tenant)
 	if err != nil {
 		return err
 	}
-	if !w.takesConsented() && !w.configures(invitation.Tenant) {
+	if !w.TakesConsented() && !w.Configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
-	url, key, err := web.Invite(w.store, settings, invitation)
+	url, key, err := web.Invite(w.Store, settings, invitation)
 	if errors.Is(err, web.ErrOpenLink) {
-		return withHint(err, "give --tenant and the customer's tenant ID, or take consent.sign_in: false out of the configuration")
+		return advice.With(err, "give --tenant and the customer's tenant ID, or take consent.sign_in: false out of the configuration")
 	}
 	if err != nil {
 		return err
 	}
-	w.log.Info("invitation made", "invitation", key.Name(), "note", note, "for", tenant, "expires", invitation.Expires)
+	w.Log.Info("invitation made", "invitation", key.Name(), "note", note, "for", tenant, "expires", invitation.Expires)
 	if a.json {
 		return a.printJSON(struct {
 			Format     string    `json:"format"`
@@ -97,7 +99,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	}
 	fmt.Fprintln(a.out, url)
 	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
-		localTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.cfg.Consent.PublicURL))
+		localTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.Config.Consent.PublicURL))
 	return nil
 }
 
@@ -129,7 +131,7 @@ func (a *app) listInvitations() error {
 		return err
 	}
 	defer w.Close()
-	all, err := w.store.Invitations()
+	all, err := w.Store.Invitations()
 	if err != nil {
 		return err
 	}
@@ -186,7 +188,7 @@ func (a *app) withdrawInvitation(name string) error {
 	defer w.Close()
 	used := false
 	note := ""
-	n, err := w.store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
+	n, err := w.Store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
 		if key.Name() != name {
 			return false
 		}
@@ -197,11 +199,11 @@ func (a *app) withdrawInvitation(name string) error {
 	case err != nil:
 		return err
 	case used:
-		return withHint(fmt.Errorf("invitation %s has been used", name), "remove the tenant that joined with it: entrasync tenants remove")
+		return advice.With(fmt.Errorf("invitation %s has been used", name), "remove the tenant that joined with it: entrasync tenants remove")
 	case n == 0:
-		return withHint(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
+		return advice.With(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
 	}
-	w.log.Info("invitation withdrawn", "invitation", name, "note", note)
+	w.Log.Info("invitation withdrawn", "invitation", name, "note", note)
 	if a.json {
 		return a.printJSON(struct {
 			Format     string `json:"format"`
@@ -210,24 +212,4 @@ func (a *app) withdrawInvitation(name string) error {
 	}
 	fmt.Fprintf(a.out, "Invitation %s is withdrawn: its link leads nowhere from now on.\n", name)
 	return nil
-}
-
-// takesConsented reports whether any sync is for tenants that join.
-func (w *worker) takesConsented() bool {
-	for _, entry := range w.cfg.Syncs {
-		if entry.Value.From.Consented {
-			return true
-		}
-	}
-	return false
-}
-
-// configures reports whether a tenant is in the configuration.
-func (w *worker) configures(id graphsync.ID) bool {
-	for _, tenant := range w.cfg.Tenants.All() {
-		if tenant.ID == id.String() {
-			return true
-		}
-	}
-	return false
 }

@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -76,16 +79,16 @@ type decidedHold struct {
 func (a *app) decide(v verdict) error {
 	switch {
 	case v.hold == "" && v.cause == "":
-		return withHint(fmt.Errorf("no hold is named"), "list them with: entrasync holds")
+		return advice.With(fmt.Errorf("no hold is named"), "list them with: entrasync holds")
 	case v.allTenants && v.hold != "":
-		return withHint(fmt.Errorf("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
+		return advice.With(fmt.Errorf("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
 	}
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(v.selection)
+	syncs, err := selected(w, v.selection)
 	if err != nil {
 		return err
 	}
@@ -103,10 +106,10 @@ func (a *app) decide(v verdict) error {
 		if err != nil {
 			return err
 		}
-		w.log.Info("hold "+v.done, "sync", m.Sync, "tenant", m.TenantName, "hold", m.Hold, "cause", m.Cause, "actions", n, "by", by.By, "reason", by.Reason)
+		w.Log.Info("hold "+v.done, "sync", m.Sync, "tenant", m.TenantName, "hold", m.Hold, "cause", m.Cause, "actions", n, "by", by.By, "reason", by.Reason)
 		decided = append(decided, decidedHold{m.Hold, m.Sync, m.Tenant, m.TenantName, n})
 		if !a.json {
-			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %s. ", m.Hold, v.done, m.Sync, m.TenantName, count(n, "action", "actions"))
+			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %s. ", m.Hold, v.done, m.Sync, m.TenantName, words.Count(n, "action", "actions"))
 			if v.done == "rejected" {
 				fmt.Fprintln(a.out, "They do not run until their source changes; they stay listed: entrasync holds --rejected")
 			} else {
@@ -142,9 +145,9 @@ func (a *app) person() string {
 
 // matches returns the holds that a decision may be about: those that wait, or, where none does,
 // those that were rejected.
-func (v *verdict) matches(w *worker, syncs []*compile.Sync) ([]shownHold, error) {
+func (v *verdict) matches(w *worker.Worker, syncs []*compile.Sync) ([]shownHold, error) {
 	for _, rejected := range []bool{false, true} {
-		holds, err := w.shownHolds(syncs, nil, rejected)
+		holds, err := shownHolds(w, syncs, nil, rejected)
 		if err != nil {
 			return nil, err
 		}
@@ -158,8 +161,8 @@ func (v *verdict) matches(w *worker, syncs []*compile.Sync) ([]shownHold, error)
 	return nil, nil
 }
 
-func (v *verdict) apply(w *worker, s *compile.Sync, hold string, by reconcile.Decision) (n int, err error) {
-	tenant, err := w.store.Tenant(s.Tenant)
+func (v *verdict) apply(w *worker.Worker, s *compile.Sync, hold string, by reconcile.Decision) (n int, err error) {
+	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return 0, err
 	}
@@ -189,13 +192,13 @@ func (v *verdict) certain(matches []shownHold) error {
 	}
 	switch {
 	case len(matches) == 0:
-		return withHint(fmt.Errorf("no such hold"), "list them with: entrasync holds")
+		return advice.With(fmt.Errorf("no such hold"), "list them with: entrasync holds")
 	case v.hold != "" && len(tenants) > 1:
-		return withHint(fmt.Errorf("hold %s is there in several tenants: %s", v.hold, strings.Join(tenants, ", ")), "name one with --tenant")
+		return advice.With(fmt.Errorf("hold %s is there in several tenants: %s", v.hold, strings.Join(tenants, ", ")), "name one with --tenant")
 	case v.hold != "" && len(syncs) > 1:
-		return withHint(fmt.Errorf("hold %s is there in several syncs: %s", v.hold, strings.Join(syncs, ", ")), "name one with --sync")
+		return advice.With(fmt.Errorf("hold %s is there in several syncs: %s", v.hold, strings.Join(syncs, ", ")), "name one with --sync")
 	case len(tenants) > 1 && len(v.tenants) == 0 && !v.allTenants:
-		return withHint(fmt.Errorf("holds of this cause are there in several tenants: %s", strings.Join(tenants, ", ")),
+		return advice.With(fmt.Errorf("holds of this cause are there in several tenants: %s", strings.Join(tenants, ", ")),
 			"name one with --tenant, or say --all-tenants")
 	}
 	return nil

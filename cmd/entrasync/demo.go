@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
@@ -89,12 +90,12 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	if err != nil {
 		return err
 	}
-	w, err := a.openWith(cfg, syncs, a.logger(slog.LevelWarn))
+	a.graph = running.Client().Transport
+	w, err := worker.Open(cfg, syncs, a.options(slog.LevelWarn))
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	w.graph = running.Client().Transport
 	d := demonstration{app: a, worker: w, sync: syncs[0], tenant: tenants[0], file: file}
 	if err := d.show(ctx); err != nil {
 		return err
@@ -102,14 +103,14 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	if !serve {
 		return nil
 	}
-	return a.serve(ctx, w, a.logger(slog.LevelInfo), func(url string) {
+	return a.serve(ctx, w, func(url string) {
 		fmt.Fprintf(a.out, "\nServing %s: a cycle every minute against %s; accounts are in %s. Ctrl-C ends it.\n", url, running.URL, file)
 	})
 }
 
 type demonstration struct {
 	*app
-	worker *worker
+	worker *worker.Worker
 	sync   *compile.Sync
 	tenant *graphtest.Tenant
 	file   string

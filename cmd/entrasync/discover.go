@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/target"
 )
@@ -41,13 +43,13 @@ func (a *app) discover(ctx context.Context, sel selection, asCSV bool) error {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(sel)
+	syncs, err := selected(w, sel)
 	if err != nil {
 		return err
 	}
 	several := len(syncs) > 1
 	if several && asCSV {
-		return withHint(fmt.Errorf("the users to import are those that one tenant lacks, and sync %s reads from %d", sel.syncs[0], len(syncs)), "name the tenant with --tenant")
+		return advice.With(fmt.Errorf("the users to import are those that one tenant lacks, and sync %s reads from %d", sel.syncs[0], len(syncs)), "name the tenant with --tenant")
 	}
 	visit, done := a.printAccount, func() error { return nil }
 	if asCSV {
@@ -80,10 +82,10 @@ type discovered struct {
 	TenantName string `json:"tenant_name"`
 }
 
-func (a *app) discoverOne(ctx context.Context, w *worker, s *compile.Sync, visit func(reconcile.Account) error) error {
+func (a *app) discoverOne(ctx context.Context, w *worker.Worker, s *compile.Sync, visit func(reconcile.Account) error) error {
 	progress, done := a.progress(s.Name)
 	defer done()
-	syncer, release, err := w.syncer(ctx, s, progress)
+	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/evaluation"
 	"entrasync/cmd/internal/jsonfile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
@@ -78,7 +80,7 @@ func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err err
 	case f.user != "":
 		return a.evalUser(ctx, expression, f)
 	case len(f.tenants) > 0 || len(f.syncs) > 0:
-		return withHint(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
+		return advice.With(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
 	case f.source != "":
 		text, err := jsonfile.Read(f.source, a.in, a.readFile)
 		if err != nil {
@@ -100,7 +102,7 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(f.selection)
+	syncs, err := selected(w, f.selection)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		if seen != nil && seen.Tenant == s.Tenant {
 			continue
 		}
-		peers, _ := w.peers(s.Tenant)
+		peers, _ := w.Peers(s.Tenant)
 		f.options.Properties = reconcile.NeedsOf(peers).UserProperties
 		source := func(source mapping.Source, domain string) {
 			options := f.options
@@ -121,19 +123,19 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 		if seen != nil {
 			source = func(mapping.Source, string) {}
 		}
-		err := w.withUser(ctx, s, f.user, source)
+		err := withUser(ctx, w, s, f.user, source)
 		switch {
 		case errors.Is(err, reconcile.ErrUnknownSubject):
 			continue
 		case err != nil:
 			return err
 		case seen != nil:
-			return withHint(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.TenantName, s.TenantName), "choose one with --tenant")
+			return advice.With(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.TenantName, s.TenantName), "choose one with --tenant")
 		}
 		seen = s
 	}
 	if seen == nil {
-		return withHint(fmt.Errorf("user %q is not in the snapshot of %s", f.user, tenantsOf(syncs)),
+		return advice.With(fmt.Errorf("user %q is not in the snapshot of %s", f.user, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	if len(syncs) > 1 {
@@ -144,8 +146,8 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 
 // withUser presents a user of the snapshot as a sync sees them, with the tenant's default domain as
 // far as it is known. The source is good during the call only.
-func (w *worker) withUser(ctx context.Context, s *compile.Sync, key string, use func(source mapping.Source, domain string)) error {
-	tenant, err := w.store.Tenant(s.Tenant)
+func withUser(ctx context.Context, w *worker.Worker, s *compile.Sync, key string, use func(source mapping.Source, domain string)) error {
+	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/configs"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -35,28 +36,12 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-// hinted is an error with advice on what to do next.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-
-// withHint adds advice to an error.
-func withHint(err error, hint string) error {
-	if err == nil || hint == "" {
-		return err
-	}
-	return hinted{err, hint}
-}
-
 // exitCode tells a caller what became of a command, and the person why.
 func exitCode(err error, w io.Writer) int {
 	var done exitError
 	var faults configs.Faults
 	var inUse *state.InUseError
-	var advice hinted
+	var hinted advice.Error
 	switch {
 	case err == nil:
 		return exitDone
@@ -70,8 +55,8 @@ func exitCode(err error, w io.Writer) int {
 		return exitFailed
 	}
 	fmt.Fprintf(w, "entrasync: %v\n", err)
-	if errors.As(err, &advice) {
-		fmt.Fprintf(w, "  → %s\n", advice.hint)
+	if errors.As(err, &hinted) {
+		fmt.Fprintf(w, "  → %s\n", hinted.Hint)
 	}
 	if errors.As(err, &inUse) {
 		return exitInUse

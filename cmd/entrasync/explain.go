@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -58,7 +60,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(sel)
+	syncs, err := selected(w, sel)
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 	if err != nil || found {
 		return err
 	}
-	near, err := w.search(ctx, syncs, subject)
+	near, err := search(ctx, w, syncs, subject)
 	switch {
 	case err != nil:
 		return err
@@ -80,7 +82,7 @@ func (a *app) explain(ctx context.Context, subject reconcile.Subject, sel select
 }
 
 // explainIn explains an object in each sync whose tenant has it, and reports whether one has.
-func (a *app) explainIn(ctx context.Context, w *worker, syncs []*compile.Sync, subject reconcile.Subject) (found bool, err error) {
+func (a *app) explainIn(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, subject reconcile.Subject) (found bool, err error) {
 	for _, s := range syncs {
 		err := a.explainOne(ctx, w, s, subject)
 		if errors.Is(err, reconcile.ErrUnknownSubject) {
@@ -98,14 +100,14 @@ func (a *app) explainIn(ctx context.Context, w *worker, syncs []*compile.Sync, s
 const nearMost = 10
 
 // search finds the objects of the tenants whose name or address contains a key.
-func (w *worker) search(ctx context.Context, syncs []*compile.Sync, subject reconcile.Subject) (found []reconcile.Match, err error) {
+func search(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, subject reconcile.Subject) (found []reconcile.Match, err error) {
 	searched := map[graphsync.ID]bool{}
 	for _, s := range syncs {
 		if searched[s.Tenant] || len(found) > nearMost {
 			continue
 		}
 		searched[s.Tenant] = true
-		tenant, err := w.store.Tenant(s.Tenant)
+		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +124,7 @@ func (w *worker) search(ctx context.Context, syncs []*compile.Sync, subject reco
 // notFound is the error of a key that no object has, with those that come near.
 func notFound(subject reconcile.Subject, syncs []*compile.Sync, near []reconcile.Match) error {
 	if len(near) == 0 {
-		return withHint(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
+		return advice.With(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
 			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	var names []string
@@ -138,12 +140,12 @@ func notFound(subject reconcile.Subject, syncs []*compile.Sync, near []reconcile
 	if len(near) > nearMost {
 		more = ", …"
 	}
-	return withHint(fmt.Errorf("several %ss of %s contain %q: %s%s", subject.Kind, tenantsOf(syncs), subject.Key, strings.Join(names, ", "), more),
+	return advice.With(fmt.Errorf("several %ss of %s contain %q: %s%s", subject.Kind, tenantsOf(syncs), subject.Key, strings.Join(names, ", "), more),
 		"name one by its object id")
 }
 
-func (a *app) explainOne(ctx context.Context, w *worker, s *compile.Sync, subject reconcile.Subject) error {
-	tenant, err := w.store.Tenant(s.Tenant)
+func (a *app) explainOne(ctx context.Context, w *worker.Worker, s *compile.Sync, subject reconcile.Subject) error {
+	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return err
 	}
@@ -185,7 +187,7 @@ func (a *app) explainOne(ctx context.Context, w *worker, s *compile.Sync, subjec
 
 // linked returns the linked and active people of the demonstration, by id.
 func (d *demonstration) linked() (links []state.Link, err error) {
-	tenant, err := d.worker.store.Tenant(d.sync.Tenant)
+	tenant, err := d.worker.Store.Tenant(d.sync.Tenant)
 	if err != nil {
 		return nil, err
 	}

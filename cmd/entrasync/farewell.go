@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/reconcile/scope"
 )
 
 // farewell deactivates every account that the syncs of a tenant keep. Graph is not asked: the
 // consent may be gone already.
-func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivated int, err error) {
+func (a *app) farewell(ctx context.Context, w *worker.Worker, t worker.Tenant) (deactivated int, err error) {
 	known := false
-	for _, planned := range w.syncs {
+	for _, planned := range w.Syncs {
 		if planned.Tenant != t.ID {
 			continue
 		}
@@ -22,7 +24,7 @@ func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivat
 		if err != nil {
 			return deactivated, err
 		}
-		syncer, release, err := w.syncer(ctx, leaving, nil)
+		syncer, release, err := w.Syncer(ctx, leaving, nil)
 		if err != nil {
 			return deactivated, err
 		}
@@ -36,12 +38,12 @@ func (a *app) farewell(ctx context.Context, w *worker, t shownTenant) (deactivat
 			for _, failure := range report.Errors {
 				fmt.Fprintf(a.err, "  failed: %s: %s (%s)\n", printable(failure.Key), printable(failure.Message), failure.Code)
 			}
-			return deactivated, withHint(fmt.Errorf("sync %s: %d accounts of tenant %s were not deactivated", planned.Name, left, t.Name),
+			return deactivated, advice.With(fmt.Errorf("sync %s: %d accounts of tenant %s were not deactivated", planned.Name, left, t.Name),
 				"the tenant is paused and not forgotten: run this again, or keep the accounts with --accounts keep")
 		}
 	}
 	if !known {
-		return 0, withHint(fmt.Errorf("no sync of the configuration reads from tenant %s, so its accounts cannot be reached", t.Name), "remove it with --accounts keep")
+		return 0, advice.With(fmt.Errorf("no sync of the configuration reads from tenant %s, so its accounts cannot be reached", t.Name), "remove it with --accounts keep")
 	}
 	return deactivated, nil
 }

@@ -10,7 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -63,22 +66,22 @@ a rejection back.`,
 			}
 			defer w.Close()
 			var ids []string
-			sel.syncs, ids = partHolds(args, compile.Names(w.syncs))
-			syncs, err := w.selected(sel)
+			sel.syncs, ids = partHolds(args, compile.Names(w.Syncs))
+			syncs, err := selected(w, sel)
 			if err != nil {
 				return err
 			}
 			var unread unreadStates
 			holds := []shownHold{}
 			for _, sync := range syncs {
-				found, err := w.shownHolds([]*compile.Sync{sync}, ids, rejected)
+				found, err := shownHolds(w, []*compile.Sync{sync}, ids, rejected)
 				if unread.add(err) {
 					a.sayUnread(sync, err)
 				}
 				holds = append(holds, found...)
 			}
 			if len(ids) > 0 && len(holds) == 0 && !unread.some {
-				return withHint(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
+				return advice.With(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
 			}
 			return errors.Join(a.printHolds(holds, len(ids) > 0, rejected), unread.outcome())
 		},
@@ -102,9 +105,9 @@ func partHolds(args, syncs []string) (names, ids []string) {
 
 // shownHolds reads the holds of syncs: those that wait, those that were rejected, or those of
 // some ids, whichever they are, with all their actions.
-func (w *worker) shownHolds(syncs []*compile.Sync, ids []string, rejected bool) ([]shownHold, error) {
+func shownHolds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected bool) ([]shownHold, error) {
 	holds := []shownHold{}
-	err := w.eachTenant(syncs, func(s *compile.Sync, tx *state.Tx) error {
+	err := eachTenant(w, syncs, func(s *compile.Sync, tx *state.Tx) error {
 		var found []shownHold
 		if !rejected || len(ids) > 0 {
 			for h := range tx.Holds(s.Name) {
@@ -172,9 +175,9 @@ func (h *shownHold) readActions(tx *state.Tx, all bool) error {
 const membersShown = 10
 
 // eachTenant visits the state of each sync.
-func (w *worker) eachTenant(syncs []*compile.Sync, visit func(*compile.Sync, *state.Tx) error) error {
+func eachTenant(w *worker.Worker, syncs []*compile.Sync, visit func(*compile.Sync, *state.Tx) error) error {
 	for _, s := range syncs {
-		tenant, err := w.store.Tenant(s.Tenant)
+		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
 			return err
 		}
@@ -259,7 +262,7 @@ func listed(names []string, n int) string {
 
 // printHold prints everything that one hold holds.
 func (a *app) printHold(h *shownHold) {
-	fmt.Fprintf(a.out, "%s of sync %s, tenant %s: %s, guard %s: %s\n", h.Hold, h.Sync, h.TenantName, count(h.Count, "action", "actions"), h.Guard, printable(h.Cause))
+	fmt.Fprintf(a.out, "%s of sync %s, tenant %s: %s, guard %s: %s\n", h.Hold, h.Sync, h.TenantName, words.Count(h.Count, "action", "actions"), h.Guard, printable(h.Cause))
 	if r := h.Rejected; r != nil {
 		fmt.Fprintf(a.out, "  rejected at %s by %s: %s\n", when(r.At), printable(or(r.By, "-")), printable(or(r.Reason, "no reason was given")))
 	} else {
@@ -290,8 +293,8 @@ func (a *app) printMembers(members []reconcile.ChangedMember, leave, join int) {
 }
 
 // eachHold visits the holds of syncs that wait for a decision.
-func (w *worker) eachHold(syncs []*compile.Sync, visit func(s *compile.Sync, h state.Hold)) error {
-	return w.eachTenant(syncs, func(s *compile.Sync, tx *state.Tx) error {
+func eachHold(w *worker.Worker, syncs []*compile.Sync, visit func(s *compile.Sync, h state.Hold)) error {
+	return eachTenant(w, syncs, func(s *compile.Sync, tx *state.Tx) error {
 		for hold := range tx.Holds(s.Name) {
 			visit(s, hold)
 		}

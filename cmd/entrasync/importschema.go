@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/importschema"
 	"entrasync/cmd/internal/jsonfile"
 )
@@ -85,7 +86,7 @@ func writeNew(name, content string, force bool) error {
 	}
 	file, err := os.OpenFile(name, mode, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return withHint(fmt.Errorf("%s exists already", name), "choose another name, or overwrite it with --force")
+		return advice.With(fmt.Errorf("%s exists already", name), "choose another name, or overwrite it with --force")
 	}
 	if err != nil {
 		return fmt.Errorf("write a new file: %w", err)

@@ -87,67 +87,6 @@ func shown(v any) string {
 	return s
 }
 
-// summaryLine says a summary in words, leaving out what is zero.
-func summaryLine(s reconcile.Summary) string {
-	u, g := &s.Users, &s.Groups
-	counts := []kindCount{
-		{"to create", s.Create, u.Create, g.Create}, {"to adopt", s.Adopt, u.Adopt, g.Adopt}, {"to update", s.Update, u.Update, g.Update},
-		{"to deactivate", s.Deactivate, u.Deactivate, g.Deactivate}, {"to reactivate", s.Reactivate, u.Reactivate, g.Reactivate},
-		{"to delete", s.Delete, u.Delete, g.Delete}, {"groups with member changes", s.Members, 0, 0}, {"to unlink", s.Unlink, u.Unlink, g.Unlink},
-		{"held", s.Held, u.Held, g.Held}, {"rejected", s.Rejected, u.Rejected, g.Rejected}, {"skipped", s.Skipped, u.Skipped, g.Skipped},
-	}
-	unchanged := kindCount{"unchanged", s.Unchanged, u.Unchanged, g.Unchanged}
-	parts := countsByKind(counts)
-	if len(parts) == 0 {
-		return fmt.Sprintf("nothing to do (%d unchanged%s)", s.Unchanged, apart([]kindCount{unchanged}))
-	}
-	counts = append(counts, unchanged)
-	parts = countsByKind(counts)
-	if s.Seats.After != s.Seats.Before {
-		parts = append(parts, fmt.Sprintf("active accounts: %d → %d", s.Seats.Before, s.Seats.After))
-	}
-	return strings.Join(parts, ", ") + apart(counts)
-}
-
-// A kindCount is a figure of a summary, with how much of it each kind has.
-type kindCount struct {
-	what          string
-	n             int
-	users, groups int
-}
-
-// countsByKind writes figures in words, leaving out what is zero.
-func countsByKind(counts []kindCount) (parts []string) {
-	for _, c := range counts {
-		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
-		}
-	}
-	return parts
-}
-
-// apart counts users and groups apart, where groups are among what is counted: "" otherwise. What
-// only groups have is in the sum already.
-func apart(counts []kindCount) string {
-	var users, groups []string
-	for _, c := range counts {
-		if c.users > 0 {
-			users = append(users, fmt.Sprintf("%d %s", c.users, c.what))
-		}
-		if c.groups > 0 {
-			groups = append(groups, fmt.Sprintf("%d %s", c.groups, c.what))
-		}
-	}
-	if len(groups) == 0 {
-		return ""
-	}
-	text := "; groups: " + strings.Join(groups, ", ")
-	if len(users) > 0 {
-		text = "; users: " + strings.Join(users, ", ") + text
-	}
-	return text
-}
-
 // progress draws one line on a terminal's standard error: stage, count, rate, time left.
 func (a *app) progress(name string) (report reconcile.Progress, done func()) {
 	if !terminal(a.err) || a.json && terminal(a.out) {

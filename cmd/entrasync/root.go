@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"strings"
+
+	"entrasync/cmd/internal/worker"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -28,11 +31,12 @@ type app struct {
 	readFile  func(name string) ([]byte, error)
 	writeFile func(name string, data []byte) error
 
-	client  *client                 // hands the command to a service, nil inside of one
-	borrow  func() (*worker, error) // inside a service: its worker
-	command string                  // inside a service: the name of the command that it runs for a client
+	client  *client                        // hands the command to a service, nil inside of one
+	borrow  func() (*worker.Worker, error) // inside a service: its worker
+	command string                         // inside a service: the name of the command that it runs for a client
 
-	caller string // who runs a command that the service runs for others
+	caller string            // the user of a command that the service runs for a client
+	graph  http.RoundTripper // reaches Graph; nil until it is needed
 
 	configFile string
 	json       bool

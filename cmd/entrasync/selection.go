@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/graphsync"
 )
@@ -31,18 +33,18 @@ func (sel *selection) syncFlag(cmd *cobra.Command) {
 
 // selected returns the syncs that a command is about. What is named and not there is an error: it
 // must not pass for something that has nothing to show.
-func (w *worker) selected(sel selection) ([]*compile.Sync, error) {
-	known := compile.Names(w.syncs)
+func selected(w *worker.Worker, sel selection) ([]*compile.Sync, error) {
+	known := compile.Names(w.Syncs)
 	for _, name := range sel.syncs {
 		if !slices.Contains(known, name) {
 			hint := "syncs of this configuration: " + strings.Join(known, ", ")
 			if near := configs.Nearest(name, known); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			return nil, withHint(fmt.Errorf("there is no sync %q", name), hint)
+			return nil, advice.With(fmt.Errorf("there is no sync %q", name), hint)
 		}
 	}
-	named := slices.DeleteFunc(slices.Clone(w.syncs), func(s *compile.Sync) bool {
+	named := slices.DeleteFunc(slices.Clone(w.Syncs), func(s *compile.Sync) bool {
 		return len(sel.syncs) > 0 && !slices.Contains(sel.syncs, s.Name)
 	})
 	if len(sel.tenants) == 0 {
@@ -50,7 +52,7 @@ func (w *worker) selected(sel selection) ([]*compile.Sync, error) {
 	}
 	chosen := map[graphsync.ID]bool{}
 	for _, tenant := range sel.tenants {
-		id, err := w.tenantID(tenant)
+		id, err := tenantID(w, tenant)
 		if err != nil {
 			return nil, err
 		}
@@ -67,8 +69,8 @@ func (w *worker) selected(sel selection) ([]*compile.Sync, error) {
 }
 
 // sayNobody tells why there is nothing to show or do where everybody is yet to join.
-func (a *app) sayNobody(w *worker) {
-	if len(w.syncs) == 0 && w.takesConsented() {
+func (a *app) sayNobody(w *worker.Worker) {
+	if len(w.Syncs) == 0 && w.TakesConsented() {
 		fmt.Fprintln(a.err, "note: no tenant has joined yet; invite one: entrasync consent")
 	}
 }
@@ -87,24 +89,24 @@ func (a *app) soundOf(syncs []*compile.Sync) []*compile.Sync {
 
 // tenantID finds a tenant by its id or its name. Ids go first, so that nobody's name can be taken
 // for the id of another; names that syncs read from go before those of tenants no longer in use.
-func (w *worker) tenantID(named string) (graphsync.ID, error) {
-	for _, s := range w.syncs {
+func tenantID(w *worker.Worker, named string) (graphsync.ID, error) {
+	for _, s := range w.Syncs {
 		if strings.EqualFold(s.Tenant.String(), named) {
 			return s.Tenant, nil
 		}
 	}
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		if s.TenantName == named {
 			return s.Tenant, nil
 		}
 	}
-	t, err := w.tenantNamed(named)
+	t, err := w.TenantNamed(named)
 	return t.ID, err
 }
 
 // called is what to call a tenant in a message: by its name too, where a sync reads from it.
-func (w *worker) called(id graphsync.ID) string {
-	for _, s := range w.syncs {
+func called(w *worker.Worker, id graphsync.ID) string {
+	for _, s := range w.Syncs {
 		if s.Tenant == id {
 			return fmt.Sprintf("%s (%s)", s.TenantName, id)
 		}
@@ -113,8 +115,8 @@ func (w *worker) called(id graphsync.ID) string {
 }
 
 // several reports whether a sync reads from other tenants too.
-func (w *worker) several(s *compile.Sync) bool {
-	return slices.ContainsFunc(w.syncs, func(other *compile.Sync) bool { return other.Name == s.Name && other.Tenant != s.Tenant })
+func several(w *worker.Worker, s *compile.Sync) bool {
+	return slices.ContainsFunc(w.Syncs, func(other *compile.Sync) bool { return other.Name == s.Name && other.Tenant != s.Tenant })
 }
 
 // tenantsOf says which tenants syncs read from, as a message has it.

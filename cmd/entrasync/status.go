@@ -8,7 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -48,7 +51,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(sel)
+		syncs, err := selected(w, sel)
 		if err != nil {
 			return err
 		}
@@ -57,14 +60,14 @@ func (a *app) statusCommand() *cobra.Command {
 		var readable []*compile.Sync
 		statuses := make([]syncStatus, 0, len(syncs))
 		for _, s := range syncs {
-			status, err := w.status(s)
+			status, err := statusOf(w, s)
 			if !unread.add(err) {
 				readable = append(readable, s)
 			}
 			status.Error = stateErrorOf(err)
 			statuses = append(statuses, status)
 		}
-		unconfigured, err := w.unconfigured(readable)
+		unconfigured, err := w.Unconfigured(readable)
 		if unread.add(err) {
 			fmt.Fprintf(a.err, "entrasync: %v\n", err)
 		}
@@ -72,13 +75,13 @@ func (a *app) statusCommand() *cobra.Command {
 			err = a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured})
 			return errors.Join(err, unread.outcome())
 		}
-		if len(w.syncs) == 0 && w.takesConsented() {
+		if len(w.Syncs) == 0 && w.TakesConsented() {
 			fmt.Fprintln(a.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
 		} else if err := a.printStatus(statuses); err != nil {
 			return err
 		}
 		for _, u := range unconfigured {
-			fmt.Fprintf(a.out, "\n%s\n  → %s\n", printable(u.String()), unconfiguredAdvice)
+			fmt.Fprintf(a.out, "\n%s\n  → %s\n", printable(u.String()), worker.UnconfiguredAdvice)
 		}
 		return unread.outcome()
 	}}
@@ -86,14 +89,12 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-func (w *worker) status(s *compile.Sync) (syncStatus, error) {
+func statusOf(w *worker.Worker, s *compile.Sync) (syncStatus, error) {
 	out := syncStatus{Sync: s.Name, Tenant: s.Tenant.String(), Target: s.TargetName, tenantName: s.TenantName, paused: s.Paused}
-	if w.next != nil {
-		if next := w.next(s).UTC().Truncate(time.Second); !next.IsZero() {
-			out.NextRun = &next
-		}
+	if next := w.Next(s); !next.IsZero() {
+		out.NextRun = new(next.UTC().Truncate(time.Second))
 	}
-	tenant, err := w.store.Tenant(s.Tenant)
+	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return out, err
 	}
@@ -168,7 +169,7 @@ func (a *app) printStatus(statuses []syncStatus) error {
 			}
 		}
 		if s.Rejected > 0 {
-			fmt.Fprintf(a.out, "\n%s, tenant %s: %s: entrasync holds --rejected\n", s.Sync, s.tenantName, count(s.Rejected, "action is due but was rejected", "actions are due but were rejected"))
+			fmt.Fprintf(a.out, "\n%s, tenant %s: %s: entrasync holds --rejected\n", s.Sync, s.tenantName, words.Count(s.Rejected, "action is due but was rejected", "actions are due but were rejected"))
 		}
 		if s.Retrying+s.Skipped > 0 {
 			fmt.Fprintf(a.out, "\n%s, tenant %s:\n", s.Sync, s.tenantName)
@@ -188,7 +189,7 @@ func (a *app) runsCommand() *cobra.Command {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(sel)
+		syncs, err := selected(w, sel)
 		if err != nil {
 			return err
 		}
@@ -196,7 +197,7 @@ func (a *app) runsCommand() *cobra.Command {
 		var tenants []string // of each
 		var unread unreadStates
 		for _, s := range syncs {
-			err := w.view(s.Tenant, func(tx *state.Tx) error {
+			err := w.View(s.Tenant, func(tx *state.Tx) error {
 				for _, run := range tx.Runs(s.Name, limit) {
 					var report reconcile.Report
 					if err := json.Unmarshal(run.Report, &report); err != nil {
@@ -216,7 +217,7 @@ func (a *app) runsCommand() *cobra.Command {
 		err = a.table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
 			for i := range reports {
 				r := &reports[i]
-				what := doneLine(r)
+				what := words.Done(r)
 				if r.Failure != nil {
 					what = "could not run: " + printable(r.Failure.Message)
 				}
@@ -238,7 +239,7 @@ func (a *app) showCommand() *cobra.Command {
 			return err
 		}
 		defer w.Close()
-		syncs, err := w.selected(sel)
+		syncs, err := selected(w, sel)
 		if err != nil {
 			return err
 		}
@@ -256,9 +257,9 @@ func (a *app) showCommand() *cobra.Command {
 		}
 		if !found {
 			if args[0] == latestRun {
-				return withHint(errors.New("no sync has run yet"), "run: entrasync sync")
+				return advice.With(errors.New("no sync has run yet"), "run: entrasync sync")
 			}
-			return withHint(fmt.Errorf("there is no run %q", args[0]), "list them with: entrasync runs")
+			return advice.With(fmt.Errorf("there is no run %q", args[0]), "list them with: entrasync runs")
 		}
 		return unread.outcome()
 	}}
@@ -269,8 +270,8 @@ func (a *app) showCommand() *cobra.Command {
 // latestRun names the newest run of each sync.
 const latestRun = "latest"
 
-func (a *app) showRun(w *worker, s *compile.Sync, id string) (found bool, err error) {
-	tenant, err := w.store.Tenant(s.Tenant)
+func (a *app) showRun(w *worker.Worker, s *compile.Sync, id string) (found bool, err error) {
+	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return false, err
 	}

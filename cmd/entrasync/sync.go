@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -74,7 +76,7 @@ func (a *app) plan(ctx context.Context, f syncFlags) error {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(f.selection)
+	syncs, err := selected(w, f.selection)
 	if err != nil {
 		return err
 	}
@@ -102,10 +104,10 @@ func (a *app) plan(ctx context.Context, f syncFlags) error {
 	return codeError(code)
 }
 
-func (a *app) planOne(ctx context.Context, w *worker, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
+func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
-	syncer, release, err := w.syncer(ctx, s, progress)
+	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {
 		return err
 	}
@@ -170,7 +172,7 @@ func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconci
 		return err
 	}
 	a.printNotes(report)
-	fmt.Fprintf(a.out, "%s: %s\n", s.Name, summaryLine(report.Summary))
+	fmt.Fprintf(a.out, "%s: %s\n", s.Name, words.Planned(report.Summary))
 	if report.Summary.Held > 0 {
 		fmt.Fprintf(a.out, "To see what is held: entrasync holds HOLD. To approve it: entrasync approve HOLD.\n")
 	}
@@ -182,7 +184,7 @@ func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconci
 // has an account.
 func (a *app) sayRejected(report *reconcile.Report) {
 	if n := report.Summary.Rejected; n > 0 {
-		fmt.Fprintf(a.out, "%s, and not done: entrasync holds --rejected\n", count(n, "action is due but was rejected", "actions are due but were rejected"))
+		fmt.Fprintf(a.out, "%s, and not done: entrasync holds --rejected\n", words.Count(n, "action is due but was rejected", "actions are due but were rejected"))
 	}
 }
 
@@ -201,7 +203,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		return err
 	}
 	defer w.Close()
-	syncs, err := w.selected(f.selection)
+	syncs, err := selected(w, f.selection)
 	if err != nil {
 		return err
 	}
@@ -211,7 +213,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		if documents, err = a.readPlan(f.plan); err != nil {
 			return err
 		}
-		if syncs, err = w.plannedOnly(syncs, documents); err != nil {
+		if syncs, err = plannedOnly(w, syncs, documents); err != nil {
 			return err
 		}
 	}
@@ -261,7 +263,7 @@ func (a *app) readPlan(name string) ([]reconcile.Document, error) {
 	}
 	documents, err := reconcile.ReadDocuments(bytes.NewReader(text))
 	if err != nil {
-		return nil, withHint(fmt.Errorf("%s: %w", name, err), "make it with: entrasync plan --out "+name)
+		return nil, advice.With(fmt.Errorf("%s: %w", name, err), "make it with: entrasync plan --out "+name)
 	}
 	if len(documents) == 0 {
 		return nil, fmt.Errorf("%s holds no plan", name)
@@ -270,7 +272,7 @@ func (a *app) readPlan(name string) ([]reconcile.Document, error) {
 }
 
 // plannedOnly keeps the syncs a plan is for.
-func (w *worker) plannedOnly(syncs []*compile.Sync, documents []reconcile.Document) (out []*compile.Sync, err error) {
+func plannedOnly(w *worker.Worker, syncs []*compile.Sync, documents []reconcile.Document) (out []*compile.Sync, err error) {
 	for i := range documents {
 		d := &documents[i]
 		found := false
@@ -280,7 +282,7 @@ func (w *worker) plannedOnly(syncs []*compile.Sync, documents []reconcile.Docume
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, w.called(d.Tenant))
+			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, called(w, d.Tenant))
 		}
 	}
 	return out, nil
@@ -288,18 +290,18 @@ func (w *worker) plannedOnly(syncs []*compile.Sync, documents []reconcile.Docume
 
 // syncOne runs one cycle and prints what it did: nothing when it is on demand for somebody whom the
 // tenant does not have.
-func (a *app) syncOne(ctx context.Context, w *worker, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
+func (a *app) syncOne(ctx context.Context, w *worker.Worker, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
 	a.sayWaiting(w, s)
-	syncer, release, err := w.syncer(ctx, s, progress)
+	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {
-		w.noteHealth(ctx, s, nil, err)
+		w.NoteHealth(ctx, s, nil, err)
 		return nil, err
 	}
 	defer release()
 	report, err := syncer.Run(ctx, options)
 	done()
-	w.noteHealth(ctx, s, syncer.Source, err)
+	w.NoteHealth(ctx, s, syncer.Source, err)
 	if errors.Is(err, reconcile.ErrUnknownSubject) {
 		return report, err
 	}
@@ -315,7 +317,7 @@ func (a *app) syncOne(ctx context.Context, w *worker, s *compile.Sync, options r
 	if err != nil {
 		return report, explained(s, report, err)
 	}
-	if w.several(s) {
+	if several(w, s) {
 		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.TenantName, s.TargetName)
 	}
 	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
@@ -342,42 +344,14 @@ func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *recon
 		fmt.Fprintf(a.out, "  held: %s %s %s (%s, guard %s: %s)\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), held.Hold, held.Guard, printable(held.Cause))
 	}
 	a.printNotes(report)
-	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, doneLine(report), report.Graph.Requests, report.Target.Requests,
+	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, words.Done(report), report.Graph.Requests, report.Target.Requests,
 		(time.Duration(report.DurationMS) * time.Millisecond).Round(time.Millisecond))
 	a.sayRejected(report)
 }
 
-// doneLine says in words what was done.
-func doneLine(report *reconcile.Report) string {
-	s := report.Summary
-	u, g := &s.Users, &s.Groups
-	failedGroups := 0
-	for i := range report.Errors {
-		if report.Errors[i].Kind == graphsync.Group {
-			failedGroups++
-		}
-	}
-	counts := []kindCount{
-		{"created", s.Create, u.Create, g.Create}, {"adopted", s.Adopt, u.Adopt, g.Adopt}, {"updated", s.Update, u.Update, g.Update},
-		{"deactivated", s.Deactivate, u.Deactivate, g.Deactivate}, {"reactivated", s.Reactivate, u.Reactivate, g.Reactivate},
-		{"deleted", s.Delete, u.Delete, g.Delete}, {"group memberships written", s.Members, 0, 0}, {"unlinked", s.Unlink, u.Unlink, g.Unlink},
-		{"failed", len(report.Errors), len(report.Errors) - failedGroups, failedGroups},
-		{"held", s.Held, u.Held, g.Held}, {"skipped", s.Skipped, u.Skipped, g.Skipped},
-	}
-	parts := countsByKind(counts)
-	if len(parts) == 0 {
-		parts = append(parts, "nothing to do", fmt.Sprintf("%d unchanged", s.Unchanged))
-		counts = []kindCount{{"unchanged", s.Unchanged, u.Unchanged, g.Unchanged}}
-	}
-	if s.Rejected > 0 {
-		parts = append(parts, fmt.Sprintf("%d rejected", s.Rejected))
-	}
-	return strings.Join(parts, ", ") + apart(counts)
-}
-
 // sayWaiting tells why nothing seems to happen for a while.
-func (a *app) sayWaiting(w *worker, s *compile.Sync) {
-	if w.busy(s.Tenant) {
+func (a *app) sayWaiting(w *worker.Worker, s *compile.Sync) {
+	if w.Busy(s.Tenant) {
 		fmt.Fprintf(a.err, "%s: waiting for the cycle of tenant %s that is going on\n", s.Name, s.TenantName)
 	}
 }
@@ -391,11 +365,10 @@ func explained(s *compile.Sync, report *reconcile.Report, err error) error {
 	if cause := errors.Unwrap(err); cause != nil {
 		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.TenantName, s.Tenant, cause)
 	}
-	var advice hinted
-	if errors.As(err, &advice) {
+	if errors.As(err, new(advice.Error)) {
 		return err
 	}
-	return withHint(err, report.Failure.Hint)
+	return advice.With(err, report.Failure.Hint)
 }
 
 func codeError(code int) error {

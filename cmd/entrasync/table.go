@@ -108,11 +108,3 @@ func printable(s string) string {
 
 // localTime writes a time for people: in the machine's zone, which it names.
 func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
-
-// count writes a number with its noun, in the plural where English wants it.
-func count(n int, singular, plural string) string {
-	if n == 1 {
-		return "1 " + singular
-	}
-	return fmt.Sprintf("%d %s", n, plural)
-}

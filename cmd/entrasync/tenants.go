@@ -6,16 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"entrasync/configs"
+	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
-	"entrasync/state"
 )
 
 func (a *app) tenantsCommand() *cobra.Command {
@@ -76,7 +74,7 @@ func (a *app) askAccounts(name string) (string, error) {
 			return answer, nil
 		}
 	}
-	return "", withHint(fmt.Errorf("it is not said what becomes of the accounts of tenant %s", name), "give --accounts keep or --accounts deactivate")
+	return "", advice.With(fmt.Errorf("it is not said what becomes of the accounts of tenant %s", name), "give --accounts keep or --accounts deactivate")
 }
 
 func (a *app) listTenants() error {
@@ -85,13 +83,13 @@ func (a *app) listTenants() error {
 		return err
 	}
 	defer w.Close()
-	tenants, err := w.registered()
+	tenants, err := w.Tenants()
 	if err != nil {
 		return err
 	}
 	var unread unreadStates
 	for i := range tenants {
-		err := w.store.Inspect(tenants[i].ID)
+		err := w.Store.Inspect(tenants[i].ID)
 		if unread.add(err) {
 			said := stateErrorOf(err)
 			tenants[i].State, tenants[i].Message = said.Code, said.Message
@@ -112,75 +110,28 @@ func (a *app) listTenants() error {
 	return errors.Join(err, unread.outcome())
 }
 
-// tenantNamed finds a tenant by its id or its name. Nobody's name can be taken for the id of
-// another: ids go first.
-func (w *worker) tenantNamed(name string) (shownTenant, error) {
-	tenants, err := w.registered()
-	if err != nil {
-		return shownTenant{}, err
-	}
-	var names []string
-	for _, t := range tenants {
-		if strings.EqualFold(t.ID.String(), name) {
-			return t, nil
-		}
-		names = append(names, t.Name)
-	}
-	if at := slices.Index(names, name); at >= 0 {
-		return tenants[at], nil
-	}
-	hint := "list them with: entrasync tenants list"
-	if near := configs.Nearest(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return shownTenant{}, withHint(fmt.Errorf("there is no tenant %q", name), hint)
-}
-
-// setPaused pauses or resumes a tenant, at once where a service runs.
-func (w *worker) setPaused(t shownTenant, paused bool) error {
-	err := w.store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
-		if r.Origin == "" {
-			r.Origin, r.Name = t.Origin, t.Name
-		}
-		r.Paused = paused
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return w.takeUp()
-}
-
-// takeUp has the running service, if any, take up what changed in the registry.
-func (w *worker) takeUp() error {
-	if w.changed == nil {
-		return nil
-	}
-	return w.changed()
-}
-
 func (a *app) pauseTenant(name string, pause bool) error {
 	w, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	t, err := w.tenantNamed(name)
+	t, err := w.TenantNamed(name)
 	if err != nil {
 		return err
 	}
-	if section, ok := w.cfg.Tenants.Get(t.Name); ok && section.Paused && !pause {
-		return withHint(fmt.Errorf("tenant %s is paused in the configuration", t.Name), "take paused: true out of it there")
+	if section, ok := w.Config.Tenants.Get(t.Name); ok && section.Paused && !pause {
+		return advice.With(fmt.Errorf("tenant %s is paused in the configuration", t.Name), "take paused: true out of it there")
 	}
-	if err := w.setPaused(t, pause); err != nil {
+	if err := w.SetPaused(t, pause); err != nil {
 		return err
 	}
-	w.log.Info(map[bool]string{true: "tenant paused by command", false: "tenant resumed by command"}[pause], "tenant", t.Name, "id", t.ID)
-	if t, err = w.tenantNamed(t.ID.String()); err != nil {
+	w.Log.Info(map[bool]string{true: "tenant paused by command", false: "tenant resumed by command"}[pause], "tenant", t.Name, "id", t.ID)
+	if t, err = w.TenantNamed(t.ID.String()); err != nil {
 		return err
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []shownTenant{t}})
+		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []worker.Tenant{t}})
 	}
 	done := "resumed; its next cycle comes with the service, or with entrasync sync"
 	if pause {
@@ -196,12 +147,12 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 		return err
 	}
 	defer w.Close()
-	t, err := w.tenantNamed(name)
+	t, err := w.TenantNamed(name)
 	if err != nil {
 		return err
 	}
 	// First of all no cycle may come in between.
-	if err := w.setPaused(t, true); err != nil {
+	if err := w.SetPaused(t, true); err != nil {
 		return err
 	}
 	deactivated := 0
@@ -210,17 +161,11 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 			return err
 		}
 	}
-	if err := w.forget(ctx, t); err != nil {
+	if err := w.Remove(ctx, t); err != nil {
 		return err
 	}
-	configured := w.configures(t.ID)
-	if err := w.strike(t, configured); err != nil {
-		return err
-	}
-	if err := w.takeUp(); err != nil {
-		return err
-	}
-	w.log.Info("tenant removed by command", "tenant", t.Name, "id", t.ID, "deactivated", deactivated, "in_configuration", configured)
+	configured := w.Configures(t.ID)
+	w.Log.Info("tenant removed by command", "tenant", t.Name, "id", t.ID, "deactivated", deactivated, "in_configuration", configured)
 	if a.json {
 		return a.printJSON(struct {
 			Format      string       `json:"format"`
@@ -239,50 +184,4 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 		fmt.Fprintf(a.out, "It is paused for as long as it stands in the configuration: take it out of there.\n")
 	}
 	return nil
-}
-
-// strike takes a tenant off the registry, with the invitations that are for it alone. One that the
-// configuration has stays there, paused. It is kept that it was removed: an open link must not bring
-// it back.
-func (w *worker) strike(t shownTenant, configured bool) error {
-	_, err := w.store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
-		return i.Tenant == t.ID || i.Claim.Proving() && i.Claim.Tenant == t.ID
-	})
-	if err != nil {
-		return err
-	}
-	return w.store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
-		*r = state.TenantRecord{ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: configured, Removed: time.Now().UTC().Truncate(time.Second)}
-		return nil
-	})
-}
-
-// forget drops what the state has of a tenant, when its last cycle has ended.
-func (w *worker) forget(ctx context.Context, t shownTenant) error {
-	held, release, err := w.tenant(ctx, t.ID)
-	if err != nil {
-		return err
-	}
-	w.tenants.mu.Lock()
-	delete(w.tenants.byID, t.ID)
-	w.tenants.mu.Unlock()
-	release()
-	w.parts.mu.Lock()
-	delete(w.parts.sources, sourceKey(t.Name, t.ID.String()))
-	w.parts.mu.Unlock()
-	if err := held.Close(); err != nil {
-		return err
-	}
-	// Somebody may be reading it, such as the status page; not for long.
-	for tries := 0; ; tries++ {
-		err := w.store.RemoveTenant(t.ID)
-		if err == nil || tries == 20 {
-			return err
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"entrasync/cmd/internal/compile"
-	"entrasync/graphsync"
 	"entrasync/state"
 )
 
@@ -54,14 +53,4 @@ func (u *unreadStates) outcome() error {
 // sayUnread reports a tenant that a list leaves out.
 func (a *app) sayUnread(s *compile.Sync, err error) {
 	fmt.Fprintf(a.err, "entrasync: sync %s, tenant %s: %s\n", s.Name, s.TenantName, printable(stateErrorOf(err).Message))
-}
-
-// view reads a tenant's state.
-func (w *worker) view(id graphsync.ID, read func(*state.Tx) error) error {
-	tenant, err := w.store.Tenant(id)
-	if err != nil {
-		return err
-	}
-	defer tenant.Close()
-	return tenant.View(read)
 }

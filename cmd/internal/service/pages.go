@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"cmp"
@@ -10,66 +10,67 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/metrics"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/web"
 	"entrasync/configs"
-	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
 
 // pages are what the service serves on http.listen: status page, health and metrics.
 type pages struct {
-	service  *service
+	service  *Service
 	listener net.Listener
 	server   *web.Server
 	metrics  *metrics.Metrics
 
-	mu          sync.Mutex         // protects all fields below
-	toldSyncs   map[[2]string]bool // by sync and tenant: those that Prometheus was told of
-	toldTenants map[string]bool
+	mu              sync.Mutex         // protects all fields below
+	exportedSyncs   map[[2]string]bool // by sync and tenant: whose series are exported
+	exportedTenants map[string]bool
 }
 
-// openPages begins to listen. Address and credential are those of the start: one that goes away
-// with a reload must not leave the pages open to everybody.
-func openPages(s *service) (*pages, error) {
-	section := s.worker.Load().cfg.HTTP
-	access := accessOf(section)
+// openPages begins to listen. Address and credential are those of the start: a reload that removes the
+// credential must not open the pages to everyone.
+func openPages(s *Service) (*pages, error) {
+	section := s.worker.Load().Config.HTTP
+	access := AccessOf(section)
 	if access != nil {
 		if _, err := access.Secret(); err != nil {
-			return nil, withHint(fmt.Errorf("serve the status page: %w", err), "correct http.token_file or http.basic.password_file")
+			return nil, advice.With(fmt.Errorf("serve the status page: %w", err), "correct http.token_file or http.basic.password_file")
 		}
 	}
 	listener, err := web.Listen(section.Listen, access)
 	switch {
 	case errors.Is(err, web.ErrOpen):
-		return nil, withHint(err, "listen on 127.0.0.1, or give http.token_file or http.basic")
+		return nil, advice.With(err, "listen on 127.0.0.1, or give http.token_file or http.basic")
 	case err != nil:
-		return nil, withHint(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
+		return nil, advice.With(fmt.Errorf("serve the status page: %w", err), "name another address in http.listen")
 	}
-	p := &pages{service: s, listener: listener, metrics: metrics.New(versionText())}
+	p := &pages{service: s, listener: listener, metrics: metrics.New(s.options.Version)}
 	var invite func(state.Invitation) (string, state.InvitationKey, error)
-	if s.worker.Load().cfg.Consent != nil {
+	if s.worker.Load().Config.Consent != nil {
 		invite = func(i state.Invitation) (string, state.InvitationKey, error) {
-			settings, err := consentSettings(s.worker.Load().cfg, i.Tenant)
+			settings, err := ConsentSettings(s.worker.Load().Config, i.Tenant)
 			if err != nil {
 				return "", state.InvitationKey{}, err
 			}
-			return web.Invite(s.store, settings, i)
+			return web.Invite(s.worker.Load().Store, settings, i)
 		}
 	}
 	p.server = web.New(web.Service{
-		Store: s.store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
+		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
 		Refused: s.refusal,
-		Advice:  func(code string) string { return codes[code] }, Metrics: http.HandlerFunc(p.scrape),
-		Version: versionText(), Log: s.log, Now: time.Now,
+		Advice:  s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
+		Version: s.options.Version, Log: s.log, Now: time.Now,
 	}, access)
 	return p, nil
 }
 
-func accessOf(section configs.HTTP) *web.Credential {
+// AccessOf returns who may see the operator's page: nil for everyone who reaches it.
+func AccessOf(section configs.HTTP) *web.Credential {
 	switch {
 	case section.Basic != nil:
 		return &web.Credential{Username: section.Basic.Username, Secret: section.Basic.Password.Read}
@@ -82,7 +83,7 @@ func accessOf(section configs.HTTP) *web.Credential {
 // url is where the status page is.
 func (p *pages) url() string { return "http://" + p.listener.Addr().String() }
 
-// serve answers until ctx ends. Cycles go on without the pages.
+// serve answers until ctx ends. Cycles continue without the pages.
 func (p *pages) serve(ctx context.Context) {
 	if err := p.server.Serve(ctx, p.listener); err != nil {
 		p.service.log.Error("the status page has ended", "error", err)
@@ -96,23 +97,15 @@ func (p *pages) syncs() []web.Sync {
 		jobs[job.Name] = job
 	}
 	w := p.service.worker.Load()
-	syncs := make([]web.Sync, 0, len(w.syncs))
-	for _, planned := range w.syncs {
+	syncs := make([]web.Sync, 0, len(w.Syncs))
+	for _, planned := range w.Syncs {
 		job, scheduled := jobs[jobName(planned)]
 		sync := web.Sync{
 			Sync: planned.Sync, TenantName: planned.TenantName, Paused: !scheduled,
 			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0,
 		}
 		if job.LastError != nil {
-			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error()}
-			var advice hinted
-			var graph *graphsync.Error
-			switch {
-			case errors.As(job.LastError, &advice):
-				sync.Problem.Hint = advice.hint
-			case errors.As(job.LastError, &graph):
-				sync.Problem.Hint = graph.Hint
-			}
+			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error(), Hint: advice.Of(job.LastError)}
 		}
 		syncs = append(syncs, sync)
 	}
@@ -121,7 +114,7 @@ func (p *pages) syncs() []web.Sync {
 
 // tenants are those that are known now.
 func (p *pages) tenants() ([]web.Tenant, error) {
-	known, err := p.service.worker.Load().registered()
+	known, err := p.service.worker.Load().Tenants()
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +139,7 @@ func (p *pages) observe(planned *compile.Sync, report *reconcile.Report, err err
 	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.TenantName)
 }
 
-// scrape answers Prometheus, telling how each sync and tenant stands now, and no more of those that
-// are gone.
+// scrape answers Prometheus with the standing of each present sync and tenant.
 func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	syncs, tenants := map[[2]string]bool{}, map[string]bool{}
 	for _, s := range p.server.Standings(r.Context()) {
@@ -170,24 +162,24 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	p.metrics.Handler().ServeHTTP(w, r)
 }
 
-// forget drops the series of syncs and tenants that were told of before and are not now; nil
-// tenants are not known.
+// forget drops the series of syncs and tenants that were exported before and are not now; nil tenants are
+// not known.
 func (p *pages) forget(syncs map[[2]string]bool, tenants map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for told := range p.toldSyncs {
-		if !syncs[told] {
-			p.metrics.Forget(told[0], told[1])
+	for name := range p.exportedSyncs {
+		if !syncs[name] {
+			p.metrics.Forget(name[0], name[1])
 		}
 	}
-	p.toldSyncs = syncs
+	p.exportedSyncs = syncs
 	if tenants == nil {
 		return
 	}
-	for told := range p.toldTenants {
-		if !tenants[told] {
-			p.metrics.CredentialEnds(told, time.Time{})
+	for name := range p.exportedTenants {
+		if !tenants[name] {
+			p.metrics.CredentialEnds(name, time.Time{})
 		}
 	}
-	p.toldTenants = tenants
+	p.exportedTenants = tenants
 }

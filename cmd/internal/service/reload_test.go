@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"fmt"
@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/scheduler"
+	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/target"
@@ -35,7 +37,7 @@ syncs:
 // A reloading is a service whose configuration is edited and read again.
 type reloading struct {
 	*testing.T
-	service *service
+	service *Service
 	file    string
 }
 
@@ -47,26 +49,25 @@ func newReloading(t *testing.T) *reloading {
 	r := &reloading{T: t, file: filepath.Join(t.TempDir(), "entrasync.yaml")}
 	r.write("ca.pem", aCertificate())
 	r.write("entrasync.yaml", fmt.Sprintf(reloadedConfig, filepath.Join(filepath.Dir(r.file), "state")))
-	a := r.app()
-	cfg, syncs, err := a.loadConfig()
+	cfg, syncs, err := compile.Load(r.file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	w, err := a.openWith(cfg, syncs, log)
+	w, err := worker.Open(cfg, syncs, worker.Options{Log: log, OpenSource: func(worker.Connection) (graphsync.Source, error) { return &unread{}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.shared = false; w.Close() })
-	r.service = &service{app: a, log: log, store: w.store, tenants: w.tenants, scheduler: scheduler.New(scheduler.Options{Slots: 1, Log: log})}
-	r.service.adopt(w)
-	r.service.worker.Store(w)
-	r.service.loaded.Store(a.fingerprint())
+	t.Cleanup(func() { w.Close() })
+	r.service = New(w, Options{ConfigFile: r.file, Log: log})
+	r.service.scheduler = scheduler.New(scheduler.Options{Slots: 1, Log: log})
 	return r
 }
 
-func (r *reloading) app() *app {
-	return &app{configFile: r.file, out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
+// unread is a source that no test reads.
+type unread struct {
+	graphsync.Source
+	_ byte // so that two of them are not one
 }
 
 func (r *reloading) write(name, text string) {
@@ -89,7 +90,7 @@ func (r *reloading) edit(old, with string) {
 }
 
 // reload returns the worker of the configuration as it is now.
-func (r *reloading) reload() *worker {
+func (r *reloading) reload() *worker.Worker {
 	r.Helper()
 	before := r.service.worker.Load()
 	r.service.reload()
@@ -100,17 +101,17 @@ func (r *reloading) reload() *worker {
 }
 
 // open returns what a worker reaches the tenant and the application of a sync with.
-func (r *reloading) open(w *worker, sync string) (graphsync.Source, target.Adapter) {
+func (r *reloading) open(w *worker.Worker, sync string) (graphsync.Source, target.Adapter) {
 	r.Helper()
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		if s.Name != sync {
 			continue
 		}
-		source, err := w.source(s.TenantName, s.Section)
+		source, err := w.Source(s)
 		if err != nil {
 			r.Fatal(err)
 		}
-		adapter, err := w.target(s)
+		adapter, err := w.Target(s)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -120,9 +121,9 @@ func (r *reloading) open(w *worker, sync string) (graphsync.Source, target.Adapt
 	return nil, nil
 }
 
-// A cycle that is going on keeps its adapter when the configuration is read again. Another one for
-// the same application would find its file in use, or send at twice the rate: the same section
-// means the same adapter, and the same source.
+// A running cycle keeps its adapter when the configuration is read again. A second adapter for the same
+// application would find its file in use, or send at twice the rate: the same section means the same
+// adapter, and the same source.
 func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 	t.Parallel()
 	r := newReloading(t)
@@ -138,17 +139,17 @@ func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 			t.Errorf("create %s: %v", name, err)
 		}
 	}
-	create(people, "ada") // of a cycle that has not ended
+	create(people, "ada") // of a running cycle
 
 	r.edit("people: {from", "people: {guard: {creations: off}, from")
-	lent, err := r.service.lend(r.app(), r.file)
+	lent, err := r.service.lend("plan", r.file, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lent == r.service.worker.Load() {
+	if lent.Config == r.service.worker.Load().Config {
 		t.Fatal("a command has the configuration of before")
 	}
-	for name, w := range map[string]*worker{"a command": lent, "a reload": r.reload()} {
+	for name, w := range map[string]*worker.Worker{"a command": lent, "a reload": r.reload()} {
 		source2, people2 := r.open(w, "people")
 		_, cloud2 := r.open(w, "cloud")
 		if source2 != source || people2 != people || cloud2 != cloud {
@@ -157,32 +158,21 @@ func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 		create(people2, name)
 	}
 
-	// What is not the same is made anew, and what nothing uses any more is let go.
+	// What changed is opened again.
 	r.edit("people-1.jsonl", "people-2.jsonl")
 	source3, people3 := r.open(r.reload(), "people")
 	_, cloud3 := r.open(r.service.worker.Load(), "cloud")
 	if source3 != source || people3 == people || cloud3 != cloud {
-		t.Error("one target was changed, and not that one alone was made anew")
+		t.Error("one target was changed, and not that one alone was opened again")
 	}
 	r.edit("secret-1", "secret-2")
 	source4, people4 := r.open(r.reload(), "people")
 	if source4 == source || people4 != people3 {
-		t.Error("the credential was changed, and not the source alone was made anew")
+		t.Error("the credential was changed, and not the source alone was opened again")
 	}
 	r.write("ca.pem", aCertificate())
 	if _, cloud4 := r.open(r.reload(), "cloud"); cloud4 == cloud {
 		t.Error("the file with the certificates to trust was changed, and is not read again")
-	}
-	parts := r.service.worker.Load().parts
-	for key, made := range parts.targets {
-		if len(made) != 1 {
-			t.Errorf("%d adapters are kept for %s", len(made), key)
-		}
-	}
-	for key, made := range parts.sources {
-		if len(made) != 1 {
-			t.Errorf("%d sources are kept for %q", len(made), key)
-		}
 	}
 }
 
@@ -208,11 +198,11 @@ func TestTenantsShareTheRateOfATarget(t *testing.T) {
 	var sending sync.WaitGroup
 	w := r.reload()
 	start := time.Now()
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		if s.Name != "each" {
 			continue
 		}
-		adapter, err := w.target(s)
+		adapter, err := w.Target(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,9 +219,5 @@ func TestTenantsShareTheRateOfATarget(t *testing.T) {
 	took, sent := time.Since(start), requests.Load()
 	if least := time.Duration(sent-1) * time.Second / 20; len(adapters) != 2 || took < least {
 		t.Errorf("%d adapters sent %d requests in %v, want two in at least %v", len(adapters), sent, took, least)
-	}
-	w = r.reload()
-	if limiters := w.parts.limiters["each"]; len(limiters) != 1 {
-		t.Errorf("%d limiters are kept", len(limiters))
 	}
 }

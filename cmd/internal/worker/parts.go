@@ -1,9 +1,8 @@
-package main
+package worker
 
 import (
 	"bytes"
 	"fmt"
-	"net/http"
 	"reflect"
 	"sync"
 
@@ -12,18 +11,14 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
-	"entrasync/graphsync/msgraph"
 	"entrasync/target"
 	"entrasync/target/all"
 )
 
-// parts are what is open to the outside: one for each section over all workers of a process. After
-// a reload, and in a command with an edited file, a section that is the same goes on with the part
-// it has. Cycles that are going on still use it, and an application must not see two that each
-// keep to its limits.
+// parts are the open sources and adapters: one for each section, shared by all workers of a process.
+// After a reload, and in a command with an edited file, a section that did not change keeps the part it
+// has. Running cycles still use it, and an application must not see two that each keep to its limits.
 type parts struct {
-	graph http.RoundTripper
-
 	mu       sync.Mutex                          // protects what follows
 	sources  map[string][]part[graphsync.Source] // by tenant name and id
 	targets  map[string][]part[opened]           // by what names the application
@@ -36,16 +31,14 @@ type part[T any] struct {
 	made T
 }
 
-// opened is an adapter and the certificates it trusts, which it reads when it is made and never
-// again.
+// opened is an adapter and the certificates it trusts, which it reads once, when it is opened.
 type opened struct {
-	target.Adapter
+	adapter target.Adapter
 	trusted []byte
 }
 
 func newParts() *parts {
 	return &parts{
-		graph:   msgraph.NewTransport(),
 		sources: map[string][]part[graphsync.Source]{}, targets: map[string][]part[opened]{}, limiters: map[string][]part[*rate.Limiter]{},
 	}
 }
@@ -60,8 +53,9 @@ func find[T any](parts []part[T], of any) (made T, ok bool) {
 	return made, false
 }
 
-// source returns the source of a tenant.
-func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
+// Source returns the source of a sync's tenant.
+func (w *Worker) Source(s *compile.Sync) (graphsync.Source, error) {
+	name, tenant := s.TenantName, s.Section
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
 	key, of := sourceKey(name, tenant.ID), w.sourceOf(tenant)
@@ -79,28 +73,28 @@ func (w *worker) source(name string, tenant configs.Tenant) (graphsync.Source, e
 func sourceKey(name, id string) string { return name + "\x00" + id }
 
 // sourceOf are the sections that the source of a tenant is made from.
-func (w *worker) sourceOf(tenant configs.Tenant) any {
+func (w *Worker) sourceOf(tenant configs.Tenant) any {
 	return struct {
-		configs.Cloud
-		*configs.App
-	}{w.cfg.CloudOf(tenant), w.cfg.AppOf(tenant)}
+		cloud configs.Cloud
+		app   *configs.App
+	}{w.Config.CloudOf(tenant), w.Config.AppOf(tenant)}
 }
 
-// target returns the adapter of a target. `{tenant}` in its options is the tenant's name; a
-// target whose options name it has one adapter per tenant.
-func (w *worker) target(s *compile.Sync) (target.Adapter, error) {
+// Target returns the adapter of a sync's application. A target whose options hold `{tenant}` has one
+// adapter per tenant.
+func (w *Worker) Target(s *compile.Sync) (target.Adapter, error) {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	application, err := w.application(s)
+	application, err := w.Application(s)
 	if err != nil {
 		return nil, err
 	}
 	options := application.Options
 	if adapter, ok := find(w.parts.targets[application.Key], options); ok {
-		return adapter.Adapter, nil
+		return adapter.adapter, nil
 	}
 	trusted := options.Trusts()
-	adapter, err := options.Open(all.Env{Version: versionText(), Limiter: w.limiter(s.TargetName)})
+	adapter, err := options.Open(all.Env{Version: w.options.Version, Limiter: w.limiter(s.TargetName)})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", s.TargetName, err)
 	}
@@ -108,8 +102,8 @@ func (w *worker) target(s *compile.Sync) (target.Adapter, error) {
 	return adapter, nil
 }
 
-// limiter returns what paces all applications of a target. The caller has parts.mu.
-func (w *worker) limiter(name string) *rate.Limiter {
+// limiter returns what paces all applications of a target. The caller holds parts.mu.
+func (w *Worker) limiter(name string) *rate.Limiter {
 	section := w.targetOf(name)
 	limiter, ok := find(w.parts.limiters[name], section)
 	if !ok {
@@ -120,24 +114,24 @@ func (w *worker) limiter(name string) *rate.Limiter {
 }
 
 // targetOf are a target's options as they are written, {tenant} included.
-func (w *worker) targetOf(name string) any {
-	section, _ := w.cfg.Targets.Get(name)
+func (w *Worker) targetOf(name string) any {
+	section, _ := w.Config.Targets.Get(name)
 	options, _ := compile.Options(section)
 	return options
 }
 
-// letGo drops the parts that the syncs of a worker have no use for: those of former sections, and
-// of a ca_file that has changed. Cycles that are going on keep theirs.
-func (w *worker) letGo() {
+// Release drops the sources and adapters that no sync of w uses: those of former sections, and those of a
+// ca_file that has changed. Running cycles keep theirs.
+func (w *Worker) Release() {
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
 	used := newParts()
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		tenant, of := sourceKey(s.TenantName, s.Section.ID), w.sourceOf(s.Section)
 		if source, ok := find(w.parts.sources[tenant], of); ok {
 			used.sources[tenant] = []part[graphsync.Source]{{of, source}}
 		}
-		application, err := w.application(s)
+		application, err := w.Application(s)
 		if err != nil {
 			continue // its cycles say so
 		}
@@ -152,4 +146,11 @@ func (w *worker) letGo() {
 		}
 	}
 	w.parts.sources, w.parts.targets, w.parts.limiters = used.sources, used.targets, used.limiters
+}
+
+// forgetSource has the next cycle of a tenant open its source again.
+func (p *parts) forgetSource(name string, id graphsync.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.sources, sourceKey(name, id.String()))
 }

@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	expiryNotice = 30 * 24 * time.Hour // how long before its end a credential is told of
+	expiryNotice = 30 * 24 * time.Hour // how long before its end a credential is warned about
 	askAgain     = 24 * time.Hour      // how often Graph is asked when a client secret ends
 )
 
-// credential is what is known of the credential that reads a tenant, after a cycle that went well.
-// Graph is asked once a day, and when the credential is another one. Where no tenant tells, the date
-// in the configuration counts.
-func (w *worker) credential(ctx context.Context, s *compile.Sync, source graphsync.Source, now time.Time) state.Credential {
+// CredentialOf returns what is known of the credential that reads a tenant. Graph is asked once a day, and
+// when the credential has changed. Where Graph does not answer for any tenant, the date in the
+// configuration counts.
+func (w *Worker) CredentialOf(ctx context.Context, s *compile.Sync, source graphsync.Source, now time.Time) state.Credential {
 	dated, ok := source.(interface {
 		CredentialMark(context.Context) string
 		CredentialEnds(context.Context) (time.Time, error)
@@ -29,12 +29,12 @@ func (w *worker) credential(ctx context.Context, s *compile.Sync, source graphsy
 	known := state.Credential{Mark: dated.CredentialMark(ctx)}
 	var records []state.TenantRecord
 	var err error
-	if w.store != nil { // a check of connections has none
-		if records, err = w.store.TenantRecords(); err != nil {
-			w.log.Error("read what is known of a credential", "tenant", s.TenantName, "error", err)
+	if w.Store != nil { // a check of connections has none
+		if records, err = w.Store.TenantRecords(); err != nil {
+			w.Log.Error("read what is known of a credential", "tenant", s.TenantName, "error", err)
 		}
 	}
-	var elsewhere time.Time // one app reads many tenants, and in one of them stands when its secret ends
+	var elsewhere time.Time // one app reads many tenants, and only its own tenant shows when its secret ends
 	for _, record := range records {
 		switch c := record.Credential; {
 		case c.Mark != known.Mark:
@@ -47,13 +47,13 @@ func (w *worker) credential(ctx context.Context, s *compile.Sync, source graphsy
 	if known.Asked.IsZero() {
 		known.Asked = now
 		if known.Told, err = dated.CredentialEnds(ctx); err != nil {
-			w.log.Info("it is not known when the credential ends", "tenant", s.TenantName, "because", err)
+			w.Log.Info("it is not known when the credential ends", "tenant", s.TenantName, "because", err)
 		}
 	}
 	if known.Ends = known.Told; known.Ends.IsZero() {
 		known.Ends = elsewhere
 	}
-	if app := w.cfg.AppOf(s.Section); known.Ends.IsZero() && app != nil && app.ClientSecretExpires != "" {
+	if app := w.Config.AppOf(s.Section); known.Ends.IsZero() && app != nil && app.ClientSecretExpires != "" {
 		known.Ends, _ = time.Parse(time.DateOnly, app.ClientSecretExpires) // configs has checked it
 	}
 	known.Told, known.Ends = known.Told.UTC(), known.Ends.UTC()
@@ -67,8 +67,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// endWarning says that a credential ends soon; empty when it does not.
-func endWarning(ends, now time.Time) string {
+// EndWarning says that a credential ends soon; "" when it does not.
+func EndWarning(ends, now time.Time) string {
 	switch left := ends.Sub(now); {
 	case ends.IsZero() || left > expiryNotice:
 		return ""

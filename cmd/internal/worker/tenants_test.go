@@ -1,9 +1,8 @@
-package main
+package worker
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -75,9 +74,9 @@ func TestHealthOf(t *testing.T) {
 func TestHealthOfSeveralSyncs(t *testing.T) {
 	t.Parallel()
 	fabrikam := graphsync.ID{0xfa}
-	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: fromConsent, State: active})
+	w := consentedWorker(t, state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: FromConsent, State: Active})
 	syncs := map[string]*compile.Sync{}
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		syncs[s.Name] = s
 	}
 	missing := &graphsync.Error{Class: graphsync.PermissionMissing, Message: "it lacks one"}
@@ -93,15 +92,15 @@ func TestHealthOfSeveralSyncs(t *testing.T) {
 		if !ok {
 			s = &compile.Sync{Sync: &reconcile.Sync{Name: step.sync, Tenant: fabrikam}, TenantName: "fabrikam"}
 		}
-		w.noteHealth(t.Context(), s, nil, step.err)
-		records, err := w.store.TenantRecords()
+		w.NoteHealth(t.Context(), s, nil, step.err)
+		records, err := w.Store.TenantRecords()
 		if err != nil || records[0].State != step.want {
 			t.Errorf("step %d: %s, %v, want %s", i, records[0].State, err, step.want)
 		}
 	}
-	w.syncs = []*compile.Sync{syncs["own"]}
-	w.noteHealth(t.Context(), syncs["own"], nil, nil)
-	if records, err := w.store.TenantRecords(); err != nil || records[0].State != active {
+	w.Syncs = []*compile.Sync{syncs["own"]}
+	w.NoteHealth(t.Context(), syncs["own"], nil, nil)
+	if records, err := w.Store.TenantRecords(); err != nil || records[0].State != Active {
 		t.Errorf("what a sync met that there is no more: %+v, %v", records, err)
 	}
 }
@@ -118,7 +117,7 @@ func TestEndWarning(t *testing.T) {
 		"soon":        {now.AddDate(0, 0, 5), "ends on 2026-11-27; add a new client secret"},
 		"by now, yet": {now.AddDate(0, 0, -1), "was to end on 2026-11-21, and still works"},
 	} {
-		if got := endWarning(tt.ends, now); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+		if got := EndWarning(tt.ends, now); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
@@ -146,33 +145,54 @@ syncs:
   named: {from: contoso, to: common, users: {attributes: {userName: "[userPrincipalName]"}}}
 `
 
-func consentedWorker(t *testing.T, records ...state.TenantRecord) *worker {
+func consentedWorker(t *testing.T, records ...state.TenantRecord) *Worker {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "entrasync.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, consentedConfig, filepath.Join(dir, "state")), 0o600); err != nil {
+	file := filepath.Join(t.TempDir(), "entrasync.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, consentedConfig, filepath.Join(filepath.Dir(file), "state")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{configFile: file, out: io.Discard, err: io.Discard, env: func(string) (string, bool) { return "", false }}
-	cfg, syncs, err := a.loadConfig()
+	cfg, syncs, err := compile.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openWith(t, cfg, syncs, records...)
+}
+
+// openWith opens a configuration whose registry has some records.
+func openWith(t *testing.T, cfg *configs.Config, syncs []*compile.Sync, records ...state.TenantRecord) *Worker {
+	t.Helper()
 	store, err := state.Open(cfg.State)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorker(cfg, syncs, store, slog.New(slog.DiscardHandler))
-	t.Cleanup(func() { w.Close() })
 	for _, record := range records {
 		if err := store.PutTenantRecord(record); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.register(); err != nil {
+	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
+	w, err := Open(cfg, syncs, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
 	return w
+}
+
+// testOptions open sources that make no request.
+func testOptions() Options {
+	return Options{
+		OpenSource: func(Connection) (graphsync.Source, error) { return &unread{}, nil },
+		Log:        slog.New(slog.DiscardHandler),
+	}
+}
+
+// unread is a source that no test reads.
+type unread struct {
+	graphsync.Source
+	_ byte // so that two of them are not one
 }
 
 // Every tenant that joined has each of the syncs, with its own constants; one whose id the
@@ -185,16 +205,16 @@ func TestConsentedSyncs(t *testing.T) {
 	}
 	fabrikam, tailspin := graphsync.ID{0xfa}, graphsync.ID{0x7a}
 	w := consentedWorker(t,
-		state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: fromConsent, State: "consent_missing", Message: "it is gone"},
-		state.TenantRecord{Name: "tailspin", ID: tailspin, Origin: fromConsent, Paused: true},
-		state.TenantRecord{Name: "contoso", ID: graphsync.ID{9}, Origin: fromConsent},
-		state.TenantRecord{Name: "contoso-again", ID: contoso, Origin: fromConsent},
-		state.TenantRecord{Name: "old", ID: graphsync.ID{8}, Origin: fromFile, State: active},
-		state.TenantRecord{Name: "gone", ID: graphsync.ID{7}, Origin: fromConsent, Removed: time.Now()},
+		state.TenantRecord{Name: "fabrikam", ID: fabrikam, Origin: FromConsent, State: "consent_missing", Message: "it is gone"},
+		state.TenantRecord{Name: "tailspin", ID: tailspin, Origin: FromConsent, Paused: true},
+		state.TenantRecord{Name: "contoso", ID: graphsync.ID{9}, Origin: FromConsent},
+		state.TenantRecord{Name: "contoso-again", ID: contoso, Origin: FromConsent},
+		state.TenantRecord{Name: "old", ID: graphsync.ID{8}, Origin: FromFile, State: Active},
+		state.TenantRecord{Name: "gone", ID: graphsync.ID{7}, Origin: FromConsent, Removed: time.Now()},
 	)
 	got := map[string]string{}
-	for _, s := range w.syncs {
-		application, err := w.application(s)
+	for _, s := range w.Syncs {
+		application, err := w.Application(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +238,7 @@ func TestConsentedSyncs(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("syncs %v\nwant  %v", got, want)
 	}
-	tenants, err := w.registered()
+	tenants, err := w.Tenants()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,9 +255,9 @@ func TestConsentedSyncs(t *testing.T) {
 // A tenant that only waits costs little: what is the same for all is shared.
 func TestConsentedSyncsShare(t *testing.T) {
 	t.Parallel()
-	w := consentedWorker(t, state.TenantRecord{Name: "a", ID: graphsync.ID{1}, Origin: fromConsent}, state.TenantRecord{Name: "b", ID: graphsync.ID{2}, Origin: fromConsent})
+	w := consentedWorker(t, state.TenantRecord{Name: "a", ID: graphsync.ID{1}, Origin: FromConsent}, state.TenantRecord{Name: "b", ID: graphsync.ID{2}, Origin: FromConsent})
 	mappings := map[string]map[any]bool{}
-	for _, s := range w.syncs {
+	for _, s := range w.Syncs {
 		if mappings[s.Name] == nil {
 			mappings[s.Name] = map[any]bool{}
 		}

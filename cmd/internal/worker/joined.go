@@ -1,21 +1,22 @@
-package main
+package worker
 
 import (
 	"slices"
 	"strings"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/configs"
 	"entrasync/state"
 )
 
-// boundJoined bounds what a tenant that joined by consent may do without an approval: whoever
-// administers it is not somebody whom the operator knows.
-func (w *worker) boundJoined(planned *compile.Sync, record state.TenantRecord) {
-	// Its administrator was told that nobody is removed by the first synchronization.
+// boundJoined bounds what a tenant that joined by consent may do without an approval: its administrator is
+// not known to the operator.
+func boundJoined(cfg *configs.Config, planned *compile.Sync, record state.TenantRecord) {
+	// The consent page says that the first synchronization removes no one.
 	planned.Guard.FirstRunRemovals = false
-	// A group is known by a name that anybody can choose, and may give rights.
+	// Anyone can choose a group's name, and a group may give rights.
 	planned.Guard.HoldGroups = true
-	if !compile.SharesAccounts(w.cfg, planned.TargetName) {
+	if !compile.SharesAccounts(cfg, planned.TargetName) {
 		return
 	}
 	// A tenant whose domains are not known has none of its own until they are: the list is never nil.

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"entrasync/cmd/internal/admin"
+	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/service"
+	"entrasync/cmd/internal/worker"
+	"entrasync/configs"
+	"entrasync/state"
+)
+
+// loadConfig reads the configuration with every fault that can be known without a connection.
+func (a *app) loadConfig() (*configs.Config, []*compile.Sync, error) {
+	file, err := configs.Find(a.configFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	return compile.Load(file)
+}
+
+// open loads the configuration and opens the state. While a service owns the state, the service runs this
+// command instead, and the error is how it ended.
+func (a *app) open() (*worker.Worker, error) {
+	if a.borrow != nil {
+		return a.borrow()
+	}
+	cfg, syncs, err := a.loadConfig()
+	if err != nil {
+		return nil, a.handOverUnread(err)
+	}
+	w, err := worker.Open(cfg, syncs, a.options(slog.LevelWarn))
+	var held *state.InUseError
+	if errors.As(err, &held) {
+		return nil, a.handOver(held)
+	}
+	return w, err
+}
+
+// options are how this command opens a configuration.
+func (a *app) options(level slog.Level) worker.Options {
+	return worker.Options{OpenSource: a.connector().open, Version: versionText(), Log: a.logger(level)}
+}
+
+// serve runs a worker as a service until ctx ends. serving is told the address of the operator's page.
+func (a *app) serve(ctx context.Context, w *worker.Worker, serving func(url string)) error {
+	return service.New(w, service.Options{
+		ConfigFile: a.configFile, Version: versionText(), Log: a.logger(slog.LevelInfo),
+		Execute: execute, SignIn: a.connector().signIn, Advice: func(code string) string { return codes[code] }, Serving: serving,
+	}).Run(ctx)
+}
+
+// execute runs the command line of a client against the worker of the service.
+func execute(ctx context.Context, c *admin.Command, borrow service.Borrow) int {
+	a := clientApp(c)
+	a.borrow = func() (*worker.Worker, error) { return borrow(a.command, a.err) }
+	return a.main(ctx, append([]string{}, c.Args...))
+}

@@ -1,0 +1,65 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"entrasync/state"
+)
+
+// Remove drops what the state holds of a tenant, when its running cycle has ended, and takes it off the
+// registry. The caller has paused the tenant. One that the configuration names stays registered, paused.
+// Accounts stay as they are.
+func (w *Worker) Remove(ctx context.Context, t Tenant) error {
+	if err := w.forget(ctx, t); err != nil {
+		return err
+	}
+	if err := w.strike(t); err != nil {
+		return err
+	}
+	return w.TakeUp()
+}
+
+// strike takes a tenant off the registry, with the invitations that are for it alone. The registry keeps
+// that it was removed: an open link must not bring it back.
+func (w *Worker) strike(t Tenant) error {
+	_, err := w.Store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
+		return i.Tenant == t.ID || i.Claim.Proving() && i.Claim.Tenant == t.ID
+	})
+	if err != nil {
+		return err
+	}
+	return w.Store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
+		*r = state.TenantRecord{
+			ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: w.Configures(t.ID),
+			Removed: time.Now().UTC().Truncate(time.Second),
+		}
+		return nil
+	})
+}
+
+// forget drops a tenant's state, when its running cycle has ended.
+func (w *Worker) forget(ctx context.Context, t Tenant) error {
+	held, release, err := w.turns.take(ctx, w.Store, t.ID)
+	if err != nil {
+		return err
+	}
+	w.turns.forget(t.ID)
+	release()
+	w.parts.forgetSource(t.Name, t.ID)
+	if err := held.Close(); err != nil {
+		return err
+	}
+	// The status page may be reading it, for a moment.
+	for tries := 0; ; tries++ {
+		err := w.Store.RemoveTenant(t.ID)
+		if err == nil || tries == 20 {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
