@@ -66,7 +66,6 @@ func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *res
 	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
 	if err != nil {
 		done.err = err
-		done.added, done.removed = nil, nil
 		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
 			done.drop, a.TargetID = true, &group
 		}

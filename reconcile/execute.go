@@ -30,7 +30,8 @@ func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction)
 	done := &result{key: key, action: a}
 	if key.phase == referencePhase && a.TargetID == nil {
 		if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {
-			return done // the account was not made: nothing can refer from it
+			done.void = done.err == nil // the account was not made: nothing can refer from it
+			return done
 		}
 	}
 	switch {

@@ -140,6 +140,35 @@ func (c *customer) rules() *reconcile.Sync {
 // run makes a cycle, half an hour after the last one.
 func (c *customer) run(opts reconcile.Options) (*reconcile.Report, error) {
 	c.t.Helper()
+	return c.runIn(context.Background(), opts)
+}
+
+// runIn makes a cycle that ends with a context.
+func (c *customer) runIn(ctx context.Context, opts reconcile.Options) (report *reconcile.Report, err error) {
+	c.t.Helper()
+	c.syncing(func(s *reconcile.Syncer) { report, err = s.Run(ctx, opts) })
+	return report, err
+}
+
+// document makes a cycle and returns its plan as it is written to a file.
+func (c *customer) document(opts reconcile.Options) string {
+	c.t.Helper()
+	var text strings.Builder
+	c.syncing(func(s *reconcile.Syncer) {
+		report, err := s.Run(context.Background(), opts)
+		if err == nil {
+			err = s.Plan(report).WriteJSON(&text)
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	})
+	return text.String()
+}
+
+// syncing hands out the syncer for a cycle, half an hour after the last one.
+func (c *customer) syncing(do func(*reconcile.Syncer)) {
+	c.t.Helper()
 	c.service.now = c.now.Add(30 * time.Minute)
 	tenant, err := c.store.Tenant(c.id)
 	if err != nil {
@@ -147,10 +176,10 @@ func (c *customer) run(opts reconcile.Options) (*reconcile.Report, error) {
 	}
 	defer tenant.Close()
 	sync := c.rules()
-	return (&reconcile.Syncer{
+	do(&reconcile.Syncer{
 		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name}, Source: c.source, Store: c.store, Tenant: tenant,
 		Target: c.adapter(), Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
-	}).Run(context.Background(), opts)
+	})
 }
 
 // cycle makes one that has no reason to fail, and returns what it did in short.

@@ -48,12 +48,29 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 	}
 	return l.tenant.Update(func(tx *state.Tx) error {
 		for _, intent := range intents {
+			unmade, err := l.unmade(tx, &intent)
+			if err != nil {
+				return err
+			}
+			if unmade {
+				continue
+			}
 			if err := tx.PutIntent(l.sync.Name, intent); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// unmade reports whether an intent is about an account that is not linked. Making it failed in this
+// cycle: the intent of that has to stay, because the account may be there all the same.
+func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
+	if op := Op(intent.Op); op == Create || op == Adopt {
+		return false, nil
+	}
+	_, linked, err := tx.Link(l.sync.Name, intent.Kind, intent.Source)
+	return !linked, err
 }
 
 // recordMemberships marks the memberships that are about to be written: a change whose answer is

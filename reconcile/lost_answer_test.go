@@ -130,22 +130,29 @@ func TestAccountGivenOutTwice(t *testing.T) {
 	}
 }
 
-// An application that answers success and leaves the account active has not done it.
-func TestSuccessThatLeavesTheAccountActive(t *testing.T) {
+// An application that answers success and leaves the account as it was has not done it: neither switched
+// it off nor on.
+func TestSuccessThatLeavesTheAccountAsItWas(t *testing.T) {
 	t.Parallel()
-	c := newService(t).customer("contoso")
-	c.source.person(1, "ada@example.com", "Ada")
-	g := c.behindGateway()
-	want(t, "first cycle", c.cycle(), "1 created")
-	g.reply = func(method string, r *target.Resource) *target.Resource {
-		if method == "update" || method == "get" {
-			r.Attributes["active"] = true
+	for op, active := range map[reconcile.Op]bool{reconcile.Deactivate: true, reconcile.Reactivate: false} {
+		c := newService(t).customer("contoso")
+		c.source.person(1, "ada@example.com", "Ada")
+		g := c.behindGateway()
+		want(t, "first cycle", c.cycle(), "1 created")
+		c.source.disable(1)
+		if op == reconcile.Reactivate {
+			want(t, "leaver", c.cycle(), "1 deactivated")
+			c.source.person(1, "ada@example.com", "Ada")
 		}
-		return r
-	}
-	c.source.disable(1)
-	report, err := c.run(reconcile.Options{Apply: true})
-	if err != nil || report.Summary.Deactivate != 0 || report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Op != reconcile.Deactivate {
-		t.Fatalf("%v, result %s, %d deactivated, errors %+v", err, report.Result, report.Summary.Deactivate, report.Errors)
+		g.reply = func(method string, r *target.Resource) *target.Resource {
+			if method == "update" || method == "get" {
+				r.Attributes["active"] = active
+			}
+			return r
+		}
+		report, err := c.run(reconcile.Options{Apply: true})
+		if err != nil || report.Summary.Deactivate+report.Summary.Reactivate != 0 || report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Op != op {
+			t.Errorf("%s: %v, result %s, %+v, errors %+v", op, err, report.Result, report.Summary, report.Errors)
+		}
 	}
 }

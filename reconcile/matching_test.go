@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -273,29 +274,36 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 }
 
 // An account that was made although the answer was lost is ours: whoever left in the meantime
-// does not keep it.
+// does not keep it, also when the plan had more to do for the user than to make the account.
 func TestOwnAccountAfterALostCreation(t *testing.T) {
 	t.Parallel()
-	c := newService(t).customer("contoso")
-	c.source.hire("Ada", "Bob")
-	g := c.behindGateway()
-	g.after = func(method, about string) error {
-		if method == "create" && about == "ada@example.com" {
-			return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
-		}
-		return nil
+	for name, change := range map[string]func(*reconcile.Sync){"an account alone": nil, "with a manager who gets one too": withManager} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.change = change
+			c.source.hire("Ada", "Bob")
+			c.source.set(1, "manager", strconv.Quote(userID(2).String()))
+			g := c.behindGateway()
+			g.after = func(method, about string) error {
+				if method == "create" && about == "ada@example.com" {
+					return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
+				}
+				return nil
+			}
+			g.before = func(method, about string) error {
+				if method == "find" && about == "ada@example.com" && g.accounts["1"] != nil {
+					return errDown // nor is it found at once
+				}
+				return nil
+			}
+			want(t, "no answer", c.partial(reconcile.Options{Apply: true}), "1 created, failed to create ada@example.com: target_unavailable")
+			g.after, g.before = nil, nil
+			c.source.leaveAll("Ada")
+			want(t, "ada has left", c.cycle(), "1 deactivated, 1 unchanged")
+			want(t, "accounts", c.app().String(), "!ada=Ada bob=Bob")
+		})
 	}
-	g.before = func(method, about string) error {
-		if method == "find" && about == "ada@example.com" && g.accounts["1"] != nil {
-			return errDown // nor is it found at once
-		}
-		return nil
-	}
-	c.partial(reconcile.Options{Apply: true})
-	g.after, g.before = nil, nil
-	c.source.leaveAll("Ada")
-	want(t, "ada has left", c.cycle(), "1 deactivated, 1 unchanged")
-	want(t, "accounts", c.app().String(), "!ada=Ada bob=Bob")
 }
 
 // Two tenants whose plans both adopt one account: whoever is second finds it claimed, and writes

@@ -88,6 +88,18 @@ func (c *customer) tx(do func(tx *state.Tx) error) {
 	}
 }
 
+// retries lists what is kept to be looked at again: name and code of each.
+func (c *customer) retries() (list []string) {
+	c.t.Helper()
+	c.tx(func(tx *state.Tx) error {
+		for retry := range tx.Retries(c.sync) {
+			list = append(list, retry.Name+" "+retry.Code)
+		}
+		return nil
+	})
+	return list
+}
+
 // holds lists what is held: id, guard and number of each hold.
 func (c *customer) holds() string {
 	c.t.Helper()

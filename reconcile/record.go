@@ -140,6 +140,9 @@ func (r *recorder) claim(batch []*result) error {
 // record writes one result: the link, what is no longer pending, what is to be retried.
 func (r *recorder) record(tx *state.Tx, done *result) error {
 	a := done.action
+	if done.void { // what failed before says when it is tried again
+		return nil
+	}
 	if a.Op != Unlink { // says nothing of whether the application works
 		r.ledger.attempt()
 	}

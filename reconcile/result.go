@@ -18,6 +18,7 @@ type result struct {
 	refused []refusedMember
 	still   *state.Link // of an account that is still active after it was switched off
 	err     error
+	void    bool         // there was nothing to be done, because of an action before it that failed
 	stop    error        // concerns the whole application
 	partly  bool         // some was written although it failed
 	halfway bool         // what came of it is looked into by the next cycle
