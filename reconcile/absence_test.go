@@ -83,6 +83,31 @@ func TestMembersOfAnAccessGroupGoneAtOnce(t *testing.T) {
 	}
 }
 
+// An assignment that was missing once takes nothing away, and grants nothing either, until the next cycle
+// has looked again: where leavers are deleted it has to be missing twice.
+func TestUnconfirmedAssignmentGrantsNothing(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		again bool // the assignment is there again
+		next  string
+	}{
+		"there again": {true, "1 created, 4 unchanged"},
+		"removed":     {false, "2 deleted, 2 unchanged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := staffed(t, 2, 2, reconcile.Guard{})
+			c.with(func(s *reconcile.Sync) { s.Users.OnRemove.Do = reconcile.Delete })
+			c.source.groups.assigned[groupID(1)] = false
+			c.source.person(5, "p5@example.com", "P5")
+			c.source.join(1, 5)
+			want(t, "missing once", c.cycle(), "4 unchanged, skipped p5@example.com: assignment_unconfirmed")
+			c.source.groups.assigned[groupID(1)] = test.again
+			want(t, "looked at again", c.cycle(), test.next)
+		})
+	}
+}
+
 // An account that cannot be looked at is an error of its own, not a protected one.
 func TestProtectedAccountsThatCannotBeSeen(t *testing.T) {
 	t.Parallel()

@@ -14,12 +14,13 @@ import (
 // divergence says in words what an action removes, takes over or changes otherwise than the one
 // a person decided about; "" when it does not. What a cycle itself brings along, such as new
 // accounts of people who join a group that is taken over, is no divergence: a decision that it
-// made void could never be carried out.
+// made void could never be carried out. Nor is the resource of a group whose members change: the
+// plan that holds who leaves may be the one that makes it or takes it over.
 func (a *storedAction) divergence(now *storedAction) string {
 	switch {
 	case a.Op != now.Op:
 		return fmt.Sprintf("it would %s and no longer %s", now.Op, a.Op)
-	case textOr(a.TargetID, "none") != textOr(now.TargetID, "none"):
+	case a.Op != Members && textOr(a.TargetID, "none") != textOr(now.TargetID, "none"):
 		return fmt.Sprintf("it concerns account %s and no longer %s", textOr(now.TargetID, "none"), textOr(a.TargetID, "none"))
 	case a.Former != now.Former || a.FormerOwner != now.FormerOwner:
 		return "the account was kept by another owner"
@@ -120,8 +121,11 @@ func attributeName(path string) string {
 // effect identifies what an action removes, takes over and changes, without the words about it:
 // actions with the same effect do not diverge.
 func (a *storedAction) effect() string {
-	of := storedAction{Action: Action{Op: a.Op, Kind: a.Kind, SourceID: a.SourceID, TargetID: a.TargetID, Remove: a.Remove, Cause: a.Cause},
+	of := storedAction{Action: Action{Op: a.Op, Kind: a.Kind, SourceID: a.SourceID, Remove: a.Remove, Cause: a.Cause},
 		Former: a.Former, FormerOwner: a.FormerOwner, Leaving: a.Leaving}
+	if a.Op != Members {
+		of.TargetID = a.TargetID
+	}
 	for _, change := range a.Changes {
 		switch {
 		case a.Op == Deactivate, refers(change.Attribute):

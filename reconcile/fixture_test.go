@@ -90,8 +90,9 @@ type customer struct {
 	id     graphsync.ID
 	source *directory
 	name   string
-	sync   string // name of its sync
-	delete bool   // leavers are deleted
+	sync   string   // name of its sync
+	peers  []string // all syncs of the tenant; nil: no other
+	delete bool     // leavers are deleted
 
 	onRemove reconcile.OnRemove // when not zero, instead
 
@@ -175,9 +176,12 @@ func (c *customer) syncing(do func(*reconcile.Syncer)) {
 		c.t.Fatal(err)
 	}
 	defer tenant.Close()
-	sync := c.rules()
+	sync, peers := c.rules(), c.peers
+	if peers == nil {
+		peers = []string{sync.Name}
+	}
 	do(&reconcile.Syncer{
-		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name}, Source: c.source, Store: c.store, Tenant: tenant,
+		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: peers, Source: c.source, Store: c.store, Tenant: tenant,
 		Target: c.adapter(), Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -72,6 +73,19 @@ func TestRemovalsPerDay(t *testing.T) {
 	want(t, "two the next day", c.cycle(), "2 deactivated, 4 unchanged")
 }
 
+// Removals that a person approved are none of the trickle: the leavers after them are not held.
+func TestApprovedRemovalsAreNoTrickle(t *testing.T) {
+	t.Parallel()
+	c := linked(t, guarded(reconcile.Guard{Removals: count(2), RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E", "F")
+	c.source.leaveAll("A", "B", "C")
+	c.cycle()
+	want(t, "held", c.holds(), "h-1 removals 3")
+	c.approve()
+	want(t, "approved", c.cycle(), "3 deactivated, 3 unchanged")
+	c.source.leaveAll("D")
+	want(t, "one more", c.cycle(), "1 deactivated, 5 unchanged")
+}
+
 // Removals of a cycle that fails afterwards are remembered: a loop that fails after each few would
 // empty the application unseen.
 func TestRemovalsPerDayOfFailedCycles(t *testing.T) {
@@ -126,6 +140,24 @@ func TestChangedLimitReleases(t *testing.T) {
 	want(t, "holds", c.holds(), "")
 }
 
+// What was held is judged again when it has become something else: the limit may let it pass now.
+func TestChangedActionIsJudgedAgain(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for n := range 20 { // a limit of updates counts from here on
+		names = append(names, fmt.Sprintf("P%d", n))
+	}
+	c := linked(t, guarded(reconcile.Guard{Updates: count(2)}), names...)
+	for n := 1; n <= 3; n++ {
+		c.source.person(n, fmt.Sprintf("p%d@example.com", n-1), "First")
+	}
+	c.cycle()
+	want(t, "holds", c.holds(), "h-1 updates 3")
+	c.source.person(1, "p0@example.com", "Second")
+	c.source.person(3, "p2@example.com", "P2")
+	want(t, "one changed, one no longer due", c.cycle(), "1 updated, 18 unchanged, held by updates: update p1@example.com")
+}
+
 // An approval is of what was shown: whoever came to the hold since then is not in it.
 func TestApprovalOfWhatWasShown(t *testing.T) {
 	t.Parallel()
@@ -166,6 +198,25 @@ func TestApprovalOfWhatIsNoLongerDue(t *testing.T) {
 	if name := c.app().accounts["1"]["displayName"]; name != "P0" {
 		t.Errorf("p0 is %q: an approval of another value let it pass", name)
 	}
+}
+
+// A hold that was decided is gone at once, so that it is not decided twice, and a rejection can be taken
+// back before the next cycle.
+func TestDecidedHoldIsGone(t *testing.T) {
+	t.Parallel()
+	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c.source.leaveAll("A", "B", "C")
+	c.cycle()
+	for _, decision := range []func(*state.Tx, string, string) (int, error){reject, approve} {
+		if n := c.decide(decision, "h-1"); n != 3 {
+			t.Fatalf("%d actions decided", n)
+		}
+		want(t, "holds", c.holds(), "")
+	}
+	if n := c.decide(approve, "h-1"); n != 0 {
+		t.Errorf("it was approved a second time: %d actions", n)
+	}
+	want(t, "approved", c.cycle(), "3 deactivated, 2 unchanged")
 }
 
 // One run for one user leaves the holds of the sync as they are.
@@ -323,6 +374,25 @@ func TestLastAdministrators(t *testing.T) {
 	}
 }
 
+// An administrator whose account has been off for a time is lost no more by its deletion, when one
+// is left.
+func TestDeletionOfAFormerAdministrator(t *testing.T) {
+	t.Parallel()
+	filter, err := target.ParseFilter(`displayName sw "Admin"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newService(t).customer("contoso")
+	c.change = configured(guarded(reconcile.Guard{Administrators: &filter}), func(s *reconcile.Sync) { s.Users.OnRemove.After = 24 * time.Hour })
+	c.source.person(1, "ada@example.com", "Admin Ada")
+	c.source.person(2, "bob@example.com", "Admin Bob")
+	want(t, "first cycle", c.cycle(), "2 created")
+	c.source.leaveAll("Ada")
+	want(t, "one of two leaves", c.cycle(), "1 deactivated, 1 unchanged")
+	c.service.now = c.now.Add(25 * time.Hour)
+	want(t, "its account is deleted", c.cycle(), "1 deleted, 1 unchanged")
+}
+
 // Removals of a first run, and of a directory that came empty, are held.
 func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	t.Parallel()
@@ -353,6 +423,55 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 		c.source.leaveAll("A")
 		want(t, "later", c.cycle(), "1 deactivated, 1 unchanged")
 	})
+	t.Run("a first run that was interrupted", func(t *testing.T) {
+		t.Parallel()
+		c := newService(t).customer("contoso")
+		c.change = func(s *reconcile.Sync) { s.Guard = reconcile.Guard{} }
+		c.source.hire("A", "B", "C")
+		g := c.interrupted(t, "c@example.com")
+		g.before = nil
+		c.source.leaveAll("A")
+		want(t, "the rest of it", c.cycle(), "1 created, 1 unchanged, held by first_run: deactivate a@example.com")
+		want(t, "it has passed", c.cycle(), "2 unchanged, held by first_run: deactivate a@example.com")
+		c.approve()
+		want(t, "approved", c.cycle(), "1 deactivated, 2 unchanged")
+		c.source.leaveAll("B")
+		want(t, "later", c.cycle(), "1 deactivated, 2 unchanged")
+	})
+	t.Run("a group that existed", func(t *testing.T) {
+		t.Parallel()
+		c := newService(t).customer("contoso")
+		c.change = configured(withGroups, func(s *reconcile.Sync) { s.Guard, s.Groups.Takeover = reconcile.Guard{}, reconcile.TakeoverAdopt })
+		c.source.hire("A", "B", "C")
+		c.source.team(1, "Sales", 2, 3)
+		g := c.interrupted(t, "c@example.com")
+		g.groups["g0"] = &provisionedGroup{attributes: map[string]any{"displayName": "Sales"}, members: []string{"1", "2"}}
+		g.before = nil
+		for range 3 {
+			c.cycle()
+			want(t, "members", g.membersOf("Sales"), "a b c")
+			want(t, "holds", c.holds(), "h-1 first_run 1")
+		}
+		c.approve()
+		c.cycle()
+		want(t, "members, approved", g.membersOf("Sales"), "b c")
+	})
+}
+
+// interrupted makes a first cycle that ends at the creation of an account: those before it are made.
+func (c *customer) interrupted(t *testing.T, at string) *gateway {
+	t.Helper()
+	g := c.behindGateway()
+	g.before = func(method, about string) error {
+		if method == "create" && about == at {
+			return refusal(target.Unauthorized, 401)
+		}
+		return nil
+	}
+	if _, err := c.run(reconcile.Options{Apply: true}); target.CodeOf(err) != target.Unauthorized {
+		t.Fatalf("the first cycle ended with %v", err)
+	}
+	return g
 }
 
 // Accounts that scope.protect names are not changed and do not leave, whichever filter fits.

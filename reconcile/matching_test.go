@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
 
@@ -153,6 +154,18 @@ func TestAccountOfAnotherUserIsNotTaken(t *testing.T) {
 	want(t, "accounts", c.app().String(), "zoe=Ada")
 }
 
+// Nor is it when that user was deleted for good and the account is still active: it is still in use.
+func TestActiveAccountOfAPurgedUserIsNotTaken(t *testing.T) {
+	t.Parallel()
+	c := linked(t, func(s *reconcile.Sync) { s.Users.OnRemove.Do = "" }, "Ada", "Bob")
+	c.app().accounts["1"]["userName"] = "zoe@example.com" // by hand
+	c.source.gone("ada@example.com", graphsync.Purged)
+	want(t, "ada is deleted", c.cycle(), "2 unchanged")
+	c.source.person(3, "zoe@example.com", "Zoe")
+	want(t, "zoe", c.cycle(), "2 unchanged, skipped zoe@example.com: duplicate_target")
+	want(t, "accounts", c.app().String(), "zoe=Ada bob=Bob")
+}
+
 // An adopted account that is switched off is switched on, and one action of the sync is not done
 // where the configuration does not allow it.
 func TestAdoptedAndAllowed(t *testing.T) {
@@ -172,6 +185,35 @@ func TestAdoptedAndAllowed(t *testing.T) {
 	c.source.disable(1)
 	want(t, "a deactivation", c.cycle(), "1 unchanged, skipped ada@example.com: action_not_allowed, skipped bob@example.com: action_not_allowed")
 	want(t, "accounts", c.app().String(), "ada=Ada")
+}
+
+// An adopted account is switched on, whether or not the mapping has active, and keeps what is written at
+// creation only.
+func TestAdoptedAccountIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	for name, active := range map[string][]mapping.Spec{
+		"mapped":     {{Path: "active", Expr: "Not([IsSoftDeleted])"}},
+		"not mapped": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.change = func(s *reconcile.Sync) {
+				m, faults := mapping.New(target.User, append(active,
+					mapping.Spec{Path: "userName", Expr: "ToLower([userPrincipalName])"},
+					mapping.Spec{Path: "displayName", Expr: "[displayName]", Apply: "create"}))
+				if len(faults) > 0 {
+					panic(faults)
+				}
+				s.Users.Mapping = m
+			}
+			c.app().seedWith("ada@example.com", map[string]any{"active": false})
+			c.source.hire("Ada", "Bob")
+			want(t, "first cycle", c.cycle(), "1 created, 1 adopted")
+			want(t, "accounts", c.app().String(), "ada=Seeded ada@example.com bob=Bob")
+			want(t, "at rest", c.cycle(), "2 unchanged")
+		})
+	}
 }
 
 // A creation that meets an account which was not there when the plan was made does not take it

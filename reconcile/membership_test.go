@@ -110,6 +110,35 @@ func TestLostChangeOfMembers(t *testing.T) {
 	}
 }
 
+// A change of members that failed as a whole is made again, though no page names the group again.
+func TestFailedChangeOfMembers(t *testing.T) {
+	t.Parallel()
+	c, g := teams(t)
+	g.before = func(method, _ string) error {
+		if method == "members" {
+			return refusal(target.Rejected, 400)
+		}
+		return nil
+	}
+	c.source.join(1, 4)
+	c.source.leave(1, 2)
+	want(t, "refused", c.partial(reconcile.Options{Apply: true}), "6 unchanged, failed to members Sales: target_rejected")
+	g.before = nil
+	want(t, "healed", c.cycle(), "6 unchanged")
+	want(t, "members", g.membersOf("Sales"), "ada dan")
+}
+
+// A member whom the directory has not reported yet is no user of whom anything is concluded.
+func TestMemberWhoIsNotKnown(t *testing.T) {
+	t.Parallel()
+	c, g := teams(t)
+	c.source.join(1, 9)
+	want(t, "not known yet", c.cycle(), "6 unchanged")
+	c.source.person(9, "zoe@example.com", "Zoe")
+	want(t, "reported", c.cycle(), "1 created, 6 unchanged")
+	want(t, "members", g.membersOf("Sales"), "ada bob zoe")
+}
+
 // A group that is no longer assigned is deleted where that is allowed, with all its members; where
 // it is not, it keeps them, and they are looked at when it comes back.
 func TestGroupOutOfScope(t *testing.T) {
@@ -149,11 +178,19 @@ func TestGroupThatExists(t *testing.T) {
 			g.groups["g0"] = &provisionedGroup{attributes: map[string]any{"displayName": "Sales"}, members: []string{"3", zoe}}
 			c.change = configured(withGroups, func(s *reconcile.Sync) { s.Groups.Takeover, s.Text = takeover, "groups" })
 			c.source.team(1, "Sales", 1, 2)
-			if got := c.cycle(); !strings.Contains(got, test.first) {
-				t.Errorf("first cycle: %s", got)
+			report, err := c.run(reconcile.Options{Apply: true})
+			if got := summary(report); err != nil || !strings.Contains(got, test.first) {
+				t.Errorf("first cycle: %v, %s", err, got)
 			}
 			if takeover != reconcile.TakeoverAdopt {
 				want(t, "members before an answer", g.membersOf("Sales"), "cyd zoe")
+				if report.Summary.Members != 0 {
+					t.Errorf("%d changes of members of a group that waits", report.Summary.Members)
+				}
+			}
+			if takeover == reconcile.TakeoverHold {
+				want(t, "what taking it over means", report.Held[0].Action.Notes[0],
+					"the group has 2 members: 0 stay, 1 would be removed, 1 are not provisioned by this sync and are left in it")
 			}
 			for range 2 {
 				c.approve()

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // moving is ada, who leaves contoso for good and comes to fabrikam with her address.
@@ -56,6 +58,7 @@ func TestPersonMovesToAnotherTenant(t *testing.T) {
 	s, contoso, fabrikam := moving(t)
 	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
 	want(t, "contoso", contoso.cycle(), "1 deactivated, 1 unchanged")
+	want(t, "contoso, when she is switched off", contoso.must(reconcile.Options{Apply: true, Full: true}), "2 unchanged")
 	want(t, "fabrikam, she may come back there", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
 	contoso.source.gone("ada@example.com", graphsync.Purged)
 	want(t, "contoso", contoso.cycle(), "2 unchanged")
@@ -149,7 +152,8 @@ func TestGivenUp(t *testing.T) {
 	}
 }
 
-// Accounts of a sync that is no longer configured are offered. Those of a tenant whose file is missing
+// Accounts of a sync that is no longer configured are offered, and those of another sync of the tenant are
+// not. Those of a tenant whose file is missing
 // are not, as the file may come back: they are free when the tenant is removed.
 func TestOwnerIsUnknown(t *testing.T) {
 	t.Parallel()
@@ -163,7 +167,9 @@ func TestOwnerIsUnknown(t *testing.T) {
 	}
 	want(t, "fabrikam, when contoso is removed", fabrikam.cycle(), "1 adopted")
 
-	fabrikam.sync = "staff"
+	fabrikam.sync, fabrikam.peers = "staff", []string{"people", "staff"}
+	want(t, "a second sync of the tenant", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+	fabrikam.peers = nil
 	want(t, "a sync of another name", fabrikam.cycle(), offered)
 	fabrikam.approve()
 	want(t, "approved", fabrikam.cycle(), "1 adopted")
@@ -185,6 +191,52 @@ func TestOwnerIsNamed(t *testing.T) {
 		"and is free when the tenant is removed (entrasync tenants remove contoso-ltd)")
 }
 
+// crowd makes so many users that the application is listed to find their accounts.
+func (d *directory) crowd(domain string) {
+	for n := range 60 {
+		d.person(n+2, fmt.Sprintf("user%d@%s", n, domain), "Somebody")
+	}
+}
+
+// A listingApplication has something happen when it has been listed.
+type listingApplication struct {
+	*application
+	listed func()
+}
+
+func (a listingApplication) List(ctx context.Context, kind target.Kind, yield func([]target.Resource) error) error {
+	err := a.application.List(ctx, kind, yield)
+	a.listed()
+	return err
+}
+
+// Of an account that another tenant keeps nothing but the id comes into a tenant's file, also while the
+// application is listed.
+func TestListedAccountsOfOtherTenants(t *testing.T) {
+	t.Parallel()
+	s, _, _ := moving(t)
+	s.app().seed("bea@example.com")
+	tailspin := s.customer("tailspin")
+	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
+	tailspin.source.person(100, "bea@example.com", "Bea")
+	tailspin.source.crowd("tailspin.example")
+	listed := map[string]string{}
+	s.through = func(a *application) target.Adapter {
+		return listingApplication{a, func() {
+			tailspin.tx(func(tx *state.Tx) error {
+				for id, raw := range tx.Space(tailspin.sync, "listing").All(nil) {
+					listed[string(id)] = string(raw)
+				}
+				return nil
+			})
+		}}
+	}
+	want(t, "tailspin", tailspin.cycle(), "60 created, 1 adopted, skipped ada@example.com: duplicate_target")
+	if len(listed) != 2 || !strings.Contains(listed["3"], "Seeded bea") || strings.Contains(listed["1"], "contoso") || strings.Contains(listed["1"], "ada") {
+		t.Errorf("kept of the list: %v", listed)
+	}
+}
+
 // A tenant that comes with many people is offered such an account too, out of a list.
 func TestGivenUpInAList(t *testing.T) {
 	t.Parallel()
@@ -194,9 +246,7 @@ func TestGivenUpInAList(t *testing.T) {
 	contoso.cycle()
 	tailspin := s.customer("tailspin")
 	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
-	for n := range 60 {
-		tailspin.source.person(n+2, fmt.Sprintf("user%d@tailspin.example", n), "Somebody")
-	}
+	tailspin.source.crowd("tailspin.example")
 	want(t, "tailspin", tailspin.cycle(), "60 created, "+offered)
 	tailspin.approve()
 	want(t, "tailspin", tailspin.cycle(), "1 adopted, 60 unchanged")

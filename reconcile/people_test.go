@@ -128,6 +128,10 @@ func approve(tx *state.Tx, sync, hold string) (int, error) {
 	return reconcile.Approve(tx, sync, hold, reconcile.Decision{})
 }
 
+func reject(tx *state.Tx, sync, hold string) (int, error) {
+	return reconcile.Reject(tx, sync, hold, reconcile.Decision{})
+}
+
 func count(n int) reconcile.Limit { return reconcile.Limit{Count: &n} }
 
 func percent(p float64) reconcile.Limit { return reconcile.Limit{Percent: &p} }
