@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -188,7 +189,7 @@ func TestAdoptedAndAllowed(t *testing.T) {
 }
 
 // An adopted account is switched on, whether or not the mapping has active, and keeps what is written at
-// creation only.
+// creation only: that is also a default.
 func TestAdoptedAccountIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	for name, active := range map[string][]mapping.Spec{
@@ -201,16 +202,18 @@ func TestAdoptedAccountIsSwitchedOn(t *testing.T) {
 			c.change = func(s *reconcile.Sync) {
 				m, faults := mapping.New(target.User, append(active,
 					mapping.Spec{Path: "userName", Expr: "ToLower([userPrincipalName])"},
-					mapping.Spec{Path: "displayName", Expr: "[displayName]", Apply: "create"}))
+					mapping.Spec{Path: "displayName", Expr: "[displayName]", Apply: "create"},
+					mapping.Spec{Path: "title", Expr: "[jobTitle]", Default: "Employee"}))
 				if len(faults) > 0 {
 					panic(faults)
 				}
 				s.Users.Mapping = m
 			}
-			c.app().seedWith("ada@example.com", map[string]any{"active": false})
+			c.app().seedWith("ada@example.com", map[string]any{"active": false, "title": "Owner"})
 			c.source.hire("Ada", "Bob")
 			want(t, "first cycle", c.cycle(), "1 created, 1 adopted")
 			want(t, "accounts", c.app().String(), "ada=Seeded ada@example.com bob=Bob")
+			want(t, "titles", fmt.Sprint(c.app().accounts["1"]["title"], " ", c.app().accounts["2"]["title"]), "Owner Employee")
 			want(t, "at rest", c.cycle(), "2 unchanged")
 		})
 	}

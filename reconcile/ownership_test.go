@@ -118,6 +118,10 @@ func TestGivenUp(t *testing.T) {
 		"kept active": {func(s *reconcile.Sync) { s.Users.OnRemove.Do = "" }, func(s *service, contoso, fabrikam *customer) {
 			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
 		}},
+		"waiting for an approval, and active": {func(s *reconcile.Sync) { s.Guard.Removals = count(0) }, func(s *service, contoso, fabrikam *customer) {
+			want(t, "contoso", contoso.cycle(), "1 unchanged, held by removals: deactivate ada@example.com")
+			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
+		}},
 		"back after all": {nil, func(s *service, contoso, fabrikam *customer) {
 			contoso.source.person(1, "ada@example.com", "Ada of contoso")
 			want(t, "contoso", contoso.cycle(), "1 reactivated, 1 unchanged")

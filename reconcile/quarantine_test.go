@@ -30,11 +30,16 @@ func refusingCreates(method, _ string) error {
 	return nil
 }
 
-// paused reports whether a cycle of the schedule that is due ten minutes later waits.
+// soon has the next cycle five minutes after the last, when no probe of a paused sync is due.
+func (c *customer) soon() *customer {
+	c.service.now = c.now.Add(-25 * time.Minute)
+	return c
+}
+
+// paused reports whether a cycle of the schedule waits.
 func (c *customer) paused() bool {
 	c.t.Helper()
-	c.service.now = c.now.Add(-20 * time.Minute)
-	_, err := c.run(reconcile.Options{Apply: true, Scheduled: true})
+	_, err := c.soon().run(reconcile.Options{Apply: true, Scheduled: true})
 	if err != nil && !errors.Is(err, reconcile.ErrPaused) {
 		c.t.Fatal(err)
 	}
@@ -52,14 +57,14 @@ func TestPausedSyncTriesAFew(t *testing.T) {
 		}
 		return refusingCreates(method, about)
 	}
-	if _, err := c.run(reconcile.Options{Apply: true}); err == nil || !strings.Contains(err.Error(), "still paused") {
+	if _, err := c.soon().run(reconcile.Options{Apply: true}); err == nil || !strings.Contains(err.Error(), "still paused") {
 		t.Errorf("the probe ended with %v", err)
 	}
 	if asked != 5 {
 		t.Errorf("%d creations of a paused sync", asked)
 	}
 	c.behindGateway()
-	want(t, "the application takes those that are due", c.cycle(), "5 created")
+	want(t, "the application takes those that are due", c.soon().cycle(), "5 created")
 	if c.paused() {
 		t.Error("it is still paused")
 	}
@@ -111,14 +116,14 @@ func TestProbeWithNothingToDo(t *testing.T) {
 	t.Parallel()
 	c := failing(t)
 	c.source.disable(numbers(1, 9)...)
-	if _, err := c.run(reconcile.Options{Apply: true}); err == nil { // one is left, and fails
+	if _, err := c.soon().run(reconcile.Options{Apply: true}); err == nil { // one is left, and fails
 		t.Fatal("it is not probed")
 	}
 	if !c.paused() {
 		t.Fatal("it is not paused")
 	}
 	c.source.disable(10)
-	want(t, "nothing is due any more", c.cycle(), "")
+	want(t, "nothing is due any more", c.soon().cycle(), "")
 	if c.paused() {
 		t.Error("it is still paused")
 	}

@@ -124,7 +124,7 @@ var planning = slices.Concat(
 	in("reconcile/draftgroup.go",
 		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.sync.Groups.May(Delete) {`, `if false {`},
 		fault{"DRG2", "members of a group that comes back are not looked at", `|| !link.Active {`, `{`},
-		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(Members)`, `false`},
+		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(Members)`, `failed.Op == string(Members) && false`},
 		fault{"DRG4", "a group that the filter cannot judge is deleted", `if problem != "" {`, `if false {`},
 	),
 	in("reconcile/members.go",
