@@ -41,7 +41,7 @@ var survivorsText string
 
 func main() {
 	only := flag.String("only", "", "regular expression of the ids to run")
-	sample := flag.Int("sample", 0, "run this many, drawn from those that tests of their own package notice; 0 runs all")
+	sample := flag.Int("sample", 0, "run this many, drawn from those that survivors.md does not name; 0 runs all")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the sample is drawn by")
 	own := flag.Bool("own", false, "run the tests of the fault's own package only")
 	with := flag.String("with", "", "tests to run instead: a package and flags of its test binary, such as './reconcile -test.run=TestRefused'")
@@ -54,7 +54,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
-	chosen, err := choose(allMutations(), *only, *sample, *seed)
+	chosen, err := choose(allMutations(), survivorsText, *only, *sample, *seed)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
@@ -78,9 +78,9 @@ func main() {
 	}
 }
 
-// choose selects from the list. A sample is drawn from what tests of its own package notice,
-// because the wider tests take minutes for each fault.
-func choose(all []mutation, only string, sample int, seed uint64) ([]mutation, error) {
+// choose selects from the list. A sample is drawn from what tests of its own package notice, which is
+// all that survivors.md does not name: the wider tests take minutes for each fault.
+func choose(all []mutation, survivors, only string, sample int, seed uint64) ([]mutation, error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {
 		return nil, fmt.Errorf("-only: %w", err)
@@ -90,8 +90,9 @@ func choose(all []mutation, only string, sample int, seed uint64) ([]mutation, e
 			return nil, fmt.Errorf("two faults have the id %s", m.id)
 		}
 	}
+	accepted, passing := explained(survivors), unexplained(survivors)
 	chosen := slices.DeleteFunc(all, func(m mutation) bool {
-		return !pattern.MatchString(m.id) || sample > 0 && !m.own
+		return !pattern.MatchString(m.id) || sample > 0 && (accepted[m.id] != "" || slices.Contains(passing, m.id))
 	})
 	if sample > 0 && sample < len(chosen) {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -114,6 +115,17 @@ func explained(text string) map[string]string {
 		}
 	}
 	return reasons
+}
+
+// unexplained reads the survivors that are not accepted: lines of the form "- part: ID ID".
+func unexplained(text string) (ids []string) {
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, "- ")
+		if _, list, found := strings.Cut(rest, ": "); ok && found && !strings.HasPrefix(rest, "**") {
+			ids = append(ids, strings.Fields(list)...)
+		}
+	}
+	return ids
 }
 
 // summarize prints the score and what has to be done, and reports whether all is in order.

@@ -20,7 +20,6 @@ type mutation struct {
 	file  string // from the module's root
 	old   string // what the line reads, once in the file
 	new   string // what it reads with the fault
-	own   bool   // tests of its own package have been seen to notice it
 }
 
 // pkg is the package that the fault is in, as the go command takes it.
