@@ -29,6 +29,12 @@ func sharing(t *testing.T) (s *service, contoso, fabrikam *customer) {
 	return s, contoso, fabrikam
 }
 
+// moveTo has the syncs write to a second target, which is another application.
+func (s *service) moveTo(two target.Adapter) {
+	s.apps["https://two"] = two
+	s.places["second"], s.to = "https://two", "second"
+}
+
 // Several tenants into one target never touch each other's accounts, whatever becomes of the
 // target's name and of the registry, and whoever comes first afterwards.
 func TestClaimsOutlive(t *testing.T) {
@@ -204,8 +210,7 @@ func TestPlanOfAnotherApplication(t *testing.T) {
 			t.Parallel()
 			s, contoso, fabrikam := sharing(t)
 			two := newApplication()
-			s.apps["https://two"] = two
-			s.places["second"], s.to = "https://two", "second"
+			s.moveTo(two)
 			if _, err := contoso.run(opts); err == nil || !strings.Contains(err.Error(), "another application") {
 				t.Errorf("a plan: %v", err)
 			}
@@ -246,17 +251,12 @@ func byExternalID(t *testing.T) func(*reconcile.Sync) {
 // An account of the same number in another application, which nothing identifies, is a stranger's.
 func TestMovedToStrangers(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	contoso := s.customer("contoso")
-	contoso.change = byExternalID(t)
-	contoso.source.person(1, "ada@example.com", "Ada")
-	contoso.source.person(2, "bob@example.com", "Bob")
-	want(t, "contoso", contoso.cycle(), "2 created")
+	contoso := linked(t, byExternalID(t), "Ada", "Bob")
+	s := contoso.service
 	two := newApplication()
 	two.seed("zoe@example.com") // of the number that ada has in the first
 	two.seed("yan@example.com") // and bob
-	s.apps["https://two"] = two
-	s.places["second"], s.to = "https://two", "second"
+	s.moveTo(two)
 	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
 	want(t, "contoso, moved", contoso.cycle(), "1 created")
 	want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com yan=Seeded yan@example.com bob=<nil>")
@@ -288,17 +288,12 @@ func (o *odd) Find(ctx context.Context, kind target.Kind, by target.Path, value 
 // comes back with the configuration.
 func TestMovedDespiteOneRefused(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	contoso := s.customer("contoso")
-	contoso.source.person(1, "ada@example.com", "Ada")
-	contoso.source.person(2, "bob@example.com", "Bob")
-	contoso.source.person(3, "eve@example.com", "Eve")
-	want(t, "contoso", contoso.cycle(), "3 created")
+	contoso := linked(t, nil, "Ada", "Bob", "Eve")
+	s := contoso.service
 	two := newApplication()
 	two.last = 10
 	two.seed("bob@example.com")
-	s.apps["https://two"] = &odd{two, "1", "ada@example.com"}
-	s.places["second"], s.to = "https://two", "second"
+	s.moveTo(&odd{two, "1", "ada@example.com"})
 	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
 	report, err := contoso.run(reconcile.Options{Apply: true})
 	if err != nil {
@@ -327,8 +322,7 @@ func TestMoveInterrupted(t *testing.T) {
 			two.seed("zoe@example.com") // listed under the number that ada has in the first
 			two.last = 10
 			two.down = func(method string) bool { return method == "get" || method == "find" }
-			s.apps["https://two"] = two
-			s.places["second"], s.to = "https://two", "second"
+			s.moveTo(two)
 			if report, err := contoso.run(reconcile.Options{Apply: true}); err == nil || report.Failure.Code != "target_unavailable" {
 				t.Fatalf("the first try: %v", err)
 			}
@@ -356,8 +350,7 @@ func TestMoveInterruptedLeavesNoClaim(t *testing.T) {
 	id := two.seed("ada@example.com") // the number that ada has in the first
 	two.last = 10
 	two.down = func(method string) bool { return method == "get" || method == "find" }
-	s.apps["https://two"] = two
-	s.places["second"], s.to = "https://two", "second"
+	s.moveTo(two)
 	if _, err := contoso.run(reconcile.Options{Apply: true}); err == nil {
 		t.Fatal("it was not interrupted")
 	}
@@ -388,8 +381,7 @@ func TestMovedWithSomethingUnanswered(t *testing.T) {
 	two := newApplication()
 	two.last = 10
 	two.seed("carl@example.com")
-	s.apps["https://two"] = two
-	s.places["second"], s.to = "https://two", "second"
+	s.moveTo(two)
 	contoso.source.gone("carl@example.com", graphsync.SoftDeleted)
 	want(t, "contoso", contoso.cycle(), "2 created")
 	want(t, "accounts", two.String(), "carl=Seeded carl@example.com ada=Ada bob=Bob")

@@ -10,15 +10,24 @@ import (
 	"entrasync/target"
 )
 
+// doubled is a customer of two users, the first of whom has a second account, which the application gave
+// the same externalId.
+func doubled(t *testing.T) (c *customer, second string) {
+	t.Helper()
+	c = named(t, newService(t), 2, "[objectId]")
+	want(t, "first cycle", c.cycle(), "2 created")
+	second = c.app().seed("double@example.com")
+	c.app().accounts[second]["externalId"] = userID(1).String()
+	return c, second
+}
+
+const twice = "2 unchanged, skipped p1@example.com: duplicate_account"
+
 // A second account of a user that was removed in the application is no longer reported on the next
 // day, without waiting for a complete compare; and it costs one request a day while it is there.
 func TestSecondAccountThatWasRemoved(t *testing.T) {
 	t.Parallel()
-	c := named(t, newService(t), 2, "[objectId]")
-	want(t, "first cycle", c.cycle(), "2 created")
-	id := c.app().seed("double@example.com")
-	c.app().accounts[id]["externalId"] = userID(1).String()
-	twice := "2 unchanged, skipped p1@example.com: duplicate_account"
+	c, id := doubled(t)
 	want(t, "compared", c.must(reconcile.Options{Apply: true, Full: true}), twice)
 	c.app().asked["get"] = 0
 	want(t, "on the same day", c.cycle(), twice)
@@ -39,11 +48,7 @@ func TestSecondAccountThatWasRemoved(t *testing.T) {
 // The same for one that was given to another user, and for one that cannot be read.
 func TestSecondAccountThatChanged(t *testing.T) {
 	t.Parallel()
-	c := named(t, newService(t), 2, "[objectId]")
-	want(t, "first cycle", c.cycle(), "2 created")
-	id := c.app().seed("double@example.com")
-	c.app().accounts[id]["externalId"] = userID(1).String()
-	twice := "2 unchanged, skipped p1@example.com: duplicate_account"
+	c, id := doubled(t)
 	want(t, "compared", c.must(reconcile.Options{Apply: true, Full: true}), twice)
 	c.app().refuse = func(method, about string) error {
 		if method == "get" && about == id {
@@ -62,10 +67,7 @@ func TestSecondAccountThatChanged(t *testing.T) {
 // What a complete compare had noted when it was interrupted is not shown by a later plan.
 func TestPlanAfterAnInterruptedCompare(t *testing.T) {
 	t.Parallel()
-	c := named(t, newService(t), 2, "[objectId]")
-	want(t, "first cycle", c.cycle(), "2 created")
-	id := c.app().seed("double@example.com")
-	c.app().accounts[id]["externalId"] = userID(1).String()
+	c, id := doubled(t)
 	c.source.disable(1)
 	for n := range 120 {
 		c.app().seed(fmt.Sprintf("stranger%d@example.com", n))
