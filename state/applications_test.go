@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ func TestLocate(t *testing.T) {
 // when that is interrupted: at whatever commit.
 func TestRegistryIsRebuilt(t *testing.T) {
 	t.Parallel()
-	fabrikam, broken := id(0xFA), id(0xBAD)
+	fabrikam, broken, torn := id(0xFA), id(0xBAD), id(0x7042)
 	location := state.Location{Key: "front", Place: "1", ID: "people"}
 	dir := t.TempDir()
 	s, err := state.Open(dir)
@@ -76,6 +77,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 		contoso:  {"front": {link(1, "ada", now), link(2, "bob", now)}, "other": {group}, "idle": nil},
 		fabrikam: {"front": {link(3, "ada", now.Add(time.Hour)), link(4, "eve", now)}},
 		broken:   {"front": {link(5, "zoe", now)}},
+		torn:     {"front": {link(6, "torn-account", now)}},
 	} {
 		tn, err := s.Tenant(tenant)
 		if err != nil {
@@ -101,6 +103,14 @@ func TestRegistryIsRebuilt(t *testing.T) {
 	}
 	damaged := filepath.Join(dir, broken.String()+".db")
 	if err := errors.Join(s.Close(), os.Truncate(damaged, 5000), os.Remove(filepath.Join(dir, "registry.db"))); err != nil {
+		t.Fatal(err)
+	}
+	damaged = filepath.Join(dir, torn.String()+".db") // it opens, and its link cannot be read
+	text, err := os.ReadFile(damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(damaged, bytes.ReplaceAll(text, []byte("torn-account"), []byte("worn-account")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 
@@ -162,6 +172,49 @@ func TestRegistryIsRebuilt(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A registry that is lost is rebuilt from all links of a tenant, however many there are.
+func TestRegistryIsRebuiltFromManyLinks(t *testing.T) {
+	t.Parallel()
+	const links = 10_002 // more than are compared at a time
+	dir := t.TempDir()
+	s, err := state.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tn, err := s.Tenant(contoso)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, tn, func(tx *state.Tx) error {
+		for n := range uint32(links) {
+			if err := tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(n), TargetID: fmt.Sprint(n), Since: now}); err != nil {
+				return err
+			}
+		}
+		return tx.PutSyncInfo("front", state.SyncInfo{Location: state.Location{Key: "front", Place: "1", ID: "people"}, LastRun: now})
+	})
+	if err := errors.Join(tn.Close(), s.Close(), os.Remove(filepath.Join(dir, "registry.db"))); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = state.Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	free := 0
+	for n := range uint32(links) {
+		owner, owned, err := s.OwnerOf("people", fmt.Sprint(n), graphsync.User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !owned || owner.Source != id(n) {
+			free++
+		}
+	}
+	if free > 0 {
+		t.Errorf("%d of %d accounts are not their owner's", free, links)
 	}
 }
 

@@ -71,6 +71,16 @@ func (o *office) restore(of graphsync.ID) {
 	o.must(os.WriteFile(o.path(of), o.kept[o.path(of)], 0o600))
 }
 
+// takes puts a tenant's file of another directory in place of its own.
+func (o *office) takes(tenant graphsync.ID, away *office) {
+	o.t.Helper()
+	o.must(away.store.Close())
+	away.keep(tenant)
+	o.between(func() { o.must(os.WriteFile(o.path(tenant), away.kept[away.path(tenant)], 0o600)) })
+	away.open()
+	o.t.Cleanup(func() { away.store.Close() })
+}
+
 func owned(tenant graphsync.ID, source uint32) state.Owner {
 	return state.Owner{Tenant: tenant, Sync: "front", Kind: graphsync.User, Source: id(source)}
 }
@@ -115,7 +125,7 @@ func (o *office) owns(account string, want state.Owner) {
 // Whatever file is of another time than the rest, nobody's account is anybody else's.
 func TestClaimsFollowTheLinks(t *testing.T) {
 	t.Parallel()
-	ada, bob, eve := owned(contoso, 1), owned(contoso, 2), owned(other, 3)
+	ada, bob, eve, newcomer := owned(contoso, 1), owned(contoso, 2), owned(other, 3), owned(id(0x7A), 5)
 	registry := graphsync.ID{}
 	later := now.Add(time.Hour)
 	for name, tt := range map[string]func(o *office){
@@ -138,6 +148,27 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.links(owned(contoso, 5), "5", later)
 			o.between(func() { o.restore(contoso) })
 			o.owns("2", bob)
+		},
+		"and as much was given free since then": func(o *office) {
+			o.between(func() { o.keep(registry) })
+			o.links(bob, "2", later)
+			o.between(func() { o.keep(contoso); o.restore(registry) })
+			o.unlinks(bob, "2")
+			o.between(func() { o.restore(contoso) })
+			o.owns("2", bob)
+		},
+		"and the process of a new tenant was killed": func(o *office) {
+			o.between(func() { o.keep(registry) })
+			tn, err := o.store.Tenant(newcomer.Tenant) // and so no file is closed
+			o.must(err)
+			defer tn.Close()
+			o.links(newcomer, "5", now)
+			dir := o.t.TempDir()
+			o.must(os.CopyFS(dir, os.DirFS(o.dir)), os.WriteFile(filepath.Join(dir, "registry.db"), o.kept[o.path(registry)], 0o600))
+			killed := &office{t: o.t, dir: dir}
+			killed.open()
+			killed.owns("5", newcomer)
+			o.must(killed.store.Close())
 		},
 		"and an account has changed hands since then": func(o *office) {
 			o.between(func() { o.keep(registry) })
@@ -188,6 +219,14 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", eve)
 		},
+		"and its account was made over and given free since then": func(o *office) {
+			o.between(func() { o.keep(contoso) })
+			o.must(o.store.GiveUp("app", map[string]state.Owner{"1": ada}))
+			_, err := o.store.Succeed("app", "1", ada, eve)
+			o.must(err, o.store.Release("app", "1", eve))
+			o.between(func() { o.restore(contoso) })
+			o.owns("1", ada)
+		},
 		"and nobody has claimed its account since then": func(o *office) {
 			o.between(func() { o.keep(contoso) })
 			o.unlinks(ada, "1")
@@ -209,11 +248,18 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			away.links(bob, "2", now)
 			away.links(owned(contoso, 4), "4", later)
 			o.links(eve, "2", now)
-			o.must(away.store.Close())
-			away.keep(contoso)
-			o.between(func() { o.must(os.WriteFile(o.path(contoso), away.kept[away.path(contoso)], 0o600)) })
-			away.open()
+			o.links(owned(contoso, 6), "6", now) // so that both have claimed as often
+			o.takes(contoso, away)
 			o.owns("2", eve)
+			o.owns("4", owned(contoso, 4))
+		},
+		"a tenant's file is of a copy, and the registries of both were lost": func(o *office) {
+			away := &office{t: o.t, dir: o.t.TempDir(), kept: map[string][]byte{}}
+			o.between(func() { o.must(os.Remove(o.path(registry)), os.CopyFS(away.dir, os.DirFS(o.dir))) })
+			away.open()
+			away.links(owned(contoso, 4), "4", later)
+			o.links(owned(contoso, 6), "6", later)
+			o.takes(contoso, away)
 			o.owns("4", owned(contoso, 4))
 		},
 		"the process was killed": func(o *office) {
@@ -287,19 +333,40 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 	if _, found := o.store.CreatorOf("another", eve, []string{"a-1"}); found {
 		t.Error("it is made in another application")
 	}
+	// Another one with the same value: each ends for itself.
+	bob := owned(contoso, 3)
+	o.store.BeginCreation("app", bob, []string{"a-1"})
+	o.store.EndCreation(bob)
+	if !making(eve, "a-1") {
+		t.Error("the end of another creation ended it")
+	}
+	o.store.BeginCreation("app", ada, []string{"a-2"}) // it begins again, with another value
+	if !making(eve, "a-2") || making(eve, "a-1") {
+		t.Error("it is not known by its present values alone")
+	}
 	o.store.EndCreation(ada)
-	if making(eve, "ada@contoso.example", "a-1") {
+	if making(eve, "ada@contoso.example", "a-1", "a-2") {
 		t.Error("it is no longer being made")
 	}
 	o.write(contoso, func(tx *state.Tx) error {
-		return tx.PutIntent("front", state.Intent{Kind: graphsync.User, Source: ada.Source, Op: "create", Keys: []state.MatchKey{{Attribute: "userName", Value: "ada@contoso.example"}}})
+		intent := func(source graphsync.ID, op, value string) state.Intent {
+			return state.Intent{Kind: graphsync.User, Source: source, Op: op, Keys: []state.MatchKey{{Attribute: "userName", Value: value}}}
+		}
+		return errors.Join(tx.PutIntent("front", intent(ada.Source, "create", "ada@contoso.example")), tx.PutIntent("front", intent(bob.Source, "update", "bob@contoso.example")))
 	})
 	o.between(func() {})
 	if !making(eve, "ada@contoso.example") {
 		t.Error("forgotten with the process")
 	}
+	if _, found := o.store.CreatorOf("app", eve, []string{"bob@contoso.example"}); found {
+		t.Error("what is changed is not being made")
+	}
+	o.store.BeginCreation("app", eve, []string{"e-1"})
 	o.must(o.store.RemoveTenant(contoso))
 	if making(eve, "ada@contoso.example") {
 		t.Error("a removed tenant makes nothing")
+	}
+	if by, _ := o.store.CreatorOf("app", ada, []string{"e-1"}); by != eve {
+		t.Error("the removal of a tenant ended the creation of another")
 	}
 }

@@ -115,7 +115,7 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 	objects := tx.tree(bucketObjects)
 	key := objectKey(kind, id)
 	old := record(objects.Get(key))
-	if old == nil || answer == graphsync.Unknown {
+	if old == nil {
 		return nil
 	}
 	round := tx.Cursor(streamOf(kind)).Round

@@ -68,6 +68,22 @@ func TestLinks(t *testing.T) {
 			t.Error("another sync's link is gone")
 		}
 	})
+	// Of two links to one account the younger has it, whatever becomes of the other.
+	link := func(source uint32, account string) state.Link {
+		return state.Link{Kind: graphsync.User, Source: id(source), TargetID: account}
+	}
+	for name, goes := range map[string]func(tx *state.Tx) error{
+		"deleted": func(tx *state.Tx) error { return tx.DeleteLink("front", graphsync.User, id(3)) },
+		"moved":   func(tx *state.Tx) error { return tx.PutLink("front", link(3, "t5")) },
+	} {
+		update(t, tn, func(tx *state.Tx) error {
+			return errors.Join(tx.PutLink("front", link(3, "t3")), tx.PutLink("front", link(4, "t3")), goes(tx))
+		})
+		view(t, tn, func(tx *state.Tx) {
+			source, _ := tx.LinkByTarget("front", graphsync.User, "t3")
+			equal(t, "by target when the former link is "+name, source, id(4))
+		})
+	}
 	if err := tn.Update(func(tx *state.Tx) error { return tx.PutLink("front", state.Link{Kind: graphsync.User}) }); err == nil {
 		t.Error("a link without a target id was stored")
 	}

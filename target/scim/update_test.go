@@ -90,6 +90,14 @@ func TestHiddenAttributesAreNotWrittenBack(t *testing.T) {
 	if len(f.sent("PUT")) != 0 || len(f.sent("PATCH")) != 2 || len(f.sent("GET")) != 1 {
 		t.Errorf("sent %v", f.sent(""))
 	}
+	// Nor is another attribute that the application does not take, for the same reason.
+	f.noop = func(path string) bool { return path == "externalId" }
+	f.noopPut = func(name string) bool { return name == "externalId" }
+	f.held("Users", id)["externalId"] = "own"
+	_, err := a.Update(t.Context(), user(id), attributes(t, "externalId", "e"))
+	if e := errorOf(t, err); e.Remark != target.NotTaken || f.held("Users", id)["nickName"] != "kept" || len(f.sent("PUT")) != 0 {
+		t.Errorf("%v, nickName %v, sent %v", err, f.held("Users", id)["nickName"], f.sent("PUT"))
+	}
 }
 
 // A response that leaves out what was written says nothing of it: the resource is read, and shows it.
@@ -262,18 +270,25 @@ func TestNormalizedAnswers(t *testing.T) {
 	}
 }
 
-// imulab answers 500 after doing the work: a creation is in doubt and never sent twice.
+// imulab answers 500 after doing the work: a creation is in doubt and never sent twice. A look afterwards
+// finds it, also where the application cannot filter and was listed before.
 func TestErrorAfterTheWork(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.errorAfter = "POST"
-	a := f.adapter(scim.Config{})
-	_, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada"))
-	if e := errorOf(t, err); !e.Unsure || e.Code != target.Unavailable || len(f.sent("POST")) != 1 {
-		t.Errorf("%+v, %d POSTs", e, len(f.sent("POST")))
-	}
-	if got := find(t, a, "userName", "ada"); len(got) != 1 {
-		t.Error("a look afterwards does not find it")
+	for _, filters := range []int{0, 400} {
+		f := newFake(t)
+		f.errorAfter, f.refuseFilter = "POST", filters
+		f.seed("Users", `{"userName":"bob"}`)
+		a := f.adapter(scim.Config{})
+		if got := find(t, a, "userName", "ada"); len(got) != 0 {
+			t.Errorf("%d: found before it is made: %v", filters, got)
+		}
+		_, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada"))
+		if e := errorOf(t, err); !e.Unsure || e.Code != target.Unavailable || len(f.sent("POST")) != 1 {
+			t.Errorf("%d: %+v, %d POSTs", filters, e, len(f.sent("POST")))
+		}
+		if got := find(t, a, "userName", "ada"); len(got) != 1 {
+			t.Errorf("%d: a look afterwards does not find it", filters)
+		}
 	}
 }
 
@@ -452,6 +467,31 @@ func TestOneBadAttribute(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "userName") || !strings.Contains(err.Error(), "nickName") || errorOf(t, err).Attribute == "" {
 			t.Errorf("%d: %v", status, err)
 		}
+	}
+}
+
+// Who may sign in is written before the search for the bad attribute meets anything that ends it.
+func TestActivityComesBeforeTheSearchForABadAttribute(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	id := f.seed("Users", `{"userName":"a","active":true}`)
+	f.intercept = func(w http.ResponseWriter, r *http.Request, body []byte) bool {
+		switch text := string(body); {
+		case r.Method != "PATCH" || strings.Contains(text, `"active"`) && !strings.Contains(text, "displayName") && !strings.Contains(text, "nickName"):
+			return false
+		case strings.Contains(text, `"active"`):
+			refuseWith(w, 400, "invalidValue")
+		default:
+			refuseWith(w, 500, "")
+		}
+		return true
+	}
+	a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, Patience: time.Nanosecond})
+	if _, err := a.Update(t.Context(), user(id), attributes(t, "userName", "b", "displayName", "d", "active", false, "nickName", "n")); err == nil {
+		t.Error("no error")
+	}
+	if got := f.held("Users", id)["active"]; got != false {
+		t.Errorf("active is %v", got)
 	}
 }
 

@@ -33,7 +33,9 @@ var keeping = slices.Concat(
 		fault{"OBJ2", "an object that exists is removed", `case graphsync.Present:
 		if old`, `case graphsync.Presence(99):
 		if old`},
-		fault{"OBJ3", "an answer that says nothing removes", `|| answer == graphsync.Unknown {`, `{`},
+		fault{"OBJ3", "an answer that says nothing removes", `case graphsync.InDeletedItems, graphsync.Absent:
+		reason`, `default:
+		reason`},
 		fault{"OBJ4", "a restorable object counts as purged", `if answer == graphsync.InDeletedItems {`, `if false {`},
 		fault{"OBJ5", "a removed object is not pending", `if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
 		return true, err
@@ -88,7 +90,62 @@ var keeping = slices.Concat(
 		fault{"RGS10", "an account is released with what it was given up for", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif _, err := tx.drop(key, bucketGiven); err != nil {\n\t\t\t\treturn err\n\t\t\t}", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}"},
 		fault{"RGS11", "a user and a group with one id are one account", `return append(append([]byte(target), 0, byte(kind)), resourceID...)`, `return append(append([]byte(target), 0, 1), resourceID...)`},
 	),
+	in("state/generation.go",
+		fault{"GEN1", "a change of claims does not advance their generation", `g.count++`, `_ = g.count`},
+		fault{"GEN2", "two files that went apart have one line", `rand.Read(next.line[:]) // never fails`, `next.line = g.line`},
+		fault{"GEN3", "a tenant's file does not take over the generation of its claims", `return f.update(func(tx *Tx) error { return tx.put(keyClaims`, `return f.view(func(tx *Tx) error { return nil })
+	return f.update(func(tx *Tx) error { return tx.put(keyClaims`},
+	),
+	in("state/registry.go",
+		fault{"GEN4", "a claim does not advance the generation", `return errors.Join(tx.put(key, owner.encode(), bucketOwners), tx.advance(owner.Tenant))`, `return errors.Join(tx.put(key, owner.encode(), bucketOwners))`},
+		fault{"GEN5", "a release does not advance the generation", `if err := tx.advance(owner.Tenant); err != nil {
+				return err
+			}
+			if _, err := tx.drop(key, bucketOwners)`, `if _, err := tx.drop(key, bucketOwners)`},
+		fault{"GEN6", "the generation of who made an account over does not advance", `if err := tx.advance(former.Tenant); err != nil {
+				return err
+			}`, ``},
+		fault{"GEN7", "taking an account back does not advance the generation", `if given && err == nil {
+				err = tx.advance(owner.Tenant)
+			}`, `_ = given`},
+		fault{"GEN8", "of a tenant that was removed the generation stays", `_, err := tx.drop(tenant[:], bucketGenerations)
+				errs = append(errs, err)`, `_ = bucketGenerations`},
+	),
+	in("state/creations.go",
+		fault{"CRN1", "an account that is being made is not known by its values", `s.creations.byValue[key] = append(s.creations.byValue[key], owner)`, `_ = key`},
+		fault{"CRN2", "an account that is being made is not known in another case", `return application + "\x00" + string(byte(kind)) + strings.ToLower(value)`, `return application + "\x00" + string(byte(kind)) + strings.Clone(value)`},
+		fault{"CRN3", "what is made in one application is made in all", `return application + "\x00"`, `return "\x00"`},
+		fault{"CRN4", "what was made is still being made", `if other != owner {
+				rest = append(rest, other)
+			}`, `rest = append(rest, other)`},
+		fault{"CRN5", "who ends a creation ends those of others with its values", `if other != owner {
+				rest = append(rest, other)
+			}`, `_ = other`},
+		fault{"CRN6", "a sync does not take what it makes itself", `if other != owner {
+				return other, true`, `if true {
+				return other, true`},
+		fault{"CRN7", "a creation that begins again is known by the former values too", `s.creations.end(owner)
+	if s.creations.byOwner == nil`, `if s.creations.byOwner == nil`},
+		fault{"CRN8", "removing a tenant ends the creations of others", `if owner.Tenant == tenant {
+			c.end(owner)`, `if true {
+			c.end(owner)`},
+	),
+	in("state/state.go",
+		fault{"CRN9", "a tenant that was removed is still making accounts", `s.creations.endAll(id)`, `_ = id`},
+	),
 	in("state/recall.go",
+		fault{"CRN10", "what was being made is forgotten with the process", `s.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},
+		fault{"CRN11", "what was being changed is taken for being made", `if intent.Op != "create" {
+					continue
+				}`, ``},
+		fault{"GEN9", "files that went apart and have seen as much go together", `lost || t.known != claims || t.linked`, `lost || t.known.count != claims.count || t.linked`},
+		fault{"GEN10", "links of a tenant without any claim are not looked at", `|| t.linked && t.known == (generation{}):`, `:`},
+		fault{"GEN11", "a tenant's file that is newer does not count as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = false`},
+		fault{"GEN12", "a tenant's file from a backup counts as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = true`},
+		fault{"GEN13", "claims that were brought in line keep their generation", `next := tx.claimGeneration(t.id).after(t.known)
+			if err := tx.put(t.id[:], next.encode(), bucketGenerations); err != nil {
+				return err
+			}`, `_ = t`},
 		fault{"RCL1", "claims that a lost or older registry lacks are not rebuilt", `if err != nil || len(apart) == 0 && !lost {`, `if true {`},
 		fault{"RCL2", "a tenant file that the system refuses is left out of a rebuilt registry", `errors.As(err, &refused) {`, `errors.As(err, &refused) && false {`},
 		fault{"RCL3", "a damaged tenant file stops the start", `err = nil

@@ -227,7 +227,7 @@ var writing = slices.Concat(
 		fault{"INT1", "a reference hides that an account may have been made", `return !linked, err
 }
 
-// recordMemberships`, `return false, err
+// recordMemberships`, `return !linked && false, err
 }
 
 // recordMemberships`},

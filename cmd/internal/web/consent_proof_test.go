@@ -178,6 +178,39 @@ func TestConsentSlowOnesBlockNobody(t *testing.T) {
 	})
 }
 
+// Pages that are closed while a consent is being checked let nobody in until they are open again.
+func TestConsentClosedWhileProving(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsents(t)
+		c.prove = func(n int) error {
+			if n < 3 {
+				return &graphsync.Error{Class: graphsync.ConsentMissing}
+			}
+			return nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan bool)
+		go func() { c.pages.Run(ctx); close(ended) }()
+		v := &visitor{consents: c}
+		v.back(v.leave(c.invite(24*time.Hour, graphsync.ID{})), fabrikam)
+		c.closed.Store(true)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if len(c.joined) != 0 || c.proofs < 3 {
+			t.Errorf("closed: joined %v after %d proofs", c.joined, c.proofs)
+		}
+		c.closed.Store(false)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if len(c.joined) != 1 || c.joined[0] != fabrikam {
+			t.Errorf("open again: joined %v after %d proofs", c.joined, c.proofs)
+		}
+		stop()
+		<-ended
+	})
+}
+
 // Withdrawn while its consent is being checked, an invitation lets nobody in.
 func TestConsentWithdrawn(t *testing.T) {
 	t.Parallel()
