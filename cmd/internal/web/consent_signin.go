@@ -61,6 +61,7 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 		message, hint := "your sign-in could not be confirmed", "open the link again; if that does not help, tell the person who sent it"
 		if e := (*graphsync.Error)(nil); errors.As(err, &e) && (e.Class == graphsync.TenantUnknown || e.Class == graphsync.ConsentMissing || e.Class == graphsync.Policy) {
 			message, hint = e.Message, e.Hint
+			c.notSignedIn(key, &graphsync.Error{Message: "the sign-in after the consent did not succeed: " + e.Message, Code: e.Code})
 		}
 		c.Log.Warn("the sign-in that belongs to a consent did not succeed", append(about, "error", err)...)
 		c.write(w, letterSignIn.with(message, hint))
@@ -89,6 +90,19 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 	c.Log.Info("consent is claimed and will be proven", append(about, "by", who.Username)...)
 	c.nudge()
 	toProgress(w, settings, key)
+}
+
+// notSignedIn keeps why a consent was not confirmed by a sign-in, unless another tab has made a claim since.
+func (c *Consent) notSignedIn(key state.InvitationKey, refusal *graphsync.Error) {
+	err := c.change(key, func(i *state.Invitation) error {
+		if i.Claim == nil {
+			i.Declined = declined(refusal, c.Now())
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, state.ErrNoInvitation) {
+		c.Log.Error("store why a sign-in did not succeed", "invitation", key.Name(), "error", err)
+	}
 }
 
 // redeem returns who signed in at a tenant.
