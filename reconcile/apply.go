@@ -71,8 +71,8 @@ func (ap *applier) apply(ctx context.Context) error {
 			rest.from = tried.to
 		}
 		apply := ap.applyPhase
-		if p == userPhase {
-			apply = ap.applyUsers
+		if p == userPhase || p == groupPhase {
+			apply = ap.applyInOrder
 		}
 		if err := apply(ctx, rest, total); err != nil {
 			return err

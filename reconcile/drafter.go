@@ -278,6 +278,9 @@ func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value 
 		return fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other), err
 	}
 	why := fmt.Sprintf("%s %q is still that of %s", path, value, describeUser(&object, &link))
+	if name := d.nextName(&object, &link, path); name != "" && !strings.EqualFold(name, value) {
+		return fmt.Sprintf("%s; that one becomes %q in this cycle, and the next one makes the new %s", why, name, resourceWord(kind)), nil
+	}
 	if kind != graphsync.User {
 		return why, nil
 	}
@@ -289,6 +292,25 @@ func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value 
 		why += "; when it is switched off, the next cycle offers to take it over"
 	}
 	return why, err
+}
+
+// nextName is the matching value that an object in scope gives its account or group now, "" when the
+// sync does not change it.
+func (d *drafter) nextName(object *state.Object, link *state.Link, path string) string {
+	rules, stand := d.sync.rules(object.Kind), eligibility{Known: true, Enabled: true}
+	if object.Kind == graphsync.Group {
+		_, stand.InScope, stand.Problem = d.eval.groupInScope(object)
+	} else {
+		stand = d.eval.eligibility(object, link)
+	}
+	if object.Removed != graphsync.NotRemoved || !rules.May(Update) || !stand.Active() || stand.Problem != "" {
+		return ""
+	}
+	result := d.eval.evaluate(object, &stand, rules.Mapping, false)
+	if result.Problem != nil || result.IgnoreObject {
+		return ""
+	}
+	return textOf(result.Attributes, path)
 }
 
 // wantedKey is the key under which it is noted that a new object wants a matching value.

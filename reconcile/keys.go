@@ -91,3 +91,11 @@ func phaseOf(kind graphsync.Kind) phase {
 	}
 	return userPhase
 }
+
+// kindOfPhase is the kind of the objects of [userPhase] and [groupPhase].
+func kindOfPhase(p phase) graphsync.Kind {
+	if p == groupPhase {
+		return graphsync.Group
+	}
+	return graphsync.User
+}

@@ -22,7 +22,15 @@ func keyOf(object *state.Object, link *state.Link) string {
 	return object.ID.String()
 }
 
-// describeUser names the user of an account, and says when it was switched off or deleted.
+// resourceWord is what the application has of an object.
+func resourceWord(kind graphsync.Kind) string {
+	if kind == graphsync.Group {
+		return "group"
+	}
+	return "account"
+}
+
+// describeUser names the user of an account, or a group, and says when it was switched off or deleted.
 func describeUser(object *state.Object, link *state.Link) string {
 	text := keyOf(object, link)
 	if id := object.ID.String(); text != id {
@@ -35,7 +43,7 @@ func describeUser(object *state.Object, link *state.Link) string {
 		text += ", deleted in Entra for good"
 	}
 	switch {
-	case link == nil || link.TargetID == "":
+	case link == nil || link.TargetID == "" || link.Kind == graphsync.Group:
 	case link.Active:
 		text += ", whose account is active"
 	case !link.InactiveSince.IsZero():

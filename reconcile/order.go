@@ -15,22 +15,22 @@ import (
 	"entrasync/target"
 )
 
-// Names that must be unique move between users: one takes the name that another gives up in the
-// same plan. The application refuses the first while the second still has it, so that renames that
-// free a name are made before those that take it. A circle is broken by a temporary name.
+// Names that must be unique move between users, or groups: one takes the name that another gives up
+// in the same plan. The application refuses the first while the second still has it, so that renames
+// that free a name are made before those that take it. A circle is broken by a temporary name.
 
 // maxOrdered bounds how many renames that wait for another are put in order. More are applied in
 // any order, and those that are refused are tried again in the next cycle.
 const maxOrdered = 50_000
 
-// A renameStep is a set of users that are renamed at once: for good, or to a temporary name.
+// A renameStep is a set of objects that are renamed at once: for good, or to a temporary name.
 type renameStep struct {
-	users     []graphsync.ID
+	objects   []graphsync.ID
 	temporary bool
 }
 
-// renameOrder puts renames into steps. needs says whose rename frees a name for a user; users that
-// are not a key of it are renamed before. It is deterministic.
+// renameOrder puts renames into steps. needs says whose rename frees a name for an object; those
+// that are not a key of it are renamed before. It is deterministic.
 func renameOrder(needs map[graphsync.ID][]graphsync.ID) (steps []renameStep) {
 	open := maps.Clone(needs)
 	freed := map[graphsync.ID]bool{} // has given up its name, though it may still wait for its new one
@@ -47,21 +47,21 @@ func renameOrder(needs map[graphsync.ID][]graphsync.ID) (steps []renameStep) {
 		if len(ready) == 0 {
 			id := inCircle(open, freed)
 			freed[id] = true
-			steps = append(steps, renameStep{users: []graphsync.ID{id}, temporary: true})
+			steps = append(steps, renameStep{objects: []graphsync.ID{id}, temporary: true})
 			continue
 		}
 		slices.SortFunc(ready, compareIDs)
 		for _, id := range ready {
 			delete(open, id)
 		}
-		steps = append(steps, renameStep{users: ready})
+		steps = append(steps, renameStep{objects: ready})
 	}
 	return steps
 }
 
 func compareIDs(a, b graphsync.ID) int { return bytes.Compare(a[:], b[:]) }
 
-// inCircle returns a user of a circle of renames, of which each waits for another.
+// inCircle returns an object of a circle of renames, of which each waits for another.
 func inCircle(open map[graphsync.ID][]graphsync.ID, freed map[graphsync.ID]bool) graphsync.ID {
 	id := slices.MinFunc(slices.Collect(maps.Keys(open)), compareIDs)
 	for seen := map[graphsync.ID]bool{}; !seen[id]; {
@@ -76,10 +76,10 @@ func inCircle(open map[graphsync.ID][]graphsync.ID, freed map[graphsync.ID]bool)
 	return id
 }
 
-// temporaryName is a name that nobody else has, in the form of another: the user's mark comes
+// temporaryName is a name that no other object has, in the form of another: the object's mark comes
 // before the @.
-func temporaryName(value, word string, user graphsync.ID) string {
-	sum := sha256.Sum256(user[:])
+func temporaryName(value, word string, object graphsync.ID) string {
+	sum := sha256.Sum256(object[:])
 	mark := word + "-" + hex.EncodeToString(sum[:4])
 	if at := strings.LastIndexByte(value, '@'); at > 0 {
 		return value[:at] + "." + mark + value[at:]
@@ -105,15 +105,15 @@ func (r *Rules) renames(a *storedAction) (out []rename) {
 	return out
 }
 
-// waitingRenames finds the renames of the plan that wait for another.
-func (ap *applier) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err error) {
+// waitingRenames finds the renames of a phase that wait for another.
+func (ap *applier) waitingRenames(of phase) (needs map[graphsync.ID][]graphsync.ID, err error) {
 	err = ap.tenant.Update(func(tx *state.Tx) error { return tx.Space(ap.sync.Name, freedSpace).Clear() })
 	if err != nil {
 		return nil, err
 	}
-	rules := &ap.sync.Users
+	rules := ap.sync.rules(kindOfPhase(of))
 	any := false
-	err = ap.plans.actions(userPhase, func(_ [][]byte, actions []storedAction) error {
+	err = ap.plans.actions(of, func(_ [][]byte, actions []storedAction) error {
 		var freed []storedAction
 		for i := range actions {
 			if actions[i].Held == nil && actions[i].Op != Create && len(rules.renames(&actions[i])) > 0 {
@@ -140,7 +140,7 @@ func (ap *applier) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err 
 		return nil, err
 	}
 	needs = map[graphsync.ID][]graphsync.ID{}
-	err = ap.plans.actions(userPhase, func(_ [][]byte, actions []storedAction) error {
+	err = ap.plans.actions(of, func(_ [][]byte, actions []storedAction) error {
 		return ap.tenant.View(func(tx *state.Tx) error {
 			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range actions {
@@ -160,10 +160,10 @@ func (ap *applier) waitingRenames() (needs map[graphsync.ID][]graphsync.ID, err 
 	return needs, err
 }
 
-// applyUsers applies the actions on users: first those that wait for no other, then the renames
-// that do, in order.
-func (ap *applier) applyUsers(ctx context.Context, rest part, total int) error {
-	needs, err := ap.waitingRenames()
+// applyInOrder applies the actions on users, or groups: first those that wait for no other, then the
+// renames that do, in order.
+func (ap *applier) applyInOrder(ctx context.Context, rest part, total int) error {
+	needs, err := ap.waitingRenames(rest.phase)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (ap *applier) applyUsers(ctx context.Context, rest part, total int) error {
 	}
 	for _, step := range renameOrder(needs) {
 		of := part{phase: rest.phase, from: rest.from, pick: func(id graphsync.ID) bool {
-			_, found := slices.BinarySearchFunc(step.users, id, compareIDs)
+			_, found := slices.BinarySearchFunc(step.objects, id, compareIDs)
 			return found
 		}}
 		if step.temporary {
@@ -190,7 +190,7 @@ func (ap *applier) applyUsers(ctx context.Context, rest part, total int) error {
 	return nil
 }
 
-// moveAside gives users temporary names, so that their present ones are free. When that fails, the
+// moveAside gives objects temporary names, so that their present ones are free. When that fails, the
 // renames that wait for it are refused, and tried again.
 func (ap *applier) moveAside(ctx context.Context, of part) error {
 	return ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
@@ -207,19 +207,19 @@ func (ap *applier) moveAside(ctx context.Context, of part) error {
 				return err
 			}
 			var aside []target.Attribute
-			for _, r := range ap.sync.Users.renames(a) {
+			for _, r := range ap.sync.rules(a.Kind).renames(a) {
 				path, err := target.ParsePath(r.path)
 				if err != nil {
 					return err
 				}
 				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.old, "moving", a.SourceID)})
 			}
-			ap.ledger.note("names move in a circle: account %s of %s has a temporary one until the others are renamed", *a.TargetID, a.Key)
-			if _, err := ap.target.Update(ctx, target.Ref{Kind: target.User, ID: *a.TargetID}, aside); err != nil {
+			ap.ledger.note("names move in a circle: %s %s of %s has a temporary one until the others are renamed", resourceWord(a.Kind), *a.TargetID, a.Key)
+			if _, err := ap.target.Update(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}, aside); err != nil {
 				if ctx.Err() != nil || target.CodeOf(err).Stops() {
-					return fmt.Errorf("give account %s of %s a temporary name in target %s: %w", *a.TargetID, a.Key, ap.sync.TargetName, err)
+					return fmt.Errorf("give %s %s of %s a temporary name in target %s: %w", resourceWord(a.Kind), *a.TargetID, a.Key, ap.sync.TargetName, err)
 				}
-				ap.ledger.note("account %s of %s could not be given a temporary name: %v", *a.TargetID, a.Key, err)
+				ap.ledger.note("%s %s of %s could not be given a temporary name: %v", resourceWord(a.Kind), *a.TargetID, a.Key, err)
 			}
 		}
 		return nil

@@ -75,10 +75,10 @@ func TestRenameOrder(t *testing.T) {
 		}
 		for _, step := range reconcile.RenameOrder(needs) {
 			if step.Temporary {
-				freed[step.Users[0]] = true
+				freed[step.Objects[0]] = true
 				continue
 			}
-			for _, id := range step.Users {
+			for _, id := range step.Objects {
 				for _, other := range needs[id] {
 					if !freed[other] {
 						rt.Fatalf("%s is renamed before %s has given up its name", id, other)
@@ -86,7 +86,7 @@ func TestRenameOrder(t *testing.T) {
 				}
 				renamed[id]++
 			}
-			for _, id := range step.Users {
+			for _, id := range step.Objects {
 				freed[id] = true
 			}
 		}

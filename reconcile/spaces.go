@@ -56,7 +56,7 @@ const offSpace = "off"
 // are there again: kind, source id → the target id they had.
 const lostSpace = "lost"
 
-// freedSpace notes which user of the plan gives up a value: attribute, value → source id.
+// freedSpace notes which object of the phase that is applied gives up a value: attribute, value → source id.
 const freedSpace = "freed"
 
 // formerSpace keeps, by kind and source id, the matching values that an account had before a
