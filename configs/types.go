@@ -142,7 +142,7 @@ type MappingRoles struct {
 type Guard struct {
 	Removals         Limit  `yaml:"removals" doc:"Accounts deactivated or deleted."`
 	Creations        Limit  `yaml:"creations" doc:"Accounts created."`
-	Updates          Limit  `yaml:"updates" doc:"Accounts changed, from 20 linked accounts on, and accounts taken over with another role, user name or address."`
+	Updates          Limit  `yaml:"updates" doc:"Accounts changed, and accounts taken over with another role, user name or address. A percentage counts from 20 linked accounts on."`
 	MembersRemoved   Limit  `yaml:"members_removed" doc:"Members taken out of one group, and people who lose their account because they left the group that gave it, counted per group."`
 	Lost             Limit  `yaml:"lost" doc:"Accounts that are gone from the target and would be created again. A percentage counts from three on."`
 	FirstRunRemovals string `yaml:"first_run_removals" enum:"hold,allow" doc:"Removals in the first cycle of a sync."`

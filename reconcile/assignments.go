@@ -89,7 +89,8 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 		return diff, err
 	}
 	if diff.Waiting > 0 {
-		r.note("%d app role assignments are missing for the first time: they count until the next cycle misses them too", diff.Waiting)
+		r.note("%s", counted(diff.Waiting, "app role assignment is missing for the first time: it counts until the next cycle misses it too",
+			"app role assignments are missing for the first time: they count until the next cycle misses them too"))
 	}
 	return diff, r.remember(appID, strangers)
 }
@@ -151,7 +152,7 @@ func (r *assignmentReader) askUnseen(ctx context.Context, servicePrincipal graph
 		after = ids[len(ids)-1]
 	}
 	if present > 0 {
-		r.note("%d app role assignments were missing from Graph's list but exist: they were kept", present)
+		r.note("%s", counted(present, "app role assignment was missing from Graph's list but exists: it was kept", "app role assignments were missing from Graph's list but exist: they were kept"))
 	}
 	return nil
 }

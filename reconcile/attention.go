@@ -40,7 +40,7 @@ func (r *reporter) attention() (found []Attention, err error) {
 			found = append(found, Attention{MostlySkipped, message})
 		}
 		if failed, _ := tx.CountRetries(r.sync.Name); r.opts.Apply && failed > r.ledger.failures {
-			found = append(found, Attention{Retrying, fmt.Sprintf("%d records failed and wait for a retry", failed)})
+			found = append(found, Attention{Retrying, counted(failed, "record failed and waits for a retry", "records failed and wait for a retry")})
 		}
 		return nil
 	})

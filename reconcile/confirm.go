@@ -61,7 +61,8 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 			return err
 		}
 		if present > 0 {
-			p.ledger.note("%d %ss were missing from a full read of the directory but exist: they were kept", present, kind)
+			p.ledger.note("%s", counted(present, kind.String()+" was missing from a full read of the directory but exists: it was kept",
+				kind.String()+"s were missing from a full read of the directory but exist: they were kept"))
 		}
 		after = ids[len(ids)-1]
 	}

@@ -319,7 +319,32 @@ func TestCreationAndUpdateLimits(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		c.source.person(n, fmt.Sprintf("%c@example.com", 'a'+n-1), "New")
 	}
-	want(t, "updates of a small application", c.cycle(), "5 updated")
+	want(t, "five updates", strings.Split(c.cycle(), ",")[0], "held by updates: update a@example.com")
+}
+
+// A share of few accounts is large: a percentage of updates counts from 20 accounts on. A number, and
+// 0 percent, count from the first.
+func TestUpdatesOfASmallApplication(t *testing.T) {
+	t.Parallel()
+	half, none := 50.0, 0.0
+	for name, test := range map[string]struct {
+		limit reconcile.Limit
+		want  string
+	}{
+		"half":       {reconcile.Limit{Percent: &half}, "3 updated"},
+		"0 percent":  {reconcile.Limit{Percent: &none}, "held by updates: update a@example.com, held by updates: update b@example.com, held by updates: update c@example.com"},
+		"a number":   {count(3), "3 updated"},
+		"no updates": {count(0), "held by updates: update a@example.com, held by updates: update b@example.com, held by updates: update c@example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := linked(t, guarded(reconcile.Guard{Updates: test.limit}), "A", "B", "C")
+			for n := 1; n <= 3; n++ {
+				c.source.person(n, fmt.Sprintf("%c@example.com", 'a'+n-1), "New")
+			}
+			want(t, "updates", c.cycle(), test.want)
+		})
+	}
 }
 
 // The last administrators do not leave, and lose their role, without an answer: those who are

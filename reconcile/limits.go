@@ -15,12 +15,12 @@ const smallest = 3
 // updatesFloor is from how many linked accounts on a percentage of updates counts.
 const updatesFloor = 20
 
-// adoptsTooMany tells whether adoptions that change accounts exceed a limit of updates. The first
-// synchronization has no linked accounts, so a number counts from the first account on. Of a few
-// accounts any share is large.
-func adoptsTooMany(l Limit, n, total int) bool {
-	if l.Percent != nil && *l.Percent != 0 && total < updatesFloor {
+// ofUpdates is a limit of updates for an application with a number of accounts. Of a few accounts any
+// share is large, so a percentage other than 0 bounds nothing there; a number counts from the first
+// account on.
+func ofUpdates(l Limit, accounts int) Limit {
+	if l.Percent != nil && *l.Percent != 0 && accounts < updatesFloor {
 		l.Percent = nil
 	}
-	return exceeds(l, n, total)
+	return l
 }

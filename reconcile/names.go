@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"fmt"
+
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -50,4 +52,12 @@ func describeUser(object *state.Object, link *state.Link) string {
 		text += ", switched off on " + link.InactiveSince.Format("2006-01-02")
 	}
 	return text
+}
+
+// counted writes how many there are, in the singular or the plural.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -220,8 +220,8 @@ func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 		return "lost", lostCause
 	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"
-	case a.Op == Update && f.linked >= updatesFloor && exceeds(g.Updates, f.updates, f.linked+f.adopted),
-		changesAccess(&a.Action) && adoptsTooMany(g.Updates, f.updates, f.linked+f.adopted):
+	case a.Op == Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),
+		changesAccess(&a.Action) && exceeds(ofUpdates(g.Updates, f.linked+f.adopted), f.updates, f.linked+f.adopted):
 		return "updates", "many accounts change at once"
 	case a.Op == Members && len(a.Remove) > 0:
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {

@@ -50,7 +50,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 		}
 	}
 	a.leave(gone)
-	a.Notes = append(a.Notes, fmt.Sprintf("the group has %d members: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", len(members), stay, leave, foreign))
+	a.Notes = append(a.Notes, fmt.Sprintf("the group has %s: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", counted(len(members), "member", "members"), stay, leave, foreign))
 	for member := range tx.Members(a.SourceID) {
 		object, ok := tx.Object(graphsync.User, member.ID)
 		if ok && member.Kind == graphsync.User && !stays[member.ID] && object.Removed == graphsync.NotRemoved {

@@ -31,6 +31,37 @@ func (a *app) printSkippedCauses(prefix string, causes *reconcile.Causes) {
 	}
 }
 
+// waitingActions are actions that a guard holds, or that were rejected, by hold and cause.
+type waitingActions struct {
+	causes reconcile.Causes
+	names  map[string]string // display names by key
+	n      int
+}
+
+func (w *waitingActions) add(hold, guard, cause string, action *reconcile.Action) {
+	if w.names == nil {
+		w.names = map[string]string{}
+	}
+	w.n++
+	w.names[action.Key] = displayed(action)
+	w.causes.Add(action.Kind, action.Op, hold+", guard "+guard, cause, action.Key)
+}
+
+// printActionsWaiting prints them, those of one hold and cause on one line. total is how many there
+// are where a report keeps the first only.
+func (a *app) printActionsWaiting(prefix string, w *waitingActions, total int) {
+	for _, c := range w.causes.List() {
+		if c.Count == 1 {
+			fmt.Fprintf(a.out, "  %s %s %s %s (%s: %s)%s\n", prefix, c.Op, c.Kind, printable(c.Who()), printable(c.Code), printable(c.Text), w.names[c.Names[0]])
+			continue
+		}
+		fmt.Fprintf(a.out, "  %s %s %d %ss (%s: %s): %s\n", prefix, c.Op, c.Count, c.Kind, printable(c.Code), printable(c.Text), printable(c.Who()))
+	}
+	if more := total - w.n; w.n > 0 && more > 0 {
+		fmt.Fprintf(a.out, "  %s and %d more; list them with: entrasync holds HOLD\n", prefix, more)
+	}
+}
+
 // printFailures prints the failed actions of a report, those with the same reason on one line.
 func (a *app) printFailures(report *reconcile.Report) {
 	var causes reconcile.Causes

@@ -6,6 +6,7 @@ import (
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/reconcile/scope"
@@ -38,7 +39,7 @@ func (a *app) farewell(ctx context.Context, w *worker.Worker, t worker.Tenant) (
 			for _, failure := range report.Errors {
 				fmt.Fprintf(a.err, "  failed: %s: %s (%s)\n", printable(failure.Key), printable(failure.Message), failure.Code)
 			}
-			return deactivated, advice.With(fmt.Errorf("sync %s: %d accounts of tenant %s were not deactivated", planned.Name, left, t.Name),
+			return deactivated, advice.With(fmt.Errorf("sync %s: %s of tenant %s not deactivated", planned.Name, words.Count(left, "account", "accounts"), t.Name),
 				"the tenant is paused and not forgotten: run this again, or keep the accounts with --accounts keep")
 		}
 	}

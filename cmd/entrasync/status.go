@@ -328,14 +328,18 @@ func (a *app) showRun(w *worker.Worker, s *compile.Sync, id string) (found bool,
 		}
 		a.printSkippedCauses("· skipped", &skipped)
 		if more := report.Summary.Skipped - len(report.Skipped); more > 0 {
-			fmt.Fprintf(a.out, "  · and %d more skipped records, which the run did not keep\n", more)
+			fmt.Fprintf(a.out, "  · and %s, which the run did not keep\n", words.Count(more, "more skipped record", "more skipped records"))
 		}
-		for _, held := range report.Held {
-			fmt.Fprintf(a.out, "  ! held %s %s %s: %s\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		var held, rejected waitingActions
+		for i := range report.Held {
+			held.add(report.Held[i].Hold, report.Held[i].Guard, report.Held[i].Cause, &report.Held[i].Action)
 		}
-		for _, no := range report.Rejected {
-			fmt.Fprintf(a.out, "  ! rejected %s %s %s: %s\n", no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(no.Cause))
+		for i := range report.Rejected {
+			no := &report.Rejected[i]
+			rejected.add(no.Hold, no.Guard, or(no.Reason, no.Cause), &no.Action)
 		}
+		a.printActionsWaiting("! held", &held, report.Summary.Held)
+		a.printActionsWaiting("! rejected", &rejected, report.Summary.Rejected)
 		a.printNotes(&report)
 		return nil
 	})

@@ -154,7 +154,7 @@ func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconci
 		if held.Hold != "" {
 			as = " as " + held.Hold
 		}
-		fmt.Fprintf(a.out, "  ! held by guard %s%s: %s %s %s (%s)\n", held.Guard, as, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause))
+		fmt.Fprintf(a.out, "  ! held by guard %s%s: %s %s %s (%s)%s\n", held.Guard, as, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause), displayed(&held.Action))
 		a.printChanges(a.out, &held.Action)
 		a.printMembers(held.Members, len(held.Action.Remove), len(held.Action.Add))
 		for _, note := range held.Action.Notes {
@@ -165,7 +165,7 @@ func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconci
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "  ! rejected as %s: %s %s %s (%s)\n", no.Hold, no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(or(no.Reason, no.Cause)))
+		fmt.Fprintf(a.out, "  ! rejected as %s: %s %s %s (%s)%s\n", no.Hold, no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(or(no.Reason, no.Cause)), displayed(&no.Action))
 		a.printMembers(no.Members, len(no.Action.Remove), len(no.Action.Add))
 	}
 	if err := a.printSkipped("· skipped", plan); err != nil {
@@ -340,9 +340,11 @@ func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *recon
 	if err := a.printSkipped("skipped:", plan); err != nil {
 		a.logger(slog.LevelWarn).Warn("the skipped records cannot be read", "error", err)
 	}
-	for _, held := range report.Held {
-		fmt.Fprintf(a.out, "  held: %s %s %s (%s, guard %s: %s)\n", held.Action.Op, held.Action.Kind, printable(held.Action.Key), held.Hold, held.Guard, printable(held.Cause))
+	var waiting waitingActions
+	for i := range report.Held {
+		waiting.add(report.Held[i].Hold, report.Held[i].Guard, report.Held[i].Cause, &report.Held[i].Action)
 	}
+	a.printActionsWaiting("held:", &waiting, report.Summary.Held)
 	a.printNotes(report)
 	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, words.Done(report), report.Graph.Requests, report.Target.Requests,
 		(time.Duration(report.DurationMS) * time.Millisecond).Round(time.Millisecond))

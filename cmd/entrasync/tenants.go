@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 )
@@ -177,7 +178,7 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	}
 	kept := "its accounts stay as they are"
 	if deactivate {
-		kept = fmt.Sprintf("%d accounts were deactivated", deactivated)
+		kept = words.Count(deactivated, "account was", "accounts were") + " deactivated"
 	}
 	fmt.Fprintf(a.out, "Tenant %s is removed; %s.\n", t.Name, kept)
 	if configured {

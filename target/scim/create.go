@@ -12,8 +12,18 @@ import (
 // Create implements [target.Adapter].
 func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
 	op := opName("create", kind)
-	attributes = a.typed(ctx, kind, attributes)
-	ans, err := a.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.document(kind, attributes)})
+	attributes = a.withoutLabels(kind, a.typed(ctx, kind, attributes), false)
+	post := func(attributes []target.Attribute) (*answer, error) {
+		return a.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.document(kind, attributes)})
+	}
+	ans, err := post(attributes)
+	if mayRefuseLabels(err, attributes) {
+		bare := a.withoutLabels(kind, attributes, true)
+		if again, refused := post(bare); refused == nil {
+			a.noteLabelsRefused(kind, attributes)
+			ans, err, attributes = again, nil, bare
+		}
+	}
 	if err != nil {
 		a.indexes[kind].forget() // whoever looks now must not be shown what was before
 		if e := blamed(err, attributes); e != nil {

@@ -43,6 +43,7 @@ const (
 	noCursor      = "pages by cursor are claimed and not kept"
 	plainJSON     = "application/scim+json is refused, application/json works"
 	keepsLabels   = "elements keep what the path's filter asks for"
+	refusesLabels = "roles are taken without type, display and primary only"
 	hidden        = "the attribute is not shown"
 	terse         = "a write is answered without the attribute, which reading shows"
 	onlyMerge     = "the attribute takes without a path only"

@@ -441,3 +441,49 @@ func TestJustMadeAndNotThereYet(t *testing.T) {
 		t.Errorf("an update of what stays unknown ends with %v after %v", err, time.Since(start))
 	}
 }
+
+// An application that knows other types of roles refuses Entra's. The roles are written without their
+// labels, and it is not asked twice; any other refusal stays one.
+func TestLabelsOfRolesRefused(t *testing.T) {
+	t.Parallel()
+	roles := []any{map[string]any{"value": "Admin", "display": "Admin", "type": "WindowsAzureActiveDirectoryRole", "primary": false}}
+	f := newFake(t)
+	f.intercept = func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+		if bytes.Contains(body, []byte("WindowsAzure")) || bytes.Contains(body, []byte("Nobody")) {
+			refuseWith(w, 400, "invalidValue")
+			return true
+		}
+		return false
+	}
+	a := f.adapter(scim.Config{})
+	r, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada", "roles", roles))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{map[string]any{"value": "Admin"}}, f.held("Users", r.ID)["roles"]); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "bob", "roles", roles)); err != nil || len(f.sent("POST")) != 3 {
+		t.Errorf("%v after %v", err, f.sent("POST"))
+	}
+	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "cleo", "roles", []any{map[string]any{"value": "Nobody"}})); err == nil {
+		t.Error("a refused role is taken for written")
+	}
+
+	// The same in an update, beside what is taken.
+	a = f.adapter(scim.Config{})
+	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "title", "x", "roles", []any{map[string]any{"value": "Viewer", "type": "WindowsAzureActiveDirectoryRole"}})); err != nil {
+		t.Error(err)
+	}
+	held := f.held("Users", r.ID)
+	if diff := cmp.Diff([]any{map[string]any{"value": "Viewer"}}, held["roles"]); diff != "" || held["title"] != "x" {
+		t.Errorf("%v %s", held["title"], diff)
+	}
+	patches := len(f.sent("PATCH"))
+	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "roles", roles)); err != nil || len(f.sent("PATCH")) != patches+1 {
+		t.Errorf("%v after %v", err, f.sent("PATCH"))
+	}
+	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "roles", []any{map[string]any{"value": "Nobody", "type": "x"}})); err == nil {
+		t.Error("a refused role is taken for written")
+	}
+}

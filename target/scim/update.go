@@ -33,7 +33,7 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 	if len(attributes) == 0 {
 		return nil, nil
 	}
-	attributes = a.typed(ctx, ref.Kind, attributes)
+	attributes = a.withoutLabels(ref.Kind, a.typed(ctx, ref.Kind, attributes), false)
 	u := &update{a: a, ref: ref, patches: true, write: a.patch}
 	if a.replaces(ref.Kind, attributes) {
 		u.patches, u.write = false, a.put
@@ -126,6 +126,14 @@ func (u *update) apply(ctx context.Context, attributes []target.Attribute) error
 		return nil
 	case !aboutValues(err):
 		return err
+	case len(attributes) == 1 && mayRefuseLabels(err, attributes):
+		if err := u.apply(ctx, []target.Attribute{unlabelled(attributes[0])}); err != nil {
+			return err
+		}
+		if len(u.refused) == 0 {
+			u.a.noteLabelsRefused(u.ref.Kind, attributes)
+		}
+		return nil
 	case len(attributes) == 1:
 		u.refused = append(u.refused, named(err, attributes[0].Path.String()))
 		return nil

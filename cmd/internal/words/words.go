@@ -4,6 +4,7 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -76,11 +77,14 @@ type kindCount struct {
 	users, groups int
 }
 
+// singular are figures in words whose singular differs.
+var singular = map[string]string{"group memberships written": "group membership written", "groups with member changes": "group with member changes"}
+
 // countsByKind writes figures in words, leaving out what is zero.
 func countsByKind(counts []kindCount) (parts []string) {
 	for _, c := range counts {
 		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+			parts = append(parts, Count(c.n, cmp.Or(singular[c.what], c.what), c.what))
 		}
 	}
 	return parts
