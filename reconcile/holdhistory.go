@@ -1,6 +1,9 @@
 package reconcile
 
-import "entrasync/state"
+import (
+	"entrasync/graphsync"
+	"entrasync/state"
+)
 
 // A holdHistory knows what the last plan held.
 type holdHistory struct {
@@ -9,11 +12,17 @@ type holdHistory struct {
 	info *state.SyncInfo
 }
 
+// counts reports whether what the last plan held stays held: it is judged again when the limits are not
+// the same since.
+func (h *holdHistory) counts() bool {
+	return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)
+}
+
 // before returns why an action was held by the last plan, if it was and the limits are the
 // same since.
 func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
 	raw := tx.Space(h.sync.Name, h.opts.heldSpace()).Get(key)
-	if raw == nil || h.opts.partial() || h.info.Guard != guardText(&h.sync.Guard) {
+	if raw == nil || !h.counts() {
 		return "", ""
 	}
 	last, err := decodeAction(raw)
@@ -21,4 +30,26 @@ func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, 
 		return "", ""
 	}
 	return last.Held.Guard, last.Held.Cause
+}
+
+// leavers returns whose leaving a group the last plan held, and why. It is kept by person, as decisions are:
+// whoever else leaves or joins by now, and in whatever part of the plan a person is.
+func (h *holdHistory) leavers(tx *state.Tx, group graphsync.ID) (map[graphsync.ID]*storedHold, error) {
+	if !h.counts() {
+		return nil, nil
+	}
+	found := map[graphsync.ID]*storedHold{}
+	for _, raw := range tx.Space(h.sync.Name, h.opts.heldSpace()).Prefix(append([]byte{byte(memberPhase)}, group[:]...)) {
+		last, err := decodeAction(raw)
+		if err != nil {
+			return nil, err
+		}
+		if last.Held == nil {
+			continue
+		}
+		for _, member := range last.Remove {
+			found[member] = last.Held
+		}
+	}
+	return found, nil
 }

@@ -42,26 +42,23 @@ func skippedKey(k state.PendingKey) []byte {
 	return actionKey{phase: phaseOf(k.Kind), id: k.ID}.bytes()
 }
 
-// leavesKey is the key of the part of a group's changes in which people only leave: an answer
-// to it does not depend on who joins.
-func leavesKey(key []byte) []byte {
-	key = slices.Clone(key)
-	key[len(key)-4] |= 0x80
-	return key
-}
+// Bits that mark, in the key of a group's changes of members, which part of them it is. Below them is the
+// number of the part.
+const (
+	leavesBit   = 0x80 // people only leave: a decision about them does not depend on who joins
+	earlyBit    = 0x40 // of leavesBit: applied before the leavers are, as their accounts go
+	passingBit  = 0x20 // people leave who do not wait with those at the key without it, whose leaving is held
+	approvedBit = 0x10 // people leave whose leaving was approved
+)
 
-// approvedKey is the key of the part in which people leave whose leaving was approved.
-func approvedKey(key []byte) []byte {
+// partKey is the key of a part of the changes of members that a key is of.
+func partKey(key []byte, bit byte) []byte {
 	key = slices.Clone(key)
-	key[len(key)-4] |= 0x40
+	key[len(key)-4] |= bit
 	return key
 }
 
 func isEarly(key []byte) bool { return phase(key[0]) == memberPhase && key[len(key)-4]&earlyBit != 0 }
-
-// earlyBit marks, in the key of a part in which people only leave, that it is applied before the
-// leavers are.
-const earlyBit = 0x40
 
 // unsure stands for the account of a membership that was being written when it was last heard
 // of: it is written again, whether the member is wanted or not.

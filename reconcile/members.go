@@ -272,10 +272,10 @@ func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []g
 	d.ledger.planned(graphsync.Group, Members, 1)
 	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
 	if len(add) == 0 {
-		key = leavesKey(key)
+		key = partKey(key, leavesBit)
 	}
 	if early {
-		key[len(key)-4] |= earlyBit
+		key = partKey(key, earlyBit)
 	}
 	return d.plan.put(key, &a)
 }

@@ -245,6 +245,63 @@ func TestMembersThatLeaveAreHeld(t *testing.T) {
 	}
 }
 
+// Whose leaving is held waits for a decision, whoever leaves or joins meanwhile and however few are left;
+// the others do not wait with them.
+func TestMembersStayHeld(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		happens func(d *directory)
+		members string // before the decision
+		after   string // when it is approved
+		holds   string
+	}{
+		"nothing":            {func(*directory) {}, "ada bob cyd dan", "dan", "h-1 members_removed 1"},
+		"two are back":       {func(d *directory) { d.join(1, 2, 3) }, "ada bob cyd dan", "bob cyd dan", "h-2 members_removed 1"},
+		"and another leaves": {func(d *directory) { d.join(1, 2, 3); d.leave(1, 4) }, "ada bob cyd", "bob cyd", "h-2 members_removed 1"},
+		"and two are new":    {func(d *directory) { d.join(1, 2, 3, 5, 6); d.leave(1, 4) }, "ada bob cyd eve fay", "bob cyd eve fay", "h-2 members_removed 1"},
+		"all are back":       {func(d *directory) { d.join(1, 1, 2, 3) }, "ada bob cyd dan", "ada bob cyd dan", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, g := teams(t, guarded(reconcile.Guard{MembersRemoved: count(2)}))
+			c.source.person(5, "eve@example.com", "Eve")
+			c.source.person(6, "fay@example.com", "Fay")
+			c.source.join(1, 3, 4)
+			c.cycle()
+			c.source.leave(1, 1, 2, 3)
+			c.cycle()
+			want(t, "held", c.holds(), "h-1 members_removed 1")
+			test.happens(c.source)
+			for range 3 {
+				c.cycle()
+				want(t, "members", g.membersOf("Sales"), test.members)
+				want(t, "holds", c.holds(), test.holds)
+			}
+			c.approve()
+			for range 2 {
+				c.cycle()
+				want(t, "members, approved", g.membersOf("Sales"), test.after)
+			}
+			want(t, "nothing is held", c.holds(), "")
+		})
+	}
+}
+
+// The memberships of people who lose their accounts are taken with them when both are approved.
+func TestApprovedLeaversLeaveTheirGroups(t *testing.T) {
+	t.Parallel()
+	c, g := teams(t, guarded(reconcile.Guard{Removals: count(2)}))
+	c.source.join(1, 3)
+	c.cycle()
+	c.source.leaveAll("Ada", "Bob", "Cyd")
+	c.cycle()
+	want(t, "holds", c.holds(), "h-1 empties_group 1, h-2 removals 3")
+	want(t, "members", g.membersOf("Sales"), "ada bob cyd")
+	c.approve()
+	want(t, "approved", c.cycle(), "3 deactivated, 3 unchanged")
+	want(t, "members, approved", g.membersOf("Sales"), "")
+}
+
 // A group that somebody deleted in the application is made again with all its members.
 func TestGroupDeletedByHand(t *testing.T) {
 	t.Parallel()

@@ -226,7 +226,7 @@ func (r *reviewer) decideLeaving(plan plannedActions, key []byte, a *storedActio
 	}
 	if len(passed.Remove) > 0 {
 		passed.Held, passed.Approved, passed.Why = nil, true, membersWhy(nil, passed.Remove)
-		at := approvedKey(key)
+		at := partKey(key, approvedBit)
 		r.made[string(at)] = true
 		if err := plan.put(at, &passed); err != nil {
 			return false, err

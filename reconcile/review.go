@@ -83,9 +83,11 @@ type reviewer struct {
 	used      map[string]bool // keys of decisions about members who still leave
 	made      map[string]bool // keys of actions that this review added to the plan
 
-	group   graphsync.ID // whose leaving is at hand
-	leaving map[graphsync.ID]memberDecision
-	holds   map[string]*state.Hold // by holdKey; Code is the digest of what they hold
+	group      graphsync.ID // whose leaving is at hand
+	leaving    map[graphsync.ID]memberDecision
+	heldOf     graphsync.ID // the group that heldBefore is of
+	heldBefore map[graphsync.ID]*storedHold
+	holds      map[string]*state.Hold // by holdKey; Code is the digest of what they hold
 }
 
 // chunk reviews the next actions of the plan.
@@ -107,29 +109,15 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			break
 		}
 	}
-	for i := range actions {
-		key, a := keys[i], &actions[i]
+	for i, key := range keys {
 		if r.made[string(key)] {
 			continue
 		}
-		if a.Op == Members {
-			if done, err := r.decideLeaving(plan, key, a); done || err != nil {
-				if err != nil {
-					return nil, false, err
-				}
-				continue
-			}
+		review := r.reviewAction
+		if actions[i].Op == Members {
+			review = r.reviewMembers
 		}
-		if joins, leaves, ok := r.split(a); ok {
-			// Who joins does not wait for an answer about who leaves.
-			if err := plan.put(key, &joins); err != nil {
-				return nil, false, err
-			}
-			r.ledger.planned(graphsync.Group, Members, 1)
-			key, a = leavesKey(key), &leaves
-			r.made[string(key)] = true
-		}
-		if err := r.reviewAction(plan, key, a); err != nil {
+		if err := review(plan, key, &actions[i]); err != nil {
 			return nil, false, err
 		}
 	}
@@ -143,8 +131,8 @@ func (r *reviewer) reviewAction(plan plannedActions, key []byte, a *storedAction
 		return err
 	}
 	guard, cause := r.evaluate(a)
-	if guard == "" {
-		guard, cause = r.before(key, a)
+	if guard == "" && a.Op != Members { // who leaves a group is remembered by person
+		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}
 	if guard == "" {
 		return nil
@@ -156,24 +144,6 @@ func (r *reviewer) reviewAction(plan plannedActions, key []byte, a *storedAction
 		return err
 	}
 	return plan.put(key, a)
-}
-
-// split parts a change of members of which a guard would hold those who leave.
-func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) {
-	if a.Op != Members || len(a.Add) == 0 || len(a.Remove) == 0 {
-		return joins, leaves, false
-	}
-	joins, leaves = *a, *a
-	joins.Remove, joins.Why, joins.Held = nil, membersWhy(a.Add, nil), nil
-	leaves.Add, leaves.Why = nil, membersWhy(nil, a.Remove)
-	guard, _ := r.evaluate(&leaves)
-	return joins, leaves, guard != ""
-}
-
-// before returns why an action was held by the last plan, if it was, and no one has decided or
-// changed the limits since.
-func (r *reviewer) before(key []byte, a *storedAction) (guard, cause string) {
-	return r.lastHolds.before(r.tx, key, a)
 }
 
 // concerns reports whether an operation may be held in this plan: the others need not be read.

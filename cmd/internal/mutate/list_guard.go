@@ -30,11 +30,11 @@ var guarding = slices.Concat(
 	}`, ``},
 		fault{"GRD20", "removals of a day ago count for ever", `if g.now.Sub(past.At) < window {`, `if true {`},
 		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved && !a.Again {`, `if a.Op.Removes() && !a.Again {`},
-		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false`},
-		fault{"REV1", "what was held passes when the number falls", `if guard == "" {
-		guard, cause = r.before(key, a)
+		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false && guard != ""`},
+		fault{"REV1", "what was held passes when the number falls", `if guard == "" && a.Op != Members { // who leaves a group is remembered by person
+		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}`, ``},
-		fault{"REV2", "a hold outlives a change of the limits", `|| h.info.Guard != guardText(&h.sync.Guard) {`, `{`},
+		fault{"REV2", "a hold outlives a change of the limits", `return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)`, `return !h.opts.partial()`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
 		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.Put(key, encodeAction(a))`},
 		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
@@ -48,6 +48,12 @@ var guarding = slices.Concat(
 		fault{"REV7", "a held action is still carried out", `a.Held = &storedHold{Guard: guard, Cause: cause}
 	r.hold(key, a)`, `r.hold(key, &storedAction{Action: a.Action, Held: &storedHold{Guard: guard, Cause: cause}})`},
 		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Held == nil || last.divergence(a) != ""`, `last.Held == nil`},
+		fault{"REV10", "whose leaving a group is held leaves when another user does", `if !held {
+			passes.Remove`, `if true || held {
+			passes.Remove`},
+		fault{"REV11", "who leaves a group waits with those whose leaving is held", `if !held {
+			passes.Remove`, `if !held && len(before) == 0 {
+			passes.Remove`},
 		fault{"REV9", "what was held before and is released is shown as held", `return r.dropReleased()`, `return nil`},
 	),
 	in("reconcile/approval.go",
