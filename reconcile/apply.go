@@ -36,8 +36,8 @@ type applier struct {
 }
 
 // apply carries out the plan: leavers, users, references, groups, memberships. Within a phase
-// objects are worked on concurrently, and what happens to one object happens in order. Each
-// link is written as soon as its call has succeeded.
+// objects are worked on concurrently, and what happens to one object happens in order. What
+// came of a call is recorded within recordDelay.
 func (ap *applier) apply(ctx context.Context) error {
 	if ap.reporter.recordMatchStep(); !ap.opts.Apply {
 		return nil
