@@ -71,7 +71,7 @@ type benchWorker struct {
 	syncer *reconcile.Syncer
 }
 
-func newBenchWorker(b *testing.B, users int) *benchWorker {
+func newBenchWorker(b testing.TB, users int) *benchWorker {
 	b.Helper()
 	store, err := state.Open(b.TempDir())
 	if err != nil {
@@ -106,7 +106,7 @@ func newBenchWorker(b *testing.B, users int) *benchWorker {
 	}}
 }
 
-func (w *benchWorker) cycle(b *testing.B) *reconcile.Report {
+func (w *benchWorker) cycle(b testing.TB) *reconcile.Report {
 	b.Helper()
 	report, err := w.syncer.Run(context.Background(), reconcile.Options{Apply: true})
 	if err != nil {
@@ -115,7 +115,7 @@ func (w *benchWorker) cycle(b *testing.B) *reconcile.Report {
 	return report
 }
 
-func (w *benchWorker) close(b *testing.B) {
+func (w *benchWorker) close(b testing.TB) {
 	b.Helper()
 	if err := w.tenant.Close(); err != nil {
 		b.Fatal(err)

@@ -53,7 +53,7 @@ func (mt *matching) match(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if lister, ok := mt.target.(target.Lister); ok && creates >= listThreshold {
+		if lister, ok := mt.target.(target.Lister); ok && creates >= listThreshold && !mt.larger(ctx, kind, creates*listWorth) {
 			listed, err := m.list(ctx, lister, creates*listWorth)
 			if err != nil {
 				return err
@@ -70,6 +70,17 @@ func (mt *matching) match(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// larger reports whether the application says that it has more resources of a kind than are worth a list. An
+// application that does not say is listed as far as that is worth.
+func (mt *matching) larger(ctx context.Context, kind graphsync.Kind, worth int) bool {
+	sized, ok := mt.target.(target.Sized)
+	if !ok {
+		return false
+	}
+	n, known, err := sized.Size(ctx, targetKind(kind))
+	return err == nil && known && n > worth
 }
 
 // countCreates counts provisional creates of a kind.

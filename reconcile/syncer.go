@@ -22,7 +22,7 @@ type Syncer struct {
 	Tenant *state.Tenant
 	Target target.Adapter
 
-	Concurrency int           // actions applied at once; 0 means 8
+	Concurrency int           // actions applied at once; 0: as many as keep the application busy
 	Interval    time.Duration // the longest time between two cycles on schedule; 0: unknown
 	Log         *slog.Logger
 	Progress    Progress // may be nil
@@ -72,13 +72,17 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	return c.reporter.finish()
 }
 
-// workers is how many actions are applied at once.
+// workers is how many actions are applied at once. A worker reads the state between its calls, so that it
+// takes twice as many as the application takes requests to have one waiting for each that ends.
 func (s *Syncer) workers() int {
 	if s.Concurrency > 0 {
 		return s.Concurrency
 	}
+	if limited, ok := s.Target.(target.Limited); ok {
+		return max(defaultWorkers, 2*limited.Concurrency())
+	}
 	return defaultWorkers
 }
 
-// defaultWorkers is how many actions are applied at once when nothing is configured.
+// defaultWorkers is how many actions are applied at least at once.
 const defaultWorkers = 8

@@ -103,6 +103,12 @@ type Lister interface {
 	List(ctx context.Context, kind Kind, yield func([]Resource) error) error
 }
 
+// A Sized target tells how many resources of a kind it has, about, without listing them. known is false
+// where it does not tell.
+type Sized interface {
+	Size(ctx context.Context, kind Kind) (n int, known bool, err error)
+}
+
 // A Getter can read one resource by id. One that does not exist is an error of code NotFound.
 type Getter interface {
 	Get(ctx context.Context, ref Ref) (*Resource, error)
@@ -135,6 +141,10 @@ type Traffic struct {
 
 // A Meter tells the traffic so far.
 type Meter interface{ Traffic() Traffic }
+
+// A Limited adapter says how many requests its application takes at a time. More calls than that wait in
+// the adapter.
+type Limited interface{ Concurrency() int }
 
 // A MemberError is a member an application refused, in its own words.
 type MemberError struct {

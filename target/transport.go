@@ -155,6 +155,9 @@ func dialer(cfg TransportConfig) (*http.Transport, error) {
 	return base, nil
 }
 
+// Concurrency returns how many requests are in flight at most.
+func (t *Transport) Concurrency() int { return cap(t.slots) }
+
 // Traffic returns what was sent so far; every attempt counts.
 func (t *Transport) Traffic() Traffic {
 	return Traffic{Requests: t.requests.Load(), Throttled: t.throttled.Load()}

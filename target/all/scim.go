@@ -28,7 +28,7 @@ type SCIM struct {
 	Concurrency int           `yaml:"concurrency" min:"0" doc:"Most requests at a time; with {tenant} in the url, for each tenant. Default: 4."`
 
 	Dialect         string   `yaml:"dialect" enum:"rfc,entra-legacy,entra-062020,okta" doc:"The form in which changes are sent. Default: rfc."`
-	PageSize        int      `yaml:"page_size" min:"0" doc:"Resources to ask for at once. Default: 100."`
+	PageSize        int      `yaml:"page_size" min:"0" doc:"Resources to ask for at once. Default: what the application announces (maxResults), at most 1000; 100 where it announces nothing."`
 	MembersPerPatch int      `yaml:"members_per_patch" min:"0" doc:"Most membership changes in one request. Default: 100."`
 	VerifyWrites    bool     `yaml:"verify_writes" doc:"Read back what was written when the answer does not show it."`
 	Replace         bool     `yaml:"replace" doc:"Write whole resources with PUT, for applications without PATCH."`

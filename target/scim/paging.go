@@ -49,17 +49,48 @@ type pager struct {
 // pager begins a list. Without a filter its pages are as large as the application takes.
 func (a *Adapter) pager(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) *pager {
 	p := &pager{
-		a: a, kind: kind, op: op, filter: filter, yield: yield, count: a.learned.pageSize(a.cfg.PageSize),
+		a: a, kind: kind, op: op, filter: filter, yield: yield,
 		seed: maphash.MakeSeed(), seen: map[uint64]int{}, limits: lookUpLimits,
 	}
+	announced := 0
 	if filter == "" {
-		p.limits = listLimits
-		if most := a.provider(ctx).maxResults; most > 0 {
-			p.count = min(p.count, most)
-		}
+		p.limits, announced = listLimits, a.provider(ctx).maxResults
 	}
+	p.count = a.learned.pageSize(pageSize(a.cfg.PageSize, announced))
 	p.loop = paging.New(p.limits)
 	return p
+}
+
+// Page sizes, where the configuration names none.
+const (
+	defaultPage = 100   // where the application announces none
+	largestPage = 1_000 // of what it announces: a page is read into memory
+)
+
+// pageSize is how many resources are asked for at once: what is configured, else what the application
+// announces, and never more than that.
+func pageSize(configured, announced int) int {
+	switch {
+	case configured > 0 && announced > 0:
+		return min(configured, announced)
+	case configured > 0:
+		return configured
+	case announced > 0:
+		return min(announced, largestPage)
+	}
+	return defaultPage
+}
+
+// Size implements [target.Sized] by totalResults of a page with one resource (RFC 7644, section 3.4.2.4). It
+// is a hint: some applications give the number of resources on the page.
+func (a *Adapter) Size(ctx context.Context, kind target.Kind) (n int, known bool, err error) {
+	p := a.pager(ctx, kind, opName("count", kind)+"s", "", nil)
+	p.count = 1
+	page, err := p.page(ctx, param("startIndex", "1"), param("count", "1"))
+	if err != nil || page.total < 0 {
+		return 0, false, err
+	}
+	return page.total, true, nil
 }
 
 func (a *Adapter) list(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) error {

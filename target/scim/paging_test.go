@@ -142,3 +142,49 @@ func TestResponsesWithTooManyValues(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Without page_size pages are as large as the application announces, within bounds; what is configured is
+// never more than that.
+func TestPageSizeFollowsTheApplication(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		announced, configured, want int
+	}{{0, 0, 100}, {1000, 0, 1000}, {250, 0, 250}, {20, 0, 20}, {1 << 31, 0, 1000}, {1000, 50, 50}, {20, 50, 20}, {0, 500, 500}} {
+		f := newFake(t)
+		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+			if !strings.HasSuffix(r.URL.Path, "/ServiceProviderConfig") {
+				return false
+			}
+			filter := map[string]any{"supported": true}
+			if tt.announced > 0 {
+				filter["maxResults"] = tt.announced
+			}
+			answer(w, 200, map[string]any{"patch": map[string]any{"supported": true}, "filter": filter})
+			return true
+		}
+		listed(t, f.adapter(scim.Config{PageSize: tt.configured}), target.User)
+		if sent := f.sent("GET /Users"); len(sent) != 1 || !strings.Contains(sent[0]+" ", fmt.Sprintf("count=%d ", tt.want)) {
+			t.Errorf("announced %d, configured %d: sent %v, want count=%d", tt.announced, tt.configured, f.sent(""), tt.want)
+		}
+	}
+}
+
+// The size of an application costs one request for one resource.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for i := range 23 {
+		f.seed("Users", fmt.Sprintf(`{"userName":"u%d"}`, i))
+	}
+	n, known, err := f.adapter(scim.Config{}).Size(t.Context(), target.User)
+	if n != 23 || !known || err != nil {
+		t.Errorf("%d, %t, %v", n, known, err)
+	}
+	if sent := f.sent("GET /Users"); len(sent) != 1 || !strings.Contains(sent[0], "count=1") {
+		t.Errorf("sent %v", sent)
+	}
+	f.cursor = true // pages without a total
+	if n, known, err = f.adapter(scim.Config{}).Size(t.Context(), target.User); known || err != nil {
+		t.Errorf("by cursor: %d, %t, %v", n, known, err)
+	}
+}

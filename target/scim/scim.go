@@ -43,7 +43,7 @@ const (
 type Config struct {
 	URL             string // base, with or without slash at the end; path prefix and query are kept
 	Dialect         Dialect
-	PageSize        int      // resources asked for at once; default 100
+	PageSize        int      // resources asked for at once; 0: as many as the application announces, see pageSize
 	MembersPerPatch int      // membership changes in one request; default 100
 	VerifyWrites    bool     // read back after a write that was answered without the resource
 	Replace         bool     // write with PUT, never PATCH
@@ -70,6 +70,8 @@ var (
 	_ target.MemberWriter = (*Adapter)(nil)
 	_ target.MemberReader = (*Adapter)(nil)
 	_ target.Meter        = (*Adapter)(nil)
+	_ target.Limited      = (*Adapter)(nil)
+	_ target.Sized        = (*Adapter)(nil)
 	_ target.Closer       = (*Adapter)(nil)
 )
 
@@ -94,9 +96,6 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 	if cfg.PageSize < 0 || cfg.MembersPerPatch < 0 {
 		return nil, errors.New("page_size and members_per_patch cannot be negative")
 	}
-	if cfg.PageSize == 0 {
-		cfg.PageSize = 100
-	}
 	if cfg.MembersPerPatch == 0 {
 		cfg.MembersPerPatch = 100
 	}
@@ -110,6 +109,9 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 		indexes:   map[target.Kind]*index{target.User: newIndex(), target.Group: newIndex()},
 	}, nil
 }
+
+// Concurrency implements [target.Limited].
+func (a *Adapter) Concurrency() int { return a.transport.Concurrency() }
 
 // Traffic implements [target.Meter].
 func (a *Adapter) Traffic() target.Traffic { return a.transport.Traffic() }
