@@ -192,7 +192,11 @@ func (v *verdict) certain(matches []shownHold) error {
 	}
 	switch {
 	case len(matches) == 0:
-		return advice.With(fmt.Errorf("no such hold"), "list them with: entrasync holds")
+		err := fmt.Errorf("there is no hold of the cause %q", v.cause)
+		if v.hold != "" {
+			err = fmt.Errorf("there is no hold %s", v.hold)
+		}
+		return advice.With(err, "list them with: entrasync holds, entrasync holds --rejected")
 	case v.hold != "" && len(tenants) > 1:
 		return advice.With(fmt.Errorf("hold %s is there in several tenants: %s", v.hold, strings.Join(tenants, ", ")), "name one with --tenant")
 	case v.hold != "" && len(syncs) > 1:

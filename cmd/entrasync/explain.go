@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -121,11 +123,19 @@ func search(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, subjec
 	return found, ctx.Err()
 }
 
+// nearCode asks whether a key was meant to be one of the codes that explain knows, "" when it is like none.
+func nearCode(key string) string {
+	if near := target.Near(key, slices.Collect(maps.Keys(codes))); near != "" {
+		return "did you mean the code " + near + "? "
+	}
+	return ""
+}
+
 // notFound is the error of a key that no object has, with those that come near.
 func notFound(subject reconcile.Subject, syncs []*compile.Sync, near []reconcile.Match) error {
 	if len(near) == 0 {
 		return advice.With(fmt.Errorf("%s %q is not in the snapshot of %s", subject.Kind, subject.Key, tenantsOf(syncs)),
-			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
+			nearCode(subject.Key)+"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
 	}
 	var names []string
 	for _, match := range near[:min(len(near), nearMost)] {

@@ -171,6 +171,10 @@ func NearestAttribute(name string) string {
 	return best
 }
 
+// MisspelledProperty returns the property of users that a name was probably meant to be, "" for a name
+// that is one, or is like none: a sample may have names of its own.
+func MisspelledProperty(name string) string { return misspelled(target.User, name) }
+
 // Misspelled returns the property that an attribute's name was probably meant to be: one that
 // differs by a letter or two of a long name; "" when the name may be right.
 func Misspelled(kind target.Kind, name string) string { return misspelled(kind, name) }

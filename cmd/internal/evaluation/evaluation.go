@@ -51,7 +51,7 @@ func Try(expression string, source mapping.Source, o Options) *Outcome {
 		out.Err = failure(err)
 		return out
 	}
-	if out.Err = o.unread(e, expression); out.Err != nil {
+	if out.Err = o.unread(e, source, expression); out.Err != nil {
 		return out
 	}
 	if o.Now.IsZero() {
@@ -72,30 +72,40 @@ func Try(expression string, source mapping.Source, o Options) *Outcome {
 	return out
 }
 
-// unread returns the error of the first attribute that the object was not read with. Without it a
-// misspelled name would look like an empty value.
-func (o *Options) unread(e *mapping.Expr, expression string) *mapping.Error {
-	if o.Properties == nil {
-		return nil
-	}
+// unread returns the error of the first attribute that the object was not read with, or that a sample
+// does not have and is a misspelled property. Without it a misspelled name would look like an empty value.
+func (o *Options) unread(e *mapping.Expr, source mapping.Source, expression string) *mapping.Error {
 	for _, name := range e.Attributes() {
-		property, computed := mapping.GraphProperty(name)
-		if computed || slices.ContainsFunc(o.Properties, func(read string) bool { return strings.EqualFold(read, property) }) {
-			continue
-		}
 		err := &mapping.Error{Kind: mapping.UnknownProperty, Column: 1 + utf8.RuneCountInString(expression[:max(0, strings.Index(expression, "["+name))])}
-		if mapping.IsUserProperty(property) {
+		property, computed := mapping.GraphProperty(name)
+		near := mapping.MisspelledProperty(name)
+		switch {
+		case computed:
+		case o.Properties == nil && (near == "" || has(source, name)):
+		case o.Properties == nil:
+			err.Message, err.Hint = fmt.Sprintf("users have no property %s", name), "did you mean "+near+"?"
+			return err
+		case slices.ContainsFunc(o.Properties, func(read string) bool { return strings.EqualFold(read, property) }):
+		case mapping.IsUserProperty(property):
 			err.Message = fmt.Sprintf("the snapshot does not hold %s: no mapping and no filter of this tenant's syncs reads it", property)
 			err.Hint = "use it in the configuration, then run: entrasync plan"
 			return err
+		default:
+			err.Message = fmt.Sprintf("users have no property %s", name)
+			if near := mapping.NearestAttribute(name); near != "" {
+				err.Hint = "did you mean " + near + "?"
+			}
+			return err
 		}
-		err.Message = fmt.Sprintf("users have no property %s", name)
-		if near := mapping.NearestAttribute(name); near != "" {
-			err.Hint = "did you mean " + near + "?"
-		}
-		return err
 	}
 	return nil
+}
+
+// has reports whether a sample names an attribute.
+func has(source mapping.Source, name string) bool {
+	record, _ := source.(mapping.Record)
+	_, ok := record[name]
+	return ok
 }
 
 func failure(err error) *mapping.Error {
