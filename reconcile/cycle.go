@@ -63,9 +63,10 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		sync: s.Sync, opts: opts, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, info: info,
 		ledger: c.ledger, findings: c.findings, owners: c.owners,
 	}
+	c.successors = &successorFinder{sync: s.Sync, store: s.Store, target: s.Target, breaker: breaker, owners: c.owners}
 	c.recovery = &recovery{
 		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target,
-		breaker: breaker, ledger: c.ledger, owners: c.owners,
+		breaker: breaker, ledger: c.ledger, owners: c.owners, successors: c.successors,
 	}
 	c.intents = &intentLog{sync: s.Sync, now: now, store: s.Store, tenant: s.Tenant, owners: c.owners}
 	c.comparer = &comparer{
@@ -82,7 +83,6 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		sync: s.Sync, opts: opts, workers: workers, tenant: s.Tenant, target: s.Target, breaker: breaker, ledger: c.ledger,
 		plans: c.plans,
 	}
-	c.successors = &successorFinder{sync: s.Sync, store: s.Store, target: s.Target, breaker: breaker, owners: c.owners}
 	c.identifier = &identifier{
 		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, tenant: s.Tenant, target: s.Target, eval: eval, info: info,
 		breaker: breaker, ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners, lastHolds: c.lastHolds,

@@ -42,7 +42,7 @@ func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction)
 	case a.Op == Delete:
 		x.remove(ctx, a, done)
 	case a.Op == Unlink:
-		x.unlink(a, done)
+		x.unlink(ctx, a, done)
 	case a.Op == Members:
 		x.changeMembers(ctx, a, done)
 	default:

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"entrasync/state"
@@ -31,8 +32,12 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
+		external := adoptedExternalID(a, l.sync.rules(a.Kind))
+		if external != "" {
+			intent.Keys = append(intent.Keys, state.MatchKey{Attribute: "externalId", Value: external})
+		}
 		for j, path := range l.sync.rules(a.Kind).Match {
-			if j < len(a.Match) && a.Match[j] != "" {
+			if j < len(a.Match) && a.Match[j] != "" && !(external != "" && strings.EqualFold(path, "externalId")) {
 				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
 			}
 		}
@@ -71,6 +76,25 @@ func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
 	}
 	_, linked, err := tx.Link(l.sync.Name, intent.Kind, intent.Source)
 	return !linked, err
+}
+
+// adoptedExternalID is the externalId that an adoption gives its account, by which is seen whether it
+// was carried out; "" for other actions, and where none is mapped.
+func adoptedExternalID(a *storedAction, rules *Rules) string {
+	if a.Op != Adopt || !rules.maps("externalId") {
+		return ""
+	}
+	for _, change := range a.Changes {
+		if text, ok := change.New.(string); ok && strings.EqualFold(change.Attribute, "externalId") && !madeOnApply(text) {
+			return text
+		}
+	}
+	for i, path := range rules.Match {
+		if i < len(a.Match) && strings.EqualFold(path, "externalId") {
+			return a.Match[i]
+		}
+	}
+	return ""
 }
 
 // recordMemberships marks the memberships that are about to be written: a change whose answer is

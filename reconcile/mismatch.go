@@ -183,10 +183,15 @@ func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 // detach plans to drop a link, and its object as if it had none.
 func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	kind, id := unlink.Kind, unlink.SourceID
+	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: planIn(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
+	if object, known := tx.Object(graphsync.User, id); kind == graphsync.User && known && d.eval.eligibility(&object, nil).Unconfirmed {
+		// The user may have left, and then an account under another id is to be removed too: the link
+		// is what tells.
+		return d.unconfirmed(kind, id, unlink.Key)
+	}
 	if err := tx.Space(r.sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
 		return err
 	}
-	plan := planIn(tx, r.sync.Name)
 	if unlink.Gone {
 		if err := r.opts.records(tx, r.sync).rememberLost(kind, id); err != nil {
 			return err
@@ -195,10 +200,9 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	} else {
 		r.ledger.planned(unlink.Kind, Unlink, 1)
 	}
-	if err := plan.put(unlinkKey(kind, id), unlink); err != nil {
+	if err := d.plan.put(unlinkKey(kind, id), unlink); err != nil {
 		return err
 	}
-	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: plan, claims: tx.Space(r.sync.Name, claimSpace)}
 	if kind == graphsync.Group {
 		return d.group(id)
 	}

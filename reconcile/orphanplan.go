@@ -107,6 +107,11 @@ func (d *drafter) orphanRemoval(o *orphan, stand *eligibility) error {
 	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: o.Source, TargetID: &o.Account, Key: o.Name, Why: stand.Why + "; the account has no link", Cause: orphanCause},
 		Orphan: true, External: o.External, FormerOwner: o.Former, Held: &storedHold{Guard: "orphaned", Cause: orphanCause}}
 	if op == Deactivate {
+		if d.sync.Users.OnRemove.After > 0 {
+			if err := d.keepLater(o.Source); err != nil {
+				return err
+			}
+		}
 		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
 	}
 	key := actionKey{phase: leavePhase, id: o.Source, part: 1}

@@ -104,10 +104,10 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 		return false, err
 	case claimed && owner.Tenant != f.sync.Tenant:
 		return false, nil
-	case claimed && owner.Sync == f.sync.Name:
+	case claimed && owner.Sync == f.sync.Name && !f.anothers(o, owner.Source):
 		o.Source = owner.Source
 		return true, nil
-	case claimed:
+	case claimed && owner.Sync != f.sync.Name:
 		o.Source, o.Former = owner.Source, owner // of a sync of this tenant
 		return !slices.Contains(f.peers, owner.Sync), nil
 	case o.External == "":
@@ -125,6 +125,12 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 	_, known := tx.Object(graphsync.User, id)
 	o.Nobody = !known // until Graph was asked
 	return known || o.Active, nil
+}
+
+// anothers reports whether the externalId of a claimed account is not the one that this sync wrote: the
+// application has given the id out again.
+func (f *orphanFinder) anothers(o *orphan, source graphsync.ID) bool {
+	return f.direct && o.External != "" && !strings.EqualFold(o.External, source.String())
 }
 
 // indirect reports whether an account may be of a user whose externalId has to be worked out.

@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -257,6 +258,35 @@ func TestOrphanThatIsAdopted(t *testing.T) {
 				c.wantOrphans(report, "p1@example.com")
 			}
 			want(t, "accounts", c.app().String(), test.want)
+		})
+	}
+}
+
+// A claim is no proof: an account without a link whose externalId is another one's is left alone, whether
+// the user who claimed its id is active or not.
+func TestClaimedAccountOfAnother(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]bool{"the user has another account": false, "the user has left": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := named(t, newService(t), 2, "[objectId]")
+			want(t, "first cycle", c.cycle(), "2 created")
+			c.tx(func(tx *state.Tx) error { return tx.DeleteLink(c.sync, graphsync.User, userID(1)) })
+			c.app().stranger("1", "Stranger1")
+			if leave {
+				c.source.disable(1)
+			} else {
+				c.source.person(1, "p1@example.com", "changed")
+			}
+			for range 2 {
+				report, err := c.run(reconcile.Options{Apply: true, Full: true})
+				if err != nil || len(report.Held)+len(report.Skipped) > 0 {
+					t.Errorf("%v, held %v, skipped %v", err, report.Held, report.Skipped)
+				}
+			}
+			if changed := c.app().changedStrangers(); len(changed) > 0 {
+				t.Error(changed)
+			}
 		})
 	}
 }

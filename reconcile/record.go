@@ -180,7 +180,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	for _, note := range done.notes {
 		r.ledger.note("%s", note)
 	}
-	done.halfway = mayBeHalfDone(done)
+	done.halfway = mayBeHalfDone(done, r.sync.rules(a.Kind))
 	if a.Op != Members && !done.halfway {
 		if err := (records{tx: tx, sync: r.sync.Name}).deleteIntent(a.Kind, a.SourceID); err != nil {
 			return err
@@ -208,10 +208,10 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 
 // mayBeHalfDone reports whether an action may have been carried out in part, or without an answer, so
 // that the next cycle has to read what came of it.
-func mayBeHalfDone(done *result) bool {
+func mayBeHalfDone(done *result, rules *Rules) bool {
 	var failed *target.Error
 	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
-	if done.action.TargetID != nil && done.action.Op != Adopt {
+	if a := done.action; a.TargetID != nil && (a.Op != Adopt || adoptedExternalID(a, rules) != "") {
 		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
 	}
 	if done.still != nil {

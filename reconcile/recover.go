@@ -28,6 +28,8 @@ type recovery struct {
 	breaker *breaker
 	ledger  *ledger
 	owners  *ownership
+
+	successors *successorFinder
 }
 
 // recover looks into what a cycle was doing when it ended without knowing what came of it. An
@@ -100,7 +102,7 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
 	if gone && link.Kind == graphsync.User && (!link.Active || intent.Op == string(Deactivate)) {
-		return r.rereadHidden(intent, link)
+		return r.rereadHidden(ctx, intent, link)
 	}
 	if err != nil && !gone {
 		return err
@@ -152,10 +154,25 @@ func (r *recovery) waits(tx *state.Tx, link *state.Link) bool {
 }
 
 // rereadHidden settles the deactivation of an account that is not shown afterwards: an application may
-// hide accounts that are off. It stays linked, so that a person who comes back gets it again.
-func (r *recovery) rereadHidden(intent state.Intent, link *state.Link) error {
+// hide accounts that are off. It stays linked, so that a person who comes back gets it again. When
+// another account of the person is active, the linked one was deleted, and the plan decides about the
+// other.
+func (r *recovery) rereadHidden(ctx context.Context, intent state.Intent, link *state.Link) error {
+	var next *successor
+	if link.Active {
+		var err error
+		if next, err = r.successors.find(ctx, link, Deactivate); err != nil {
+			return err
+		}
+	}
 	return r.tenant.Batch(func(tx *state.Tx) error {
-		if link.Active {
+		switch {
+		case next != nil:
+			m := mismatch{TargetID: link.TargetID, Gone: true, Run: r.runID, Successor: next}
+			if err := r.opts.records(tx, r.sync).putMismatch(link, &m); err != nil {
+				return err
+			}
+		case link.Active:
 			link.Active, link.InactiveSince = false, r.now
 		}
 		if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
@@ -217,7 +234,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || intendedAccount(r.sync.rules(intent.Kind), intent).evaluate(&found[0]) == foreign {
+		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {
 			continue
 		}
 		if !owned && !r.sync.Guard.provesCreation(&found[0], intent) {
@@ -228,6 +245,16 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		}
 	}
 	return nil, nil
+}
+
+// wasIntended reports whether a found account is the one of an intent. That of an adoption was there
+// before: where an externalId is mapped, only one that carries it was adopted.
+func wasIntended(rules *Rules, intent state.Intent, shown *target.Resource) bool {
+	a := intendedAccount(rules, intent)
+	if Op(intent.Op) == Adopt && len(intent.Keys) > 0 && intent.Keys[0].Attribute == "externalId" && rules.maps("externalId") {
+		return a.carriesExternalID(shown)
+	}
+	return a.evaluate(shown) != foreign
 }
 
 // intendedAccount is what is known of the account of an intent: externalId decides where it is mapped.

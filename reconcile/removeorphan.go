@@ -36,7 +36,7 @@ func (x *executor) removeOrphan(ctx context.Context, a *storedAction, done *resu
 			return
 		}
 	}
-	if err := x.switchOff(ctx, a, ref, done); err != nil {
+	if err := x.switchOff(ctx, a, ref, shown, done); err != nil {
 		done.err = errors.Join(done.err, err)
 	} else if done.err != nil {
 		done.off, done.link = done.link, nil
@@ -64,7 +64,7 @@ func (x *executor) shownOrphan(ctx context.Context, a *storedAction, ref target.
 
 // switchOff deactivates an account without a link, and links it to its user, when that one is known
 // and has no other account.
-func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Ref, done *result) error {
+func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Ref, shown *target.Resource, done *result) error {
 	path, err := target.ParsePath("active")
 	if err != nil {
 		return err
@@ -84,7 +84,9 @@ func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Re
 		if err != nil || !known || linked {
 			return err
 		}
-		done.link = x.links.newLink(&storedAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{"active": encode(false)})
+		done.link = x.links.newLink(&storedAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{})
+		updateShown(&x.sync.Users, x.now, done.link, shown)
+		done.link.Applied["active"] = encode(false)
 		done.link.Adopted, done.link.Active, done.link.InactiveSince, done.link.Cause = true, false, x.now, a.Cause
 		for _, path := range x.sync.Users.Match {
 			if path == "externalId" && a.External != "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"entrasync/graphsync"
@@ -122,8 +123,8 @@ func (x *executor) answeredAnother(a *storedAction, done *result, resource *targ
 }
 
 // unlink carries out what was decided about a link whose account is another one, or has another
-// id. Nothing is sent to the application.
-func (x *executor) unlink(a *storedAction, done *result) {
+// id. Nothing is written to the application.
+func (x *executor) unlink(ctx context.Context, a *storedAction, done *result) {
 	switch {
 	case a.MovesTo != "":
 		var link *state.Link
@@ -132,6 +133,7 @@ func (x *executor) unlink(a *storedAction, done *result) {
 				maps.DeleteFunc(link.Applied, func(name string, _ json.RawMessage) bool { return strings.EqualFold(name, "externalId") })
 			}
 			done.link = link
+			x.takeShown(ctx, link, a.MovesTo)
 			done.err = x.links.moveLink(done, a.MovesTo)
 		}
 	case a.Gone || a.Approved:
@@ -140,6 +142,23 @@ func (x *executor) unlink(a *storedAction, done *result) {
 		done.drop = true
 		done.err = identityError(a.Op, a.Kind, "%s: nothing was written to it, the link was dropped, and the account of %s is looked for by its matching attributes", a.Why, a.Key)
 	}
+}
+
+// takeShown brings a link that moves to another account to what that account is: its values may
+// be others than those written to the former one. Where it cannot be read, only the values by which
+// it is known are kept, so that the next change writes the others.
+func (x *executor) takeShown(ctx context.Context, link *state.Link, id string) {
+	rules := x.sync.rules(link.Kind)
+	if getter, ok := x.target.(target.Getter); ok {
+		if shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: id}); err == nil && knownAccount(link, rules).evaluate(shown) == ours {
+			updateShown(rules, x.now, link, shown)
+			return
+		}
+	}
+	paths := identityPaths(link.Kind, rules)
+	maps.DeleteFunc(link.Applied, func(name string, _ json.RawMessage) bool {
+		return !slices.ContainsFunc(paths, func(path target.Path) bool { return strings.EqualFold(path.String(), name) })
+	})
 }
 
 // deactivateSuccessor is for an account that was deleted between reading and writing, or that

@@ -104,7 +104,12 @@ var locating = slices.Concat(
 	),
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
-		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| intendedAccount(r.sync.rules(intent.Kind), intent).evaluate(&found[0]) == foreign {`, `{`},
+		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {`, `{`},
+		fault{"REC14", "an account that a failed adoption did not reach is linked", `return a.carriesExternalID(shown)
+	}
+	return a.evaluate(shown) != foreign`, `_ = a.carriesExternalID(shown)
+	}
+	return a.evaluate(shown) != foreign`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {

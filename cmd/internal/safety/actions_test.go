@@ -264,7 +264,7 @@ func (h *history) decide() {
 		hold := rapid.SampledFrom(holds).Draw(h.rt, "hold")
 		do, word := reconcile.Reject, "rejected"
 		if rapid.Bool().Draw(h.rt, "approve") {
-			do, word, h.answered = reconcile.Approve, "approved", true
+			do, word, h.watch.answered = reconcile.Approve, "approved", true
 		}
 		n, err := do(tx, h.sync.Name, hold.ID, reconcile.Decision{At: time.Now()})
 		h.note("hold %s of %s, %d actions, is %s", hold.ID, hold.Guard, n, word)

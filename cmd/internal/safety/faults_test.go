@@ -138,7 +138,7 @@ func suffer(t *testing.T, m mishap) string {
 			t.Errorf("after %s at %s: %d actions are held", m.name, m.stage, report.Summary.Held)
 		}
 	}
-	if differences := w.differences(nil); len(differences) > 0 && !refused {
+	if differences := append(w.differences(nil), w.leavers(nil)...); len(differences) > 0 && !refused {
 		t.Errorf("after %s at %s:\n%s", m.name, m.stage, strings.Join(differences, "\n"))
 	}
 	for host := range w.wire.hosts {

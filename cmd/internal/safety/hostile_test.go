@@ -76,7 +76,7 @@ func TestCyclicGroups(t *testing.T) {
 		if n := len(w.working()); n != 8 {
 			t.Errorf("%d of 8 people of the ring have an account", n)
 		}
-		if differences := w.differences(nil); len(differences) > 0 {
+		if differences := append(w.differences(nil), w.leavers(nil)...); len(differences) > 0 {
 			t.Error(strings.Join(differences, "\n"))
 		}
 	})

@@ -55,7 +55,7 @@ func (h *history) makeAgain() {
 			h.front.Delete(h.t, "/Users/"+a.id)
 			h.watch.free(a.id)
 			again := h.front.Seed(h.t, map[string]any{"userName": a.values["userName"], "externalId": a.external, "displayName": "made again", "active": a.active})
-			h.drift[id], h.watch.again[a.external] = true, true
+			h.drift[id] = true
 			h.note("account %s of %s is made again as %s", a.id, a.values["userName"], again)
 		}
 	})

@@ -49,6 +49,22 @@ func TestFoundBefore(t *testing.T) {
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(504)})
 			d.unassign("zoe")
 		}},
+		"somebody leaves whose account was just taken over, with the answer lost and the repeated request refused": {reconcile.OnRemove{}, func(w *world, d *cast) {
+			w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
+			d.hire("zoe")
+			d.Assign(frontApp, d.ids["zoe"], "Viewer")
+			w.wire.fault(callFault{match: users(http.MethodPatch), times: 1, answer: belated(500)})
+			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
+			d.unassign("zoe")
+		}},
+		"somebody leaves whose account could not be taken over": {reconcile.OnRemove{}, func(w *world, d *cast) {
+			id := w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
+			d.hire("zoe")
+			d.Assign(frontApp, d.ids["zoe"], "Viewer")
+			troubled(w, callFault{match: users(http.MethodPatch), answer: drop})
+			d.unassign("zoe")
+			w.watch.leave(id)
+		}},
 		"somebody leaves whose account was just made, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
@@ -65,6 +81,24 @@ func TestFoundBefore(t *testing.T) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodDelete), answer: lose})
 			d.Restore(d.ids["kim"])
+		}},
+		"somebody comes back whose account was made again with other values, and switched off": {reconcile.OnRemove{}, func(w *world, d *cast) {
+			w.makeKimAgain(d)
+			d.SoftDelete(d.ids["kim"])
+			w.cycleOnce()
+			d.Restore(d.ids["kim"])
+		}},
+		"somebody leaves whose account was made again after it could not be switched off": {reconcile.OnRemove{}, func(w *world, d *cast) {
+			d.SoftDelete(d.ids["kim"])
+			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
+			w.makeKimAgain(d)
+		}},
+		"somebody leaves whose account was made again while an assignment was not confirmed": {deleted, func(w *world, d *cast) {
+			w.makeKimAgain(d)
+			d.Set(d.ids["kim"], "jobTitle", "Head")
+			w.wire.fault(callFault{match: users(http.MethodPatch), times: 1, answer: refuse(400, "invalidValue")})
+			w.cycleOnce()
+			d.unassign("kim")
 		}},
 		"a title goes back to what it was, after a change that was done and answered with an error": {reconcile.OnRemove{}, func(w *world, d *cast) {
 			d.Set(d.ids["kim"], "jobTitle", "Head")
@@ -145,11 +179,21 @@ func TestFoundBefore(t *testing.T) {
 					time.Sleep(25 * time.Hour)
 					w.cycleOnce()
 				}
-				if differences := append(w.watch.reported, w.differences(nil)...); len(differences) > 0 {
+				if differences := w.problems(); len(differences) > 0 {
 					t.Error(strings.Join(differences, "\n"))
 				}
 			})
 		})
+	}
+}
+
+// makeKimAgain deletes kim's account in the application, and makes it again under another id.
+func (w *world) makeKimAgain(d *cast) {
+	for _, a := range w.inventory().accounts {
+		if a.external == d.ids["kim"].String() {
+			w.front.Delete(w.t, "/Users/"+a.id)
+			w.front.Seed(w.t, map[string]any{"userName": a.values["userName"], "externalId": a.external, "displayName": "made again", "title": "Owner", "active": true})
+		}
 	}
 }
 

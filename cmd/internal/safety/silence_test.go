@@ -47,7 +47,7 @@ func TestApplicationHangs(t *testing.T) {
 		w.wire.heal()
 		time.Sleep(25 * time.Hour)
 		w.mustRun(reconcile.Options{Apply: true, Scheduled: true})
-		if differences := append(w.watch.reported, w.differences(nil)...); len(differences) > 0 {
+		if differences := w.problems(); len(differences) > 0 {
 			t.Error(differences)
 		}
 	})

@@ -74,7 +74,7 @@ func TestStateLost(t *testing.T) {
 				bustle(d, 0)
 				w.mustRun(reconcile.Options{Apply: true})
 				w.mustRun(reconcile.Options{Apply: true}) // where groups may be deleted, two cycles must miss an assignment
-				if differences := append(w.watch.reported, w.differences(nil)...); len(differences) > 0 {
+				if differences := w.problems(); len(differences) > 0 {
 					t.Error(strings.Join(differences, "\n"))
 				}
 			})
@@ -141,7 +141,7 @@ func TestDiskFull(t *testing.T) {
 				for range 2 {
 					st.cycle(moment{}, nil)
 				}
-				if differences := append(st.watch.reported, st.differences(nil)...); len(differences) > 0 {
+				if differences := st.problems(); len(differences) > 0 {
 					t.Error(strings.Join(differences, "\n"))
 				}
 			})
@@ -222,7 +222,7 @@ func TestClockJumps(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if differences := append(w.watch.reported, w.differences(nil)...); len(differences) > 0 {
+			if differences := w.problems(); len(differences) > 0 {
 				t.Errorf("%v off: %s", skew, strings.Join(differences, "\n"))
 			}
 		}

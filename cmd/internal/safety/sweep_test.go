@@ -269,7 +269,7 @@ func play(t *testing.T, s story, at moment) (calls [][]bool, commits []int, died
 		st.cycle(moment{}, nil)
 	}
 	st.watch.look()
-	return calls, commits, st.deaths > 0, append(st.watch.reported, st.differences(nil)...)
+	return calls, commits, st.deaths > 0, st.problems()
 }
 
 // A process that is killed at any commit or any call, and started again, loses nothing and
