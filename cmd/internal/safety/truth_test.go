@@ -378,9 +378,10 @@ func (w *world) groupDifferences(tr truth, inv inventory, by map[string]account,
 		}
 		slices.Sort(members)
 		// A stranger who got the id of a member is in the group: nothing is written about accounts that are not ours.
-		// So may be an account that was linked by its userName alone and never written.
+		// So may be an account that was linked by its userName alone and never written, or that an
+		// administrator took for a user's.
 		ofExcused := func(account string) bool {
-			if a := inv.accounts[account]; a.external == "" && slices.ContainsFunc(slices.Collect(maps.Keys(tr.groups[id])), func(m string) bool { return tr.people[m].values["userName"] == a.values["userName"] }) {
+			if a := inv.accounts[account]; a.external == "" && (w.watch.answered || slices.ContainsFunc(slices.Collect(maps.Keys(tr.groups[id])), func(m string) bool { return tr.people[m].values["userName"] == a.values["userName"] })) {
 				return true
 			}
 			return excused[inv.accounts[account].external]+w.watch.strangers[account] != ""
