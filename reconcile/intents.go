@@ -68,16 +68,6 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 	})
 }
 
-// unmade reports whether an intent is about an account that is not linked. Making it failed in this
-// cycle: the intent of that has to stay, because the account may be there all the same.
-func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
-	if op := Op(intent.Op); op == Create || op == Adopt {
-		return false, nil
-	}
-	_, linked, err := tx.Link(l.sync.Name, intent.Kind, intent.Source)
-	return !linked, err
-}
-
 // adoptedExternalID is the externalId that an adoption gives its account, by which is seen whether it
 // was carried out; "" for other actions, and where none is mapped.
 func adoptedExternalID(a *storedAction, rules *Rules) string {
@@ -95,6 +85,16 @@ func adoptedExternalID(a *storedAction, rules *Rules) string {
 		}
 	}
 	return ""
+}
+
+// unmade reports whether an intent is about an account that is not linked. Making it failed in this
+// cycle: the intent of that has to stay, because the account may be there all the same.
+func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
+	if op := Op(intent.Op); op == Create || op == Adopt {
+		return false, nil
+	}
+	_, linked, err := tx.Link(l.sync.Name, intent.Kind, intent.Source)
+	return !linked, err
 }
 
 // recordMemberships marks the memberships that are about to be written: a change whose answer is
