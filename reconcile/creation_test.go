@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
 	"entrasync/target"
@@ -129,6 +130,30 @@ func TestCreationEnds(t *testing.T) {
 	}
 	contoso.failed("taken")
 	app.down = nil
+	fabrikam.source.person(2, "ada@example.com", "Ada of fabrikam")
+	want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
+}
+
+// A creation without an answer ends when it was looked for in vain and is not tried again.
+func TestLostCreationEnds(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	contoso, fabrikam := s.customer("contoso"), s.customer("fabrikam")
+	contoso.source.person(1, "ada@example.com", "Ada of contoso")
+	lost := *errDown
+	lost.Unsure = true
+	g := s.behindGateway()
+	g.before = func(method, _ string) error {
+		if method == "create" {
+			return &lost
+		}
+		return nil
+	}
+	contoso.failed("no answer")
+	g.before = nil
+	contoso.source.gone("ada@example.com", graphsync.SoftDeleted)
+	want(t, "contoso", contoso.cycle(), "")
+	s.app().account(attributes{"userName": "ada@example.com"})
 	fabrikam.source.person(2, "ada@example.com", "Ada of fabrikam")
 	want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
 }

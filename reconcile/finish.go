@@ -160,7 +160,11 @@ func (r *reporter) countUnchanged() {
 				}
 			}
 			counts := r.ledger.counts.of(kind)
-			counts.Unchanged = counts.unchanged(linked, r.findings.applied)
+			var done *Counts
+			if r.findings.applied {
+				done = r.ledger.done.of(kind)
+			}
+			counts.Unchanged = counts.unchanged(linked, done)
 		}
 		return nil
 	})

@@ -69,7 +69,12 @@ func TestSummaryCountsByKind(t *testing.T) {
 	if got.Create != 1 || got.Users.Create != 1 || got.Groups.Create != 0 || got.Members != 0 || got.Users.Held != 1 || got.Groups.Skipped != 1 {
 		t.Errorf("applied %+v", got)
 	}
-	if n := planned.Users.unchanged(10, false); n != 9 {
-		t.Errorf("%d unchanged of 10 linked, one of which is held", n)
+	planned.count(graphsync.User, Delete, 2)
+	if n := planned.Users.unchanged(10, nil); n != 7 {
+		t.Errorf("%d unchanged of 10 linked, one of which is held and two are to be deleted", n)
+	}
+	// One of three was made and none deleted: what failed is not linked, or still is.
+	if n := planned.Users.unchanged(11, &done.Users); n != 7 {
+		t.Errorf("%d unchanged of 11 linked, one of which is new", n)
 	}
 }

@@ -174,3 +174,27 @@ func TestWaitThatIsAskedFor(t *testing.T) {
 	c.service.now = c.now.AddDate(0, 0, -3)
 	want(t, "the clock was put back", c.must(reconcile.Options{Apply: true, Scheduled: true}), "1 updated, 1 unchanged")
 }
+
+// A record that fails is not among those to which nothing is done, and takes none of them away.
+func TestUnchangedBesidesFailures(t *testing.T) {
+	t.Parallel()
+	c := linked(t, nil, "Ada", "Bob")
+	c.delete = true
+	refused := ""
+	g := c.behindGateway()
+	g.before = func(method, _ string) error {
+		if method == refused {
+			return refusal(target.Rejected, 400)
+		}
+		return nil
+	}
+	refused = "create"
+	c.source.person(3, "cyd@example.com", "Cyd")
+	want(t, "a creation", c.partial(reconcile.Options{Apply: true}), "2 unchanged, failed to create cyd@example.com: target_rejected")
+	refused = "delete"
+	c.source.leaveAll("Ada")
+	c.with(func(s *reconcile.Sync) { s.Users.Actions[reconcile.Deactivate] = false })
+	want(t, "a deletion", c.partial(reconcile.Options{Apply: true}), "1 created, 1 unchanged, failed to delete ada@example.com: target_rejected")
+	refused = ""
+	want(t, "the deletion again", c.cycle(), "1 deleted, 2 unchanged")
+}

@@ -138,12 +138,13 @@ func (plan Summary) applied(done Summary) Summary {
 	return plan
 }
 
-// unchanged returns how many of linked objects of a kind nothing is done to. After the plan was
-// applied, those that were made are among them and those that were deleted are not.
-func (c *Counts) unchanged(linked int, applied bool) int {
+// unchanged returns how many of linked objects of a kind nothing is done to. done is what was carried
+// out of the plan, nil when it was not applied: those that were made are among the linked ones then,
+// and those that were deleted are not.
+func (c *Counts) unchanged(linked int, done *Counts) int {
 	touched := c.Update + c.Deactivate + c.Reactivate + c.Delete
-	if applied {
-		touched += c.Create + c.Adopt - c.Delete
+	if done != nil {
+		touched += done.Create + done.Adopt - done.Delete
 	}
 	return max(0, linked-touched-c.heldLinked)
 }

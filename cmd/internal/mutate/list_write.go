@@ -41,6 +41,7 @@ var matching = slices.Concat(
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
 		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
+		fault{"CRN16", "an account that another sync is making is taken", `if making && !owned {`, `if making && creator.Sync == "" {`},
 		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `(true || !linked)`},
 	),
 	in("reconcile/listing.go",
@@ -128,6 +129,11 @@ var locating = slices.Concat(
 		fault{"REC10", "an account whose look-up fails is gone", `gone := target.CodeOf(err) == target.NotFound && err != nil`, `gone := err != nil`},
 		fault{"REC11", "one record that cannot be looked into stops the cycle", `return r.unread(intent, r.nameOfIntent(intent), err) // one record never stops the rest`, `return err`},
 		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil || false && present != owner {`},
+		fault{"CRN15", "what was looked for after a lost answer is still being made", `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
+	})
+	if err == nil && r.opts.Apply {`, `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
+	})
+	if false {`},
 		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},
@@ -229,6 +235,7 @@ var writing = slices.Concat(
 		fault{"WRT14", "an account whom somebody gave up is written before it is claimed", `if adopting || a.Op == Reactivate {`, `if adopting {`},
 	),
 	in("reconcile/intents.go",
+		fault{"CRN12", "no other sync is told of an account that is being made", `if intents = append(intents, intent); a.Op == Create {`, `if intents = append(intents, intent); false {`},
 		fault{"INT1", "a reference hides that an account may have been made", `return !linked, err
 }
 
@@ -278,6 +285,8 @@ var recording = slices.Concat(
 		if err := settle(member)`, `if err := settle(member)`},
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.GroupsOf(graphsync.ID{})) {`},
 		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
+		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == Create && !done.halfway {`, `if done.action.Op == Create {`},
+		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == Create && !done.halfway {`, `if false {`},
 		fault{"RCD21", "a reference from an account that was not made counts as done", `if done.void {`, `if false {`},
 		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
 		return r.line(tx, line)`, `if false {
