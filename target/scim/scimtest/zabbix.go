@@ -23,9 +23,11 @@ import (
 var zabbixSetup string
 
 // A ZabbixCluster is Zabbix 7 as zabbix/install has put it into a folder, with a PostgreSQL of its own that
-// holds its tables. Its SCIM knows userName, active and what is mapped to a user's name; filters are
-// answered with the one resource itself, pages are ignored, active is always shown true, and
-// members are changed as a whole only.
+// holds its tables. Its SCIM knows userName, which never changes, active, and what is mapped to a user's
+// name. It keeps no externalId and shows no displayName. A filter is answered with the one resource itself,
+// pages are ignored, active is always shown true, a deletion only switches a user off and is answered with 200,
+// as every request is, and members are changed as a whole only. The scripts of testdata/stories count on
+// what it does not have; testdata/zabbix has what can be told of it.
 type ZabbixCluster struct {
 	dir    string // of the installation
 	socket string // folder of the database's socket
