@@ -58,20 +58,29 @@ zabbix: notice ## Provision into Zabbix 7 with its own database; installs both (
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) ./cmd/entrasync -run TestZabbix -zabbix $(CURDIR)/$(ZABBIX)
 
 .PHONY: check
-check: ## Formatting, go vet, staticcheck, tidy modules, known vulnerabilities
+check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory, writes and requests, known vulnerabilities
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	CGO_ENABLED=0 $(GO) vet -p $(SDK_JOBS) ./...
 	$(GO) run $(STATICCHECK) $(WITHOUT_SDK)
 	$(GO) mod tidy -diff
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/bench -users 2000 -check
 	@echo "$(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module"
 	@out=$$($(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module 2>&1) && echo "$$out" || case "$$out" in \
 		*"exit status 3"*) echo "$$out"; exit 1;; \
 		*vuln.go.dev*) echo "known vulnerabilities were not checked: vuln.go.dev cannot be reached";; \
 		*) echo "$$out"; exit 1;; esac
 
+BENCH_USERS ?= 10000,100000
+
 .PHONY: bench
-bench: notice ## Run every benchmark
+bench: build ## Measure a first sync, a change and nothing to do beside the floor and the SDK's typed models (BENCH_USERS=10000,100000)
+	@mkdir -p .cache
+	$(GO) run ./cmd/internal/bench -users $(BENCH_USERS) -json .cache/bench.json
+	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -run '^$$' -bench 'Benchmark(Typed)?Round$$' -benchmem ./graphsync/msgraph
+
+.PHONY: microbench
+microbench: notice ## Run every benchmark that stands beside the code it measures
 	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
 
 .PHONY: mutate

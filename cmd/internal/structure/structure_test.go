@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/entrasync":             {"*"},
 	"cmd/internal/admin":        {},
 	"cmd/internal/advice":       {"graphsync", "target"},
+	"cmd/internal/bench":        {"graphsync", "graphsync/graphtest"},
 	"cmd/internal/compile":      {"cmd/internal/scheduler", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},
 	"cmd/internal/evaluation":   {"cmd/internal/jsonfile", "reconcile/mapping"},
 	"cmd/internal/importschema": {"cmd/internal/jsonfile", "configs", "reconcile/mapping", "reconcile/scope", "target"},
