@@ -285,6 +285,9 @@ func (b *builder) expression() {
 	if a.GivesRoleTexts() && a.plural {
 		b.fault("expr", 0, "%s", RoleTexts(a.Path))
 	}
+	if name, ok := a.expr.Direct(); ok && holdsObjects(a.Path) && IsUserProperty(name) {
+		b.warn("expr", "%s holds objects (RFC 7643, section 2.4) and [%s] gives text, which applications refuse or drop; map a value in it, such as %s", a.Path, name, valueIn(a.Path))
+	}
 	if a.expr.Volatile() {
 		a.createOnly = true
 		if s.Apply == "always" || s.Apply == "" {
@@ -383,6 +386,20 @@ func isPlural(p target.Path) bool {
 		return true
 	}
 	return false
+}
+
+// holdsObjects reports whether SCIM's core schema has a list of objects there.
+func holdsObjects(p target.Path) bool {
+	return isPlural(p) && !strings.EqualFold(p.Name(), "schemas") && !strings.EqualFold(p.Name(), "members")
+}
+
+// valueIn is an example of a path to a value in a list of objects.
+func valueIn(p target.Path) string {
+	switch strings.ToLower(p.Name()) {
+	case "roles", "entitlements", "x509certificates":
+		return p.Name() + `[primary eq "True"].value`
+	}
+	return p.Name() + `[type eq "work"].value`
 }
 
 // oneOf lists values for a message, shortened.

@@ -122,3 +122,23 @@ func TestRoleTextsForObjects(t *testing.T) {
 		}
 	}
 }
+
+// A text cannot be written where SCIM has objects: a warning names the path to a value.
+func TestTextsForObjects(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"emails": `emails[type eq "work"].value`, "phoneNumbers": `phoneNumbers[type eq "work"].value`, "roles": `roles[primary eq "True"].value`,
+		`emails[type eq "work"].value`: "", "title": "", "urn:acme:User:emails": "",
+	} {
+		warnings := compiled(t, mapping.Spec{Path: path, Expr: "[mail]"}).Warnings()
+		switch {
+		case want == "" && len(warnings) != 0, want != "" && len(warnings) != 1:
+			t.Errorf("%s: %v", path, warnings)
+		case want != "" && !strings.HasSuffix(warnings[0].Message, "such as "+want):
+			t.Errorf("%s: %s", path, warnings[0].Message)
+		}
+	}
+	if w := compiled(t, mapping.Spec{Path: "roles", Expr: "AppRoleAssignmentsComplex([appRoleAssignments])"}).Warnings(); len(w) != 0 {
+		t.Errorf("roles as objects: %v", w)
+	}
+}
