@@ -42,6 +42,10 @@ var actions = map[string]func(*history){
 	"id given out again":       (*history).giveOutAgain,
 	"group id given out again": (*history).giveOutGroupAgain,
 	"made again":               (*history).makeAgain,
+	"application emptied":      (*history).empty,
+	"clock":                    (*history).setClock,
+	"back up":                  (*history).backUp,
+	"restore state":            (*history).restoreState,
 }
 
 // act draws one of the actions.
