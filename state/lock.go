@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -80,10 +81,28 @@ func verifyPrivate(dir string) error {
 	if err != nil {
 		return fmt.Errorf("open state directory %s: %w", dir, explain(err))
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("open state directory %s: other users may write there (mode %04o), and could change who has which account; run: chmod go-w %s", dir, mode, dir)
+	groups, err := os.Getgroups()
+	if err != nil {
+		return fmt.Errorf("open state directory %s: list the groups of this process: %w", dir, err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !private(info.Mode(), int(stat.Uid), int(stat.Gid), os.Geteuid(), append(groups, os.Getegid())) {
+		return fmt.Errorf("open state directory %s: other users may write there (mode %04o), and could change who has which account; run: chmod go-w %s", dir, info.Mode().Perm(), dir)
 	}
 	return nil
+}
+
+// private reports whether none but this process and its group may write to a directory. A group may
+// where the directory is a volume whose group an orchestrator sets, as Kubernetes does with fsGroup: it
+// belongs to root or this user, has the setgid bit, and its group is one of this process.
+func private(mode os.FileMode, owner, group, user int, groups []int) bool {
+	switch {
+	case mode.Perm()&0o002 != 0:
+		return false
+	case mode.Perm()&0o020 == 0:
+		return true
+	}
+	return mode&os.ModeSetgid != 0 && (owner == 0 || owner == user) && slices.Contains(groups, group)
 }
 
 // command returns program and subcommand; other arguments are nobody's business.

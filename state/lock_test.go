@@ -118,7 +118,7 @@ func TestLockFollowsNoLink(t *testing.T) {
 func TestDirectoryThatOthersCanWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	for mode, refused := range map[os.FileMode]bool{
-		0o700: false, 0o750: false, 0o755: false, 0o770: true, 0o707: true, 0o777: true, os.ModeSticky | 0o777: true, os.ModeSetgid | 0o775: true,
+		0o700: false, 0o750: false, 0o755: false, 0o770: true, 0o707: true, 0o777: true, os.ModeSticky | 0o777: true, os.ModeSetgid | 0o775: false, os.ModeSetgid | 0o777: true,
 	} {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, mode); err != nil {
@@ -134,6 +134,33 @@ func TestDirectoryThatOthersCanWriteIsRefused(t *testing.T) {
 		entries, _ := os.ReadDir(dir)
 		if refused && len(entries) > 0 {
 			t.Errorf("mode %v: %d files were made", mode, len(entries))
+		}
+	}
+}
+
+// A volume whose group an orchestrator sets may be written to by that group, any other directory by its
+// owner only.
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	const user, group, another = 1000, 2000, 3000
+	for name, test := range map[string]struct {
+		mode         os.FileMode
+		owner, group int
+		want         bool
+	}{
+		"its owner's":                   {0o700, user, group, true},
+		"others may read":               {0o755, user, another, true},
+		"fsGroup":                       {os.ModeSetgid | 0o770, 0, group, true},
+		"fsGroup, of this user":         {os.ModeSetgid | 0o775, user, group, true},
+		"fsGroup of a third user":       {os.ModeSetgid | 0o770, another, group, false},
+		"fsGroup of another group":      {os.ModeSetgid | 0o770, 0, another, false},
+		"a group's without setgid":      {0o770, user, group, false},
+		"fsGroup, and the world's":      {os.ModeSetgid | 0o777, 0, group, false},
+		"the world's":                   {0o707, user, group, false},
+		"the world's with a sticky bit": {os.ModeSticky | 0o777, 0, group, false},
+	} {
+		if got := private(test.mode, test.owner, test.group, user, []int{group}); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }

@@ -274,6 +274,9 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 	return nil, "", &Error{Code: NotSCIM, Message: fmt.Sprintf("it redirects more than %d times", maxRedirects), Hint: "check the target's url"}
 }
 
+// MaxBody is the largest response that is accepted, in bytes.
+func (t *Transport) MaxBody() int64 { return t.maxBody }
+
 // lost says why there was no answer.
 func (t *Transport) lost(req *http.Request, err error) error {
 	if req.Context().Err() == nil && errors.Is(err, context.DeadlineExceeded) {
@@ -292,7 +295,7 @@ func (t *Transport) read(req *http.Request, answer *http.Response, credential st
 	if int64(len(body)) > t.maxBody {
 		return &Error{
 			Code: Rejected, Status: answer.StatusCode, Unsure: writes(req),
-			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page size", Err: ErrTooLarge,
+			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page_size, or raise max_response_mib", Err: ErrTooLarge,
 		}
 	}
 	redact := t.auth.redactor(credential, answer.StatusCode >= 300)

@@ -49,7 +49,7 @@ func TestKeys(t *testing.T) {
 			"auth.oauth2", "auth.oauth2.client_id", "auth.oauth2.client_secret", "auth.oauth2.client_secret_file",
 			"auth.oauth2.scope", "auth.oauth2.token_url",
 			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "dialect", "group_schemas",
-			"members_per_patch", "no_filter", "page_size", "plain_http", "proxy", "rate", "replace", "timeout", "url", "verify_writes",
+			"max_response_mib", "members_per_patch", "no_filter", "page_size", "plain_http", "proxy", "rate", "replace", "timeout", "url", "verify_writes",
 		},
 	}
 	got := map[string][]string{}

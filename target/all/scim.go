@@ -27,6 +27,8 @@ type SCIM struct {
 	Rate        float64       `yaml:"rate" min:"0" doc:"Most requests a second, over all syncs and tenants into this target. Default: no limit."`
 	Concurrency int           `yaml:"concurrency" min:"0" doc:"Most requests at a time; with {tenant} in the url, for each tenant. Default: 4."`
 
+	MaxResponseMiB int `yaml:"max_response_mib" min:"0" max:"64" doc:"Largest response in MiB, for applications that ignore page_size or have groups of 100,000 members. The most values of one, 62,500 a MiB, go with it. At most 64. Default: 8."`
+
 	Dialect         string   `yaml:"dialect" enum:"rfc,entra-legacy,entra-062020,okta" doc:"The form in which changes are sent. Default: rfc."`
 	PageSize        int      `yaml:"page_size" min:"0" doc:"Resources to ask for at once. Default: what the application announces (maxResults), at most 1000; 100 where it announces nothing."`
 	MembersPerPatch int      `yaml:"members_per_patch" min:"0" doc:"Most membership changes in one request. Default: 100."`
@@ -180,7 +182,7 @@ func (o *SCIM) Open(env Env) (target.Adapter, error) {
 	transport, err := target.NewTransport(target.TransportConfig{
 		Version: env.Version, Base: env.Base, Auth: o.Auth.auth(),
 		CAFile: o.CAFile, CertFile: o.ClientCertificateFile, KeyFile: o.ClientKeyFile, Proxy: o.Proxy,
-		Timeout: o.Timeout, Rate: o.Rate, Concurrency: o.Concurrency, Limiter: env.Limiter,
+		Timeout: o.Timeout, Rate: o.Rate, Concurrency: o.Concurrency, Limiter: env.Limiter, MaxBody: int64(o.MaxResponseMiB) << 20,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open scim target: %w", err)

@@ -25,8 +25,8 @@ type answer struct {
 	version string
 }
 
-// decode judges an answer. Servers send any content type, or none; SCIM is known by content.
-func decode(c call, status int, header http.Header, body []byte) (*answer, error) {
+// decode judges an answer of at most so many values. Servers send any content type, or none; SCIM is known by content.
+func decode(c call, most, status int, header http.Header, body []byte) (*answer, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(inUTF8(header, body), []byte("\ufeff")))
 	if status < 200 || status > 299 {
 		return nil, refusal(c, status, header, body)
@@ -35,8 +35,8 @@ func decode(c call, status int, header http.Header, body []byte) (*answer, error
 	if len(body) == 0 {
 		return ans, nil
 	}
-	if tooManyValues(body) {
-		return nil, oversized(c, status)
+	if tooManyValues(body, most) {
+		return nil, oversized(c, status, most)
 	}
 	value, err := target.DecodeJSON(body)
 	object, ok := value.(map[string]any)

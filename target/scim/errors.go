@@ -153,7 +153,7 @@ var (
 func wordsOf(body []byte) (words string, keyword scimType, page bool) {
 	body = body[:min(len(body), 64<<10)]
 	var object map[string]any
-	if !tooManyValues(body) && json.Unmarshal(body, &object) == nil {
+	if !tooManyValues(body, maxValues) && json.Unmarshal(body, &object) == nil {
 		keyword = scimType(target.Clean(text(member(object, "scimType"))))
 		return target.Clean(wordsIn(object, 0)), keyword, false
 	}

@@ -124,7 +124,7 @@ func (a *Adapter) sendOnce(ctx context.Context, c call) (*answer, error) {
 	if err != nil {
 		return nil, withOp(err, c.op)
 	}
-	return decode(c, status, header, text)
+	return decode(c, valuesIn(a.transport.MaxBody()), status, header, text)
 }
 
 // roundTrip sends one request and reads its response.

@@ -380,6 +380,21 @@ func TestTLSAndRedirect(t *testing.T) {
 	}
 }
 
+// The bound of values grows with the bound of bytes: a group of 300,000 members is read where it was raised.
+func TestValuesGrowWithTheBody(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.seed("Groups", fmt.Sprintf(`{"displayName":"g","members":[%s{"value":"x"}]}`, strings.Repeat(`{"value":"x"},`, 300_000)))
+	for mib, want := range map[int64]int{8: 0, 16: 1} {
+		a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{MaxBody: mib << 20})
+		groups := 0
+		err := a.List(t.Context(), target.Group, func(page []target.Resource) error { groups += len(page); return nil })
+		if groups != want || (err == nil) != (want == 1) {
+			t.Errorf("%d MiB: %d groups, %v", mib, groups, err)
+		}
+	}
+}
+
 // A page too large for the bound is asked for again, smaller.
 func TestPageTooLarge(t *testing.T) {
 	t.Parallel()

@@ -64,7 +64,7 @@ func (h *history) restoreState() {
 			}
 		}
 	})
-	h.restored = true
+	h.watch.restored = true
 	h.note("%v are restored", which)
 }
 

@@ -91,7 +91,6 @@ type history struct {
 	drift         map[graphsync.ID]bool // whose account somebody deleted in the application
 	healing       []func()
 	copies        map[string][]byte // of the state's files, by name
-	restored      bool              // an older copy of the state is in use
 }
 
 func newHistory(t *testing.T, rt *rapid.T) *history {
@@ -221,7 +220,7 @@ func (h *history) quiet() {
 			h.tenant.Set(id, "displayName", "Changed at last "+id.String())
 		}
 	}
-	report := h.settle(h.restored)
+	report := h.settle(h.watch.restored)
 	excused := map[string]string{}
 	for _, e := range report.Errors {
 		excused[e.SourceID.String()] = e.Code

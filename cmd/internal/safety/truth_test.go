@@ -194,6 +194,7 @@ type watch struct {
 	foreign   map[string]string // target id → every byte of what is not ours
 	strangers map[string]string // target id that was ours → identity of the account that has it
 	answered  bool              // a hold has been approved
+	restored  bool              // an older copy of the state is in use
 	reported  []string
 }
 
@@ -357,7 +358,7 @@ func (w *world) groupDifferences(tr truth, inv inventory, by map[string]account,
 		if g.external != "" {
 			found[g.external] = g
 		}
-		if _, ours := tr.groups[g.external]; !ours && w.watch.foreign[id] == "" {
+		if _, ours := tr.groups[g.external]; !ours && w.watch.foreign[id] == "" && !w.watch.restored { // a restored state knows no group that was made since
 			out = append(out, fmt.Sprintf("group %s is still there", g.name))
 		}
 	}
