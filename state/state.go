@@ -11,6 +11,15 @@
 // file is an error that names it, never a panic. Losing the files loses no account: links are
 // found again by matching, and the registry's claims on accounts are made anew from the links.
 //
+// # What a page does not say
+//
+// Graph leaves out a property without a value that was never set before ("If the property was never set
+// before it won't be included in the response at all", delta query overview), and gives null for one
+// that was cleared. So in an incremental round a property that is absent keeps what was known, and null
+// takes it away. A full round tells the present state: the first entry of an object replaces what was
+// known of it, so that an absent property, directory extension or manager has no value; further entries
+// of the same round add to it. See [Tx.PutPage].
+//
 // # Transactions
 //
 // A [Tenant] has one writer at a time and any number of readers. Three rules follow from the

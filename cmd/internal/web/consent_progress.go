@@ -155,7 +155,7 @@ func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
 			waiting = waiting || len(s.Runs) == 0
 			failing = failing || len(s.Runs) > 0
 		}
-		linked, left = linked+s.Linked, left+s.Retrying+s.Skipped
+		linked, left = linked+s.Linked(), left+s.Retrying+s.Skipped
 		for _, hold := range s.Holds {
 			held += hold.Count
 		}

@@ -18,7 +18,8 @@ import (
 
 // A standing is how a sync stood when it was last read: what the overview needs of it.
 type standing struct {
-	Linked    int
+	Users     int // linked and active
+	Groups    int // linked and in scope
 	Retrying  int
 	Skipped   int
 	Info      state.SyncInfo
@@ -29,6 +30,9 @@ type standing struct {
 	ReadError error // why the state could not be read
 	commits   uint64
 }
+
+// Linked is how many accounts and groups are linked.
+func (s *standing) Linked() int { return s.Users + s.Groups }
 
 // A hold is what a guard holds, with what identifies exactly these actions.
 type hold struct {
@@ -97,7 +101,7 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 	sync := rules.Name
 	_, users := tx.CountLinks(sync, graphsync.User)
 	_, groups := tx.CountLinks(sync, graphsync.Group)
-	s.Linked = users + groups
+	s.Users, s.Groups = users, groups
 	s.Retrying, s.Skipped = tx.CountRetries(sync)
 	s.Info = tx.SyncInfo(sync)
 	for h := range tx.Holds(sync) {
@@ -408,7 +412,7 @@ func (s *Server) Standings(ctx context.Context) []Standing {
 	for _, r := range s.rows(ctx) {
 		if r.ReadError == nil {
 			all = append(all, Standing{
-				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked, Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
+				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
 				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
 			})
 		}
