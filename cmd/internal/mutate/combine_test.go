@@ -67,3 +67,23 @@ func sum(list []int) int {
 		}
 	}
 }
+
+// A fault that does not build is told from one that does, without running a test.
+func TestCheck(t *testing.T) {
+	module(t, map[string]string{"p/p.go": reached, "p/p_test.go": judging})
+	r := &runner{dry: true, build: true, jobs: 1}
+	if err := r.run(t.Context(), []mutation{
+		{id: "FINE", file: "p/p.go", old: `n == 4`, new: `n == 5`},
+		{id: "BROKEN", file: "p/p.go", old: `return "four"`, new: `return four`},
+		{id: "GONE", file: "p/p.go", old: `return "five"`, new: `return "six"`},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]outcome{}
+	for _, res := range r.results {
+		got[res.mutation.id] = res.outcome
+	}
+	if want := map[string]outcome{"FINE": applies, "BROKEN": broken, "GONE": unfit}; !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

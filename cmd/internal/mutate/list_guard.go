@@ -36,7 +36,7 @@ var guarding = slices.Concat(
 	}`, ``},
 		fault{"REV2", "a hold outlives a change of the limits", `return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)`, `return !h.opts.partial()`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
-		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.Put(key, encodeAction(a))`},
+		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.put(key, a)`},
 		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if r.opts.partial() {`, `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if false {`},
@@ -61,7 +61,7 @@ var guarding = slices.Concat(
 }`, `return ""
 }`},
 		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
-		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.has(key) {`, `if d.plan.Has(key) {`},
+		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.has(key) {`, `if d.plan.has(key) {`},
 		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.has(key) {`, `if true {`},
 		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
 		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.DeleteHold(sync, id)`, `return len(keys), nil`},

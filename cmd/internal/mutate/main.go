@@ -12,6 +12,8 @@
 // Each result is appended to .cache/mutate.jsonl as it comes. With -resume, a run that was interrupted
 // leaves out what was noticed or passed before; -own stops after the tests of the own package.
 //
+// -list checks that the faults apply, -build in addition that they build: some seconds for each.
+//
 // The faults are a list and not generated. A generated fault is a flipped operator; these are
 // the mistakes whose harm is known, such as "a refused deletion counts as done", each at the
 // place where one line stands between it and a user. A fault whose old text is no longer in its
@@ -50,6 +52,7 @@ func main() {
 	jobs := flag.Int("j", 2, "faults tried at once")
 	trust := flag.Bool("trust", false, "do not run the tests without a fault first")
 	list := flag.Bool("list", false, "list the faults and check that they apply, without running anything")
+	build := flag.Bool("build", false, "check that the faults build, without running tests")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -62,8 +65,8 @@ func main() {
 	if *sample > 0 {
 		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
 	}
-	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list, trust: *trust}
-	if !*list {
+	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list || *build, build: *build, trust: *trust}
+	if !r.dry {
 		if r.file, err = openResults(*keep, *resume); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -73,7 +76,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if !summarize(r.results, explained(survivorsText), *list) {
+	if !summarize(r.results, explained(survivorsText), r.dry) {
 		os.Exit(1)
 	}
 }
@@ -145,7 +148,7 @@ func summarize(results []result, accepted map[string]string, dry bool) bool {
 		}
 	}
 	if dry {
-		fmt.Printf("%d faults, %d no longer apply\n", len(results), count[unfit])
+		fmt.Printf("%d faults, %d no longer apply, %d do not build\n", len(results), count[unfit], count[broken])
 		return fine
 	}
 	tried := count[noticed] + count[survived]

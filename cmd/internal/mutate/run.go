@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -122,7 +123,8 @@ type runner struct {
 	own      bool   // only tests of the fault's own package
 	with     string // instead of any other test
 	jobs     int
-	dry      bool
+	dry      bool // no test is run
+	build    bool // in a dry run, the faults are built
 	trust    bool // that the tests pass without a fault
 	file     *resultFile
 	packages packageCache
@@ -212,8 +214,9 @@ func (r *runner) try(ctx context.Context, res *result, stage int, scratch string
 	case err != nil:
 		res.outcome, res.By = unfit, err.Error()
 	case r.dry:
-		res.outcome = applies
-		return
+		if res.outcome, res.By = r.check(ctx, &res.mutation, overlay); res.outcome == applies {
+			return
+		}
 	case slices.Contains(res.Passed, stages[stage]): // in the run that is resumed
 	default:
 		run := r.test(ctx, &res.mutation, stages[stage], overlay, scratch)
@@ -239,6 +242,18 @@ func (r *runner) try(ctx context.Context, res *result, stage int, scratch string
 	if res.outcome != "" {
 		fmt.Printf("%-17s %-6s %4.0fs  %s  [%s]\n", res.outcome, res.mutation.id, res.Seconds, res.mutation.fault, res.by())
 	}
+}
+
+// check is what a dry run does with a mutation that applies: it builds it, if it is to.
+func (r *runner) check(ctx context.Context, m *mutation, overlay string) (is outcome, why string) {
+	if !r.build {
+		return applies, ""
+	}
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", os.DevNull, "-overlay="+overlay, m.pkg()).CombinedOutput()
+	if err != nil {
+		return broken, tail(string(out))
+	}
+	return applies, ""
 }
 
 // test runs the tests of one stage with one mutation. Of the mutation's own package they are those
