@@ -84,7 +84,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		plans: c.plans,
 	}
 	c.identifier = &identifier{
-		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, tenant: s.Tenant, target: s.Target, eval: eval, info: info,
+		sync: s.Sync, opts: opts, runID: runID, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, info: info,
 		breaker: breaker, ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners, lastHolds: c.lastHolds,
 		protector: c.protector, successors: c.successors,
 	}

@@ -49,6 +49,7 @@ type identifier struct {
 	runID      string
 	now        time.Time
 	workers    int
+	store      *state.Store
 	tenant     *state.Tenant
 	target     target.Adapter
 	eval       *evaluator
@@ -435,8 +436,34 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 	return i.protector.dropInspected(tx, key, a, inspection{unseen: found.unseen})
 }
 
+// takeDoubted marks the links of this sync that a cycle of another tenant has doubted.
+func (i *identifier) takeDoubted() error {
+	if !i.opts.Apply {
+		return nil
+	}
+	owners, err := i.store.Doubted(i.sync.Tenant, i.sync.Name)
+	if err != nil || len(owners) == 0 {
+		return err
+	}
+	err = i.tenant.Update(func(tx *state.Tx) error {
+		for _, owner := range owners {
+			if err := markForCheck(tx, i.sync.Tenant, owner); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return i.store.EndDoubt(owners)
+}
+
 // checkMarked reads the accounts that are marked.
 func (i *identifier) checkMarked(ctx context.Context) error {
+	if err := i.takeDoubted(); err != nil {
+		return err
+	}
 	var links []state.Link
 	err := i.tenant.View(func(tx *state.Tx) error {
 		for key := range tx.Space(i.sync.Name, checkSpace).All(nil) {

@@ -402,6 +402,33 @@ func TestCreatedUnderTheIDOfAnother(t *testing.T) {
 	}
 }
 
+// So it is when the account is that of another tenant: its own next cycle reads it.
+func TestCreatedUnderTheIDOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	s, c := people(t, 30, mapsExternalID(t))
+	app := s.app()
+	delete(app.accounts, "1")
+	s.apps["https://one"] = answering{app, func(method string, r *target.Resource) {
+		if method == "create" && app.accounts["1"] == nil {
+			app.accounts["1"] = app.accounts[r.ID]
+			delete(app.accounts, r.ID)
+			r.ID = "1"
+		}
+	}}
+	other := s.customer("fabrikam")
+	other.change = mapsExternalID(t)
+	other.source.person(50, "eve@example.com", "Eve")
+	want(t, "the other tenant", failures(mustRun(t, other, reconcile.Options{Apply: true})), "create eve@example.com: duplicate_target")
+	want(t, "a plan", c.must(reconcile.Options{}), "30 unchanged")
+	delete(app.taken, "user1@example.com")
+	want(t, "the owner's next cycle", failures(mustRun(t, c, reconcile.Options{Apply: true})), "unlink user1@example.com: identity_mismatch")
+	app.asked = map[string]int{}
+	c.cycle()
+	if app.asked["get"] > 0 {
+		t.Errorf("a cycle without a mark reads %d accounts", app.asked["get"])
+	}
+}
+
 // What is held costs one request for each leaver and each rename, and nothing else does.
 func TestRequestsOfACycle(t *testing.T) {
 	t.Parallel()

@@ -116,6 +116,13 @@ func (r *recorder) commit(batch []*result) error {
 		}
 	}
 	for _, done := range batch {
+		if owner := done.doubt; !owner.Source.IsZero() && owner.Tenant != r.sync.Tenant {
+			if err := r.store.Doubt(owner); err != nil {
+				return err
+			}
+		}
+	}
+	for _, done := range batch {
 		if done.left == "" || done.link == nil {
 			continue
 		}

@@ -278,7 +278,7 @@ func (v *watch) look() {
 		if _, still := now.accounts[id]; still {
 			continue
 		}
-		if always, _ := wanted(before); always {
+		if always, _ := wanted(before); always && !(before.external == "" && v.answered) {
 			v.report("deleted %s, who is in scope", before.values["userName"])
 		}
 		if v.w.set.onRemove.Do != reconcile.Delete && v.w.set.onRemove.After == 0 {

@@ -1,0 +1,54 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+
+	"entrasync/graphsync"
+)
+
+// bucketDoubted holds Owners whose link may not fit any more: a cycle of another tenant was answered
+// with the account that they claim. The owner's next cycle reads the account. That cycle alone writes
+// to the tenant's file, so the mark is here.
+const bucketDoubted = "doubted"
+
+// Doubt marks the link of an owner for a check by the next cycle of its sync.
+func (s *Store) Doubt(owner Owner) error {
+	err := s.registry.batch(func(tx *Tx) error { return tx.put(owner.encode(), []byte{}, bucketDoubted) })
+	if err != nil {
+		return fmt.Errorf("mark the account of %s %s of tenant %s for a check: %w", owner.Kind, owner.Source, owner.Tenant, err)
+	}
+	return nil
+}
+
+// Doubted returns the owners of a tenant's sync that are marked, see [Store.Doubt].
+func (s *Store) Doubted(tenant graphsync.ID, sync string) (owners []Owner, err error) {
+	err = s.registry.view(func(tx *Tx) error {
+		tree := tx.tree(bucketDoubted)
+		if tree == nil {
+			return nil
+		}
+		for rec := range scan(tree, tenant[:], nil) {
+			if owner := decodeOwner(bytes.Clone(rec)); owner.Sync == sync {
+				owners = append(owners, owner)
+			}
+		}
+		return nil
+	})
+	return owners, err
+}
+
+// EndDoubt takes marks back: the owners' sync has them in its own file.
+func (s *Store) EndDoubt(owners []Owner) error {
+	if len(owners) == 0 {
+		return nil
+	}
+	return s.registry.batch(func(tx *Tx) error {
+		for _, owner := range owners {
+			if _, err := tx.drop(owner.encode(), bucketDoubted); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
