@@ -72,7 +72,7 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			return "", false
 		}
 		if widest := widestNetwork(prefix.Addr()); prefix.Bits() < widest {
-			d.fault(n, key, "name the proxies themselves, such as 10.0.0.0/8 or 192.0.2.7", "%s %s is so wide that anybody could be in it, and say whom a request is from", key, quote(n.raw))
+			d.fault(n, key, "name the proxies themselves, such as 10.0.0.0/8 or 192.0.2.7", "%s %s is so wide that any client could be in it and forge the address of a request", key, quote(n.raw))
 			return "", false
 		}
 		text = prefix.Masked().String()

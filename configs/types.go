@@ -6,7 +6,7 @@ import "time"
 type Config struct {
 	State     string      `yaml:"state" format:"path" doc:"Folder of the state, one file per tenant. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
-	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything anew, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
+	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
 	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
 	HTTP      HTTP        `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`

@@ -77,7 +77,7 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 	case err != nil || tenant.IsZero():
 		return refused(BadResponse, "the answer names no tenant", "open the link again")
 	case query.Get("admin_consent") != "True" && query.Get("admin_consent") != "true":
-		return refused(BadResponse, "the answer tells of no consent", "open the link again")
+		return refused(BadResponse, "the response reports no consent", "open the link again")
 	}
 	answer.Tenant = tenant
 	return answer

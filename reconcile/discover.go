@@ -209,7 +209,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 		case len(inScope) == 1:
 			a.State, a.SourceID, a.Why = Adoptable, &inScope[0], fmt.Sprintf("has the same %s", path)
 			if _, linked, err := tx.Link(m.sync.Name, graphsync.User, inScope[0]); err != nil || linked {
-				a.State, a.Why = Ambiguous, fmt.Sprintf("has the %s of somebody who has another account", path)
+				a.State, a.Why = Ambiguous, fmt.Sprintf("has the %s of a user who has another account", path)
 				return err
 			}
 			return nil
@@ -217,7 +217,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 			a.State, a.Why = Ambiguous, fmt.Sprintf("%d people have the same %s", len(inScope), path)
 			return nil
 		case len(others) > 0:
-			a.State, a.SourceID, a.Why = NoSource, &others[0], fmt.Sprintf("somebody in the directory has the same %s, but is not in scope", path)
+			a.State, a.SourceID, a.Why = NoSource, &others[0], fmt.Sprintf("a user in the directory has the same %s, but is not in scope", path)
 			return nil
 		}
 	}

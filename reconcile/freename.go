@@ -43,7 +43,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 		name = temporaryName(value, "former", link.Source)
 	}
 	a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key,
-		Changes: []Change{{Attribute: path, Old: value, New: name}}, Why: "somebody else has its " + path + " now: " + describeUser(&object, link)},
+		Changes: []Change{{Attribute: path, Old: value, New: name}}, Why: "another user has its " + path + " now: " + describeUser(&object, link)},
 		Via: link.Via, Literal: true, Held: &storedHold{Guard: "former_name", Cause: freeNameCause}}
 	key := actionKey{phase: userPhase, id: link.Source, part: 1}.bytes()
 	if d.plan.has(key) {

@@ -292,7 +292,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.
 	}
 	if m.kind != graphsync.Group {
 		if theirs, ours := textAttribute(r, "externalId"), m.externalID(a); v.hold == nil && !v.byID && theirs != "" && ours != "" && theirs != ours {
-			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of somebody else"}
+			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of another user"}
 			v.note = "its externalId is " + theirs
 		}
 		if v.hold == nil && !owned && !m.proven(ctx, r, a.SourceID) {

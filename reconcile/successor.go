@@ -47,7 +47,7 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op Op) (*s
 		case err != nil && target.CodeOf(err) == target.Unsupported:
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("look whether somebody who left has another account than %s: %w", link.TargetID, err)
+			return nil, fmt.Errorf("look whether a user who left has another account than %s: %w", link.TargetID, err)
 		}
 		for i := range found {
 			r := &found[i]

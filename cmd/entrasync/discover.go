@@ -21,7 +21,7 @@ func (a *app) discoverCommand() *cobra.Command {
 	asCSV := false
 	cmd := &cobra.Command{
 		Use:   "discover SYNC",
-		Short: "List the target's accounts: kept, would be adopted, without anybody in the directory",
+		Short: "List the target's accounts: kept, would be adopted, without a user in the directory",
 		Long: `Reads the directory and lists the target's accounts with who they belong to. Nothing is changed.
 Where the sync reads from several tenants it is told for each, and what another one keeps is left
 out. With --csv it prints those that nobody in the directory has, in the form in which Entra's
@@ -33,7 +33,7 @@ out. With --csv it prints those that nobody in the directory has, in the form in
 		},
 	}
 	sel.tenantFlag(cmd)
-	cmd.Flags().BoolVar(&asCSV, "csv", false, "print the accounts without anybody as CSV for Entra's bulk import")
+	cmd.Flags().BoolVar(&asCSV, "csv", false, "print the accounts without a user as CSV for Entra's bulk import")
 	return cmd
 }
 

@@ -51,7 +51,7 @@ func exitCode(err error, w io.Writer) int {
 		fmt.Fprintln(w, faults.Error())
 		return exitFailed
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(w, "entrasync: stopped; the next run goes on where this one was")
+		fmt.Fprintln(w, "entrasync: stopped; the next run resumes here")
 		return exitFailed
 	}
 	fmt.Fprintf(w, "entrasync: %v\n", err)

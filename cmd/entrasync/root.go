@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 		Short: "Keep an application's accounts in step with Microsoft Entra ID",
 		Long: `entrasync reads users, groups and app-role assignments from Microsoft Entra ID and creates,
 updates, deactivates and reactivates accounts in your applications. It shows what it would do
-before it does it, says why, and never removes anybody because of an error.
+before it does it, says why, and never removes a user because of an error.
 
 New here? Run "entrasync demo": it needs nothing.
 

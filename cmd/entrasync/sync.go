@@ -354,7 +354,7 @@ func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *recon
 // sayWaiting tells why nothing seems to happen for a while.
 func (a *app) sayWaiting(w *worker.Worker, s *compile.Sync) {
 	if w.Busy(s.Tenant) {
-		fmt.Fprintf(a.err, "%s: waiting for the cycle of tenant %s that is going on\n", s.Name, s.TenantName)
+		fmt.Fprintf(a.err, "%s: waiting for the running cycle of tenant %s\n", s.Name, s.TenantName)
 	}
 }
 

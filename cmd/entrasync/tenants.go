@@ -59,7 +59,7 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 			return a.removeTenant(cmd.Context(), args[0], accounts == "deactivate")
 		},
 	}
-	cmd.Flags().StringVar(&accounts, "accounts", "", "what becomes of its accounts: keep or deactivate (asked on a terminal)")
+	cmd.Flags().StringVar(&accounts, "accounts", "", "what to do with its accounts: keep or deactivate (asked on a terminal)")
 	return cmd
 }
 
@@ -68,14 +68,14 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 func (a *app) askAccounts(name string) (string, error) {
 	if a.client != nil {
 		if file, ok := a.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-			fmt.Fprintf(a.err, "What becomes of the accounts that tenant %s keeps? [keep/deactivate] ", name)
+			fmt.Fprintf(a.err, "Keep or deactivate the accounts of tenant %s? [keep/deactivate] ", name)
 			line, _ := bufio.NewReader(file).ReadString('\n')
 			answer := strings.ToLower(strings.TrimSpace(line))
 			a.client.args = append(a.client.args, "--accounts="+answer)
 			return answer, nil
 		}
 	}
-	return "", advice.With(fmt.Errorf("it is not said what becomes of the accounts of tenant %s", name), "give --accounts keep or --accounts deactivate")
+	return "", advice.With(fmt.Errorf("--accounts is required to remove tenant %s", name), "give --accounts keep or --accounts deactivate")
 }
 
 func (a *app) listTenants() error {

@@ -103,14 +103,14 @@ func TestValidate(t *testing.T) {
 		}},
 		"http beyond this machine": {&all.SCIM{URL: "http://scim.example.com/v2", Auth: all.SCIMAuth{OAuth2: &all.SCIMOAuth2{
 			TokenURL: "HTTP://login.example.com/token", ClientID: "c", ClientSecretFile: "s"}}}, []string{
-			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
-			"auth.oauth2.token_url: auth.oauth2.token_url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+			"url: url is http, so that anyone on the network path reads the credential and every account (use https, or write plain_http: true beside it)",
+			"auth.oauth2.token_url: auth.oauth2.token_url is http, so that anyone on the network path reads the credential and every account (use https, or write plain_http: true beside it)",
 		}},
 		"http beyond this machine by a tenant's name": {&all.SCIM{URL: "http://{tenant}.example.com/v2"}, []string{
-			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+			"url: url is http, so that anyone on the network path reads the credential and every account (use https, or write plain_http: true beside it)",
 		}},
 		"http to a name like this machine's": {&all.SCIM{URL: "http://localhost.example.com/v2"}, []string{
-			"url: url is http, so that whoever is on the way reads the credential and every account (use https, or write plain_http: true beside it)",
+			"url: url is http, so that anyone on the network path reads the credential and every account (use https, or write plain_http: true beside it)",
 		}},
 		"http that is wanted": {&all.SCIM{URL: "http://scim.internal/v2", PlainHTTP: true}, nil},
 		"http on localhost":   {&all.SCIM{URL: "http://localhost:8080/v2"}, nil},

@@ -20,7 +20,7 @@ type SCIM struct {
 	CAFile                string `yaml:"ca_file" doc:"Certificates (PEM) to trust beside the system's."`
 	ClientCertificateFile string `yaml:"client_certificate_file" doc:"Certificate (PEM) to show to the application."`
 	ClientKeyFile         string `yaml:"client_key_file" doc:"Private key (PEM) of the client certificate."`
-	PlainHTTP             bool   `yaml:"plain_http" doc:"true: url and auth.oauth2.token_url may be http beyond this machine. Whoever is on the way then reads the credential and every account."`
+	PlainHTTP             bool   `yaml:"plain_http" doc:"true: url and auth.oauth2.token_url may be http beyond this machine. Anyone on the network path then reads the credential and every account."`
 	Proxy                 string `yaml:"proxy" doc:"Address of an HTTP proxy. Default: $HTTPS_PROXY and $NO_PROXY."`
 
 	Timeout     time.Duration `yaml:"timeout" min:"0" doc:"Of one request. Default: 1m."`
@@ -100,7 +100,7 @@ func (o *SCIM) plainHTTP(c *check, key, address string) {
 	if err != nil || !strings.EqualFold(u.Scheme, "http") || o.PlainHTTP || loopback(u.Hostname()) {
 		return
 	}
-	c.fault(key, "is http, so that whoever is on the way reads the credential and every account", "use https, or write plain_http: true beside it")
+	c.fault(key, "is http, so that anyone on the network path reads the credential and every account", "use https, or write plain_http: true beside it")
 }
 
 func loopback(host string) bool {

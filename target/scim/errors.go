@@ -85,7 +85,7 @@ func refusal(c call, status int, header http.Header, body []byte) error {
 		e.Code, e.Message = target.NotFound, "it is gone (410)"
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		e.Code, e.Message = target.Unavailable, fmt.Sprintf("the application asks to slow down (%d)", status)
-		e.Hint = "lower the target's rate or concurrency if this goes on"
+		e.Hint = "lower the target's rate or concurrency if this continues"
 		e.Unsure = status != http.StatusTooManyRequests && c.method == http.MethodPost
 	case status == http.StatusRequestTimeout || status >= 500:
 		e.Code, e.Message = target.Unavailable, fmt.Sprintf("the application has an error of its own (%d)", status)

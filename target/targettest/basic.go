@@ -17,7 +17,7 @@ var basicRules = []rule{
 	{"update", "Update writes the attributes it is given and no others", updateOnlyWhatIsAsked},
 	{"rename", "Update of userName renames the account: it is found by the new name and not by the old one", rename},
 	{"rename-taken", "Update of userName to a taken one is an error of code Conflict and changes neither account", renameTaken},
-	{"deactivate", "active can be set false by itself and true again, and nothing else changes", deactivate},
+	{"deactivate", "active alone can be set false and true again, and nothing else changes", deactivate},
 	{"delete", "Delete removes the resource; doing it again is success", deleteTwice},
 	{"missing", "Update and Get of what does not exist are errors of code NotFound, Delete of it is success", missingResources},
 	{"groups", "a group is created, found by displayName, renamed and deleted as a user is", groupLifeCycle},

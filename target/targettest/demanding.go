@@ -13,7 +13,7 @@ var demandingRules = []rule{
 	{"cancelled-first", "with a context that has ended no call writes anything, and every call says so by an error", cancelledFirst},
 	{"cancelled-later", "a context that ends between calls stops the next one; what was done before stays done", cancelledLater},
 	{"concurrency", "calls for different resources may run at once (run this with go test -race)", concurrency},
-	{"close", "Close makes everything last, and the adapter goes on after it: it is called at the end of every cycle", closePersists},
+	{"close", "Close makes everything last, and the adapter can be used after it: it is called at the end of every cycle", closePersists},
 }
 
 // refusesToWrite makes every writing call with an ended context and looks that none succeeds.

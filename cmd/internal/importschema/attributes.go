@@ -69,7 +69,7 @@ func (c *converter) attribute(p *part, m attributeMapping) (a attribute, ok bool
 	}):
 		return leave("the attribute is mapped twice; the first mapping counts")
 	case p.kind == target.Group && strings.EqualFold(m.Target, "members"):
-		c.note(Advice, place, "entrasync writes memberships by itself; they need no mapping")
+		c.note(Advice, place, "entrasync writes memberships without a mapping")
 		return attribute{}, false
 	case path.Schema() == "" && strings.EqualFold(path.Name(), "id"):
 		return leave("the application gives its own ids")

@@ -63,9 +63,9 @@ var waits = []float64{60, 300, 900, 1800, 2700, 3600, 7200, 21600, 86400, 604800
 var all = []series{
 	{name: actions, kind: counter, labels: []string{"sync", "tenant", "op", "outcome"}, help: "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
 	{name: buildInfo, kind: gauge, labels: []string{"version", "go_version"}, help: "Always 1; the labels say which build this is."},
-	{name: configLoaded, kind: gauge, help: "1 when the configuration was last loaded as it is in its file, 0 when a reload was refused and the one before goes on."},
+	{name: configLoaded, kind: gauge, help: "1 when the configuration was last loaded as it is in its file, 0 when a reload was refused and the former one is in use."},
 	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},
-	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires tells of."},
+	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires gives."},
 	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed or wait for a retry, the target is paused, or most of the scope is skipped), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
 	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},

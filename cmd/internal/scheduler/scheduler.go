@@ -44,7 +44,7 @@ type Options struct {
 
 // Sentinels for what a caller of Trigger does next.
 var (
-	ErrRunning = errors.New("a run is going on or about to start")
+	ErrRunning = errors.New("a run is in progress or about to start")
 	ErrUnknown = errors.New("there is no job of this name")
 	ErrRemoved = errors.New("the job was removed")
 	ErrStopped = errors.New("the scheduler has stopped")

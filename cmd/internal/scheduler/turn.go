@@ -12,7 +12,7 @@ func (s *Scheduler) turn(ctx context.Context, runs *sync.WaitGroup, now time.Tim
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Before(s.last.Add(-time.Second)) {
-		s.options.Log.Warn("the clock went back; schedules are planned anew", "from", s.last, "to", now)
+		s.options.Log.Warn("the clock went back; schedules are planned again", "from", s.last, "to", now)
 		for _, e := range s.jobs {
 			e.replan(s.last, now)
 		}
@@ -22,7 +22,7 @@ func (s *Scheduler) turn(ctx context.Context, runs *sync.WaitGroup, now time.Tim
 	for _, e := range s.jobs {
 		if e.due(now) && e.current != nil && e.current.own {
 			e.skipped++
-			s.options.Log.Warn("skipped: the run before is still going on", "job", e.job.Name, "since", e.current.start)
+			s.options.Log.Warn("skipped: the previous run has not ended", "job", e.job.Name, "since", e.current.start)
 			e.next = e.after(now)
 		}
 	}
