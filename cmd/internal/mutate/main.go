@@ -148,7 +148,11 @@ func summarize(results []result, accepted map[string]string, dry bool) bool {
 		}
 	}
 	if dry {
-		fmt.Printf("%d faults, %d no longer apply, %d do not build\n", len(results), count[unfit], count[broken])
+		fmt.Printf("%d faults, %d no longer apply", len(results), count[unfit])
+		if count[broken] > 0 {
+			fmt.Printf(", %d do not build", count[broken])
+		}
+		fmt.Println()
 		return fine
 	}
 	tried := count[noticed] + count[survived]
