@@ -382,7 +382,9 @@ func (w *world) groupDifferences(tr truth, inv inventory, by map[string]account,
 		// So may be an account that was linked by its userName alone and never written, or that an
 		// administrator took for a user's.
 		ofExcused := func(account string) bool {
-			if a := inv.accounts[account]; a.external == "" && (w.watch.answered || slices.ContainsFunc(slices.Collect(maps.Keys(tr.groups[id])), func(m string) bool { return tr.people[m].values["userName"] == a.values["userName"] })) {
+			if a := inv.accounts[account]; w.watch.restored && !a.active { // a restored state does not know in which groups users came since
+				return true
+			} else if a.external == "" && (w.watch.answered || slices.ContainsFunc(slices.Collect(maps.Keys(tr.groups[id])), func(m string) bool { return tr.people[m].values["userName"] == a.values["userName"] })) {
 				return true
 			}
 			return excused[inv.accounts[account].external]+w.watch.strangers[account] != ""
