@@ -197,14 +197,14 @@ func TestConsentClosedWhileProving(t *testing.T) {
 		c.closed.Store(true)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if len(c.joined) != 0 || c.proofs < 3 {
-			t.Errorf("closed: joined %v after %d proofs", c.joined, c.proofs)
+		if joined, proofs := c.outcome(); len(joined) != 0 || proofs < 3 {
+			t.Errorf("closed: joined %v after %d proofs", joined, proofs)
 		}
 		c.closed.Store(false)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		if len(c.joined) != 1 || c.joined[0] != fabrikam {
-			t.Errorf("open again: joined %v after %d proofs", c.joined, c.proofs)
+		if joined, proofs := c.outcome(); len(joined) != 1 || joined[0] != fabrikam {
+			t.Errorf("open again: joined %v after %d proofs", joined, proofs)
 		}
 		stop()
 		<-ended

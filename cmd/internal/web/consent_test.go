@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,13 @@ func newConsents(t *testing.T) *consents {
 	})
 	c.handler = c.pages.Handler()
 	return c
+}
+
+// outcome returns who has joined so far and how many proofs were tried.
+func (c *consents) outcome() (joined []graphsync.ID, proofs int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.joined), c.proofs
 }
 
 // invite returns the path of an invitation's link.
