@@ -61,6 +61,21 @@ func (g *gateway) done(method, about string, r *target.Resource) (*target.Resour
 	return r, nil
 }
 
+// on is a hook that answers one call with an error.
+func on(method, about string, err error) func(method, about string) error {
+	return func(called, of string) error {
+		if called == method && of == about {
+			return err
+		}
+		return nil
+	}
+}
+
+// lostAnswer is the error of a call that may have been carried out.
+func lostAnswer() error {
+	return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
+}
+
 func nameIn(attributes []target.Attribute) (name string) {
 	for _, a := range attributes {
 		if path := a.Path.String(); path == "userName" || path == "displayName" && name == "" {

@@ -487,12 +487,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 func (c *customer) interrupted(t *testing.T, at string) *gateway {
 	t.Helper()
 	g := c.behindGateway()
-	g.before = func(method, about string) error {
-		if method == "create" && about == at {
-			return refusal(target.Unauthorized, 401)
-		}
-		return nil
-	}
+	g.before = on("create", at, refusal(target.Unauthorized, 401))
 	if _, err := c.run(reconcile.Options{Apply: true}); target.CodeOf(err) != target.Unauthorized {
 		t.Fatalf("the first cycle ended with %v", err)
 	}

@@ -2,8 +2,8 @@ package reconcile
 
 import "entrasync/graphsync"
 
-// reviewMembers reviews a change of members. What was decided about people who leave counts first. Whose
-// leaving the last plan held stays held, and no one else waits with them; who joins never waits.
+// reviewMembers reviews a change of members. Decisions about users who leave count first. Users whose leaving
+// the last plan held stay held, and no one else waits with them. Users who join never wait.
 func (r *reviewer) reviewMembers(plan plannedActions, key []byte, a *storedAction) error {
 	if done, err := r.decideLeaving(plan, key, a); done || err != nil {
 		return err

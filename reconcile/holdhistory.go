@@ -32,8 +32,8 @@ func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, 
 	return last.Held.Guard, last.Held.Cause
 }
 
-// leavers returns whose leaving a group the last plan held, and why. It is kept by person, as decisions are:
-// whoever else leaves or joins by now, and in whatever part of the plan a person is.
+// leavers returns the users whose leaving a group the last plan held, and why. Holds of members are kept by
+// user, as decisions are: they do not depend on who else leaves or joins, nor on the part of the plan.
 func (h *holdHistory) leavers(tx *state.Tx, group graphsync.ID) (map[graphsync.ID]*storedHold, error) {
 	if !h.counts() {
 		return nil, nil

@@ -96,12 +96,7 @@ func TestFailedLookUpMakesNobody(t *testing.T) {
 	c.app().seedWith("ada@example.com", nil)
 	c.source.hire("Ada", "Bob")
 	g := c.behindGateway()
-	g.before = func(method, about string) error {
-		if method == "find" && about == "ada@example.com" {
-			return refusal(target.Rejected, 400)
-		}
-		return nil
-	}
+	g.before = on("find", "ada@example.com", refusal(target.Rejected, 400))
 	want(t, "refused", c.partial(reconcile.Options{Apply: true}), "1 created, failed to create ada@example.com: target_rejected")
 	g.before = nil
 	want(t, "healed", c.cycle(), "1 adopted, 1 unchanged")
@@ -290,12 +285,7 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 			c.change = test.change
 			c.source.hire("Ada", "Bob")
 			g := c.behindGateway()
-			g.before = func(method, about string) error {
-				if method == "create" && about == "ada@example.com" {
-					return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
-				}
-				return nil
-			}
+			g.before = on("create", "ada@example.com", lostAnswer())
 			c.partial(reconcile.Options{Apply: true})
 			g.before = nil
 			test.happens(c)
@@ -330,12 +320,7 @@ func TestOwnAccountAfterALostCreation(t *testing.T) {
 			c.source.hire("Ada", "Bob")
 			c.source.set(1, "manager", strconv.Quote(userID(2).String()))
 			g := c.behindGateway()
-			g.after = func(method, about string) error {
-				if method == "create" && about == "ada@example.com" {
-					return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
-				}
-				return nil
-			}
+			g.after = on("create", "ada@example.com", lostAnswer())
 			g.before = func(method, about string) error {
 				if method == "find" && about == "ada@example.com" && g.accounts["1"] != nil {
 					return errDown // nor is it found at once

@@ -245,7 +245,7 @@ func TestMembersThatLeaveAreHeld(t *testing.T) {
 	}
 }
 
-// Whose leaving is held waits for a decision, whoever leaves or joins meanwhile and however few are left;
+// A user whose leaving is held waits for a decision, also when others leave or join and when few are left;
 // the others do not wait with them.
 func TestMembersStayHeld(t *testing.T) {
 	t.Parallel()

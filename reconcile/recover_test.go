@@ -55,12 +55,7 @@ func TestFoundBeforeTheNextAttempt(t *testing.T) {
 	g := c.behindGateway()
 	lost := refusal(target.Unavailable, 503)
 	hidden := true
-	g.after = func(method, about string) error {
-		if method == "create" && about == "ada@example.com" {
-			return lost
-		}
-		return nil
-	}
+	g.after = on("create", "ada@example.com", lost)
 	g.before = func(method, about string) error {
 		if method == "find" && about == "ada@example.com" && hidden && g.accounts["1"] != nil {
 			return errDown

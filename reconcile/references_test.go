@@ -38,7 +38,7 @@ func (a *application) managerOf(id string) string {
 	return fmt.Sprint(r.Attributes["manager"])
 }
 
-// A user whose manager gets an account is given the reference in the same cycle, whoever is made first.
+// A user whose manager gets an account is given the reference in the same cycle, in either order of creation.
 func TestManagerWhoGetsAnAccount(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(c *customer){

@@ -213,8 +213,8 @@ func TestDeactivationThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Whoever comes back to an account that was switched on by hand has it: a complete compare sees that
-// nothing is left to do.
+// A user who comes back to an account that was switched on by hand keeps it: a complete compare finds
+// nothing to do.
 func TestSwitchedOnByHandBeforeTheRehire(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*reconcile.Sync){"active mapped": nil, "not mapped": unmappedActive} {

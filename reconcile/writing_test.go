@@ -60,12 +60,7 @@ func TestReferenceOfAUserWithoutAnAccount(t *testing.T) {
 	c.source.hire("Ada", "Bob")
 	c.source.set(1, "manager", strconv.Quote(userID(2).String()))
 	g := c.behindGateway()
-	g.before = func(method, about string) error {
-		if method == "create" && about == "ada@example.com" {
-			return refusal(target.Rejected, 400)
-		}
-		return nil
-	}
+	g.before = on("create", "ada@example.com", refusal(target.Rejected, 400))
 	want(t, "first cycle", c.partial(reconcile.Options{Apply: true}), "1 created, failed to create ada@example.com: target_rejected")
 	g.before = nil
 	want(t, "waiting", strings.Join(c.retries(), ", "), "ada@example.com target_rejected")

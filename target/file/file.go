@@ -57,6 +57,7 @@ var (
 	_ target.MemberWriter = (*Adapter)(nil)
 	_ target.MemberReader = (*Adapter)(nil)
 	_ target.Closer       = (*Adapter)(nil)
+	_ target.Limited      = (*Adapter)(nil)
 )
 
 // New returns the adapter of a file. Nothing is read or made yet.
@@ -74,11 +75,11 @@ func New(cfg Config) (*Adapter, error) {
 	return &Adapter{path: path}, nil
 }
 
-// Probe reads the file and looks whether it could be written.
-// Concurrency implements [target.Limited]. Calls that come while the disk is busy share the next sync, so
-// that more of them cost fewer.
+// Concurrency implements [target.Limited]. Calls that come while the disk is busy share the next sync of the
+// journal, so that more calls at a time need fewer syncs.
 func (a *Adapter) Concurrency() int { return 32 }
 
+// Probe reads the file and looks whether it could be written.
 func (a *Adapter) Probe(ctx context.Context, _ map[target.Kind][]target.Path) (*target.Profile, error) {
 	const op = "probe file"
 	if err := begun(ctx, op); err != nil {
