@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,49 @@ func TestFailedChangeOfMembers(t *testing.T) {
 	g.before = nil
 	want(t, "healed", c.cycle(), "6 unchanged")
 	want(t, "members", g.membersOf("Sales"), "ada dan")
+}
+
+// A member that the application refuses may have lost the account: it is read once, and made again when it
+// is gone. A refusal for another reason costs no request in later cycles.
+func TestRefusedMemberIsRead(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []bool{true, false} {
+		c, g := teams(t)
+		reads, dan := 0, ""
+		for id, account := range g.accounts {
+			if strings.HasPrefix(fmt.Sprint(account["userName"]), "dan@") {
+				dan = id
+			}
+		}
+		g.before = func(method, about string) error {
+			switch {
+			case method == "join" && about == dan && (!gone || g.accounts[dan] == nil):
+				return refusal(target.Rejected, 400)
+			case method == "get" && about == dan:
+				reads++
+			}
+			return nil
+		}
+		if gone {
+			if err := g.application.Delete(t.Context(), target.Ref{Kind: target.User, ID: dan}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.source.join(1, 4)
+		c.partial(reconcile.Options{Apply: true})
+		for range 4 {
+			c.service.now = c.service.now.Add(25 * time.Hour)
+			if _, err := c.run(reconcile.Options{Apply: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if members, want := g.membersOf("Sales"), map[bool]string{true: "ada bob dan", false: "ada bob"}[gone]; members != want {
+			t.Errorf("account gone %t: members %s, want %s", gone, members, want)
+		}
+		if !gone && reads != 1 {
+			t.Errorf("the account was read %d times, want once", reads)
+		}
+	}
 }
 
 // A member whom the directory has not reported yet is no user of whom anything is concluded.

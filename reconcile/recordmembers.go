@@ -58,6 +58,11 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	}
 	for _, refused := range done.refused {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
+		if _, again := tx.Retry(r.sync.Name, key); !again { // the account may be gone: it is read once, not in each cycle
+			if err := markForCheck(tx, r.sync.Tenant, r.owners.owner(graphsync.User, refused.member)); err != nil {
+				return err
+			}
+		}
 		r.ledger.fail(tx, key, done.action, refused.err)
 	}
 	return nil
