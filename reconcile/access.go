@@ -33,7 +33,7 @@ func (f *planStats) countAccess(ctx context.Context, tx *state.Tx, sync *Sync) e
 		return nil
 	}
 	n := 0
-	for link, err := range tx.Links(sync.Name, graphsync.User, graphsync.ID{}) {
+	for link, err := range tx.Links(sync.Name).All(graphsync.User, graphsync.ID{}) {
 		if err != nil {
 			return err
 		}

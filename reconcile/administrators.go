@@ -68,7 +68,7 @@ func (f *planStats) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction
 	if filter == nil || a.Kind != graphsync.User || !a.Op.Removes() && a.Op != Update {
 		return nil
 	}
-	link, ok, err := tx.Link(sync.Name, graphsync.User, a.SourceID)
+	link, ok, err := tx.Links(sync.Name).Get(graphsync.User, a.SourceID)
 	if err != nil || !ok || !link.Active {
 		return err
 	}
@@ -93,7 +93,7 @@ func (f *planStats) countAdministrators(ctx context.Context, tx *state.Tx, sync 
 		return nil
 	}
 	n := 0
-	for link, err := range tx.Links(sync.Name, graphsync.User, graphsync.ID{}) {
+	for link, err := range tx.Links(sync.Name).All(graphsync.User, graphsync.ID{}) {
 		if err != nil {
 			return err
 		}

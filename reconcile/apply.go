@@ -169,16 +169,16 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 func (ap *applier) recordExistingMembers(ctx context.Context) error {
 	return ap.plans.entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {
 		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
-		if _, linked, err := tx.Link(ap.sync.Name, graphsync.Group, group); err != nil || !linked {
+		if _, linked, err := tx.Links(ap.sync.Name).Get(graphsync.Group, group); err != nil || !linked {
 			return err
 		}
-		if _, linked, err := tx.Link(ap.sync.Name, graphsync.User, member); err != nil || !linked {
+		if _, linked, err := tx.Links(ap.sync.Name).Get(graphsync.User, member); err != nil || !linked {
 			return err
 		}
 		if len(value) == 0 { // it is there no more, and need not be
-			return tx.DeleteAppliedMember(ap.sync.Name, group, member)
+			return tx.AppliedMembers(ap.sync.Name).Delete(group, member)
 		}
-		return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))
+		return tx.AppliedMembers(ap.sync.Name).Put(group, member, string(value))
 	})
 }
 

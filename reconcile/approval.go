@@ -23,7 +23,7 @@ func Reject(tx *state.Tx, sync, hold string, by Decision) (int, error) {
 
 func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, error) {
 	space := heldSpace
-	if _, held := tx.Hold(sync, id); !held {
+	if _, held := tx.Holds(sync).Get(id); !held {
 		space = rejectedSpace
 	}
 	var keys [][]byte
@@ -48,7 +48,7 @@ func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, 
 			return 0, err
 		}
 	}
-	return len(keys), tx.DeleteHold(sync, id)
+	return len(keys), tx.Holds(sync).Delete(id)
 }
 
 // belongsTo reports whether a held or rejected action is one of a hold.
@@ -59,7 +59,7 @@ func belongsTo(tx *state.Tx, sync, id string, a *storedAction) bool {
 	if a.Rejected != nil {
 		return a.Rejected.Hold == id
 	}
-	hold, ok := tx.Hold(sync, id)
+	hold, ok := tx.Holds(sync).Get(id)
 	return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause
 }
 
@@ -91,10 +91,10 @@ func pendAction(tx *state.Tx, sync string, key []byte, a *storedAction) error {
 		return err
 	}
 	if k.phase != memberPhase {
-		return tx.AddPending(sync, k.pendingKey())
+		return tx.Pending(sync).Add(k.pendingKey())
 	}
 	for _, member := range slices.Concat(a.Add, a.Remove) {
-		if err := tx.AddPending(sync, state.Membership(k.id, member)); err != nil {
+		if err := tx.Pending(sync).Add(state.Membership(k.id, member)); err != nil {
 			return err
 		}
 	}

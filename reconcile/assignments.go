@@ -98,13 +98,13 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 func (r *assignmentReader) remember(appID string, strangers map[graphsync.ID]string) error {
 	same := false
 	err := r.tenant.View(func(tx *state.Tx) error {
-		same = maps.Equal(tx.Strangers(appID), strangers)
+		same = maps.Equal(tx.Assignments(appID).Strangers(), strangers)
 		return nil
 	})
 	if err != nil || same {
 		return err
 	}
-	return r.tenant.Update(func(tx *state.Tx) error { return tx.PutStrangers(appID, strangers) })
+	return r.tenant.Update(func(tx *state.Tx) error { return tx.Assignments(appID).PutStrangers(strangers) })
 }
 
 // placed finds out what the principals are whose type is a word that Graph has added. One that the
@@ -114,7 +114,7 @@ func (r *assignmentReader) placed(page []graphsync.Assignment, strangers map[gra
 	err = r.tenant.View(func(tx *state.Tx) error {
 		for _, a := range page {
 			if a.PrincipalKind == 0 {
-				a.PrincipalKind = tx.KnownKind(a.Principal)
+				a.PrincipalKind = tx.Objects().KindOf(a.Principal)
 			}
 			switch {
 			case a.PrincipalKind != 0:

@@ -39,7 +39,7 @@ func (r *reporter) attention() (found []Attention, err error) {
 		if message := skips.message(r.sync.Guard.Skipped); message != "" {
 			found = append(found, Attention{MostlySkipped, message})
 		}
-		if failed, _ := tx.CountRetries(r.sync.Name); r.opts.Apply && failed > r.ledger.failures {
+		if failed, _ := tx.Retries(r.sync.Name).Count(); r.opts.Apply && failed > r.ledger.failures {
 			found = append(found, Attention{Retrying, counted(failed, "record failed and waits for a retry", "records failed and wait for a retry")})
 		}
 		return nil
@@ -68,7 +68,7 @@ func (s *skipCount) add(tx *state.Tx, sync string, id graphsync.ID, code, name, 
 	if s.byCode[code]++; s.byCode[code] == 1 {
 		s.such[code] = name + ": " + why
 	}
-	link, linked, err := tx.Link(sync, graphsync.User, id)
+	link, linked, err := tx.Links(sync).Get(graphsync.User, id)
 	if !linked || !link.Active {
 		s.scope++
 	}
@@ -79,12 +79,12 @@ func (s *skipCount) add(tx *state.Tx, sync string, id graphsync.ID, code, name, 
 // it found, and what an earlier cycle stored about people it did not look at.
 func (r *reporter) skips(tx *state.Tx) (*skipCount, error) {
 	s := &skipCount{byCode: map[string]int{}, such: map[string]string{}}
-	_, s.scope = tx.CountLinks(r.sync.Name, graphsync.User)
-	if _, stored := tx.CountRetries(r.sync.Name); stored == 0 && r.ledger.counts.Skipped == 0 {
+	_, s.scope = tx.Links(r.sync.Name).Count(graphsync.User)
+	if _, stored := tx.Retries(r.sync.Name).Count(); stored == 0 && r.ledger.counts.Skipped == 0 {
 		return s, nil
 	}
 	drafted := tx.Space(r.sync.Name, draftedSpace)
-	for retry := range tx.Retries(r.sync.Name) {
+	for retry := range tx.Retries(r.sync.Name).All() {
 		stale := !r.opts.Apply && (r.findings.all || drafted.Has(pendingBytes(retry.Key)))
 		if !retry.Skipped || retry.Key.Kind != graphsync.User || stale {
 			continue

@@ -29,11 +29,11 @@ const membersNamed = 20
 
 // personName is what people call a user: as its account is known, or else the directory has it.
 func personName(tx *state.Tx, sync string, id graphsync.ID) string {
-	link, linked, err := tx.Link(sync, graphsync.User, id)
+	link, linked, err := tx.Links(sync).Get(graphsync.User, id)
 	if err == nil && linked && link.Key != "" {
 		return link.Key
 	}
-	object, _ := tx.Object(graphsync.User, id)
+	object, _ := tx.Objects().Get(graphsync.User, id)
 	object.ID = id
 	return keyOf(&object, nil)
 }

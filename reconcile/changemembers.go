@@ -22,7 +22,7 @@ func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *res
 	done.added = map[graphsync.ID]string{}
 	byTarget := map[string]graphsync.ID{}
 	done.err = x.tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(x.sync.Name, graphsync.Group, a.SourceID)
+		link, ok, err := tx.Links(x.sync.Name).Get(graphsync.Group, a.SourceID)
 		if err != nil {
 			return err
 		}
@@ -31,7 +31,7 @@ func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *res
 		}
 		group = link.TargetID
 		for _, member := range a.Add {
-			account, ok, err := tx.Link(x.sync.Name, graphsync.User, member)
+			account, ok, err := tx.Links(x.sync.Name).Get(graphsync.User, member)
 			if err != nil {
 				return err
 			}
@@ -45,10 +45,10 @@ func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *res
 		}
 		for _, member := range a.Remove {
 			done.removed = append(done.removed, member)
-			if account, ok := tx.AppliedMember(x.sync.Name, a.SourceID, member); ok && account != unsure {
+			if account, ok := tx.AppliedMembers(x.sync.Name).Get(a.SourceID, member); ok && account != unsure {
 				remove = append(remove, account)
 				byTarget[account] = member
-			} else if link, ok, err := tx.Link(x.sync.Name, graphsync.User, member); err == nil && ok {
+			} else if link, ok, err := tx.Links(x.sync.Name).Get(graphsync.User, member); err == nil && ok {
 				remove = append(remove, link.TargetID)
 				byTarget[link.TargetID] = member
 			}

@@ -69,7 +69,7 @@ func (l *memberLook) run(ctx context.Context) error {
 	for {
 		var groups []groupMembers
 		err := l.tenant.View(func(tx *state.Tx) error {
-			for link, err := range tx.Links(l.sync, graphsync.Group, after) {
+			for link, err := range tx.Links(l.sync).All(graphsync.Group, after) {
 				if err != nil {
 					return err
 				}
@@ -137,7 +137,7 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 	}
 	group := g.link.Source
 	if len(g.accounts) == 0 {
-		if tx.CountAppliedMembers(l.sync, group) > 0 {
+		if tx.AppliedMembers(l.sync).Count(group) > 0 {
 			l.bare = append(l.bare, group)
 		}
 		return nil
@@ -147,11 +147,11 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 	current, pairs := tx.Space(l.sync, shownMemberSpace), tx.Space(l.sync, membershipSpace)
 	for _, account := range g.accounts {
 		there[account] = true
-		source, ours := tx.LinkByTarget(l.sync, graphsync.User, account)
+		source, ours := tx.Links(l.sync).ByTarget(graphsync.User, account)
 		if !ours {
 			continue
 		}
-		if _, applied := tx.AppliedMember(l.sync, group, source); applied {
+		if _, applied := tx.AppliedMembers(l.sync).Get(group, source); applied {
 			continue
 		}
 		if err := current.Put(append(append([]byte(nil), group[:]...), account...), nil); err != nil {
@@ -167,7 +167,7 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 // absent notes the members that were written to a group and are not there.
 func (l *memberLook) absent(tx *state.Tx, group graphsync.ID, there map[string]bool) error {
 	var absent []graphsync.ID
-	for member, account := range tx.AppliedMembers(l.sync, group) {
+	for member, account := range tx.AppliedMembers(l.sync).Of(group) {
 		if account != unsure && !there[account] {
 			absent = append(absent, member)
 		}

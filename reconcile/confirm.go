@@ -21,10 +21,10 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 		sweep := false
 		var ids []graphsync.ID
 		err := p.tenant.View(func(tx *state.Tx) error {
-			if sweep = tx.Cursor(stream).Sweep; !sweep {
+			if sweep = tx.Cursors().Get(stream).Sweep; !sweep {
 				return nil
 			}
-			for object := range tx.Unseen(kind, after) {
+			for object := range tx.Objects().Unseen(kind, after) {
 				if ids = append(ids, object.ID); len(ids) == confirmBatch {
 					break
 				}
@@ -38,7 +38,7 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 			if err != nil || !sweep {
 				return err
 			}
-			return p.tenant.Update(func(tx *state.Tx) error { return tx.EndSweep(stream) })
+			return p.tenant.Update(func(tx *state.Tx) error { return tx.Cursors().EndSweep(stream) })
 		}
 		answers, err := p.source.Presence(ctx, kind, ids)
 		if err != nil {
@@ -51,7 +51,7 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 				if answers[i] == graphsync.Present {
 					present++
 				}
-				if err := tx.Settle(kind, id, answers[i], p.peers); err != nil {
+				if err := tx.Objects().RecordPresence(kind, id, answers[i], p.peers); err != nil {
 					return err
 				}
 			}
@@ -73,10 +73,10 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 func (p *puller) confirmMembers(ctx context.Context) error {
 	var doubtful []graphsync.ID
 	err := p.tenant.View(func(tx *state.Tx) error {
-		if !tx.Cursor(graphsync.Groups).Sweep {
+		if !tx.Cursors().Get(graphsync.Groups).Sweep {
 			return nil
 		}
-		for group := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+		for group := range tx.Members().Unseen(graphsync.ID{}, state.Member{}) {
 			if len(doubtful) == 0 || doubtful[len(doubtful)-1] != group {
 				doubtful = append(doubtful, group)
 			}

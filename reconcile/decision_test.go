@@ -56,7 +56,7 @@ func (c *customer) write(do func(tx *state.Tx) error) {
 func (c *customer) reject(by reconcile.Decision) {
 	c.t.Helper()
 	c.write(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync) {
+		for hold := range tx.Holds(c.sync).All() {
 			if _, err := reconcile.Reject(tx, c.sync, hold.ID, by); err != nil {
 				return err
 			}
@@ -212,7 +212,7 @@ func TestStoredDecisionsOfBefore(t *testing.T) {
 					return err
 				}
 			}
-			return tx.DeleteHold(c.sync, "h-1")
+			return tx.Holds(c.sync).Delete("h-1")
 		})
 		want(t, fmt.Sprintf("verdict %d", verdict), c.cycle(), expected)
 		if verdict == 2 {

@@ -46,7 +46,7 @@ func (e *evaluator) evaluate(object *state.Object, stand *eligibility, m *mappin
 }
 
 func (e *evaluator) desireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
-	object, ok := tx.Object(kind, id)
+	object, ok := tx.Objects().Get(kind, id)
 	if !ok {
 		return outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
 	}

@@ -31,7 +31,7 @@ func (p *puller) direct() *directReader {
 func (r *directReader) resolve(ctx context.Context, kind graphsync.Kind, properties []string) error {
 	var ids []graphsync.ID
 	err := r.tenant.View(func(tx *state.Tx) error {
-		for doubt := range tx.Doubts(kind, graphsync.ID{}) {
+		for doubt := range tx.Doubts().All(kind, graphsync.ID{}) {
 			if ids = append(ids, doubt.ID); len(ids) == directLimit {
 				break
 			}
@@ -68,13 +68,13 @@ func (r *directReader) object(ctx context.Context, kind graphsync.Kind, id graph
 			return err
 		}
 		return r.tenant.Update(func(tx *state.Tx) error {
-			if err := tx.Settle(kind, id, answers[0], r.syncs); err != nil || answers[0] == graphsync.Unknown {
+			if err := tx.Objects().RecordPresence(kind, id, answers[0], r.syncs); err != nil || answers[0] == graphsync.Unknown {
 				return err
 			}
-			return tx.EndDoubt(kind, id)
+			return tx.Doubts().End(kind, id)
 		})
 	}
-	if err := r.tenant.Update(func(tx *state.Tx) error { return tx.PutObject(change, r.syncs) }); err != nil || kind == graphsync.User {
+	if err := r.tenant.Update(func(tx *state.Tx) error { return tx.Objects().Put(change, r.syncs) }); err != nil || kind == graphsync.User {
 		return err
 	}
 	return r.members(ctx, id)
@@ -93,28 +93,28 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 	}
 	return r.tenant.Update(func(tx *state.Tx) error {
 		for member := range present {
-			if err := tx.SetMember(group, member, true, r.syncs); err != nil {
+			if err := tx.Members().Set(group, member, true, r.syncs); err != nil {
 				return err
 			}
 		}
 		if hidden { // members that are not shown are none that left
-			return tx.EndDoubt(graphsync.Group, group)
+			return tx.Doubts().End(graphsync.Group, group)
 		}
 		if len(bad) > 0 {
-			return tx.PutDoubt(state.Doubt{Kind: graphsync.Group, ID: group, Reason: fmt.Sprintf("a member of the group (%s): %s", bad[0].ID, bad[0].Reason)})
+			return tx.Doubts().Put(state.Doubt{Kind: graphsync.Group, ID: group, Reason: fmt.Sprintf("a member of the group (%s): %s", bad[0].ID, bad[0].Reason)})
 		}
 		var gone []state.Member
-		for member := range tx.Members(group) {
+		for member := range tx.Members().Of(group) {
 			if !present[member] {
 				gone = append(gone, member)
 			}
 		}
 		for _, member := range gone {
-			if err := tx.SetMember(group, member, false, r.syncs); err != nil {
+			if err := tx.Members().Set(group, member, false, r.syncs); err != nil {
 				return err
 			}
 		}
-		return tx.EndDoubt(graphsync.Group, group)
+		return tx.Doubts().End(graphsync.Group, group)
 	})
 }
 
@@ -122,7 +122,7 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 func (r *directReader) areHidden(ctx context.Context, group graphsync.ID) (bool, error) {
 	hidden := false
 	err := r.tenant.View(func(tx *state.Tx) error {
-		object, ok := tx.Object(graphsync.Group, group)
+		object, ok := tx.Objects().Get(graphsync.Group, group)
 		hidden = ok && hidesMembers(&object)
 		return nil
 	})
@@ -142,7 +142,7 @@ func (r *directReader) membersOf(ctx context.Context, group graphsync.ID) (prese
 			return r.tenant.View(func(tx *state.Tx) error {
 				for _, m := range members {
 					if m.Kind == 0 {
-						m.Kind = tx.KnownKind(m.ID)
+						m.Kind = tx.Objects().KindOf(m.ID)
 					}
 					if m.Kind == 0 {
 						open = append(open, m.ID)

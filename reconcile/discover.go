@@ -100,7 +100,7 @@ func (d *discovery) wanted(ctx context.Context) error {
 		err = d.tenant.Update(func(tx *state.Tx) error {
 			eval, space := d.eval.in(tx), tx.Space(d.sync.Name, wantedSpace)
 			n := 0
-			for user := range tx.Objects(graphsync.User, after) {
+			for user := range tx.Objects().All(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -208,7 +208,7 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 		switch {
 		case len(inScope) == 1:
 			a.State, a.SourceID, a.Why = Adoptable, &inScope[0], fmt.Sprintf("has the same %s", path)
-			if _, linked, err := tx.Link(m.sync.Name, graphsync.User, inScope[0]); err != nil || linked {
+			if _, linked, err := tx.Links(m.sync.Name).Get(graphsync.User, inScope[0]); err != nil || linked {
 				a.State, a.Why = Ambiguous, fmt.Sprintf("has the %s of a user who has another account", path)
 				return err
 			}

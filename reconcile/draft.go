@@ -36,7 +36,7 @@ func (p *planner) draft(ctx context.Context) error {
 	err := p.tenant.Update(func(tx *state.Tx) error {
 		changed := p.info.ConfigHash != p.sync.Hash()
 		whole := p.opts.Subject == nil
-		p.findings.all = whole && (changed || p.opts.Full || tx.PendingAll(p.sync.Name))
+		p.findings.all = whole && (changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())
 		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, detachedSpace} {
 			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
@@ -84,7 +84,7 @@ func (p *planner) draftAll(ctx context.Context) error {
 	for _, kind := range kinds {
 		var after graphsync.ID
 		err := inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(graphsync.ID) bool) error {
-			for object := range tx.Objects(kind, after) {
+			for object := range tx.Objects().All(kind, after) {
 				if after = object.ID; !add(object.ID) {
 					break
 				}
@@ -103,13 +103,13 @@ func (p *planner) draftPending(ctx context.Context) error {
 	// What is due again joins what is pending, so that nothing is drafted twice.
 	err := p.tenant.Update(func(tx *state.Tx) error {
 		var again []state.PendingKey
-		for retry := range tx.Retries(p.sync.Name) {
+		for retry := range tx.Retries(p.sync.Name).All() {
 			if due(&retry, p.now) || retry.Skipped && !p.opts.Scheduled {
 				again = append(again, retry.Key)
 			}
 		}
 		for _, key := range again {
-			if err := tx.AddPending(p.sync.Name, key); err != nil {
+			if err := tx.Pending(p.sync.Name).Add(key); err != nil {
 				return err
 			}
 		}
@@ -120,7 +120,7 @@ func (p *planner) draftPending(ctx context.Context) error {
 	}
 	var after state.PendingKey
 	return inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(state.PendingKey) bool) error {
-		for key := range tx.Pending(p.sync.Name, after) {
+		for key := range tx.Pending(p.sync.Name).All(after) {
 			if after = key; !add(key) {
 				break
 			}
@@ -183,7 +183,7 @@ func (p *planner) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
 				continue
 			}
 			seen[queue[0]] = true
-			for member := range tx.Members(queue[0]) {
+			for member := range tx.Members().Of(queue[0]) {
 				switch {
 				case member.Kind == graphsync.User && !seen[member.ID]:
 					seen[member.ID] = true

@@ -27,13 +27,13 @@ type drafter struct {
 
 // user plans one person.
 func (d *drafter) user(id graphsync.ID) error {
-	object, known := d.tx.Object(graphsync.User, id)
+	object, known := d.tx.Objects().Get(graphsync.User, id)
 	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.User, id)
 	if err != nil || !known {
 		return err // never told of by the directory: nothing is concluded
 	}
 	if d.findings.clock {
-		if retry, ok := d.tx.Retry(d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
+		if retry, ok := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
 			return nil // time alone is no reason to try a failed record before its time
 		}
 	}
@@ -258,7 +258,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
-	for _, other := range d.tx.SourcesByKey(d.sync.Name, kind, matchKey(path, value)) {
+	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, matchKey(path, value)) {
 		if other == id {
 			continue
 		}
@@ -272,8 +272,8 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 // wantedBy says who else wants, or has, a matching value. An account that is switched off is offered
 // to give it up.
 func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value string) (string, error) {
-	object, known := d.tx.Object(kind, other)
-	link, linked, err := d.tx.Link(d.sync.Name, kind, other)
+	object, known := d.tx.Objects().Get(kind, other)
+	link, linked, err := d.tx.Links(d.sync.Name).Get(kind, other)
 	if err != nil || !known || !linked {
 		return fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other), err
 	}
@@ -321,7 +321,7 @@ func wantedKey(kind graphsync.Kind, path, value string) []byte {
 // isFormer reports whether an object is gone from the directory and its account is switched off:
 // it wants nothing any more.
 func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
-	object, known := d.tx.Object(kind, id)
+	object, known := d.tx.Objects().Get(kind, id)
 	link, linked, _, err := plannedLink(d.tx, d.sync.Name, kind, id)
 	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
 }
@@ -355,7 +355,7 @@ func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, resu
 // account may exist and be adopted; match drops it otherwise.
 func (d *drafter) put(p phase, a storedAction) error {
 	if a.TargetID != nil {
-		link, _, err := d.tx.Link(d.sync.Name, a.Kind, a.SourceID)
+		link, _, err := d.tx.Links(d.sync.Name).Get(a.Kind, a.SourceID)
 		if err != nil {
 			return err
 		}
@@ -382,7 +382,7 @@ func (d *drafter) refreshVia(link *state.Link, stand *eligibility) error {
 		return nil
 	}
 	link.Via, link.Cause = stand.Via, ""
-	return d.tx.PutLink(d.sync.Name, *link)
+	return d.tx.Links(d.sync.Name).Put(*link)
 }
 
 // offerTransfer notes that the account of somebody who was deleted for good can be given up: when it is

@@ -7,7 +7,7 @@ import (
 
 // group plans one group, without its members.
 func (d *drafter) group(id graphsync.ID) error {
-	object, known := d.tx.Object(graphsync.Group, id)
+	object, known := d.tx.Objects().Get(graphsync.Group, id)
 	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil || !known {
 		return err
@@ -33,7 +33,7 @@ func (d *drafter) group(id graphsync.ID) error {
 	if linked {
 		// A failed change of members is kept as one retry of the group: who it was about is worked
 		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
-		failed, _ := d.tx.Retry(d.sync.Name, state.PendingKey{Kind: graphsync.Group, ID: id})
+		failed, _ := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.Group, ID: id})
 		if d.findings.all || failed.Op == string(Members) || !link.Active {
 			if err := markMembers(d.tx, d.sync.Name, id); err != nil {
 				return err
@@ -78,5 +78,5 @@ func (d *drafter) mark(link *state.Link, inScope bool) error {
 		return nil
 	}
 	link.Active = inScope
-	return d.tx.PutLink(d.sync.Name, *link)
+	return d.tx.Links(d.sync.Name).Put(*link)
 }

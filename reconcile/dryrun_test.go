@@ -49,25 +49,25 @@ func (c *customer) lasting(holds bool) (lines []string) {
 				add(name+" info", info)
 			}
 			for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-				for link, err := range tx.Links(name, kind, graphsync.ID{}) {
+				for link, err := range tx.Links(name).All(kind, graphsync.ID{}) {
 					if err != nil {
 						return err
 					}
 					add(name+" link", link)
-					for member, account := range tx.AppliedMembers(name, link.Source) {
+					for member, account := range tx.AppliedMembers(name).Of(link.Source) {
 						add(name+" member", []any{link.Source, member, account})
 					}
 				}
 			}
-			for hold := range tx.Holds(name) {
+			for hold := range tx.Holds(name).All() {
 				if holds {
 					add(name+" hold", hold)
 				}
 			}
-			for retry := range tx.Retries(name) {
+			for retry := range tx.Retries(name).All() {
 				add(name+" retry", retry)
 			}
-			for intent := range tx.Intents(name) {
+			for intent := range tx.Intents(name).All() {
 				add(name+" intent", intent)
 			}
 			for _, space := range lasting {

@@ -87,7 +87,7 @@ func (e *evaluator) in(tx *state.Tx) *evaluator {
 	if e.roles == nil {
 		organization, _ := tx.Organization()
 		e.domain = organization.DefaultDomain
-		e.app, _ = tx.App(e.sync.AppID)
+		e.app, _ = tx.Assignments(e.sync.AppID).App()
 		e.roles = make(map[graphsync.ID]graphsync.AppRole, len(e.app.Roles))
 		for _, role := range e.app.Roles {
 			e.roles[role.ID] = role
@@ -100,7 +100,7 @@ func (e *evaluator) group(id graphsync.ID) *groupFacts {
 	facts := e.groups[id]
 	if facts == nil {
 		facts = &groupFacts{name: id.String()}
-		if object, ok := e.tx.Object(graphsync.Group, id); ok {
+		if object, ok := e.tx.Objects().Get(graphsync.Group, id); ok {
 			facts.live = object.Removed == graphsync.NotRemoved
 			if name := stringProperty(&object, "displayName"); name != "" {
 				facts.name = name
@@ -114,8 +114,8 @@ func (e *evaluator) group(id graphsync.ID) *groupFacts {
 
 // granted returns the assignments of a user or group.
 func (e *evaluator) granted(principal graphsync.ID) (roles []grantedRole) {
-	for a := range e.tx.Assignments(e.sync.AppID, principal) {
-		roles = append(roles, grantedRole{role: a.Role, confirmed: !e.tx.Missed(e.sync.AppID, a.ID)})
+	for a := range e.tx.Assignments(e.sync.AppID).Of(principal) {
+		roles = append(roles, grantedRole{role: a.Role, confirmed: !e.tx.Assignments(e.sync.AppID).Missed(a.ID)})
 	}
 	return roles
 }
@@ -253,7 +253,7 @@ func (c *roleCollector) grant(role, via graphsync.ID, why string) {
 // groupsOf returns the groups whose assignments reach a member: the direct ones, and with
 // nested groups also those above them, each once even where groups contain each other.
 func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
-	direct := slices.Collect(e.tx.GroupsOf(member))
+	direct := slices.Collect(e.tx.Members().GroupsOf(member))
 	if !e.sync.Scope.Nested {
 		return direct
 	}
@@ -273,7 +273,7 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 			continue // what a deleted group is a member of does not reach its members
 		}
 		if !facts.read {
-			facts.parents, facts.read = slices.Collect(e.tx.GroupsOf(id)), true
+			facts.parents, facts.read = slices.Collect(e.tx.Members().GroupsOf(id)), true
 		}
 		queue = append(queue, facts.parents...)
 	}
@@ -342,10 +342,10 @@ func (e *evaluator) groupInScope(group *state.Object) (why string, ok bool, prob
 
 // inProvisionedGroup tells whether somebody is a member of a group that is provisioned.
 func (e *evaluator) inProvisionedGroup(user graphsync.ID) bool {
-	for id := range e.tx.GroupsOf(user) {
+	for id := range e.tx.Members().GroupsOf(user) {
 		facts := e.group(id)
 		if facts.provisioned == nil {
-			object, ok := e.tx.Object(graphsync.Group, id)
+			object, ok := e.tx.Objects().Get(graphsync.Group, id)
 			if ok {
 				_, ok, _ = e.groupInScope(&object)
 			}
@@ -365,7 +365,7 @@ func (e *evaluator) taken(object *state.Object, m *mapping.Mapping, value string
 		if !a.Unique() {
 			continue
 		}
-		for _, other := range e.tx.SourcesByKey(e.sync.Name, object.Kind, matchKey(a.Path.String(), value)) {
+		for _, other := range e.tx.Links(e.sync.Name).SourcesByKey(object.Kind, matchKey(a.Path.String(), value)) {
 			if other != object.ID {
 				return true, nil
 			}

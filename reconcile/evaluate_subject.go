@@ -13,11 +13,11 @@ import (
 // with IsSoftDeleted, app roles and groups worked out. It is good for as long as tx is. The
 // error of a user who is not there is [ErrUnknownSubject].
 func EvalSource(tx *state.Tx, s *Sync, user graphsync.ID) (mapping.Source, error) {
-	object, ok := tx.Object(graphsync.User, user)
+	object, ok := tx.Objects().Get(graphsync.User, user)
 	if !ok {
 		return nil, fmt.Errorf("user %s: %w", user, ErrUnknownSubject)
 	}
-	link, linked, err := tx.Link(s.Name, graphsync.User, user)
+	link, linked, err := tx.Links(s.Name).Get(graphsync.User, user)
 	if err != nil {
 		return nil, fmt.Errorf("read link of user %s: %w", user, err)
 	}

@@ -64,7 +64,7 @@ func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction)
 // resolve finds the account that an action on one made in the same plan is about.
 func (x *executor) resolve(a *storedAction) error {
 	return x.tenant.View(func(tx *state.Tx) error {
-		link, ok, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
+		link, ok, err := tx.Links(x.sync.Name).Get(a.Kind, a.SourceID)
 		if ok {
 			a.TargetID = &link.TargetID
 		}

@@ -89,8 +89,8 @@ type explainer struct {
 }
 
 func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) error {
-	object, _ := tx.Object(kind, id)
-	link, linked, err := tx.Link(e.sync.Name, kind, id)
+	object, _ := tx.Objects().Get(kind, id)
+	link, linked, err := tx.Links(e.sync.Name).Get(kind, id)
 	if err != nil {
 		return err
 	}
@@ -216,10 +216,10 @@ func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *s
 // explainOpen tells what is still to be done, and what went wrong.
 func (e *explainer) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kind, id graphsync.ID) {
 	key := state.PendingKey{Kind: kind, ID: id}
-	if tx.PendingAll(e.sync.Name) {
+	if tx.Pending(e.sync.Name).Everything() {
 		x.Pending = append(x.Pending, "everybody is evaluated in the next cycle")
 	}
-	for pending := range tx.Pending(e.sync.Name, state.PendingKey{}) {
+	for pending := range tx.Pending(e.sync.Name).All(state.PendingKey{}) {
 		if pending == key {
 			x.Pending = append(x.Pending, "changed since the last cycle, or held")
 			break
@@ -243,7 +243,7 @@ func (e *explainer) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kin
 			x.Pending = append(x.Pending, fmt.Sprintf("%s (%s) was rejected%s: it is not done until the source changes", a.Op, a.Why, a.Rejected.words()))
 		}
 	}
-	if retry, ok := tx.Retry(e.sync.Name, key); ok {
+	if retry, ok := tx.Retries(e.sync.Name).Get(key); ok {
 		x.LastOutcome = &ExplainedOutcome{Op: retry.Op, Code: retry.Code, Message: retry.Message, RetryAt: &retry.Next}
 		if retry.Skipped {
 			x.LastOutcome.Op, x.LastOutcome.RetryAt = "skip", nil

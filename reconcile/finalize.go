@@ -52,7 +52,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 	f.rememberRemovals()
 	return f.tenant.Update(func(tx *state.Tx) error {
 		if f.findings.all {
-			if err := tx.SetPendingAll(f.sync.Name, false); err != nil {
+			if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {
 				return err
 			}
 		}
@@ -90,7 +90,7 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 		failed, skipped := tx.Space(f.sync.Name, failedSpace), tx.Space(f.sync.Name, skippedSpace)
 		drafted := tx.Space(f.sync.Name, draftedSpace)
 		var well []state.PendingKey
-		for retry := range tx.Retries(f.sync.Name) {
+		for retry := range tx.Retries(f.sync.Name).All() {
 			looked := f.findings.all || due(&retry, f.now) || drafted.Has(pendingBytes(retry.Key)) || retry.Skipped && !f.opts.Scheduled
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
@@ -104,7 +104,7 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 			well = append(well, retry.Key)
 		}
 		for _, key := range well {
-			if err := tx.DeleteRetry(f.sync.Name, key); err != nil {
+			if err := tx.Retries(f.sync.Name).Delete(key); err != nil {
 				return err
 			}
 		}
@@ -122,7 +122,7 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 		}
 		key := state.PendingKey{Kind: s.Kind, ID: s.SourceID}
 		retry := state.Retry{Key: key, Code: s.Code, Message: s.Why, Name: s.Key, First: f.now, Next: f.now, Skipped: true, Attempts: 1}
-		if known, ok := tx.Retry(f.sync.Name, key); ok && known.Skipped && known.Code == s.Code {
+		if known, ok := tx.Retries(f.sync.Name).Get(key); ok && known.Skipped && known.Code == s.Code {
 			retry.First, retry.Attempts = known.First, known.Attempts+1
 			if known.Message != s.Why {
 				skipped.Add(s.Kind, "", s.Code, s.Why, s.Key)
@@ -133,7 +133,7 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 		if asksTarget[s.Code] {
 			retry.Next = f.now.Add(retryWait(retry.Attempts))
 		}
-		return tx.PutRetry(f.sync.Name, retry)
+		return tx.Retries(f.sync.Name).Put(retry)
 	})
 }
 
@@ -154,7 +154,7 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 		var keys []state.PendingKey
 		err := f.tenant.Update(func(tx *state.Tx) error {
 			keys = nil
-			for key := range tx.Pending(f.sync.Name, after) {
+			for key := range tx.Pending(f.sync.Name).All(after) {
 				if keys = append(keys, key); len(keys) == draftChunk {
 					break
 				}
@@ -164,7 +164,7 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 				if kept.Has(pendingBytes(key)) {
 					continue
 				}
-				if err := tx.DeletePending(f.sync.Name, key); err != nil {
+				if err := tx.Pending(f.sync.Name).Delete(key); err != nil {
 					return err
 				}
 			}
@@ -188,7 +188,7 @@ func (f *finalizer) store() error {
 		if err := tx.PutSyncInfo(f.sync.Name, info); err != nil {
 			return err
 		}
-		return tx.PutRun(f.sync.Name, state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: encode(&f.ledger.report)})
+		return tx.Runs(f.sync.Name).Put(state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: encode(&f.ledger.report)})
 	})
 	if err != nil {
 		return fmt.Errorf("store run: %w", err)

@@ -153,7 +153,7 @@ func (r *reporter) lists() error {
 func (r *reporter) countUnchanged() {
 	_ = r.tenant.View(func(tx *state.Tx) error {
 		for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-			linked, _ := tx.CountLinks(r.sync.Name, kind)
+			linked, _ := tx.Links(r.sync.Name).Count(kind)
 			if !r.findings.applied {
 				for range tx.Space(r.sync.Name, detachedSpace).Prefix([]byte{byte(kind)}) {
 					linked--
@@ -173,7 +173,7 @@ func (r *reporter) countUnchanged() {
 
 // seats counts the accounts that are active now.
 func (r *reporter) seats() (n int) {
-	_ = r.tenant.View(func(tx *state.Tx) error { _, n = tx.CountLinks(r.sync.Name, graphsync.User); return nil })
+	_ = r.tenant.View(func(tx *state.Tx) error { _, n = tx.Links(r.sync.Name).Count(graphsync.User); return nil })
 	return n
 }
 

@@ -31,19 +31,19 @@ func (r records) forgetLink(kind graphsync.Kind, source graphsync.ID) error {
 		if err := r.forgetStillActive(source); err != nil {
 			return err
 		}
-		for _, group := range slices.Collect(tx.GroupsOf(source)) {
-			if err := tx.DeleteAppliedMember(sync, group, source); err != nil {
+		for _, group := range slices.Collect(tx.Members().GroupsOf(source)) {
+			if err := tx.AppliedMembers(sync).Delete(group, source); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	var members []graphsync.ID
-	for member := range tx.AppliedMembers(sync, source) {
+	for member := range tx.AppliedMembers(sync).Of(source) {
 		members = append(members, member)
 	}
 	for _, member := range members {
-		if err := tx.DeleteAppliedMember(sync, source, member); err != nil {
+		if err := tx.AppliedMembers(sync).Delete(source, member); err != nil {
 			return err
 		}
 	}

@@ -13,11 +13,11 @@ const freeNameCause = "names of accounts that are switched off are wanted by oth
 
 // holder returns another user whose account has a value that must be unique.
 func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
-	for _, other := range d.tx.SourcesByKey(d.sync.Name, graphsync.User, matchKey(path, value)) {
+	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(graphsync.User, matchKey(path, value)) {
 		if other == but {
 			continue
 		}
-		if link, found, err = d.tx.Link(d.sync.Name, graphsync.User, other); err != nil || found {
+		if link, found, err = d.tx.Links(d.sync.Name).Get(graphsync.User, other); err != nil || found {
 			return link, found, err
 		}
 	}
@@ -27,7 +27,7 @@ func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link,
 // freeName plans, held, that an account that is switched off gives up a name that somebody else
 // wants: it takes the name its user has now, or a marked one when the user was deleted.
 func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, err error) {
-	object, known := d.tx.Object(graphsync.User, link.Source)
+	object, known := d.tx.Objects().Get(graphsync.User, link.Source)
 	if link.Active || !known || !d.sync.Users.May(Update) {
 		return false, nil
 	}
@@ -69,7 +69,7 @@ func (d *drafter) takenNames(a *storedAction) error {
 			return err
 		}
 		a.Changes = withoutChange(a.Changes, r.path)
-		object, _ := d.tx.Object(graphsync.User, link.Source)
+		object, _ := d.tx.Objects().Get(graphsync.User, link.Source)
 		why := fmt.Sprintf("%s %q is still that of %s; approve the hold of guard former_name to free it", r.path, r.new, describeUser(&object, &link))
 		if err := d.skip(graphsync.User, a.SourceID, a.Key, "duplicate_source", why); err != nil {
 			return err

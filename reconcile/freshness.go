@@ -24,7 +24,7 @@ func (r *recorder) tookEffect(tx *state.Tx, keys ...state.PendingKey) {
 		return
 	}
 	for _, key := range keys {
-		if retry, failed := tx.Retry(r.sync.Name, key); failed && !retry.Skipped && retry.First.Before(since) {
+		if retry, failed := tx.Retries(r.sync.Name).Get(key); failed && !retry.Skipped && retry.First.Before(since) {
 			since = retry.First
 		}
 	}

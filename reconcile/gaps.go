@@ -63,7 +63,7 @@ func (g *gapLister) nameGaps(ctx context.Context) error {
 func (g *gapLister) noteUnplaced() error {
 	return g.tenant.View(func(tx *state.Tx) error {
 		for _, stream := range []graphsync.Stream{graphsync.Users, graphsync.Groups} {
-			for _, entry := range tx.Cursor(stream).Unplaced {
+			for _, entry := range tx.Cursors().Get(stream).Unplaced {
 				g.ledger.note("an entry of %s was not understood: %s", stream, entry)
 			}
 		}
@@ -79,8 +79,8 @@ func (g *gapLister) doubtful() (gaps []Skipped, err error) {
 	}
 	err = g.tenant.View(func(tx *state.Tx) error {
 		for _, kind := range kinds {
-			for doubt := range tx.Doubts(kind, graphsync.ID{}) {
-				object, _ := tx.Object(kind, doubt.ID)
+			for doubt := range tx.Doubts().All(kind, graphsync.ID{}) {
+				object, _ := tx.Objects().Get(kind, doubt.ID)
 				object.Kind, object.ID = kind, doubt.ID
 				gaps = append(gaps, Skipped{Kind: kind, SourceID: doubt.ID, Key: keyOf(&object, nil), Code: "source_incomplete",
 					Why: "what Graph sends of it cannot be understood (" + doubt.Reason + "): what was known before still counts"})
@@ -98,18 +98,18 @@ func (g *gapLister) missingPrincipals(ctx context.Context) (gaps []Skipped, err 
 	}
 	groups := len(g.needs.GroupProperties) > 0
 	err = g.tenant.View(func(tx *state.Tx) error {
-		for id, reason := range tx.Strangers(g.sync.AppID) {
+		for id, reason := range tx.Assignments(g.sync.AppID).Strangers() {
 			add(graphsync.User, id, reason+", and the directory as it was read has no such user or group")
 		}
 		n := 0
-		for principal := range tx.Principals(g.sync.AppID, graphsync.ID{}) {
+		for principal := range tx.Assignments(g.sync.AppID).Principals(graphsync.ID{}) {
 			if n++; n%10000 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}
 			if principal.Kind == graphsync.Group && !groups {
 				continue
 			}
-			if _, known := tx.Object(principal.Kind, principal.ID); !known {
+			if _, known := tx.Objects().Get(principal.Kind, principal.ID); !known {
 				add(principal.Kind, principal.ID, fmt.Sprintf("it is assigned to the application, but the directory as it was read has no such %s", principal.Kind))
 			}
 		}

@@ -23,7 +23,7 @@ type HeldAction struct {
 func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {
 	return func(yield func(HeldAction, error) bool) {
 		space := heldSpace
-		if _, held := tx.Hold(sync, id); !held {
+		if _, held := tx.Holds(sync).Get(id); !held {
 			space = rejectedSpace
 		}
 		found := false
@@ -100,7 +100,7 @@ func (d Decision) Ends(last time.Duration) time.Time {
 func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 	ids := map[[2]string]string{}
 	sums := map[string]hash.Hash{}
-	for hold := range tx.Holds(sync) {
+	for hold := range tx.Holds(sync).All() {
 		ids[[2]string{hold.Guard, hold.Cause}] = hold.ID
 		sums[hold.ID] = sha256.New()
 	}

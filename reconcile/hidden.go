@@ -17,7 +17,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error
 	}
 	err = g.tenant.View(func(tx *state.Tx) error {
 		add := func(id graphsync.ID, role string) {
-			object, ok := tx.Object(graphsync.Group, id)
+			object, ok := tx.Objects().Get(graphsync.Group, id)
 			if ok && object.Removed == graphsync.NotRemoved && hidesMembers(&object) {
 				gaps = append(gaps, Skipped{Kind: graphsync.Group, SourceID: id, Key: keyOf(&object, nil), Code: "hidden_members",
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
@@ -29,7 +29,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error
 		if !g.sync.Groups.Enabled {
 			return nil
 		}
-		for link, err := range tx.Links(g.sync.Name, graphsync.Group, graphsync.ID{}) {
+		for link, err := range tx.Links(g.sync.Name).All(graphsync.Group, graphsync.ID{}) {
 			if err != nil {
 				return err
 			}
@@ -52,21 +52,21 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error
 func (g *gapLister) accessGroups(tx *state.Tx) map[graphsync.ID]string {
 	out := map[graphsync.ID]string{}
 	if len(g.sync.Scope.ExcludeGroups) > 0 {
-		for group := range tx.Objects(graphsync.Group, graphsync.ID{}) {
+		for group := range tx.Objects().All(graphsync.Group, graphsync.ID{}) {
 			if namesGroup(g.sync.Scope.ExcludeGroups, &group) {
 				out[group.ID] = "is excluded"
 			}
 		}
 	}
 	var below []graphsync.ID
-	for principal := range tx.Principals(g.sync.AppID, graphsync.ID{}) {
+	for principal := range tx.Assignments(g.sync.AppID).Principals(graphsync.ID{}) {
 		if principal.Kind == graphsync.Group {
 			out[principal.ID] = "is assigned to the application"
 			below = append(below, principal.ID)
 		}
 	}
 	for g.sync.Scope.Nested && len(below) > 0 {
-		for member := range tx.Members(below[0]) {
+		for member := range tx.Members().Of(below[0]) {
 			if _, seen := out[member.ID]; member.Kind == graphsync.Group && !seen {
 				out[member.ID] = "is below a group that is assigned to the application"
 				below = append(below, member.ID)

@@ -133,7 +133,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
 				continue
 			}
-			link, linked, err := tx.Link(i.sync.Name, a.Kind, a.SourceID)
+			link, linked, err := tx.Links(i.sync.Name).Get(a.Kind, a.SourceID)
 			if err != nil {
 				return err
 			}
@@ -279,8 +279,8 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	if err := i.opts.records(tx, i.sync).putMismatch(link, found.mismatch); err != nil {
 		return err
 	}
-	users, _ := tx.CountLinks(i.sync.Name, graphsync.User)
-	groups, _ := tx.CountLinks(i.sync.Name, graphsync.Group)
+	users, _ := tx.Links(i.sync.Name).Count(graphsync.User)
+	groups, _ := tx.Links(i.sync.Name).Count(graphsync.Group)
 	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds, linked: users + groups, foreign: tx.Space(i.sync.Name, mismatchSpace).Count()}
 	unlink := storedAction{Action: Action{Op: Unlink, Kind: graphsync.Group, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key, Why: found.mismatch.why(), Cause: causeMismatch}}
 	held, let := r.held(tx, &unlink, found.mismatch)
@@ -329,7 +329,7 @@ func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 				return err
 			}
 			kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
-			link, linked, err := tx.Link(i.sync.Name, kind, id)
+			link, linked, err := tx.Links(i.sync.Name).Get(kind, id)
 			if err != nil {
 				return err
 			}
@@ -467,7 +467,7 @@ func (i *identifier) checkMarked(ctx context.Context) error {
 	var links []state.Link
 	err := i.tenant.View(func(tx *state.Tx) error {
 		for key := range tx.Space(i.sync.Name, checkSpace).All(nil) {
-			link, linked, err := tx.Link(i.sync.Name, graphsync.Kind(key[0]), graphsync.ID(key[1:]))
+			link, linked, err := tx.Links(i.sync.Name).Get(graphsync.Kind(key[0]), graphsync.ID(key[1:]))
 			if err != nil {
 				return err
 			}

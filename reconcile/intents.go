@@ -60,7 +60,7 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 			if unmade {
 				continue
 			}
-			if err := tx.PutIntent(l.sync.Name, intent); err != nil {
+			if err := tx.Intents(l.sync.Name).Put(intent); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
 	if op := Op(intent.Op); op == Create || op == Adopt {
 		return false, nil
 	}
-	_, linked, err := tx.Link(l.sync.Name, intent.Kind, intent.Source)
+	_, linked, err := tx.Links(l.sync.Name).Get(intent.Kind, intent.Source)
 	return !linked, err
 }
 
@@ -106,7 +106,7 @@ func (l *intentLog) recordMemberships(actions []*storedAction) error {
 				a := actions[0]
 				n += len(a.Add) + len(a.Remove)
 				for _, member := range slices.Concat(a.Add, a.Remove) {
-					if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
+					if err := tx.AppliedMembers(l.sync.Name).Put(a.SourceID, member, unsure); err != nil {
 						return err
 					}
 				}

@@ -74,7 +74,7 @@ func (l *ledger) skip(tx *state.Tx, s Skipped) error {
 // fail notes that an action did not succeed and when it is tried again: the waits grow, and
 // a change at the source tries it at once.
 func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
-	retry, _ := tx.Retry(l.sync.Name, key)
+	retry, _ := tx.Retries(l.sync.Name).Get(key)
 	if retry.Attempts == 0 {
 		retry.First = l.now
 	}
@@ -90,7 +90,7 @@ func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *storedAction, cause
 	}
 	retry.Next = l.now.Add(wait)
 	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
-	if err := tx.PutRetry(l.sync.Name, retry); err != nil {
+	if err := tx.Retries(l.sync.Name).Put(retry); err != nil {
 		l.log.Error("store retry", "sync", l.sync.Name, "error", err)
 	}
 	if err := tx.Space(l.sync.Name, failedSpace).Put(pendingBytes(key), nil); err != nil {

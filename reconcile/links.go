@@ -104,7 +104,7 @@ func (b *linkBuilder) changedLink(a *storedAction, applied map[string]json.RawMe
 	var link state.Link
 	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		var ok bool
-		link, ok, err = tx.Link(b.sync.Name, a.Kind, a.SourceID)
+		link, ok, err = tx.Links(b.sync.Name).Get(a.Kind, a.SourceID)
 		if err == nil && !ok {
 			err = fmt.Errorf("the link of %s %s is gone", a.Kind, a.SourceID)
 		}
@@ -155,7 +155,7 @@ func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
 	var link state.Link
 	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		linked := false
-		if link, linked, err = tx.Link(b.sync.Name, a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
+		if link, linked, err = tx.Links(b.sync.Name).Get(a.Kind, a.SourceID); err == nil && (!linked || link.TargetID != *a.TargetID) {
 			err = identityError(a.Op, a.Kind, "account %s is no longer linked; nothing was written to it", *a.TargetID)
 		}
 		return err

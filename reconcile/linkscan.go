@@ -50,7 +50,7 @@ type linkScan struct {
 func (s *linkScan) run(ctx context.Context) error {
 	linked := 0
 	err := s.tenant.Update(func(tx *state.Tx) error {
-		linked, _ = tx.CountLinks(s.sync.Name, s.kind)
+		linked, _ = tx.Links(s.sync.Name).Count(s.kind)
 		return tx.Space(s.sync.Name, listingSpace).Clear()
 	})
 	if err != nil || linked == 0 && s.strays == nil {
@@ -74,9 +74,9 @@ func (s *linkScan) run(ctx context.Context) error {
 // worth is how many accounts are listed at most.
 func (s *linkScan) worth() (worth int, err error) {
 	err = s.tenant.View(func(tx *state.Tx) error {
-		linked, _ := tx.CountLinks(s.sync.Name, s.kind)
+		linked, _ := tx.Links(s.sync.Name).Count(s.kind)
 		if s.strays != nil {
-			linked = max(linked, min(tx.CountObjects(s.kind), knownWorth))
+			linked = max(linked, min(tx.Objects().Count(s.kind), knownWorth))
 		}
 		worth = linked * listWorth
 		return nil
@@ -108,12 +108,12 @@ func (s *linkScan) page(page []target.Resource) error {
 	var unlinked []target.Resource
 	err := s.tenant.View(func(tx *state.Tx) error {
 		for i := range page {
-			source, ours := tx.LinkByTarget(s.sync.Name, s.kind, page[i].ID)
+			source, ours := tx.Links(s.sync.Name).ByTarget(s.kind, page[i].ID)
 			if !ours {
 				unlinked = append(unlinked, page[i])
 				continue
 			}
-			link, linked, err := tx.Link(s.sync.Name, s.kind, source)
+			link, linked, err := tx.Links(s.sync.Name).Get(s.kind, source)
 			if err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func (s *linkScan) lookUpRest(ctx context.Context) error {
 	var after graphsync.ID
 	return inChunks(s.tenant, askChunk, func(tx *state.Tx, add func(state.Link) bool) error {
 		seen := tx.Space(s.sync.Name, listingSpace)
-		for link, err := range tx.Links(s.sync.Name, s.kind, after) {
+		for link, err := range tx.Links(s.sync.Name).All(s.kind, after) {
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ func (r records) loseLink(kind graphsync.Kind, source graphsync.ID) error {
 
 // rememberLost notes that the active account of a link is gone from the application.
 func (r records) rememberLost(kind graphsync.Kind, source graphsync.ID) error {
-	link, linked, err := r.tx.Link(r.sync, kind, source)
+	link, linked, err := r.tx.Links(r.sync).Get(kind, source)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (l losses) exceed(tx *state.Tx, sync string, limit Limit, kind graphsync.Ki
 	if l[kind] == 0 {
 		return false
 	}
-	linked, _ := tx.CountLinks(sync, kind)
+	linked, _ := tx.Links(sync).Count(kind)
 	return exceeds(limit, l[kind], linked+l[kind])
 }
 

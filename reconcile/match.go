@@ -340,8 +340,8 @@ func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsy
 // and the account is switched off, and names that user.
 func (m *matcher) isFormer(owner state.Owner) (gone bool, name string, err error) {
 	err = m.tenant.View(func(tx *state.Tx) error {
-		object, known := tx.Object(owner.Kind, owner.Source)
-		link, linked, err := tx.Link(m.sync.Name, owner.Kind, owner.Source)
+		object, known := tx.Objects().Get(owner.Kind, owner.Source)
+		link, linked, err := tx.Links(m.sync.Name).Get(owner.Kind, owner.Source)
 		gone = known && object.Removed != graphsync.NotRemoved && (!linked || !link.Active)
 		if name = owner.Source.String(); known {
 			name = describeUser(&object, &link)
@@ -443,7 +443,7 @@ func (m *matcher) adopt(tx *state.Tx, a *storedAction, v matchResult) error {
 	if m.kind == graphsync.User {
 		a.Rights = rightsOf(m.sync.Guard.Administrators, r, a.Changes, desired.Attributes)
 	}
-	if object, known := tx.Object(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
+	if object, known := tx.Objects().Get(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
 		a.Held = m.sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
 	}
 	if v.note != "" {

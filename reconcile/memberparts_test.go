@@ -57,12 +57,12 @@ func TestPartsOfAGroupFollowEachOther(t *testing.T) {
 		err = tenant.Update(func(tx *state.Tx) error {
 			for n := range byte(2) {
 				group := graphsync.ID{2, n}
-				if err := tx.PutLink(s.Sync.Name, state.Link{Kind: graphsync.Group, Source: group, TargetID: fmt.Sprintf("g%d", n+1), Active: true}); err != nil {
+				if err := tx.Links(s.Sync.Name).Put(state.Link{Kind: graphsync.Group, Source: group, TargetID: fmt.Sprintf("g%d", n+1), Active: true}); err != nil {
 					return err
 				}
 				for part := range byte(3) {
 					member := graphsync.ID{3, n, part}
-					if err := tx.PutLink(s.Sync.Name, state.Link{Kind: graphsync.User, Source: member, TargetID: fmt.Sprintf("u%d-%d", n, part), Active: true}); err != nil {
+					if err := tx.Links(s.Sync.Name).Put(state.Link{Kind: graphsync.User, Source: member, TargetID: fmt.Sprintf("u%d-%d", n, part), Active: true}); err != nil {
 						return err
 					}
 					a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: group, Add: []graphsync.ID{member}}}

@@ -15,7 +15,7 @@ func (d *drafter) markMemberships(user graphsync.ID, linked bool) error {
 		return nil // when everybody is evaluated, groups mark their members themselves
 	}
 	space := d.tx.Space(d.sync.Name, membershipSpace)
-	for _, group := range slices.Collect(d.tx.GroupsOf(user)) {
+	for _, group := range slices.Collect(d.tx.Members().GroupsOf(user)) {
 		if err := space.Put(membershipKey(group, user), nil); err != nil {
 			return err
 		}
@@ -26,7 +26,7 @@ func (d *drafter) markMemberships(user graphsync.ID, linked bool) error {
 // markMembers marks every membership a group has, or had when it was last written.
 func markMembers(tx *state.Tx, sync string, group graphsync.ID) error {
 	space := tx.Space(sync, membershipSpace)
-	for member := range tx.Members(group) {
+	for member := range tx.Members().Of(group) {
 		if member.Kind != graphsync.User {
 			continue
 		}
@@ -34,7 +34,7 @@ func markMembers(tx *state.Tx, sync string, group graphsync.ID) error {
 			return err
 		}
 	}
-	for member := range tx.AppliedMembers(sync, group) {
+	for member := range tx.AppliedMembers(sync).Of(group) {
 		if err := space.Put(membershipKey(group, member), nil); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 // asShown returns under which account a membership was last written, corrected by what the group
 // shows where it was looked at. What is corrected and leads to no action is recorded with the seeds.
 func (d *memberDrafter) asShown(part *memberPart, group, member graphsync.ID, account string, wanted, leaves bool) (last string, applied bool, err error) {
-	last, applied = d.tx.AppliedMember(d.sync.Name, group, member)
+	last, applied = d.tx.AppliedMembers(d.sync.Name).Get(group, member)
 	applied = applied && !part.detached
 	seeds := d.tx.Space(d.sync.Name, existingMemberSpace)
 	switch {
@@ -183,7 +183,7 @@ func (d *memberDrafter) asShown(part *memberPart, group, member graphsync.ID, ac
 // resource and gets none, wait.
 func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	*part = memberPart{group: id}
-	object, ok := d.tx.Object(graphsync.Group, id)
+	object, ok := d.tx.Objects().Get(graphsync.Group, id)
 	if !ok {
 		return nil
 	}
@@ -244,10 +244,10 @@ func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, ac
 			}
 		}
 	}
-	if !exists || !d.tx.HasMember(group, member) {
+	if !exists || !d.tx.Members().Has(group, member) {
 		return false, account, false, nil
 	}
-	object, ok := d.tx.Object(graphsync.User, member)
+	object, ok := d.tx.Objects().Get(graphsync.User, member)
 	return ok && object.Removed == graphsync.NotRemoved, account, false, nil
 }
 

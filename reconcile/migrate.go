@@ -46,7 +46,7 @@ func (m *migration) migrateTarget(ctx context.Context) error {
 		if !m.findings.moved {
 			return nil
 		}
-		return tx.SetPendingAll(m.sync.Name, true)
+		return tx.Pending(m.sync.Name).SetEverything(true)
 	})
 }
 
@@ -86,10 +86,10 @@ type migration struct {
 // aside, or what was begun there.
 func (m *migration) anything() (anything bool, err error) {
 	err = m.tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(m.sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(m.sync.Name, graphsync.Group)
+		users, _ := tx.Links(m.sync.Name).Count(graphsync.User)
+		groups, _ := tx.Links(m.sync.Name).Count(graphsync.Group)
 		anything = users+groups+tx.Space(m.sync.Name, parkedSpace).Count() > 0
-		for range tx.Intents(m.sync.Name) {
+		for range tx.Intents(m.sync.Name).All() {
 			anything = true
 			break
 		}
@@ -132,11 +132,11 @@ func (m *migration) forgetIntents() error {
 	}
 	return m.tenant.Update(func(tx *state.Tx) error {
 		var open []state.Intent
-		for intent := range tx.Intents(m.sync.Name) {
+		for intent := range tx.Intents(m.sync.Name).All() {
 			open = append(open, intent)
 		}
 		for _, intent := range open {
-			if err := tx.DeleteIntent(m.sync.Name, intent.Kind, intent.Source); err != nil {
+			if err := tx.Intents(m.sync.Name).Delete(intent.Kind, intent.Source); err != nil {
 				return err
 			}
 			m.store.EndCreation(m.owners.owner(intent.Kind, intent.Source))
@@ -284,7 +284,7 @@ func (m *migration) claim(links []state.Link) error {
 				}
 				continue
 			}
-			if err := tx.PutLink(m.sync.Name, *link); err != nil {
+			if err := tx.Links(m.sync.Name).Put(*link); err != nil {
 				return err
 			}
 		}
@@ -297,7 +297,7 @@ func (m *migration) claimAll() error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		var after graphsync.ID
 		err := inChunks(m.tenant, draftChunk, func(tx *state.Tx, add func(state.Link) bool) error {
-			for link, err := range tx.Links(m.sync.Name, kind, after) {
+			for link, err := range tx.Links(m.sync.Name).All(kind, after) {
 				if err != nil {
 					return err
 				}
@@ -326,7 +326,7 @@ func (m *migration) restore(ctx context.Context) error {
 			if err := decode(raw, &link); err != nil {
 				return err
 			}
-			_, linked, err := tx.Link(m.sync.Name, link.Kind, link.Source)
+			_, linked, err := tx.Links(m.sync.Name).Get(link.Kind, link.Source)
 			if err != nil {
 				return err
 			}

@@ -67,8 +67,8 @@ func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown
 func (i *identifier) resolveMismatches(ctx context.Context) error {
 	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds}
 	err := i.tenant.View(func(tx *state.Tx) error {
-		users, _ := tx.CountLinks(i.sync.Name, graphsync.User)
-		groups, _ := tx.CountLinks(i.sync.Name, graphsync.Group)
+		users, _ := tx.Links(i.sync.Name).Count(graphsync.User)
+		groups, _ := tx.Links(i.sync.Name).Count(graphsync.Group)
 		r.linked = users + groups
 		for _, raw := range tx.Space(i.sync.Name, mismatchSpace).All(nil) {
 			var m mismatch
@@ -107,7 +107,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	if err := decode(raw, &m); err != nil {
 		return err
 	}
-	link, linked, err := tx.Link(r.sync.Name, kind, id)
+	link, linked, err := tx.Links(r.sync.Name).Get(kind, id)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 	kind, id := unlink.Kind, unlink.SourceID
 	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: planIn(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
-	if object, known := tx.Object(graphsync.User, id); kind == graphsync.User && known && d.eval.eligibility(&object, nil).Unconfirmed {
+	if object, known := tx.Objects().Get(graphsync.User, id); kind == graphsync.User && known && d.eval.eligibility(&object, nil).Unconfirmed {
 		// The user may have left, and then an account under another id is to be removed too: the link
 		// is what tells.
 		return d.unconfirmed(kind, id, unlink.Key)

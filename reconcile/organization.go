@@ -39,7 +39,7 @@ func (p *puller) pullOrganization(ctx context.Context) error {
 	return p.tenant.Update(func(tx *state.Tx) error {
 		if organization.DefaultDomain != known.DefaultDomain {
 			for _, name := range p.peers {
-				if err := tx.SetPendingAll(name, true); err != nil {
+				if err := tx.Pending(name).SetEverything(true); err != nil {
 					return err
 				}
 			}

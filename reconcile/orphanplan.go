@@ -65,8 +65,8 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 
 // orphan plans one.
 func (d *drafter) orphan(o *orphan) error {
-	object, known := d.tx.Object(graphsync.User, o.Source)
-	link, linked, err := d.tx.Link(d.sync.Name, graphsync.User, o.Source)
+	object, known := d.tx.Objects().Get(graphsync.User, o.Source)
+	link, linked, err := d.tx.Links(d.sync.Name).Get(graphsync.User, o.Source)
 	if err != nil {
 		return err
 	}

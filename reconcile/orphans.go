@@ -113,7 +113,7 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 	case o.External == "":
 		return false, nil
 	}
-	for _, id := range tx.SourcesByKey(f.sync.Name, graphsync.User, matchKey("externalId", o.External)) {
+	for _, id := range tx.Links(f.sync.Name).SourcesByKey(graphsync.User, matchKey("externalId", o.External)) {
 		o.Source = id
 		return true, nil
 	}
@@ -122,7 +122,7 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 		return false, nil
 	}
 	o.Source = id
-	_, known := tx.Object(graphsync.User, id)
+	_, known := tx.Objects().Get(graphsync.User, id)
 	o.Nobody = !known // until Graph was asked
 	return known || o.Active, nil
 }
@@ -148,7 +148,7 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 				return nil
 			}
 			eval, n := newEvaluator(f.sync, f.now).in(tx), 0
-			for user := range tx.Objects(graphsync.User, after) {
+			for user := range tx.Objects().All(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -184,8 +184,8 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 // adoptable reports whether matching takes care of an account: its user has a right to one, and
 // has none.
 func (f *orphanFinder) adoptable(tx *state.Tx, eval *evaluator, o *orphan) bool {
-	object, known := tx.Object(graphsync.User, o.Source)
-	_, linked, err := tx.Link(f.sync.Name, graphsync.User, o.Source)
+	object, known := tx.Objects().Get(graphsync.User, o.Source)
+	_, linked, err := tx.Links(f.sync.Name).Get(graphsync.User, o.Source)
 	if !known || linked || err != nil {
 		return false
 	}

@@ -271,7 +271,7 @@ func TestClaimedAccountOfAnother(t *testing.T) {
 			t.Parallel()
 			c := named(t, newService(t), 2, "[objectId]")
 			want(t, "first cycle", c.cycle(), "2 created")
-			c.tx(func(tx *state.Tx) error { return tx.DeleteLink(c.sync, graphsync.User, userID(1)) })
+			c.tx(func(tx *state.Tx) error { return tx.Links(c.sync).Delete(graphsync.User, userID(1)) })
 			c.app().stranger("1", "Stranger1")
 			if leave {
 				c.source.disable(1)

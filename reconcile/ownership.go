@@ -38,7 +38,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 		err := o.tenant.View(func(tx *state.Tx) error {
 			for key := range tx.Space(o.sync.Name, transferOfferSpace).All(after) {
 				after = slices.Clone(key)
-				link, linked, err := tx.Link(o.sync.Name, graphsync.User, graphsync.ID(key))
+				link, linked, err := tx.Links(o.sync.Name).Get(graphsync.User, graphsync.ID(key))
 				if err != nil {
 					return err
 				}

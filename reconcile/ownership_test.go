@@ -37,7 +37,7 @@ func (c *customer) approve() {
 	}
 	defer tenant.Close()
 	err = tenant.Update(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync) {
+		for hold := range tx.Holds(c.sync).All() {
 			if _, err := reconcile.Approve(tx, c.sync, hold.ID, reconcile.Decision{At: c.now}); err != nil {
 				return err
 			}

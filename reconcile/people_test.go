@@ -92,7 +92,7 @@ func (c *customer) tx(do func(tx *state.Tx) error) {
 func (c *customer) retries() (list []string) {
 	c.t.Helper()
 	c.tx(func(tx *state.Tx) error {
-		for retry := range tx.Retries(c.sync) {
+		for retry := range tx.Retries(c.sync).All() {
 			list = append(list, retry.Name+" "+retry.Code)
 		}
 		return nil
@@ -105,7 +105,7 @@ func (c *customer) holds() string {
 	c.t.Helper()
 	var parts []string
 	c.tx(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync) {
+		for hold := range tx.Holds(c.sync).All() {
 			parts = append(parts, fmt.Sprintf("%s %s %d", hold.ID, hold.Guard, hold.Count))
 		}
 		return nil

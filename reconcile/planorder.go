@@ -105,7 +105,7 @@ func displayName(tx *state.Tx, s *Sync, kind graphsync.Kind, id graphsync.ID, ke
 	if rules.Mapping != nil && rules.Mapping.Redacts("displayName") {
 		return ""
 	}
-	object, known := tx.Object(kind, id)
+	object, known := tx.Objects().Get(kind, id)
 	if !known {
 		return ""
 	}

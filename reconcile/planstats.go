@@ -30,11 +30,11 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		}
 	}
 	err := g.tenant.View(func(tx *state.Tx) error {
-		_, f.linked = tx.CountLinks(g.sync.Name, graphsync.User)
+		_, f.linked = tx.Links(g.sync.Name).Count(graphsync.User)
 		switch {
-		case tx.CountObjects(graphsync.User) == 0:
+		case tx.Objects().Count(graphsync.User) == 0:
 			f.nobody = "the tenant returned no users"
-		case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:
+		case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:
 			f.nobody = "the application has no assignments"
 		}
 		given := decisionsIn(tx, g.sync.Name)
@@ -107,7 +107,7 @@ func seatChange(tx *state.Tx, sync string, a *storedAction) int {
 		if a.MovesTo != "" {
 			return 0
 		}
-		if link, ok, err := tx.Link(sync, graphsync.User, a.SourceID); err == nil && ok && link.Active {
+		if link, ok, err := tx.Links(sync).Get(graphsync.User, a.SourceID); err == nil && ok && link.Active {
 			return -1
 		}
 	}

@@ -79,7 +79,7 @@ func (p *puller) remindAbsent() error {
 	var absent []string
 	err := p.tenant.View(func(tx *state.Tx) error {
 		for _, name := range tx.Syncs() {
-			if !slices.Contains(p.peers, name) && !tx.PendingAll(name) {
+			if !slices.Contains(p.peers, name) && !tx.Pending(name).Everything() {
 				absent = append(absent, name)
 			}
 		}
@@ -90,7 +90,7 @@ func (p *puller) remindAbsent() error {
 	}
 	return p.tenant.Update(func(tx *state.Tx) error {
 		for _, name := range absent {
-			if err := tx.SetPendingAll(name, true); err != nil {
+			if err := tx.Pending(name).SetEverything(true); err != nil {
 				return err
 			}
 		}
@@ -106,7 +106,7 @@ func (p *puller) noteUnread() error {
 			if stream == graphsync.Groups {
 				needed = p.needs.GroupProperties
 			}
-			read := strings.Split(tx.Cursor(stream).Select, ",")
+			read := strings.Split(tx.Cursors().Get(stream).Select, ",")
 			unread := slices.DeleteFunc(slices.Clone(needed), func(name string) bool {
 				return slices.ContainsFunc(read, func(known string) bool { return strings.EqualFold(known, name) })
 			})
@@ -124,7 +124,7 @@ const restartLimit = 2
 // pullStream follows a delta stream to its delta link. A refused link begins a new round.
 func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, properties []string) error {
 	err := p.tenant.Update(func(tx *state.Tx) error {
-		cursor := tx.Cursor(stream)
+		cursor := tx.Cursors().Get(stream)
 		// A link tracks only what its round selected (delta overview): other properties, other round.
 		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || p.opts.Full {
 			return p.beginRound(tx, stream, properties)
@@ -157,12 +157,12 @@ func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, proper
 }
 
 func (p *puller) beginRound(tx *state.Tx, stream graphsync.Stream, properties []string) error {
-	if err := tx.BeginRound(stream, graphsync.SelectKey(properties), p.now); err != nil {
+	if err := tx.Cursors().BeginRound(stream, graphsync.SelectKey(properties), p.now); err != nil {
 		return err
 	}
 	// A new round tells the present state of everything: everybody is evaluated when it is done.
 	for _, name := range p.peers {
-		if err := tx.SetPendingAll(name, true); err != nil {
+		if err := tx.Pending(name).SetEverything(true); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,7 @@ func (p *puller) beginRound(tx *state.Tx, stream graphsync.Stream, properties []
 // ahead of its data, because both are in the same transaction.
 func (p *puller) followStream(ctx context.Context, stream graphsync.Stream, properties []string) error {
 	var start state.Cursor
-	err := p.tenant.View(func(tx *state.Tx) error { start = tx.Cursor(stream); return nil })
+	err := p.tenant.View(func(tx *state.Tx) error { start = tx.Cursors().Get(stream); return nil })
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (p *puller) pullAssignments(ctx context.Context) error {
 	err = p.tenant.Update(func(tx *state.Tx) error {
 		changed, err := tx.PutApp(*app)
 		for i := 0; changed && err == nil && i < len(p.peers); i++ { // roles may have changed, for all who read them
-			err = tx.SetPendingAll(p.peers[i], true)
+			err = tx.Pending(p.peers[i]).SetEverything(true)
 		}
 		return err
 	})

@@ -138,7 +138,7 @@ func (k *quarantine) clearIdle() error {
 		return nil
 	}
 	return k.tenant.View(func(tx *state.Tx) error {
-		if failed, _ := tx.CountRetries(k.sync.Name); failed == 0 {
+		if failed, _ := tx.Retries(k.sync.Name).Count(); failed == 0 {
 			k.clear()
 		}
 		return nil

@@ -240,7 +240,7 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	}
 	if done.off != nil {
 		r.ledger.applied(a.Kind, Deactivate)
-		if err := tx.PutLink(r.sync.Name, *done.off); err != nil {
+		if err := tx.Links(r.sync.Name).Put(*done.off); err != nil {
 			return err
 		}
 	}
@@ -265,7 +265,7 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 		if err := requeue(tx, r.sync.Name, key); err != nil {
 			return err
 		}
-	} else if err := tx.DeletePending(r.sync.Name, key); err != nil {
+	} else if err := tx.Pending(r.sync.Name).Delete(key); err != nil {
 		return err
 	}
 	return r.line(tx, line)
@@ -330,7 +330,7 @@ func (r *recorder) dropReplaced(tx *state.Tx, done *result) error {
 		}
 	}
 	if owner := a.FormerOwner; owner.Sync != "" && owner.Tenant == r.sync.Tenant { // a sync that is no longer configured
-		if err := tx.DeleteLink(owner.Sync, owner.Kind, owner.Source); err != nil {
+		if err := tx.Links(owner.Sync).Delete(owner.Kind, owner.Source); err != nil {
 			return err
 		}
 	}
@@ -340,14 +340,14 @@ func (r *recorder) dropReplaced(tx *state.Tx, done *result) error {
 		}
 	}
 	if !done.former.IsZero() {
-		return tx.DeleteLink(r.sync.Name, a.Kind, done.former)
+		return tx.Links(r.sync.Name).Delete(a.Kind, done.former)
 	}
 	return nil
 }
 
 // putLink stores the link of an account that is there.
 func (r *recorder) putLink(tx *state.Tx, link *state.Link) error {
-	if err := tx.PutLink(r.sync.Name, *link); err != nil {
+	if err := tx.Links(r.sync.Name).Put(*link); err != nil {
 		return err
 	}
 	if err := (records{tx: tx, sync: r.sync.Name}).clearLost(link.Kind, link.Source); err != nil {
@@ -360,16 +360,16 @@ func (r *recorder) putLink(tx *state.Tx, link *state.Link) error {
 func (r *recorder) endPending(tx *state.Tx, a *storedAction, key state.PendingKey) error {
 	if a.Op == Unlink || r.sync.Groups.Enabled && !r.findings.all {
 		// Should the cycle end before the memberships are written, they are worked out again.
-		if err := tx.AddPending(r.sync.Name, key); err != nil {
+		if err := tx.Pending(r.sync.Name).Add(key); err != nil {
 			return err
 		}
 	} else if !tx.Space(r.sync.Name, requeuedSpace).Has(pendingBytes(key)) {
-		if err := tx.DeletePending(r.sync.Name, key); err != nil {
+		if err := tx.Pending(r.sync.Name).Delete(key); err != nil {
 			return err
 		}
 	}
-	if retry, _ := tx.Retry(r.sync.Name, key); retry.Op != string(Members) { // a group's members are yet to come
-		return tx.DeleteRetry(r.sync.Name, key)
+	if retry, _ := tx.Retries(r.sync.Name).Get(key); retry.Op != string(Members) { // a group's members are yet to come
+		return tx.Retries(r.sync.Name).Delete(key)
 	}
 	return nil
 }
@@ -382,5 +382,5 @@ type runLine struct {
 }
 
 func (r *recorder) line(tx *state.Tx, line runLine) error {
-	return tx.AppendRunLine(r.sync.Name, r.runID, encode(&line))
+	return tx.Runs(r.sync.Name).AppendLine(r.runID, encode(&line))
 }

@@ -22,13 +22,13 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	group := done.action.SourceID
 	settle := func(member graphsync.ID) error {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
-		if err := tx.DeleteRetry(r.sync.Name, key); err != nil {
+		if err := tx.Retries(r.sync.Name).Delete(key); err != nil {
 			return err
 		}
-		return tx.DeletePending(r.sync.Name, key)
+		return tx.Pending(r.sync.Name).Delete(key)
 	}
 	for member, account := range done.added {
-		if err := tx.PutAppliedMember(r.sync.Name, group, member, account); err != nil {
+		if err := tx.AppliedMembers(r.sync.Name).Put(group, member, account); err != nil {
 			return err
 		}
 		if err := settle(member); err != nil {
@@ -36,7 +36,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		}
 	}
 	for _, member := range done.removed {
-		if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil {
+		if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}
 		if err := settle(member); err != nil {
@@ -44,13 +44,13 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		}
 	}
 	for _, member := range done.waiting {
-		if account, _ := tx.AppliedMember(r.sync.Name, group, member); account == unsure {
-			if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil { // nothing was sent
+		if account, _ := tx.AppliedMembers(r.sync.Name).Get(group, member); account == unsure {
+			if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil { // nothing was sent
 				return err
 			}
 		}
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
-		err := tx.PutRetry(r.sync.Name, state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
+		err := tx.Retries(r.sync.Name).Put(state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
 			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	}
 	for _, refused := range done.refused {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
-		if _, again := tx.Retry(r.sync.Name, key); !again { // the account may be gone: it is read once, not in each cycle
+		if _, again := tx.Retries(r.sync.Name).Get(key); !again { // the account may be gone: it is read once, not in each cycle
 			if err := markForCheck(tx, r.sync.Tenant, r.owners.owner(graphsync.User, refused.member)); err != nil {
 				return err
 			}

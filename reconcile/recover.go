@@ -42,7 +42,7 @@ func (r *recovery) recover(ctx context.Context) error {
 	}
 	var open []state.Intent
 	err := r.tenant.View(func(tx *state.Tx) error {
-		for intent := range tx.Intents(r.sync.Name) {
+		for intent := range tx.Intents(r.sync.Name).All() {
 			open = append(open, intent)
 		}
 		return nil
@@ -74,7 +74,7 @@ func (r *recovery) lookInto(ctx context.Context, intent state.Intent) error {
 	var link state.Link
 	linked := false
 	err := r.tenant.View(func(tx *state.Tx) (err error) {
-		link, linked, err = tx.Link(r.sync.Name, intent.Kind, intent.Source)
+		link, linked, err = tx.Links(r.sync.Name).Get(intent.Kind, intent.Source)
 		return err
 	})
 	switch {
@@ -132,7 +132,7 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 				return err
 			}
 		}
-		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 		return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source)
@@ -149,7 +149,7 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 
 // waits reports whether the last attempt at a record failed and the next one is not due yet.
 func (r *recovery) waits(tx *state.Tx, link *state.Link) bool {
-	retry, failed := tx.Retry(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source})
+	retry, failed := tx.Retries(r.sync.Name).Get(state.PendingKey{Kind: link.Kind, ID: link.Source})
 	return failed && !retry.Skipped && !due(&retry, r.now)
 }
 
@@ -178,7 +178,7 @@ func (r *recovery) rereadHidden(ctx context.Context, intent state.Intent, link *
 		if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 			return err
 		}
-		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 		return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source)
@@ -279,7 +279,7 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 		}
 	}
 	err := r.tenant.Batch(func(tx *state.Tx) error {
-		_, linked, err := tx.Link(r.sync.Name, intent.Kind, intent.Source)
+		_, linked, err := tx.Links(r.sync.Name).Get(intent.Kind, intent.Source)
 		if err != nil {
 			return err
 		}
@@ -293,7 +293,7 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {
 				return err
 			}
-			if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
+			if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}
 		}

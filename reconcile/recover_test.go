@@ -21,7 +21,7 @@ func (g *gateway) lostUpdates(id string) {
 // intents counts what the last cycle left open.
 func (c *customer) intents() (n int) {
 	c.tx(func(tx *state.Tx) error {
-		for range tx.Intents(c.sync) {
+		for range tx.Intents(c.sync).All() {
 			n++
 		}
 		return nil

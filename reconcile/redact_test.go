@@ -165,7 +165,7 @@ func TestRedactedValuesInATargetsWordsAreBlanked(t *testing.T) {
 		}
 		defer tenant.Close()
 		err = tenant.View(func(tx *state.Tx) error {
-			for retry := range tx.Retries("people") {
+			for retry := range tx.Retries("people").All() {
 				if strings.Contains(retry.Message, "planted") {
 					t.Errorf("%s: the retry says %s", op, retry.Message)
 				}

@@ -82,7 +82,7 @@ func (p *planner) referToNew(ctx context.Context) error {
 		refer := tx.Space(p.sync.Name, managerRefSpace)
 		for waiting := range tx.Space(p.sync.Name, waitingSpace).Prefix(manager[:]) {
 			user := graphsync.ID(waiting[16:])
-			object, known := tx.Object(graphsync.User, user)
+			object, known := tx.Objects().Get(graphsync.User, user)
 			if !known || refer.Has(user[:]) || !strings.EqualFold(stringProperty(&object, "manager"), manager.String()) {
 				continue
 			}

@@ -39,23 +39,23 @@ func (r records) putLink(link *state.Link) error {
 	if err := r.rememberLink(link.Kind, link.Source); err != nil {
 		return err
 	}
-	return r.tx.PutLink(r.sync, *link)
+	return r.tx.Links(r.sync).Put(*link)
 }
 
 func (r records) deleteLink(kind graphsync.Kind, source graphsync.ID) error {
 	if err := r.rememberLink(kind, source); err != nil {
 		return err
 	}
-	return r.tx.DeleteLink(r.sync, kind, source)
+	return r.tx.Links(r.sync).Delete(kind, source)
 }
 
 func (r records) deleteIntent(kind graphsync.Kind, source graphsync.ID) error {
-	if intent, found := r.tx.Intent(r.sync, kind, source); found && r.dry {
+	if intent, found := r.tx.Intents(r.sync).Get(kind, source); found && r.dry {
 		if err := r.remember(undoKey(undoIntent, linkKey(kind, source)), encode(intent)); err != nil {
 			return err
 		}
 	}
-	return r.tx.DeleteIntent(r.sync, kind, source)
+	return r.tx.Intents(r.sync).Delete(kind, source)
 }
 
 func (r records) put(space string, key, value []byte) error {
@@ -82,7 +82,7 @@ func (r records) rememberLink(kind graphsync.Kind, source graphsync.ID) error {
 	if !r.dry {
 		return nil
 	}
-	link, linked, err := r.tx.Link(r.sync, kind, source)
+	link, linked, err := r.tx.Links(r.sync).Get(kind, source)
 	if err != nil {
 		return err
 	}
@@ -149,19 +149,19 @@ func restore(tx *state.Tx, sync string, what byte, key, before []byte) error {
 	switch what {
 	case undoLink:
 		if len(before) == 0 {
-			return tx.DeleteLink(sync, graphsync.Kind(key[0]), graphsync.ID(key[1:]))
+			return tx.Links(sync).Delete(graphsync.Kind(key[0]), graphsync.ID(key[1:]))
 		}
 		var link state.Link
 		if err := json.Unmarshal(before, &link); err != nil {
 			return err
 		}
-		return tx.PutLink(sync, link)
+		return tx.Links(sync).Put(link)
 	case undoIntent:
 		var intent state.Intent
 		if err := json.Unmarshal(before, &intent); err != nil {
 			return err
 		}
-		return tx.PutIntent(sync, intent)
+		return tx.Intents(sync).Put(intent)
 	default:
 		space, key, _ := bytes.Cut(key, []byte{0})
 		if len(before) == 0 {

@@ -41,7 +41,7 @@ func (x *executor) remove(ctx context.Context, a *storedAction, done *result) {
 // linkedActive reports whether the account of an action is active, as far as is known.
 func (x *executor) linkedActive(a *storedAction) (active bool) {
 	_ = x.tenant.View(func(tx *state.Tx) error {
-		link, linked, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
+		link, linked, err := tx.Links(x.sync.Name).Get(a.Kind, a.SourceID)
 		active = err == nil && linked && link.Active
 		return nil
 	})

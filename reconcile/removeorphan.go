@@ -79,8 +79,8 @@ func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Re
 		return err
 	}
 	return x.tenant.View(func(tx *state.Tx) error {
-		_, known := tx.Object(a.Kind, a.SourceID)
-		_, linked, err := tx.Link(x.sync.Name, a.Kind, a.SourceID)
+		_, known := tx.Objects().Get(a.Kind, a.SourceID)
+		_, linked, err := tx.Links(x.sync.Name).Get(a.Kind, a.SourceID)
 		if err != nil || !known || linked {
 			return err
 		}

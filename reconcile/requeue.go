@@ -12,7 +12,7 @@ func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
 	if err := tx.Space(sync, requeuedSpace).Put(pendingBytes(key), nil); err != nil {
 		return err
 	}
-	return tx.AddPending(sync, key)
+	return tx.Pending(sync).Add(key)
 }
 
 // requeueHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of

@@ -30,7 +30,7 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 		owners: &ownership{sync: sync, opts: opts, store: store, tenant: tenant}}
 	for account, owner := range map[string]state.Owner{"1": other, "2": ours} {
 		intent := state.Intent{Kind: graphsync.User, Source: ours.Source, Op: string(Create), At: r.now, Keys: []state.MatchKey{{Attribute: "userName", Value: "ada@example.com"}}}
-		if err := tenant.Update(func(tx *state.Tx) error { return tx.PutIntent(sync.Name, intent) }); err != nil {
+		if err := tenant.Update(func(tx *state.Tx) error { return tx.Intents(sync.Name).Put(intent) }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := store.Claim(sync.application(), account, owner); err != nil {
@@ -40,11 +40,11 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = tenant.Update(func(tx *state.Tx) error {
-			link, linked, err := tx.Link(sync.Name, graphsync.User, ours.Source)
+			link, linked, err := tx.Links(sync.Name).Get(graphsync.User, ours.Source)
 			if linked != (owner == ours) || linked && link.TargetID != account {
 				t.Errorf("account %s of %v: linked %t to %q", account, owner.Source, linked, link.TargetID)
 			}
-			if _, open := tx.Intent(sync.Name, graphsync.User, ours.Source); open != (owner != ours) {
+			if _, open := tx.Intents(sync.Name).Get(graphsync.User, ours.Source); open != (owner != ours) {
 				t.Errorf("account %s of %v: the intent is open: %t", account, owner.Source, open)
 			}
 			return err
@@ -52,7 +52,7 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tenant.Update(func(tx *state.Tx) error { return tx.DeleteLink(sync.Name, graphsync.User, ours.Source) }); err != nil {
+		if err := tenant.Update(func(tx *state.Tx) error { return tx.Links(sync.Name).Delete(graphsync.User, ours.Source) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -197,7 +197,7 @@ func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause // of a group that existed: its members lose what it gives
 		}
-		total := r.tx.CountAppliedMembers(r.sync.Name, a.SourceID)
+		total := r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)
 		if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {
 			return "members_removed", a.Cause
 		}
@@ -231,7 +231,7 @@ func (r *reviewer) keepHolds() error {
 		return nil
 	}
 	known := map[string]state.Hold{}
-	for hold := range r.tx.Holds(r.sync.Name) {
+	for hold := range r.tx.Holds(r.sync.Name).All() {
 		known[holdKey(hold.Guard, hold.Cause)] = hold
 	}
 	info := r.tx.SyncInfo(r.sync.Name)
@@ -247,17 +247,17 @@ func (r *reviewer) keepHolds() error {
 		}
 		r.ledger.report.holds[key] = hold.ID
 		if ok && before.ID != hold.ID {
-			if err := r.tx.DeleteHold(r.sync.Name, before.ID); err != nil {
+			if err := r.tx.Holds(r.sync.Name).Delete(before.ID); err != nil {
 				return err
 			}
 		}
-		if err := r.tx.PutHold(r.sync.Name, *hold); err != nil {
+		if err := r.tx.Holds(r.sync.Name).Put(*hold); err != nil {
 			return err
 		}
 		delete(known, key)
 	}
 	for _, hold := range known {
-		if err := r.tx.DeleteHold(r.sync.Name, hold.ID); err != nil {
+		if err := r.tx.Holds(r.sync.Name).Delete(hold.ID); err != nil {
 			return err
 		}
 	}

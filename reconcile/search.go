@@ -33,13 +33,13 @@ func Search(ctx context.Context, tenant *state.Tenant, text string, limit int, k
 			err := tenant.View(func(tx *state.Tx) error {
 				if parseErr == nil {
 					more = false
-					if object, ok := tx.Object(kind, id); ok {
+					if object, ok := tx.Objects().Get(kind, id); ok {
 						found = append(found, matchOf(&object))
 					}
 					return nil
 				}
 				n := 0
-				for object := range tx.Objects(kind, after) {
+				for object := range tx.Objects().All(kind, after) {
 					if contains(&object, want) {
 						found = append(found, matchOf(&object))
 					}

@@ -124,7 +124,7 @@ func (r *recorder) keptOn(tx *state.Tx, done *result) (known bool, err error) {
 		link.InactiveSince = about.InactiveSince
 	}
 	about = stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince, Attempts: about.Attempts + 1}
-	if err := tx.PutLink(r.sync.Name, *link); err != nil {
+	if err := tx.Links(r.sync.Name).Put(*link); err != nil {
 		return false, err
 	}
 	return known && about.Attempts > 1, records{tx: tx, sync: r.sync.Name}.putStillActive(link.Source, about)
@@ -139,7 +139,7 @@ func (r *recorder) remainsActive(tx *state.Tx, done *result, line runLine) error
 		return err
 	}
 	line.Error = &Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(target.Rejected), Message: done.err.Error()}
-	if err := tx.DeletePending(r.sync.Name, done.key.pendingKey()); err != nil {
+	if err := tx.Pending(r.sync.Name).Delete(done.key.pendingKey()); err != nil {
 		return err
 	}
 	return r.line(tx, line)

@@ -30,7 +30,7 @@ func (p *planner) draftSubject(ctx context.Context) error {
 	if kind == graphsync.Group {
 		var members []graphsync.ID
 		err := p.tenant.View(func(tx *state.Tx) error {
-			for member := range tx.Members(id) {
+			for member := range tx.Members().Of(id) {
 				if member.Kind == graphsync.User {
 					members = append(members, member.ID)
 				}
@@ -45,13 +45,13 @@ func (p *planner) draftSubject(ctx context.Context) error {
 		}
 	}
 	return p.tenant.Update(func(tx *state.Tx) error {
-		object, _ := tx.Object(kind, id)
+		object, _ := tx.Objects().Get(kind, id)
 		if kind == graphsync.Group {
 			why, in, problem := p.eval.in(tx).groupInScope(&object)
 			p.ledger.recordStep("scope", in, "%s", why+problem)
 			return markMembers(tx, p.sync.Name, id)
 		}
-		link, linked, err := tx.Link(p.sync.Name, graphsync.User, id)
+		link, linked, err := tx.Links(p.sync.Name).Get(graphsync.User, id)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (r *reporter) recordActStep() {
 func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, error) {
 	if id, err := graphsync.ParseID(s.Key); err == nil {
 		err := tenant.View(func(tx *state.Tx) error {
-			if _, ok := tx.Object(s.Kind, id); !ok {
+			if _, ok := tx.Objects().Get(s.Kind, id); !ok {
 				return fmt.Errorf("%s %s: %w", s.Kind, s.Key, ErrUnknownSubject)
 			}
 			return nil
@@ -132,7 +132,7 @@ func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, e
 	var found, deleted []graphsync.ID
 	err := tenant.View(func(tx *state.Tx) error {
 		n := 0
-		for object := range tx.Objects(s.Kind, graphsync.ID{}) {
+		for object := range tx.Objects().All(s.Kind, graphsync.ID{}) {
 			if n++; n%10000 == 0 && ctx.Err() != nil {
 				return ctx.Err()
 			}

@@ -29,16 +29,16 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 		if err := space.Put(append(append([]byte(nil), a.SourceID[:]...), id...), nil); err != nil {
 			return err
 		}
-		source, ours := tx.LinkByTarget(m.sync.Name, graphsync.User, id)
+		source, ours := tx.Links(m.sync.Name).ByTarget(graphsync.User, id)
 		switch {
 		case !ours:
 			foreign++
-		case tx.HasMember(a.SourceID, source):
+		case tx.Members().Has(a.SourceID, source):
 			stay++
 			stays[source] = true
 		default:
 			leave++
-			link, _, err := tx.Link(m.sync.Name, graphsync.User, source)
+			link, _, err := tx.Links(m.sync.Name).Get(graphsync.User, source)
 			if err != nil {
 				return err
 			}
@@ -51,8 +51,8 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	}
 	a.leave(gone)
 	a.Notes = append(a.Notes, fmt.Sprintf("the group has %s: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", counted(len(members), "member", "members"), stay, leave, foreign))
-	for member := range tx.Members(a.SourceID) {
-		object, ok := tx.Object(graphsync.User, member.ID)
+	for member := range tx.Members().Of(a.SourceID) {
+		object, ok := tx.Objects().Get(graphsync.User, member.ID)
 		if ok && member.Kind == graphsync.User && !stays[member.ID] && object.Removed == graphsync.NotRemoved {
 			joining.add(keyOf(&object, nil))
 		}

@@ -18,7 +18,7 @@ func (r *recovery) unread(intent state.Intent, key string, cause error) error {
 	}
 	return r.tenant.Update(func(tx *state.Tx) error {
 		r.ledger.fail(tx, state.PendingKey{Kind: intent.Kind, ID: intent.Source}, &a, cause)
-		return tx.PutIntent(r.sync.Name, intent)
+		return tx.Intents(r.sync.Name).Put(intent)
 	})
 }
 
@@ -29,7 +29,7 @@ func (r *recovery) nameOfIntent(intent state.Intent) (name string) {
 		name = intent.Keys[n-1].Value
 	}
 	_ = r.tenant.View(func(tx *state.Tx) error {
-		if link, linked, err := tx.Link(r.sync.Name, intent.Kind, intent.Source); err == nil && linked && link.Key != "" {
+		if link, linked, err := tx.Links(r.sync.Name).Get(intent.Kind, intent.Source); err == nil && linked && link.Key != "" {
 			name = link.Key
 		}
 		return nil

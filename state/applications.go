@@ -29,7 +29,7 @@ func (s *Store) Locate(key, place string, placeOf func(key string) string) (Loca
 	}
 	location := Location{Key: key, Place: place}
 	err := s.registry.view(func(tx *Tx) error {
-		if known, ok := tx.application(key); ok && known.Place == place {
+		if known, ok := claimsOf(tx).application(key); ok && known.Place == place {
 			location = known
 		}
 		return nil
@@ -38,9 +38,9 @@ func (s *Store) Locate(key, place string, placeOf func(key string) string) (Loca
 		return location, err
 	}
 	err = s.registry.update(func(tx *Tx) error {
-		known, had := tx.application(key)
+		known, had := claimsOf(tx).application(key)
 		location.ID = known.ID
-		for other := range all[Location](tx, "an application", bucketApplications) {
+		for other := range all[Location](tx.kv, "an application", bucketApplications) {
 			if place == "" || other.Place != place || other.Key == key || placeOf(other.Key) == place {
 				continue
 			}
@@ -48,18 +48,18 @@ func (s *Store) Locate(key, place string, placeOf func(key string) string) (Loca
 			// may have been exchanged.
 			location.ID = other.ID
 			if !had {
-				if _, err := tx.drop([]byte(other.Key), bucketApplications); err != nil {
+				if _, err := tx.kv.delete([]byte(other.Key), bucketApplications); err != nil {
 					return err
 				}
-			} else if err := tx.putApplication(Location{Key: other.Key, Place: known.Place, ID: known.ID}); err != nil {
+			} else if err := claimsOf(tx).putApplication(Location{Key: other.Key, Place: known.Place, ID: known.ID}); err != nil {
 				return err
 			}
 			break
 		}
 		if location.ID == "" {
-			location.ID = tx.freshID(key)
+			location.ID = claimsOf(tx).freshID(key)
 		}
-		return tx.putApplication(location)
+		return claimsOf(tx).putApplication(location)
 	})
 	if err != nil {
 		return Location{}, fmt.Errorf("locate application %s: %w", key, err)
@@ -67,22 +67,22 @@ func (s *Store) Locate(key, place string, placeOf func(key string) string) (Loca
 	return location, nil
 }
 
-func (tx *Tx) application(key string) (Location, bool) {
-	text := tx.get([]byte(key), bucketApplications)
+func (c claims) application(key string) (Location, bool) {
+	text := c.kv.get([]byte(key), bucketApplications)
 	if text == nil {
 		return Location{}, false
 	}
 	return fromJSON[Location]("application "+key, text), true
 }
 
-func (tx *Tx) putApplication(l Location) error {
-	return tx.putJSON([]byte(l.Key), l, bucketApplications)
+func (c claims) putApplication(l Location) error {
+	return c.kv.putJSON([]byte(l.Key), l, bucketApplications)
 }
 
 // freshID makes an id for an application: its name, unless one that had the name before has it.
-func (tx *Tx) freshID(key string) string {
+func (c claims) freshID(key string) string {
 	taken := map[string]bool{}
-	for known := range all[Location](tx, "an application", bucketApplications) {
+	for known := range all[Location](c.kv, "an application", bucketApplications) {
 		taken[known.ID] = true
 	}
 	id := key

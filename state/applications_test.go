@@ -90,7 +90,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 			}
 			update(t, tn, func(tx *state.Tx) error {
 				for _, l := range links {
-					if err := tx.PutLink(name, l); err != nil {
+					if err := tx.Links(name).Put(l); err != nil {
 						return err
 					}
 				}
@@ -190,7 +190,7 @@ func TestRegistryIsRebuiltFromManyLinks(t *testing.T) {
 	}
 	update(t, tn, func(tx *state.Tx) error {
 		for n := range uint32(links) {
-			if err := tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(n), TargetID: fmt.Sprint(n), Since: now}); err != nil {
+			if err := tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(n), TargetID: fmt.Sprint(n), Since: now}); err != nil {
 				return err
 			}
 		}
@@ -302,7 +302,7 @@ func TestRegistryIsNotRebuiltWithoutARefusedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	update(t, tn, func(tx *state.Tx) error {
-		return errors.Join(tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(1), TargetID: "ada", Since: now}),
+		return errors.Join(tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(1), TargetID: "ada", Since: now}),
 			tx.PutSyncInfo("front", state.SyncInfo{Location: location, LastRun: now}))
 	})
 	file := filepath.Join(dir, contoso.String()+".db")

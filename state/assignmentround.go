@@ -40,7 +40,7 @@ type AssignmentDiff struct {
 func (t *Tenant) BeginAssignments(appID string) (*AssignmentRound, error) {
 	r := &AssignmentRound{tenant: t, appID: appID, altered: map[string]graphsync.Assignment{}, answers: map[string]graphsync.Presence{}}
 	err := t.View(func(tx *Tx) error {
-		r.base = tx.generation(appID)
+		r.base = tx.Assignments(appID).generation()
 		return nil
 	})
 	return r, err
@@ -50,7 +50,7 @@ func (t *Tenant) BeginAssignments(appID string) (*AssignmentRound, error) {
 func (r *AssignmentRound) Add(rows []graphsync.Assignment) error {
 	var unknown []graphsync.Assignment
 	err := r.tenant.View(func(tx *Tx) error {
-		ids := tx.tree(bucketAssignments, r.appID, inIDs)
+		ids := tx.kv.bucket(bucketAssignments, r.appID, inIDs)
 		for _, a := range rows {
 			if a.ID == "" || a.PrincipalKind == 0 {
 				return fmt.Errorf("add assignment of %s: it has no id or no kind of principal", a.Principal)
@@ -98,10 +98,10 @@ func (r *AssignmentRound) meet(row assignmentRow, a graphsync.Assignment) {
 func (r *AssignmentRound) Unseen(after string, limit int) ([]string, error) {
 	var ids []string
 	err := r.tenant.View(func(tx *Tx) error {
-		if tx.CountAssignments(r.appID) == r.rows-r.fresh {
+		if tx.Assignments(r.appID).Count() == r.rows-r.fresh {
 			return nil
 		}
-		for k, v := range scan(tx.tree(bucketAssignments, r.appID, inIDs), nil, []byte(after)) {
+		for k, v := range scan(tx.kv.bucket(bucketAssignments, r.appID, inIDs), nil, []byte(after)) {
 			row := parseAssignmentRow(k, v)
 			if row.generation > r.base || r.saw(row.number) {
 				continue
@@ -126,7 +126,7 @@ func (r *AssignmentRound) saw(number uint32) bool {
 
 // stage writes rows for the generation to come.
 func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
-	trees, err := tx.appTrees(r.appID)
+	trees, err := tx.Assignments(r.appID).buckets()
 	if err != nil {
 		return err
 	}
@@ -159,10 +159,10 @@ func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, error) {
 	same := false
 	err := r.tenant.View(func(tx *Tx) error {
-		if g := tx.generation(r.appID); g != r.base {
+		if g := tx.Assignments(r.appID).generation(); g != r.base {
 			return fmt.Errorf("commit assignments of app %s: another reading was committed meanwhile", r.appID)
 		}
-		marks := tx.tree(bucketAssignments, r.appID, inMissed)
+		marks := tx.kv.bucket(bucketAssignments, r.appID, inMissed)
 		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.count(stagedCounter(r.appID))) == r.rows && isEmpty(marks)
 		return nil
 	})
@@ -171,7 +171,7 @@ func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, er
 	}
 	var diff AssignmentDiff
 	err = r.tenant.Update(func(tx *Tx) error {
-		diff, err = r.commit(tx, tx.pender(syncs, false), twice)
+		diff, err = r.commit(tx, tx.pendingWriter(syncs, false), twice)
 		return err
 	})
 	return diff, err
@@ -220,7 +220,7 @@ func (r *AssignmentRound) fate(row *assignmentRow, missed, twice bool) rowFate {
 	return rowWaits
 }
 
-func (r *AssignmentRound) commit(tx *Tx, p *pender, twice bool) (AssignmentDiff, error) {
+func (r *AssignmentRound) commit(tx *Tx, p *pendingWriter, twice bool) (AssignmentDiff, error) {
 	diff := AssignmentDiff{Rows: r.rows}
 	lost, groups := map[graphsync.ID]struct{}{}, map[graphsync.ID]struct{}{}
 	touch := func(a graphsync.Assignment) error {
@@ -230,15 +230,15 @@ func (r *AssignmentRound) commit(tx *Tx, p *pender, twice bool) (AssignmentDiff,
 			}
 			groups[a.Principal] = struct{}{}
 		}
-		return tx.pendPrincipal(p, Member{a.PrincipalKind, a.Principal})
+		return p.principal(Member{a.PrincipalKind, a.Principal})
 	}
 
 	// Writing to what is scanned is not allowed: collect first.
-	trees, err := tx.appTrees(r.appID)
+	trees, err := tx.Assignments(r.appID).buckets()
 	if err != nil {
 		return diff, err
 	}
-	marks := tx.tree(bucketAssignments, r.appID, inMissed)
+	marks := tx.kv.bucket(bucketAssignments, r.appID, inMissed)
 	byFate := map[rowFate][]assignmentRow{}
 	rows := 0
 	for k, v := range scan(trees.ids, nil, nil) {
@@ -280,37 +280,37 @@ func (r *AssignmentRound) commit(tx *Tx, p *pender, twice bool) (AssignmentDiff,
 		}
 	}
 	diff.Principals, diff.Waiting = len(lost), len(byFate[rowWaits])
-	if err := tx.markMissed(r.appID, byFate[rowWaits]); err != nil {
+	if err := tx.Assignments(r.appID).markMissed(byFate[rowWaits]); err != nil {
 		return diff, err
 	}
 	tx.bump(stagedCounter(r.appID), -len(byFate[rowGoes])-len(byFate[rowDropped]))
-	tx.bump(assignmentCounter(r.appID), rows-tx.CountAssignments(r.appID))
+	tx.bump(assignmentCounter(r.appID), rows-tx.Assignments(r.appID).Count())
 	if err := p.done(); err != nil {
 		return diff, err
 	}
 	generation := binary.BigEndian.AppendUint32(nil, r.base+1)
-	return diff, tx.put(keyGeneration, generation, bucketAssignments, r.appID, inGeneration)
+	return diff, tx.kv.put(keyGeneration, generation, bucketAssignments, r.appID, inGeneration)
 }
 
 // markMissed remembers which rows the last round missed, and no others.
-func (tx *Tx) markMissed(appID string, rows []assignmentRow) error {
-	if err := tx.fell(bucketAssignments, appID, inMissed); err != nil {
+func (t Assignments) markMissed(rows []assignmentRow) error {
+	if err := t.tx.kv.deleteBucket(bucketAssignments, t.app, inMissed); err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if err := tx.put([]byte(row.a.ID), []byte{}, bucketAssignments, appID, inMissed); err != nil {
+		if err := t.tx.kv.put([]byte(row.a.ID), []byte{}, bucketAssignments, t.app, inMissed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pendPrincipal makes a user, or a group and its direct members that are users, pending.
-func (tx *Tx) pendPrincipal(p *pender, m Member) error {
+// principal makes a user, or a group and its direct members that are users, pending.
+func (p *pendingWriter) principal(m Member) error {
 	if err := p.add(PendingKey{Kind: m.Kind, ID: m.ID}); err != nil || m.Kind != graphsync.Group {
 		return err
 	}
-	for member := range tx.Members(m.ID) {
+	for member := range p.tx.Members().Of(m.ID) {
 		if member.Kind != graphsync.User {
 			break // users come first
 		}

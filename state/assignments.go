@@ -29,26 +29,26 @@ func (tx *Tx) PutApp(app graphsync.App) (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("put app %s: %w", app.AppID, err)
 	}
-	if bytes.Equal(text, tx.get([]byte(app.AppID), bucketApps)) {
+	if bytes.Equal(text, tx.kv.get([]byte(app.AppID), bucketApps)) {
 		return false, nil
 	}
-	return true, tx.put([]byte(app.AppID), text, bucketApps)
+	return true, tx.kv.put([]byte(app.AppID), text, bucketApps)
 }
 
 // App returns an enterprise application by the app registration's client id.
-func (tx *Tx) App(appID string) (graphsync.App, bool) {
-	text := tx.get([]byte(appID), bucketApps)
+func (t Assignments) App() (graphsync.App, bool) {
+	text := t.tx.kv.get([]byte(t.app), bucketApps)
 	if text == nil {
 		return graphsync.App{}, false
 	}
-	return fromJSON[graphsync.App]("app "+appID, text), true
+	return fromJSON[graphsync.App]("app "+t.app, text), true
 }
 
-// Assignments yields a principal's assignments to an app.
-func (tx *Tx) Assignments(appID string, principal graphsync.ID) iter.Seq[graphsync.Assignment] {
+// Of yields a principal's assignments to an app.
+func (t Assignments) Of(principal graphsync.ID) iter.Seq[graphsync.Assignment] {
 	return func(yield func(graphsync.Assignment) bool) {
-		generation := tx.generation(appID)
-		for k, v := range scan(tx.tree(bucketAssignments, appID, inPrincipals), principal[:], nil) {
+		generation := t.generation()
+		for k, v := range scan(t.tx.kv.bucket(bucketAssignments, t.app, inPrincipals), principal[:], nil) {
 			if a, g := parsePrincipalRow(k, v); g <= generation && !yield(a) {
 				return
 			}
@@ -58,18 +58,18 @@ func (tx *Tx) Assignments(appID string, principal graphsync.ID) iter.Seq[graphsy
 
 // Missed reports whether an assignment that is kept is one that the last reading lacked, see
 // [AssignmentRound.Commit].
-func (tx *Tx) Missed(appID, assignment string) bool {
-	marks := tx.tree(bucketAssignments, appID, inMissed)
+func (t Assignments) Missed(assignment string) bool {
+	marks := t.tx.kv.bucket(bucketAssignments, t.app, inMissed)
 	return marks != nil && marks.Get([]byte(assignment)) != nil
 }
 
 // Principals yields the users and groups that have assignments to an app, by rising id,
 // beginning behind after.
-func (tx *Tx) Principals(appID string, after graphsync.ID) iter.Seq[Member] {
+func (t Assignments) Principals(after graphsync.ID) iter.Seq[Member] {
 	return func(yield func(Member) bool) {
-		generation := tx.generation(appID)
+		generation := t.generation()
 		last := after
-		for k, v := range scan(tx.tree(bucketAssignments, appID, inPrincipals), nil, after[:]) {
+		for k, v := range scan(t.tx.kv.bucket(bucketAssignments, t.app, inPrincipals), nil, after[:]) {
 			a, g := parsePrincipalRow(k, v)
 			if g > generation || a.Principal == last {
 				continue
@@ -81,16 +81,16 @@ func (tx *Tx) Principals(appID string, after graphsync.ID) iter.Seq[Member] {
 	}
 }
 
-// CountAssignments returns how many assignments an app has.
-func (tx *Tx) CountAssignments(appID string) int { return int(tx.count(assignmentCounter(appID))) }
+// Count returns how many assignments an app has.
+func (t Assignments) Count() int { return int(t.tx.count(assignmentCounter(t.app))) }
 
 func assignmentCounter(appID string) string { return "assignments\x00" + appID }
 
 // stagedCounter counts all rows of an app, staged ones included.
 func stagedCounter(appID string) string { return "staged\x00" + appID }
 
-func (tx *Tx) generation(appID string) uint32 {
-	if v := tx.get(keyGeneration, bucketAssignments, appID, inGeneration); v != nil {
+func (t Assignments) generation() uint32 {
+	if v := t.tx.kv.get(keyGeneration, bucketAssignments, t.app, inGeneration); v != nil {
 		return parseUint32(v)
 	}
 	return 0
@@ -144,9 +144,9 @@ func (r *assignmentRow) principalValue() []byte {
 // appTrees are an app's buckets open for writing.
 type appTrees struct{ ids, principals *bucket }
 
-func (tx *Tx) appTrees(appID string) (appTrees, error) {
-	ids, err1 := tx.grow(bucketAssignments, appID, inIDs)
-	principals, err2 := tx.grow(bucketAssignments, appID, inPrincipals)
+func (t Assignments) buckets() (appTrees, error) {
+	ids, err1 := t.tx.kv.createBucket(bucketAssignments, t.app, inIDs)
+	principals, err2 := t.tx.kv.createBucket(bucketAssignments, t.app, inPrincipals)
 	return appTrees{ids, principals}, errors.Join(err1, err2)
 }
 

@@ -49,10 +49,10 @@ func BenchmarkPutPage(b *testing.B) {
 		b.Run(fmt.Sprintf("pages=%d", pages), func(b *testing.B) {
 			tn := tenant(b, open(b))
 			update(b, tn, func(tx *state.Tx) error {
-				if err := tx.SetPendingAll("front", true); err != nil {
+				if err := tx.Pending("front").SetEverything(true); err != nil {
 					return err
 				}
-				return tx.BeginRound(graphsync.Users, "k", now)
+				return tx.Cursors().BeginRound(graphsync.Users, "k", now)
 			})
 			rnd, n := rand.New(rand.NewPCG(1, 2)), 0
 			for b.Loop() {
@@ -125,7 +125,7 @@ func BenchmarkPutPageFloor(b *testing.B) {
 func many(b *testing.B, n int) *state.Tenant {
 	b.Helper()
 	tn := tenant(b, open(b))
-	update(b, tn, func(tx *state.Tx) error { return tx.BeginRound(graphsync.Users, "k", now) })
+	update(b, tn, func(tx *state.Tx) error { return tx.Cursors().BeginRound(graphsync.Users, "k", now) })
 	rnd := rand.New(rand.NewPCG(1, 2))
 	const size = 4000
 	for i := 0; i < n; i += size {
@@ -147,7 +147,7 @@ func BenchmarkObjects(b *testing.B) {
 	for b.Loop() {
 		view(b, tn, func(tx *state.Tx) {
 			n := 0
-			for o := range tx.Objects(graphsync.User, graphsync.ID{}) {
+			for o := range tx.Objects().All(graphsync.User, graphsync.ID{}) {
 				if _, ok := o.Value("userPrincipalName"); ok {
 					n++
 				}
@@ -178,7 +178,7 @@ func BenchmarkLinks(b *testing.B) {
 	for first := uint32(0); first < links; first += 1000 {
 		update(b, tn, func(tx *state.Tx) error {
 			for n := first; n < first+1000; n++ {
-				if err := tx.PutLink("front", benchLink(n)); err != nil {
+				if err := tx.Links("front").Put(benchLink(n)); err != nil {
 					return err
 				}
 			}
@@ -188,7 +188,7 @@ func BenchmarkLinks(b *testing.B) {
 	b.Run("SourcesByKey", func(b *testing.B) {
 		view(b, tn, func(tx *state.Tx) {
 			for n := uint32(0); b.Loop(); n = (n + 7919) % links {
-				if len(tx.SourcesByKey("front", graphsync.User, benchLink(n).Keys[0])) != 1 {
+				if len(tx.Links("front").SourcesByKey(graphsync.User, benchLink(n).Keys[0])) != 1 {
 					b.Fatal("not found")
 				}
 			}
@@ -197,7 +197,7 @@ func BenchmarkLinks(b *testing.B) {
 	b.Run("Link", func(b *testing.B) {
 		view(b, tn, func(tx *state.Tx) {
 			for n := uint32(0); b.Loop(); n = (n + 7919) % links {
-				if _, ok, err := tx.Link("front", graphsync.User, id(n)); !ok || err != nil {
+				if _, ok, err := tx.Links("front").Get(graphsync.User, id(n)); !ok || err != nil {
 					b.Fatal(ok, err)
 				}
 			}
@@ -208,7 +208,7 @@ func BenchmarkLinks(b *testing.B) {
 		b.SetParallelism(16)
 		b.RunParallel(func(pb *testing.PB) {
 			for n := uint32(0); pb.Next(); n++ {
-				if err := tn.Batch(func(tx *state.Tx) error { return tx.PutLink("front", benchLink(n%links)) }); err != nil {
+				if err := tn.Batch(func(tx *state.Tx) error { return tx.Links("front").Put(benchLink(n % links)) }); err != nil {
 					b.Fatal(err)
 				}
 			}

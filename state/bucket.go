@@ -24,14 +24,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // account that is not found is a decision.
 type bucket struct {
 	b     *bbolt.Bucket
-	tx    *Tx
+	kv    *buckets
 	path  string // names, with NUL between them
 	seed  uint32 // checksum of path
 	plain bool   // the file is older than checksums
-}
-
-func (tx *Tx) newBucket(b *bbolt.Bucket, path string) *bucket {
-	return &bucket{b: b, tx: tx, path: path, seed: seedOf(path), plain: !tx.file.checksums}
 }
 
 func seedOf(path string) uint32 { return crc32.Checksum([]byte(path), castagnoli) }
@@ -105,55 +101,7 @@ func (b *bucket) Put(key, value []byte) error {
 	if b.plain {
 		return b.b.Put(key, value)
 	}
-	return b.b.Put(key, b.tx.withChecksum(checksum(b.seed, key, value), value))
-}
-
-// withChecksum appends a checksum to a value, in place when the value is the last in the arena.
-func (tx *Tx) withChecksum(sum uint32, value []byte) []byte {
-	n, end := len(value), len(tx.arena)
-	if n == 0 || end < n || &tx.arena[end-1] != &value[n-1] || cap(tx.arena)-end < checksumSize {
-		tx.room(n + checksumSize)
-		tx.arena = append(tx.arena, value...)
-		end = len(tx.arena)
-	}
-	tx.arena = binary.BigEndian.AppendUint32(tx.arena, sum)
-	return tx.arena[end-n : len(tx.arena) : len(tx.arena)]
-}
-
-// bucketMark begins the keys of the meta bucket that say which buckets there are: bucket names have
-// no checksum, and a bucket that is not found looks like one that is empty.
-const bucketMark = "bucket\x00"
-
-// noteBucket records that a bucket was made.
-func (tx *Tx) noteBucket(path string) error {
-	if !tx.file.checksums || path == bucketMeta {
-		return nil
-	}
-	return tx.put([]byte(bucketMark+path), nil, bucketMeta)
-}
-
-// forgetBucket records that a bucket and those inside it are dropped.
-func (tx *Tx) forgetBucket(path string) error {
-	if !tx.file.checksums {
-		return nil
-	}
-	meta, marks := tx.tree(bucketMeta), [][]byte{[]byte(bucketMark + path)}
-	for k := range scan(meta, []byte(bucketMark+path+"\x00"), nil) {
-		marks = append(marks, bytes.Clone(k))
-	}
-	for _, k := range marks {
-		if err := meta.Delete(k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// verifyNoBucket verifies that a bucket that was not found was not made.
-func (tx *Tx) verifyNoBucket(path string) {
-	if tx.file.checksums && path != bucketMeta && tx.get([]byte(bucketMark+path), bucketMeta) != nil {
-		panic(badRecord{fmt.Sprintf("its bucket %s is missing", strings.ReplaceAll(path, "\x00", "/"))})
-	}
+	return b.b.Put(key, b.kv.withChecksum(checksum(b.seed, key, value), value))
 }
 
 // Delete removes a key; none is fine.
@@ -216,7 +164,7 @@ func (b *bucket) children() iter.Seq[string] {
 		}
 		c := b.b.Cursor()
 		for k, v := c.First(); k != nil; k, v = c.Next() {
-			if v != nil || b.b.Bucket(k) == nil || !b.plain && b.tx.get([]byte(bucketMark+b.path+"\x00"+string(k)), bucketMeta) == nil {
+			if v != nil || b.b.Bucket(k) == nil || !b.plain && b.kv.get([]byte(bucketMark+b.path+"\x00"+string(k)), bucketMeta) == nil {
 				b.damaged(k, "is no bucket")
 			}
 			if !yield(string(k)) {

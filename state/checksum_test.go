@@ -23,7 +23,7 @@ const crowd = 150 // people of a full tenant
 func fullTenant(t *testing.T, tn *state.Tenant) {
 	t.Helper()
 	update(t, tn, func(tx *state.Tx) error {
-		errs := []error{tx.BeginRound(graphsync.Users, "k", now), tx.BeginRound(graphsync.Groups, "k", now)}
+		errs := []error{tx.Cursors().BeginRound(graphsync.Users, "k", now), tx.Cursors().BeginRound(graphsync.Groups, "k", now)}
 		people, groups := &graphsync.Page{Delta: "d"}, &graphsync.Page{Delta: "d"}
 		for n := range uint32(crowd) {
 			people.Changes = append(people.Changes, user(n, "displayName", fmt.Sprintf(`"person %d"`, n), "accountEnabled", "true"))
@@ -39,11 +39,11 @@ func fullTenant(t *testing.T, tn *state.Tenant) {
 		_, err2 := tx.PutPage(graphsync.Groups, groups, now, []string{"front"})
 		errs = append(errs, err1, err2)
 		for n := range uint32(crowd) {
-			errs = append(errs, tx.PutLink("front", benchLink(n)), tx.PutAppliedMember("front", id(crowd), id(n), fmt.Sprint("target-", n)))
+			errs = append(errs, tx.Links("front").Put(benchLink(n)), tx.AppliedMembers("front").Put(id(crowd), id(n), fmt.Sprint("target-", n)))
 		}
 		for n := range 20 {
-			errs = append(errs, tx.PutHold("front", state.Hold{ID: fmt.Sprint("h-", n), Cause: "a cause", Count: n}),
-				tx.PutRun("front", state.Run{ID: fmt.Sprint("r-", n), Report: json.RawMessage(`{"summary":{}}`)}))
+			errs = append(errs, tx.Holds("front").Put(state.Hold{ID: fmt.Sprint("h-", n), Cause: "a cause", Count: n}),
+				tx.Runs("front").Put(state.Run{ID: fmt.Sprint("r-", n), Report: json.RawMessage(`{"summary":{}}`)}))
 		}
 		return errors.Join(append(errs, tx.PutSyncInfo("front", state.SyncInfo{ConfigHash: "hash", FirstRun: now}))...)
 	})
@@ -81,44 +81,44 @@ func fullState(t *testing.T) (dir, path string) {
 func told(tx *state.Tx) (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		for o := range tx.Objects(kind, graphsync.ID{}) {
+		for o := range tx.Objects().All(kind, graphsync.ID{}) {
 			say("%s %s", kind, o.ID)
 			for name, value := range o.All() {
 				say(" %s=%s", name, value)
 			}
 		}
-		for link, err := range tx.Links("front", kind, graphsync.ID{}) {
+		for link, err := range tx.Links("front").All(kind, graphsync.ID{}) {
 			say("link %+v %v", link, err)
 		}
 	}
 	for n := range uint32(crowd + 10) {
-		o, found := tx.Object(graphsync.User, id(n))
+		o, found := tx.Objects().Get(graphsync.User, id(n))
 		enabled, _ := o.Value("accountEnabled")
-		link, linked, err := tx.Link("front", graphsync.User, id(n))
-		source, by := tx.LinkByTarget("front", graphsync.User, fmt.Sprint("target-", n))
-		target, applied := tx.AppliedMember("front", id(crowd), id(n))
+		link, linked, err := tx.Links("front").Get(graphsync.User, id(n))
+		source, by := tx.Links("front").ByTarget(graphsync.User, fmt.Sprint("target-", n))
+		target, applied := tx.AppliedMembers("front").Get(id(crowd), id(n))
 		say("%d: %v %s; %v %s %v; %v %s; %v %s; %v", n, found, enabled, linked, link.Key, err, by, source, applied, target,
-			tx.SourcesByKey("front", graphsync.User, state.MatchKey{Attribute: "externalId", Value: fmt.Sprint(n)}))
-		for g := range tx.GroupsOf(id(n)) {
+			tx.Links("front").SourcesByKey(graphsync.User, state.MatchKey{Attribute: "externalId", Value: fmt.Sprint(n)}))
+		for g := range tx.Members().GroupsOf(id(n)) {
 			say(" in %s", g)
 		}
-		for m := range tx.Members(id(n)) {
+		for m := range tx.Members().Of(id(n)) {
 			say(" has %v", m)
 		}
-		for a := range tx.Assignments("app", id(n)) {
+		for a := range tx.Assignments("app").Of(id(n)) {
 			say(" %v", a)
 		}
 	}
-	for key := range tx.Pending("front", state.PendingKey{}) {
+	for key := range tx.Pending("front").All(state.PendingKey{}) {
 		say("pending %v", key)
 	}
-	for h := range tx.Holds("front") {
+	for h := range tx.Holds("front").All() {
 		say("%+v", h)
 	}
-	for _, r := range tx.Runs("front", 50) {
+	for _, r := range tx.Runs("front").Latest(50) {
 		say("%s %s", r.ID, r.Report)
 	}
-	say("%v %+v %d %d %d", tx.Syncs(), tx.SyncInfo("front"), tx.CountObjects(graphsync.User), tx.CountAssignments("app"), len(tx.Cursor(graphsync.Users).Link))
+	say("%v %+v %d %d %d", tx.Syncs(), tx.SyncInfo("front"), tx.Objects().Count(graphsync.User), tx.Assignments("app").Count(), len(tx.Cursors().Get(graphsync.Users).Link))
 	return lines
 }
 

@@ -33,7 +33,7 @@ func filled(t *testing.T, n uint32) (dir, path string) {
 		for i := range n {
 			page.Changes = append(page.Changes, user(i, "displayName", fmt.Sprintf(`"person %d"`, i)))
 		}
-		if err := tx.BeginRound(graphsync.Users, "k", now); err != nil {
+		if err := tx.Cursors().BeginRound(graphsync.Users, "k", now); err != nil {
 			return err
 		}
 		_, err := tx.PutPage(graphsync.Users, page, now, []string{"front"})
@@ -59,12 +59,12 @@ func readAll(t *testing.T, dir string) (objects int, err error) {
 	}
 	defer tn.Close()
 	err = tn.View(func(tx *state.Tx) error {
-		for o := range tx.Objects(graphsync.User, graphsync.ID{}) {
+		for o := range tx.Objects().All(graphsync.User, graphsync.ID{}) {
 			for range o.All() {
 				objects++
 			}
 		}
-		for range tx.Pending("front", state.PendingKey{}) {
+		for range tx.Pending("front").All(state.PendingKey{}) {
 		}
 		return nil
 	})
@@ -73,7 +73,7 @@ func readAll(t *testing.T, dir string) (objects int, err error) {
 	}
 	return objects, tn.Update(func(tx *state.Tx) error {
 		for i := range uint32(100) {
-			if err := tx.DeletePending("front", state.PendingKey{Kind: graphsync.User, ID: id(i * 50)}); err != nil {
+			if err := tx.Pending("front").Delete(state.PendingKey{Kind: graphsync.User, ID: id(i * 50)}); err != nil {
 				return err
 			}
 		}
@@ -213,7 +213,7 @@ func TestCallersPanicStaysAPanic(t *testing.T) {
 			_ = run(func(*state.Tx) error { none.Key = "x"; return nil })
 		}()
 	}
-	update(t, tn, func(tx *state.Tx) error { return tx.SetPendingAll("front", true) })
+	update(t, tn, func(tx *state.Tx) error { return tx.Pending("front").SetEverything(true) })
 }
 
 func edit(t *testing.T, path string, fn func(*bbolt.Tx) error) {

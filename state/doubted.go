@@ -14,7 +14,7 @@ const bucketDoubted = "doubted"
 
 // Doubt marks the link of an owner for a check by the next cycle of its sync.
 func (s *Store) Doubt(owner Owner) error {
-	err := s.registry.batch(func(tx *Tx) error { return tx.put(owner.encode(), []byte{}, bucketDoubted) })
+	err := s.registry.batch(func(tx *Tx) error { return tx.kv.put(owner.encode(), []byte{}, bucketDoubted) })
 	if err != nil {
 		return fmt.Errorf("mark the account of %s %s of tenant %s for a check: %w", owner.Kind, owner.Source, owner.Tenant, err)
 	}
@@ -24,7 +24,7 @@ func (s *Store) Doubt(owner Owner) error {
 // Doubted returns the owners of a tenant's sync that are marked, see [Store.Doubt].
 func (s *Store) Doubted(tenant graphsync.ID, sync string) (owners []Owner, err error) {
 	err = s.registry.view(func(tx *Tx) error {
-		tree := tx.tree(bucketDoubted)
+		tree := tx.kv.bucket(bucketDoubted)
 		if tree == nil {
 			return nil
 		}
@@ -45,7 +45,7 @@ func (s *Store) EndDoubt(owners []Owner) error {
 	}
 	return s.registry.batch(func(tx *Tx) error {
 		for _, owner := range owners {
-			if _, err := tx.drop(owner.encode(), bucketDoubted); err != nil {
+			if _, err := tx.kv.delete(owner.encode(), bucketDoubted); err != nil {
 				return err
 			}
 		}

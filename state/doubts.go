@@ -15,10 +15,10 @@ type Doubt struct {
 	Reason string
 }
 
-// Doubts yields the doubtful objects of a kind by rising id, beginning behind after.
-func (tx *Tx) Doubts(kind graphsync.Kind, after graphsync.ID) iter.Seq[Doubt] {
+// All yields the doubtful objects of a kind by rising id, beginning behind after.
+func (t Doubts) All(kind graphsync.Kind, after graphsync.ID) iter.Seq[Doubt] {
 	return func(yield func(Doubt) bool) {
-		for k, reason := range scan(tx.tree(bucketDoubts), []byte{byte(kind)}, objectKey(kind, after)) {
+		for k, reason := range scan(t.tx.kv.bucket(bucketDoubts), []byte{byte(kind)}, objectKey(kind, after)) {
 			if !yield(Doubt{Kind: kind, ID: parseID(k[1:]), Reason: string(reason)}) {
 				return
 			}
@@ -26,25 +26,25 @@ func (tx *Tx) Doubts(kind graphsync.Kind, after graphsync.ID) iter.Seq[Doubt] {
 	}
 }
 
-// PutDoubt remembers that an object has to be read directly.
-func (tx *Tx) PutDoubt(d Doubt) error {
+// Put remembers that an object has to be read directly.
+func (t Doubts) Put(d Doubt) error {
 	key := objectKey(d.Kind, d.ID)
-	if string(tx.get(key, bucketDoubts)) == d.Reason {
+	if string(t.tx.kv.get(key, bucketDoubts)) == d.Reason {
 		return nil
 	}
-	return tx.put(key, []byte(d.Reason), bucketDoubts)
+	return t.tx.kv.put(key, []byte(d.Reason), bucketDoubts)
 }
 
-// EndDoubt says that an object has been understood.
-func (tx *Tx) EndDoubt(kind graphsync.Kind, id graphsync.ID) error {
-	_, err := tx.drop(objectKey(kind, id), bucketDoubts)
+// End says that an object has been understood.
+func (t Doubts) End(kind graphsync.Kind, id graphsync.ID) error {
+	_, err := t.tx.kv.delete(objectKey(kind, id), bucketDoubts)
 	return err
 }
 
-// KnownKind returns what the snapshot knows an id as, zero when it has no such object. Removed
+// KindOf returns what the snapshot knows an id as, zero when it has no such object. Removed
 // objects count.
-func (tx *Tx) KnownKind(id graphsync.ID) graphsync.Kind {
-	objects := tx.tree(bucketObjects)
+func (t Objects) KindOf(id graphsync.ID) graphsync.Kind {
+	objects := t.tx.kv.bucket(bucketObjects)
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		if objects.Get(objectKey(kind, id)) != nil {
 			return kind
@@ -53,35 +53,35 @@ func (tx *Tx) KnownKind(id graphsync.ID) graphsync.Kind {
 	return 0
 }
 
-// PutObject applies what a direct reading of one object showed, as an entry of a round of changes
+// Put applies what a direct reading of one object showed, as an entry of a round of changes
 // would be: properties that came overwrite, others stay. What changed is pending for the syncs.
-func (tx *Tx) PutObject(change *graphsync.Change, syncs []string) error {
+func (t Objects) Put(change *graphsync.Change, syncs []string) error {
 	stream := streamOf(change.Kind)
-	w := tx.pageWriter(stream, tx.Cursor(stream).Round, tx.pender(syncs, false))
+	w := t.tx.pageWriter(stream, t.tx.Cursors().Get(stream).Round, t.tx.pendingWriter(syncs, false))
 	if err := w.change(change); err != nil {
 		return fmt.Errorf("put %s %s: %w", change.Kind, change.ID, err)
 	}
-	tx.bump(liveCounter(change.Kind), w.live)
+	t.tx.bump(liveCounter(change.Kind), w.live)
 	return w.pending.done()
 }
 
 // Strangers returns the principals of an app's assignments that are of a type which is not known and
 // which the snapshot does not have, with the reason in words.
-func (tx *Tx) Strangers(appID string) map[graphsync.ID]string {
+func (t Assignments) Strangers() map[graphsync.ID]string {
 	out := map[graphsync.ID]string{}
-	for k, reason := range scan(tx.tree(bucketAssignments, appID, inStrangers), nil, nil) {
+	for k, reason := range scan(t.tx.kv.bucket(bucketAssignments, t.app, inStrangers), nil, nil) {
 		out[parseID(k)] = string(reason)
 	}
 	return out
 }
 
 // PutStrangers replaces what Strangers returns.
-func (tx *Tx) PutStrangers(appID string, strangers map[graphsync.ID]string) error {
-	if err := tx.fell(bucketAssignments, appID, inStrangers); err != nil {
+func (t Assignments) PutStrangers(strangers map[graphsync.ID]string) error {
+	if err := t.tx.kv.deleteBucket(bucketAssignments, t.app, inStrangers); err != nil {
 		return err
 	}
 	for id, reason := range strangers {
-		if err := tx.put(id[:], []byte(reason), bucketAssignments, appID, inStrangers); err != nil {
+		if err := t.tx.kv.put(id[:], []byte(reason), bucketAssignments, t.app, inStrangers); err != nil {
 			return err
 		}
 	}

@@ -202,12 +202,12 @@ func (f *file) prepare(s *schema, of string) error {
 		f.checksums = s.checksums != 0
 		return f.update(func(tx *Tx) error {
 			for _, name := range append([]string{bucketMeta}, s.buckets...) {
-				if _, err := tx.grow(name); err != nil {
+				if _, err := tx.kv.createBucket(name); err != nil {
 					return err
 				}
 			}
-			meta := tx.b.Bucket([]byte(bucketMeta))
-			return errors.Join(putVersion(tx.b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
+			meta := tx.kv.b.Bucket([]byte(bucketMeta))
+			return errors.Join(putVersion(tx.kv.b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
 		})
 	}
 	for ; version < s.version(); version++ {
@@ -218,7 +218,7 @@ func (f *file) prepare(s *schema, of string) error {
 			if err := s.migrations[version-1](tx); err != nil {
 				return fmt.Errorf("migrate state file %s from schema version %d: %w", f.path, version, err)
 			}
-			return putVersion(tx.b, version+1)
+			return putVersion(tx.kv.b, version+1)
 		})
 		if err != nil {
 			return err

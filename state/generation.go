@@ -51,19 +51,19 @@ func (g generation) after(other generation) generation {
 	return next
 }
 
-// claimGeneration is that of a tenant's claims.
-func (tx *Tx) claimGeneration(tenant graphsync.ID) generation {
-	return decodeGeneration(tx.get(tenant[:], bucketGenerations))
+// generation is that of a tenant's claims.
+func (c claims) generation(tenant graphsync.ID) generation {
+	return decodeGeneration(c.kv.get(tenant[:], bucketGenerations))
 }
 
 // advance notes that claims of a tenant change in this transaction.
-func (tx *Tx) advance(tenant graphsync.ID) error {
-	g := tx.claimGeneration(tenant)
+func (c claims) advance(tenant graphsync.ID) error {
+	g := c.generation(tenant)
 	if g == (generation{}) {
 		rand.Read(g.line[:])
 	}
 	g.count++
-	return tx.put(bytes.Clone(tenant[:]), g.encode(), bucketGenerations)
+	return c.kv.put(bytes.Clone(tenant[:]), g.encode(), bucketGenerations)
 }
 
 // stamp takes the generation of a tenant's claims over into its file, before that is closed.
@@ -72,12 +72,12 @@ func (s *Store) stamp(id graphsync.ID, f *file) error {
 		return nil
 	}
 	var claims, known generation
-	err := s.registry.view(func(tx *Tx) error { claims = tx.claimGeneration(id); return nil })
+	err := s.registry.view(func(tx *Tx) error { claims = claimsOf(tx).generation(id); return nil })
 	if err == nil {
-		err = f.view(func(tx *Tx) error { known = decodeGeneration(tx.get(keyClaims, bucketMeta)); return nil })
+		err = f.view(func(tx *Tx) error { known = decodeGeneration(tx.kv.get(keyClaims, bucketMeta)); return nil })
 	}
 	if err != nil || claims == known || claims == (generation{}) {
 		return err
 	}
-	return f.update(func(tx *Tx) error { return tx.put(keyClaims, claims.encode(), bucketMeta) })
+	return f.update(func(tx *Tx) error { return tx.kv.put(keyClaims, claims.encode(), bucketMeta) })
 }

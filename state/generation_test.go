@@ -91,13 +91,13 @@ func (o *office) links(owner state.Owner, account string, since time.Time) {
 	_, err := o.store.Claim("app", account, owner)
 	o.must(err)
 	o.write(owner.Tenant, func(tx *state.Tx) error {
-		return tx.PutLink(owner.Sync, state.Link{Kind: owner.Kind, Source: owner.Source, TargetID: account, Active: true, Since: since})
+		return tx.Links(owner.Sync).Put(state.Link{Kind: owner.Kind, Source: owner.Source, TargetID: account, Active: true, Since: since})
 	})
 }
 
 func (o *office) unlinks(owner state.Owner, account string) {
 	o.t.Helper()
-	o.write(owner.Tenant, func(tx *state.Tx) error { return tx.DeleteLink(owner.Sync, owner.Kind, owner.Source) })
+	o.write(owner.Tenant, func(tx *state.Tx) error { return tx.Links(owner.Sync).Delete(owner.Kind, owner.Source) })
 	o.must(o.store.Release("app", account, owner))
 }
 
@@ -352,7 +352,7 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 		intent := func(source graphsync.ID, op, value string) state.Intent {
 			return state.Intent{Kind: graphsync.User, Source: source, Op: op, Keys: []state.MatchKey{{Attribute: "userName", Value: value}}}
 		}
-		return errors.Join(tx.PutIntent("front", intent(ada.Source, "create", "ada@contoso.example")), tx.PutIntent("front", intent(bob.Source, "update", "bob@contoso.example")))
+		return errors.Join(tx.Intents("front").Put(intent(ada.Source, "create", "ada@contoso.example")), tx.Intents("front").Put(intent(bob.Source, "update", "bob@contoso.example")))
 	})
 	o.between(func() {})
 	if !making(eve, "ada@contoso.example") {

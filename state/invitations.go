@@ -87,13 +87,13 @@ var ErrNoInvitation = errors.New("there is no such invitation")
 
 // PutInvitation stores an invitation.
 func (s *Store) PutInvitation(key InvitationKey, invitation Invitation) error {
-	return s.registry.update(func(tx *Tx) error { return tx.putJSON(key[:], invitation, bucketInvitations) })
+	return s.registry.update(func(tx *Tx) error { return tx.kv.putJSON(key[:], invitation, bucketInvitations) })
 }
 
 // Invitation returns an invitation, or [ErrNoInvitation].
 func (s *Store) Invitation(key InvitationKey) (invitation Invitation, err error) {
 	err = s.registry.view(func(tx *Tx) error {
-		text := tx.get(key[:], bucketInvitations)
+		text := tx.kv.get(key[:], bucketInvitations)
 		if text == nil {
 			return ErrNoInvitation
 		}
@@ -107,7 +107,7 @@ func (s *Store) Invitation(key InvitationKey) (invitation Invitation, err error)
 // is [ErrNoInvitation] when there is none.
 func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) error) error {
 	return s.registry.update(func(tx *Tx) error {
-		text := tx.get(key[:], bucketInvitations)
+		text := tx.kv.get(key[:], bucketInvitations)
 		if text == nil {
 			return ErrNoInvitation
 		}
@@ -115,7 +115,7 @@ func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) err
 		if err := change(&invitation); err != nil {
 			return err
 		}
-		return tx.putJSON(key[:], invitation, bucketInvitations)
+		return tx.kv.putJSON(key[:], invitation, bucketInvitations)
 	})
 }
 
@@ -123,7 +123,7 @@ func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) err
 func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
 	all := map[InvitationKey]Invitation{}
 	err := s.registry.view(func(tx *Tx) error {
-		for key, text := range scan(tx.tree(bucketInvitations), nil, nil) {
+		for key, text := range scan(tx.kv.bucket(bucketInvitations), nil, nil) {
 			all[InvitationKey(key)] = fromJSON[Invitation]("an invitation", text)
 		}
 		return nil
@@ -146,11 +146,11 @@ func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (drop
 	err = s.registry.update(func(tx *Tx) error {
 		dropped = 0
 		for key := range all {
-			text := tx.get(key[:], bucketInvitations)
+			text := tx.kv.get(key[:], bucketInvitations)
 			if text == nil || !fits(key, fromJSON[Invitation]("an invitation", text)) {
 				continue
 			}
-			if _, err := tx.drop(key[:], bucketInvitations); err != nil {
+			if _, err := tx.kv.delete(key[:], bucketInvitations); err != nil {
 				return err
 			}
 			dropped++

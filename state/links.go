@@ -44,41 +44,41 @@ const (
 	flagActive
 )
 
-// Link returns the link of an object, false when it has none.
-func (tx *Tx) Link(sync string, kind graphsync.Kind, id graphsync.ID) (Link, bool, error) {
-	rec := tx.get(objectKey(kind, id), bucketSyncs, sync, inLinks)
+// Get returns the link of an object, false when it has none.
+func (t Links) Get(kind graphsync.Kind, id graphsync.ID) (Link, bool, error) {
+	rec := t.tx.kv.get(objectKey(kind, id), bucketSyncs, t.sync, inLinks)
 	if rec == nil {
 		return Link{}, false, nil
 	}
-	l, err := tx.decodeLink(kind, id, rec)
+	l, err := t.decode(kind, id, rec)
 	return l, err == nil, err
 }
 
-// PutLink stores a link in place of the one the object had. Times keep their nanoseconds and
+// Put stores a link in place of the one the object had. Times keep their nanoseconds and
 // come back in UTC.
-func (tx *Tx) PutLink(sync string, l Link) error {
+func (t Links) Put(l Link) error {
 	if l.Kind == 0 || l.TargetID == "" {
 		return fmt.Errorf("put link of %s %s: it needs a kind and a target id", l.Kind, l.Source)
 	}
-	old, known, err := tx.Link(sync, l.Kind, l.Source)
+	old, known, err := t.Get(l.Kind, l.Source)
 	if err != nil {
 		return err
 	}
-	rec, err := tx.encodeLink(l)
+	rec, err := t.encode(l)
 	if err != nil {
 		return fmt.Errorf("put link of %s %s: %w", l.Kind, l.Source, err)
 	}
 	if known {
-		tx.countLink(sync, old, -1)
-		if err := tx.unindex(sync, old, l); err != nil {
+		t.tally(old, -1)
+		if err := t.unindex(old, l); err != nil {
 			return err
 		}
 	}
-	if err := tx.put(objectKey(l.Kind, l.Source), rec, bucketSyncs, sync, inLinks); err != nil {
+	if err := t.tx.kv.put(objectKey(l.Kind, l.Source), rec, bucketSyncs, t.sync, inLinks); err != nil {
 		return err
 	}
-	if source, ok := tx.LinkByTarget(sync, l.Kind, l.TargetID); !ok || source != l.Source {
-		if err := tx.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, sync, inTargets); err != nil {
+	if source, ok := t.ByTarget(l.Kind, l.TargetID); !ok || source != l.Source {
+		if err := t.tx.kv.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
 			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
 		}
 	}
@@ -86,31 +86,31 @@ func (tx *Tx) PutLink(sync string, l Link) error {
 		if slices.Contains(old.Keys, k) {
 			continue
 		}
-		if err := tx.put(append(matchKey(l.Kind, k), l.Source[:]...), []byte{}, bucketSyncs, sync, inKeys); err != nil {
+		if err := t.tx.kv.put(append(matchKey(l.Kind, k), l.Source[:]...), []byte{}, bucketSyncs, t.sync, inKeys); err != nil {
 			return err
 		}
 	}
-	tx.countLink(sync, l, 1)
+	t.tally(l, 1)
 	return nil
 }
 
-// DeleteLink forgets a link; none is fine.
-func (tx *Tx) DeleteLink(sync string, kind graphsync.Kind, id graphsync.ID) error {
-	old, known, err := tx.Link(sync, kind, id)
+// Delete forgets a link; none is fine.
+func (t Links) Delete(kind graphsync.Kind, id graphsync.ID) error {
+	old, known, err := t.Get(kind, id)
 	if err != nil || !known {
 		return err
 	}
-	if _, err := tx.drop(objectKey(kind, id), bucketSyncs, sync, inLinks); err != nil {
+	if _, err := t.tx.kv.delete(objectKey(kind, id), bucketSyncs, t.sync, inLinks); err != nil {
 		return err
 	}
-	tx.countLink(sync, old, -1)
-	return tx.unindex(sync, old, Link{})
+	t.tally(old, -1)
+	return t.unindex(old, Link{})
 }
 
 // unindex drops the entries of a link that its successor does not share.
-func (tx *Tx) unindex(sync string, old, next Link) error {
-	if source, ok := tx.LinkByTarget(sync, old.Kind, old.TargetID); ok && source == old.Source && old.TargetID != next.TargetID {
-		if _, err := tx.drop(targetKey(old.Kind, old.TargetID), bucketSyncs, sync, inTargets); err != nil {
+func (t Links) unindex(old, next Link) error {
+	if source, ok := t.ByTarget(old.Kind, old.TargetID); ok && source == old.Source && old.TargetID != next.TargetID {
+		if _, err := t.tx.kv.delete(targetKey(old.Kind, old.TargetID), bucketSyncs, t.sync, inTargets); err != nil {
 			return err
 		}
 	}
@@ -118,52 +118,52 @@ func (tx *Tx) unindex(sync string, old, next Link) error {
 		if slices.Contains(next.Keys, k) {
 			continue
 		}
-		if _, err := tx.drop(append(matchKey(old.Kind, k), old.Source[:]...), bucketSyncs, sync, inKeys); err != nil {
+		if _, err := t.tx.kv.delete(append(matchKey(old.Kind, k), old.Source[:]...), bucketSyncs, t.sync, inKeys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Links yields the links of a kind by rising source id, beginning behind after.
-func (tx *Tx) Links(sync string, kind graphsync.Kind, after graphsync.ID) iter.Seq2[Link, error] {
+// All yields the links of a kind by rising source id, beginning behind after.
+func (t Links) All(kind graphsync.Kind, after graphsync.ID) iter.Seq2[Link, error] {
 	return func(yield func(Link, error) bool) {
-		for k, rec := range scan(tx.tree(bucketSyncs, sync, inLinks), []byte{byte(kind)}, objectKey(kind, after)) {
-			if !yield(tx.decodeLink(kind, parseID(k[1:]), rec)) {
+		for k, rec := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inLinks), []byte{byte(kind)}, objectKey(kind, after)) {
+			if !yield(t.decode(kind, parseID(k[1:]), rec)) {
 				return
 			}
 		}
 	}
 }
 
-// LinkByTarget returns the object whose link was last put for a target id.
-func (tx *Tx) LinkByTarget(sync string, kind graphsync.Kind, targetID string) (graphsync.ID, bool) {
-	source := tx.get(targetKey(kind, targetID), bucketSyncs, sync, inTargets)
+// ByTarget returns the object whose link was last put for a target id.
+func (t Links) ByTarget(kind graphsync.Kind, targetID string) (graphsync.ID, bool) {
+	source := t.tx.kv.get(targetKey(kind, targetID), bucketSyncs, t.sync, inTargets)
 	if source == nil {
 		return graphsync.ID{}, false
 	}
 	return parseID(source), true
 }
 
-// CountLinks returns how many links of a kind there are, and how many of them are active.
-func (tx *Tx) CountLinks(sync string, kind graphsync.Kind) (total, active int) {
-	return int(tx.count(linkCounter(sync, kind, "total"))), int(tx.count(linkCounter(sync, kind, "active")))
+// Count returns how many links of a kind there are, and how many of them are active.
+func (t Links) Count(kind graphsync.Kind) (total, active int) {
+	return int(t.tx.count(linkCounter(t.sync, kind, "total"))), int(t.tx.count(linkCounter(t.sync, kind, "active")))
 }
 
 // SourcesByKey returns the objects whose links have the key, by rising id.
-func (tx *Tx) SourcesByKey(sync string, kind graphsync.Kind, key MatchKey) []graphsync.ID {
+func (t Links) SourcesByKey(kind graphsync.Kind, key MatchKey) []graphsync.ID {
 	var ids []graphsync.ID
 	prefix := matchKey(kind, key)
-	for k := range scan(tx.tree(bucketSyncs, sync, inKeys), prefix, nil) {
+	for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inKeys), prefix, nil) {
 		ids = append(ids, parseID(k[len(prefix):]))
 	}
 	return ids
 }
 
-func (tx *Tx) countLink(sync string, l Link, delta int) {
-	tx.bump(linkCounter(sync, l.Kind, "total"), delta)
+func (t Links) tally(l Link, delta int) {
+	t.tx.bump(linkCounter(t.sync, l.Kind, "total"), delta)
 	if l.Active {
-		tx.bump(linkCounter(sync, l.Kind, "active"), delta)
+		t.tx.bump(linkCounter(t.sync, l.Kind, "active"), delta)
 	}
 }
 
@@ -182,7 +182,7 @@ func matchKey(kind graphsync.Kind, k MatchKey) []byte {
 	return append([]byte{byte(kind)}, sum[:16]...)
 }
 
-func (tx *Tx) encodeLink(l Link) ([]byte, error) {
+func (t Links) encode(l Link) ([]byte, error) {
 	var e encoder
 	var flags uint64
 	if l.Adopted {
@@ -202,7 +202,7 @@ func (tx *Tx) encodeLink(l Link) ([]byte, error) {
 	e.buf = append(e.buf, l.Via[:]...)
 	e.uvarint(uint64(len(l.Keys)))
 	for _, k := range l.Keys {
-		index, err := tx.name(k.Attribute)
+		index, err := t.tx.name(k.Attribute)
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +211,7 @@ func (tx *Tx) encodeLink(l Link) ([]byte, error) {
 	}
 	e.uvarint(uint64(len(l.Applied)))
 	for _, name := range slices.Sorted(maps.Keys(l.Applied)) {
-		index, err := tx.name(name)
+		index, err := t.tx.name(name)
 		if err != nil {
 			return nil, err
 		}
@@ -221,7 +221,7 @@ func (tx *Tx) encodeLink(l Link) ([]byte, error) {
 	return e.buf, nil
 }
 
-func (tx *Tx) decodeLink(kind graphsync.Kind, source graphsync.ID, rec []byte) (Link, error) {
+func (t Links) decode(kind graphsync.Kind, source graphsync.ID, rec []byte) (Link, error) {
 	d := decoder{buf: rec}
 	flags := d.uvarint()
 	l := Link{
@@ -231,48 +231,48 @@ func (tx *Tx) decodeLink(kind graphsync.Kind, source graphsync.ID, rec []byte) (
 	}
 	copy(l.Via[:], d.bytes(uint64(len(l.Via))))
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
-		l.Keys = append(l.Keys, MatchKey{tx.names().name(d.uvarint()), d.text()})
+		l.Keys = append(l.Keys, MatchKey{t.tx.names().name(d.uvarint()), d.text()})
 	}
 	if n := d.uvarint(); n > 0 && !d.bad {
 		l.Applied = make(map[string]json.RawMessage, min(n, 1024))
 		for ; n > 0 && !d.bad; n-- {
-			name := tx.names().name(d.uvarint())
+			name := t.tx.names().name(d.uvarint())
 			l.Applied[name] = bytes.Clone(d.bytes(d.uvarint()))
 		}
 	}
 	if d.bad {
-		return Link{}, &DamagedError{Path: tx.file.path, Cause: fmt.Errorf("the link of %s %s cannot be read", kind, source)}
+		return Link{}, &DamagedError{Path: t.tx.file.path, Cause: fmt.Errorf("the link of %s %s cannot be read", kind, source)}
 	}
 	return l, nil
 }
 
-// AppliedMember returns the target id under which a member was last written to a group.
-func (tx *Tx) AppliedMember(sync string, group, member graphsync.ID) (targetID string, ok bool) {
-	v := tx.get(pairKey(group, member), bucketSyncs, sync, inApplied)
+// Get returns the target id under which a member was last written to a group.
+func (t AppliedMembers) Get(group, member graphsync.ID) (targetID string, ok bool) {
+	v := t.tx.kv.get(pairKey(group, member), bucketSyncs, t.sync, inApplied)
 	return string(v), v != nil
 }
 
-// PutAppliedMember records that a member was written to a group of the target.
-func (tx *Tx) PutAppliedMember(sync string, group, member graphsync.ID, targetID string) error {
-	if _, known := tx.AppliedMember(sync, group, member); !known {
-		tx.bump(appliedCounter(sync, group), 1)
+// Put records that a member was written to a group of the target.
+func (t AppliedMembers) Put(group, member graphsync.ID, targetID string) error {
+	if _, known := t.Get(group, member); !known {
+		t.tx.bump(appliedCounter(t.sync, group), 1)
 	}
-	return tx.put(pairKey(group, member), []byte(targetID), bucketSyncs, sync, inApplied)
+	return t.tx.kv.put(pairKey(group, member), []byte(targetID), bucketSyncs, t.sync, inApplied)
 }
 
-// DeleteAppliedMember records that a member is no longer in a group of the target.
-func (tx *Tx) DeleteAppliedMember(sync string, group, member graphsync.ID) error {
-	found, err := tx.drop(pairKey(group, member), bucketSyncs, sync, inApplied)
+// Delete records that a member is no longer in a group of the target.
+func (t AppliedMembers) Delete(group, member graphsync.ID) error {
+	found, err := t.tx.kv.delete(pairKey(group, member), bucketSyncs, t.sync, inApplied)
 	if found {
-		tx.bump(appliedCounter(sync, group), -1)
+		t.tx.bump(appliedCounter(t.sync, group), -1)
 	}
 	return err
 }
 
-// AppliedMembers yields a group's members in the target with their target ids, by rising id.
-func (tx *Tx) AppliedMembers(sync string, group graphsync.ID) iter.Seq2[graphsync.ID, string] {
+// Of yields a group's members in the target with their target ids, by rising id.
+func (t AppliedMembers) Of(group graphsync.ID) iter.Seq2[graphsync.ID, string] {
 	return func(yield func(graphsync.ID, string) bool) {
-		for k, v := range scan(tx.tree(bucketSyncs, sync, inApplied), group[:], nil) {
+		for k, v := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inApplied), group[:], nil) {
 			if !yield(parseID(k[len(group):]), string(v)) {
 				return
 			}
@@ -280,9 +280,9 @@ func (tx *Tx) AppliedMembers(sync string, group graphsync.ID) iter.Seq2[graphsyn
 	}
 }
 
-// CountAppliedMembers returns how many members a group has in the target.
-func (tx *Tx) CountAppliedMembers(sync string, group graphsync.ID) int {
-	return int(tx.count(appliedCounter(sync, group)))
+// Count returns how many members a group has in the target.
+func (t AppliedMembers) Count(group graphsync.ID) int {
+	return int(t.tx.count(appliedCounter(t.sync, group)))
 }
 
 func appliedCounter(sync string, group graphsync.ID) string {

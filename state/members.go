@@ -14,11 +14,11 @@ type Member struct {
 	ID   graphsync.ID
 }
 
-// Members yields a group's direct members, users before groups, by rising id. A removed group
+// Of yields a group's direct members, users before groups, by rising id. A removed group
 // keeps its members, as does a removed member its groups: both come back with it.
-func (tx *Tx) Members(group graphsync.ID) iter.Seq[Member] {
+func (t Members) Of(group graphsync.ID) iter.Seq[Member] {
 	return func(yield func(Member) bool) {
-		for k := range scan(tx.tree(bucketMembers), group[:], nil) {
+		for k := range scan(t.tx.kv.bucket(bucketMembers), group[:], nil) {
 			if _, m := parseMemberKey(k); !yield(m) {
 				return
 			}
@@ -27,9 +27,9 @@ func (tx *Tx) Members(group graphsync.ID) iter.Seq[Member] {
 }
 
 // GroupsOf yields the groups that have the object as a direct member, by rising id.
-func (tx *Tx) GroupsOf(member graphsync.ID) iter.Seq[graphsync.ID] {
+func (t Members) GroupsOf(member graphsync.ID) iter.Seq[graphsync.ID] {
 	return func(yield func(graphsync.ID) bool) {
-		for k := range scan(tx.tree(bucketMemberOf), member[:], nil) {
+		for k := range scan(t.tx.kv.bucket(bucketMemberOf), member[:], nil) {
 			if !yield(parseID(k[len(member):])) {
 				return
 			}
@@ -37,29 +37,29 @@ func (tx *Tx) GroupsOf(member graphsync.ID) iter.Seq[graphsync.ID] {
 	}
 }
 
-// HasMember reports whether the object is a direct member of the group.
-func (tx *Tx) HasMember(group, member graphsync.ID) bool {
-	return tx.tree(bucketMemberOf).Get(pairKey(member, group)) != nil
+// Has reports whether the object is a direct member of the group.
+func (t Members) Has(group, member graphsync.ID) bool {
+	return t.tx.kv.bucket(bucketMemberOf).Get(pairKey(member, group)) != nil
 }
 
-// UnseenMembers yields the memberships of groups that are not removed, which the last full
+// Unseen yields the memberships of groups that are not removed, which the last full
 // round of groups did not report, beginning behind the given one. It yields none while such a
 // round is under way.
-func (tx *Tx) UnseenMembers(group graphsync.ID, after Member) iter.Seq2[graphsync.ID, Member] {
+func (t Members) Unseen(group graphsync.ID, after Member) iter.Seq2[graphsync.ID, Member] {
 	return func(yield func(graphsync.ID, Member) bool) {
-		c := tx.Cursor(graphsync.Groups)
+		c := t.tx.Cursors().Get(graphsync.Groups)
 		if c.Full && !c.Complete {
 			return
 		}
 		var checked graphsync.ID
 		known, live := false, false
-		for k, stamp := range scan(tx.tree(bucketMembers), nil, memberKey(group, after)) {
+		for k, stamp := range scan(t.tx.kv.bucket(bucketMembers), nil, memberKey(group, after)) {
 			if parseUint32(stamp) == c.Round {
 				continue
 			}
 			g, m := parseMemberKey(k)
 			if !known || g != checked {
-				o, ok := tx.Object(graphsync.Group, g)
+				o, ok := t.tx.Objects().Get(graphsync.Group, g)
 				checked, known, live = g, true, ok && o.Removed == graphsync.NotRemoved
 			}
 			if live && !yield(g, m) {
@@ -69,13 +69,13 @@ func (tx *Tx) UnseenMembers(group graphsync.ID, after Member) iter.Seq2[graphsyn
 	}
 }
 
-// SetMember records the answer to the direct question whether the object is a member. What
+// Set records the answer to the direct question whether the object is a member. What
 // changed is pending for the syncs.
-func (tx *Tx) SetMember(group graphsync.ID, m Member, present bool, syncs []string) error {
-	members, memberOf := tx.tree(bucketMembers), tx.tree(bucketMemberOf)
+func (t Members) Set(group graphsync.ID, m Member, present bool, syncs []string) error {
+	members, memberOf := t.tx.kv.bucket(bucketMembers), t.tx.kv.bucket(bucketMemberOf)
 	key := memberKey(group, m)
 	stamp := members.Get(key)
-	round := tx.Cursor(graphsync.Groups).Round
+	round := t.tx.Cursors().Get(graphsync.Groups).Round
 	if !present && stamp == nil || present && stamp != nil && parseUint32(stamp) == round {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (tx *Tx) SetMember(group graphsync.ID, m Member, present bool, syncs []stri
 			return nil
 		}
 	}
-	p := tx.pender(syncs, false)
+	p := t.tx.pendingWriter(syncs, false)
 	if err := p.member(group, m); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func TestMigration(t *testing.T) {
 
 	add := func(digit string) func(*Tx) error {
 		return func(tx *Tx) error {
-			things := tx.b.Bucket([]byte("things"))
+			things := tx.kv.b.Bucket([]byte("things"))
 			return things.Put([]byte("k"), append(append([]byte{}, things.Get([]byte("k"))...), digit...))
 		}
 	}
@@ -85,7 +85,7 @@ func TestRecordsByID(t *testing.T) {
 			"fabrikam": {Name: "fabrikam", ID: graphsync.ID{2}, Origin: "consent", State: "active"},
 			"nobody":   {Name: "nobody"},
 		} {
-			errs = append(errs, tx.putJSON([]byte(name), record, bucketTenants))
+			errs = append(errs, tx.kv.putJSON([]byte(name), record, bucketTenants))
 		}
 		return errors.Join(errs...)
 	})

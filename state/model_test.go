@@ -57,7 +57,7 @@ func (m *model) membersOf(g uint32) (users []uint32) {
 	return users
 }
 
-func (m *model) bury(kind graphsync.Kind, n uint32, reason graphsync.Removal, round uint32) {
+func (m *model) tombstone(kind graphsync.Kind, n uint32, reason graphsync.Removal, round uint32) {
 	o := m.objects[kind][n]
 	if o == nil || o.removed == reason {
 		return
@@ -80,7 +80,7 @@ func (m *model) everybodyIn(kind graphsync.Kind, n uint32) {
 func (m *model) apply(stream graphsync.Stream, n uint32, c graphsync.Change) {
 	kind, round := stream.Kind(), m.round[stream]
 	if c.Removed != "" {
-		m.bury(kind, n, c.Removed, round)
+		m.tombstone(kind, n, c.Removed, round)
 		return
 	}
 	o := m.objects[kind][n]
@@ -196,7 +196,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"begin": func(t *rapid.T) {
 			stream := aStream.Draw(t, "stream")
-			x.update(t, func(tx *state.Tx) error { return tx.BeginRound(stream, "k", now) })
+			x.update(t, func(tx *state.Tx) error { return tx.Cursors().BeginRound(stream, "k", now) })
 			x.m.round[stream]++
 			x.m.open[stream] = true
 		},
@@ -237,7 +237,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 			stream := aStream.Draw(t, "stream")
 			crash := errors.New("crash")
 			err := x.tenant.Update(func(tx *state.Tx) error {
-				if err := tx.BeginRound(stream, "k", now); err != nil {
+				if err := tx.Cursors().BeginRound(stream, "k", now); err != nil {
 					return err
 				}
 				_, err := tx.PutPage(stream, &graphsync.Page{Delta: "lost", Changes: []graphsync.Change{change(stream.Kind(), 2, "new", "1")}}, now, front)
@@ -251,7 +251,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 			stream, n := anyObject(t)
 			kind, round := stream.Kind(), x.m.round[stream]
 			answer := graphsync.Presence(rapid.IntRange(0, 3).Draw(t, "answer"))
-			x.update(t, func(tx *state.Tx) error { return tx.Settle(kind, id(n), answer, front) })
+			x.update(t, func(tx *state.Tx) error { return tx.Objects().RecordPresence(kind, id(n), answer, front) })
 			o := x.m.objects[kind][n]
 			switch {
 			case o == nil:
@@ -262,15 +262,15 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 				}
 				o.removed, o.round = "", round
 			case answer == graphsync.InDeletedItems:
-				x.m.bury(kind, n, graphsync.SoftDeleted, round)
+				x.m.tombstone(kind, n, graphsync.SoftDeleted, round)
 			case answer == graphsync.Absent:
-				x.m.bury(kind, n, graphsync.Purged, round)
+				x.m.tombstone(kind, n, graphsync.Purged, round)
 			}
 		},
 		"forget": func(t *rapid.T) {
 			stream, n := anyObject(t)
 			kind := stream.Kind()
-			x.update(t, func(tx *state.Tx) error { return tx.Forget(kind, id(n)) })
+			x.update(t, func(tx *state.Tx) error { return tx.Objects().Forget(kind, id(n)) })
 			if o := x.m.objects[kind][n]; o == nil || o.removed == "" {
 				return
 			}
@@ -282,7 +282,7 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 		"member": func(t *rapid.T) {
 			g, u, present := aGroup.Draw(t, "group"), aUser.Draw(t, "user"), rapid.Bool().Draw(t, "present")
 			x.update(t, func(tx *state.Tx) error {
-				return tx.SetMember(id(g), state.Member{Kind: graphsync.User, ID: id(u)}, present, front)
+				return tx.Members().Set(id(g), state.Member{Kind: graphsync.User, ID: id(u)}, present, front)
 			})
 			x.m.member(g, u, present)
 		},
@@ -360,8 +360,8 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 		"work off": func(t *rapid.T) {
 			x.update(t, func(tx *state.Tx) error {
 				var errs []error
-				for _, k := range slices.Collect(tx.Pending("front", state.PendingKey{})) {
-					errs = append(errs, tx.DeletePending("front", k))
+				for _, k := range slices.Collect(tx.Pending("front").All(state.PendingKey{})) {
+					errs = append(errs, tx.Pending("front").Delete(k))
 				}
 				return errors.Join(errs...)
 			})
@@ -379,14 +379,14 @@ func (x *machine) compare(t *rapid.T) {
 		}
 		got, back, unseen := map[[2]uint32]bool{}, map[[2]uint32]bool{}, map[[2]uint32]bool{}
 		for g := range uint32(30) {
-			for m := range tx.Members(id(g)) {
+			for m := range tx.Members().Of(id(g)) {
 				got[[2]uint32{g, numberOf(m.ID)}] = true
 			}
-			for in := range tx.GroupsOf(id(g)) {
-				back[[2]uint32{numberOf(in), g}] = tx.HasMember(in, id(g))
+			for in := range tx.Members().GroupsOf(id(g)) {
+				back[[2]uint32{numberOf(in), g}] = tx.Members().Has(in, id(g))
 			}
 		}
-		for g, m := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+		for g, m := range tx.Members().Unseen(graphsync.ID{}, state.Member{}) {
 			unseen[[2]uint32{numberOf(g), numberOf(m.ID)}] = true
 		}
 		wantUnseen := map[[2]uint32]bool{}
@@ -405,20 +405,20 @@ func (x *machine) compare(t *rapid.T) {
 		same(t, "unseen members", unseen, wantUnseen)
 
 		pending := map[state.PendingKey]bool{}
-		for k := range tx.Pending("front", state.PendingKey{}) {
+		for k := range tx.Pending("front").All(state.PendingKey{}) {
 			pending[k] = true
 		}
 		same(t, "pending", pending, x.m.pending)
-		same(t, "count of pending", tx.CountPending("front"), len(pending))
+		same(t, "count of pending", tx.Pending("front").Count(), len(pending))
 
 		rows := map[string]graphsync.Assignment{}
-		for p := range tx.Principals("app", graphsync.ID{}) {
-			for a := range tx.Assignments("app", p.ID) {
+		for p := range tx.Assignments("app").Principals(graphsync.ID{}) {
+			for a := range tx.Assignments("app").Of(p.ID) {
 				rows[a.ID] = a
 			}
 		}
 		same(t, "assignments", rows, x.m.rows)
-		same(t, "count of assignments", tx.CountAssignments("app"), len(rows))
+		same(t, "count of assignments", tx.Assignments("app").Count(), len(rows))
 		return nil
 	})
 	if err != nil {
@@ -430,7 +430,7 @@ func (x *machine) compareObjects(t *rapid.T, tx *state.Tx, stream graphsync.Stre
 	kind := stream.Kind()
 	got, want := map[uint32]string{}, map[uint32]string{}
 	var before graphsync.ID
-	for o := range tx.Objects(kind, graphsync.ID{}) {
+	for o := range tx.Objects().All(kind, graphsync.ID{}) {
 		if slices.Compare(o.ID[:], before[:]) <= 0 {
 			t.Fatalf("%s after %s", o.ID, before)
 		}
@@ -447,13 +447,13 @@ func (x *machine) compareObjects(t *rapid.T, tx *state.Tx, stream graphsync.Stre
 			}
 		}
 	}
-	for o := range tx.Unseen(kind, graphsync.ID{}) {
+	for o := range tx.Objects().Unseen(kind, graphsync.ID{}) {
 		unseen[numberOf(o.ID)] = true
 	}
 	same(t, kind.String(), got, want)
 	same(t, "unseen "+kind.String(), unseen, wantUnseen)
-	same(t, "count of "+kind.String(), tx.CountObjects(kind), live)
-	c := tx.Cursor(stream)
+	same(t, "count of "+kind.String(), tx.Objects().Count(kind), live)
+	c := tx.Cursors().Get(stream)
 	same(t, "round", c.Round, x.m.round[stream])
 	same(t, "full round under way", c.Full && !c.Complete, x.m.open[stream])
 }

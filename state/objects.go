@@ -67,71 +67,71 @@ func (o Object) Clone() Object {
 	return o
 }
 
-// Object returns an object of the snapshot, removed ones included.
-func (tx *Tx) Object(kind graphsync.Kind, id graphsync.ID) (Object, bool) {
-	rec := record(tx.tree(bucketObjects).Get(objectKey(kind, id)))
+// Get returns an object of the snapshot, removed ones included.
+func (t Objects) Get(kind graphsync.Kind, id graphsync.ID) (Object, bool) {
+	rec := record(t.tx.kv.bucket(bucketObjects).Get(objectKey(kind, id)))
 	if rec == nil {
 		return Object{}, false
 	}
-	return tx.object(kind, id, rec), true
+	return t.decode(kind, id, rec), true
 }
 
-// Objects yields the objects of a kind by rising id, removed ones included, beginning behind
+// All yields the objects of a kind by rising id, removed ones included, beginning behind
 // after.
-func (tx *Tx) Objects(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
+func (t Objects) All(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		for id, rec := range tx.records(kind, after) {
-			if !yield(tx.object(kind, id, rec)) {
+		for id, rec := range t.records(kind, after) {
+			if !yield(t.decode(kind, id, rec)) {
 				return
 			}
 		}
 	}
 }
 
-// CountObjects returns how many objects of a kind are not removed.
-func (tx *Tx) CountObjects(kind graphsync.Kind) int { return int(tx.count(liveCounter(kind))) }
+// Count returns how many objects of a kind are not removed.
+func (t Objects) Count(kind graphsync.Kind) int { return int(t.tx.count(liveCounter(kind))) }
 
 // Unseen yields the objects that are not removed, yet were not part of the last full round,
 // beginning behind after: candidates for the question whether they still exist. It yields none
 // while such a round is under way.
-func (tx *Tx) Unseen(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
+func (t Objects) Unseen(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
 	return func(yield func(Object) bool) {
-		c := tx.Cursor(streamOf(kind))
+		c := t.tx.Cursors().Get(streamOf(kind))
 		if c.Full && !c.Complete {
 			return
 		}
-		for id, rec := range tx.records(kind, after) {
-			if rec[0] == 0 && roundOf(rec) != c.Round && !yield(tx.object(kind, id, rec)) {
+		for id, rec := range t.records(kind, after) {
+			if rec[0] == 0 && roundOf(rec) != c.Round && !yield(t.decode(kind, id, rec)) {
 				return
 			}
 		}
 	}
 }
 
-// Settle records the answer to the direct question whether an object still exists. Present
+// RecordPresence records the answer to the direct question whether an object still exists. Present
 // makes it part of the round, and brings it back when it was removed; InDeletedItems and Absent
 // remove it; Unknown changes nothing. What changed is pending for the syncs.
-func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Presence, syncs []string) error {
-	objects := tx.tree(bucketObjects)
+func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer graphsync.Presence, syncs []string) error {
+	objects := t.tx.kv.bucket(bucketObjects)
 	key := objectKey(kind, id)
 	old := record(objects.Get(key))
 	if old == nil {
 		return nil
 	}
-	round := tx.Cursor(streamOf(kind)).Round
-	p := tx.pender(syncs, false)
+	round := t.tx.Cursors().Get(streamOf(kind)).Round
+	p := t.tx.pendingWriter(syncs, false)
 	switch answer {
 	case graphsync.Present:
 		if old[0] == 0 && roundOf(old) == round {
 			return nil
 		}
 		if old[0] != 0 {
-			tx.bump(liveCounter(kind), 1)
+			t.tx.bump(liveCounter(kind), 1)
 			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
 				return err
 			}
 			if kind == graphsync.Group {
-				if err := tx.pendMembers(p, id); err != nil {
+				if err := t.pendMembers(p, id); err != nil {
 					return err
 				}
 			}
@@ -144,7 +144,7 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 		if answer == graphsync.InDeletedItems {
 			reason = graphsync.SoftDeleted
 		}
-		if _, err := tx.bury(p, objects, kind, id, old, reason, round); err != nil {
+		if _, err := t.tombstone(p, objects, kind, id, old, reason, round); err != nil {
 			return err
 		}
 	}
@@ -153,31 +153,31 @@ func (tx *Tx) Settle(kind graphsync.Kind, id graphsync.ID, answer graphsync.Pres
 
 // Forget drops a removed object with its memberships, for when nothing is linked to it any
 // more. One that is not removed stays as it is.
-func (tx *Tx) Forget(kind graphsync.Kind, id graphsync.ID) error {
-	objects, key := tx.tree(bucketObjects), objectKey(kind, id)
+func (t Objects) Forget(kind graphsync.Kind, id graphsync.ID) error {
+	objects, key := t.tx.kv.bucket(bucketObjects), objectKey(kind, id)
 	if rec := record(objects.Get(key)); rec == nil || rec[0] == 0 {
 		return nil
 	}
 	// Writing to what is scanned is not allowed: collect first.
-	members, groups := slices.Collect(tx.Members(id)), slices.Collect(tx.GroupsOf(id))
+	members, groups := slices.Collect(t.tx.Members().Of(id)), slices.Collect(t.tx.Members().GroupsOf(id))
 	var errs []error
 	for _, m := range members {
-		errs = append(errs, tx.tree(bucketMembers).Delete(memberKey(id, m)), tx.tree(bucketMemberOf).Delete(pairKey(m.ID, id)))
+		errs = append(errs, t.tx.kv.bucket(bucketMembers).Delete(memberKey(id, m)), t.tx.kv.bucket(bucketMemberOf).Delete(pairKey(m.ID, id)))
 	}
 	for _, g := range groups {
-		errs = append(errs, tx.tree(bucketMembers).Delete(memberKey(g, Member{kind, id})), tx.tree(bucketMemberOf).Delete(pairKey(id, g)))
+		errs = append(errs, t.tx.kv.bucket(bucketMembers).Delete(memberKey(g, Member{kind, id})), t.tx.kv.bucket(bucketMemberOf).Delete(pairKey(id, g)))
 	}
 	return errors.Join(append(errs, objects.Delete(key))...)
 }
 
-// bury makes an object a tombstone and its consequences pending: its own, and those of a
+// tombstone makes an object a tombstone and its consequences pending: its own, and those of a
 // group's members. It tells whether that changed anything.
-func (tx *Tx) bury(p *pender, objects *bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
+func (t Objects) tombstone(p *pendingWriter, objects *bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
 	if removals[old[0]] == reason {
 		return false, nil
 	}
 	if old[0] == 0 {
-		tx.bump(liveCounter(kind), -1)
+		t.tx.bump(liveCounter(kind), -1)
 	}
 	if err := objects.Put(objectKey(kind, id), encodeRecord(reason, round, old[recordHeader:])); err != nil {
 		return false, err
@@ -185,12 +185,12 @@ func (tx *Tx) bury(p *pender, objects *bucket, kind graphsync.Kind, id graphsync
 	if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
 		return true, err
 	}
-	return true, tx.pendMembers(p, id)
+	return true, t.pendMembers(p, id)
 }
 
 // pendMembers makes the members of a group that went or came back pending.
-func (tx *Tx) pendMembers(p *pender, group graphsync.ID) error {
-	for m := range tx.Members(group) {
+func (t Objects) pendMembers(p *pendingWriter, group graphsync.ID) error {
+	for m := range t.tx.Members().Of(group) {
 		if err := p.member(group, m); err != nil {
 			return err
 		}
@@ -224,14 +224,14 @@ func appendProperty(rec []byte, p property) []byte {
 
 // merge returns the record of an object after a change: properties that came overwrite, others
 // stay as they were. fresh is sorted by index.
-func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte) {
+func (t Objects) merge(round uint32, old []byte, fresh []property) (rec []byte) {
 	size := recordHeader + len(old) + checksumSize
 	for _, p := range fresh {
 		size += len(p.value) + 2*binary.MaxVarintLen32
 	}
-	tx.room(size)
-	start := len(tx.arena)
-	rec = appendHeader(tx.arena, graphsync.NotRemoved, round)
+	t.tx.kv.reserve(size)
+	start := len(t.tx.kv.arena)
+	rec = appendHeader(t.tx.kv.arena, graphsync.NotRemoved, round)
 	for rest := old; len(rest) > 0; {
 		p, next := nextProperty(rest)
 		for len(fresh) > 0 && fresh[0].index < p.index {
@@ -247,12 +247,9 @@ func (tx *Tx) merge(round uint32, old []byte, fresh []property) (rec []byte) {
 	for _, p := range fresh {
 		rec = appendProperty(rec, p)
 	}
-	tx.arena = rec
+	t.tx.kv.arena = rec
 	return rec[start:len(rec):len(rec)]
 }
-
-// giveBack returns the last record made to the arena.
-func (tx *Tx) giveBack(rec []byte) { tx.arena = tx.arena[:len(tx.arena)-len(rec)] }
 
 func encodeRecord(removed graphsync.Removal, round uint32, properties []byte) []byte {
 	return append(appendHeader(make([]byte, 0, recordHeader+len(properties)), removed, round), properties...)
@@ -272,13 +269,13 @@ func record(rec []byte) []byte {
 
 func roundOf(rec []byte) uint32 { return binary.BigEndian.Uint32(rec[1:]) }
 
-func (tx *Tx) object(kind graphsync.Kind, id graphsync.ID, rec []byte) Object {
-	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: tx.names()}
+func (t Objects) decode(kind graphsync.Kind, id graphsync.ID, rec []byte) Object {
+	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: t.tx.names()}
 }
 
-func (tx *Tx) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[graphsync.ID, []byte] {
+func (t Objects) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[graphsync.ID, []byte] {
 	return func(yield func(graphsync.ID, []byte) bool) {
-		for k, rec := range scan(tx.tree(bucketObjects), []byte{byte(kind)}, objectKey(kind, after)) {
+		for k, rec := range scan(t.tx.kv.bucket(bucketObjects), []byte{byte(kind)}, objectKey(kind, after)) {
 			if rec == nil {
 				panic(badRecord{"there is a bucket among the objects"})
 			}

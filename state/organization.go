@@ -12,7 +12,7 @@ var organizationKey = []byte("organization")
 
 // Organization returns what was last read of the tenant itself; ok is false before the first read.
 func (tx *Tx) Organization() (o Organization, ok bool) {
-	text := tx.get(organizationKey, bucketOrganization)
+	text := tx.kv.get(organizationKey, bucketOrganization)
 	if text == nil {
 		return Organization{}, false
 	}
@@ -21,5 +21,5 @@ func (tx *Tx) Organization() (o Organization, ok bool) {
 
 // PutOrganization stores what was read of the tenant itself.
 func (tx *Tx) PutOrganization(o Organization) error {
-	return tx.putJSON(organizationKey, o, bucketOrganization)
+	return tx.kv.putJSON(organizationKey, o, bucketOrganization)
 }

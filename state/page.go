@@ -53,9 +53,9 @@ type PageStats struct {
 	MembersRemoved int
 }
 
-// Cursor returns a stream's cursor.
-func (tx *Tx) Cursor(stream graphsync.Stream) Cursor {
-	if text := tx.get([]byte(stream), bucketCursors); text != nil {
+// Get returns a stream's cursor.
+func (t Cursors) Get(stream graphsync.Stream) Cursor {
+	if text := t.tx.kv.get([]byte(stream), bucketCursors); text != nil {
 		return fromJSON[Cursor]("cursor of "+string(stream), text)
 	}
 	return Cursor{}
@@ -63,25 +63,25 @@ func (tx *Tx) Cursor(stream graphsync.Stream) Cursor {
 
 // BeginRound starts a full round over the properties that selectKey stands for: the link is
 // dropped, and everything counts as not seen.
-func (tx *Tx) BeginRound(stream graphsync.Stream, selectKey string, now time.Time) error {
-	c := tx.Cursor(stream)
-	return tx.putCursor(stream, Cursor{
+func (t Cursors) BeginRound(stream graphsync.Stream, selectKey string, now time.Time) error {
+	c := t.Get(stream)
+	return t.put(stream, Cursor{
 		Select: selectKey, Round: c.Round + 1, Full: true, Started: now.UTC(), Completed: c.Completed,
 	})
 }
 
 // EndSweep says that everything a full round did not see has been settled.
-func (tx *Tx) EndSweep(stream graphsync.Stream) error {
-	c := tx.Cursor(stream)
+func (t Cursors) EndSweep(stream graphsync.Stream) error {
+	c := t.Get(stream)
 	if !c.Sweep {
 		return nil
 	}
 	c.Sweep = false
-	return tx.putCursor(stream, c)
+	return t.put(stream, c)
 }
 
-func (tx *Tx) putCursor(stream graphsync.Stream, c Cursor) error {
-	return tx.putJSON([]byte(stream), c, bucketCursors)
+func (t Cursors) put(stream graphsync.Stream, c Cursor) error {
+	return t.tx.kv.putJSON([]byte(stream), c, bucketCursors)
 }
 
 // PutPage applies a page: its objects, its memberships, what becomes pending for the syncs,
@@ -97,7 +97,7 @@ func (tx *Tx) putCursor(stream graphsync.Stream, c Cursor) error {
 //
 // In a full round, syncs that have everything pending get no single keys.
 func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Time, syncs []string) (PageStats, error) {
-	c := tx.Cursor(stream)
+	c := tx.Cursors().Get(stream)
 	if c.Round == 0 {
 		return PageStats{}, fmt.Errorf("put page of %s: no round was begun", stream)
 	}
@@ -107,7 +107,7 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	if c.Complete {
 		c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0
 	}
-	w := tx.pageWriter(stream, c.Round, tx.pender(syncs, c.Full))
+	w := tx.pageWriter(stream, c.Round, tx.pendingWriter(syncs, c.Full))
 	w.full = c.Full
 	for i := range page.Changes {
 		if err := w.change(&page.Changes[i]); err != nil {
@@ -119,7 +119,7 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 			c.unplaced(bad)
 			continue
 		}
-		if err := tx.PutDoubt(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {
+		if err := tx.Doubts().Put(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {
 			return PageStats{}, err
 		}
 	}
@@ -135,14 +135,14 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 		c.Link, c.Complete, c.Completed = page.Delta, true, now.UTC()
 		c.Sweep = c.Sweep || c.Full
 	}
-	return w.stats, tx.putCursor(stream, c)
+	return w.stats, tx.Cursors().put(stream, c)
 }
 
-func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pender) *pageWriter {
+func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pendingWriter) *pageWriter {
 	return &pageWriter{
 		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
-		objects: tx.tree(bucketObjects), members: tx.tree(bucketMembers), memberOf: tx.tree(bucketMemberOf),
-		doubtful: !isEmpty(tx.tree(bucketDoubts)), pending: pending,
+		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers), memberOf: tx.kv.bucket(bucketMemberOf),
+		doubtful: !isEmpty(tx.kv.bucket(bucketDoubts)), pending: pending,
 	}
 }
 
@@ -157,7 +157,7 @@ type pageWriter struct {
 	members  *bucket
 	memberOf *bucket
 	doubtful bool // there are doubts that an entry may end
-	pending  *pender
+	pending  *pendingWriter
 	live     int // change of the number of live objects
 	fresh    []property
 	key      [1 + len(graphsync.ID{})]byte
@@ -173,7 +173,7 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 	old := record(w.objects.Get(w.key[:]))
 	if w.doubtful && (c.Kind != graphsync.Group || c.Removed != graphsync.NotRemoved) {
 		// An entry tells all of a user. Of a group it tells what changed among the members.
-		if err := w.tx.EndDoubt(c.Kind, c.ID); err != nil {
+		if err := w.tx.Doubts().End(c.Kind, c.ID); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 		if old == nil {
 			return nil
 		}
-		changed, err := w.tx.bury(w.pending, w.objects, c.Kind, c.ID, old, c.Removed, w.round)
+		changed, err := w.tx.Objects().tombstone(w.pending, w.objects, c.Kind, c.ID, old, c.Removed, w.round)
 		if changed {
 			w.stats.Removed++
 		}
@@ -216,7 +216,7 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	if old != nil && !(w.full && roundOf(old) != w.round) {
 		before = old[recordHeader:]
 	}
-	rec := w.tx.merge(w.round, before, w.fresh)
+	rec := w.tx.Objects().merge(w.round, before, w.fresh)
 	same := old != nil && bytes.Equal(rec[recordHeader:], old[recordHeader:])
 	switch {
 	case old == nil:
@@ -228,7 +228,7 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	case !same:
 		w.stats.Changed++
 	case roundOf(old) == w.round:
-		w.tx.giveBack(rec)
+		w.tx.kv.giveBack(rec)
 		return nil
 	default: // seen for the first time in this round, and as it was
 		return w.objects.Put(w.key[:], rec)
@@ -240,7 +240,7 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	if err := w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID}); err != nil || !restored || c.Kind != graphsync.Group {
 		return err
 	}
-	return w.tx.pendMembers(w.pending, c.ID)
+	return w.tx.Objects().pendMembers(w.pending, c.ID)
 }
 
 // kindOf finds out what a member is whose type an entry does not give, or gives in a word that Graph
@@ -251,7 +251,7 @@ func (w *pageWriter) kindOf(group, member graphsync.ID) graphsync.Kind {
 			return kind
 		}
 	}
-	return w.tx.KnownKind(member)
+	return w.tx.Objects().KindOf(member)
 }
 
 func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error {
@@ -263,7 +263,7 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 	case m.Removed: // of something that is not known as a member
 		return nil
 	default:
-		return w.tx.PutDoubt(Doubt{graphsync.Group, group, fmt.Sprintf("it has the member %s, whose type is not known", m.ID)})
+		return w.tx.Doubts().Put(Doubt{graphsync.Group, group, fmt.Sprintf("it has the member %s, whose type is not known", m.ID)})
 	}
 	member := Member{Kind: m.Kind, ID: m.ID}
 	key := memberKey(group, member)

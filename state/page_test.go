@@ -47,7 +47,7 @@ func begin(t *testing.T, tn *state.Tenant, streams ...graphsync.Stream) {
 	update(t, tn, func(tx *state.Tx) error {
 		var errs []error
 		for _, s := range streams {
-			errs = append(errs, tx.BeginRound(s, "key", now))
+			errs = append(errs, tx.Cursors().BeginRound(s, "key", now))
 		}
 		return errors.Join(errs...)
 	})
@@ -69,7 +69,7 @@ func putPage(t *testing.T, tn *state.Tenant, stream graphsync.Stream, page *grap
 }
 
 func properties(tx *state.Tx, kind graphsync.Kind, n uint32) map[string]string {
-	o, ok := tx.Object(kind, id(n))
+	o, ok := tx.Objects().Get(kind, id(n))
 	if !ok {
 		return nil
 	}
@@ -85,16 +85,16 @@ func took(t *testing.T, tn *state.Tenant) []state.PendingKey {
 	t.Helper()
 	var keys []state.PendingKey
 	update(t, tn, func(tx *state.Tx) error {
-		for k := range tx.Pending("front", state.PendingKey{}) {
+		for k := range tx.Pending("front").All(state.PendingKey{}) {
 			keys = append(keys, k)
 		}
-		equal(t, "count of pending", tx.CountPending("front"), len(keys))
+		equal(t, "count of pending", tx.Pending("front").Count(), len(keys))
 		for _, k := range keys {
-			if err := tx.DeletePending("front", k); err != nil {
+			if err := tx.Pending("front").Delete(k); err != nil {
 				return err
 			}
 		}
-		equal(t, "count of pending when emptied", tx.CountPending("front"), 0)
+		equal(t, "count of pending when emptied", tx.Pending("front").Count(), 0)
 		return nil
 	})
 	return keys
@@ -112,7 +112,7 @@ func TestNullIsNotAbsent(t *testing.T) {
 	put(t, tn, graphsync.Users, user(2, "age", `8`))
 	view(t, tn, func(tx *state.Tx) {
 		equal(t, "properties", properties(tx, graphsync.User, 1), map[string]string{"mail": "null", "city": `"Bonn"`, "age": "7"})
-		o, _ := tx.Object(graphsync.User, id(1))
+		o, _ := tx.Objects().Get(graphsync.User, id(1))
 		o = o.Clone()
 		if v, ok := o.Value("mail"); !ok || string(v) != "null" {
 			t.Errorf("mail: %s, %v", v, ok)
@@ -120,11 +120,11 @@ func TestNullIsNotAbsent(t *testing.T) {
 		if v, ok := o.Value("absent"); ok || v != nil {
 			t.Errorf("absent: %s, %v", v, ok)
 		}
-		other, _ := tx.Object(graphsync.User, id(2))
+		other, _ := tx.Objects().Get(graphsync.User, id(2))
 		if v, ok := other.Value("city"); ok || v != nil {
 			t.Errorf("absent here, present elsewhere: %s, %v", v, ok)
 		}
-		if _, ok := tx.Object(graphsync.Group, id(1)); ok {
+		if _, ok := tx.Objects().Get(graphsync.Group, id(1)); ok {
 			t.Error("a user's id is a group's too")
 		}
 	})
@@ -158,12 +158,12 @@ func TestRemovedAndRestored(t *testing.T) {
 	stats := put(t, tn, graphsync.Users, removed(user(1), graphsync.SoftDeleted), removed(user(77), graphsync.Purged))
 	equal(t, "removal", stats, state.PageStats{Objects: 2, Removed: 1})
 	view(t, tn, func(tx *state.Tx) {
-		o, _ := tx.Object(graphsync.User, id(1))
+		o, _ := tx.Objects().Get(graphsync.User, id(1))
 		equal(t, "reason", o.Removed, graphsync.SoftDeleted)
 		equal(t, "kept", properties(tx, graphsync.User, 1), map[string]string{"mail": `"a"`})
 		equal(t, "unknown object", properties(tx, graphsync.User, 77), map[string]string(nil))
-		equal(t, "live users", tx.CountObjects(graphsync.User), 1)
-		equal(t, "still a member", tx.HasMember(id(9), id(1)), true)
+		equal(t, "live users", tx.Objects().Count(graphsync.User), 1)
+		equal(t, "still a member", tx.Members().Has(id(9), id(1)), true)
 	})
 	equal(t, "pending", took(t, tn), []state.PendingKey{userKey(1)})
 
@@ -198,7 +198,7 @@ func TestRoundGoesOnAfterARestart(t *testing.T) {
 			begin(t, tn, graphsync.Users)
 		}
 		view(t, tn, func(tx *state.Tx) {
-			c := tx.Cursor(graphsync.Users)
+			c := tx.Cursors().Get(graphsync.Users)
 			equal(t, "link", c.Link, []string{"", "2", "3"}[i])
 			equal(t, "complete", c.Complete, false)
 		})
@@ -224,17 +224,17 @@ func TestRoundGoesOnAfterARestart(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	view(t, tenant(t, s), func(tx *state.Tx) {
-		equal(t, "cursor", tx.Cursor(graphsync.Users), state.Cursor{
+		equal(t, "cursor", tx.Cursors().Get(graphsync.Users), state.Cursor{
 			Link: "d", Select: "key", Round: 1, Full: true, Complete: true, Sweep: true,
 			Started: now, Completed: now, Objects: 3, Pages: 3,
 		})
-		equal(t, "users", tx.CountObjects(graphsync.User), 3)
-		equal(t, "pending", tx.CountPending("front"), 3)
+		equal(t, "users", tx.Objects().Count(graphsync.User), 3)
+		equal(t, "pending", tx.Pending("front").Count(), 3)
 	})
 }
 
 func unseen(tx *state.Tx, kind graphsync.Kind) (ids []graphsync.ID) {
-	for o := range tx.Unseen(kind, graphsync.ID{}) {
+	for o := range tx.Objects().Unseen(kind, graphsync.ID{}) {
 		ids = append(ids, o.ID)
 	}
 	return ids
@@ -252,17 +252,17 @@ func TestSweepOutlivesIncrementalRounds(t *testing.T) {
 	for n := range uint32(3) {
 		put(t, tn, graphsync.Users, user(1, "displayName", fmt.Sprintf("%q", fmt.Sprint("Ada ", n))))
 		view(t, tn, func(tx *state.Tx) {
-			equal(t, "sweep after an incremental round", tx.Cursor(graphsync.Users).Sweep, true)
-			equal(t, "full after an incremental round", tx.Cursor(graphsync.Users).Full, false)
+			equal(t, "sweep after an incremental round", tx.Cursors().Get(graphsync.Users).Sweep, true)
+			equal(t, "full after an incremental round", tx.Cursors().Get(graphsync.Users).Full, false)
 			equal(t, "unseen", unseen(tx, graphsync.User), []graphsync.ID{id(2)})
 		})
 	}
 	update(t, tn, func(tx *state.Tx) error {
-		return errors.Join(tx.Settle(graphsync.User, id(2), graphsync.Absent, front), tx.EndSweep(graphsync.Users))
+		return errors.Join(tx.Objects().RecordPresence(graphsync.User, id(2), graphsync.Absent, front), tx.Cursors().EndSweep(graphsync.Users))
 	})
 	put(t, tn, graphsync.Users, user(1, "displayName", `"Ada"`))
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "sweep after its end", tx.Cursor(graphsync.Users).Sweep, false)
+		equal(t, "sweep after its end", tx.Cursors().Get(graphsync.Users).Sweep, false)
 		equal(t, "unseen after its end", unseen(tx, graphsync.User), []graphsync.ID(nil))
 	})
 }
@@ -288,12 +288,12 @@ func TestSweep(t *testing.T) {
 		equal(t, "unseen users", unseen(tx, graphsync.User), []graphsync.ID{id(2), id(3), id(4)})
 		equal(t, "unseen groups", unseen(tx, graphsync.Group), []graphsync.ID{id(21)})
 		return errors.Join(
-			tx.Settle(graphsync.User, id(2), graphsync.Present, front),
-			tx.Settle(graphsync.User, id(3), graphsync.Unknown, front),
-			tx.Settle(graphsync.User, id(4), graphsync.InDeletedItems, front),
-			tx.Settle(graphsync.User, id(5), graphsync.Present, front), // a tombstone comes back
-			tx.Settle(graphsync.User, id(99), graphsync.Absent, front), // never known
-			tx.Settle(graphsync.Group, id(21), graphsync.Absent, front),
+			tx.Objects().RecordPresence(graphsync.User, id(2), graphsync.Present, front),
+			tx.Objects().RecordPresence(graphsync.User, id(3), graphsync.Unknown, front),
+			tx.Objects().RecordPresence(graphsync.User, id(4), graphsync.InDeletedItems, front),
+			tx.Objects().RecordPresence(graphsync.User, id(5), graphsync.Present, front), // a tombstone comes back
+			tx.Objects().RecordPresence(graphsync.User, id(99), graphsync.Absent, front), // never known
+			tx.Objects().RecordPresence(graphsync.Group, id(21), graphsync.Absent, front),
 		)
 	})
 	equal(t, "pending after settling", took(t, tn),
@@ -301,14 +301,14 @@ func TestSweep(t *testing.T) {
 	view(t, tn, func(tx *state.Tx) {
 		equal(t, "not settled", unseen(tx, graphsync.User), []graphsync.ID{id(3)})
 		equal(t, "not settled", unseen(tx, graphsync.Group), []graphsync.ID(nil))
-		equal(t, "live", tx.CountObjects(graphsync.User), 4)
-		o, _ := tx.Object(graphsync.User, id(4))
+		equal(t, "live", tx.Objects().Count(graphsync.User), 4)
+		o, _ := tx.Objects().Get(graphsync.User, id(4))
 		equal(t, "reason", o.Removed, graphsync.SoftDeleted)
-		o, _ = tx.Object(graphsync.Group, id(21))
+		o, _ = tx.Objects().Get(graphsync.Group, id(21))
 		equal(t, "reason", o.Removed, graphsync.Purged)
 
 		var left []string
-		for g, m := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+		for g, m := range tx.Members().Unseen(graphsync.ID{}, state.Member{}) {
 			left = append(left, fmt.Sprint(g == id(20), m.ID == id(2)))
 		}
 		equal(t, "unseen members, of live groups only", left, []string{"true true"})
@@ -316,20 +316,20 @@ func TestSweep(t *testing.T) {
 	update(t, tn, func(tx *state.Tx) error {
 		m := state.Member{Kind: graphsync.User, ID: id(2)}
 		return errors.Join(
-			tx.SetMember(id(20), m, false, front),
-			tx.SetMember(id(20), m, false, front),
-			tx.SetMember(id(20), state.Member{Kind: graphsync.User, ID: id(4)}, true, front),
-			tx.EndSweep(graphsync.Users),
+			tx.Members().Set(id(20), m, false, front),
+			tx.Members().Set(id(20), m, false, front),
+			tx.Members().Set(id(20), state.Member{Kind: graphsync.User, ID: id(4)}, true, front),
+			tx.Cursors().EndSweep(graphsync.Users),
 		)
 	})
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "gone", tx.HasMember(id(20), id(2)), false)
-		equal(t, "came", tx.HasMember(id(20), id(4)), true)
-		for g, m := range tx.UnseenMembers(graphsync.ID{}, state.Member{}) {
+		equal(t, "gone", tx.Members().Has(id(20), id(2)), false)
+		equal(t, "came", tx.Members().Has(id(20), id(4)), true)
+		for g, m := range tx.Members().Unseen(graphsync.ID{}, state.Member{}) {
 			t.Errorf("unseen member %v of %v", m, g)
 		}
-		equal(t, "sweep of users", tx.Cursor(graphsync.Users).Sweep, false)
-		equal(t, "sweep of groups", tx.Cursor(graphsync.Groups).Sweep, true)
+		equal(t, "sweep of users", tx.Cursors().Get(graphsync.Users).Sweep, false)
+		equal(t, "sweep of groups", tx.Cursors().Get(graphsync.Groups).Sweep, true)
 	})
 	equal(t, "pending", len(took(t, tn)), 4)
 }
@@ -337,7 +337,7 @@ func TestSweep(t *testing.T) {
 func TestPendingAllSparesSingleKeys(t *testing.T) {
 	t.Parallel()
 	tn := tenant(t, open(t))
-	update(t, tn, func(tx *state.Tx) error { return tx.SetPendingAll("front", true) })
+	update(t, tn, func(tx *state.Tx) error { return tx.Pending("front").SetEverything(true) })
 	begin(t, tn, graphsync.Users)
 	put(t, tn, graphsync.Users, user(1))
 	equal(t, "in the full round", took(t, tn), []state.PendingKey(nil))
@@ -357,11 +357,11 @@ func TestTooManyKeysAreEverything(t *testing.T) {
 		put(t, tn, graphsync.Groups, g)
 	}
 	update(t, tn, func(tx *state.Tx) error {
-		equal(t, "everything pending", tx.PendingAll("front"), false)
-		return tx.ClearPending("front")
+		equal(t, "everything pending", tx.Pending("front").Everything(), false)
+		return tx.Pending("front").Clear()
 	})
 	put(t, tn, graphsync.Groups, removed(group(1), graphsync.Purged))
-	view(t, tn, func(tx *state.Tx) { equal(t, "everything pending", tx.PendingAll("front"), true) })
+	view(t, tn, func(tx *state.Tx) { equal(t, "everything pending", tx.Pending("front").Everything(), true) })
 	equal(t, "cleared", took(t, tn), []state.PendingKey(nil))
 }
 
@@ -399,7 +399,7 @@ func TestFullRoundReplaces(t *testing.T) {
 	value := func(property string) string {
 		var got string
 		view(t, tn, func(tx *state.Tx) {
-			o, _ := tx.Object(graphsync.User, id(1))
+			o, _ := tx.Objects().Get(graphsync.User, id(1))
 			raw, _ := o.Value(property)
 			got = string(raw)
 		})
@@ -430,7 +430,7 @@ func TestNamesInAnyCase(t *testing.T) {
 	put(t, tn, graphsync.Users, change(graphsync.User, 1, "extension_0a_CostCenter", "7"))
 	put(t, tn, graphsync.Users, change(graphsync.User, 1, "extension_0A_costcenter", "8"))
 	view(t, tn, func(tx *state.Tx) {
-		o, _ := tx.Object(graphsync.User, id(1))
+		o, _ := tx.Objects().Get(graphsync.User, id(1))
 		for _, name := range []string{"extension_0a_CostCenter", "EXTENSION_0A_COSTCENTER", "extension_0a_costcenter"} {
 			raw, _ := o.Value(name)
 			equal(t, name, string(raw), "8")

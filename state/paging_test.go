@@ -31,10 +31,10 @@ func TestReadingOnAndCommits(t *testing.T) {
 	}
 	err = tenant.Update(func(tx *state.Tx) error {
 		for n := range 5 {
-			if err := tx.AppendRunLine("front", "r", fmt.Append(nil, n)); err != nil {
+			if err := tx.Runs("front").AppendLine("r", fmt.Append(nil, n)); err != nil {
 				return err
 			}
-			if err := tx.PutRetry("front", state.Retry{Key: key(n + 1)}); err != nil {
+			if err := tx.Retries("front").Put(state.Retry{Key: key(n + 1)}); err != nil {
 				return err
 			}
 		}
@@ -46,20 +46,20 @@ func TestReadingOnAndCommits(t *testing.T) {
 	err = tenant.View(func(tx *state.Tx) error {
 		for after, want := range map[int]string{-1: "01234", 0: "01234", 3: "34", 5: "", 9: ""} {
 			have := ""
-			for line := range tx.RunLinesAfter("front", "r", after) {
+			for line := range tx.Runs("front").LinesAfter("r", after) {
 				have += string(line)
 			}
 			if have != want {
 				t.Errorf("lines after %d: %q, want %q", after, have, want)
 			}
 		}
-		if n := tx.CountRunLines("front", "r"); n != 5 {
+		if n := tx.Runs("front").CountLines("r"); n != 5 {
 			t.Errorf("%d lines, want 5", n)
 		}
-		if n := tx.CountRunLines("front", "none"); n != 0 {
+		if n := tx.Runs("front").CountLines("none"); n != 0 {
 			t.Errorf("a run without lines has %d", n)
 		}
-		behind := slices.Collect(tx.RetriesAfter("front", key(3)))
+		behind := slices.Collect(tx.Retries("front").After(key(3)))
 		if len(behind) != 2 || behind[0].Key != key(4) {
 			t.Errorf("retries behind the third: %+v", behind)
 		}

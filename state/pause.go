@@ -14,11 +14,11 @@ type Pause struct {
 
 // Pause returns the last pause that Graph asked for; its zero value: none.
 func (tx *Tx) Pause() Pause {
-	if text := tx.get(keyPause, bucketCursors); text != nil {
+	if text := tx.kv.get(keyPause, bucketCursors); text != nil {
 		return fromJSON[Pause]("pause of Graph", text)
 	}
 	return Pause{}
 }
 
 // PutPause remembers a pause.
-func (tx *Tx) PutPause(p Pause) error { return tx.putJSON(keyPause, p, bucketCursors) }
+func (tx *Tx) PutPause(p Pause) error { return tx.kv.putJSON(keyPause, p, bucketCursors) }

@@ -62,20 +62,20 @@ func parsePendingKey(key []byte) PendingKey {
 	panic(badRecord{"a pending key cannot be read"})
 }
 
-// AddPending makes something pending for a sync. Adding it twice is adding it once.
-func (tx *Tx) AddPending(sync string, key PendingKey) error {
-	p := tx.pender([]string{sync}, false)
+// Add makes something pending for a sync. Adding it twice is adding it once.
+func (t Pending) Add(key PendingKey) error {
+	p := t.tx.pendingWriter([]string{t.sync}, false)
 	if err := p.add(key); err != nil {
 		return err
 	}
 	return p.done()
 }
 
-// Pending yields what is pending, beginning behind after (zero: at the start): users, then
+// All yields what is pending, beginning behind after (zero: at the start): users, then
 // groups, then memberships, each sorted by id.
-func (tx *Tx) Pending(sync string, after PendingKey) iter.Seq[PendingKey] {
+func (t Pending) All(after PendingKey) iter.Seq[PendingKey] {
 	return func(yield func(PendingKey) bool) {
-		for k := range scan(tx.tree(bucketSyncs, sync, inPending), nil, after.bytes()) {
+		for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inPending), nil, after.bytes()) {
 			if !yield(parsePendingKey(k)) {
 				return
 			}
@@ -83,39 +83,39 @@ func (tx *Tx) Pending(sync string, after PendingKey) iter.Seq[PendingKey] {
 	}
 }
 
-// DeletePending says that something has been looked at.
-func (tx *Tx) DeletePending(sync string, key PendingKey) error {
-	found, err := tx.drop(key.bytes(), bucketSyncs, sync, inPending)
+// Delete says that something has been looked at.
+func (t Pending) Delete(key PendingKey) error {
+	found, err := t.tx.kv.delete(key.bytes(), bucketSyncs, t.sync, inPending)
 	if found {
-		tx.bump(syncCounter(sync, inPending), -1)
+		t.tx.bump(syncCounter(t.sync, inPending), -1)
 	}
 	return err
 }
 
-// ClearPending drops all single keys. PendingAll stays as it is.
-func (tx *Tx) ClearPending(sync string) error {
-	tx.bump(syncCounter(sync, inPending), -tx.CountPending(sync))
-	return tx.fell(bucketSyncs, sync, inPending)
+// Clear drops all single keys. PendingAll stays as it is.
+func (t Pending) Clear() error {
+	t.tx.bump(syncCounter(t.sync, inPending), -t.Count())
+	return t.tx.kv.deleteBucket(bucketSyncs, t.sync, inPending)
 }
 
-// CountPending returns the number of single keys.
-func (tx *Tx) CountPending(sync string) int { return int(tx.count(syncCounter(sync, inPending))) }
+// Count returns the number of single keys.
+func (t Pending) Count() int { return int(t.tx.count(syncCounter(t.sync, inPending))) }
 
 var keyPendingAll = []byte("pending-all")
 
-// PendingAll reports whether everything is to be looked at, whatever the single keys say. It
+// Everything reports whether everything is to be looked at, whatever the single keys say. It
 // is set by the caller, and by this package in place of more than maxPended keys at once.
-func (tx *Tx) PendingAll(sync string) bool {
-	return tx.get(keyPendingAll, bucketSyncs, sync, inInfo) != nil
+func (t Pending) Everything() bool {
+	return t.tx.kv.get(keyPendingAll, bucketSyncs, t.sync, inInfo) != nil
 }
 
-// SetPendingAll sets or clears that everything is pending. Single keys stay as they are.
-func (tx *Tx) SetPendingAll(sync string, all bool) error {
+// SetEverything sets or clears that everything is pending. Single keys stay as they are.
+func (t Pending) SetEverything(all bool) error {
 	if !all {
-		_, err := tx.drop(keyPendingAll, bucketSyncs, sync, inInfo)
+		_, err := t.tx.kv.delete(keyPendingAll, bucketSyncs, t.sync, inInfo)
 		return err
 	}
-	return tx.put(keyPendingAll, []byte{1}, bucketSyncs, sync, inInfo)
+	return t.tx.kv.put(keyPendingAll, []byte{1}, bucketSyncs, t.sync, inInfo)
 }
 
 // syncCounter names a sync's counter. DropSync removes those that begin with the sync's name.
@@ -125,27 +125,27 @@ func syncCounter(sync, what string) string { return "sync\x00" + sync + "\x00" +
 // members that is removed makes everything pending instead.
 const maxPended = 50_000
 
-// A pender collects pending keys for several syncs. They are written together and sorted,
+// A pendingWriter collects pending keys for several syncs. They are written together and sorted,
 // because an unsorted mass of them is slow: bbolt splits a page only at the commit.
-type pender struct {
+type pendingWriter struct {
 	tx    *Tx
 	syncs []string
 	keys  [][]byte
 	over  bool // there were too many keys
 }
 
-// pender prepares adding. With sparing, a sync that has everything pending gets no keys.
-func (tx *Tx) pender(syncs []string, sparing bool) *pender {
-	p := &pender{tx: tx}
+// pendingWriter prepares adding. With sparing, a sync that has everything pending gets no keys.
+func (tx *Tx) pendingWriter(syncs []string, sparing bool) *pendingWriter {
+	p := &pendingWriter{tx: tx}
 	for _, name := range syncs {
-		if !sparing || !tx.PendingAll(name) {
+		if !sparing || !tx.Pending(name).Everything() {
 			p.syncs = append(p.syncs, name)
 		}
 	}
 	return p
 }
 
-func (p *pender) add(key PendingKey) error {
+func (p *pendingWriter) add(key PendingKey) error {
 	raw := key.bytes()
 	if raw == nil {
 		return fmt.Errorf("add pending: %s has no kind", key.ID)
@@ -161,24 +161,24 @@ func (p *pender) add(key PendingKey) error {
 }
 
 // member adds a membership and the member itself.
-func (p *pender) member(group graphsync.ID, m Member) error {
+func (p *pendingWriter) member(group graphsync.ID, m Member) error {
 	if err := p.add(PendingKey{Kind: m.Kind, ID: m.ID}); err != nil {
 		return err
 	}
 	return p.add(Membership(group, m.ID))
 }
 
-func (p *pender) compact() {
+func (p *pendingWriter) compact() {
 	slices.SortFunc(p.keys, bytes.Compare)
 	p.keys = slices.CompactFunc(p.keys, bytes.Equal)
 }
 
 // done writes what was added.
-func (p *pender) done() error {
+func (p *pendingWriter) done() error {
 	p.compact()
 	for _, sync := range p.syncs {
 		if p.over {
-			if err := p.tx.SetPendingAll(sync, true); err != nil {
+			if err := p.tx.Pending(sync).SetEverything(true); err != nil {
 				return err
 			}
 			continue
@@ -190,11 +190,11 @@ func (p *pender) done() error {
 	return nil
 }
 
-func (p *pender) write(sync string) error {
+func (p *pendingWriter) write(sync string) error {
 	if len(p.keys) == 0 {
 		return nil
 	}
-	b, err := p.tx.grow(bucketSyncs, sync, inPending)
+	b, err := p.tx.kv.createBucket(bucketSyncs, sync, inPending)
 	if err != nil {
 		return err
 	}

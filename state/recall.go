@@ -23,7 +23,7 @@ const bucketRecalled = "recalled"
 var keyComplete = []byte("complete")
 
 // markComplete says so of a registry that was never lost: schema version 2 did not.
-func markComplete(tx *Tx) error { return tx.put(keyComplete, []byte{1}, bucketMeta) }
+func markComplete(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, bucketMeta) }
 
 // recallChunk is how many links are compared with the claims in one transaction.
 const recallChunk = 10_000
@@ -36,7 +36,7 @@ const recallChunk = 10_000
 // file that is not here.
 func (s *Store) recall() error {
 	lost := false
-	err := s.registry.view(func(tx *Tx) error { lost = tx.get(keyComplete, bucketMeta) == nil; return nil })
+	err := s.registry.view(func(tx *Tx) error { lost = tx.kv.get(keyComplete, bucketMeta) == nil; return nil })
 	if err != nil {
 		return err
 	}
@@ -111,16 +111,16 @@ func (s *Store) peek(t *storedTenant) error {
 		return f.close()
 	}
 	err = f.view(func(tx *Tx) error {
-		t.known = decodeGeneration(tx.get(keyClaims, bucketMeta))
+		t.known = decodeGeneration(tx.kv.get(keyClaims, bucketMeta))
 		for _, name := range tx.Syncs() {
 			for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-				for range scan(tx.tree(bucketSyncs, name, inLinks), []byte{byte(kind)}, nil) {
+				for range scan(tx.kv.bucket(bucketSyncs, name, inLinks), []byte{byte(kind)}, nil) {
 					t.linked = true
 					break
 				}
 			}
 			application := tx.SyncInfo(name).Location.ID
-			for intent := range tx.Intents(name) {
+			for intent := range tx.Intents(name).All() {
 				if intent.Op != "create" {
 					continue
 				}
@@ -144,7 +144,7 @@ func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, 
 	stale := lost
 	err = s.registry.view(func(tx *Tx) error {
 		for _, t := range tenants {
-			claims := tx.claimGeneration(t.id)
+			claims := claimsOf(tx).generation(t.id)
 			switch {
 			case t.err != nil:
 				unread = append(unread, t)
@@ -231,7 +231,7 @@ func (r *recaller) file(t storedTenant, f *file) error {
 			for more := true; more && err == nil; {
 				var links []Link
 				err = f.view(func(tx *Tx) error {
-					for link, err := range tx.Links(name, kind, after) {
+					for link, err := range tx.Links(name).All(kind, after) {
 						if err != nil {
 							return err
 						}
@@ -263,16 +263,16 @@ func (r *recaller) links(t storedTenant, f *file, owner Owner, application strin
 		for i := range links {
 			owner.Source = links[i].Source
 			key := ownerKey(application, owner.Kind, links[i].TargetID)
-			rec := tx.get(key, bucketOwners)
+			rec := tx.kv.get(key, bucketOwners)
 			switch {
 			case rec == nil:
-				if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+				if err := tx.kv.put(key, owner.encode(), bucketOwners); err != nil {
 					return err
 				}
 			case decodeOwner(rec) != owner:
 				conflicts = append(conflicts, conflict{&links[i], decodeOwner(rec)})
 			case links[i].Active: // of a registry that does not know yet that it was taken back
-				if _, err := tx.drop(key, bucketGiven); err != nil {
+				if _, err := tx.kv.delete(key, bucketGiven); err != nil {
 					return err
 				}
 			}
@@ -294,7 +294,7 @@ func (r *recaller) links(t storedTenant, f *file, owner Owner, application strin
 			continue
 		}
 		key := ownerKey(application, owner.Kind, c.link.TargetID)
-		err = r.registry.update(func(tx *Tx) error { return tx.put(key, owner.encode(), bucketOwners) })
+		err = r.registry.update(func(tx *Tx) error { return tx.kv.put(key, owner.encode(), bucketOwners) })
 		if err != nil {
 			return err
 		}
@@ -316,7 +316,7 @@ func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current 
 	}
 	err = f.view(func(tx *Tx) error {
 		var err error
-		link, linked, err = tx.Link(owner.Sync, owner.Kind, owner.Source)
+		link, linked, err = tx.Links(owner.Sync).Get(owner.Kind, owner.Source)
 		linked = linked && link.TargetID == account
 		return err
 	})
@@ -333,19 +333,19 @@ func (r *recaller) finish() error {
 		return nil
 	}
 	err := r.registry.update(func(tx *Tx) error {
-		if err := tx.recallApplications(latestLocations(r.seen), r.lost); err != nil {
+		if err := claimsOf(tx).recallApplications(latestLocations(r.seen), r.lost); err != nil {
 			return err
 		}
 		for _, t := range r.done {
-			next := tx.claimGeneration(t.id).after(t.known)
-			if err := tx.put(t.id[:], next.encode(), bucketGenerations); err != nil {
+			next := claimsOf(tx).generation(t.id).after(t.known)
+			if err := tx.kv.put(t.id[:], next.encode(), bucketGenerations); err != nil {
 				return err
 			}
 		}
-		if err := tx.fell(bucketRecalled); err != nil {
+		if err := tx.kv.deleteBucket(bucketRecalled); err != nil {
 			return err
 		}
-		return tx.put(keyComplete, []byte{1}, bucketMeta)
+		return tx.kv.put(keyComplete, []byte{1}, bucketMeta)
 	})
 	for _, t := range r.done {
 		if err != nil {
@@ -361,19 +361,19 @@ func (r *recaller) finish() error {
 
 // recallApplications notes which applications there are. One that the registry knows stays, unless the
 // files are newer; an id that another one has is not given to a second.
-func (tx *Tx) recallApplications(latest []recalledLocation, lost bool) error {
+func (c claims) recallApplications(latest []recalledLocation, lost bool) error {
 	for _, l := range latest {
-		known, has := tx.application(l.Key)
+		known, has := c.application(l.Key)
 		if !lost {
 			taken := false
-			for other := range all[Location](tx, "an application", bucketApplications) {
+			for other := range all[Location](c.kv, "an application", bucketApplications) {
 				taken = taken || other.ID == l.ID && other.Key != l.Key
 			}
 			if taken || has && (known.ID == l.ID || !l.newer) {
 				continue
 			}
 		}
-		if err := tx.putApplication(l.Location); err != nil {
+		if err := c.putApplication(l.Location); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,11 @@ type Owner struct {
 	Source graphsync.ID
 }
 
+// claims are the registry's records on accounts and applications, within one transaction.
+type claims struct{ kv *buckets }
+
+func claimsOf(tx *Tx) claims { return claims{tx.kv} }
+
 // Claim takes an account of a target for an owner and returns who owns it now: the owner given,
 // or the one who came first. Claiming what one owns costs no write, but takes it back when it had
 // been given up; concurrent claims share a commit.
@@ -33,8 +38,8 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	key := ownerKey(target, owner.Kind, resourceID)
 	taken := false
 	err = s.registry.view(func(tx *Tx) error {
-		if rec := tx.get(key, bucketOwners); rec != nil {
-			present, taken = decodeOwner(rec), tx.get(key, bucketGiven) == nil
+		if rec := tx.kv.get(key, bucketOwners); rec != nil {
+			present, taken = decodeOwner(rec), tx.kv.get(key, bucketGiven) == nil
 		}
 		return nil
 	})
@@ -42,18 +47,18 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 		return present, err
 	}
 	err = s.registry.batch(func(tx *Tx) error {
-		if rec := tx.get(key, bucketOwners); rec != nil {
+		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			if present = decodeOwner(rec); present != owner {
 				return nil
 			}
-			given, err := tx.drop(key, bucketGiven)
+			given, err := tx.kv.delete(key, bucketGiven)
 			if given && err == nil {
-				err = tx.advance(owner.Tenant)
+				err = claimsOf(tx).advance(owner.Tenant)
 			}
 			return err
 		}
 		present = owner
-		return tx.own(key, owner)
+		return claimsOf(tx).own(key, owner)
 	})
 	if err != nil {
 		return Owner{}, fmt.Errorf("claim account of target %s: %w", target, err)
@@ -70,7 +75,7 @@ func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[st
 	err = s.registry.batch(func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
-			if rec := tx.get(key, bucketOwners); rec != nil {
+			if rec := tx.kv.get(key, bucketOwners); rec != nil {
 				present[id] = decodeOwner(rec)
 				continue
 			}
@@ -78,7 +83,7 @@ func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[st
 				return fmt.Errorf("it needs an id and a kind")
 			}
 			present[id] = owner
-			if err := tx.own(key, owner); err != nil {
+			if err := claimsOf(tx).own(key, owner); err != nil {
 				return err
 			}
 		}
@@ -93,7 +98,7 @@ func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[st
 // OwnerOf returns who owns an account of a target.
 func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
 	err = s.registry.view(func(tx *Tx) error {
-		if rec := tx.get(ownerKey(target, kind, resourceID), bucketOwners); rec != nil {
+		if rec := tx.kv.get(ownerKey(target, kind, resourceID), bucketOwners); rec != nil {
 			owner, ok = decodeOwner(rec), true
 		}
 		return nil
@@ -114,16 +119,16 @@ func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
 	return s.registry.batch(func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
-			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}
-			if err := tx.advance(owner.Tenant); err != nil {
+			if err := claimsOf(tx).advance(owner.Tenant); err != nil {
 				return err
 			}
-			if _, err := tx.drop(key, bucketOwners); err != nil {
+			if _, err := tx.kv.delete(key, bucketOwners); err != nil {
 				return err
 			}
-			if _, err := tx.drop(key, bucketGiven); err != nil {
+			if _, err := tx.kv.delete(key, bucketGiven); err != nil {
 				return err
 			}
 		}
@@ -132,8 +137,8 @@ func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
 }
 
 // own enters a claim.
-func (tx *Tx) own(key []byte, owner Owner) error {
-	return errors.Join(tx.put(key, owner.encode(), bucketOwners), tx.advance(owner.Tenant))
+func (c claims) own(key []byte, owner Owner) error {
+	return errors.Join(c.kv.put(key, owner.encode(), bucketOwners), c.advance(owner.Tenant))
 }
 
 // GiveUp says that owners have no use for their accounts any more, such as those of people who
@@ -145,10 +150,10 @@ func (s *Store) GiveUp(target string, claims map[string]Owner) error {
 	err := s.registry.batch(func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
-			if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) || tx.get(key, bucketGiven) != nil {
+			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) || tx.kv.get(key, bucketGiven) != nil {
 				continue
 			}
-			if err := tx.put(key, []byte{}, bucketGiven); err != nil {
+			if err := tx.kv.put(key, []byte{}, bucketGiven); err != nil {
 				return err
 			}
 		}
@@ -164,7 +169,7 @@ func (s *Store) GiveUp(target string, claims map[string]Owner) error {
 // is missing says nothing: it may come back, and its accounts are free when the tenant is removed.
 func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
 	err = s.registry.view(func(tx *Tx) error {
-		yields = tx.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
+		yields = tx.kv.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
 		return nil
 	})
 	return yields, err
@@ -175,20 +180,20 @@ func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err
 func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
 	err = s.registry.batch(func(tx *Tx) error {
 		key := ownerKey(target, owner.Kind, resourceID)
-		if rec := tx.get(key, bucketOwners); rec != nil {
+		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			present = decodeOwner(rec)
-			if present != former || former.Tenant != owner.Tenant && tx.get(key, bucketGiven) == nil {
+			if present != former || former.Tenant != owner.Tenant && tx.kv.get(key, bucketGiven) == nil {
 				return nil
 			}
-			if err := tx.advance(former.Tenant); err != nil {
+			if err := claimsOf(tx).advance(former.Tenant); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.drop(key, bucketGiven); err != nil {
+		if _, err := tx.kv.delete(key, bucketGiven); err != nil {
 			return err
 		}
 		present = owner
-		return tx.own(key, owner)
+		return claimsOf(tx).own(key, owner)
 	})
 	if err != nil {
 		return Owner{}, fmt.Errorf("make over an account of target %s: %w", target, err)
@@ -204,7 +209,7 @@ func (s *Store) releaseAll(tenant graphsync.ID) error {
 		err := s.registry.update(func(tx *Tx) error {
 			done = true
 			var keys [][]byte
-			for k, rec := range scan(tx.tree(bucketOwners), nil, after) {
+			for k, rec := range scan(tx.kv.bucket(bucketOwners), nil, after) {
 				if decodeOwner(rec).Tenant != tenant {
 					continue
 				}
@@ -216,12 +221,12 @@ func (s *Store) releaseAll(tenant graphsync.ID) error {
 			}
 			var errs []error
 			for _, k := range keys {
-				_, err := tx.drop(k, bucketGiven)
-				errs = append(errs, err, tx.tree(bucketOwners).Delete(k))
+				_, err := tx.kv.delete(k, bucketGiven)
+				errs = append(errs, err, tx.kv.bucket(bucketOwners).Delete(k))
 				after = k
 			}
 			if done { // from here on nothing is known of the tenant
-				_, err := tx.drop(tenant[:], bucketGenerations)
+				_, err := tx.kv.delete(tenant[:], bucketGenerations)
 				errs = append(errs, err)
 			}
 			return errors.Join(errs...)

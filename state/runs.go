@@ -21,21 +21,21 @@ type Run struct {
 // keptRuns is how many runs of a sync are remembered.
 const keptRuns = 200
 
-// PutRun stores a run in place of the one with its id. The newest 200 are kept, with their
+// Put stores a run in place of the one with its id. The newest 200 are kept, with their
 // lines.
-func (tx *Tx) PutRun(sync string, r Run) error {
-	if err := tx.putJSON([]byte(r.ID), r, bucketSyncs, sync, inRuns); err != nil {
+func (t Runs) Put(r Run) error {
+	if err := t.tx.kv.putJSON([]byte(r.ID), r, bucketSyncs, t.sync, inRuns); err != nil {
 		return err
 	}
 	var ids []string
-	for k := range scan(tx.tree(bucketSyncs, sync, inRuns), nil, nil) {
+	for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns), nil, nil) {
 		ids = append(ids, string(k))
 	}
 	for len(ids) > keptRuns {
-		if _, err := tx.drop([]byte(ids[0]), bucketSyncs, sync, inRuns); err != nil {
+		if _, err := t.tx.kv.delete([]byte(ids[0]), bucketSyncs, t.sync, inRuns); err != nil {
 			return err
 		}
-		if err := tx.fell(bucketSyncs, sync, inLines, ids[0]); err != nil {
+		if err := t.tx.kv.deleteBucket(bucketSyncs, t.sync, inLines, ids[0]); err != nil {
 			return err
 		}
 		ids = ids[1:]
@@ -43,10 +43,10 @@ func (tx *Tx) PutRun(sync string, r Run) error {
 	return nil
 }
 
-// Runs returns the newest runs, newest first.
-func (tx *Tx) Runs(sync string, limit int) []Run {
+// Latest returns the newest runs, newest first.
+func (t Runs) Latest(limit int) []Run {
 	var runs []Run
-	for k, text := range tx.tree(bucketSyncs, sync, inRuns).backward() {
+	for k, text := range t.tx.kv.bucket(bucketSyncs, t.sync, inRuns).backward() {
 		if len(runs) >= limit {
 			break
 		}
@@ -55,18 +55,18 @@ func (tx *Tx) Runs(sync string, limit int) []Run {
 	return runs
 }
 
-// Run returns the run of an id.
-func (tx *Tx) Run(sync, id string) (Run, bool) {
-	text := tx.get([]byte(id), bucketSyncs, sync, inRuns)
+// Get returns the run of an id.
+func (t Runs) Get(id string) (Run, bool) {
+	text := t.tx.kv.get([]byte(id), bucketSyncs, t.sync, inRuns)
 	if text == nil {
 		return Run{}, false
 	}
 	return fromJSON[Run]("run "+id, text), true
 }
 
-// AppendRunLine adds a line to a run's record. It may come before the run is put.
-func (tx *Tx) AppendRunLine(sync, runID string, line []byte) error {
-	b, err := tx.grow(bucketSyncs, sync, inLines, runID)
+// AppendLine adds a line to a run's record. It may come before the run is put.
+func (t Runs) AppendLine(runID string, line []byte) error {
+	b, err := t.tx.kv.createBucket(bucketSyncs, t.sync, inLines, runID)
 	if err != nil {
 		return err
 	}
@@ -78,14 +78,14 @@ func (tx *Tx) AppendRunLine(sync, runID string, line []byte) error {
 	return b.Put(binary.BigEndian.AppendUint64(nil, n), line)
 }
 
-// RunLines yields a run's lines in the order they were added.
-func (tx *Tx) RunLines(sync, runID string) iter.Seq[[]byte] { return tx.RunLinesAfter(sync, runID, 0) }
+// Lines yields a run's lines in the order they were added.
+func (t Runs) Lines(runID string) iter.Seq[[]byte] { return t.LinesAfter(runID, 0) }
 
-// RunLinesAfter yields the lines behind the first n, which costs no reading of those.
-func (tx *Tx) RunLinesAfter(sync, runID string, n int) iter.Seq[[]byte] {
+// LinesAfter yields the lines behind the first n, which costs no reading of those.
+func (t Runs) LinesAfter(runID string, n int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		after := binary.BigEndian.AppendUint64(nil, uint64(max(n, 0)))
-		for _, line := range scan(tx.tree(bucketSyncs, sync, inLines, runID), nil, after) {
+		for _, line := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inLines, runID), nil, after) {
 			if !yield(line) {
 				return
 			}
@@ -93,9 +93,9 @@ func (tx *Tx) RunLinesAfter(sync, runID string, n int) iter.Seq[[]byte] {
 	}
 }
 
-// CountRunLines returns how many lines a run has.
-func (tx *Tx) CountRunLines(sync, runID string) int {
-	b := tx.tree(bucketSyncs, sync, inLines, runID)
+// CountLines returns how many lines a run has.
+func (t Runs) CountLines(runID string) int {
+	b := t.tx.kv.bucket(bucketSyncs, t.sync, inLines, runID)
 	if b == nil {
 		return 0
 	}
@@ -144,7 +144,7 @@ var keySyncInfo = []byte("info")
 
 // SyncInfo returns how a sync stands, zero when it never ran.
 func (tx *Tx) SyncInfo(sync string) SyncInfo {
-	if text := tx.get(keySyncInfo, bucketSyncs, sync, inInfo); text != nil {
+	if text := tx.kv.get(keySyncInfo, bucketSyncs, sync, inInfo); text != nil {
 		return fromJSON[SyncInfo]("info of sync "+sync, text)
 	}
 	return SyncInfo{}
@@ -152,13 +152,13 @@ func (tx *Tx) SyncInfo(sync string) SyncInfo {
 
 // PutSyncInfo records how a sync stands.
 func (tx *Tx) PutSyncInfo(sync string, info SyncInfo) error {
-	return tx.putJSON(keySyncInfo, info, bucketSyncs, sync, inInfo)
+	return tx.kv.putJSON(keySyncInfo, info, bucketSyncs, sync, inInfo)
 }
 
 // Syncs returns the names of the syncs that have state, sorted.
 func (tx *Tx) Syncs() []string {
 	var names []string
-	for name := range tx.tree(bucketSyncs).children() {
+	for name := range tx.kv.bucket(bucketSyncs).children() {
 		names = append(names, name)
 	}
 	return names
@@ -168,7 +168,7 @@ func (tx *Tx) Syncs() []string {
 func (tx *Tx) DropSync(sync string) error {
 	prefix := syncCounter(sync, "")
 	var stale []string
-	for k := range scan(tx.tree(bucketCounts), []byte(prefix), nil) {
+	for k := range scan(tx.kv.bucket(bucketCounts), []byte(prefix), nil) {
 		stale = append(stale, string(k))
 	}
 	for key := range tx.counters {
@@ -179,7 +179,7 @@ func (tx *Tx) DropSync(sync string) error {
 	for _, key := range stale {
 		tx.bump(key, -int(tx.count(key)))
 	}
-	return tx.fell(bucketSyncs, sync)
+	return tx.kv.deleteBucket(bucketSyncs, sync)
 }
 
 // A Space is an ordered key/value space that one cycle works in, such as for the plan it
@@ -197,7 +197,7 @@ func (tx *Tx) Space(sync, name string) *Space {
 
 // Put stores a value. Keys are 1 to 32768 bytes.
 func (s *Space) Put(key, value []byte) error {
-	b, err := s.tx.grow(s.path...)
+	b, err := s.tx.kv.createBucket(s.path...)
 	if err != nil {
 		return err
 	}
@@ -214,14 +214,14 @@ func (s *Space) Put(key, value []byte) error {
 }
 
 // Get returns the value of a key, nil when there is none.
-func (s *Space) Get(key []byte) []byte { return s.tx.get(key, s.path...) }
+func (s *Space) Get(key []byte) []byte { return s.tx.kv.get(key, s.path...) }
 
 // Has reports whether a key is there.
 func (s *Space) Has(key []byte) bool { return s.Get(key) != nil }
 
 // Delete removes a key; none is fine.
 func (s *Space) Delete(key []byte) error {
-	found, err := s.tx.drop(key, s.path...)
+	found, err := s.tx.kv.delete(key, s.path...)
 	if found {
 		s.tx.bump(s.counter(), -1)
 	}
@@ -237,12 +237,12 @@ func (s *Space) Prefix(p []byte) iter.Seq2[[]byte, []byte] { return scan(s.tree(
 // Clear empties the space.
 func (s *Space) Clear() error {
 	s.tx.bump(s.counter(), -s.Count())
-	return s.tx.fell(s.path...)
+	return s.tx.kv.deleteBucket(s.path...)
 }
 
 // Count returns the number of entries.
 func (s *Space) Count() int { return int(s.tx.count(s.counter())) }
 
-func (s *Space) tree() *bucket { return s.tx.tree(s.path...) }
+func (s *Space) tree() *bucket { return s.tx.kv.bucket(s.path...) }
 
 func (s *Space) counter() string { return syncCounter(s.path[1], inSpaces+"\x00"+s.path[3]) }

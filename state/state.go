@@ -173,8 +173,8 @@ func (s *Store) Inspect(id graphsync.ID) error {
 	return tenant.View(func(tx *Tx) error {
 		for _, sync := range tx.Syncs() {
 			tx.SyncInfo(sync)
-			tx.CountRetries(sync)
-			tx.Runs(sync, 1)
+			tx.Retries(sync).Count()
+			tx.Runs(sync).Latest(1)
 		}
 		return nil
 	})

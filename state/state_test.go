@@ -297,7 +297,7 @@ func TestBatch(t *testing.T) {
 	for n := range uint32(200) {
 		wg.Go(func() {
 			err := tn.Batch(func(tx *state.Tx) error {
-				if err := tx.AddPending("front", state.PendingKey{Kind: graphsync.User, ID: id(n)}); err != nil {
+				if err := tx.Pending("front").Add(state.PendingKey{Kind: graphsync.User, ID: id(n)}); err != nil {
 					return err
 				}
 				if n%10 == 0 {
@@ -316,8 +316,8 @@ func TestBatch(t *testing.T) {
 	})
 	wg.Wait()
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "written", tx.CountPending("front"), 180)
-		for k := range tx.Pending("front", state.PendingKey{}) {
+		equal(t, "written", tx.Pending("front").Count(), 180)
+		for k := range tx.Pending("front").All(state.PendingKey{}) {
 			if n := uint32(k.ID[14])<<8 | uint32(k.ID[15]); n%10 == 0 {
 				t.Errorf("the refused %d was written", n)
 			}
@@ -330,7 +330,7 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	tn := tenant(t, open(t))
 	stop := errors.New("stop")
 	err := tn.Update(func(tx *state.Tx) error {
-		if err := tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(1), TargetID: "1", Keys: []state.MatchKey{{"newName", "v"}}}); err != nil {
+		if err := tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(1), TargetID: "1", Keys: []state.MatchKey{{"newName", "v"}}}); err != nil {
 			return err
 		}
 		return stop
@@ -340,12 +340,12 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	}
 	// The dictionary must not remember a name that was rolled back.
 	update(t, tn, func(tx *state.Tx) error {
-		return tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(2), TargetID: "2", Keys: []state.MatchKey{{"other", "v"}}})
+		return tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(2), TargetID: "2", Keys: []state.MatchKey{{"other", "v"}}})
 	})
 	view(t, tn, func(tx *state.Tx) {
-		total, _ := tx.CountLinks("front", graphsync.User)
+		total, _ := tx.Links("front").Count(graphsync.User)
 		equal(t, "links", total, 1)
-		l, _, err := tx.Link("front", graphsync.User, id(2))
+		l, _, err := tx.Links("front").Get(graphsync.User, id(2))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ type Credential struct {
 func (s *Store) TenantRecords() ([]TenantRecord, error) {
 	var records []TenantRecord
 	err := s.registry.view(func(tx *Tx) error {
-		for k, text := range scan(tx.tree(bucketTenants), nil, nil) {
+		for k, text := range scan(tx.kv.bucket(bucketTenants), nil, nil) {
 			records = append(records, fromJSON[TenantRecord]("tenant "+parseID(k).String(), text))
 		}
 		return nil
@@ -61,7 +61,7 @@ func (s *Store) TenantRecords() ([]TenantRecord, error) {
 func (s *Store) NameOf(id graphsync.ID) string {
 	name := id.String()
 	_ = s.registry.view(func(tx *Tx) error {
-		if text := tx.get(id[:], bucketTenants); text != nil {
+		if text := tx.kv.get(id[:], bucketTenants); text != nil {
 			name = cmp.Or(fromJSON[TenantRecord]("tenant "+name, text).Name, name)
 		}
 		return nil
@@ -87,7 +87,7 @@ func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) e
 	var before TenantRecord
 	read := func(tx *Tx) error {
 		before = TenantRecord{ID: id}
-		if text := tx.get(key, bucketTenants); text != nil {
+		if text := tx.kv.get(key, bucketTenants); text != nil {
 			before = fromJSON[TenantRecord]("tenant "+id.String(), text)
 		}
 		return nil
@@ -110,14 +110,14 @@ func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) e
 		if after.ID != id || after.Name == "" {
 			return fmt.Errorf("change the record of tenant %s: it must keep its id and have a name", id)
 		}
-		return tx.putJSON(key, after, bucketTenants)
+		return tx.kv.putJSON(key, after, bucketTenants)
 	})
 }
 
 // DeleteTenantRecord forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
 func (s *Store) DeleteTenantRecord(id graphsync.ID) error {
 	return s.registry.update(func(tx *Tx) error {
-		_, err := tx.drop(id[:], bucketTenants)
+		_, err := tx.kv.delete(id[:], bucketTenants)
 		return err
 	})
 }
@@ -126,7 +126,7 @@ func (s *Store) DeleteTenantRecord(id graphsync.ID) error {
 // tenant could take the place of another. Of two with one id that of the consent stays, and it is
 // paused when either was.
 func recordsByID(tx *Tx) error {
-	bucket := tx.tree(bucketTenants)
+	bucket := tx.kv.bucket(bucketTenants)
 	byID := map[graphsync.ID]TenantRecord{}
 	var names [][]byte
 	for name, text := range scan(bucket, nil, nil) {

@@ -29,13 +29,11 @@ const (
 // A Tx is a transaction on one tenant's state. It must not be used after the function it was
 // given to has returned, nor by several goroutines.
 type Tx struct {
-	b        *bbolt.Tx
+	kv       *buckets
 	file     *file
-	trees    map[string]*bucket // opened so far, by path
-	counters map[string]uint64  // changed so far, written before the commit
+	counters map[string]uint64 // changed so far, written before the commit
 	dict     *names
-	dictOwn  bool   // dict was copied to be extended
-	arena    []byte // where values wait for the commit
+	dictOwn  bool // dict was copied to be extended
 }
 
 // names is the file's dictionary: records hold an attribute's index instead of its name. Two
@@ -79,100 +77,7 @@ func (f *file) update(fn func(*Tx) error) error {
 }
 
 func newTx(b *bbolt.Tx, f *file) *Tx {
-	return &Tx{b: b, file: f, trees: map[string]*bucket{}}
-}
-
-// tree returns a bucket by its path, nil when there is none.
-func (tx *Tx) tree(path ...string) *bucket {
-	key := strings.Join(path, "\x00")
-	if b := tx.trees[key]; b != nil {
-		return b
-	}
-	var b *bbolt.Bucket
-	for i, name := range path {
-		if i == 0 {
-			b = tx.b.Bucket([]byte(name))
-		} else {
-			b = b.Bucket([]byte(name))
-		}
-		if b == nil {
-			tx.verifyNoBucket(strings.Join(path[:i+1], "\x00"))
-			return nil
-		}
-	}
-	tx.trees[key] = tx.newBucket(b, key)
-	return tx.trees[key]
-}
-
-// grow returns a bucket by its path, made where there was none.
-func (tx *Tx) grow(path ...string) (*bucket, error) {
-	if b := tx.tree(path...); b != nil {
-		return b, nil
-	}
-	var b *bbolt.Bucket
-	var err error
-	if last := len(path) - 1; last == 0 {
-		b, err = tx.b.CreateBucketIfNotExists([]byte(path[0]))
-	} else {
-		var parent *bucket
-		if parent, err = tx.grow(path[:last]...); err == nil {
-			b, err = parent.b.CreateBucketIfNotExists([]byte(path[last]))
-		}
-	}
-	key := strings.Join(path, "\x00")
-	if err == nil {
-		err = tx.noteBucket(key)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", strings.Join(path, "/"), err)
-	}
-	tx.trees[key] = tx.newBucket(b, key)
-	return tx.trees[key], nil
-}
-
-// fell drops a bucket with all it holds. Its pages become free without being read.
-func (tx *Tx) fell(path ...string) error {
-	if tx.tree(path...) == nil {
-		return nil
-	}
-	key := strings.Join(path, "\x00")
-	maps.DeleteFunc(tx.trees, func(k string, _ *bucket) bool {
-		return k == key || strings.HasPrefix(k, key+"\x00")
-	})
-	if err := tx.forgetBucket(key); err != nil {
-		return err
-	}
-	last := len(path) - 1
-	if last == 0 {
-		return tx.b.DeleteBucket([]byte(key))
-	}
-	return tx.tree(path[:last]...).b.DeleteBucket([]byte(path[last]))
-}
-
-// put stores a value where its bucket may not exist yet.
-func (tx *Tx) put(key, value []byte, path ...string) error {
-	b, err := tx.grow(path...)
-	if err != nil {
-		return err
-	}
-	return b.Put(key, value)
-}
-
-// get reads a value where its bucket may not exist yet.
-func (tx *Tx) get(key []byte, path ...string) []byte {
-	if b := tx.tree(path...); b != nil {
-		return b.Get(key)
-	}
-	return nil
-}
-
-// drop deletes a key and tells whether it was there.
-func (tx *Tx) drop(key []byte, path ...string) (bool, error) {
-	b := tx.tree(path...)
-	if b == nil || b.Get(key) == nil {
-		return false, nil
-	}
-	return true, b.Delete(key)
+	return &Tx{kv: &buckets{b: b, trees: map[string]*bucket{}, checksums: f.checksums}, file: f}
 }
 
 // count reads a counter.
@@ -180,7 +85,7 @@ func (tx *Tx) count(key string) uint64 {
 	if n, ok := tx.counters[key]; ok {
 		return n
 	}
-	if v := tx.get([]byte(key), bucketCounts); len(v) == 8 {
+	if v := tx.kv.get([]byte(key), bucketCounts); len(v) == 8 {
 		return binary.BigEndian.Uint64(v)
 	}
 	return 0
@@ -201,9 +106,9 @@ func (tx *Tx) flush() error {
 	for _, key := range slices.Sorted(maps.Keys(tx.counters)) {
 		n, err := tx.counters[key], error(nil)
 		if n == 0 {
-			_, err = tx.drop([]byte(key), bucketCounts)
+			_, err = tx.kv.delete([]byte(key), bucketCounts)
 		} else {
-			err = tx.put([]byte(key), binary.BigEndian.AppendUint64(nil, n), bucketCounts)
+			err = tx.kv.put([]byte(key), binary.BigEndian.AppendUint64(nil, n), bucketCounts)
 		}
 		if err != nil {
 			return err
@@ -218,7 +123,7 @@ func (tx *Tx) names() *names {
 	if tx.dict != nil {
 		return tx.dict
 	}
-	b := tx.tree(bucketNames)
+	b := tx.kv.bucket(bucketNames)
 	stored := 0
 	for last := range b.backward() {
 		stored = int(parseUint32(last)) + 1
@@ -250,7 +155,7 @@ func (tx *Tx) name(attribute string) (uint32, error) {
 		tx.dict, tx.dictOwn = d, true
 	}
 	i := uint32(len(d.list))
-	if err := tx.put(binary.BigEndian.AppendUint32(nil, i), []byte(attribute), bucketNames); err != nil {
+	if err := tx.kv.put(binary.BigEndian.AppendUint32(nil, i), []byte(attribute), bucketNames); err != nil {
 		return 0, err
 	}
 	d.add(attribute)
@@ -262,23 +167,6 @@ func (d *names) name(i uint64) string {
 		panic(badRecord{fmt.Sprintf("a record names attribute %d of %d", i, len(d.list))})
 	}
 	return d.list[i]
-}
-
-// room makes the arena large enough for n more bytes. bbolt keeps the values it is given until
-// the commit, so they are never moved or reused.
-func (tx *Tx) room(n int) {
-	if cap(tx.arena)-len(tx.arena) < n {
-		tx.arena = make([]byte, 0, max(n, 64<<10))
-	}
-}
-
-// putJSON stores a record that people may want to read in the file.
-func (tx *Tx) putJSON(key []byte, record any, path ...string) error {
-	text, err := json.Marshal(record)
-	if err != nil {
-		return err
-	}
-	return tx.put(key, text, path...)
 }
 
 // fromJSON decodes a record that putJSON stored.

@@ -102,7 +102,7 @@ func (u *upgrade) bucket(path []string, from *bbolt.Bucket) error {
 	})
 }
 
-// mark records in the copy that a bucket is there, see [Tx.noteBucket].
+// mark records in the copy that a bucket is there, see [buckets.noteBucket].
 func (u *upgrade) mark(path string) error {
 	if path == bucketMeta {
 		return nil

@@ -22,21 +22,21 @@ type Retry struct {
 	Skipped  bool       `json:"skipped"` // nothing was tried: the record cannot be provisioned as it is
 }
 
-// PutRetry stores a retry in place of the one its key had.
-func (tx *Tx) PutRetry(sync string, r Retry) error {
+// Put stores a retry in place of the one its key had.
+func (t Retries) Put(r Retry) error {
 	if r.Key.bytes() == nil {
 		return fmt.Errorf("put retry: %s has no kind", r.Key.ID)
 	}
-	if err := tx.DeleteRetry(sync, r.Key); err != nil {
+	if err := t.Delete(r.Key); err != nil {
 		return err
 	}
-	tx.bump(retryCounter(sync, r.Skipped), 1)
-	return tx.putJSON(r.Key.bytes(), r, bucketSyncs, sync, inRetries)
+	t.tx.bump(retryCounter(t.sync, r.Skipped), 1)
+	return t.tx.kv.putJSON(r.Key.bytes(), r, bucketSyncs, t.sync, inRetries)
 }
 
-// Retry returns the retry of a key.
-func (tx *Tx) Retry(sync string, key PendingKey) (Retry, bool) {
-	text := tx.get(key.bytes(), bucketSyncs, sync, inRetries)
+// Get returns the retry of a key.
+func (t Retries) Get(key PendingKey) (Retry, bool) {
+	text := t.tx.kv.get(key.bytes(), bucketSyncs, t.sync, inRetries)
 	if text == nil {
 		return Retry{}, false
 	}
@@ -45,24 +45,24 @@ func (tx *Tx) Retry(sync string, key PendingKey) (Retry, bool) {
 	return r, true
 }
 
-// DeleteRetry forgets the retry of a key; none is fine.
-func (tx *Tx) DeleteRetry(sync string, key PendingKey) error {
-	r, ok := tx.Retry(sync, key)
+// Delete forgets the retry of a key; none is fine.
+func (t Retries) Delete(key PendingKey) error {
+	r, ok := t.Get(key)
 	if !ok {
 		return nil
 	}
-	tx.bump(retryCounter(sync, r.Skipped), -1)
-	_, err := tx.drop(key.bytes(), bucketSyncs, sync, inRetries)
+	t.tx.bump(retryCounter(t.sync, r.Skipped), -1)
+	_, err := t.tx.kv.delete(key.bytes(), bucketSyncs, t.sync, inRetries)
 	return err
 }
 
-// Retries yields all retries in the order of their keys.
-func (tx *Tx) Retries(sync string) iter.Seq[Retry] { return tx.RetriesAfter(sync, PendingKey{}) }
+// All yields all retries in the order of their keys.
+func (t Retries) All() iter.Seq[Retry] { return t.After(PendingKey{}) }
 
-// RetriesAfter yields the retries behind a key; the zero key is before all.
-func (tx *Tx) RetriesAfter(sync string, after PendingKey) iter.Seq[Retry] {
+// After yields the retries behind a key; the zero key is before all.
+func (t Retries) After(after PendingKey) iter.Seq[Retry] {
 	return func(yield func(Retry) bool) {
-		for k, text := range scan(tx.tree(bucketSyncs, sync, inRetries), nil, after.bytes()) {
+		for k, text := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inRetries), nil, after.bytes()) {
 			r := fromJSON[Retry]("a retry", text)
 			if r.Key = parsePendingKey(k); !yield(r) {
 				return
@@ -71,9 +71,9 @@ func (tx *Tx) RetriesAfter(sync string, after PendingKey) iter.Seq[Retry] {
 	}
 }
 
-// CountRetries returns how many records failed and how many were skipped.
-func (tx *Tx) CountRetries(sync string) (failed, skipped int) {
-	return int(tx.count(retryCounter(sync, false))), int(tx.count(retryCounter(sync, true)))
+// Count returns how many records failed and how many were skipped.
+func (t Retries) Count() (failed, skipped int) {
+	return int(t.tx.count(retryCounter(t.sync, false))), int(t.tx.count(retryCounter(t.sync, true)))
 }
 
 func retryCounter(sync string, skipped bool) string {
@@ -93,29 +93,29 @@ type Intent struct {
 	Keys   []MatchKey     `json:"keys"`
 }
 
-// PutIntent stores an intent in place of the one the object had.
-func (tx *Tx) PutIntent(sync string, i Intent) error {
-	return tx.putJSON(objectKey(i.Kind, i.Source), i, bucketSyncs, sync, inIntents)
+// Put stores an intent in place of the one the object had.
+func (t Intents) Put(i Intent) error {
+	return t.tx.kv.putJSON(objectKey(i.Kind, i.Source), i, bucketSyncs, t.sync, inIntents)
 }
 
-// DeleteIntent forgets an intent: its call has been made and its outcome recorded.
-func (tx *Tx) DeleteIntent(sync string, kind graphsync.Kind, id graphsync.ID) error {
-	_, err := tx.drop(objectKey(kind, id), bucketSyncs, sync, inIntents)
+// Delete forgets an intent: its call has been made and its outcome recorded.
+func (t Intents) Delete(kind graphsync.Kind, id graphsync.ID) error {
+	_, err := t.tx.kv.delete(objectKey(kind, id), bucketSyncs, t.sync, inIntents)
 	return err
 }
 
-// Intent returns the intent of an object.
-func (tx *Tx) Intent(sync string, kind graphsync.Kind, id graphsync.ID) (Intent, bool) {
-	text := tx.get(objectKey(kind, id), bucketSyncs, sync, inIntents)
+// Get returns the intent of an object.
+func (t Intents) Get(kind graphsync.Kind, id graphsync.ID) (Intent, bool) {
+	text := t.tx.kv.get(objectKey(kind, id), bucketSyncs, t.sync, inIntents)
 	if text == nil {
 		return Intent{}, false
 	}
 	return fromJSON[Intent]("an intent", text), true
 }
 
-// Intents yields all intents, by kind and id.
-func (tx *Tx) Intents(sync string) iter.Seq[Intent] {
-	return all[Intent](tx, "an intent", bucketSyncs, sync, inIntents)
+// All yields all intents, by kind and id.
+func (t Intents) All() iter.Seq[Intent] {
+	return all[Intent](t.tx.kv, "an intent", bucketSyncs, t.sync, inIntents)
 }
 
 // A Hold is what a guard held back for one cause, until it is approved or goes away.
@@ -131,35 +131,35 @@ type Hold struct {
 	Data     json.RawMessage `json:"data,omitempty"` // the caller's
 }
 
-// PutHold stores a hold in place of the one with its id.
-func (tx *Tx) PutHold(sync string, h Hold) error {
-	return tx.putJSON([]byte(h.ID), h, bucketSyncs, sync, inHolds)
+// Put stores a hold in place of the one with its id.
+func (t Holds) Put(h Hold) error {
+	return t.tx.kv.putJSON([]byte(h.ID), h, bucketSyncs, t.sync, inHolds)
 }
 
-// Hold returns the hold of an id.
-func (tx *Tx) Hold(sync, id string) (Hold, bool) {
-	text := tx.get([]byte(id), bucketSyncs, sync, inHolds)
+// Get returns the hold of an id.
+func (t Holds) Get(id string) (Hold, bool) {
+	text := t.tx.kv.get([]byte(id), bucketSyncs, t.sync, inHolds)
 	if text == nil {
 		return Hold{}, false
 	}
 	return fromJSON[Hold]("a hold", text), true
 }
 
-// Holds yields all holds by id.
-func (tx *Tx) Holds(sync string) iter.Seq[Hold] {
-	return all[Hold](tx, "a hold", bucketSyncs, sync, inHolds)
+// All yields all holds by id.
+func (t Holds) All() iter.Seq[Hold] {
+	return all[Hold](t.tx.kv, "a hold", bucketSyncs, t.sync, inHolds)
 }
 
-// DeleteHold forgets a hold; none is fine.
-func (tx *Tx) DeleteHold(sync, id string) error {
-	_, err := tx.drop([]byte(id), bucketSyncs, sync, inHolds)
+// Delete forgets a hold; none is fine.
+func (t Holds) Delete(id string) error {
+	_, err := t.tx.kv.delete([]byte(id), bucketSyncs, t.sync, inHolds)
 	return err
 }
 
 // all yields the JSON records of a bucket in the order of their keys.
-func all[T any](tx *Tx, what string, path ...string) iter.Seq[T] {
+func all[T any](kv *buckets, what string, path ...string) iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for _, text := range scan(tx.tree(path...), nil, nil) {
+		for _, text := range scan(kv.bucket(path...), nil, nil) {
 			if !yield(fromJSON[T](what, text)) {
 				return
 			}

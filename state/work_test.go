@@ -25,19 +25,19 @@ func TestLinks(t *testing.T) {
 	twin := state.Link{Kind: graphsync.User, Source: id(2), TargetID: "t2", Keys: ada.Keys[:1], InactiveSince: now, Cause: "left"}
 	update(t, tn, func(tx *state.Tx) error {
 		return errors.Join(
-			tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(1), TargetID: "old", Active: true, Keys: []state.MatchKey{{Attribute: "externalId", Value: "old"}}}),
-			tx.PutLink("front", ada), tx.PutLink("front", twin),
-			tx.PutLink("front", state.Link{Kind: graphsync.Group, Source: id(1), TargetID: "t1"}),
-			tx.PutLink("other", state.Link{Kind: graphsync.User, Source: id(1), TargetID: "else"}))
+			tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(1), TargetID: "old", Active: true, Keys: []state.MatchKey{{Attribute: "externalId", Value: "old"}}}),
+			tx.Links("front").Put(ada), tx.Links("front").Put(twin),
+			tx.Links("front").Put(state.Link{Kind: graphsync.Group, Source: id(1), TargetID: "t1"}),
+			tx.Links("other").Put(state.Link{Kind: graphsync.User, Source: id(1), TargetID: "else"}))
 	})
 	view(t, tn, func(tx *state.Tx) {
-		got, ok, err := tx.Link("front", graphsync.User, id(1))
+		got, ok, err := tx.Links("front").Get(graphsync.User, id(1))
 		if !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		equal(t, "link", got, ada)
 		var all []state.Link
-		for l, err := range tx.Links("front", graphsync.User, graphsync.ID{}) {
+		for l, err := range tx.Links("front").All(graphsync.User, graphsync.ID{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,25 +46,25 @@ func TestLinks(t *testing.T) {
 		want := []state.Link{ada, twin}
 		slices.SortFunc(want, func(a, b state.Link) int { return slices.Compare(a.Source[:], b.Source[:]) })
 		equal(t, "links", all, want)
-		total, active := tx.CountLinks("front", graphsync.User)
+		total, active := tx.Links("front").Count(graphsync.User)
 		equal(t, "counts", []int{total, active}, []int{2, 1})
-		equal(t, "by key", len(tx.SourcesByKey("front", graphsync.User, ada.Keys[0])), 2)
-		equal(t, "by a long key", tx.SourcesByKey("front", graphsync.User, ada.Keys[1]), []graphsync.ID{id(1)})
-		equal(t, "by a replaced key", len(tx.SourcesByKey("front", graphsync.User, state.MatchKey{Attribute: "externalId", Value: "old"})), 0)
-		if _, ok := tx.LinkByTarget("front", graphsync.User, "old"); ok {
+		equal(t, "by key", len(tx.Links("front").SourcesByKey(graphsync.User, ada.Keys[0])), 2)
+		equal(t, "by a long key", tx.Links("front").SourcesByKey(graphsync.User, ada.Keys[1]), []graphsync.ID{id(1)})
+		equal(t, "by a replaced key", len(tx.Links("front").SourcesByKey(graphsync.User, state.MatchKey{Attribute: "externalId", Value: "old"})), 0)
+		if _, ok := tx.Links("front").ByTarget(graphsync.User, "old"); ok {
 			t.Error("a replaced target id is still known")
 		}
-		source, _ := tx.LinkByTarget("front", graphsync.User, "t2")
+		source, _ := tx.Links("front").ByTarget(graphsync.User, "t2")
 		equal(t, "by target", source, id(2))
 	})
 	update(t, tn, func(tx *state.Tx) error {
-		return errors.Join(tx.DeleteLink("front", graphsync.User, id(1)), tx.DeleteLink("front", graphsync.User, id(1)))
+		return errors.Join(tx.Links("front").Delete(graphsync.User, id(1)), tx.Links("front").Delete(graphsync.User, id(1)))
 	})
 	view(t, tn, func(tx *state.Tx) {
-		total, active := tx.CountLinks("front", graphsync.User)
+		total, active := tx.Links("front").Count(graphsync.User)
 		equal(t, "counts", []int{total, active}, []int{1, 0})
-		equal(t, "by key", tx.SourcesByKey("front", graphsync.User, ada.Keys[0]), []graphsync.ID{id(2)})
-		if _, ok, _ := tx.Link("other", graphsync.User, id(1)); !ok {
+		equal(t, "by key", tx.Links("front").SourcesByKey(graphsync.User, ada.Keys[0]), []graphsync.ID{id(2)})
+		if _, ok, _ := tx.Links("other").Get(graphsync.User, id(1)); !ok {
 			t.Error("another sync's link is gone")
 		}
 	})
@@ -73,26 +73,26 @@ func TestLinks(t *testing.T) {
 		return state.Link{Kind: graphsync.User, Source: id(source), TargetID: account}
 	}
 	for name, goes := range map[string]func(tx *state.Tx) error{
-		"deleted": func(tx *state.Tx) error { return tx.DeleteLink("front", graphsync.User, id(3)) },
-		"moved":   func(tx *state.Tx) error { return tx.PutLink("front", link(3, "t5")) },
+		"deleted": func(tx *state.Tx) error { return tx.Links("front").Delete(graphsync.User, id(3)) },
+		"moved":   func(tx *state.Tx) error { return tx.Links("front").Put(link(3, "t5")) },
 	} {
 		update(t, tn, func(tx *state.Tx) error {
-			return errors.Join(tx.PutLink("front", link(3, "t3")), tx.PutLink("front", link(4, "t3")), goes(tx))
+			return errors.Join(tx.Links("front").Put(link(3, "t3")), tx.Links("front").Put(link(4, "t3")), goes(tx))
 		})
 		view(t, tn, func(tx *state.Tx) {
-			source, _ := tx.LinkByTarget("front", graphsync.User, "t3")
+			source, _ := tx.Links("front").ByTarget(graphsync.User, "t3")
 			equal(t, "by target when the former link is "+name, source, id(4))
 		})
 	}
-	if err := tn.Update(func(tx *state.Tx) error { return tx.PutLink("front", state.Link{Kind: graphsync.User}) }); err == nil {
+	if err := tn.Update(func(tx *state.Tx) error { return tx.Links("front").Put(state.Link{Kind: graphsync.User}) }); err == nil {
 		t.Error("a link without a target id was stored")
 	}
 	update(t, tn, func(tx *state.Tx) error { return tx.DropSync("front") })
 	view(t, tn, func(tx *state.Tx) {
 		equal(t, "syncs", tx.Syncs(), []string{"other"})
-		total, _ := tx.CountLinks("front", graphsync.User)
+		total, _ := tx.Links("front").Count(graphsync.User)
 		equal(t, "links of a dropped sync", total, 0)
-		total, _ = tx.CountLinks("other", graphsync.User)
+		total, _ = tx.Links("other").Count(graphsync.User)
 		equal(t, "links of the other", total, 1)
 	})
 }
@@ -102,18 +102,18 @@ func TestAppliedMembers(t *testing.T) {
 	tn := tenant(t, open(t))
 	update(t, tn, func(tx *state.Tx) error {
 		return errors.Join(
-			tx.PutAppliedMember("front", id(9), id(1), "a"), tx.PutAppliedMember("front", id(9), id(1), "b"),
-			tx.PutAppliedMember("front", id(9), id(2), "c"), tx.PutAppliedMember("front", id(8), id(1), "d"),
-			tx.DeleteAppliedMember("front", id(9), id(2)), tx.DeleteAppliedMember("front", id(9), id(3)))
+			tx.AppliedMembers("front").Put(id(9), id(1), "a"), tx.AppliedMembers("front").Put(id(9), id(1), "b"),
+			tx.AppliedMembers("front").Put(id(9), id(2), "c"), tx.AppliedMembers("front").Put(id(8), id(1), "d"),
+			tx.AppliedMembers("front").Delete(id(9), id(2)), tx.AppliedMembers("front").Delete(id(9), id(3)))
 	})
 	view(t, tn, func(tx *state.Tx) {
 		got := map[graphsync.ID]string{}
-		for m, target := range tx.AppliedMembers("front", id(9)) {
+		for m, target := range tx.AppliedMembers("front").Of(id(9)) {
 			got[m] = target
 		}
 		equal(t, "members", got, map[graphsync.ID]string{id(1): "b"})
-		equal(t, "count", tx.CountAppliedMembers("front", id(9)), 1)
-		target, ok := tx.AppliedMember("front", id(9), id(1))
+		equal(t, "count", tx.AppliedMembers("front").Count(id(9)), 1)
+		target, ok := tx.AppliedMembers("front").Get(id(9), id(1))
 		equal(t, "target id", fmt.Sprint(target, ok), "btrue")
 	})
 }
@@ -129,28 +129,28 @@ func TestRetriesIntentsHolds(t *testing.T) {
 	hold := state.Hold{ID: "h-1", Guard: "removals", Cause: "group lost", Count: 2, Sample: []string{"a"}, Since: now, Data: json.RawMessage(`{"n":1}`)}
 	update(t, tn, func(tx *state.Tx) error {
 		return errors.Join(
-			tx.PutRetry("front", failed), tx.PutRetry("front", again), tx.PutRetry("front", skipped),
-			tx.PutIntent("front", intent), tx.PutHold("front", state.Hold{ID: "h-1"}), tx.PutHold("front", hold), tx.PutHold("front", state.Hold{ID: "h-2"}),
-			tx.DeleteHold("front", "h-2"), tx.DeleteHold("front", "h-3"))
+			tx.Retries("front").Put(failed), tx.Retries("front").Put(again), tx.Retries("front").Put(skipped),
+			tx.Intents("front").Put(intent), tx.Holds("front").Put(state.Hold{ID: "h-1"}), tx.Holds("front").Put(hold), tx.Holds("front").Put(state.Hold{ID: "h-2"}),
+			tx.Holds("front").Delete("h-2"), tx.Holds("front").Delete("h-3"))
 	})
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "retries", slices.Collect(tx.Retries("front")), []state.Retry{again, skipped})
-		f, s := tx.CountRetries("front")
+		equal(t, "retries", slices.Collect(tx.Retries("front").All()), []state.Retry{again, skipped})
+		f, s := tx.Retries("front").Count()
 		equal(t, "counts", []int{f, s}, []int{1, 1})
-		r, _ := tx.Retry("front", skipped.Key)
+		r, _ := tx.Retries("front").Get(skipped.Key)
 		equal(t, "retry", r, skipped)
-		equal(t, "intents", slices.Collect(tx.Intents("front")), []state.Intent{intent})
-		got, _ := tx.Intent("front", graphsync.User, id(1))
+		equal(t, "intents", slices.Collect(tx.Intents("front").All()), []state.Intent{intent})
+		got, _ := tx.Intents("front").Get(graphsync.User, id(1))
 		equal(t, "intent", got, intent)
-		equal(t, "holds", slices.Collect(tx.Holds("front")), []state.Hold{hold})
+		equal(t, "holds", slices.Collect(tx.Holds("front").All()), []state.Hold{hold})
 	})
 	update(t, tn, func(tx *state.Tx) error {
-		return errors.Join(tx.DeleteRetry("front", again.Key), tx.DeleteRetry("front", again.Key), tx.DeleteIntent("front", graphsync.User, id(1)))
+		return errors.Join(tx.Retries("front").Delete(again.Key), tx.Retries("front").Delete(again.Key), tx.Intents("front").Delete(graphsync.User, id(1)))
 	})
 	view(t, tn, func(tx *state.Tx) {
-		f, s := tx.CountRetries("front")
+		f, s := tx.Retries("front").Count()
 		equal(t, "counts", []int{f, s}, []int{0, 1})
-		if _, ok := tx.Intent("front", graphsync.User, id(1)); ok {
+		if _, ok := tx.Intents("front").Get(graphsync.User, id(1)); ok {
 			t.Error("the intent is still there")
 		}
 	})
@@ -164,8 +164,8 @@ func TestRunsAreKeptFor200(t *testing.T) {
 		update(t, tn, func(tx *state.Tx) error {
 			for n := first; n < first+50; n++ {
 				err := errors.Join(
-					tx.AppendRunLine("front", runID(n), []byte("one")), tx.AppendRunLine("front", runID(n), []byte("two")),
-					tx.PutRun("front", state.Run{ID: runID(n), Started: now, Result: "ok", Report: json.RawMessage(`{}`)}))
+					tx.Runs("front").AppendLine(runID(n), []byte("one")), tx.Runs("front").AppendLine(runID(n), []byte("two")),
+					tx.Runs("front").Put(state.Run{ID: runID(n), Started: now, Result: "ok", Report: json.RawMessage(`{}`)}))
 				if err != nil {
 					return err
 				}
@@ -174,18 +174,18 @@ func TestRunsAreKeptFor200(t *testing.T) {
 		})
 	}
 	view(t, tn, func(tx *state.Tx) {
-		runs := tx.Runs("front", 1000)
+		runs := tx.Runs("front").Latest(1000)
 		equal(t, "runs", []any{len(runs), runs[0].ID, runs[199].ID}, []any{200, runID(249), runID(50)})
-		equal(t, "newest", tx.Runs("front", 1)[0].ID, runID(249))
+		equal(t, "newest", tx.Runs("front").Latest(1)[0].ID, runID(249))
 		count := func(n int) (lines []string) {
-			for l := range tx.RunLines("front", runID(n)) {
+			for l := range tx.Runs("front").Lines(runID(n)) {
 				lines = append(lines, string(l))
 			}
 			return lines
 		}
 		equal(t, "lines of a kept run", count(50), []string{"one", "two"})
 		equal(t, "lines of a dropped run", count(49), []string(nil))
-		r, ok := tx.Run("front", runID(100))
+		r, ok := tx.Runs("front").Get(runID(100))
 		equal(t, "run", fmt.Sprint(r.Result, ok), "oktrue")
 	})
 }
@@ -254,7 +254,7 @@ func TestApps(t *testing.T) {
 	}
 	equal(t, "changed", changed, []bool{true, false})
 	view(t, tn, func(tx *state.Tx) {
-		got, ok := tx.App("app")
+		got, ok := tx.Assignments("app").App()
 		equal(t, "app", got, app)
 		equal(t, "known", ok, true)
 	})
@@ -318,8 +318,8 @@ func TestAssignments(t *testing.T) {
 		t.Fatal(err)
 	}
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "rows", tx.CountAssignments("app"), 4)
-		equal(t, "staged", len(slices.Collect(tx.Assignments("app", id(5)))), 0)
+		equal(t, "rows", tx.Assignments("app").Count(), 4)
+		equal(t, "staged", len(slices.Collect(tx.Assignments("app").Of(id(5)))), 0)
 	})
 	equal(t, "what was dropped is new, or gone", assign(t, tn, a, b, c, g, d), state.AssignmentDiff{Rows: 5, Added: 1})
 	equal(t, "pending", took(t, tn), sorted(userKey(5)))
@@ -332,13 +332,13 @@ func TestAssignments(t *testing.T) {
 	equal(t, "removed and altered", assign(t, tn, moved, c), state.AssignmentDiff{Rows: 2, Added: 1, Removed: 4, Principals: 4})
 	equal(t, "pending", took(t, tn), sorted(userKey(1), userKey(2), userKey(4), userKey(5), userKey(7), groupKey(9)))
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "rows", tx.CountAssignments("app"), 2)
-		equal(t, "of 7", slices.Collect(tx.Assignments("app", id(7))), []graphsync.Assignment{moved})
-		equal(t, "of 2", slices.Collect(tx.Assignments("app", id(2))), []graphsync.Assignment{c})
-		equal(t, "principals", len(slices.Collect(tx.Principals("app", graphsync.ID{}))), 2)
-		first := slices.Collect(tx.Principals("app", graphsync.ID{}))[0]
-		equal(t, "principals behind the first", len(slices.Collect(tx.Principals("app", first.ID))), 1)
-		equal(t, "of another app", tx.CountAssignments("other"), 0)
+		equal(t, "rows", tx.Assignments("app").Count(), 2)
+		equal(t, "of 7", slices.Collect(tx.Assignments("app").Of(id(7))), []graphsync.Assignment{moved})
+		equal(t, "of 2", slices.Collect(tx.Assignments("app").Of(id(2))), []graphsync.Assignment{c})
+		equal(t, "principals", len(slices.Collect(tx.Assignments("app").Principals(graphsync.ID{}))), 2)
+		first := slices.Collect(tx.Assignments("app").Principals(graphsync.ID{}))[0]
+		equal(t, "principals behind the first", len(slices.Collect(tx.Assignments("app").Principals(first.ID))), 1)
+		equal(t, "of another app", tx.Assignments("other").Count(), 0)
 	})
 	equal(t, "an empty reading", assign(t, tn), state.AssignmentDiff{Removed: 2, Principals: 2})
 	if err := lost.Add([]graphsync.Assignment{{}}); err == nil {
@@ -411,7 +411,7 @@ func TestMissedAssignments(t *testing.T) {
 			}
 			what := fmt.Sprintf("%s, round %d: ", name, i+1)
 			equal(t, what+"waiting", diff.Waiting, step.waits)
-			view(t, tn, func(tx *state.Tx) { equal(t, what+"rows", tx.CountAssignments("app"), step.rows) })
+			view(t, tn, func(tx *state.Tx) { equal(t, what+"rows", tx.Assignments("app").Count(), step.rows) })
 			equal(t, what+"pending", len(took(t, tn)), diff.Removed)
 		}
 	}

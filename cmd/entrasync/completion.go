@@ -83,7 +83,7 @@ func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string,
 		}
 		defer tenant.Close()
 		return tenant.View(func(tx *state.Tx) error {
-			for _, run := range tx.Runs(s.Name, newest) {
+			for _, run := range tx.Runs(s.Name).Latest(newest) {
 				runs = append(runs, cobra.CompletionWithDesc(run.ID, s.Name+", "+run.Result+", "+run.Started.Local().Format(time.DateTime)))
 			}
 			return nil

@@ -203,7 +203,7 @@ func (d *demonstration) linked() (links []state.Link, err error) {
 	}
 	defer tenant.Close()
 	err = tenant.View(func(tx *state.Tx) error {
-		for link, err := range tx.Links(d.sync.Name, graphsync.User, graphsync.ID{}) {
+		for link, err := range tx.Links(d.sync.Name).All(graphsync.User, graphsync.ID{}) {
 			if err != nil {
 				return err
 			}
@@ -218,7 +218,7 @@ func (d *demonstration) linked() (links []state.Link, err error) {
 
 // linked counts the active accounts and the groups a sync keeps.
 func linked(tx *state.Tx, sync string) int {
-	_, users := tx.CountLinks(sync, graphsync.User)
-	_, groups := tx.CountLinks(sync, graphsync.Group)
+	_, users := tx.Links(sync).Count(graphsync.User)
+	_, groups := tx.Links(sync).Count(graphsync.Group)
 	return users + groups
 }

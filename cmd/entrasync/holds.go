@@ -110,7 +110,7 @@ func shownHolds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected 
 	err := eachTenant(w, syncs, func(s *compile.Sync, tx *state.Tx) error {
 		var found []shownHold
 		if !rejected || len(ids) > 0 {
-			for h := range tx.Holds(s.Name) {
+			for h := range tx.Holds(s.Name).All() {
 				found = append(found, waitingHold(s, h))
 			}
 		}
@@ -295,7 +295,7 @@ func (a *app) printMembers(members []reconcile.ChangedMember, leave, join int) {
 // eachHold visits the holds of syncs that wait for a decision.
 func eachHold(w *worker.Worker, syncs []*compile.Sync, visit func(s *compile.Sync, h state.Hold)) error {
 	return eachTenant(w, syncs, func(s *compile.Sync, tx *state.Tx) error {
-		for hold := range tx.Holds(s.Name) {
+		for hold := range tx.Holds(s.Name).All() {
 			visit(s, hold)
 		}
 		return nil

@@ -101,18 +101,18 @@ func statusOf(w *worker.Worker, s *compile.Sync) (syncStatus, error) {
 	defer tenant.Close()
 	err = tenant.View(func(tx *state.Tx) error {
 		out.Linked = linked(tx, s.Name)
-		_, out.Users = tx.CountLinks(s.Name, graphsync.User)
+		_, out.Users = tx.Links(s.Name).Count(graphsync.User)
 		out.Groups = out.Linked - out.Users
 		out.Quarantine = tx.SyncInfo(s.Name).Quarantine
-		for range tx.Holds(s.Name) {
+		for range tx.Holds(s.Name).All() {
 			out.Holds++
 		}
 		out.Rejected = reconcile.CountRejected(tx, s.Name)
-		out.Retrying, out.Skipped = tx.CountRetries(s.Name)
-		for retry := range tx.Retries(s.Name) {
+		out.Retrying, out.Skipped = tx.Retries(s.Name).Count()
+		for retry := range tx.Retries(s.Name).All() {
 			out.waiting.add(&retry)
 		}
-		runs := tx.Runs(s.Name, 1)
+		runs := tx.Runs(s.Name).Latest(1)
 		if len(runs) == 0 {
 			return nil
 		}
@@ -198,7 +198,7 @@ func (a *app) runsCommand() *cobra.Command {
 		var unread unreadStates
 		for _, s := range syncs {
 			err := w.View(s.Tenant, func(tx *state.Tx) error {
-				for _, run := range tx.Runs(s.Name, limit) {
+				for _, run := range tx.Runs(s.Name).Latest(limit) {
 					var report reconcile.Report
 					if err := json.Unmarshal(run.Report, &report); err != nil {
 						return err
@@ -277,8 +277,8 @@ func (a *app) showRun(w *worker.Worker, s *compile.Sync, id string) (found bool,
 	}
 	defer tenant.Close()
 	err = tenant.View(func(tx *state.Tx) error {
-		run, ok := tx.Run(s.Name, id)
-		if newest := tx.Runs(s.Name, 1); id == latestRun && len(newest) == 1 {
+		run, ok := tx.Runs(s.Name).Get(id)
+		if newest := tx.Runs(s.Name).Latest(1); id == latestRun && len(newest) == 1 {
 			run, ok = newest[0], true
 			id = run.ID
 		}
@@ -291,7 +291,7 @@ func (a *app) showRun(w *worker.Worker, s *compile.Sync, id string) (found bool,
 			return err
 		}
 		lines := []json.RawMessage{}
-		for line := range tx.RunLines(s.Name, id) {
+		for line := range tx.Runs(s.Name).Lines(id) {
 			lines = append(lines, append(json.RawMessage(nil), line...))
 		}
 		if a.json {

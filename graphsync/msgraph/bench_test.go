@@ -138,10 +138,10 @@ func BenchmarkPull(b *testing.B) {
 			}
 		}()
 		err = tenant.Update(func(tx *state.Tx) error {
-			if err := tx.SetPendingAll("bench", true); err != nil {
+			if err := tx.Pending("bench").SetEverything(true); err != nil {
 				return err
 			}
-			return tx.BeginRound(graphsync.Users, "bench", time.Now())
+			return tx.Cursors().BeginRound(graphsync.Users, "bench", time.Now())
 		})
 		for page := range ready {
 			batch := []*graphsync.Page{page}

@@ -6,7 +6,7 @@ import "slices"
 var guarding = slices.Concat(
 	in("reconcile/review.go",
 		fault{"GRD1", "an empty read removes everybody", `if f.nobody != "" {`, `if false {`},
-		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.CountAssignments(g.sync.AppID) == 0:`, `case false:`},
+		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:`, `case false:`},
 		fault{"GRD3", "removals of a first run pass", `if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}`, ``},
@@ -41,7 +41,7 @@ var guarding = slices.Concat(
 	if r.opts.partial() {`, `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if false {`},
 		fault{"REV6", "a hold whose cause went away stays", `for _, hold := range known {
-		if err := r.tx.DeleteHold(r.sync.Name, hold.ID); err != nil {
+		if err := r.tx.Holds(r.sync.Name).Delete(hold.ID); err != nil {
 			return err
 		}
 	}`, ``},
@@ -64,7 +64,7 @@ var guarding = slices.Concat(
 		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.has(key) {`, `if d.plan.has(key) {`},
 		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.has(key) {`, `if true {`},
 		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
-		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.DeleteHold(sync, id)`, `return len(keys), nil`},
+		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.Holds(sync).Delete(id)`, `return len(keys), nil`},
 	),
 	in("reconcile/administrators.go",
 		fault{"ADM1", "an update that takes the role away loses no administrator", `if a.Op.Removes() || !filter.Match(attributes) {`, `if a.Op.Removes() {`},
@@ -93,7 +93,7 @@ var guarding = slices.Concat(
 		fault{"QUA7", "one failure of one pauses the sync whatever at_least says", `(k.ledger.attempted >= limit.AtLeast || k.probing)`, `true`},
 		fault{"QUA8", "a probe that works does not end the quarantine", `case k.info.Quarantine != nil && !mostly:
 		k.clear()`, ``},
-		fault{"QUA9", "a probe with nothing to do does not end the quarantine", `if failed, _ := tx.CountRetries(k.sync.Name); failed == 0 {
+		fault{"QUA9", "a probe with nothing to do does not end the quarantine", `if failed, _ := tx.Retries(k.sync.Name).Count(); failed == 0 {
 			k.clear()
 		}`, ``},
 		fault{"QUA10", "a target that still does not work is sent changes", `return fmt.Errorf("target %s still does not work: %w", k.sync.TargetName, err)`, `_ = err`},

@@ -25,7 +25,7 @@ var pulling = slices.Concat(
 				gone`},
 		fault{"PUL7", "the sweep ends before the absences are settled", `if err != nil || !sweep {`, `if !sweep {`},
 		fault{"PUL8", "an expired delta link does not begin a new round", `errors.Is(err, graphsync.ErrResync) && restarts < restartLimit`, `errors.Is(err, graphsync.ErrResync) && restarts > restartLimit`},
-		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `if err := tx.SetPendingAll(name, true); err != nil {
+		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `if err := tx.Pending(name).SetEverything(true); err != nil {
 				return err
 			}
 		}
@@ -33,7 +33,7 @@ var pulling = slices.Concat(
 	})
 }
 
-// noteUnread`, `if err := tx.SetPendingAll(name, false); err != nil {
+// noteUnread`, `if err := tx.Pending(name).SetEverything(false); err != nil {
 				return err
 			}
 		}
@@ -68,10 +68,10 @@ var planning = slices.Concat(
 			c.add`, `if facts := e.group(id); true {
 			c.add`},
 		fault{"SCO7", "a disabled app role is given", `if !declared.Enabled {`, `if false {`},
-		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.GroupsOf(member))\n\tif false {"},
+		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif false {"},
 		fault{"SCO9", "a group that a filter cannot judge is removed", `return "", false, reason.String()`, `return "", false, ""`},
 		fault{"SCO10", "users excluded by name are in scope", `return "excluded by name in the configuration", "excluded by the configuration", true`, `return "", "", false`},
-		fault{"SCO12", "an assignment that was missing for the first time counts like any other", `confirmed: !e.tx.Missed(e.sync.AppID, a.ID)`, `confirmed: true`},
+		fault{"SCO12", "an assignment that was missing for the first time counts like any other", `confirmed: !e.tx.Assignments(e.sync.AppID).Missed(a.ID)`, `confirmed: true`},
 		fault{"SCO11", "whom the scoping filter leaves out is in scope", `return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true`, `return "", "", false`},
 	),
 	in("reconcile/drafter.go",
@@ -118,7 +118,7 @@ var planning = slices.Concat(
 		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
 		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
-		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || p.opts.Full || tx.PendingAll(p.sync.Name))`, `(changed || p.opts.Full)`},
+		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())`, `(changed || p.opts.Full)`},
 		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!p.sync.readsClock()`, `true`},
 	),
 	in("reconcile/draftgroup.go",

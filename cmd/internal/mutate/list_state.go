@@ -42,7 +42,7 @@ var keeping = slices.Concat(
 	}`, `if kind != graphsync.Group {
 		return true, nil
 	}`},
-		fault{"OBJ6", "members of a removed group are not pending", `return true, tx.pendMembers(p, id)`, `return true, nil`},
+		fault{"OBJ6", "members of a removed group are not pending", `return true, t.pendMembers(p, id)`, `return true, nil`},
 		fault{"OBJ7", "properties that a page leaves out are lost", `rec = append(rec, rest[:len(rest)-len(next)]...)`, `_ = next`},
 		fault{"OBJ8", "an object that comes back in a sweep is not pending", `tx.bump(liveCounter(kind), 1)
 			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
@@ -56,9 +56,9 @@ var keeping = slices.Concat(
 		fault{"ASG2", "rows that were read twice hide rows that are missing", `if r.seen[row.number/64]&bit == 0 {
 		r.seen`, `if true {
 		r.seen`},
-		fault{"ASG3", "two readings are committed over each other", `if g := tx.generation(r.appID); g != r.base {`, `if g := tx.generation(r.appID); false && g != r.base {`},
-		fault{"ASG5", "members of a group that lost its assignment are not pending", `for member := range tx.Members(m.ID) {
-		if member.Kind`, `for member := range tx.Members(graphsync.ID{}) {
+		fault{"ASG3", "two readings are committed over each other", `if g := tx.Assignments(r.appID).generation(); g != r.base {`, `if g := tx.Assignments(r.appID).generation(); false && g != r.base {`},
+		fault{"ASG5", "members of a group that lost its assignment are not pending", `for member := range p.tx.Members().Of(m.ID) {
+		if member.Kind`, `for member := range p.tx.Members().Of(graphsync.ID{}) {
 		if member.Kind`},
 		fault{"ASG6", "rows staged by a reading that was dropped count", `inState := row.generation <= r.base`, `inState := true`},
 		fault{"ASG7", "a changed row is not taken", `if row.a != a {`, `if false {`},
@@ -67,48 +67,48 @@ var keeping = slices.Concat(
 		fault{"RGS1", "a claim overwrites the owner there is", `if present = decodeOwner(rec); present != owner {
 				return nil
 			}`, `present = owner
-			if err := tx.put(key, owner.encode(), bucketOwners); err != nil {
+			if err := tx.kv.put(key, owner.encode(), bucketOwners); err != nil {
 				return err
 			}`},
 		fault{"RGS2", "claiming several overwrites the owners there are", `present[id] = decodeOwner(rec)
 				continue`, `present[id] = owner
 				continue`},
-		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) {
+		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}`, ``},
-		fault{"RGS4", "an account is given up by one who does not own it", `if !bytes.Equal(tx.get(key, bucketOwners), owner.encode()) || tx.get(key, bucketGiven) != nil {`, `if tx.get(key, bucketGiven) != nil {`},
-		fault{"RGS5", "an account that was not given up passes to another tenant", `former.Tenant != owner.Tenant && tx.get(key, bucketGiven) == nil`, `false`},
+		fault{"RGS4", "an account is given up by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) || tx.kv.get(key, bucketGiven) != nil {`, `if tx.kv.get(key, bucketGiven) != nil {`},
+		fault{"RGS5", "an account that was not given up passes to another tenant", `former.Tenant != owner.Tenant && tx.kv.get(key, bucketGiven) == nil`, `false`},
 		fault{"RGS6", "an account passes on although its owner changed meanwhile", `if present != former || former.Tenant`, `if former.Tenant`},
-		fault{"RGS7", "taking an account back leaves it given up", `given, err := tx.drop(key, bucketGiven)`, `given, err := false, error(nil)`},
-		fault{"RGS8", "an account that passed on is still given up", `if _, err := tx.drop(key, bucketGiven); err != nil {
+		fault{"RGS7", "taking an account back leaves it given up", `given, err := tx.kv.delete(key, bucketGiven)`, `given, err := false, error(nil)`},
+		fault{"RGS8", "an account that passed on is still given up", `if _, err := tx.kv.delete(key, bucketGiven); err != nil {
 			return err
 		}
 		present = owner`, `present = owner`},
 		fault{"RGS9", "removing a tenant releases accounts of others", `if decodeOwner(rec).Tenant != tenant {
 					continue
 				}`, ``},
-		fault{"RGS10", "an account is released with what it was given up for", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif _, err := tx.drop(key, bucketGiven); err != nil {\n\t\t\t\treturn err\n\t\t\t}", "if _, err := tx.drop(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}"},
+		fault{"RGS10", "an account is released with what it was given up for", "if _, err := tx.kv.delete(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tif _, err := tx.kv.delete(key, bucketGiven); err != nil {\n\t\t\t\treturn err\n\t\t\t}", "if _, err := tx.kv.delete(key, bucketOwners); err != nil {\n\t\t\t\treturn err\n\t\t\t}"},
 		fault{"RGS11", "a user and a group with one id are one account", `return append(append([]byte(target), 0, byte(kind)), resourceID...)`, `return append(append([]byte(target), 0, 1), resourceID...)`},
 	),
 	in("state/generation.go",
 		fault{"GEN1", "a change of claims does not advance their generation", `g.count++`, `_ = g.count`},
 		fault{"GEN2", "two files that went apart have one line", `rand.Read(next.line[:]) // never fails`, `next.line = g.line`},
-		fault{"GEN3", "a tenant's file does not take over the generation of its claims", `return f.update(func(tx *Tx) error { return tx.put(keyClaims`, `return f.view(func(tx *Tx) error { return nil })
-	return f.update(func(tx *Tx) error { return tx.put(keyClaims`},
+		fault{"GEN3", "a tenant's file does not take over the generation of its claims", `return f.update(func(tx *Tx) error { return tx.kv.put(keyClaims`, `return f.view(func(tx *Tx) error { return nil })
+	return f.update(func(tx *Tx) error { return tx.kv.put(keyClaims`},
 	),
 	in("state/registry.go",
-		fault{"GEN4", "a claim does not advance the generation", `return errors.Join(tx.put(key, owner.encode(), bucketOwners), tx.advance(owner.Tenant))`, `return errors.Join(tx.put(key, owner.encode(), bucketOwners))`},
-		fault{"GEN5", "a release does not advance the generation", `if err := tx.advance(owner.Tenant); err != nil {
+		fault{"GEN4", "a claim does not advance the generation", `return errors.Join(c.kv.put(key, owner.encode(), bucketOwners), c.advance(owner.Tenant))`, `return errors.Join(c.kv.put(key, owner.encode(), bucketOwners))`},
+		fault{"GEN5", "a release does not advance the generation", `if err := claimsOf(tx).advance(owner.Tenant); err != nil {
 				return err
 			}
-			if _, err := tx.drop(key, bucketOwners)`, `if _, err := tx.drop(key, bucketOwners)`},
-		fault{"GEN6", "the generation of who made an account over does not advance", `if err := tx.advance(former.Tenant); err != nil {
+			if _, err := tx.kv.delete(key, bucketOwners)`, `if _, err := tx.kv.delete(key, bucketOwners)`},
+		fault{"GEN6", "the generation of who made an account over does not advance", `if err := claimsOf(tx).advance(former.Tenant); err != nil {
 				return err
 			}`, ``},
 		fault{"GEN7", "taking an account back does not advance the generation", `if given && err == nil {
-				err = tx.advance(owner.Tenant)
+				err = claimsOf(tx).advance(owner.Tenant)
 			}`, `_ = given`},
-		fault{"GEN8", "of a tenant that was removed the generation stays", `_, err := tx.drop(tenant[:], bucketGenerations)
+		fault{"GEN8", "of a tenant that was removed the generation stays", `_, err := tx.kv.delete(tenant[:], bucketGenerations)
 				errs = append(errs, err)`, `_ = bucketGenerations`},
 	),
 	in("state/creations.go",
@@ -142,8 +142,8 @@ var keeping = slices.Concat(
 		fault{"GEN10", "links of a tenant without any claim are not looked at", `|| t.linked && t.known == (generation{}):`, `:`},
 		fault{"GEN11", "a tenant's file that is newer does not count as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = false`},
 		fault{"GEN12", "a tenant's file from a backup counts as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = true`},
-		fault{"GEN13", "claims that were brought in line keep their generation", `next := tx.claimGeneration(t.id).after(t.known)
-			if err := tx.put(t.id[:], next.encode(), bucketGenerations); err != nil {
+		fault{"GEN13", "claims that were brought in line keep their generation", `next := claimsOf(tx).generation(t.id).after(t.known)
+			if err := tx.kv.put(t.id[:], next.encode(), bucketGenerations); err != nil {
 				return err
 			}`, `_ = t`},
 		fault{"RCL1", "claims that a lost or older registry lacks are not rebuilt", `if err != nil || len(apart) == 0 && !lost {`, `if true {`},
@@ -155,7 +155,7 @@ var keeping = slices.Concat(
 		r.done`},
 		fault{"RCL4", "of two links to one account the older one owns it", `if linked && !c.link.Since.After(other.Since)`, `if linked && c.link.Since.After(other.Since)`},
 		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == recallChunk; err == nil`, `if more = false; err == nil`},
-		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.put(keyComplete, []byte{1}, bucketMeta)
+		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.kv.put(keyComplete, []byte{1}, bucketMeta)
 	})
 	for _, t := range r.done`, `return nil
 	})
@@ -165,27 +165,27 @@ var keeping = slices.Concat(
 		fault{"LNK1", "a renamed user is still indexed under the former name", `if slices.Contains(next.Keys, k) {
 			continue
 		}
-		if _, err := tx.drop(append(matchKey(old.Kind, k)`, `if true {
+		if _, err := t.tx.kv.delete(append(matchKey(old.Kind, k)`, `if true {
 			continue
 		}
-		if _, err := tx.drop(append(matchKey(old.Kind, k)`},
-		fault{"LNK2", "a link that is replaced counts twice", `tx.countLink(sync, old, -1)
-		if err := tx.unindex(sync, old, l)`, `if err := tx.unindex(sync, old, l)`},
+		if _, err := t.tx.kv.delete(append(matchKey(old.Kind, k)`},
+		fault{"LNK2", "a link that is replaced counts twice", `t.tally(old, -1)
+		if err := t.unindex(old, l)`, `if err := t.unindex(old, l)`},
 		fault{"LNK3", "an inactive link is read as active", `Active: flags&flagActive != 0,`, `Active: true,`},
 		fault{"LNK4", "dropping a link drops the account of who took it over", `ok && source == old.Source && old.TargetID != next.TargetID`, `ok && source != old.Source || old.TargetID != next.TargetID`},
 	),
 	in("state/pending.go",
-		fault{"PND1", "more than fits makes nothing pending", `if err := p.tx.SetPendingAll(sync, true); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"PND1", "more than fits makes nothing pending", `if err := p.tx.Pending(sync).SetEverything(true); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"PND2", "a membership that changed does not make its member pending", `if err := p.add(PendingKey{Kind: m.Kind, ID: m.ID}); err != nil {
 		return err
 	}
 	return p.add(Membership`, `return p.add(Membership`},
-		fault{"PND3", "a full round makes nothing pending for syncs that wait for keys", `if !sparing || !tx.PendingAll(name) {`, `if !sparing {`},
+		fault{"PND3", "a full round makes nothing pending for syncs that wait for keys", `if !sparing || !tx.Pending(name).Everything() {`, `if !sparing {`},
 	),
 	in("state/work.go",
-		fault{"WRK1", "a retry that is replaced counts twice", `if err := tx.DeleteRetry(sync, r.Key); err != nil {
+		fault{"WRK1", "a retry that is replaced counts twice", `if err := t.Delete(r.Key); err != nil {
 		return err
 	}
-	tx.bump`, `tx.bump`},
+	t.tx.bump`, `t.tx.bump`},
 	),
 )

@@ -99,7 +99,7 @@ var locating = slices.Concat(
 		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
 			return err
 		}`, ``},
-		fault{"LOC11", "after a move nobody is evaluated", `return tx.SetPendingAll(m.sync.Name, true)
+		fault{"LOC11", "after a move nobody is evaluated", `return tx.Pending(m.sync.Name).SetEverything(true)
 	})`, `return nil
 	})`},
 	),
@@ -113,12 +113,12 @@ var locating = slices.Concat(
 	return a.evaluate(shown) != foreign`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
-		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.PutAppliedMember(l.sync.Name, a.SourceID, member, unsure); err != nil {
+		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.AppliedMembers(l.sync.Name).Put(a.SourceID, member, unsure); err != nil {
 						return err
 					}`, `_ = member`},
 		fault{"REC7", "what was read again is not compared", `			}
 		}
-		if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
+		if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {
 			return err
 		}
 		return r.opts.records(tx, r.sync).deleteIntent`, `			}
@@ -134,7 +134,7 @@ var locating = slices.Concat(
 	if err == nil && r.opts.Apply {`, `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
 	if false {`},
-		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.AddPending(r.sync.Name, state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
+		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},
 	),
@@ -279,11 +279,11 @@ var recording = slices.Concat(
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
 		fault{"RCD15", "a renamed user is still found by the former name", `rekey(b.sync.rules(link.Kind), &link, path, text)`, `_ = text`},
 		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.DeleteAppliedMember(r.sync.Name, group, member); err != nil {
+		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}
 		if err := settle(member)`, `if err := settle(member)`},
-		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.GroupsOf(graphsync.ID{})) {`},
+		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.Members().GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.Members().GroupsOf(graphsync.ID{})) {`},
 		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
 		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == Create && !done.halfway {`, `if done.action.Op == Create {`},
 		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == Create && !done.halfway {`, `if false {`},
@@ -299,12 +299,12 @@ var recording = slices.Concat(
 	if err := f.owners.offerTransfers`, `if err := f.owners.offerTransfers`},
 		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && f.findings.applied {`},
 		fault{"SET3", "removals are not remembered for removals_per_day", `f.info.Removals = append(f.info.Removals, state.Removals{At: f.now, Count: n})`, `_ = n`},
-		fault{"SET4", "everything stays pending", `if err := tx.SetPendingAll(f.sync.Name, false); err != nil {`, `if err := tx.SetPendingAll(f.sync.Name, true); err != nil {`},
+		fault{"SET4", "everything stays pending", `if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {`, `if err := tx.Pending(f.sync.Name).SetEverything(true); err != nil {`},
 		fault{"SET5", "held actions are no longer pending", `kept.Has(pendingBytes(key))`, `false`},
 		fault{"SET6", "the first run is never over", `f.info.FirstRun = f.now`, `_ = f.now`},
 		fault{"SET7", "a retry that failed again is forgotten", `if !looked || failed.Has(pendingBytes(retry.Key)) {`, `if !looked {`},
 		fault{"SET8", "a skipped record is asked about in every cycle", `retry.Next = f.now.Add(retryWait(retry.Attempts))`, `_ = retry`},
-		fault{"SET9", "members that an adopted group had are not known", `return tx.PutAppliedMember(ap.sync.Name, group, member, string(value))`, `return nil`},
+		fault{"SET9", "members that an adopted group had are not known", `return tx.AppliedMembers(ap.sync.Name).Put(group, member, string(value))`, `return nil`},
 		fault{"SET10", "the configuration that was applied is not remembered", `f.info.ConfigHash, f.info.LastSuccess = f.sync.Hash(), f.now`, `f.info.LastSuccess = f.now`},
 	),
 	in("reconcile/syncer.go",

@@ -261,7 +261,7 @@ func (h *history) protectByHand() {
 // decide approves or rejects one of the holds there are.
 func (h *history) decide() {
 	err := h.state.Update(func(tx *state.Tx) error {
-		holds := slices.SortedFunc(tx.Holds(h.sync.Name), func(a, b state.Hold) int { return strings.Compare(a.ID, b.ID) })
+		holds := slices.SortedFunc(tx.Holds(h.sync.Name).All(), func(a, b state.Hold) int { return strings.Compare(a.ID, b.ID) })
 		if len(holds) == 0 {
 			return nil
 		}

@@ -45,7 +45,7 @@ func TestOrphanDeletedLater(t *testing.T) {
 			d.Assign(frontApp, d.ids[name], "Viewer")
 		}
 		h.mustRun(reconcile.Options{Apply: true})
-		if err := h.state.Update(func(tx *state.Tx) error { return tx.DeleteLink(h.sync.Name, graphsync.User, d.ids["ada"]) }); err != nil {
+		if err := h.state.Update(func(tx *state.Tx) error { return tx.Links(h.sync.Name).Delete(graphsync.User, d.ids["ada"]) }); err != nil {
 			t.Fatal(err)
 		}
 		d.SoftDelete(d.ids["ada"])

@@ -293,7 +293,7 @@ func (h *history) takeBackRejections() {
 func (h *history) approve() {
 	h.watch.answered = true
 	err := h.state.Update(func(tx *state.Tx) error {
-		for _, hold := range slices.Collect(tx.Holds(h.sync.Name)) {
+		for _, hold := range slices.Collect(tx.Holds(h.sync.Name).All()) {
 			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, reconcile.Decision{}); err != nil {
 				return err
 			}

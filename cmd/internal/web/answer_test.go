@@ -54,7 +54,7 @@ func (f form) post(path, answer string, change ...func(*http.Request)) *http.Req
 // waiting is how many holds there are.
 func (b *bench) waiting() (holds int) {
 	b.write(b.syncs[0].Tenant, func(tx *state.Tx) error {
-		for range tx.Holds("front") {
+		for range tx.Holds("front").All() {
 			holds++
 		}
 		return nil

@@ -126,7 +126,7 @@ func (c *consents) ran(t *testing.T, result reconcile.Result, people int) {
 	defer tenant.Close()
 	err = tenant.Update(func(tx *state.Tx) error {
 		for n := range people {
-			if err := tx.PutLink("people", state.Link{Kind: graphsync.User, Source: id(n + 1), TargetID: id(n + 1).String(), Active: true, Since: now, LastAt: now}); err != nil {
+			if err := tx.Links("people").Put(state.Link{Kind: graphsync.User, Source: id(n + 1), TargetID: id(n + 1).String(), Active: true, Since: now, LastAt: now}); err != nil {
 				return err
 			}
 		}
@@ -134,15 +134,15 @@ func (c *consents) ran(t *testing.T, result reconcile.Result, people int) {
 			if err := tx.PutSyncInfo("people", state.SyncInfo{LastSuccess: now}); err != nil {
 				return err
 			}
-			if err := tx.PutHold("people", state.Hold{ID: "h-1", Guard: "first_run", Cause: "x", Since: now, Count: 1}); err != nil {
+			if err := tx.Holds("people").Put(state.Hold{ID: "h-1", Guard: "first_run", Cause: "x", Since: now, Count: 1}); err != nil {
 				return err
 			}
-			if err := tx.PutRetry("people", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(9)}, Code: "required_missing", First: now, Next: now, Skipped: true}); err != nil {
+			if err := tx.Retries("people").Put(state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(9)}, Code: "required_missing", First: now, Next: now, Skipped: true}); err != nil {
 				return err
 			}
 		}
 		started := now.Add(time.Duration(people) * time.Minute)
-		return tx.PutRun("people", state.Run{ID: started.Format("20060102T150405.000Z"), Started: started, Result: string(result), Report: encode(t, reconcile.Report{Result: result, Started: started})})
+		return tx.Runs("people").Put(state.Run{ID: started.Format("20060102T150405.000Z"), Started: started, Result: string(result), Report: encode(t, reconcile.Report{Result: result, Started: started})})
 	})
 	if err != nil {
 		t.Fatal(err)

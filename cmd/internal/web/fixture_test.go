@@ -96,7 +96,7 @@ func (b *bench) run(sync *web.Sync, ago time.Duration, report reconcile.Report, 
 	}
 	b.write(sync.Tenant, func(tx *state.Tx) error {
 		for _, line := range lines {
-			if err := tx.AppendRunLine(sync.Name, id, []byte(line)); err != nil {
+			if err := tx.Runs(sync.Name).AppendLine(id, []byte(line)); err != nil {
 				return err
 			}
 		}
@@ -111,7 +111,7 @@ func (b *bench) run(sync *web.Sync, ago time.Duration, report reconcile.Report, 
 		if err := tx.PutSyncInfo(sync.Name, info); err != nil {
 			return err
 		}
-		return tx.PutRun(sync.Name, state.Run{ID: id, Started: started, Ended: started.Add(2 * time.Second), Result: string(report.Result), Report: encode(b.tb, report)})
+		return tx.Runs(sync.Name).Put(state.Run{ID: id, Started: started, Ended: started.Add(2 * time.Second), Result: string(report.Result), Report: encode(b.tb, report)})
 	})
 	return id
 }
@@ -132,7 +132,7 @@ func (b *bench) hold(sync *web.Sync, hold, guard, cause string, people ...string
 				return err
 			}
 		}
-		return tx.PutHold(sync.Name, state.Hold{ID: hold, Guard: guard, Cause: cause, Since: now.Add(-50 * time.Minute), Count: len(people), Sample: people[:min(10, len(people))]})
+		return tx.Holds(sync.Name).Put(state.Hold{ID: hold, Guard: guard, Cause: cause, Since: now.Add(-50 * time.Minute), Count: len(people), Sample: people[:min(10, len(people))]})
 	})
 }
 
@@ -140,7 +140,7 @@ func (b *bench) hold(sync *web.Sync, hold, guard, cause string, people ...string
 func (b *bench) users(tenant graphsync.ID, users ...graphsync.Change) {
 	b.tb.Helper()
 	b.write(tenant, func(tx *state.Tx) error {
-		if err := tx.BeginRound(graphsync.Users, "", now); err != nil {
+		if err := tx.Cursors().BeginRound(graphsync.Users, "", now); err != nil {
 			return err
 		}
 		_, err := tx.PutPage(graphsync.Users, &graphsync.Page{Changes: users, Delta: "https://graph.example/delta"}, now, nil)
@@ -220,15 +220,15 @@ func canned(tb testing.TB) *bench {
 			if n == 0 {
 				link.Source, link.Key, link.LastOp, link.LastAt = id(101), "ada@contoso.example", "create", now.Add(-18*time.Minute)
 			}
-			if err := tx.PutLink("front", link); err != nil {
+			if err := tx.Links("front").Put(link); err != nil {
 				return err
 			}
 		}
-		if err := tx.PutRetry("front", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(102)}, Code: "target_rejected", Op: "create", Name: "grace@contoso.example",
+		if err := tx.Retries("front").Put(state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(102)}, Code: "target_rejected", Op: "create", Name: "grace@contoso.example",
 			Message: "the target refused it with 400: userName must be shorter than 20 characters", First: now.Add(-26 * time.Hour), Next: now.Add(48 * time.Minute), Attempts: 2}); err != nil {
 			return err
 		}
-		return tx.PutRetry("front", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(103)}, Code: "required_missing", Name: "bob@contoso.example",
+		return tx.Retries("front").Put(state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(103)}, Code: "required_missing", Name: "bob@contoso.example",
 			Message: "name.givenName is required and givenName is empty", First: now.Add(-72 * time.Hour), Next: now, Skipped: true})
 	})
 	b.hold(front, "h-1", "removals", "group Sales lost its assignment", "ken@contoso.example", "dennis@contoso.example", "brian@contoso.example")

@@ -35,10 +35,10 @@ func TestHostileData(t *testing.T) {
 	b.hold(sync, "h-1", hostile, hostile, hostile)
 	b.users(sync.Tenant, user(1, "displayName", hostile, "userPrincipalName", hostile, "mail", hostile), user(2, "displayName", hostile))
 	b.write(sync.Tenant, func(tx *state.Tx) error {
-		if err := tx.PutLink("front", state.Link{Kind: graphsync.User, Source: id(1), TargetID: hostile[:1000], Key: hostile, Cause: hostile, LastOp: hostile, LastAt: now}); err != nil {
+		if err := tx.Links("front").Put(state.Link{Kind: graphsync.User, Source: id(1), TargetID: hostile[:1000], Key: hostile, Cause: hostile, LastOp: hostile, LastAt: now}); err != nil {
 			return err
 		}
-		return tx.PutRetry("front", state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(1)}, Code: hostile, Op: hostile, Message: hostile, Name: hostile})
+		return tx.Retries("front").Put(state.Retry{Key: state.PendingKey{Kind: graphsync.User, ID: id(1)}, Code: hostile, Op: hostile, Message: hostile, Name: hostile})
 	})
 	b.tenants = []web.Tenant{
 		{Name: hostile[:1000], ID: id(9), Origin: hostile, State: hostile, Message: hostile, Note: hostile},

@@ -23,7 +23,7 @@ func manyTenants(tb testing.TB, n int) *bench {
 				started := now.Add(-time.Duration(run) * 30 * time.Minute)
 				report := reconcile.Report{Result: reconcile.OK, Started: started, DurationMS: 900, Summary: reconcile.Summary{Update: run % 5}}
 				id := started.Format("20060102T150405.000Z")
-				if err := tx.PutRun("front", state.Run{ID: id, Started: started, Result: "ok", Report: encode(tb, report)}); err != nil {
+				if err := tx.Runs("front").Put(state.Run{ID: id, Started: started, Result: "ok", Report: encode(tb, report)}); err != nil {
 					return err
 				}
 			}
@@ -43,7 +43,7 @@ func TestOverviewReadsWhatChanged(t *testing.T) {
 		t.Fatalf("%d syncs on the first page, want 100", n)
 	}
 	b.write(id(7), func(tx *state.Tx) error {
-		return tx.AddPending("front", state.PendingKey{Kind: graphsync.User, ID: id(1)})
+		return tx.Pending("front").Add(state.PendingKey{Kind: graphsync.User, ID: id(1)})
 	})
 	if err := b.store.Close(); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestManyRetries(t *testing.T) {
 			if n >= 100 {
 				key = state.Membership(id(500), id(n+1))
 			}
-			if err := tx.PutRetry("front", state.Retry{Key: key, Name: fmt.Sprintf("record-%03d", n), Code: "required_missing", First: now, Next: now, Attempts: 1}); err != nil {
+			if err := tx.Retries("front").Put(state.Retry{Key: key, Name: fmt.Sprintf("record-%03d", n), Code: "required_missing", First: now, Next: now, Attempts: 1}); err != nil {
 				return err
 			}
 		}
@@ -163,7 +163,9 @@ func TestManyRetries(t *testing.T) {
 func TestUnreadableTenant(t *testing.T) {
 	t.Parallel()
 	b := manyTenants(t, 3)
-	b.write(id(2), func(tx *state.Tx) error { return tx.PutRun("front", state.Run{ID: "x", Report: []byte(`"nonsense"`)}) })
+	b.write(id(2), func(tx *state.Tx) error {
+		return tx.Runs("front").Put(state.Run{ID: "x", Report: []byte(`"nonsense"`)})
+	})
 	page := b.get("/")
 	if text := page.Body.String(); page.Code != 200 || !strings.Contains(text, "read run x") || !strings.Contains(text, "tenant-002") {
 		t.Errorf("%d\n%s", page.Code, text)

@@ -99,12 +99,12 @@ func view(store *state.Store, id graphsync.ID, read func(tx *state.Tx) error) er
 
 func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 	sync := rules.Name
-	_, users := tx.CountLinks(sync, graphsync.User)
-	_, groups := tx.CountLinks(sync, graphsync.Group)
+	_, users := tx.Links(sync).Count(graphsync.User)
+	_, groups := tx.Links(sync).Count(graphsync.Group)
 	s.Users, s.Groups = users, groups
-	s.Retrying, s.Skipped = tx.CountRetries(sync)
+	s.Retrying, s.Skipped = tx.Retries(sync).Count()
 	s.Info = tx.SyncInfo(sync)
-	for h := range tx.Holds(sync) {
+	for h := range tx.Holds(sync).All() {
 		s.Holds = append(s.Holds, hold{Hold: h})
 	}
 	refused, err := reconcile.RejectedHolds(tx, sync)
@@ -128,7 +128,7 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 		}
 		slices.SortStableFunc(s.Holds, func(a, b hold) int { return a.Since.Compare(b.Since) })
 	}
-	for _, run := range tx.Runs(sync, keptHeads) {
+	for _, run := range tx.Runs(sync).Latest(keptHeads) {
 		h, err := headOf(run)
 		if err != nil {
 			return err

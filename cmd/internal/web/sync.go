@@ -52,7 +52,7 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 	}
 	err = s.view(sync.Tenant, func(tx *state.Tx) error {
 		data.Shared = sharedCauses(tx, sync.Name)
-		for found := range tx.RetriesAfter(sync.Name, after) {
+		for found := range tx.Retries(sync.Name).After(after) {
 			if len(data.Retries) == pageSize {
 				data.More = keyText(data.Retries[pageSize-1].Key)
 				break
@@ -74,7 +74,7 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 func sharedCauses(tx *state.Tx, sync string) (shared []*reconcile.Cause) {
 	var causes reconcile.Causes
 	n := 0
-	for found := range tx.Retries(sync) {
+	for found := range tx.Retries(sync).All() {
 		causes.Add(found.Key.Kind, reconcile.Op(found.Op), found.Code, found.Message, found.Name)
 		if n++; n == causesRead {
 			break
@@ -170,18 +170,18 @@ func (s *Server) runPage(r *http.Request, p page) (string, any, error) {
 	id := r.PathValue("run")
 	data := runPage{page: p.titled("Run "+id, "/"), Sync: sync.Sync, Advice: map[string]string{}}
 	err = s.view(sync.Tenant, func(tx *state.Tx) error {
-		run, ok := tx.Run(sync.Name, id)
+		run, ok := tx.Runs(sync.Name).Get(id)
 		if !ok {
 			return errNotFound
 		}
 		if err := json.Unmarshal(run.Report, &data.Report); err != nil {
 			return fmt.Errorf("read run %s: %w", id, err)
 		}
-		data.choose(r, tx.CountRunLines(sync.Name, id))
+		data.choose(r, tx.Runs(sync.Name).CountLines(id))
 		if data.Show != "actions" {
 			return nil
 		}
-		for raw := range tx.RunLinesAfter(sync.Name, id, data.Pager.From()) {
+		for raw := range tx.Runs(sync.Name).LinesAfter(id, data.Pager.From()) {
 			var line runLine
 			if err := json.Unmarshal(raw, &line); err != nil {
 				return fmt.Errorf("read line of run %s: %w", id, err)

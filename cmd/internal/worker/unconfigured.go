@@ -52,8 +52,8 @@ func (w *Worker) Unconfigured(syncs []*compile.Sync) ([]UnconfiguredSync, error)
 				if slices.Contains(configured, name) {
 					continue
 				}
-				all, active := tx.CountLinks(name, graphsync.User)
-				groups, activeGroups := tx.CountLinks(name, graphsync.Group)
+				all, active := tx.Links(name).Count(graphsync.User)
+				groups, activeGroups := tx.Links(name).Count(graphsync.Group)
 				if active+activeGroups > 0 {
 					found = append(found, UnconfiguredSync{Sync: name, Tenant: s.Tenant.String(), Linked: all + groups, Active: active, tenantName: s.TenantName})
 				}
