@@ -15,6 +15,8 @@ const (
 	assignmentBatch = 500
 	// strangerLimit bounds how many principals of an unknown type are remembered.
 	strangerLimit = 1000
+	// openLimit bounds how many rows wait for the type of their principal.
+	openLimit = 10_000
 )
 
 // An assignmentReader brings the assignments of one application up to date.
@@ -25,12 +27,41 @@ type assignmentReader struct {
 	twice  bool     // a row must be missed by two cycles, because accounts are deleted for it
 	note   func(format string, args ...any)
 	page   func(rows int) // reports progress
+	order  *readOrder
 	// uncounted takes a list whose rows are not as many as were counted.
 	uncounted bool
 }
 
-func (p *puller) readAssignments(ctx context.Context, app *graphsync.App) error {
-	reader := assignmentReader{source: p.source, tenant: p.tenant, syncs: p.peers, twice: p.needs.Deletes, note: p.ledger.note,
+// pullAssignments reads the enterprise application and all its assignments. Graph has no delta
+// for them; they are compared by id, and taken only when as many came as Graph counted.
+func (p *puller) pullAssignments(ctx context.Context, order *readOrder) error {
+	if err := order.groups.begun.wait(ctx); err != nil {
+		return err
+	}
+	app, err := p.source.App(ctx, p.sync.AppID)
+	if err != nil {
+		return fmt.Errorf("read the enterprise application %s: %w", p.sync.AppID, err)
+	}
+	if !app.Enabled {
+		return &graphsync.Error{Class: graphsync.AppDisabled, Op: "servicePrincipals",
+			Message: fmt.Sprintf("the enterprise application %q is disabled in tenant %s", app.Name, p.sync.Tenant),
+			Hint:    "an administrator of the tenant can enable it: Enterprise applications, Properties, \"Enabled for users to sign-in\""}
+	}
+	err = p.tenant.Update(func(tx *state.Tx) error {
+		changed, err := tx.PutApp(*app)
+		for i := 0; changed && err == nil && i < len(p.peers); i++ { // roles may have changed, for all who read them
+			err = tx.Pending(p.peers[i]).SetEverything(true)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.readAssignments(ctx, app, order)
+}
+
+func (p *puller) readAssignments(ctx context.Context, app *graphsync.App, order *readOrder) error {
+	reader := assignmentReader{source: p.source, tenant: p.tenant, syncs: p.peers, twice: p.needs.Deletes, note: p.ledger.note, order: order,
 		page: func(rows int) {
 			p.ledger.readPage(0, 0)
 			p.ledger.reportProgress("assignments", rows, 0)
@@ -53,23 +84,65 @@ func (p *puller) readAssignments(ctx context.Context, app *graphsync.App) error 
 // of a replica that lags behind, and so may its count (Graph's documentation warns of recently
 // granted assignments missing for a while).
 func (r *assignmentReader) read(ctx context.Context, appID string, servicePrincipal graphsync.ID) (diff state.AssignmentDiff, err error) {
-	round, err := r.tenant.BeginAssignments(appID)
+	losses := r.order.losses.Load()
+	reading, err := r.list(ctx, appID, servicePrincipal)
 	if err != nil {
 		return diff, err
 	}
-	rows, strangers := 0, map[graphsync.ID]string{}
+	if err := r.order.groups.confirmed.wait(ctx); err != nil {
+		return diff, err
+	}
+	if r.order.losses.Load() != losses { // see readLists
+		if reading, err = r.list(ctx, appID, servicePrincipal); err != nil {
+			return diff, err
+		}
+	}
+	if err := r.order.users.confirmed.wait(ctx); err != nil {
+		return diff, err
+	}
+	if err := reading.place(); err != nil {
+		return diff, err
+	}
+	if err := r.askUnseen(ctx, servicePrincipal, reading.round); err != nil {
+		return diff, err
+	}
+	if diff, err = reading.round.Commit(r.syncs, r.twice); err != nil {
+		return diff, err
+	}
+	if diff.Waiting > 0 {
+		r.note("%s", counted(diff.Waiting, "app role assignment is missing for the first time: it counts until the next cycle misses it too",
+			"app role assignments are missing for the first time: they count until the next cycle misses them too"))
+	}
+	return diff, r.remember(appID, reading.strangers)
+}
+
+// list reads Graph's list.
+func (r *assignmentReader) list(ctx context.Context, appID string, servicePrincipal graphsync.ID) (*assignmentReading, error) {
+	round, err := r.tenant.BeginAssignments(appID)
+	if err != nil {
+		return nil, err
+	}
+	reading := &assignmentReading{tenant: r.tenant, round: round, strangers: map[graphsync.ID]string{}}
+	rows := 0
 	list, err := r.source.Assignments(ctx, servicePrincipal, func(page []graphsync.Assignment) error {
 		rows += len(page)
 		r.page(rows)
-		page, err := r.placed(page, strangers)
-		if err != nil {
-			return err
+		if len(reading.open) > openLimit { // their types are known when users and groups have been read
+			if err := r.order.users.read.wait(ctx); err != nil {
+				return err
+			}
+			if err := r.order.groups.read.wait(ctx); err != nil {
+				return err
+			}
+			if err := reading.place(); err != nil {
+				return err
+			}
 		}
-		return round.Add(page)
+		return reading.add(page)
 	})
 	differs := err
 	if err != nil && !(r.uncounted && errors.Is(err, graphsync.ErrIncomplete)) {
-		return diff, err
+		return nil, err
 	}
 	for _, bad := range list.Skipped {
 		r.note("an app role assignment was not understood and left as it was: %s: %s", bad.ID, bad.Reason)
@@ -82,17 +155,54 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 		r.note("Graph gave no count of the app role assignments ($count), so it cannot be known whether all %d were read: "+
 			"new ones are used, and each that is missing is asked for; if this lasts, see whether something between here and Graph drops $count or the header ConsistencyLevel", list.Rows)
 	}
-	if err := r.askUnseen(ctx, servicePrincipal, round); err != nil {
-		return diff, err
+	return reading, nil
+}
+
+// An assignmentReading takes in one reading of Graph's list.
+type assignmentReading struct {
+	tenant    *state.Tenant
+	round     *state.AssignmentRound
+	open      []graphsync.Assignment // the type of the principal is a word that Graph has added
+	strangers map[graphsync.ID]string
+}
+
+// add takes in a page. Rows whose principal is of an unknown type are kept until it can be placed.
+func (r *assignmentReading) add(page []graphsync.Assignment) error {
+	known := page[:0]
+	for _, a := range page {
+		if a.PrincipalKind == 0 {
+			r.open = append(r.open, a)
+		} else {
+			known = append(known, a)
+		}
 	}
-	if diff, err = round.Commit(r.syncs, r.twice); err != nil {
-		return diff, err
+	return r.round.Add(known)
+}
+
+// place finds out what the principals are whose type is a word that Graph has added. One that the
+// snapshot does not have is left out and remembered.
+func (r *assignmentReading) place() error {
+	if len(r.open) == 0 {
+		return nil
 	}
-	if diff.Waiting > 0 {
-		r.note("%s", counted(diff.Waiting, "app role assignment is missing for the first time: it counts until the next cycle misses it too",
-			"app role assignments are missing for the first time: they count until the next cycle misses them too"))
+	var known []graphsync.Assignment
+	err := r.tenant.View(func(tx *state.Tx) error {
+		for _, a := range r.open {
+			a.PrincipalKind = tx.Objects().KindOf(a.Principal)
+			switch {
+			case a.PrincipalKind != 0:
+				known = append(known, a)
+			case len(r.strangers) < strangerLimit:
+				r.strangers[a.Principal] = fmt.Sprintf("app role assignment %s gives a principalType that is not known", a.ID)
+			}
+		}
+		return nil
+	})
+	r.open = r.open[:0]
+	if err != nil {
+		return err
 	}
-	return diff, r.remember(appID, strangers)
+	return r.round.Add(known)
 }
 
 func (r *assignmentReader) remember(appID string, strangers map[graphsync.ID]string) error {
@@ -105,27 +215,6 @@ func (r *assignmentReader) remember(appID string, strangers map[graphsync.ID]str
 		return err
 	}
 	return r.tenant.Update(func(tx *state.Tx) error { return tx.Assignments(appID).PutStrangers(strangers) })
-}
-
-// placed finds out what the principals are whose type is a word that Graph has added. One that the
-// snapshot does not have is left out and remembered.
-func (r *assignmentReader) placed(page []graphsync.Assignment, strangers map[graphsync.ID]string) (known []graphsync.Assignment, err error) {
-	known = page[:0]
-	err = r.tenant.View(func(tx *state.Tx) error {
-		for _, a := range page {
-			if a.PrincipalKind == 0 {
-				a.PrincipalKind = tx.Objects().KindOf(a.Principal)
-			}
-			switch {
-			case a.PrincipalKind != 0:
-				known = append(known, a)
-			case len(strangers) < strangerLimit:
-				strangers[a.Principal] = fmt.Sprintf("app role assignment %s gives a principalType that is not known", a.ID)
-			}
-		}
-		return nil
-	})
-	return known, err
 }
 
 // askUnseen asks Graph for each row that its list lacks.

@@ -14,7 +14,7 @@ const confirmBatch = 1000
 
 // confirmAbsences asks Graph about each object that a full round did not show. Only a direct
 // answer makes an absence: a list may be incomplete, also at its end.
-func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) error {
+func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream, direct *directReader) error {
 	kind := stream.Kind()
 	var after graphsync.ID
 	for {
@@ -33,7 +33,7 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 		})
 		if err != nil || len(ids) == 0 {
 			if err == nil && stream == graphsync.Groups {
-				err = p.confirmMembers(ctx)
+				err = p.confirmMembers(ctx, direct)
 			}
 			if err != nil || !sweep {
 				return err
@@ -60,6 +60,9 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 		if err != nil {
 			return err
 		}
+		if stream == graphsync.Groups {
+			direct.losses.Add(int64(len(ids) - present))
+		}
 		if present > 0 {
 			p.ledger.note("%s", counted(present, kind.String()+" was missing from a full read of the directory but exists: it was kept",
 				kind.String()+"s were missing from a full read of the directory but exist: they were kept"))
@@ -70,7 +73,7 @@ func (p *puller) confirmAbsences(ctx context.Context, stream graphsync.Stream) e
 
 // confirmMembers reads the members of each group in which a full round left out somebody who
 // was a member before.
-func (p *puller) confirmMembers(ctx context.Context) error {
+func (p *puller) confirmMembers(ctx context.Context, direct *directReader) error {
 	var doubtful []graphsync.ID
 	err := p.tenant.View(func(tx *state.Tx) error {
 		if !tx.Cursors().Get(graphsync.Groups).Sweep {
@@ -87,7 +90,7 @@ func (p *puller) confirmMembers(ctx context.Context) error {
 		return err
 	}
 	for _, group := range doubtful {
-		if err := p.direct().members(ctx, group); err != nil {
+		if err := direct.members(ctx, group); err != nil {
 			return fmt.Errorf("confirm the members of group %s: %w", group, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -18,12 +19,12 @@ const directLimit = 200
 type directReader struct {
 	source graphsync.Source
 	tenant *state.Tenant
-	syncs  []string // all syncs of the tenant: what changed is pending for them
-	note   func(format string, args ...any)
+	syncs  []string      // all syncs of the tenant: what changed is pending for them
+	losses *atomic.Int64 // groups and memberships that are gone
 }
 
-func (p *puller) direct() *directReader {
-	return &directReader{source: p.source, tenant: p.tenant, syncs: p.peers, note: p.ledger.note}
+func (p *puller) direct(order *readOrder) *directReader {
+	return &directReader{source: p.source, tenant: p.tenant, syncs: p.peers, losses: &order.losses}
 }
 
 // resolve reads the doubtful objects of a kind. One that cannot be understood here either stays
@@ -67,6 +68,9 @@ func (r *directReader) object(ctx context.Context, kind graphsync.Kind, id graph
 		if err != nil {
 			return err
 		}
+		if kind == graphsync.Group && answers[0] != graphsync.Present {
+			r.losses.Add(1)
+		}
 		return r.tenant.Update(func(tx *state.Tx) error {
 			if err := tx.Objects().RecordPresence(kind, id, answers[0], r.syncs); err != nil || answers[0] == graphsync.Unknown {
 				return err
@@ -109,6 +113,7 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 				gone = append(gone, member)
 			}
 		}
+		r.losses.Add(int64(len(gone)))
 		for _, member := range gone {
 			if err := tx.Members().Set(group, member, false, r.syncs); err != nil {
 				return err

@@ -94,6 +94,8 @@ func (d *directory) App(_ context.Context, appID string) (*graphsync.App, error)
 }
 
 func (d *directory) Assignments(_ context.Context, _ graphsync.ID, yield func([]graphsync.Assignment) error) (graphsync.AssignmentList, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var rows []graphsync.Assignment
 	d.readings++
 	for id, assigned := range d.groups.assigned {

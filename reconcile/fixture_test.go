@@ -89,6 +89,7 @@ type customer struct {
 	*service
 	id     graphsync.ID
 	source *directory
+	reader graphsync.Source // what cycles read; nil: source
 	name   string
 	sync   string   // name of its sync
 	peers  []string // all syncs of the tenant; nil: no other
@@ -180,8 +181,12 @@ func (c *customer) syncing(do func(*reconcile.Syncer)) {
 	if peers == nil {
 		peers = []string{sync.Name}
 	}
+	source := c.reader
+	if source == nil {
+		source = c.source
+	}
 	do(&reconcile.Syncer{
-		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: peers, Source: c.source, Store: c.store, Tenant: tenant,
+		Sync: sync, Needs: reconcile.NeedsOf([]*reconcile.Sync{sync}), Peers: peers, Source: source, Store: c.store, Tenant: tenant,
 		Target: c.adapter(), Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
 	})
 }
@@ -239,6 +244,7 @@ type directory struct {
 	groups           *groups          // nil: none
 	clock            func() time.Time // what Graph's clock shows; nil: it is not known
 
+	mu       sync.Mutex                               // held while a list is read: users, groups and assignments are read side by side
 	readings int                                      // of the assignments
 	lag      func(reading int, row graphsync.ID) bool // rows that a reading leaves out; may be nil
 	presence func() error                             // why nobody can be asked for; may be nil
@@ -288,6 +294,8 @@ func (d *directory) gone(upn string, how graphsync.Removal) {
 }
 
 func (d *directory) DeltaPage(_ context.Context, stream graphsync.Stream, _ []string, link string) (*graphsync.Page, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.asked = append(d.asked, string(stream)+" "+link)
 	if d.refuse != nil {
 		if err := d.refuse(stream, link); err != nil {

@@ -23,6 +23,8 @@ type ledger struct {
 	log      *slog.Logger
 	progress Progress
 
+	progressing sync.Mutex // while progress runs
+
 	mu         sync.Mutex
 	report     Report
 	counts     Summary // planned
@@ -49,10 +51,17 @@ func (l *ledger) note(format string, args ...any) {
 	}
 }
 
+// reportProgress tells the caller how far a stage has come, one call at a time.
 func (l *ledger) reportProgress(stage string, done, total int) {
-	if l.progress != nil {
-		l.progress(Step{Stage: stage, Done: done, Total: total, Pages: int(l.report.Graph.Pages)})
+	if l.progress == nil {
+		return
 	}
+	l.mu.Lock()
+	pages := int(l.report.Graph.Pages)
+	l.mu.Unlock()
+	l.progressing.Lock()
+	defer l.progressing.Unlock()
+	l.progress(Step{Stage: stage, Done: done, Total: total, Pages: pages})
 }
 
 func (l *ledger) recordStep(name string, ok bool, format string, args ...any) {

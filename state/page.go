@@ -65,6 +65,11 @@ func (t Cursors) Get(stream graphsync.Stream) Cursor {
 // dropped, and everything counts as not seen.
 func (t Cursors) BeginRound(stream graphsync.Stream, selectKey string, now time.Time) error {
 	c := t.Get(stream)
+	if stream == graphsync.Groups {
+		if err := t.tx.kv.deleteBucket(bucketOpenMembers); err != nil {
+			return err
+		}
+	}
 	return t.put(stream, Cursor{
 		Select: selectKey, Round: c.Round + 1, Full: true, Started: now.UTC(), Completed: c.Completed,
 	})
@@ -143,6 +148,7 @@ func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pending
 		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
 		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers), memberOf: tx.kv.bucket(bucketMemberOf),
 		doubtful: !isEmpty(tx.kv.bucket(bucketDoubts)), pending: pending,
+		open: stream == graphsync.Groups && tx.Members().HaveOpen(),
 	}
 }
 
@@ -157,6 +163,7 @@ type pageWriter struct {
 	members  *bucket
 	memberOf *bucket
 	doubtful bool // there are doubts that an entry may end
+	open     bool // there are members of an unknown type
 	pending  *pendingWriter
 	live     int // change of the number of live objects
 	fresh    []property
@@ -244,7 +251,7 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 }
 
 // kindOf finds out what a member is whose type an entry does not give, or gives in a word that Graph
-// has added: by a membership that is known, or by the snapshot; users are read before groups.
+// has added: by a membership that is known, or by the snapshot.
 func (w *pageWriter) kindOf(group, member graphsync.ID) graphsync.Kind {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		if w.members.Get(memberKey(group, Member{kind, member})) != nil {
@@ -261,16 +268,17 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 	switch {
 	case m.Kind != 0:
 	case m.Removed: // of something that is not known as a member
-		return nil
+		return w.dropOpenMember(group, m.ID)
 	default:
-		return w.tx.Doubts().Put(Doubt{graphsync.Group, group, fmt.Sprintf("it has the member %s, whose type is not known", m.ID)})
+		w.open = true
+		return w.tx.Members().putOpen(group, m.ID)
 	}
 	member := Member{Kind: m.Kind, ID: m.ID}
 	key := memberKey(group, member)
 	stamp := w.members.Get(key)
 	if m.Removed {
-		if stamp == nil {
-			return nil
+		if err := w.dropOpenMember(group, m.ID); err != nil || stamp == nil {
+			return err
 		}
 		w.stats.MembersRemoved++
 		if err := errors.Join(w.members.Delete(key), w.memberOf.Delete(pairKey(m.ID, group))); err != nil {
@@ -289,6 +297,15 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 		return err
 	}
 	return w.pending.member(group, member)
+}
+
+// dropOpenMember forgets a member of an unknown type that has left the group.
+func (w *pageWriter) dropOpenMember(group, member graphsync.ID) error {
+	if !w.open {
+		return nil
+	}
+	_, err := w.tx.kv.delete(pairKey(group, member), bucketOpenMembers)
+	return err
 }
 
 // lastOfEach sorts properties by index and keeps the last of each.

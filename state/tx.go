@@ -24,6 +24,7 @@ const (
 	bucketSyncs        = "syncs"        // sync/ → what belongs to one sync
 	bucketDoubts       = "doubts"       // kind, id → reason; see Doubt
 	bucketOrganization = "organization" // one key → Organization as JSON
+	bucketOpenMembers  = "openmembers"  // group, member → nothing; see Members.PlaceOpen
 )
 
 // A Tx is a transaction on one tenant's state. It must not be used after the function it was

@@ -27,6 +27,9 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 	var tries retries
 	refreshed := false
 	for {
+		if err := s.pause.wait(ctx); err != nil {
+			return fmt.Errorf("%s: %w", op.name, err)
+		}
 		var used bearer
 		err := s.attempt(ctx, info, &used, decode)
 		if err == nil {
@@ -59,6 +62,9 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 				e.Message += fmt.Sprintf(", for %s", e.RetryAfter.Round(time.Second))
 			}
 			return e
+		}
+		if e.Status == http.StatusTooManyRequests {
+			s.pause.extend(wait)
 		}
 		s.log.InfoContext(ctx, "graph request will be repeated", "op", e.Op, "because", e.Message, "status", e.Status, "wait", wait)
 		if err := sleep(ctx, wait); err != nil {

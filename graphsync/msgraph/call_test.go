@@ -279,3 +279,59 @@ func TestHeaders(t *testing.T) {
 		t.Error("no token")
 	}
 }
+
+// While one call waits because Graph throttles, the others wait as well: a request sent meanwhile would be refused
+// and would prolong the wait.
+func TestAllCallsWaitForAThrottle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var sent []time.Duration
+		throttled := false
+		d := &double{}
+		d.graph = func(w http.ResponseWriter, r *http.Request) {
+			sent = append(sent, time.Since(began)) // one at a time: the calls below take turns
+			if !throttled {
+				throttled = true
+				answer(429, "", "Retry-After", "20")(w, r)
+				return
+			}
+			answer(200, emptyRound)(w, r)
+		}
+		s := d.open(t)
+		ended := make(chan error)
+		go func() {
+			_, err := readUsers(t, s)
+			ended <- err
+		}()
+		synctest.Wait() // it waits
+		time.Sleep(5 * time.Second)
+		if _, err := readUsers(t, s); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if len(sent) != 3 || sent[1] < 20*time.Second {
+			t.Errorf("requests were sent after %v, want none between the first and 20s", sent)
+		}
+		if waited := time.Since(began); waited > 23*time.Second {
+			t.Errorf("took %s", waited)
+		}
+
+		throttled = false
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() {
+			_, err := readUsers(t, s)
+			ended <- err
+		}()
+		synctest.Wait()
+		if _, err := s.DeltaPage(ctx, graphsync.Users, nil, ""); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a call whose time was up during the wait ended with %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

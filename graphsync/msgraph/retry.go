@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"entrasync/graphsync"
@@ -50,6 +51,37 @@ func (r *retries) next(e *graphsync.Error, reached bool) (wait time.Duration, ag
 	r.tries++
 	r.waited += wait
 	return wait, again
+}
+
+// A pause is how long all calls of a source wait, because Graph throttled one of them: the limits are those
+// of app and tenant together (Graph throttling limits, "Identity and access").
+type pause struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+// extend makes the pause last for at least that time from now.
+func (p *pause) extend(wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(p.until) {
+		p.until = until
+	}
+}
+
+// wait returns when the pause is over.
+func (p *pause) wait(ctx context.Context) error {
+	for {
+		p.mu.Lock()
+		left := time.Until(p.until)
+		p.mu.Unlock()
+		if left <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, left); err != nil {
+			return err
+		}
+	}
 }
 
 // retryAfter reads the header's three forms: seconds, seconds with a fraction (Graph

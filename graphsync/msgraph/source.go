@@ -9,6 +9,8 @@
 // It promises:
 //   - one retry loop for everything (throttling, server faults, lost connections, broken
 //     bodies, a token that has become stale), bounded in time and ended at once by the context;
+//   - while one call waits because Graph throttles (429), the others wait too: the limits are those of the
+//     app and the tenant together, and each request meanwhile prolongs the wait;
 //   - a token travels only to the configured Graph host over TLS, and no redirect is followed;
 //   - every failure is a *[graphsync.Error] that says what happened and what to do, and
 //     never holds a secret or a token.
@@ -59,6 +61,7 @@ type Source struct {
 	patience time.Duration
 	log      *slog.Logger
 
+	pause                      pause
 	requests, throttled, bytes atomic.Int64
 	date                       atomic.Pointer[dateHeader]
 	refreshed                  atomic.Int64 // when a 403 last made the token be renewed, in Unix nanoseconds

@@ -1,0 +1,235 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// pagesAhead bounds how many pages of a stream are read but not yet committed, bytesAhead their size over
+// all streams. Object ids are random, so a commit touches a page of the file per object: many Graph
+// pages in one commit share them (64 pages are stored twice as fast as one by one).
+const (
+	pagesAhead = 64
+	bytesAhead = 32 << 20
+)
+
+// restartLimit bounds how often a cycle begins a round again because Graph refused a link.
+const restartLimit = 2
+
+// pullUsers brings the users up to date.
+func (p *puller) pullUsers(ctx context.Context, order *readOrder) error {
+	if err := p.pullStream(ctx, graphsync.Users, p.needs.UserProperties, order); err != nil {
+		return err
+	}
+	return p.settleStream(ctx, graphsync.Users, p.needs.UserProperties, order)
+}
+
+// pullGroups brings the groups and their members up to date.
+func (p *puller) pullGroups(ctx context.Context, order *readOrder) error {
+	if err := order.users.begun.wait(ctx); err != nil {
+		return err
+	}
+	if err := p.pullStream(ctx, graphsync.Groups, p.needs.GroupProperties, order); err != nil {
+		return err
+	}
+	if err := order.users.read.wait(ctx); err != nil { // members may be of any kind of user
+		return err
+	}
+	if err := p.placeMembers(); err != nil {
+		return err
+	}
+	return p.settleStream(ctx, graphsync.Groups, p.needs.GroupProperties, order)
+}
+
+// placeMembers takes in the members whose type was not known when their page was committed.
+func (p *puller) placeMembers() error {
+	open := false
+	err := p.tenant.View(func(tx *state.Tx) error { open = tx.Members().HaveOpen(); return nil })
+	if err != nil || !open {
+		return err
+	}
+	return p.tenant.Update(func(tx *state.Tx) error { return tx.Members().PlaceOpen(p.peers) })
+}
+
+// settleStream asks Graph about what the pages of a stream have left open.
+func (p *puller) settleStream(ctx context.Context, stream graphsync.Stream, properties []string, order *readOrder) error {
+	direct := p.direct(order)
+	if err := direct.resolve(ctx, stream.Kind(), properties); err != nil {
+		return err
+	}
+	if err := p.confirmAbsences(ctx, stream, direct); err != nil {
+		return err
+	}
+	order.of(stream).confirmed.reach()
+	return nil
+}
+
+// pullStream follows a delta stream to its delta link. A refused link begins a new round.
+func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, properties []string, order *readOrder) error {
+	if err := p.beginStream(stream, properties); err != nil {
+		return err
+	}
+	for restarts := 0; ; restarts++ {
+		err := p.followStream(ctx, stream, properties, order)
+		if errors.Is(err, graphsync.ErrResync) && restarts < restartLimit {
+			p.log.Info("Graph refuses the stored link, reading everything again", "tenant", p.sync.Tenant, "stream", stream, "error", err)
+			err = p.tenant.Update(func(tx *state.Tx) error { return p.beginRound(tx, stream, properties) })
+			if err == nil {
+				continue
+			}
+		}
+		if errors.Is(err, errEndless) {
+			return errors.Join(err, p.tenant.Update(func(tx *state.Tx) error { return p.beginRound(tx, stream, properties) }))
+		}
+		if err != nil {
+			return err
+		}
+		order.of(stream).begun.reach()
+		order.of(stream).read.reach()
+		return nil
+	}
+}
+
+// beginStream begins a round where the stored link cannot be followed.
+func (p *puller) beginStream(stream graphsync.Stream, properties []string) error {
+	return p.tenant.Update(func(tx *state.Tx) error {
+		cursor := tx.Cursors().Get(stream)
+		// A link tracks only what its round selected (delta overview): other properties, other round.
+		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || p.opts.Full {
+			return p.beginRound(tx, stream, properties)
+		}
+		return nil
+	})
+}
+
+func (p *puller) beginRound(tx *state.Tx, stream graphsync.Stream, properties []string) error {
+	if err := tx.Cursors().BeginRound(stream, graphsync.SelectKey(properties), p.now); err != nil {
+		return err
+	}
+	// A new round tells the present state of everything: everybody is evaluated when it is done.
+	for _, name := range p.peers {
+		if err := tx.Pending(name).SetEverything(true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A readPage is a page and the link it was read from.
+type readPage struct {
+	*graphsync.Page
+	from string
+}
+
+// weight is what the page counts of bytesAhead.
+func (r readPage) weight() int64 { return min(int64(r.Bytes), bytesAhead) }
+
+// followStream reads pages until the delta link. Reading the next page overlaps with
+// committing the last ones; pages that have piled up share one commit. A cursor never runs
+// ahead of its data, because both are in the same transaction.
+func (p *puller) followStream(ctx context.Context, stream graphsync.Stream, properties []string, order *readOrder) error {
+	var start state.Cursor
+	err := p.tenant.View(func(tx *state.Tx) error { start = tx.Cursors().Get(stream); return nil })
+	if err != nil {
+		return err
+	}
+	pages := make(chan readPage, pagesAhead)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(pages)
+		return p.readPages(ctx, stream, properties, start, order, pages)
+	})
+	group.Go(func() error {
+		for page := range pages {
+			batch := []readPage{page}
+			for len(batch) < cap(pages) && len(pages) > 0 {
+				if next, ok := <-pages; ok {
+					batch = append(batch, next)
+				}
+			}
+			if err := p.commitPages(stream, start.Round, batch, order); err != nil {
+				return err
+			}
+			for _, page := range batch {
+				order.ahead.Release(page.weight())
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// readPages reads the pages of a round from where it stands.
+func (p *puller) readPages(ctx context.Context, stream graphsync.Stream, properties []string, start state.Cursor, order *readOrder, pages chan<- readPage) error {
+	// What waits for the beginning of an incremental round waits for its end: it is short, and may hold losses.
+	full := start.Full && !start.Complete || stream == graphsync.Users
+	link, loop := start.Link, newLoopDetector(stream)
+	for {
+		page, err := p.source.DeltaPage(ctx, stream, properties, link)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", stream, err)
+		}
+		if err := loop.add(page); err != nil {
+			return err
+		}
+		if full {
+			order.of(stream).begun.reach()
+		}
+		read := readPage{page, link}
+		if err := order.ahead.Acquire(ctx, read.weight()); err != nil {
+			return err
+		}
+		select {
+		case pages <- read:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if page.Next == "" {
+			return nil
+		}
+		link = page.Next
+	}
+}
+
+// commitPages stores pages that were read in a round, one after the other. A page that does not follow
+// the one before it in the same round is an error.
+func (p *puller) commitPages(stream graphsync.Stream, round uint32, pages []readPage, order *readOrder) error {
+	var total state.PageStats
+	err := p.tenant.Update(func(tx *state.Tx) error {
+		total = state.PageStats{}
+		for _, page := range pages {
+			if c := tx.Cursors().Get(stream); c.Round != round || c.Link != page.from {
+				return fmt.Errorf("a page of round %d does not follow what is stored of round %d; run the command again", round, c.Round)
+			}
+			stats, err := tx.PutPage(stream, page.Page, p.now, p.peers)
+			if err != nil {
+				return err
+			}
+			total.Removed += stats.Removed
+			total.MembersRemoved += stats.MembersRemoved
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", stream, err)
+	}
+	if stream == graphsync.Groups {
+		order.losses.Add(int64(total.Removed + total.MembersRemoved))
+	}
+	progress := order.of(stream)
+	for _, page := range pages {
+		progress.objects += len(page.Changes)
+		p.ledger.readPage(len(page.Changes), page.Bytes)
+		for _, bad := range page.Skipped {
+			p.ledger.note("an entry of %s was not understood: %s: %s", stream, bad.ID, bad.Reason)
+		}
+	}
+	p.ledger.reportProgress(string(stream), progress.objects, 0)
+	return nil
+}
