@@ -19,7 +19,7 @@ var pulling = slices.Concat(
 	}
 	if errors.Is(err, graphsync.ErrResync) {`},
 		fault{"PUL4", "a disabled enterprise application is read like any other", `if !app.Enabled {`, `if false {`},
-		fault{"PUL5", "members that a full round left out are gone without a look", `err = p.confirmMembers(ctx)`, `err = nil`},
+		fault{"PUL5", "members that a full round left out are gone without a look", `err = p.confirmMembers(ctx, direct)`, `err = nil`},
 		fault{"PUL6", "a member that a full round left out is taken out of the group", `if !present[member] {
 				gone`, `if true {
 				gone`},
@@ -43,6 +43,9 @@ var pulling = slices.Concat(
 
 // noteUnread`},
 		fault{"PUL10", "other properties are read with the delta link of a round that did not select them", `cursor.Select != graphsync.SelectKey(properties)`, `false`},
+		fault{"PUL11", "assignments that were read before a membership was lost are taken", `if r.order.losses.Load() != losses {`, `if false {`},
+		fault{"PUL12", "members are placed before all users are read", `if err := order.users.read.wait(ctx); err != nil { // members`, `if err := ctx.Err(); err != nil { // members`},
+		fault{"PUL13", "a page of an earlier round is stored", `c.Round != round || c.Link != page.from`, `false`},
 	),
 	in("graphsync/odata/page.go",
 		fault{"ODA1", "a removal for a reason that is not documented counts as a change", `fault = "its @removed gives no reason that Graph documents"`, `_ = fault`},
