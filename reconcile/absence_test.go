@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -97,7 +98,7 @@ func TestUnconfirmedAssignmentGrantsNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := staffed(t, 2, 2, reconcile.Guard{})
-			c.with(func(s *reconcile.Sync) { s.Users.OnRemove.Do = reconcile.Delete })
+			c.with(func(s *reconcile.Sync) { s.Users.OnRemove.Do = plan.Delete })
 			c.source.groups.assigned[groupID(1)] = false
 			c.source.person(5, "p5@example.com", "P5")
 			c.source.join(1, 5)
@@ -237,7 +238,7 @@ func TestRefusedDeletionFallsBackToDeactivation(t *testing.T) {
 			t.Parallel()
 			c := newService(t).customer("contoso")
 			c.delete = true
-			c.change = func(s *reconcile.Sync) { s.Users.Actions[reconcile.Deactivate] = test.may }
+			c.change = func(s *reconcile.Sync) { s.Users.Actions[plan.Deactivate] = test.may }
 			c.source.person(1, "p1@example.com", "P")
 			c.source.person(2, "p2@example.com", "P")
 			want(t, "first cycle", c.cycle(), "2 created")
@@ -252,7 +253,7 @@ func TestRefusedDeletionFallsBackToDeactivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Code != string(test.refusal.Code) || report.Errors[0].Op != reconcile.Delete {
+			if report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Code != string(test.refusal.Code) || report.Errors[0].Op != plan.Delete {
 				t.Fatalf("result %s, errors %+v", report.Result, report.Errors)
 			}
 			if said := strings.Contains(report.Errors[0].Message, "switched off instead"); said != (test.summary != "") {

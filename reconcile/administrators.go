@@ -8,19 +8,14 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
 
-// adminRights say whether an account is an active administrator of the application.
-type adminRights struct {
-	Before bool `json:"before,omitempty"`
-	After  bool `json:"after,omitempty"`
-}
-
 // rightsOf tells what an adoption does to the rights of an account, which has no link yet to tell. The
 // filter is nil where administrators are not known.
-func rightsOf(filter *target.Filter, r *target.Resource, changes []Change, desired []mapping.Desired) (rights adminRights) {
+func rightsOf(filter *target.Filter, r *target.Resource, changes []plan.Change, desired []mapping.Desired) (rights plan.AdminRights) {
 	if filter == nil {
 		return rights
 	}
@@ -48,7 +43,7 @@ func rightsOf(filter *target.Filter, r *target.Resource, changes []Change, desir
 // cloneAttributes copies a resource's attributes with all they hold.
 func cloneAttributes(attributes map[string]any) map[string]any {
 	copied := map[string]any{}
-	if json.Unmarshal(encode(attributes), &copied) != nil {
+	if json.Unmarshal(plan.Encode(attributes), &copied) != nil {
 		return map[string]any{}
 	}
 	return copied
@@ -56,16 +51,16 @@ func cloneAttributes(attributes map[string]any) map[string]any {
 
 // losesAdministrator notes an action after which an account no longer fits the filter for
 // administrators. An account that is adopted counts among those there are now.
-func (f *planStats) losesAdministrator(tx *state.Tx, sync *Sync, a *storedAction) error {
+func (f *planStats) losesAdministrator(tx *state.Tx, sync *Sync, a *plan.StoredAction) error {
 	filter := sync.Guard.Administrators
-	if a.Op == Adopt && a.Rights.Before {
+	if a.Op == plan.Adopt && a.Rights.Before {
 		f.administrators++
 		if !a.Rights.After && a.Held == nil {
 			f.losing[a.SourceID] = true
 		}
 		return nil
 	}
-	if filter == nil || a.Kind != graphsync.User || !a.Op.Removes() && a.Op != Update {
+	if filter == nil || a.Kind != graphsync.User || !a.Op.Removes() && a.Op != plan.Update {
 		return nil
 	}
 	link, ok, err := tx.Links(sync.Name).Get(graphsync.User, a.SourceID)

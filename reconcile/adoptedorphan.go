@@ -4,14 +4,15 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // orphanRemovals are the places in a plan of removals of accounts without a link, by account.
-func orphanRemovals(plan plannedActions) (map[string][]byte, error) {
+func orphanRemovals(planned plan.Actions) (map[string][]byte, error) {
 	places := map[string][]byte{}
-	for place, raw := range plan.below([]byte{byte(leavePhase)}) {
-		a, err := decodeAction(raw)
+	for place, raw := range planned.Below([]byte{byte(plan.LeavePhase)}) {
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -25,24 +26,24 @@ func orphanRemovals(plan plannedActions) (map[string][]byte, error) {
 // keepAdopted takes the removal of an account out of the plan that the plan has another user adopt:
 // both approved, the account would be switched off and adopted in one cycle. It stays when the adoption
 // was rejected.
-func (m *matcher) keepAdopted(tx *state.Tx, plan plannedActions, place []byte, a *storedAction) error {
+func (m *matcher) keepAdopted(tx *state.Tx, planned plan.Actions, place []byte, a *plan.StoredAction) error {
 	if m.kind != graphsync.User {
 		return nil
 	}
 	if m.removals == nil {
 		var err error
-		if m.removals, err = orphanRemovals(plan); err != nil {
+		if m.removals, err = orphanRemovals(planned); err != nil {
 			return err
 		}
 	}
-	removal, planned := m.removals[*a.TargetID]
-	if !planned {
+	removal, found := m.removals[*a.TargetID]
+	if !found {
 		return nil
 	}
 	if d := decisionsIn(tx, m.sync.Name).at(place); d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(m.now, m.sync.Guard.Rejections) {
 		return nil
 	}
 	delete(m.removals, *a.TargetID)
-	m.ledger.planned(m.kind, plan.op(removal), -1)
-	return plan.delete(removal)
+	m.ledger.planned(m.kind, planned.Op(removal), -1)
+	return planned.Delete(removal)
 }

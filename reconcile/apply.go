@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -27,7 +28,7 @@ type applier struct {
 	info       *state.SyncInfo
 	ledger     *ledger
 	findings   *findings
-	plans      *planStore
+	plans      *plan.Store
 	owners     *ownership
 	quarantine *quarantine
 	intents    *intentLog
@@ -43,10 +44,10 @@ func (ap *applier) apply(ctx context.Context) error {
 		return nil
 	}
 	total := ap.ledger.counts.Changes()
-	if err := ap.applyPhase(ctx, part{phase: identityPhase}, total); err != nil {
+	if err := ap.applyPhase(ctx, plan.Part{Phase: plan.IdentityPhase}, total); err != nil {
 		return err
 	}
-	var tried part
+	var tried plan.Part
 	if ap.quarantine.probing {
 		goOn := false
 		var err error
@@ -57,21 +58,21 @@ func (ap *applier) apply(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := ap.applyPhase(ctx, part{phase: memberPhase, early: true}, total); err != nil {
+	if err := ap.applyPhase(ctx, plan.Part{Phase: plan.MemberPhase, Early: true}, total); err != nil {
 		return err
 	}
-	for _, p := range phases {
-		if p == memberPhase {
+	for _, p := range plan.Phases {
+		if p == plan.MemberPhase {
 			if err := ap.recordExistingMembers(ctx); err != nil {
 				return err
 			}
 		}
-		rest := part{phase: p}
-		if p == tried.phase {
-			rest.from = tried.to
+		rest := plan.Part{Phase: p}
+		if p == tried.Phase {
+			rest.From = tried.To
 		}
 		apply := ap.applyPhase
-		if p == userPhase || p == groupPhase {
+		if p == plan.UserPhase || p == plan.GroupPhase {
 			apply = ap.applyInOrder
 		}
 		if err := apply(ctx, rest, total); err != nil {
@@ -84,7 +85,7 @@ func (ap *applier) apply(ctx context.Context) error {
 
 // applyPhase runs the actions of one phase. Workers make the calls; the recorder, apart from
 // them, writes what came of each. Neither goes on when the other cannot.
-func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
+func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	rec := &recorder{sync: ap.sync, runID: ap.runID, now: ap.now, clock: ap.clock, store: ap.store, tenant: ap.tenant, info: ap.info, ledger: ap.ledger, findings: ap.findings, owners: ap.owners, results: make(chan *result, recordBatch), total: total}
@@ -94,7 +95,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 	workers, wctx := errgroup.WithContext(ctx)
 	workers.SetLimit(ap.workers)
 	n := 0
-	var run []plannedAction // of one object: a large group's changes come in parts, and one after another
+	var run []plan.PlacedAction // of one object: a large group's changes come in parts, and one after another
 	start := func() {
 		steps := run
 		run = nil
@@ -103,7 +104,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 		}
 		workers.Go(func() error {
 			for _, s := range steps {
-				done := ap.executor.carryOut(wctx, s.key, s.action)
+				done := ap.executor.carryOut(wctx, s.Key, s.Action)
 				if done == nil {
 					return wctx.Err() // interrupted: it stays pending
 				}
@@ -115,23 +116,23 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 			return nil
 		})
 	}
-	read := ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
-		var due []plannedAction
+	read := ap.plans.Actions(of.Phase, func(keys [][]byte, actions []plan.StoredAction) error {
+		var due []plan.PlacedAction
 		for i := range actions {
-			if actions[i].Held != nil || isEarly(keys[i]) != of.early {
+			if actions[i].Held != nil || plan.IsEarly(keys[i]) != of.Early {
 				continue
 			}
-			if n++; n <= of.from || of.to > 0 && n > of.to {
+			if n++; n <= of.From || of.To > 0 && n > of.To {
 				continue
 			}
-			key, err := parseActionKey(keys[i])
+			key, err := plan.ParseKey(keys[i])
 			if err != nil {
 				return err
 			}
-			if of.pick != nil && !of.pick(key.id) {
+			if of.Pick != nil && !of.Pick(key.ID) {
 				continue
 			}
-			due = append(due, plannedAction{key, &actions[i]})
+			due = append(due, plan.PlacedAction{Key: key, Action: &actions[i]})
 		}
 		if err := ap.intents.recordIntents(due); err != nil {
 			return err
@@ -140,12 +141,12 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 			if err := wctx.Err(); err != nil {
 				return err
 			}
-			if len(run) > 0 && run[0].key.id != s.key.id {
+			if len(run) > 0 && run[0].Key.ID != s.Key.ID {
 				start()
 			}
 			run = append(run, s)
 		}
-		if of.to > 0 && n >= of.to {
+		if of.To > 0 && n >= of.To {
 			return errStop
 		}
 		return nil
@@ -167,7 +168,7 @@ func (ap *applier) applyPhase(ctx context.Context, of part, total int) error {
 
 // recordExistingMembers records the members that groups had already, and those that are no longer in them.
 func (ap *applier) recordExistingMembers(ctx context.Context) error {
-	return ap.plans.entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {
+	return ap.plans.Entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {
 		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
 		if _, linked, err := tx.Links(ap.sync.Name).Get(graphsync.Group, group); err != nil || !linked {
 			return err
@@ -184,10 +185,10 @@ func (ap *applier) recordExistingMembers(ctx context.Context) error {
 
 // applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
 // and whether to go on.
-func (ap *applier) applyProbe(ctx context.Context, total int) (tried part, goOn bool, err error) {
-	for _, p := range phases {
+func (ap *applier) applyProbe(ctx context.Context, total int) (tried plan.Part, goOn bool, err error) {
+	for _, p := range plan.Phases {
 		before := ap.ledger.attempted
-		tried = part{phase: p, to: probeSize}
+		tried = plan.Part{Phase: p, To: probeSize}
 		if err := ap.applyPhase(ctx, tried, total); err != nil {
 			return tried, false, err
 		}

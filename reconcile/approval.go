@@ -5,31 +5,32 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // Approve lets the actions of a hold pass with the next cycle, as long as they remove and take
 // over nothing else than what was shown. A hold that was rejected is approved in the same way,
 // which takes the rejection back. It returns how many actions there are.
-func Approve(tx *state.Tx, sync, hold string, by Decision) (int, error) {
+func Approve(tx *state.Tx, sync, hold string, by plan.Decision) (int, error) {
 	return decideHold(tx, sync, hold, approved, by)
 }
 
 // Reject drops the actions of a hold: they are not done, and counted as rejected, until their
 // source changes, the rejection expires or is taken back with [Approve].
-func Reject(tx *state.Tx, sync, hold string, by Decision) (int, error) {
+func Reject(tx *state.Tx, sync, hold string, by plan.Decision) (int, error) {
 	return decideHold(tx, sync, hold, rejected, by)
 }
 
-func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, error) {
-	space := heldSpace
+func decideHold(tx *state.Tx, sync, id string, what decided, by plan.Decision) (int, error) {
+	space := plan.HeldSpace
 	if _, held := tx.Holds(sync).Get(id); !held {
-		space = rejectedSpace
+		space = plan.RejectedSpace
 	}
 	var keys [][]byte
-	var actions []storedAction
+	var actions []plan.StoredAction
 	for key, raw := range tx.Space(sync, space).All(nil) {
-		a, err := decodeAction(raw)
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return 0, err
 		}
@@ -38,7 +39,7 @@ func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, 
 		}
 	}
 	switch {
-	case len(keys) == 0 && space == rejectedSpace:
+	case len(keys) == 0 && space == plan.RejectedSpace:
 		return 0, fmt.Errorf("there is no such hold")
 	case len(keys) == 0:
 		return 0, fmt.Errorf("it holds nothing any more")
@@ -52,7 +53,7 @@ func decideHold(tx *state.Tx, sync, id string, what decided, by Decision) (int, 
 }
 
 // belongsTo reports whether a held or rejected action is one of a hold.
-func belongsTo(tx *state.Tx, sync, id string, a *storedAction) bool {
+func belongsTo(tx *state.Tx, sync, id string, a *plan.StoredAction) bool {
 	if a.Held == nil {
 		return false
 	}
@@ -64,19 +65,19 @@ func belongsTo(tx *state.Tx, sync, id string, a *storedAction) bool {
 }
 
 // decide keeps a decision about one action, and has the action looked at by the next cycle.
-func decide(tx *state.Tx, sync, hold string, key []byte, a *storedAction, what decided, by Decision) error {
+func decide(tx *state.Tx, sync, hold string, key []byte, a *plan.StoredAction, what decided, by plan.Decision) error {
 	d := &decision{Decision: by, Verdict: what, Hold: hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: *a}
 	d.Action.Held, d.Action.Rejected = nil, nil
 	if err := decisionsIn(tx, sync).put(key, d); err != nil {
 		return err
 	}
-	if err := tx.Space(sync, heldSpace).Delete(key); err != nil {
+	if err := tx.Space(sync, plan.HeldSpace).Delete(key); err != nil {
 		return err
 	}
-	refused := tx.Space(sync, rejectedSpace)
+	refused := tx.Space(sync, plan.RejectedSpace)
 	if what == rejected {
-		a.Rejected = &rejection{Decision: by, Hold: hold}
-		return refused.Put(key, encodeAction(a))
+		a.Rejected = &plan.Rejection{Decision: by, Hold: hold}
+		return refused.Put(key, plan.EncodeAction(a))
 	}
 	if err := refused.Delete(key); err != nil {
 		return err
@@ -85,16 +86,16 @@ func decide(tx *state.Tx, sync, hold string, key []byte, a *storedAction, what d
 }
 
 // pendAction has what an action is about looked at by the next cycle.
-func pendAction(tx *state.Tx, sync string, key []byte, a *storedAction) error {
-	k, err := parseActionKey(key)
+func pendAction(tx *state.Tx, sync string, key []byte, a *plan.StoredAction) error {
+	k, err := plan.ParseKey(key)
 	if err != nil {
 		return err
 	}
-	if k.phase != memberPhase {
-		return tx.Pending(sync).Add(k.pendingKey())
+	if k.Phase != plan.MemberPhase {
+		return tx.Pending(sync).Add(k.PendingKey())
 	}
 	for _, member := range slices.Concat(a.Add, a.Remove) {
-		if err := tx.Pending(sync).Add(state.Membership(k.id, member)); err != nil {
+		if err := tx.Pending(sync).Add(state.Membership(k.ID, member)); err != nil {
 			return err
 		}
 	}
@@ -109,12 +110,12 @@ func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
 	if given.Count() == 0 && refused.Count() == 0 {
 		return nil
 	}
-	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		key := actionKey{phase: p, id: id}.bytes()
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.PhaseOf(kind)} {
+		key := plan.Key{Phase: p, ID: id}.Bytes()
 		if err := refused.Delete(key); err != nil {
 			return err
 		}
-		if !d.opts.Apply || d.plan.has(key) {
+		if !d.opts.Apply || d.plan.Has(key) {
 			continue
 		}
 		about := given.at(key)
@@ -129,7 +130,7 @@ func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
 		}
 	}
 	if kind == graphsync.User { // references are planned later, and their decisions kept
-		return refused.Delete(actionKey{phase: referencePhase, id: id}.bytes())
+		return refused.Delete(plan.Key{Phase: plan.ReferencePhase, ID: id}.Bytes())
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -97,9 +98,9 @@ func (r *reporter) skips(tx *state.Tx) (*skipCount, error) {
 		return s, nil
 	}
 	s.scope += r.ledger.counts.Create + r.ledger.counts.Adopt
-	for _, raw := range tx.Space(r.sync.Name, skippedSpace).All(nil) {
-		var skipped Skipped
-		if err := decode(raw, &skipped); err != nil {
+	for _, raw := range tx.Space(r.sync.Name, plan.SkippedSpace).All(nil) {
+		var skipped plan.Skipped
+		if err := plan.Decode(raw, &skipped); err != nil {
 			return nil, err
 		}
 		if skipped.Kind != graphsync.User {

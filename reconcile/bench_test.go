@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -97,8 +98,8 @@ func newBenchWorker(b testing.TB, users int) *benchWorker {
 		b.Fatal(faults)
 	}
 	s := &reconcile.Sync{Name: "bench", TargetName: "bench", Tenant: id, Scope: reconcile.Scope{All: true, Guests: true}, Text: "bench",
-		Users: reconcile.Rules{Mapping: m, Match: []string{"externalId", "userName"}, OnRemove: reconcile.OnRemove{Do: reconcile.Deactivate},
-			Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true}}}
+		Users: reconcile.Rules{Mapping: m, Match: []string{"externalId", "userName"}, OnRemove: reconcile.OnRemove{Do: plan.Deactivate},
+			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}}}
 	source := &benchSource{users: users}
 	return &benchWorker{source: source, store: store, tenant: tenant, syncer: &reconcile.Syncer{
 		Sync: s, Needs: reconcile.NeedsOf([]*reconcile.Sync{s}), Peers: []string{s.Name}, Source: source, Store: store, Tenant: tenant,

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 )
 
 // A Cause is what records that were skipped or failed have in common.
 type Cause struct {
 	Kind  graphsync.Kind
-	Op    Op // "" for records that were skipped
+	Op    plan.Op // "" for records that were skipped
 	Code  string
 	Text  string // the reason; where it names a record and there are several, … stands for that one
 	Count int
@@ -41,7 +42,7 @@ type Causes struct {
 }
 
 // Add counts one record.
-func (c *Causes) Add(kind graphsync.Kind, op Op, code, text, name string) {
+func (c *Causes) Add(kind graphsync.Kind, op plan.Op, code, text, name string) {
 	shared := text
 	if name != "" {
 		shared = strings.ReplaceAll(text, name, "…")
@@ -58,7 +59,7 @@ func (c *Causes) Add(kind graphsync.Kind, op Op, code, text, name string) {
 	}
 }
 
-func (c *Causes) cause(kind graphsync.Kind, op Op, code, shared string) *Cause {
+func (c *Causes) cause(kind graphsync.Kind, op plan.Op, code, shared string) *Cause {
 	if c.known == nil {
 		c.known = map[string]*Cause{}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 )
 
 func TestCauses(t *testing.T) {
@@ -13,7 +14,7 @@ func TestCauses(t *testing.T) {
 	c.Add(graphsync.User, "", "required_missing", "givenName is empty", "zoe@x")
 	for i := range 5 {
 		name := fmt.Sprintf("user%d@x", i)
-		c.Add(graphsync.User, Create, "target_rejected", "create user "+name+": 400 no licence", name)
+		c.Add(graphsync.User, plan.Create, "target_rejected", "create user "+name+": 400 no licence", name)
 	}
 	c.Add(graphsync.Group, "", "required_missing", "givenName is empty", "Sales")
 	list := c.List()

@@ -2,24 +2,25 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // someMembers names the first people whose memberships an action changes.
-func someMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
-	first := Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
+func someMembers(tx *state.Tx, sync string, a *plan.Action) []plan.ChangedMember {
+	first := plan.Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
 	first.Add = a.Add[:min(len(a.Add), membersNamed-len(first.Remove))]
 	return changedMembers(tx, sync, &first)
 }
 
 // changedMembers names the people whose memberships an action changes, who leave first.
-func changedMembers(tx *state.Tx, sync string, a *Action) []ChangedMember {
-	var members []ChangedMember
+func changedMembers(tx *state.Tx, sync string, a *plan.Action) []plan.ChangedMember {
+	var members []plan.ChangedMember
 	for _, id := range a.Remove {
-		members = append(members, ChangedMember{id, personName(tx, sync, id), "remove"})
+		members = append(members, plan.ChangedMember{SourceID: id, Key: personName(tx, sync, id), Change: "remove"})
 	}
 	for _, id := range a.Add {
-		members = append(members, ChangedMember{id, personName(tx, sync, id), "add"})
+		members = append(members, plan.ChangedMember{SourceID: id, Key: personName(tx, sync, id), Change: "add"})
 	}
 	return members
 }
@@ -36,11 +37,4 @@ func personName(tx *state.Tx, sync string, id graphsync.ID) string {
 	object, _ := tx.Objects().Get(graphsync.User, id)
 	object.ID = id
 	return keyOf(&object, nil)
-}
-
-// A ChangedMember is a person who joins or leaves a group.
-type ChangedMember struct {
-	SourceID graphsync.ID `json:"source_id"`
-	Key      string       `json:"key"`
-	Change   string       `json:"change"` // add or remove
 }

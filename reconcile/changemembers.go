@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
 
 // changeMembers writes one part of a group's memberships.
-func (x *executor) changeMembers(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) changeMembers(ctx context.Context, a *plan.StoredAction, done *result) {
 	writer, ok := x.target.(target.MemberWriter)
 	if !ok {
 		done.err = &target.Error{Code: target.Unsupported, Op: "change members", Message: "the target does not keep members of groups"}

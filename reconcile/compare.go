@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -114,7 +115,7 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 		m.Shown = describe(link.Kind, c.sync.rules(link.Kind), shown)
 		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	}
-	if err := c.opts.records(tx, c.sync).delete(mismatchSpace, linkKey(link.Kind, link.Source)); err != nil {
+	if err := c.opts.records(tx, c.sync).delete(plan.MismatchSpace, plan.LinkKey(link.Kind, link.Source)); err != nil {
 		return err
 	}
 	leave, err := c.opts.records(tx, c.sync).compareActivity(link, shown)

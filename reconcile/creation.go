@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -14,7 +15,7 @@ import (
 // and no other sync takes over an account with one of them.
 
 // creationValues are the values by which an account that is being made can be found.
-func creationValues(a *storedAction) []string {
+func creationValues(a *plan.StoredAction) []string {
 	values := slices.Clone(a.Match)
 	for _, change := range a.Changes {
 		if text, ok := change.New.(string); ok && namesResource(change.Attribute) && !madeOnApply(text) {
@@ -26,12 +27,12 @@ func creationValues(a *storedAction) []string {
 
 // namesResource reports whether an attribute names an account or group wherever it is found.
 func namesResource(attribute string) bool {
-	return slices.Contains([]string{"username", "externalid", "displayname"}, attributeName(attribute))
+	return slices.Contains([]string{"username", "externalid", "displayname"}, plan.AttributeName(attribute))
 }
 
 // creator returns who else is making a resource that was found by a value. It has to be asked before
 // who owns it.
-func (m *matcher) creator(a *storedAction, r *target.Resource, value string) (state.Owner, bool) {
+func (m *matcher) creator(a *plan.StoredAction, r *target.Resource, value string) (state.Owner, bool) {
 	values := []string{value, textAttribute(r, "userName"), textAttribute(r, "externalId")}
 	if m.kind == graphsync.Group {
 		values = append(values, textAttribute(r, "displayName"))
@@ -41,7 +42,7 @@ func (m *matcher) creator(a *storedAction, r *target.Resource, value string) (st
 
 // made reports whether a resource that was found after a creation without an answer is what the
 // creation has made: it has the externalId that was sent.
-func (m *matcher) made(a *storedAction, r *target.Resource) bool {
+func (m *matcher) made(a *plan.StoredAction, r *target.Resource) bool {
 	id := m.externalID(a)
 	return id != "" && textAttribute(r, "externalId") == id
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -9,7 +10,7 @@ import (
 type cycle struct {
 	ledger       *ledger
 	findings     *findings
-	plans        *planStore
+	plans        *plan.Store
 	owners       *ownership
 	puller       *puller
 	gaps         *gapLister
@@ -43,7 +44,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c := &cycle{}
 	c.ledger = &ledger{sync: s.Sync, now: now, log: s.Log, progress: s.Progress}
 	c.findings = &findings{}
-	c.plans = &planStore{sync: s.Sync, tenant: s.Tenant}
+	c.plans = plan.NewStore(s.Tenant, s.Sync.Name)
 	c.owners = &ownership{sync: s.Sync, opts: opts, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
 	c.puller = &puller{
 		sync: s.Sync, needs: s.Needs, peers: s.Peers, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, log: s.Log,
@@ -115,7 +116,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.findings.kind = Incremental
 	c.ledger.report = Report{
 		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: runID, Started: now,
-		Held: []Held{}, Rejected: []Rejected{}, Skipped: []Skipped{}, Errors: []Failure{}, held: opts.heldSpace(), rejected: opts.rejectedSpace(),
+		Held: []plan.Held{}, Rejected: []plan.Rejected{}, Skipped: []plan.Skipped{}, Errors: []plan.Failure{}, held: opts.heldSpace(), rejected: opts.rejectedSpace(),
 	}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -20,23 +21,23 @@ const (
 )
 
 // A decision is what a person said to one held action. It is bound to what the action removes or
-// takes over, see [storedAction.divergence]: while that is unchanged the decision holds.
+// takes over, see [plan.StoredAction.Divergence]: while that is unchanged the decision holds.
 type decision struct {
-	Decision
-	Verdict decided      `json:"verdict"`
-	Hold    string       `json:"hold"`
-	Guard   string       `json:"guard"`
-	Cause   string       `json:"cause"`
-	Action  storedAction `json:"action"`
+	plan.Decision
+	Verdict decided           `json:"verdict"`
+	Hold    string            `json:"hold"`
+	Guard   string            `json:"guard"`
+	Cause   string            `json:"cause"`
+	Action  plan.StoredAction `json:"action"`
 
 	digest string // of the action, in decisions stored by versions that kept nothing else
 }
 
 // lapse says why a decision does not fit an action as it is now, "" when it does. An approval
 // covers less than it was given for, a rejection only the same for the same cause.
-func (d *decision) lapse(a *storedAction) string {
+func (d *decision) lapse(a *plan.StoredAction) string {
 	if d.digest != "" {
-		if d.digest == a.Action.digest() {
+		if d.digest == a.Action.Digest() {
 			return ""
 		}
 		return "what would be done has changed"
@@ -44,7 +45,7 @@ func (d *decision) lapse(a *storedAction) string {
 	if d.Verdict == rejected && d.Action.Cause != a.Cause {
 		return fmt.Sprintf("the cause is %q and no longer %q", a.Cause, d.Action.Cause)
 	}
-	return d.Action.divergence(a)
+	return d.Action.Divergence(a)
 }
 
 // expired reports whether a rejection has ended: rejections last for a time, zero is for ever.
@@ -56,7 +57,7 @@ func (d *decision) expired(now time.Time, last time.Duration) bool {
 type decisions struct{ *state.Space }
 
 func decisionsIn(tx *state.Tx, sync string) decisions {
-	return decisions{tx.Space(sync, decisionSpace)}
+	return decisions{tx.Space(sync, plan.DecisionSpace)}
 }
 
 // at returns the decision about what is at a place of the plan, nil when there is none.
@@ -68,7 +69,7 @@ func (s decisions) at(key []byte) *decision {
 	return decodeDecision(raw)
 }
 
-func (s decisions) put(key []byte, d *decision) error { return s.Put(key, encode(d)) }
+func (s decisions) put(key []byte, d *decision) error { return s.Put(key, plan.Encode(d)) }
 
 // decodeDecision reads a stored decision. Before, it was a byte for the verdict and the digest
 // of the action, without who decided and when. One that cannot be read is none: it is asked again.
@@ -96,7 +97,7 @@ type memberDecision struct {
 // of members are kept by person, whatever part of the plan a person is in the next time.
 func (s decisions) leaving(group graphsync.ID) map[graphsync.ID]memberDecision {
 	var found map[graphsync.ID]memberDecision
-	for key, raw := range s.Prefix(append([]byte{byte(memberPhase)}, group[:]...)) {
+	for key, raw := range s.Prefix(append([]byte{byte(plan.MemberPhase)}, group[:]...)) {
 		d := decodeDecision(raw)
 		if d == nil || d.digest != "" {
 			continue

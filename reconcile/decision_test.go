@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -53,7 +54,7 @@ func (c *customer) write(do func(tx *state.Tx) error) {
 }
 
 // reject rejects all that a sync holds.
-func (c *customer) reject(by reconcile.Decision) {
+func (c *customer) reject(by plan.Decision) {
 	c.t.Helper()
 	c.write(func(tx *state.Tx) error {
 		for hold := range tx.Holds(c.sync).All() {
@@ -78,7 +79,7 @@ func (c *customer) rejectedHolds() (holds []reconcile.RejectedHold) {
 func TestRejectedStaysCounted(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	by := reconcile.Decision{By: "ada", Reason: "a mistake", At: c.now}
+	by := plan.Decision{By: "ada", Reason: "a mistake", At: c.now}
 	c.reject(by)
 	for name, opts := range map[string]reconcile.Options{
 		"incremental": {Apply: true}, "full": {Apply: true, Full: true}, "plan": {}, "full plan": {Full: true}, "what-if": {NoRefresh: true}, "scheduled": {Apply: true, Scheduled: true},
@@ -91,7 +92,7 @@ func TestRejectedStaysCounted(t *testing.T) {
 			t.Errorf("%s: %+v", name, report.Summary)
 		}
 		for _, r := range report.Rejected {
-			if r.Decision != by || r.Hold != "h-1" || r.Guard != "removals" || r.Action.Op != reconcile.Deactivate {
+			if r.Decision != by || r.Hold != "h-1" || r.Guard != "removals" || r.Action.Op != plan.Deactivate {
 				t.Errorf("%s: %+v", name, r)
 			}
 		}
@@ -106,7 +107,7 @@ func TestRejectedStaysCounted(t *testing.T) {
 func TestRejectedDoesNotHoldOthers(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(reconcile.Decision{At: c.now})
+	c.reject(plan.Decision{At: c.now})
 	c.source.disable(4, 5)
 	report, err := c.run(reconcile.Options{Apply: true, Full: true})
 	if err != nil {
@@ -122,7 +123,7 @@ func TestRejectionExpires(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
 	c.with(func(s *reconcile.Sync) { s.Guard.Rejections = 48 * time.Hour })
-	c.reject(reconcile.Decision{By: "ada", At: c.now})
+	c.reject(plan.Decision{By: "ada", At: c.now})
 	c.service.now = c.now.Add(47 * time.Hour)
 	want(t, "before", c.cycle(), "7 unchanged")
 	hundred := 100
@@ -147,7 +148,7 @@ func TestRejectionExpires(t *testing.T) {
 func TestRejectionIsForItsCause(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(reconcile.Decision{At: c.now})
+	c.reject(plan.Decision{At: c.now})
 	c.source.gone("p1@example.com", graphsync.SoftDeleted)
 	want(t, "one is deleted", c.cycle(), "1 deactivated, 7 unchanged")
 	if holds := c.rejectedHolds(); len(holds) != 1 || holds[0].Count != 2 {
@@ -159,12 +160,12 @@ func TestRejectionIsForItsCause(t *testing.T) {
 func TestRejectionTakenBack(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(reconcile.Decision{At: c.now})
+	c.reject(plan.Decision{At: c.now})
 	want(t, "rejected", c.cycle(), "7 unchanged")
 	c.source.person(1, "p1@example.com", "P") // enabled again
 	want(t, "one has a right again", c.cycle(), "8 unchanged")
 	c.write(func(tx *state.Tx) error {
-		n, err := reconcile.Approve(tx, c.sync, "h-1", reconcile.Decision{})
+		n, err := reconcile.Approve(tx, c.sync, "h-1", plan.Decision{})
 		if n != 2 {
 			t.Errorf("%d actions, want 2", n)
 		}
@@ -175,7 +176,7 @@ func TestRejectionTakenBack(t *testing.T) {
 	}
 	want(t, "approved", c.cycle(), "2 deactivated, 8 unchanged")
 	c.write(func(tx *state.Tx) error {
-		if _, err := reconcile.Approve(tx, c.sync, "h-1", reconcile.Decision{}); err == nil {
+		if _, err := reconcile.Approve(tx, c.sync, "h-1", plan.Decision{}); err == nil {
 			t.Error("a hold that holds nothing was approved")
 		}
 		return nil
@@ -199,7 +200,7 @@ func TestStoredDecisionsOfBefore(t *testing.T) {
 		c.write(func(tx *state.Tx) error {
 			decisions := tx.Space(c.sync, "answers")
 			for key, raw := range tx.Space(c.sync, "held").All(nil) {
-				var action reconcile.Action
+				var action plan.Action
 				if err := json.Unmarshal(raw[1:], &action); err != nil {
 					return err
 				}

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
 	"entrasync/target"
@@ -90,20 +91,20 @@ func wantsActive(desired []mapping.Desired) bool {
 }
 
 // withActive makes sure that a list of changes has the one of active, first.
-func withActive(changes []Change, old, new any) []Change {
+func withActive(changes []plan.Change, old, new any) []plan.Change {
 	for _, change := range changes {
 		if strings.EqualFold(change.Attribute, "active") {
 			return changes
 		}
 	}
-	return append([]Change{{Attribute: "active", Old: old, New: new}}, changes...)
+	return append([]plan.Change{{Attribute: "active", Old: old, New: new}}, changes...)
 }
 
 // nothing is the held function of somebody who has no account.
 func nothing(string) (any, bool) { return nil, false }
 
 // appliedChanges compares what is desired with what this sync last applied.
-func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.Link) []Change {
+func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.Link) []plan.Change {
 	return planned(m.Changes(desired, func(path string) (any, bool) {
 		raw, ok := link.Applied[path]
 		if !ok {
@@ -127,7 +128,7 @@ func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.L
 }
 
 // resourceChanges compares what is desired with an account as the application returned it.
-func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *target.Resource) []Change {
+func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *target.Resource) []plan.Change {
 	return planned(m.Changes(desired, func(path string) (any, bool) {
 		for _, d := range desired {
 			if d.Attribute.Path.String() == path {
@@ -140,10 +141,10 @@ func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *ta
 }
 
 // planned turns a mapping's changes into a plan's, hiding what must not be seen.
-func planned(changes []mapping.Change) []Change {
-	out := make([]Change, 0, len(changes))
+func planned(changes []mapping.Change) []plan.Change {
+	out := make([]plan.Change, 0, len(changes))
 	for _, change := range changes {
-		shown := Change{Attribute: change.Attribute.Path.String(), Old: change.Old, New: change.New}
+		shown := plan.Change{Attribute: change.Attribute.Path.String(), Old: change.Old, New: change.New}
 		switch {
 		case change.Attribute.Redact:
 			if shown.Old != nil {
@@ -172,15 +173,15 @@ func canonical(source graphsync.ID, a *mapping.Attribute, value any) json.RawMes
 	if a.Redact {
 		return digestOf(source, a.Path.String(), a.Canonical(value))
 	}
-	return encode(a.Canonical(value))
+	return plan.Encode(a.Canonical(value))
 }
 
 func digestOf(source graphsync.ID, path string, value any) json.RawMessage {
 	h := sha256.New()
 	h.Write(source[:])
 	h.Write([]byte(path))
-	h.Write(encode(value))
-	return encode("sha256:" + hex.EncodeToString(h.Sum(nil)[:16]))
+	h.Write(plan.Encode(value))
+	return plan.Encode("sha256:" + hex.EncodeToString(h.Sum(nil)[:16]))
 }
 
 // filterLookup gives a scoping filter the properties of an object.

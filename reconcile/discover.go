@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -61,9 +62,9 @@ func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error 
 			return fmt.Errorf("discover %s, tenant %s: %w", s.Sync.Name, s.Sync.Tenant, err)
 		}
 	}
-	err := c.plans.entries(ctx, accountSpace, func(tx *state.Tx, _, raw []byte) error {
+	err := c.plans.Entries(ctx, accountSpace, func(tx *state.Tx, _, raw []byte) error {
 		var found foundAccount
-		if err := decode(raw, &found); err != nil {
+		if err := plan.Decode(raw, &found); err != nil {
 			return err
 		}
 		found.Account.Resource, found.Account.Others = found.Resource, found.Others
@@ -116,11 +117,11 @@ func (d *discovery) wanted(ctx context.Context) error {
 						return err
 					}
 				}
-				if n++; n == draftChunk {
+				if n++; n == plan.DraftChunk {
 					break
 				}
 			}
-			more = n == draftChunk
+			more = n == plan.DraftChunk
 			return nil
 		})
 	}
@@ -169,7 +170,7 @@ func (d *discovery) inventory(ctx context.Context) error {
 						return err
 					}
 				}
-				if err := tx.Space(d.sync.Name, accountSpace).Put([]byte(r.ID), encode(&found)); err != nil {
+				if err := tx.Space(d.sync.Name, accountSpace).Put([]byte(r.ID), plan.Encode(&found)); err != nil {
 					return err
 				}
 			}

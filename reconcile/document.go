@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -29,11 +30,11 @@ type planHead struct {
 // A Document is a plan as it was written and reviewed.
 type Document struct {
 	planHead
-	Actions []Action `json:"actions"`
-	Held    []Held   `json:"held"`
+	Actions []plan.Action `json:"actions"`
+	Held    []plan.Held   `json:"held"`
 	// Rejected is what is due but was rejected.
-	Rejected []Rejected `json:"rejected"`
-	Skipped  []Skipped  `json:"skipped"`
+	Rejected []plan.Rejected `json:"rejected"`
+	Skipped  []plan.Skipped  `json:"skipped"`
 }
 
 // A Plan is the plan a cycle stored. It is read from the state as it is used: a million actions
@@ -57,44 +58,44 @@ func planOf(sync *Sync, tenant *state.Tenant, r *Report) *Plan {
 }
 
 // Held yields what waits for an approval.
-func (p *Plan) Held() iter.Seq2[Held, error] {
-	return func(yield func(Held, error) bool) {
+func (p *Plan) Held() iter.Seq2[plan.Held, error] {
+	return func(yield func(plan.Held, error) bool) {
 		p.stored(p.held, func(tx *state.Tx, raw []byte) error {
-			a, err := decodeAction(raw)
+			a, err := plan.DecodeAction(raw)
 			if err != nil {
-				return stopUnless(yield(Held{}, err))
+				return stopUnless(yield(plan.Held{}, err))
 			}
 			p.setName(tx, &a.Action)
-			return stopUnless(yield(Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action)}, nil))
-		}, func(err error) { yield(Held{}, err) })
+			return stopUnless(yield(plan.Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action)}, nil))
+		}, func(err error) { yield(plan.Held{}, err) })
 	}
 }
 
 // Rejected yields what is due but was rejected.
-func (p *Plan) Rejected() iter.Seq2[Rejected, error] {
-	return func(yield func(Rejected, error) bool) {
+func (p *Plan) Rejected() iter.Seq2[plan.Rejected, error] {
+	return func(yield func(plan.Rejected, error) bool) {
 		p.stored(p.no, func(tx *state.Tx, raw []byte) error {
-			a, err := decodeAction(raw)
+			a, err := plan.DecodeAction(raw)
 			if err == nil && (a.Held == nil || a.Rejected == nil) {
 				err = fmt.Errorf("read stored plan: a rejected action without its decision")
 			}
 			if err != nil {
-				return stopUnless(yield(Rejected{}, err))
+				return stopUnless(yield(plan.Rejected{}, err))
 			}
 			p.setName(tx, &a.Action)
-			return stopUnless(yield(Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
-		}, func(err error) { yield(Rejected{}, err) })
+			return stopUnless(yield(plan.Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
+		}, func(err error) { yield(plan.Rejected{}, err) })
 	}
 }
 
 // Skipped yields the records nothing is done for.
-func (p *Plan) Skipped() iter.Seq2[Skipped, error] {
-	return func(yield func(Skipped, error) bool) {
-		p.stored(skippedSpace, func(_ *state.Tx, raw []byte) error {
-			var s Skipped
-			err := decode(raw, &s)
+func (p *Plan) Skipped() iter.Seq2[plan.Skipped, error] {
+	return func(yield func(plan.Skipped, error) bool) {
+		p.stored(plan.SkippedSpace, func(_ *state.Tx, raw []byte) error {
+			var s plan.Skipped
+			err := plan.Decode(raw, &s)
 			return stopUnless(yield(s, err))
-		}, func(err error) { yield(Skipped{}, err) })
+		}, func(err error) { yield(plan.Skipped{}, err) })
 	}
 }
 
@@ -132,7 +133,7 @@ func (p *Plan) binding() (string, error) {
 			return "", err
 		}
 		action.Name = "" // of no consequence for what is done
-		h.Write(encode(&action))
+		h.Write(plan.Encode(&action))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -145,7 +146,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		return err
 	}
 	out := bufio.NewWriter(w)
-	text := encode(&head)
+	text := plan.Encode(&head)
 	out.Write(text[:len(text)-1])
 	if err := writeList(out, "actions", p.Actions()); err != nil {
 		return err
@@ -177,7 +178,7 @@ func writeList[T any](out *bufio.Writer, name string, items iter.Seq2[T, error])
 			out.WriteByte(',')
 		}
 		first = false
-		out.Write(encode(&item))
+		out.Write(plan.Encode(&item))
 	}
 	return out.WriteByte(']')
 }

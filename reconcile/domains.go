@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -23,8 +24,8 @@ const (
 )
 
 // foreignHold holds what a tenant cannot prove to be its own.
-func foreignHold(cause string) *storedHold {
-	return &storedHold{Guard: "foreign_domain", Cause: cause}
+func foreignHold(cause string) *plan.StoredHold {
+	return &plan.StoredHold{Guard: "foreign_domain", Cause: cause}
 }
 
 // proves reports whether an account that no sync keeps is provably the tenant's: it carries the
@@ -48,7 +49,7 @@ func (g *Guard) owns(addresses []string) bool {
 
 // claims holds an action that would give an account an address that the tenant cannot prove to be
 // its own: it would be the account of whoever has that address. nil lets it pass.
-func (g *Guard) claims(changes []Change, desired []mapping.Desired, guest bool) *storedHold {
+func (g *Guard) claims(changes []plan.Change, desired []mapping.Desired, guest bool) *plan.StoredHold {
 	if g.Domains == nil || g.owns(addressesWritten(changes, desired)) {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (g *Guard) claims(changes []Change, desired []mapping.Desired, guest bool) 
 
 // addressesWritten are the addresses among the values that changes write. A plan does not show
 // every value, so they are taken from what is desired.
-func addressesWritten(changes []Change, desired []mapping.Desired) []string {
+func addressesWritten(changes []plan.Change, desired []mapping.Desired) []string {
 	written := map[string]any{}
 	for _, change := range changes {
 		for _, d := range desired {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -23,7 +24,7 @@ type planner struct {
 	graphBefore graphsync.Traffic
 	ledger      *ledger
 	findings    *findings
-	plans       *planStore
+	plans       *plan.Store
 	owners      *ownership
 
 	drafted int // objects so far
@@ -37,7 +38,7 @@ func (p *planner) draft(ctx context.Context) error {
 		changed := p.info.ConfigHash != p.sync.Hash()
 		whole := p.opts.Subject == nil
 		p.findings.all = whole && (changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())
-		for _, name := range []string{planSpace, skippedSpace, partHeldSpace, partRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, detachedSpace} {
+		for _, name := range []string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace, plan.PartRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -83,7 +84,7 @@ func (p *planner) draftAll(ctx context.Context) error {
 	}
 	for _, kind := range kinds {
 		var after graphsync.ID
-		err := inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(graphsync.ID) bool) error {
+		err := inChunks(p.tenant, plan.DraftChunk, func(tx *state.Tx, add func(graphsync.ID) bool) error {
 			for object := range tx.Objects().All(kind, after) {
 				if after = object.ID; !add(object.ID) {
 					break
@@ -119,7 +120,7 @@ func (p *planner) draftPending(ctx context.Context) error {
 		return err
 	}
 	var after state.PendingKey
-	return inChunks(p.tenant, draftChunk, func(tx *state.Tx, add func(state.PendingKey) bool) error {
+	return inChunks(p.tenant, plan.DraftChunk, func(tx *state.Tx, add func(state.PendingKey) bool) error {
 		for key := range tx.Pending(p.sync.Name).All(after) {
 			if after = key; !add(key) {
 				break
@@ -205,10 +206,10 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		chunk := ids[:min(len(ids), draftChunk)]
+		chunk := ids[:min(len(ids), plan.DraftChunk)]
 		ids = ids[len(chunk):]
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
 			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
 				if !p.findings.all { // when all are, each is visited once anyway

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -21,14 +22,14 @@ type drafter struct {
 	owners   *ownership
 	tx       *state.Tx
 	eval     *evaluator
-	plan     plannedActions
+	plan     plan.Actions
 	claims   *state.Space
 }
 
 // user plans one person.
 func (d *drafter) user(id graphsync.ID) error {
 	object, known := d.tx.Objects().Get(graphsync.User, id)
-	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.User, id)
+	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.User, id)
 	if err != nil || !known {
 		return err // never told of by the directory: nothing is concluded
 	}
@@ -94,10 +95,10 @@ func (d *drafter) user(id graphsync.ID) error {
 		return d.create(graphsync.User, id, key, &stand, result)
 	}
 	changes := appliedChanges(d.sync.Users.Mapping, result.Attributes, last)
-	op := Update
+	op := plan.Update
 	switch {
 	case wanted && !link.Active:
-		op = Reactivate
+		op = plan.Reactivate
 		changes = withActive(changes, false, true)
 	case !wanted && link.Active:
 		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
@@ -117,13 +118,13 @@ func (d *drafter) user(id graphsync.ID) error {
 	if !d.sync.Users.May(op) {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
+	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
 		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
-	if err := d.takenNames(&a); err != nil || op == Update && len(a.Changes) == 0 {
+	if err := d.takenNames(&a); err != nil || op == plan.Update && len(a.Changes) == 0 {
 		return err
 	}
 	a.Held = d.sync.Guard.claims(a.Changes, result.Attributes, stand.Guest)
-	return d.put(userPhase, a)
+	return d.put(plan.UserPhase, a)
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
@@ -131,7 +132,7 @@ func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error
 	op := d.sync.Users.OnRemove.Do
 	on, again := stillActiveOf(d.tx, d.sync.Name, link)
 	switch {
-	case again && !link.Active && on.Attempts < offAttempts && op == Deactivate && d.sync.Users.May(op):
+	case again && !link.Active && on.Attempts < offAttempts && op == plan.Deactivate && d.sync.Users.May(op):
 		return d.putRemoval(op, link, stand, key, nil) // the second time
 	case !link.Active:
 		if err := d.removeInactive(link, stand, key); err != nil || !again {
@@ -152,7 +153,7 @@ func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error
 // nameActive names a person whose account is shown as active although it was switched off, unless
 // its deletion is due.
 func (d *drafter) nameActive(on stillActive, link *state.Link, stand *eligibility, key string) error {
-	if d.plan.has(actionKey{phase: leavePhase, id: link.Source}.bytes()) {
+	if d.plan.Has(plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()) {
 		return nil
 	}
 	return d.skip(graphsync.User, link.Source, key, string(target.Rejected), stillActiveWhy(on, stand.Why))
@@ -170,25 +171,25 @@ func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) 
 }
 
 // putRemoval stores a removal, when the configuration lets the sync do it.
-func (d *drafter) putRemoval(op Op, link *state.Link, stand *eligibility, key string, hold *storedHold) error {
+func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *eligibility, key string, hold *plan.StoredHold) error {
 	rules := &d.sync.Users
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
 	_, again := stillActiveOf(d.tx, d.sync.Name, link)
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold,
-		Again: again && op == Deactivate}
-	if op == Deactivate {
+	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold,
+		Again: again && op == plan.Deactivate}
+	if op == plan.Deactivate {
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.
-		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
+		a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}}
 		if rules.OnRemove.After > 0 {
 			if err := d.keepLater(link.Source); err != nil {
 				return err
 			}
 		}
 	}
-	return d.put(leavePhase, a)
+	return d.put(plan.LeavePhase, a)
 }
 
 // remains names a person whose account is off, but shown as active, and who should not have one.
@@ -213,7 +214,7 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *eligibility, result outcome) error {
 	rules := d.sync.rules(kind)
 	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
-	var held *storedHold
+	var held *plan.StoredHold
 	if kind == graphsync.User {
 		held = d.sync.Guard.claims(changes, result.Attributes, stand.Guest)
 		changes = withActive(changes, nil, true)
@@ -221,7 +222,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
 		}
 	}
-	a := storedAction{Action: Action{Op: Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
+	a := plan.StoredAction{Action: plan.Action{Op: plan.Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
 		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via, Held: held}
 	for _, path := range rules.Match {
 		value := textOf(result.Attributes, path)
@@ -248,7 +249,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 		}
 		return d.skip(kind, id, key, "duplicate_source", why)
 	}
-	return d.put(phaseOf(kind), a)
+	return d.put(plan.PhaseOf(kind), a)
 }
 
 // claim notes that a new object wants a matching value and returns who else does: a new one of
@@ -303,7 +304,7 @@ func (d *drafter) nextName(object *state.Object, link *state.Link, path string) 
 	} else {
 		stand = d.eval.eligibility(object, link)
 	}
-	if object.Removed != graphsync.NotRemoved || !rules.May(Update) || !stand.Active() || stand.Problem != "" {
+	if object.Removed != graphsync.NotRemoved || !rules.May(plan.Update) || !stand.Active() || stand.Problem != "" {
 		return ""
 	}
 	result := d.eval.evaluate(object, &stand, rules.Mapping, false)
@@ -322,21 +323,21 @@ func wantedKey(kind graphsync.Kind, path, value string) []byte {
 // it wants nothing any more.
 func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
 	object, known := d.tx.Objects().Get(kind, id)
-	link, linked, _, err := plannedLink(d.tx, d.sync.Name, kind, id)
+	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, kind, id)
 	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
 }
 
 // withdraw takes back the provisional create of the other of two that want one value.
 func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value string, id graphsync.ID) error {
-	key := actionKey{phase: phaseOf(kind), id: other}.bytes()
-	a, err := d.plan.get(key)
-	if a == nil || a.Op != Create {
+	key := plan.Key{Phase: plan.PhaseOf(kind), ID: other}.Bytes()
+	a, err := d.plan.Get(key)
+	if a == nil || a.Op != plan.Create {
 		return err
 	}
-	if err := d.plan.delete(key); err != nil {
+	if err := d.plan.Delete(key); err != nil {
 		return err
 	}
-	d.ledger.planned(kind, Create, -1)
+	d.ledger.planned(kind, plan.Create, -1)
 	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
 }
 
@@ -353,7 +354,7 @@ func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, resu
 
 // put stores an action. A create that the configuration forbids is stored all the same: the
 // account may exist and be adopted; match drops it otherwise.
-func (d *drafter) put(p phase, a storedAction) error {
+func (d *drafter) put(p plan.Phase, a plan.StoredAction) error {
 	if a.TargetID != nil {
 		link, _, err := d.tx.Links(d.sync.Name).Get(a.Kind, a.SourceID)
 		if err != nil {
@@ -368,11 +369,11 @@ func (d *drafter) put(p phase, a storedAction) error {
 		}
 	}
 	d.ledger.planned(a.Kind, a.Op, 1)
-	return d.plan.put(actionKey{phase: p, id: a.SourceID}.bytes(), &a)
+	return d.plan.Put(plan.Key{Phase: p, ID: a.SourceID}.Bytes(), &a)
 }
 
 func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why string) error {
-	return d.ledger.skip(d.tx, Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
+	return d.ledger.skip(d.tx, plan.Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
 }
 
 // refreshVia keeps the way by which somebody is in scope up to date, so that the cause can be named
@@ -390,11 +391,11 @@ func (d *drafter) refreshVia(link *state.Link, stand *eligibility) error {
 func (d *drafter) offerTransfer(link *state.Link) error {
 	rules := &d.sync.Users
 	switch {
-	case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:
+	case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:
 		return nil
 	case !link.Active:
 		return d.tx.Space(d.sync.Name, transferOfferSpace).Put(link.Source[:], nil)
-	case rules.May(Deactivate): // it is looked at again when it is switched off
+	case rules.May(plan.Deactivate): // it is looked at again when it is switched off
 		return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: link.Source})
 	}
 	return nil

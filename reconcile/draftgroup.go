@@ -2,13 +2,14 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // group plans one group, without its members.
 func (d *drafter) group(id graphsync.ID) error {
 	object, known := d.tx.Objects().Get(graphsync.Group, id)
-	link, linked, _, err := plannedLink(d.tx, d.sync.Name, graphsync.Group, id)
+	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil || !known {
 		return err
 	}
@@ -25,16 +26,16 @@ func (d *drafter) group(id graphsync.ID) error {
 		if !linked {
 			return nil
 		}
-		if !d.sync.Groups.May(Delete) {
+		if !d.sync.Groups.May(plan.Delete) {
 			return d.mark(&link, false)
 		}
-		return d.put(groupPhase, storedAction{Action: Action{Op: Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
+		return d.put(plan.GroupPhase, plan.StoredAction{Action: plan.Action{Op: plan.Delete, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key, Why: why, Cause: why}})
 	}
 	if linked {
 		// A failed change of members is kept as one retry of the group: who it was about is worked
 		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
 		failed, _ := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.Group, ID: id})
-		if d.findings.all || failed.Op == string(Members) || !link.Active {
+		if d.findings.all || failed.Op == string(plan.Members) || !link.Active {
 			if err := markMembers(d.tx, d.sync.Name, id); err != nil {
 				return err
 			}
@@ -65,10 +66,10 @@ func (d *drafter) group(id graphsync.ID) error {
 	if unconfirmed {
 		return d.unconfirmed(graphsync.Group, id, key)
 	}
-	if !d.sync.Groups.May(Update) {
+	if !d.sync.Groups.May(plan.Update) {
 		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
 	}
-	return d.put(groupPhase, storedAction{Action: Action{Op: Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
+	return d.put(plan.GroupPhase, plan.StoredAction{Action: plan.Action{Op: plan.Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
 		Changes: changes, Why: why, Notes: result.Notes}})
 }
 

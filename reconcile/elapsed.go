@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -103,7 +104,7 @@ type offRecord struct {
 // deleteAfter is when the account of a leaver is deleted.
 func (r OnRemove) deleteAfter() time.Duration {
 	switch {
-	case r.Do == Delete:
+	case r.Do == plan.Delete:
 		return 0
 	case r.After > 0:
 		return r.After
@@ -133,7 +134,7 @@ func (d *drafter) putOff(id graphsync.ID) error {
 		return nil
 	}
 	rec := offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
-	return d.tx.Space(d.sync.Name, offSpace).Put(id[:], encode(&rec))
+	return d.tx.Space(d.sync.Name, offSpace).Put(id[:], plan.Encode(&rec))
 }
 
 // off returns what is known of an account that is switched off. What was not noted is as the
@@ -141,7 +142,7 @@ func (d *drafter) putOff(id graphsync.ID) error {
 func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
 	space := d.tx.Space(d.sync.Name, offSpace)
 	if raw := space.Get(id[:]); raw != nil {
-		return rec, decode(raw, &rec)
+		return rec, plan.Decode(raw, &rec)
 	}
 	rec = offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
 	if d.info.ConfigHash != d.sync.Hash() {
@@ -150,7 +151,7 @@ func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
 	if !d.opts.Apply {
 		return rec, nil
 	}
-	return rec, space.Put(id[:], encode(&rec))
+	return rec, space.Put(id[:], plan.Encode(&rec))
 }
 
 // forgetOff drops what was noted: the account is in use again, or gone.
@@ -182,9 +183,9 @@ func (d *drafter) removeInactive(link *state.Link, stand *eligibility, key strin
 			return d.skip(graphsync.User, link.Source, key, "clock_differs", fmt.Sprintf("the account is due for deletion (%s), but %s", stand.Why, d.findings.untimely))
 		}
 	}
-	var hold *storedHold
+	var hold *plan.StoredHold
 	if sooner(after, rec.After) {
-		hold = &storedHold{Guard: "on_remove", Cause: fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after))}
+		hold = &plan.StoredHold{Guard: "on_remove", Cause: fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after))}
 	}
-	return d.putRemoval(Delete, link, stand, key, hold)
+	return d.putRemoval(plan.Delete, link, stand, key, hold)
 }

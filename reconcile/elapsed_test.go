@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -16,7 +17,7 @@ const day = 24 * time.Hour
 func leaving(t *testing.T, left int) *customer {
 	t.Helper()
 	c := newService(t).customer("contoso")
-	c.onRemove = reconcile.OnRemove{Do: reconcile.Deactivate, After: 30 * day}
+	c.onRemove = reconcile.OnRemove{Do: plan.Deactivate, After: 30 * day}
 	for n := 1; n <= left+1; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
 	}
@@ -127,9 +128,9 @@ func TestDueWhileClocksDiffer(t *testing.T) {
 // A changed on_remove does not reach back to accounts that were switched off before it.
 func TestChangedOnRemove(t *testing.T) {
 	t.Parallel()
-	deactivate, remove := reconcile.OnRemove{Do: reconcile.Deactivate}, reconcile.OnRemove{Do: reconcile.Delete}
+	deactivate, remove := reconcile.OnRemove{Do: plan.Deactivate}, reconcile.OnRemove{Do: plan.Delete}
 	after := func(d time.Duration) reconcile.OnRemove {
-		return reconcile.OnRemove{Do: reconcile.Deactivate, After: d}
+		return reconcile.OnRemove{Do: plan.Deactivate, After: d}
 	}
 	for name, test := range map[string]struct {
 		from, to reconcile.OnRemove

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
 	"entrasync/target"
@@ -427,7 +428,7 @@ func (s *source) manager() mapping.Value {
 	if err != nil {
 		return mapping.Value{}
 	}
-	link, ok, blocked, err := plannedLink(s.eval.tx, s.eval.sync.Name, graphsync.User, id)
+	link, ok, blocked, err := plan.PlannedLink(s.eval.tx, s.eval.sync.Name, graphsync.User, id)
 	if err != nil || !ok || blocked {
 		s.eligibility.WaitsFor = id
 		return mapping.Value{}

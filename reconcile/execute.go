@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -26,9 +27,9 @@ type executor struct {
 
 // carryOut makes the calls of one action. It returns nil when it was interrupted before
 // anything was known.
-func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction) *result {
+func (x *executor) carryOut(ctx context.Context, key plan.Key, a *plan.StoredAction) *result {
 	done := &result{key: key, action: a}
-	if key.phase == referencePhase && a.TargetID == nil {
+	if key.Phase == plan.ReferencePhase && a.TargetID == nil {
 		if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {
 			done.void = done.err == nil // the account was not made: nothing can refer from it
 			return done
@@ -37,16 +38,16 @@ func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction)
 	switch {
 	case a.Orphan:
 		x.removeOrphan(ctx, a, done)
-	case a.Op == Create:
+	case a.Op == plan.Create:
 		x.create(ctx, a, done)
-	case a.Op == Delete:
+	case a.Op == plan.Delete:
 		x.remove(ctx, a, done)
-	case a.Op == Unlink:
+	case a.Op == plan.Unlink:
 		x.unlink(ctx, a, done)
-	case a.Op == Members:
+	case a.Op == plan.Members:
 		x.changeMembers(ctx, a, done)
 	default:
-		x.write(ctx, a, done, a.Op == Adopt)
+		x.write(ctx, a, done, a.Op == plan.Adopt)
 	}
 	if done.err == nil {
 		return done
@@ -62,7 +63,7 @@ func (x *executor) carryOut(ctx context.Context, key actionKey, a *storedAction)
 }
 
 // resolve finds the account that an action on one made in the same plan is about.
-func (x *executor) resolve(a *storedAction) error {
+func (x *executor) resolve(a *plan.StoredAction) error {
 	return x.tenant.View(func(tx *state.Tx) error {
 		link, ok, err := tx.Links(x.sync.Name).Get(a.Kind, a.SourceID)
 		if ok {

@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -225,22 +226,22 @@ func (e *explainer) explainOpen(tx *state.Tx, x *Explanation, kind graphsync.Kin
 			break
 		}
 	}
-	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		raw := tx.Space(e.sync.Name, heldSpace).Get(actionKey{phase: p, id: id}.bytes())
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.PhaseOf(kind)} {
+		raw := tx.Space(e.sync.Name, plan.HeldSpace).Get(plan.Key{Phase: p, ID: id}.Bytes())
 		if raw == nil {
 			continue
 		}
-		if a, err := decodeAction(raw); err == nil && a.Held != nil && a.Kind == kind {
+		if a, err := plan.DecodeAction(raw); err == nil && a.Held != nil && a.Kind == kind {
 			x.Pending = append(x.Pending, fmt.Sprintf("%s is held by guard %s: %s", a.Op, a.Held.Guard, a.Held.Cause))
 		}
 	}
-	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		raw := tx.Space(e.sync.Name, rejectedSpace).Get(actionKey{phase: p, id: id}.bytes())
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.PhaseOf(kind)} {
+		raw := tx.Space(e.sync.Name, plan.RejectedSpace).Get(plan.Key{Phase: p, ID: id}.Bytes())
 		if raw == nil {
 			continue
 		}
-		if a, err := decodeAction(raw); err == nil && a.Rejected != nil && a.Kind == kind {
-			x.Pending = append(x.Pending, fmt.Sprintf("%s (%s) was rejected%s: it is not done until the source changes", a.Op, a.Why, a.Rejected.words()))
+		if a, err := plan.DecodeAction(raw); err == nil && a.Rejected != nil && a.Kind == kind {
+			x.Pending = append(x.Pending, fmt.Sprintf("%s (%s) was rejected%s: it is not done until the source changes", a.Op, a.Why, a.Rejected.Words()))
 		}
 	}
 	if retry, ok := tx.Retries(e.sync.Name).Get(key); ok {

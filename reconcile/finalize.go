@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -20,7 +21,7 @@ type finalizer struct {
 	info       *state.SyncInfo
 	ledger     *ledger
 	findings   *findings
-	plans      *planStore
+	plans      *plan.Store
 	owners     *ownership
 	quarantine *quarantine
 
@@ -63,7 +64,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 			f.info.FirstRun = f.now
 		}
 		f.info.ConfigHash, f.info.LastSuccess = f.sync.Hash(), f.now
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, detachedSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(f.sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -87,7 +88,7 @@ func (f *finalizer) rememberRemovals() {
 // and `status` always has the present reason.
 func (f *finalizer) finalizeRetries(ctx context.Context) error {
 	err := f.tenant.Update(func(tx *state.Tx) error {
-		failed, skipped := tx.Space(f.sync.Name, failedSpace), tx.Space(f.sync.Name, skippedSpace)
+		failed, skipped := tx.Space(f.sync.Name, failedSpace), tx.Space(f.sync.Name, plan.SkippedSpace)
 		drafted := tx.Space(f.sync.Name, draftedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(f.sync.Name).All() {
@@ -95,7 +96,7 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 			if !looked || failed.Has(pendingBytes(retry.Key)) {
 				continue
 			}
-			if retry.Key.Member.IsZero() && skipped.Has(skippedKey(retry.Key)) {
+			if retry.Key.Member.IsZero() && skipped.Has(plan.SkippedKey(retry.Key)) {
 				continue
 			}
 			if !retry.Key.Member.IsZero() && retry.Code == "unknown_reference" && retry.First.Equal(f.now) {
@@ -115,9 +116,9 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 	}
 	var skipped Causes // those that were not skipped before for this reason
 	defer func() { f.ledger.logSkipped(&skipped) }()
-	return f.plans.entries(ctx, skippedSpace, func(tx *state.Tx, _, value []byte) error {
-		var s Skipped
-		if err := decode(value, &s); err != nil {
+	return f.plans.Entries(ctx, plan.SkippedSpace, func(tx *state.Tx, _, value []byte) error {
+		var s plan.Skipped
+		if err := plan.Decode(value, &s); err != nil {
 			return err
 		}
 		key := state.PendingKey{Kind: s.Kind, ID: s.SourceID}
@@ -141,8 +142,8 @@ func (f *finalizer) finalizeRetries(ctx context.Context) error {
 // cycle until it is approved or its cause goes away, and for what is due later. Those are marked
 // first: wherever this is interrupted, nothing is forgotten.
 func (f *finalizer) finalizePending(ctx context.Context) error {
-	for _, space := range []string{heldSpace, rejectedSpace} {
-		if err := f.plans.entries(ctx, space, func(tx *state.Tx, key, raw []byte) error { return requeueHeld(tx, f.sync.Name, space, key, raw) }); err != nil {
+	for _, space := range []string{plan.HeldSpace, plan.RejectedSpace} {
+		if err := f.plans.Entries(ctx, space, func(tx *state.Tx, key, raw []byte) error { return requeueHeld(tx, f.sync.Name, space, key, raw) }); err != nil {
 			return err
 		}
 	}
@@ -155,7 +156,7 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 		err := f.tenant.Update(func(tx *state.Tx) error {
 			keys = nil
 			for key := range tx.Pending(f.sync.Name).All(after) {
-				if keys = append(keys, key); len(keys) == draftChunk {
+				if keys = append(keys, key); len(keys) == plan.DraftChunk {
 					break
 				}
 			}
@@ -170,7 +171,7 @@ func (f *finalizer) finalizePending(ctx context.Context) error {
 			}
 			return nil
 		})
-		if err != nil || len(keys) < draftChunk {
+		if err != nil || len(keys) < plan.DraftChunk {
 			return err
 		}
 		after = keys[len(keys)-1]
@@ -188,7 +189,7 @@ func (f *finalizer) store() error {
 		if err := tx.PutSyncInfo(f.sync.Name, info); err != nil {
 			return err
 		}
-		return tx.Runs(f.sync.Name).Put(state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: encode(&f.ledger.report)})
+		return tx.Runs(f.sync.Name).Put(state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: plan.Encode(&f.ledger.report)})
 	})
 	if err != nil {
 		return fmt.Errorf("store run: %w", err)

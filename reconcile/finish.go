@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -155,7 +156,7 @@ func (r *reporter) countUnchanged() {
 		for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 			linked, _ := tx.Links(r.sync.Name).Count(kind)
 			if !r.findings.applied {
-				for range tx.Space(r.sync.Name, detachedSpace).Prefix([]byte{byte(kind)}) {
+				for range tx.Space(r.sync.Name, plan.DetachedSpace).Prefix([]byte{byte(kind)}) {
 					linked--
 				}
 			}

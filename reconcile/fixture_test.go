@@ -19,6 +19,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -123,11 +124,11 @@ func (c *customer) rules() *reconcile.Sync {
 		c.t.Fatal(err)
 	}
 	s := &reconcile.Sync{Name: c.sync, TargetName: c.to, Location: location, Tenant: c.id, Scope: reconcile.Scope{All: true, Guests: true}, Text: "to " + c.to,
-		Users: reconcile.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: reconcile.OnRemove{Do: reconcile.Deactivate},
-			Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true, reconcile.Delete: true}},
+		Users: reconcile.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: reconcile.OnRemove{Do: plan.Deactivate},
+			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
 		Guard: reconcile.Guard{FirstRunRemovals: true}}
 	if c.delete {
-		s.Users.OnRemove.Do = reconcile.Delete
+		s.Users.OnRemove.Do = plan.Delete
 	}
 	if c.onRemove != (reconcile.OnRemove{}) {
 		s.Users.OnRemove = c.onRemove

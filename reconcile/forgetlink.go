@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 )
 
 // forgetLink drops the link of an account or group that is gone, with its memberships.
@@ -12,8 +13,8 @@ func (r records) forgetLink(kind graphsync.Kind, source graphsync.ID) error {
 	if err := r.deleteLink(kind, source); err != nil {
 		return err
 	}
-	for _, space := range []string{formerSpace, mismatchSpace} {
-		if err := r.delete(space, linkKey(kind, source)); err != nil {
+	for _, space := range []string{formerSpace, plan.MismatchSpace} {
+		if err := r.delete(space, plan.LinkKey(kind, source)); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -28,7 +29,7 @@ func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link,
 // wants: it takes the name its user has now, or a marked one when the user was deleted.
 func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, err error) {
 	object, known := d.tx.Objects().Get(graphsync.User, link.Source)
-	if link.Active || !known || !d.sync.Users.May(Update) {
+	if link.Active || !known || !d.sync.Users.May(plan.Update) {
 		return false, nil
 	}
 	stand := d.eval.eligibility(&object, link)
@@ -42,20 +43,20 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	if name == "" || strings.EqualFold(name, value) {
 		name = temporaryName(value, "former", link.Source)
 	}
-	a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key,
-		Changes: []Change{{Attribute: path, Old: value, New: name}}, Why: "another user has its " + path + " now: " + describeUser(&object, link)},
-		Via: link.Via, Literal: true, Held: &storedHold{Guard: "former_name", Cause: freeNameCause}}
-	key := actionKey{phase: userPhase, id: link.Source, part: 1}.bytes()
-	if d.plan.has(key) {
+	a := plan.StoredAction{Action: plan.Action{Op: plan.Update, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key,
+		Changes: []plan.Change{{Attribute: path, Old: value, New: name}}, Why: "another user has its " + path + " now: " + describeUser(&object, link)},
+		Via: link.Via, Literal: true, Held: &plan.StoredHold{Guard: "former_name", Cause: freeNameCause}}
+	key := plan.Key{Phase: plan.UserPhase, ID: link.Source, Part: 1}.Bytes()
+	if d.plan.Has(key) {
 		return true, nil
 	}
-	d.ledger.planned(graphsync.User, Update, 1)
-	return true, d.plan.put(key, &a)
+	d.ledger.planned(graphsync.User, plan.Update, 1)
+	return true, d.plan.Put(key, &a)
 }
 
 // takenNames takes names out of a change of an account that others still have. An account that is
 // switched off is offered to give up its name; the other changes are written meanwhile.
-func (d *drafter) takenNames(a *storedAction) error {
+func (d *drafter) takenNames(a *plan.StoredAction) error {
 	for _, r := range d.sync.Users.renames(a) {
 		link, found, err := d.holder(r.path, r.new, a.SourceID)
 		if err != nil {
@@ -78,7 +79,7 @@ func (d *drafter) takenNames(a *storedAction) error {
 	return nil
 }
 
-func withoutChange(changes []Change, path string) []Change {
+func withoutChange(changes []plan.Change, path string) []plan.Change {
 	out := changes[:0:0]
 	for _, change := range changes {
 		if !strings.EqualFold(change.Attribute, path) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -72,7 +73,7 @@ func (g *gapLister) noteUnplaced() error {
 }
 
 // doubtful are the objects of which an entry was not understood, nor a direct reading.
-func (g *gapLister) doubtful() (gaps []Skipped, err error) {
+func (g *gapLister) doubtful() (gaps []plan.Skipped, err error) {
 	kinds := []graphsync.Kind{graphsync.User}
 	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) > 0 {
 		kinds = append(kinds, graphsync.Group)
@@ -82,7 +83,7 @@ func (g *gapLister) doubtful() (gaps []Skipped, err error) {
 			for doubt := range tx.Doubts().All(kind, graphsync.ID{}) {
 				object, _ := tx.Objects().Get(kind, doubt.ID)
 				object.Kind, object.ID = kind, doubt.ID
-				gaps = append(gaps, Skipped{Kind: kind, SourceID: doubt.ID, Key: keyOf(&object, nil), Code: "source_incomplete",
+				gaps = append(gaps, plan.Skipped{Kind: kind, SourceID: doubt.ID, Key: keyOf(&object, nil), Code: "source_incomplete",
 					Why: "what Graph sends of it cannot be understood (" + doubt.Reason + "): what was known before still counts"})
 			}
 		}
@@ -92,9 +93,9 @@ func (g *gapLister) doubtful() (gaps []Skipped, err error) {
 }
 
 // missingPrincipals are the principals of assignments that the snapshot does not have.
-func (g *gapLister) missingPrincipals(ctx context.Context) (gaps []Skipped, err error) {
+func (g *gapLister) missingPrincipals(ctx context.Context) (gaps []plan.Skipped, err error) {
 	add := func(kind graphsync.Kind, id graphsync.ID, why string) {
-		gaps = append(gaps, Skipped{Kind: kind, SourceID: id, Key: id.String(), Code: "unknown_principal", Why: why})
+		gaps = append(gaps, plan.Skipped{Kind: kind, SourceID: id, Key: id.String(), Code: "unknown_principal", Why: why})
 	}
 	groups := len(g.needs.GroupProperties) > 0
 	err = g.tenant.View(func(tx *state.Tx) error {

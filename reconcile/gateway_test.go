@@ -10,6 +10,7 @@ import (
 
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -254,7 +255,7 @@ func withGroups(s *reconcile.Sync) {
 	s.AppID = "app"
 	s.Groups = reconcile.GroupRules{Enabled: true, Takeover: reconcile.TakeoverHold, Rules: reconcile.Rules{
 		Mapping: groups, Match: []string{"externalId", "displayName"},
-		Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Delete: true},
+		Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Delete: true},
 	}}
 }
 

@@ -7,28 +7,28 @@ import (
 	"hash"
 	"io"
 	"iter"
-	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // A HeldAction is an action of a hold with the people it takes a membership from or gives one.
 type HeldAction struct {
-	Action
-	Members []ChangedMember `json:"members,omitempty"`
+	plan.Action
+	Members []plan.ChangedMember `json:"members,omitempty"`
 }
 
 // HeldActions yields what a hold holds, or what of it was rejected, by rising key, as [Approve]
 // and [Reject] decide it.
 func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {
 	return func(yield func(HeldAction, error) bool) {
-		space := heldSpace
+		space := plan.HeldSpace
 		if _, held := tx.Holds(sync).Get(id); !held {
-			space = rejectedSpace
+			space = plan.RejectedSpace
 		}
 		found := false
 		for _, raw := range tx.Space(sync, space).All(nil) {
-			a, err := decodeAction(raw)
+			a, err := plan.DecodeAction(raw)
 			if err == nil && !belongsTo(tx, sync, id, &a) {
 				continue
 			}
@@ -37,7 +37,7 @@ func HeldActions(tx *state.Tx, sync, id string) iter.Seq2[HeldAction, error] {
 				return
 			}
 		}
-		if !found && space == rejectedSpace {
+		if !found && space == plan.RejectedSpace {
 			yield(HeldAction{}, fmt.Errorf("there is no such hold"))
 		}
 	}
@@ -51,15 +51,15 @@ type RejectedHold struct {
 	Count    int
 	Sample   []string // the first names
 	Removals int      // how many of the actions take an account away: people who keep it without a right
-	Decision
+	plan.Decision
 }
 
 // RejectedHolds returns what was rejected and is still due, by hold.
 func RejectedHolds(tx *state.Tx, sync string) ([]RejectedHold, error) {
 	var holds []RejectedHold
 	at := map[string]int{}
-	for _, raw := range tx.Space(sync, rejectedSpace).All(nil) {
-		a, err := decodeAction(raw)
+	for _, raw := range tx.Space(sync, plan.RejectedSpace).All(nil) {
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -84,15 +84,7 @@ func RejectedHolds(tx *state.Tx, sync string) ([]RejectedHold, error) {
 }
 
 // CountRejected returns how many actions were rejected and are still due.
-func CountRejected(tx *state.Tx, sync string) int { return tx.Space(sync, rejectedSpace).Count() }
-
-// Ends returns when a rejection of this time ends, zero when rejections last for ever.
-func (d Decision) Ends(last time.Duration) time.Time {
-	if last <= 0 || d.At.IsZero() {
-		return time.Time{}
-	}
-	return d.At.Add(last)
-}
+func CountRejected(tx *state.Tx, sync string) int { return tx.Space(sync, plan.RejectedSpace).Count() }
 
 // HeldDigests identifies by hold what is held, or what was rejected: the same actions give the same text. It binds a
 // decision to what a person was shown, as a hold keeps its id while its cause lasts and more may
@@ -104,8 +96,8 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 		ids[[2]string{hold.Guard, hold.Cause}] = hold.ID
 		sums[hold.ID] = sha256.New()
 	}
-	for key, raw := range tx.Space(sync, heldSpace).All(nil) {
-		a, err := decodeAction(raw)
+	for key, raw := range tx.Space(sync, plan.HeldSpace).All(nil) {
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -114,11 +106,11 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 		}
 		if sum := sums[ids[[2]string{a.Held.Guard, a.Held.Cause}]]; sum != nil {
 			sum.Write(key)
-			io.WriteString(sum, a.effect())
+			io.WriteString(sum, a.Effect())
 		}
 	}
-	for key, raw := range tx.Space(sync, rejectedSpace).All(nil) {
-		a, err := decodeAction(raw)
+	for key, raw := range tx.Space(sync, plan.RejectedSpace).All(nil) {
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -131,7 +123,7 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 			sums[a.Rejected.Hold] = sum
 		}
 		sum.Write(key)
-		io.WriteString(sum, a.effect())
+		io.WriteString(sum, a.Effect())
 	}
 	digests := make(map[string]string, len(sums))
 	for id, sum := range sums {

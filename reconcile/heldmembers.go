@@ -1,11 +1,15 @@
 package reconcile
 
-import "entrasync/graphsync"
+import (
+	"entrasync/graphsync"
+
+	"entrasync/reconcile/plan"
+)
 
 // reviewMembers reviews a change of members. Decisions about users who leave count first. Users whose leaving
 // the last plan held stay held, and no one else waits with them. Users who join never wait.
-func (r *reviewer) reviewMembers(plan plannedActions, key []byte, a *storedAction) error {
-	if done, err := r.decideLeaving(plan, key, a); done || err != nil {
+func (r *reviewer) reviewMembers(planned plan.Actions, key []byte, a *plan.StoredAction) error {
+	if done, err := r.decideLeaving(planned, key, a); done || err != nil {
 		return err
 	}
 	passes, waits, parted, err := r.stayHeld(a)
@@ -17,37 +21,37 @@ func (r *reviewer) reviewMembers(plan plannedActions, key []byte, a *storedActio
 	}
 	switch {
 	case !parted:
-		return r.reviewAction(plan, key, a)
+		return r.reviewAction(planned, key, a)
 	case len(passes.Add)+len(passes.Remove) == 0:
-		return r.reviewAction(plan, key, &waits)
+		return r.reviewAction(planned, key, &waits)
 	}
 	at := key
-	if key = partKey(key, leavesBit); len(a.Add) == 0 {
-		at = partKey(key, passingBit)
+	if key = plan.PartKey(key, plan.LeavesBit); len(a.Add) == 0 {
+		at = plan.PartKey(key, plan.PassingBit)
 	}
 	r.made[string(at)], r.made[string(key)] = true, true
-	r.ledger.planned(graphsync.Group, Members, 1)
-	if err := plan.put(at, &passes); err != nil {
+	r.ledger.planned(graphsync.Group, plan.Members, 1)
+	if err := planned.Put(at, &passes); err != nil {
 		return err
 	}
-	return r.reviewAction(plan, key, &waits)
+	return r.reviewAction(planned, key, &waits)
 }
 
 // split parts a change of members of which a guard would hold those who leave.
-func (r *reviewer) split(a *storedAction) (joins, leaves storedAction, ok bool) {
-	if a.Op != Members || len(a.Add) == 0 || len(a.Remove) == 0 {
+func (r *reviewer) split(a *plan.StoredAction) (joins, leaves plan.StoredAction, ok bool) {
+	if a.Op != plan.Members || len(a.Add) == 0 || len(a.Remove) == 0 {
 		return joins, leaves, false
 	}
 	joins, leaves = *a, *a
-	joins.Remove, joins.Why, joins.Held = nil, membersWhy(a.Add, nil), nil
-	leaves.Add, leaves.Why = nil, membersWhy(nil, a.Remove)
+	joins.Remove, joins.Why, joins.Held = nil, plan.MembersWhy(a.Add, nil), nil
+	leaves.Add, leaves.Why = nil, plan.MembersWhy(nil, a.Remove)
 	guard, _ := r.evaluate(&leaves)
 	return joins, leaves, guard != ""
 }
 
 // stayHeld parts a change of members of which no guard would hold those who leave now: waits are those
 // whose leaving the last plan held, with its hold.
-func (r *reviewer) stayHeld(a *storedAction) (passes, waits storedAction, ok bool, err error) {
+func (r *reviewer) stayHeld(a *plan.StoredAction) (passes, waits plan.StoredAction, ok bool, err error) {
 	if len(a.Remove) == 0 || r.facts.heldBefore == 0 {
 		return passes, waits, false, nil
 	}
@@ -72,12 +76,12 @@ func (r *reviewer) stayHeld(a *storedAction) (passes, waits storedAction, ok boo
 			waits.Held = hold
 		}
 	}
-	passes.Why, waits.Why = membersWhy(passes.Add, passes.Remove), membersWhy(nil, waits.Remove)
+	passes.Why, waits.Why = plan.MembersWhy(passes.Add, passes.Remove), plan.MembersWhy(nil, waits.Remove)
 	return passes, waits, waits.Held != nil, nil
 }
 
 // heldLeavers returns whose leaving a group the last plan held, kept for the parts of a large group.
-func (r *reviewer) heldLeavers(group graphsync.ID) (before map[graphsync.ID]*storedHold, err error) {
+func (r *reviewer) heldLeavers(group graphsync.ID) (before map[graphsync.ID]*plan.StoredHold, err error) {
 	if r.heldOf != group || r.heldBefore == nil {
 		r.heldBefore, err = r.lastHolds.leavers(r.tx, group)
 		r.heldOf = group

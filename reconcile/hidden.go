@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // hiddenGroups are the groups that give access, or are provisioned, and whose members Graph leaves
 // out for want of a permission: they look empty.
-func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error) {
+func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []plan.Skipped, err error) {
 	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) == 0 || g.opts.NoRefresh {
 		return nil, nil
 	}
@@ -19,7 +20,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error
 		add := func(id graphsync.ID, role string) {
 			object, ok := tx.Objects().Get(graphsync.Group, id)
 			if ok && object.Removed == graphsync.NotRemoved && hidesMembers(&object) {
-				gaps = append(gaps, Skipped{Kind: graphsync.Group, SourceID: id, Key: keyOf(&object, nil), Code: "hidden_members",
+				gaps = append(gaps, plan.Skipped{Kind: graphsync.Group, SourceID: id, Key: keyOf(&object, nil), Code: "hidden_members",
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
 			}
 		}
@@ -40,7 +41,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []Skipped, err error
 	if err != nil || len(gaps) == 0 {
 		return nil, err
 	}
-	slices.SortFunc(gaps, func(a, b Skipped) int { return slices.Compare(a.SourceID[:], b.SourceID[:]) })
+	slices.SortFunc(gaps, func(a, b plan.Skipped) int { return slices.Compare(a.SourceID[:], b.SourceID[:]) })
 	lacks, err := lacksHiddenMembers(ctx, g.source)
 	if err != nil || !lacks {
 		return nil, err

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -20,13 +21,13 @@ func (h *holdHistory) counts() bool {
 
 // before returns why an action was held by the last plan, if it was and the limits are the
 // same since.
-func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, cause string) {
+func (h *holdHistory) before(tx *state.Tx, key []byte, a *plan.StoredAction) (guard, cause string) {
 	raw := tx.Space(h.sync.Name, h.opts.heldSpace()).Get(key)
 	if raw == nil || !h.counts() {
 		return "", ""
 	}
-	last, err := decodeAction(raw)
-	if err != nil || last.Held == nil || last.divergence(a) != "" {
+	last, err := plan.DecodeAction(raw)
+	if err != nil || last.Held == nil || last.Divergence(a) != "" {
 		return "", ""
 	}
 	return last.Held.Guard, last.Held.Cause
@@ -34,13 +35,13 @@ func (h *holdHistory) before(tx *state.Tx, key []byte, a *storedAction) (guard, 
 
 // leavers returns the users whose leaving a group the last plan held, and why. Holds of members are kept by
 // user, as decisions are: they do not depend on who else leaves or joins, nor on the part of the plan.
-func (h *holdHistory) leavers(tx *state.Tx, group graphsync.ID) (map[graphsync.ID]*storedHold, error) {
+func (h *holdHistory) leavers(tx *state.Tx, group graphsync.ID) (map[graphsync.ID]*plan.StoredHold, error) {
 	if !h.counts() {
 		return nil, nil
 	}
-	found := map[graphsync.ID]*storedHold{}
-	for _, raw := range tx.Space(h.sync.Name, h.opts.heldSpace()).Prefix(append([]byte{byte(memberPhase)}, group[:]...)) {
-		last, err := decodeAction(raw)
+	found := map[graphsync.ID]*plan.StoredHold{}
+	for _, raw := range tx.Space(h.sync.Name, h.opts.heldSpace()).Prefix(append([]byte{byte(plan.MemberPhase)}, group[:]...)) {
+		last, err := plan.DecodeAction(raw)
 		if err != nil {
 			return nil, err
 		}

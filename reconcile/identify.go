@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -26,8 +27,8 @@ func (i *identifier) identify(ctx context.Context) error {
 		if err := i.again(ctx); err != nil {
 			return err
 		}
-		for _, p := range []phase{leavePhase, userPhase, groupPhase} {
-			err := i.plans.actions(p, func(keys [][]byte, actions []storedAction) error { return i.planned(ctx, keys, actions) })
+		for _, p := range []plan.Phase{plan.LeavePhase, plan.UserPhase, plan.GroupPhase} {
+			err := i.plans.Actions(p, func(keys [][]byte, actions []plan.StoredAction) error { return i.planned(ctx, keys, actions) })
 			if err != nil {
 				return err
 			}
@@ -57,7 +58,7 @@ type identifier struct {
 	breaker    *breaker
 	ledger     *ledger
 	findings   *findings
-	plans      *planStore
+	plans      *plan.Store
 	owners     *ownership
 	lastHolds  *holdHistory
 	protector  *protector
@@ -76,7 +77,7 @@ type reading struct {
 
 // read asks for the account of a link that op is to be done to; "" for nothing yet. Its error ends
 // the cycle.
-func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []state.MatchKey) (reading, error) {
+func (i *identifier) read(ctx context.Context, link state.Link, op plan.Op, also []state.MatchKey) (reading, error) {
 	found := reading{link: link}
 	shown, err := i.get.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	var failure *target.Error
@@ -123,14 +124,14 @@ func (i *identifier) read(ctx context.Context, link state.Link, op Op, also []st
 }
 
 // planned reads the accounts of those of some actions that change by what an account is known.
-func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []storedAction) error {
+func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []plan.StoredAction) error {
 	due := make([]bool, len(actions))
 	links := make([]state.Link, len(actions))
 	err := i.tenant.View(func(tx *state.Tx) error {
-		mismatches := tx.Space(i.sync.Name, mismatchSpace)
+		mismatches := tx.Space(i.sync.Name, plan.MismatchSpace)
 		for n := range actions {
 			a := &actions[n]
-			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(linkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
+			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(plan.LinkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
 				continue
 			}
 			link, linked, err := tx.Links(i.sync.Name).Get(a.Kind, a.SourceID)
@@ -172,7 +173,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []store
 }
 
 // note stores what reading the account of a planned action came to.
-func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *reading) error {
+func (i *identifier) note(tx *state.Tx, key []byte, a *plan.StoredAction, found *reading) error {
 	switch {
 	case found.mismatch != nil:
 		return i.opts.records(tx, i.sync).putMismatch(&found.link, found.mismatch)
@@ -180,7 +181,7 @@ func (i *identifier) note(tx *state.Tx, key []byte, a *storedAction, found *read
 		return i.protector.dropInspected(tx, key, a, inspection{protected: found.protected, unseen: found.unseen})
 	}
 	a.Seen = true
-	return planIn(tx, i.sync.Name).put(key, a)
+	return plan.In(tx, i.sync.Name).Put(key, a)
 }
 
 // identifyGroups reads the groups whose members a plan changes, one request each. A group that is
@@ -192,7 +193,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 	}
 	i.get = getter
 	var last graphsync.ID
-	return i.plans.actions(memberPhase, func(keys [][]byte, actions []storedAction) error {
+	return i.plans.Actions(plan.MemberPhase, func(keys [][]byte, actions []plan.StoredAction) error {
 		var links []state.Link
 		err := i.tenant.View(func(tx *state.Tx) error {
 			for n := range actions {
@@ -201,14 +202,14 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 					continue
 				}
 				last = a.SourceID
-				planned, err := planIn(tx, i.sync.Name).get(actionKey{phase: groupPhase, id: a.SourceID}.bytes())
+				planned, err := plan.In(tx, i.sync.Name).Get(plan.Key{Phase: plan.GroupPhase, ID: a.SourceID}.Bytes())
 				if err != nil {
 					return err
 				}
-				if planned != nil && (planned.Seen || planned.Op == Adopt) { // read already, or made in this plan
+				if planned != nil && (planned.Seen || planned.Op == plan.Adopt) { // read already, or made in this plan
 					continue
 				}
-				link, linked, blocked, err := plannedLink(tx, i.sync.Name, graphsync.Group, a.SourceID)
+				link, linked, blocked, err := plan.PlannedLink(tx, i.sync.Name, graphsync.Group, a.SourceID)
 				if err != nil {
 					return err
 				}
@@ -226,7 +227,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 		group.SetLimit(i.workers)
 		for n := range links {
 			group.Go(func() (err error) {
-				found[n], err = i.read(gctx, links[n], Members, nil)
+				found[n], err = i.read(gctx, links[n], plan.Members, nil)
 				return err
 			})
 		}
@@ -249,16 +250,16 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 // spareGroup takes the changes of a group's members out of the plan.
 func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	link := &found.link
-	plan := planIn(tx, i.sync.Name)
-	prefix := append([]byte{byte(memberPhase)}, link.Source[:]...)
+	planned := plan.In(tx, i.sync.Name)
+	prefix := append([]byte{byte(plan.MemberPhase)}, link.Source[:]...)
 	var keys [][]byte
-	for key := range plan.below(prefix) {
+	for key := range planned.Below(prefix) {
 		keys = append(keys, append([]byte(nil), key...))
 	}
 	key := state.PendingKey{Kind: graphsync.Group, ID: link.Source}
 	for _, k := range keys {
-		i.ledger.planned(graphsync.Group, Members, -1)
-		if err := plan.delete(k); err != nil {
+		i.ledger.planned(graphsync.Group, plan.Members, -1)
+		if err := planned.Delete(k); err != nil {
 			return err
 		}
 	}
@@ -268,9 +269,9 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 		}
 	}
 	if found.unseen != nil {
-		a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: link.Source, Key: link.Key}}
+		a := plan.StoredAction{Action: plan.Action{Op: plan.Members, Kind: graphsync.Group, SourceID: link.Source, Key: link.Key}}
 		if !i.opts.Apply {
-			return i.ledger.skip(tx, Skipped{Kind: graphsync.Group, SourceID: link.Source, Key: link.Key, Code: codeOf(found.unseen), Why: found.unseen.Error()})
+			return i.ledger.skip(tx, plan.Skipped{Kind: graphsync.Group, SourceID: link.Source, Key: link.Key, Code: codeOf(found.unseen), Why: found.unseen.Error()})
 		}
 		i.ledger.attempt()
 		i.ledger.fail(tx, key, &a, found.unseen)
@@ -281,20 +282,20 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 	}
 	users, _ := tx.Links(i.sync.Name).Count(graphsync.User)
 	groups, _ := tx.Links(i.sync.Name).Count(graphsync.Group)
-	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds, linked: users + groups, foreign: tx.Space(i.sync.Name, mismatchSpace).Count()}
-	unlink := storedAction{Action: Action{Op: Unlink, Kind: graphsync.Group, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key, Why: found.mismatch.why(), Cause: causeMismatch}}
+	r := resolver{sync: i.sync, opts: i.opts, now: i.now, eval: i.eval, info: i.info, ledger: i.ledger, findings: i.findings, owners: i.owners, lastHolds: i.lastHolds, linked: users + groups, foreign: tx.Space(i.sync.Name, plan.MismatchSpace).Count()}
+	unlink := plan.StoredAction{Action: plan.Action{Op: plan.Unlink, Kind: graphsync.Group, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key, Why: found.mismatch.why(), Cause: causeMismatch}}
 	held, let := r.held(tx, &unlink, found.mismatch)
 	if held {
 		return r.hold(tx, &unlink)
 	}
 	unlink.Approved = let
-	i.ledger.planned(graphsync.Group, Unlink, 1)
-	return plan.put(unlinkKey(graphsync.Group, link.Source), &unlink)
+	i.ledger.planned(graphsync.Group, plan.Unlink, 1)
+	return planned.Put(plan.UnlinkKey(graphsync.Group, link.Source), &unlink)
 }
 
 // staysHeld reports whether an action was held by the last plan and still waits: it is not about
 // to be carried out.
-func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *storedAction) bool {
+func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *plan.StoredAction) bool {
 	before, _ := i.lastHolds.before(tx, key, a)
 	return before != "" && decisionsIn(tx, i.sync.Name).at(key) == nil
 }
@@ -322,10 +323,10 @@ func (i *identifier) again(ctx context.Context) error {
 func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 	probed := 0
 	err = i.tenant.View(func(tx *state.Tx) error {
-		held, refused := tx.Space(i.sync.Name, heldSpace), tx.Space(i.sync.Name, rejectedSpace)
-		for key, raw := range tx.Space(i.sync.Name, mismatchSpace).All(nil) {
+		held, refused := tx.Space(i.sync.Name, plan.HeldSpace), tx.Space(i.sync.Name, plan.RejectedSpace)
+		for key, raw := range tx.Space(i.sync.Name, plan.MismatchSpace).All(nil) {
 			var m mismatch
-			if err := decode(raw, &m); err != nil {
+			if err := plan.Decode(raw, &m); err != nil {
 				return err
 			}
 			kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
@@ -333,11 +334,11 @@ func (i *identifier) unresolved() (some, rest []state.Link, err error) {
 			if err != nil {
 				return err
 			}
-			removes := planIn(tx, i.sync.Name).op(actionKey{phase: leavePhase, id: id}.bytes()).Removes()
+			removes := plan.In(tx, i.sync.Name).Op(plan.Key{Phase: plan.LeavePhase, ID: id}.Bytes()).Removes()
 			if !linked || link.TargetID != m.TargetID || (m.Run == i.runID || m.Successor != nil) && !removes {
 				continue
 			}
-			unlink, leave := unlinkKey(kind, id), actionKey{phase: leavePhase, id: id}.bytes()
+			unlink, leave := plan.UnlinkKey(kind, id), plan.Key{Phase: plan.LeavePhase, ID: id}.Bytes()
 			waits := held.Has(unlink) || refused.Has(unlink) || m.Successor != nil && (held.Has(leave) || refused.Has(leave))
 			if waits && probed >= heldProbe {
 				rest = append(rest, link)
@@ -364,9 +365,9 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 		group.SetLimit(i.workers)
 		for n, link := range chunk {
 			group.Go(func() (err error) {
-				op := Op("")
+				op := plan.Op("")
 				if err := i.tenant.View(func(tx *state.Tx) error {
-					op = planIn(tx, i.sync.Name).op(actionKey{phase: leavePhase, id: link.Source}.bytes())
+					op = plan.In(tx, i.sync.Name).Op(plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes())
 					return nil
 				}); err != nil {
 					return err
@@ -413,7 +414,7 @@ func (i *identifier) recheck(ctx context.Context, links []state.Link) (fits bool
 func (i *identifier) unread(tx *state.Tx, found *reading) error {
 	link := &found.link
 	var m mismatch
-	if err := decode(tx.Space(i.sync.Name, mismatchSpace).Get(linkKey(link.Kind, link.Source)), &m); err != nil {
+	if err := plan.Decode(tx.Space(i.sync.Name, plan.MismatchSpace).Get(plan.LinkKey(link.Kind, link.Source)), &m); err != nil {
 		return err
 	}
 	m.Unread = true
@@ -425,11 +426,11 @@ func (i *identifier) unread(tx *state.Tx, found *reading) error {
 			return err
 		}
 	}
-	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
+	key := plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()
 	if link.Kind != graphsync.User {
 		return nil
 	}
-	a, err := planIn(tx, i.sync.Name).get(key)
+	a, err := plan.In(tx, i.sync.Name).Get(key)
 	if a == nil {
 		return err
 	}
@@ -497,7 +498,7 @@ func (i *identifier) checkMarked(ctx context.Context) error {
 			if !i.opts.Apply {
 				return nil
 			}
-			return tx.Space(i.sync.Name, checkSpace).Delete(linkKey(link.Kind, link.Source))
+			return tx.Space(i.sync.Name, checkSpace).Delete(plan.LinkKey(link.Kind, link.Source))
 		})
 		if err != nil {
 			return err

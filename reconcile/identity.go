@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -215,13 +216,13 @@ func describe(kind graphsync.Kind, rules *Rules, r *target.Resource) string {
 // changesIdentity reports whether an action must not be carried out on an account that is not
 // known to be the linked one: it removes or brings back, or changes by what the account is
 // recognized or addressed.
-func changesIdentity(a *Action, rules *Rules) bool {
+func changesIdentity(a *plan.Action, rules *Rules) bool {
 	switch a.Op {
-	case Deactivate, Delete, Reactivate:
+	case plan.Deactivate, plan.Delete, plan.Reactivate:
 		return true
-	case Update:
+	case plan.Update:
 		paths := identityPaths(a.Kind, rules)
-		return slices.ContainsFunc(a.Changes, func(change Change) bool {
+		return slices.ContainsFunc(a.Changes, func(change plan.Change) bool {
 			path, err := target.ParsePath(change.Attribute)
 			if err != nil {
 				return false
@@ -235,7 +236,7 @@ func changesIdentity(a *Action, rules *Rules) bool {
 
 // identityChanges are the new values of an action by which its account is known from then on, or
 // already, when the response to an earlier attempt was lost.
-func identityChanges(a *Action) (keys []state.MatchKey) {
+func identityChanges(a *plan.Action) (keys []state.MatchKey) {
 	for _, change := range a.Changes {
 		if text, ok := change.New.(string); ok && !madeOnApply(text) {
 			keys = append(keys, state.MatchKey{Attribute: change.Attribute, Value: text})

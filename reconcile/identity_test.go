@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -271,7 +272,7 @@ func TestNamesakeRejected(t *testing.T) {
 	id := s.app().seed("user1@example.com")
 	c.source.gone("user1@example.com", graphsync.SoftDeleted)
 	mustRun(t, c, reconcile.Options{Apply: true})
-	c.reject(reconcile.Decision{Reason: "it is another one"})
+	c.reject(plan.Decision{Reason: "it is another one"})
 	want(t, "rejected", c.cycle(), "29 unchanged")
 	want(t, "the next", c.cycle(), "29 unchanged")
 	if s.app().accounts[id]["active"] != true {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -19,16 +20,16 @@ type intentLog struct {
 
 // recordIntents writes down what is about to be done, before any call: a change whose answer is lost,
 // in a crash or on the way, is looked into by the next cycle.
-func (l *intentLog) recordIntents(due []plannedAction) error {
+func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 	var intents []state.Intent
-	var memberships []*storedAction
+	var memberships []*plan.StoredAction
 	for _, s := range due {
-		a := s.action
+		a := s.Action
 		switch a.Op {
-		case Members:
+		case plan.Members:
 			memberships = append(memberships, a)
 			continue
-		case Unlink: // nothing is sent
+		case plan.Unlink: // nothing is sent
 			continue
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
@@ -41,10 +42,10 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 				intent.Keys = append(intent.Keys, state.MatchKey{Attribute: path, Value: a.Match[j]})
 			}
 		}
-		if a.TargetID != nil && a.Op != Adopt { // by which the account may be known when the response is lost
+		if a.TargetID != nil && a.Op != plan.Adopt { // by which the account may be known when the response is lost
 			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
 		}
-		if intents = append(intents, intent); a.Op == Create {
+		if intents = append(intents, intent); a.Op == plan.Create {
 			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
 		}
 	}
@@ -70,8 +71,8 @@ func (l *intentLog) recordIntents(due []plannedAction) error {
 
 // adoptedExternalID is the externalId that an adoption gives its account, by which is seen whether it
 // was carried out; "" for other actions, and where none is mapped.
-func adoptedExternalID(a *storedAction, rules *Rules) string {
-	if a.Op != Adopt || !rules.maps("externalId") {
+func adoptedExternalID(a *plan.StoredAction, rules *Rules) string {
+	if a.Op != plan.Adopt || !rules.maps("externalId") {
 		return ""
 	}
 	for _, change := range a.Changes {
@@ -90,7 +91,7 @@ func adoptedExternalID(a *storedAction, rules *Rules) string {
 // unmade reports whether an intent is about an account that is not linked. Making it failed in this
 // cycle: the intent of that has to stay, because the account may be there all the same.
 func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
-	if op := Op(intent.Op); op == Create || op == Adopt {
+	if op := plan.Op(intent.Op); op == plan.Create || op == plan.Adopt {
 		return false, nil
 	}
 	_, linked, err := tx.Links(l.sync.Name).Get(intent.Kind, intent.Source)
@@ -99,10 +100,10 @@ func (l *intentLog) unmade(tx *state.Tx, intent *state.Intent) (bool, error) {
 
 // recordMemberships marks the memberships that are about to be written: a change whose answer is
 // lost is made again, also when the member is to leave by then.
-func (l *intentLog) recordMemberships(actions []*storedAction) error {
+func (l *intentLog) recordMemberships(actions []*plan.StoredAction) error {
 	for len(actions) > 0 {
 		err := l.tenant.Update(func(tx *state.Tx) error {
-			for n := 0; len(actions) > 0 && n < draftChunk; actions = actions[1:] {
+			for n := 0; len(actions) > 0 && n < plan.DraftChunk; actions = actions[1:] {
 				a := actions[0]
 				n += len(a.Add) + len(a.Remove)
 				for _, member := range slices.Concat(a.Add, a.Remove) {

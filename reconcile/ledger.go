@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -69,26 +70,26 @@ func (l *ledger) recordStep(name string, ok bool, format string, args ...any) {
 }
 
 // skip stores a record that nothing is done for, replacing an earlier reason.
-func (l *ledger) skip(tx *state.Tx, s Skipped) error {
-	space := tx.Space(l.sync.Name, skippedSpace)
-	key := actionKey{phase: phaseOf(s.Kind), id: s.SourceID}.bytes()
+func (l *ledger) skip(tx *state.Tx, s plan.Skipped) error {
+	space := tx.Space(l.sync.Name, plan.SkippedSpace)
+	key := plan.Key{Phase: plan.PhaseOf(s.Kind), ID: s.SourceID}.Bytes()
 	if space.Get(key) == nil {
 		l.mu.Lock()
 		l.counts.countSkipped(s.Kind)
 		l.mu.Unlock()
 	}
-	return space.Put(key, encode(&s))
+	return space.Put(key, plan.Encode(&s))
 }
 
 // fail notes that an action did not succeed and when it is tried again: the waits grow, and
 // a change at the source tries it at once.
-func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *storedAction, cause error) Failure {
+func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *plan.StoredAction, cause error) plan.Failure {
 	retry, _ := tx.Retries(l.sync.Name).Get(key)
 	if retry.Attempts == 0 {
 		retry.First = l.now
 	}
 	retry.Key, retry.Attempts, retry.Skipped = key, retry.Attempts+1, false
-	if retry.Op != string(Members) {
+	if retry.Op != string(plan.Members) {
 		retry.Op = string(a.Op)
 	}
 	retry.Code, retry.Name, retry.Message = codeOf(cause), a.Key, cause.Error()
@@ -98,7 +99,7 @@ func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *storedAction, cause
 		wait = min(failed.RetryAfter, longestWait)
 	}
 	retry.Next = l.now.Add(wait)
-	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
+	f := plan.Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: retry.Code, Message: retry.Message, RetryAt: retry.Next.Format(time.RFC3339)}
 	if err := tx.Retries(l.sync.Name).Put(retry); err != nil {
 		l.log.Error("store retry", "sync", l.sync.Name, "error", err)
 	}
@@ -111,8 +112,8 @@ func (l *ledger) fail(tx *state.Tx, key state.PendingKey, a *storedAction, cause
 }
 
 // reportRemark reports a failure that is not tried again.
-func (l *ledger) reportRemark(a *storedAction, remark *target.Error) Failure {
-	f := Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(remark.Code), Message: remark.Error() + "; this is not reported again"}
+func (l *ledger) reportRemark(a *plan.StoredAction, remark *target.Error) plan.Failure {
+	f := plan.Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(remark.Code), Message: remark.Error() + "; this is not reported again"}
 	l.failed(f)
 	l.log.Info("not taken as written", "sync", l.sync.Name, "tenant", l.sync.Tenant, "op", a.Op, "kind", a.Kind.String(), "key", a.Key, "source_id", a.SourceID.String(), "code", f.Code, "error", f.Message)
 	return f
@@ -137,14 +138,14 @@ func (l *ledger) sumWaits() {
 }
 
 // planned counts an action that the plan gained, or lost when by is negative.
-func (l *ledger) planned(kind graphsync.Kind, op Op, by int) {
+func (l *ledger) planned(kind graphsync.Kind, op plan.Op, by int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.count(kind, op, by)
 }
 
 // applied counts an action that was carried out.
-func (l *ledger) applied(kind graphsync.Kind, op Op) {
+func (l *ledger) applied(kind graphsync.Kind, op plan.Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.done.count(kind, op, 1)
@@ -159,16 +160,16 @@ func (l *ledger) attempt() {
 
 // held moves an action from what is planned to what waits for an approval. seats is by how many active
 // accounts it would have changed the application.
-func (l *ledger) held(a *storedAction, seats int) {
+func (l *ledger) held(a *plan.StoredAction, seats int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.count(a.Kind, a.Op, -1)
 	l.counts.Seats.After -= seats
-	l.counts.countHeld(a.Kind, a.Op != Create && a.Op != Adopt && a.Op != Members && !a.Orphan)
+	l.counts.countHeld(a.Kind, a.Op != plan.Create && a.Op != plan.Adopt && a.Op != plan.Members && !a.Orphan)
 }
 
 // rejected takes an action that a person rejected out of what is planned.
-func (l *ledger) rejected(kind graphsync.Kind, op Op, seats int) {
+func (l *ledger) rejected(kind graphsync.Kind, op plan.Op, seats int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.count(kind, op, -1)
@@ -176,10 +177,10 @@ func (l *ledger) rejected(kind graphsync.Kind, op Op, seats int) {
 }
 
 // due counts an action that is due and was rejected.
-func (l *ledger) due(kind graphsync.Kind, op Op) {
+func (l *ledger) due(kind graphsync.Kind, op plan.Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts.countRejected(kind, op != Create && op != Adopt && op != Members)
+	l.counts.countRejected(kind, op != plan.Create && op != plan.Adopt && op != plan.Members)
 }
 
 // readPage counts a page of Graph that was taken in.
@@ -209,7 +210,7 @@ func (l *ledger) readObjects(n int) {
 }
 
 // failed counts a failure and keeps it for the report.
-func (l *ledger) failed(f Failure) {
+func (l *ledger) failed(f plan.Failure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failures++

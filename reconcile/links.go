@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -42,9 +43,9 @@ func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphs
 
 // attributes gives an action's changes as the adapter wants them, with the values that a plan
 // does not hold made now, and the form in which they are kept with the link.
-func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
 	var fresh outcome
-	if a.Op != Deactivate && !a.Literal {
+	if a.Op != plan.Deactivate && !a.Literal {
 		var err error
 		if fresh, err = b.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
 			return nil, nil, err
@@ -56,7 +57,7 @@ func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating 
 		d := &fresh.Attributes[i]
 		path := d.Attribute.Path.String()
 		desired[path] = d
-		if a.Op == Adopt && d.Do == mapping.Write && !d.Attribute.OnCreateOnly() {
+		if a.Op == plan.Adopt && d.Do == mapping.Write && !d.Attribute.OnCreateOnly() {
 			applied[path] = canonical(a.SourceID, d.Attribute, d.Value) // found as desired
 		}
 	}
@@ -75,11 +76,11 @@ func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating 
 			value = d.Value
 			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
 		} else if a.Literal {
-			applied[change.Attribute] = encode(value)
+			applied[change.Attribute] = plan.Encode(value)
 		} else if value == nil {
 			applied[change.Attribute] = json.RawMessage("null")
 		} else if strings.EqualFold(change.Attribute, "active") {
-			applied[change.Attribute] = encode(value)
+			applied[change.Attribute] = plan.Encode(value)
 		}
 		out = append(out, target.Attribute{Path: path, Value: value, Old: change.Old})
 	}
@@ -87,7 +88,7 @@ func (b *linkBuilder) attributes(ctx context.Context, a *storedAction, creating 
 }
 
 // newLink is the link of an account just made or adopted.
-func (b *linkBuilder) newLink(a *storedAction, targetID string, applied map[string]json.RawMessage) *state.Link {
+func (b *linkBuilder) newLink(a *plan.StoredAction, targetID string, applied map[string]json.RawMessage) *state.Link {
 	link := &state.Link{Kind: a.Kind, Source: a.SourceID, TargetID: targetID, Key: a.Key, Active: true, Since: b.now,
 		Via: a.Via, Applied: applied, LastOp: string(a.Op), LastAt: b.now}
 	rules := b.sync.rules(a.Kind)
@@ -100,7 +101,7 @@ func (b *linkBuilder) newLink(a *storedAction, targetID string, applied map[stri
 }
 
 // changedLink is the link of an account after an update.
-func (b *linkBuilder) changedLink(a *storedAction, applied map[string]json.RawMessage) (*state.Link, error) {
+func (b *linkBuilder) changedLink(a *plan.StoredAction, applied map[string]json.RawMessage) (*state.Link, error) {
 	var link state.Link
 	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		var ok bool
@@ -128,12 +129,12 @@ func (b *linkBuilder) changedLink(a *storedAction, applied map[string]json.RawMe
 		}
 	}
 	switch a.Op {
-	case Deactivate:
+	case plan.Deactivate:
 		link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause
-	case Reactivate:
+	case plan.Reactivate:
 		link.Active, link.InactiveSince, link.Cause = true, time.Time{}, ""
 	}
-	if a.Op != Deactivate {
+	if a.Op != plan.Deactivate {
 		link.Via = a.Via
 	}
 	link.Key, link.LastOp, link.LastAt = a.Key, string(a.Op), b.now
@@ -151,7 +152,7 @@ func rekey(rules *Rules, link *state.Link, path, value string) {
 }
 
 // linkOf returns the link of the account that an action is about.
-func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
+func (b *linkBuilder) linkOf(a *plan.StoredAction) (*state.Link, error) {
 	var link state.Link
 	err := b.tenant.View(func(tx *state.Tx) (err error) {
 		linked := false
@@ -165,7 +166,7 @@ func (b *linkBuilder) linkOf(a *storedAction) (*state.Link, error) {
 
 // knownFor is what a response to an action must fit: the account as linked, or as matched, with
 // what the action replaces and writes.
-func (b *linkBuilder) knownFor(a *storedAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
+func (b *linkBuilder) knownFor(a *plan.StoredAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
 	rules := b.sync.rules(a.Kind)
 	if link == nil {
 		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil

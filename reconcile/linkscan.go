@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -126,7 +127,7 @@ func (s *linkScan) page(page []target.Resource) error {
 	if err == nil && s.strays != nil && len(unlinked) > 0 {
 		err = s.strays(unlinked)
 	}
-	if err != nil || len(s.found) < draftChunk {
+	if err != nil || len(s.found) < plan.DraftChunk {
 		return err
 	}
 	return s.flush()

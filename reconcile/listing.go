@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -89,7 +90,7 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 			attribute.Path.Set(r.Attributes, nil)
 		}
 	}
-	return tx.Space(m.sync.Name, listingSpace).Put([]byte(r.ID), encode(r))
+	return tx.Space(m.sync.Name, listingSpace).Put([]byte(r.ID), plan.Encode(r))
 }
 
 // lookUp finds in the list read before.

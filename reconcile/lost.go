@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -42,8 +43,8 @@ func (l losses) add(lost *state.Space, key []byte) {
 	if lost.Count() == 0 {
 		return
 	}
-	if k, err := parseActionKey(key); err == nil {
-		if kind := k.pendingKey().Kind; lost.Has(lostKey(kind, k.id)) {
+	if k, err := plan.ParseKey(key); err == nil {
+		if kind := k.PendingKey().Kind; lost.Has(lostKey(kind, k.ID)) {
 			l[kind]++
 		}
 	}
@@ -59,7 +60,7 @@ func (l losses) exceed(tx *state.Tx, sync string, limit Limit, kind graphsync.Ki
 }
 
 // lost reports whether an action makes an account again that a guard holds for being lost.
-func (r *reviewer) lost(a *storedAction) bool {
-	return a.Op == Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
+func (r *reviewer) lost(a *plan.StoredAction) bool {
+	return a.Op == plan.Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
 		r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
 }

@@ -8,6 +8,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -68,13 +69,13 @@ func TestBackAfterAFailedDeactivation(t *testing.T) {
 // next attempts come until it is gone.
 func TestRefusedRemovalIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	for _, do := range []reconcile.Op{reconcile.Deactivate, reconcile.Delete} {
+	for _, do := range []plan.Op{plan.Deactivate, plan.Delete} {
 		t.Run(string(do), func(t *testing.T) {
 			t.Parallel()
 			c := newService(t).customer("contoso")
 			c.change = func(s *reconcile.Sync) {
 				s.Users.OnRemove.Do = do
-				s.Users.Actions[reconcile.Deactivate] = do == reconcile.Deactivate
+				s.Users.Actions[plan.Deactivate] = do == plan.Deactivate
 			}
 			c.source.person(1, "ada@example.com", "Ada")
 			c.source.person(2, "bob@example.com", "Bob")
@@ -98,7 +99,7 @@ func TestRefusedRemovalIsTriedAgain(t *testing.T) {
 			g.before = nil
 			c.service.now = c.now.Add(24 * time.Hour)
 			c.cycle()
-			want(t, "accounts at the end", c.app().String(), map[reconcile.Op]string{reconcile.Deactivate: "!ada=Ada bob=Bob", reconcile.Delete: "bob=Bob"}[do])
+			want(t, "accounts at the end", c.app().String(), map[plan.Op]string{plan.Deactivate: "!ada=Ada bob=Bob", plan.Delete: "bob=Bob"}[do])
 		})
 	}
 }
@@ -134,13 +135,13 @@ func TestAccountGivenOutTwice(t *testing.T) {
 // it off nor on.
 func TestSuccessThatLeavesTheAccountAsItWas(t *testing.T) {
 	t.Parallel()
-	for op, active := range map[reconcile.Op]bool{reconcile.Deactivate: true, reconcile.Reactivate: false} {
+	for op, active := range map[plan.Op]bool{plan.Deactivate: true, plan.Reactivate: false} {
 		c := newService(t).customer("contoso")
 		c.source.person(1, "ada@example.com", "Ada")
 		g := c.behindGateway()
 		want(t, "first cycle", c.cycle(), "1 created")
 		c.source.disable(1)
-		if op == reconcile.Reactivate {
+		if op == plan.Reactivate {
 			want(t, "leaver", c.cycle(), "1 deactivated")
 			c.source.person(1, "ada@example.com", "Ada")
 		}

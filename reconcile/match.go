@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -86,8 +87,8 @@ func (mt *matching) larger(ctx context.Context, kind graphsync.Kind, worth int) 
 // countCreates counts provisional creates of a kind.
 func (mt *matching) countCreates(kind graphsync.Kind) (n int, err error) {
 	err = mt.tenant.View(func(tx *state.Tx) error {
-		for _, raw := range planIn(tx, mt.sync.Name).below([]byte{byte(phaseOf(kind))}) {
-			if opOf(raw) == Create {
+		for _, raw := range plan.In(tx, mt.sync.Name).Below([]byte{byte(plan.PhaseOf(kind))}) {
+			if plan.OpOf(raw) == plan.Create {
 				n++
 			}
 		}
@@ -142,22 +143,22 @@ func (m *matcher) matchAll(ctx context.Context, total int) error {
 	var after []byte
 	for done := 0; ; {
 		var keys [][]byte
-		var actions []storedAction
+		var actions []plan.StoredAction
 		err := m.tenant.View(func(tx *state.Tx) error {
-			prefix := byte(phaseOf(m.kind))
+			prefix := byte(plan.PhaseOf(m.kind))
 			if after == nil {
 				after = []byte{prefix}
 			}
-			for key, raw := range planIn(tx, m.sync.Name).from(after) {
+			for key, raw := range plan.In(tx, m.sync.Name).From(after) {
 				if key[0] != prefix || len(keys) == matchChunk {
 					break
 				}
 				after = append([]byte(nil), key...)
-				a, err := decodeAction(raw)
+				a, err := plan.DecodeAction(raw)
 				if err != nil {
 					return err
 				}
-				if a.Op == Create {
+				if a.Op == plan.Create {
 					keys, actions = append(keys, after), append(actions, a)
 				}
 			}
@@ -194,7 +195,7 @@ type matchResult struct {
 	code, why string           // skip
 	adopt     *target.Resource // take over this resource
 	members   []string         // of an adopted group, where the application tells
-	hold      *storedHold      // adopting it waits for an answer
+	hold      *plan.StoredHold // adopting it waits for an answer
 	former    graphsync.ID     // whose account it was, when that one is gone for good
 	note      string
 	byID      bool  // found by externalId: made or adopted by us before
@@ -207,7 +208,7 @@ type matchResult struct {
 
 // evaluate tries the matching attributes in order and stops at the first that yields a match. What
 // counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
-func (m *matcher) evaluate(ctx context.Context, a *storedAction) (matchResult, error) {
+func (m *matcher) evaluate(ctx context.Context, a *plan.StoredAction) (matchResult, error) {
 	v, err := m.lookAt(ctx, a)
 	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
 		return matchResult{}, &breakerOpenError{target: m.sync.TargetName, last: errors.Join(err, v.retry)}
@@ -215,7 +216,7 @@ func (m *matcher) evaluate(ctx context.Context, a *storedAction) (matchResult, e
 	return v, err
 }
 
-func (m *matcher) lookAt(ctx context.Context, a *storedAction) (matchResult, error) {
+func (m *matcher) lookAt(ctx context.Context, a *plan.StoredAction) (matchResult, error) {
 	for i, path := range m.paths {
 		value := a.Match[i]
 		if value == "" {
@@ -243,14 +244,14 @@ func (m *matcher) lookAt(ctx context.Context, a *storedAction) (matchResult, err
 			return m.evaluateFound(ctx, a, path, value, &found[0])
 		}
 	}
-	if !m.rules.May(Create) {
+	if !m.rules.May(plan.Create) {
 		return matchResult{code: "action_not_allowed", why: "no account exists and create is not among the actions of the sync"}, nil
 	}
 	return matchResult{}, nil
 }
 
 // evaluateFound decides whether the one match, which has the value, may be adopted.
-func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.Path, value string, r *target.Resource) (matchResult, error) {
+func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by target.Path, value string, r *target.Resource) (matchResult, error) {
 	if m.kind == graphsync.User && m.sync.Scope.protects(r) {
 		return matchResult{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
@@ -273,7 +274,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.
 		if !yields {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.describe(owner), m.owners.howToRelease(owner))}, nil
 		}
-		v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}
+		v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}
 		v.note = fmt.Sprintf("it was the account %s", m.owners.describe(owner))
 	default:
 		gone, name, err := m.isFormer(owner)
@@ -287,12 +288,12 @@ func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.
 			}
 			return taken, nil
 		}
-		v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
+		v.former, v.hold = owner.Source, &plan.StoredHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
 		v.note = "it was the account of " + name
 	}
 	if m.kind != graphsync.Group {
 		if theirs, ours := textAttribute(r, "externalId"), m.externalID(a); v.hold == nil && !v.byID && theirs != "" && ours != "" && theirs != ours {
-			v.hold = &storedHold{Guard: "adoption", Cause: "accounts carry the externalId of another user"}
+			v.hold = &plan.StoredHold{Guard: "adoption", Cause: "accounts carry the externalId of another user"}
 			v.note = "its externalId is " + theirs
 		}
 		if v.hold == nil && !owned && !m.proven(ctx, r, a.SourceID) {
@@ -307,7 +308,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *storedAction, by target.
 	case m.sync.Groups.Takeover == TakeoverSkip:
 		return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
 	case m.sync.Groups.Takeover == TakeoverHold || m.sync.Guard.HoldGroups:
-		v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
+		v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
 	if reader, ok := m.target.(target.MemberReader); ok {
 		ids, visible, err := reader.Members(ctx, r.Ref)
@@ -352,7 +353,7 @@ func (m *matcher) isFormer(owner state.Owner) (gone bool, name string, err error
 }
 
 // externalID is the externalId that an action gives an account, "" when it gives none.
-func (m *matcher) externalID(a *storedAction) string {
+func (m *matcher) externalID(a *plan.StoredAction) string {
 	for _, change := range a.Changes {
 		if text, ok := change.New.(string); ok && strings.EqualFold(change.Attribute, "externalId") {
 			return text
@@ -363,7 +364,7 @@ func (m *matcher) externalID(a *storedAction) string {
 
 // assign decides who adopts a resource that several people of one chunk matched: whoever it
 // carries the id of, else the first in the order of the plan.
-func (m *matcher) assign(actions []storedAction, verdicts []matchResult) {
+func (m *matcher) assign(actions []plan.StoredAction, verdicts []matchResult) {
 	for _, byID := range []bool{true, false} {
 		for i := range verdicts {
 			v := &verdicts[i]
@@ -380,10 +381,10 @@ func (m *matcher) assign(actions []storedAction, verdicts []matchResult) {
 }
 
 // recordResults turns provisional creates into what the verdicts say.
-func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts []matchResult) error {
+func (m *matcher) recordResults(keys [][]byte, actions []plan.StoredAction, verdicts []matchResult) error {
 	m.assign(actions, verdicts)
 	return m.tenant.Update(func(tx *state.Tx) error {
-		plan := planIn(tx, m.sync.Name)
+		planned := plan.In(tx, m.sync.Name)
 		for i, v := range verdicts {
 			a := &actions[i]
 			switch {
@@ -391,15 +392,15 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 				if err := m.adopt(tx, a, v); err != nil {
 					return err
 				}
-				if err := plan.put(keys[i], a); err != nil {
+				if err := planned.Put(keys[i], a); err != nil {
 					return err
 				}
-				if err := m.keepAdopted(tx, plan, keys[i], a); err != nil {
+				if err := m.keepAdopted(tx, planned, keys[i], a); err != nil {
 					return err
 				}
 			case v.code != "" || v.retry != nil:
-				m.ledger.planned(m.kind, Create, -1)
-				if err := plan.delete(keys[i]); err != nil {
+				m.ledger.planned(m.kind, plan.Create, -1)
+				if err := planned.Delete(keys[i]); err != nil {
 					return err
 				}
 				if !v.doubt.Source.IsZero() && m.opts.Apply {
@@ -414,7 +415,7 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 				if v.retry != nil {
 					v.code, v.why = string(target.CodeOf(v.retry)), v.retry.Error()
 				}
-				if err := m.ledger.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
+				if err := m.ledger.skip(tx, plan.Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: v.code, Why: v.why}); err != nil {
 					return err
 				}
 			}
@@ -425,15 +426,15 @@ func (m *matcher) recordResults(keys [][]byte, actions []storedAction, verdicts 
 
 // adopt rewrites a provisional create into taking over an existing resource: only what differs
 // is written, and nothing that is set on creation only.
-func (m *matcher) adopt(tx *state.Tx, a *storedAction, v matchResult) error {
+func (m *matcher) adopt(tx *state.Tx, a *plan.StoredAction, v matchResult) error {
 	r := v.adopt
 	desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)
 	if err != nil {
 		return err
 	}
-	m.ledger.planned(m.kind, Create, -1)
-	m.ledger.planned(m.kind, Adopt, 1)
-	a.Op, a.TargetID = Adopt, &r.ID
+	m.ledger.planned(m.kind, plan.Create, -1)
+	m.ledger.planned(m.kind, plan.Adopt, 1)
+	a.Op, a.TargetID = plan.Adopt, &r.ID
 	a.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, r)
 	if m.kind == graphsync.User && inactive(r) {
 		a.Changes = withActive(a.Changes, false, true)

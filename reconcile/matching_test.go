@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -168,9 +169,9 @@ func TestAdoptedAndAllowed(t *testing.T) {
 	t.Parallel()
 	c := newService(t).customer("contoso")
 	c.change = func(s *reconcile.Sync) {
-		delete(s.Users.Actions, reconcile.Create)
-		delete(s.Users.Actions, reconcile.Update)
-		delete(s.Users.Actions, reconcile.Deactivate)
+		delete(s.Users.Actions, plan.Create)
+		delete(s.Users.Actions, plan.Update)
+		delete(s.Users.Actions, plan.Deactivate)
 	}
 	c.app().seedWith("ada@example.com", map[string]any{"active": false})
 	c.source.hire("Ada", "Bob")

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -65,8 +66,8 @@ func TestPartsOfAGroupFollowEachOther(t *testing.T) {
 					if err := tx.Links(s.Sync.Name).Put(state.Link{Kind: graphsync.User, Source: member, TargetID: fmt.Sprintf("u%d-%d", n, part), Active: true}); err != nil {
 						return err
 					}
-					a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: group, Add: []graphsync.ID{member}}}
-					if err := planIn(tx, s.Sync.Name).put(actionKey{phase: memberPhase, id: group, part: uint32(part)}.bytes(), &a); err != nil {
+					a := plan.StoredAction{Action: plan.Action{Op: plan.Members, Kind: graphsync.Group, SourceID: group, Add: []graphsync.ID{member}}}
+					if err := plan.In(tx, s.Sync.Name).Put(plan.Key{Phase: plan.MemberPhase, ID: group, Part: uint32(part)}.Bytes(), &a); err != nil {
 						return err
 					}
 				}
@@ -77,7 +78,7 @@ func TestPartsOfAGroupFollowEachOther(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if err := c.applier.applyPhase(t.Context(), part{phase: memberPhase}, 6); err != nil {
+		if err := c.applier.applyPhase(t.Context(), plan.Part{Phase: plan.MemberPhase}, 6); err != nil {
 			t.Fatal(err)
 		}
 		if groups.overlap.Load() {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -57,17 +58,17 @@ func (p *planner) draftMembers(ctx context.Context) error {
 		var pairs [][]byte
 		err := p.tenant.Update(func(tx *state.Tx) error {
 			for pair := range tx.Space(p.sync.Name, membershipSpace).All(after) {
-				if pairs = append(pairs, slices.Clone(pair)); len(pairs) == draftChunk {
+				if pairs = append(pairs, slices.Clone(pair)); len(pairs) == plan.DraftChunk {
 					break
 				}
 			}
-			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name)}
+			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name)}
 			for _, pair := range pairs {
 				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
 					return err
 				}
 			}
-			if len(pairs) < draftChunk {
+			if len(pairs) < plan.DraftChunk {
 				return d.flush(part)
 			}
 			return nil
@@ -75,7 +76,7 @@ func (p *planner) draftMembers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("plan memberships: %w", err)
 		}
-		if len(pairs) < draftChunk {
+		if len(pairs) < plan.DraftChunk {
 			return nil
 		}
 		after = pairs[len(pairs)-1]
@@ -102,7 +103,7 @@ type memberDrafter struct {
 	ledger *ledger
 	tx     *state.Tx
 	eval   *evaluator
-	plan   plannedActions
+	plan   plan.Actions
 }
 
 // pair plans one membership.
@@ -128,7 +129,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 		}
 		return requeue(d.tx, d.sync.Name, state.Membership(group, member))
 	}
-	leaves := d.plan.has(actionKey{phase: leavePhase, id: member}.bytes())
+	leaves := d.plan.Has(plan.Key{Phase: plan.LeavePhase, ID: member}.Bytes())
 	last, applied, err := d.asShown(part, group, member, account, wanted, leaves)
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 	case !wanted && applied:
 		part.remove = append(part.remove, member)
 	}
-	if len(part.add)+len(part.remove)+len(part.depart) < membersPart {
+	if len(part.add)+len(part.remove)+len(part.depart) < plan.MaxMembers {
 		return nil
 	}
 	number := part.number + 1
@@ -192,7 +193,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	}
 	part.name = keyOf(&object, nil)
 	part.unconfirmed = d.sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
-	link, linked, blocked, err := plannedLink(d.tx, d.sync.Name, graphsync.Group, id)
+	link, linked, blocked, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil {
 		return err
 	}
@@ -200,9 +201,9 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 		part.live, part.target = !blocked, &link.TargetID
 		return nil
 	}
-	part.detached = d.tx.Space(d.sync.Name, detachedSpace).Has(linkKey(graphsync.Group, id))
-	key := actionKey{phase: groupPhase, id: id}.bytes()
-	a, err := d.plan.get(key)
+	part.detached = d.tx.Space(d.sync.Name, plan.DetachedSpace).Has(plan.LinkKey(graphsync.Group, id))
+	key := plan.Key{Phase: plan.GroupPhase, ID: id}.Bytes()
+	a, err := d.plan.Get(key)
 	if a == nil {
 		return err
 	}
@@ -218,7 +219,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 // who is not deleted and has, or will have, an account. It returns the account where it exists.
 // blocked means that the linked account is another one now.
 func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, account string, blocked bool, err error) {
-	link, linked, blocked, err := plannedLink(d.tx, d.sync.Name, graphsync.User, member)
+	link, linked, blocked, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.User, member)
 	if err != nil || blocked {
 		return false, "", blocked, err
 	}
@@ -226,8 +227,8 @@ func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, ac
 		account = link.TargetID
 	}
 	exists := linked
-	for _, p := range []phase{leavePhase, userPhase} {
-		a, err := d.plan.get(actionKey{phase: p, id: member}.bytes())
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.UserPhase} {
+		a, err := d.plan.Get(plan.Key{Phase: p, ID: member}.Bytes())
 		if err != nil {
 			return false, "", false, err
 		}
@@ -235,9 +236,9 @@ func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, ac
 			continue
 		}
 		switch a.Op {
-		case Delete:
+		case plan.Delete:
 			exists = false
-		case Create, Adopt:
+		case plan.Create, plan.Adopt:
 			exists = true
 			if a.TargetID != nil {
 				account = *a.TargetID
@@ -267,15 +268,15 @@ func (d *memberDrafter) flush(part *memberPart) error {
 }
 
 func (d *memberDrafter) putMembers(part *memberPart, early bool, add, remove []graphsync.ID) error {
-	a := storedAction{Action: Action{Op: Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
-		Add: add, Remove: remove, Why: membersWhy(add, remove), Cause: "members left group " + part.name}}
-	d.ledger.planned(graphsync.Group, Members, 1)
-	key := actionKey{phase: memberPhase, id: part.group, part: part.number}.bytes()
+	a := plan.StoredAction{Action: plan.Action{Op: plan.Members, Kind: graphsync.Group, SourceID: part.group, TargetID: part.target, Key: part.name,
+		Add: add, Remove: remove, Why: plan.MembersWhy(add, remove), Cause: "members left group " + part.name}}
+	d.ledger.planned(graphsync.Group, plan.Members, 1)
+	key := plan.Key{Phase: plan.MemberPhase, ID: part.group, Part: part.number}.Bytes()
 	if len(add) == 0 {
-		key = partKey(key, leavesBit)
+		key = plan.PartKey(key, plan.LeavesBit)
 	}
 	if early {
-		key = partKey(key, earlyBit)
+		key = plan.PartKey(key, plan.EarlyBit)
 	}
-	return d.plan.put(key, &a)
+	return d.plan.Put(key, &a)
 }

@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -66,7 +67,7 @@ func TestRefusedMemberIsTriedAgain(t *testing.T) {
 			c.source.join(1, 3, 4)
 			for attempt := range 3 {
 				report, err := c.run(reconcile.Options{Apply: true})
-				if err != nil || report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Op != reconcile.Members {
+				if err != nil || report.Result != reconcile.Partial || len(report.Errors) != 1 || report.Errors[0].Op != plan.Members {
 					t.Fatalf("attempt %d, %d: %v, %s", attempt, user, err, summary(report))
 				}
 				want(t, "members", g.membersOf("Sales"), map[string]string{"leave": "ada bob cyd dan", "join": "ada cyd"}[method])
@@ -188,7 +189,7 @@ func TestMemberWhoIsNotKnown(t *testing.T) {
 func TestGroupOutOfScope(t *testing.T) {
 	t.Parallel()
 	for _, allowed := range []bool{true, false} {
-		c, g := teams(t, func(s *reconcile.Sync) { s.Groups.Actions[reconcile.Delete] = allowed })
+		c, g := teams(t, func(s *reconcile.Sync) { s.Groups.Actions[plan.Delete] = allowed })
 		c.source.groups.assigned[groupID(1)] = false
 		c.source.leave(1, 2)
 		for range 3 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -247,7 +248,7 @@ func (m *migration) partition(found []observedLink) error {
 // met again.
 func (m *migration) park(tx *state.Tx, link *state.Link) error {
 	if link.Kind == graphsync.User {
-		if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
+		if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), plan.Encode(link)); err != nil {
 			return err
 		}
 	}
@@ -296,7 +297,7 @@ func (m *migration) claim(links []state.Link) error {
 func (m *migration) claimAll() error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		var after graphsync.ID
-		err := inChunks(m.tenant, draftChunk, func(tx *state.Tx, add func(state.Link) bool) error {
+		err := inChunks(m.tenant, plan.DraftChunk, func(tx *state.Tx, add func(state.Link) bool) error {
 			for link, err := range tx.Links(m.sync.Name).All(kind, after) {
 				if err != nil {
 					return err
@@ -323,7 +324,7 @@ func (m *migration) restore(ctx context.Context) error {
 		for key, raw := range tx.Space(m.sync.Name, parkedSpace).All(after) {
 			after = append([]byte(nil), key...)
 			var link state.Link
-			if err := decode(raw, &link); err != nil {
+			if err := plan.Decode(raw, &link); err != nil {
 				return err
 			}
 			_, linked, err := tx.Links(m.sync.Name).Get(link.Kind, link.Source)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -70,9 +71,9 @@ func (i *identifier) resolveMismatches(ctx context.Context) error {
 		users, _ := tx.Links(i.sync.Name).Count(graphsync.User)
 		groups, _ := tx.Links(i.sync.Name).Count(graphsync.Group)
 		r.linked = users + groups
-		for _, raw := range tx.Space(i.sync.Name, mismatchSpace).All(nil) {
+		for _, raw := range tx.Space(i.sync.Name, plan.MismatchSpace).All(nil) {
 			var m mismatch
-			if err := decode(raw, &m); err != nil {
+			if err := plan.Decode(raw, &m); err != nil {
 				return err
 			}
 			if !m.Gone {
@@ -84,7 +85,7 @@ func (i *identifier) resolveMismatches(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return i.plans.entries(ctx, mismatchSpace, r.resolve)
+	return i.plans.Entries(ctx, plan.MismatchSpace, r.resolve)
 }
 
 // A resolver decides about one mismatch after another.
@@ -104,7 +105,7 @@ type resolver struct {
 func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	kind, id := graphsync.Kind(key[0]), graphsync.ID(key[1:])
 	var m mismatch
-	if err := decode(raw, &m); err != nil {
+	if err := plan.Decode(raw, &m); err != nil {
 		return err
 	}
 	link, linked, err := tx.Links(r.sync.Name).Get(kind, id)
@@ -126,7 +127,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	if !drafted && (r.opts.Subject != nil || m.Successor != nil) {
 		return nil // somebody else is provisioned on demand; or what was decided about a removal stands
 	}
-	unlink := storedAction{Action: Action{Op: Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
+	unlink := plan.StoredAction{Action: plan.Action{Op: plan.Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
 	held, approved := r.held(tx, &unlink, &m)
 	switch {
 	case held:
@@ -140,11 +141,11 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 
 // held decides whether a link may be dropped without an approval. What was held stays so until
 // it is decided.
-func (r *resolver) held(tx *state.Tx, unlink *storedAction, m *mismatch) (held, let bool) {
+func (r *resolver) held(tx *state.Tx, unlink *plan.StoredAction, m *mismatch) (held, let bool) {
 	if m.Gone {
 		return false, false
 	}
-	key := unlinkKey(unlink.Kind, unlink.SourceID)
+	key := plan.UnlinkKey(unlink.Kind, unlink.SourceID)
 	if d := decisionsIn(tx, r.sync.Name).at(key); d != nil {
 		let = r.decidedOn(tx, key, unlink) == approved
 		return !let, let
@@ -154,7 +155,7 @@ func (r *resolver) held(tx *state.Tx, unlink *storedAction, m *mismatch) (held, 
 }
 
 // decidedOn returns what a person decided about an action, as far as it still counts.
-func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided {
+func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *plan.StoredAction) decided {
 	d := decisionsIn(tx, r.sync.Name).at(key)
 	if d == nil || d.lapse(a) != "" || d.expired(r.now, r.sync.Guard.Rejections) {
 		return undecided
@@ -162,34 +163,34 @@ func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *storedAction) decided 
 	return d.Verdict
 }
 
-func (r *resolver) hold(tx *state.Tx, unlink *storedAction) error {
-	unlink.Held = &storedHold{Guard: "identity", Cause: causeMismatch}
-	r.ledger.planned(unlink.Kind, Unlink, 1)
-	return planIn(tx, r.sync.Name).put(unlinkKey(unlink.Kind, unlink.SourceID), unlink)
+func (r *resolver) hold(tx *state.Tx, unlink *plan.StoredAction) error {
+	unlink.Held = &plan.StoredHold{Guard: "identity", Cause: causeMismatch}
+	r.ledger.planned(unlink.Kind, plan.Unlink, 1)
+	return plan.In(tx, r.sync.Name).Put(plan.UnlinkKey(unlink.Kind, unlink.SourceID), unlink)
 }
 
 // forgetMismatch is for a link that fits, or is no more: there is nothing to decide about it.
 func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
-	key := unlinkKey(kind, id)
-	if err := r.delete(mismatchSpace, linkKey(kind, id)); err != nil || r.dry {
+	key := plan.UnlinkKey(kind, id)
+	if err := r.delete(plan.MismatchSpace, plan.LinkKey(kind, id)); err != nil || r.dry {
 		return err
 	}
-	if err := r.tx.Space(r.sync, rejectedSpace).Delete(key); err != nil {
+	if err := r.tx.Space(r.sync, plan.RejectedSpace).Delete(key); err != nil {
 		return err
 	}
 	return decisionsIn(r.tx, r.sync).Delete(key)
 }
 
 // detach plans to drop a link, and its object as if it had none.
-func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
+func (r *resolver) detach(tx *state.Tx, unlink *plan.StoredAction) error {
 	kind, id := unlink.Kind, unlink.SourceID
-	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: planIn(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
+	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: plan.In(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
 	if object, known := tx.Objects().Get(graphsync.User, id); kind == graphsync.User && known && d.eval.eligibility(&object, nil).Unconfirmed {
 		// The user may have left, and then an account under another id is to be removed too: the link
 		// is what tells.
 		return d.unconfirmed(kind, id, unlink.Key)
 	}
-	if err := tx.Space(r.sync.Name, detachedSpace).Put(linkKey(kind, id), nil); err != nil {
+	if err := tx.Space(r.sync.Name, plan.DetachedSpace).Put(plan.LinkKey(kind, id), nil); err != nil {
 		return err
 	}
 	if unlink.Gone {
@@ -198,9 +199,9 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 		}
 		r.ledger.note("the account of %s (%s) was deleted in the target", unlink.Key, *unlink.TargetID)
 	} else {
-		r.ledger.planned(unlink.Kind, Unlink, 1)
+		r.ledger.planned(unlink.Kind, plan.Unlink, 1)
 	}
-	if err := d.plan.put(unlinkKey(kind, id), unlink); err != nil {
+	if err := d.plan.Put(plan.UnlinkKey(kind, id), unlink); err != nil {
 		return err
 	}
 	if kind == graphsync.Group {
@@ -211,7 +212,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *storedAction) error {
 
 // follow plans the removal of the account that somebody who left has under another id. One that
 // is not proven to be theirs waits for an answer.
-func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *storedAction, m *mismatch) error {
+func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *plan.StoredAction, m *mismatch) error {
 	next := m.Successor
 	if err := r.withdrawOrphan(tx, link.Source, next.TargetID); err != nil {
 		return err
@@ -219,34 +220,34 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *store
 	removal.TargetID = &next.TargetID
 	removal.Seen = true
 	removal.Notes = append(removal.Notes, fmt.Sprintf("%s; account %s has %s", m.why(), next.TargetID, next.Shown))
-	key := actionKey{phase: leavePhase, id: link.Source}.bytes()
+	key := plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()
 	if !next.Sure {
 		if r.decidedOn(tx, key, removal) != approved {
-			removal.Held = &storedHold{Guard: "identity", Cause: causeNamesake}
+			removal.Held = &plan.StoredHold{Guard: "identity", Cause: causeNamesake}
 		}
 	}
-	plan := planIn(tx, r.sync.Name)
+	planned := plan.In(tx, r.sync.Name)
 	r.ledger.planned(removal.Kind, removal.Op, 1)
-	if err := plan.put(key, removal); err != nil || removal.Held != nil {
+	if err := planned.Put(key, removal); err != nil || removal.Held != nil {
 		return err
 	}
 	r.ledger.note("the account of %s is %s now: %s", link.Key, next.TargetID, m.why())
 	unlink.MovesTo, unlink.Approved = next.TargetID, !next.Sure
-	return plan.put(unlinkKey(link.Kind, link.Source), unlink)
+	return planned.Put(plan.UnlinkKey(link.Kind, link.Source), unlink)
 }
 
 // withdrawOrphan takes the removal of an account out of the plan that was planned because it had no
 // link: it is that of the linked account now.
 func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string) error {
-	plan := planIn(tx, r.sync.Name)
-	for key, raw := range plan.below(append([]byte{byte(leavePhase)}, id[:]...)) {
-		a, err := decodeAction(raw)
+	planned := plan.In(tx, r.sync.Name)
+	for key, raw := range planned.Below(append([]byte{byte(plan.LeavePhase)}, id[:]...)) {
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return err
 		}
 		if a.Orphan && *a.TargetID == account {
 			r.ledger.planned(a.Kind, a.Op, -1)
-			return plan.delete(slices.Clone(key))
+			return planned.Delete(slices.Clone(key))
 		}
 	}
 	return nil
@@ -254,14 +255,14 @@ func (r *resolver) withdrawOrphan(tx *state.Tx, id graphsync.ID, account string)
 
 // withdrawPlanned takes what is planned for an object out of the plan, and returns the removal of
 // an account that was among it.
-func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *storedAction, err error) {
-	plan := planIn(tx, r.sync.Name)
-	for _, p := range []phase{leavePhase, phaseOf(kind)} {
-		if kind == graphsync.Group && p == leavePhase {
+func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsync.ID) (removal *plan.StoredAction, err error) {
+	planned := plan.In(tx, r.sync.Name)
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.PhaseOf(kind)} {
+		if kind == graphsync.Group && p == plan.LeavePhase {
 			continue
 		}
-		key := actionKey{phase: p, id: id}.bytes()
-		a, err := plan.get(key)
+		key := plan.Key{Phase: p, ID: id}.Bytes()
+		a, err := planned.Get(key)
 		if err != nil {
 			return nil, err
 		}
@@ -272,7 +273,7 @@ func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsy
 			removal = a
 		}
 		r.ledger.planned(a.Kind, a.Op, -1)
-		if err := plan.delete(key); err != nil {
+		if err := planned.Delete(key); err != nil {
 			return nil, err
 		}
 	}
@@ -280,5 +281,5 @@ func (r *resolver) withdrawPlanned(tx *state.Tx, kind graphsync.Kind, id graphsy
 }
 
 func (r records) putMismatch(link *state.Link, m *mismatch) error {
-	return r.put(mismatchSpace, linkKey(link.Kind, link.Source), encode(m))
+	return r.put(plan.MismatchSpace, plan.LinkKey(link.Kind, link.Source), plan.Encode(m))
 }

@@ -1,5 +1,7 @@
 package reconcile
 
+import "entrasync/reconcile/plan"
+
 // Options say what kind of run it is. The zero value is a dry incremental run.
 type Options struct {
 	Apply     bool
@@ -17,15 +19,15 @@ func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil }
 // heldSpace is the space of what the plan holds.
 func (o *Options) heldSpace() string {
 	if o.partial() {
-		return partHeldSpace
+		return plan.PartHeldSpace
 	}
-	return heldSpace
+	return plan.HeldSpace
 }
 
 // rejectedSpace is the space of what is due and was rejected.
 func (o *Options) rejectedSpace() string {
 	if o.partial() {
-		return partRejectedSpace
+		return plan.PartRejectedSpace
 	}
-	return rejectedSpace
+	return plan.RejectedSpace
 }

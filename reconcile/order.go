@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -91,7 +92,7 @@ func temporaryName(value, word string, object graphsync.ID) string {
 type rename struct{ path, old, new string }
 
 // renames returns what an action changes of the matching attributes.
-func (r *Rules) renames(a *storedAction) (out []rename) {
+func (r *Rules) renames(a *plan.StoredAction) (out []rename) {
 	for _, change := range a.Changes {
 		old, hadText := change.Old.(string)
 		text, hasText := change.New.(string)
@@ -106,17 +107,17 @@ func (r *Rules) renames(a *storedAction) (out []rename) {
 }
 
 // waitingRenames finds the renames of a phase that wait for another.
-func (ap *applier) waitingRenames(of phase) (needs map[graphsync.ID][]graphsync.ID, err error) {
+func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graphsync.ID, err error) {
 	err = ap.tenant.Update(func(tx *state.Tx) error { return tx.Space(ap.sync.Name, freedSpace).Clear() })
 	if err != nil {
 		return nil, err
 	}
-	rules := ap.sync.rules(kindOfPhase(of))
+	rules := ap.sync.rules(plan.KindOfPhase(of))
 	any := false
-	err = ap.plans.actions(of, func(_ [][]byte, actions []storedAction) error {
-		var freed []storedAction
+	err = ap.plans.Actions(of, func(_ [][]byte, actions []plan.StoredAction) error {
+		var freed []plan.StoredAction
 		for i := range actions {
-			if actions[i].Held == nil && actions[i].Op != Create && len(rules.renames(&actions[i])) > 0 {
+			if actions[i].Held == nil && actions[i].Op != plan.Create && len(rules.renames(&actions[i])) > 0 {
 				freed = append(freed, actions[i])
 			}
 		}
@@ -140,12 +141,12 @@ func (ap *applier) waitingRenames(of phase) (needs map[graphsync.ID][]graphsync.
 		return nil, err
 	}
 	needs = map[graphsync.ID][]graphsync.ID{}
-	err = ap.plans.actions(of, func(_ [][]byte, actions []storedAction) error {
+	err = ap.plans.Actions(of, func(_ [][]byte, actions []plan.StoredAction) error {
 		return ap.tenant.View(func(tx *state.Tx) error {
 			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range actions {
 				a := &actions[i]
-				if a.Held != nil || a.Op == Create {
+				if a.Held != nil || a.Op == plan.Create {
 					continue
 				}
 				for _, r := range rules.renames(a) {
@@ -162,19 +163,19 @@ func (ap *applier) waitingRenames(of phase) (needs map[graphsync.ID][]graphsync.
 
 // applyInOrder applies the actions on users, or groups: first those that wait for no other, then the
 // renames that do, in order.
-func (ap *applier) applyInOrder(ctx context.Context, rest part, total int) error {
-	needs, err := ap.waitingRenames(rest.phase)
+func (ap *applier) applyInOrder(ctx context.Context, rest plan.Part, total int) error {
+	needs, err := ap.waitingRenames(rest.Phase)
 	if err != nil {
 		return err
 	}
 	if len(needs) > 0 {
-		rest.pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
+		rest.Pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
 	}
 	if err := ap.applyPhase(ctx, rest, total); err != nil {
 		return err
 	}
 	for _, step := range renameOrder(needs) {
-		of := part{phase: rest.phase, from: rest.from, pick: func(id graphsync.ID) bool {
+		of := plan.Part{Phase: rest.Phase, From: rest.From, Pick: func(id graphsync.ID) bool {
 			_, found := slices.BinarySearchFunc(step.objects, id, compareIDs)
 			return found
 		}}
@@ -192,16 +193,16 @@ func (ap *applier) applyInOrder(ctx context.Context, rest part, total int) error
 
 // moveAside gives objects temporary names, so that their present ones are free. When that fails, the
 // renames that wait for it are refused, and tried again.
-func (ap *applier) moveAside(ctx context.Context, of part) error {
-	return ap.plans.actions(of.phase, func(keys [][]byte, actions []storedAction) error {
+func (ap *applier) moveAside(ctx context.Context, of plan.Part) error {
+	return ap.plans.Actions(of.Phase, func(keys [][]byte, actions []plan.StoredAction) error {
 		for i := range actions {
 			a := &actions[i]
-			if a.Held != nil || a.TargetID == nil || !of.pick(a.SourceID) {
+			if a.Held != nil || a.TargetID == nil || !of.Pick(a.SourceID) {
 				continue
 			}
-			key, err := parseActionKey(keys[i])
+			key, err := plan.ParseKey(keys[i])
 			if err == nil {
-				err = ap.intents.recordIntents([]plannedAction{{key, a}})
+				err = ap.intents.recordIntents([]plan.PlacedAction{{Key: key, Action: a}})
 			}
 			if err != nil {
 				return err

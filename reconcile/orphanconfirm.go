@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -61,7 +62,7 @@ func (c *comparer) confirmOrphans(ctx context.Context, getter target.Getter) err
 			if gone {
 				return tx.Space(c.sync.Name, orphanSpace).Delete(o.key())
 			}
-			return tx.Space(c.sync.Name, orphanSpace).Put(o.key(), encode(&o))
+			return tx.Space(c.sync.Name, orphanSpace).Put(o.key(), plan.Encode(&o))
 		})
 		if err != nil {
 			return err
@@ -75,7 +76,7 @@ func (c *comparer) dueOrphans() (due []orphan, err error) {
 	err = c.tenant.View(func(tx *state.Tx) error {
 		for _, raw := range tx.Space(c.sync.Name, orphanSpace).All(nil) {
 			var o orphan
-			if err := decode(slices.Clone(raw), &o); err != nil {
+			if err := plan.Decode(slices.Clone(raw), &o); err != nil {
 				return err
 			}
 			if c.now.Sub(o.Seen) >= confirmAfter {

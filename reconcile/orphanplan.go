@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -31,19 +32,19 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			return err
 		}
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: planIn(tx, p.sync.Name)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name)}
 			var chunk []orphan
 			for key, raw := range p.orphansIn(tx).All(after) {
 				var o orphan
-				if err := decode(raw, &o); err != nil {
+				if err := plan.Decode(raw, &o); err != nil {
 					return err
 				}
 				after = slices.Clone(key)
-				if chunk = append(chunk, o); len(chunk) == draftChunk {
+				if chunk = append(chunk, o); len(chunk) == plan.DraftChunk {
 					break
 				}
 			}
-			more = len(chunk) == draftChunk
+			more = len(chunk) == plan.DraftChunk
 			for i := range chunk {
 				if chunk[i].Nobody {
 					nobody.add(chunk[i].Name)
@@ -104,20 +105,20 @@ func (d *drafter) orphanRemoval(o *orphan, stand *eligibility) error {
 		return d.skip(graphsync.User, o.Source, o.Name, "action_not_allowed",
 			fmt.Sprintf("account %s has no link (%s), and %s is not among the actions of the sync", o.Account, stand.Why, op))
 	}
-	a := storedAction{Action: Action{Op: op, Kind: graphsync.User, SourceID: o.Source, TargetID: &o.Account, Key: o.Name, Why: stand.Why + "; the account has no link", Cause: orphanCause},
-		Orphan: true, External: o.External, FormerOwner: o.Former, Held: &storedHold{Guard: "orphaned", Cause: orphanCause}}
-	if op == Deactivate {
+	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: o.Source, TargetID: &o.Account, Key: o.Name, Why: stand.Why + "; the account has no link", Cause: orphanCause},
+		Orphan: true, External: o.External, FormerOwner: o.Former, Held: &plan.StoredHold{Guard: "orphaned", Cause: orphanCause}}
+	if op == plan.Deactivate {
 		if d.sync.Users.OnRemove.After > 0 {
 			if err := d.keepLater(o.Source); err != nil {
 				return err
 			}
 		}
-		a.Changes = []Change{{Attribute: "active", Old: true, New: false}}
+		a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}}
 	}
-	key := actionKey{phase: leavePhase, id: o.Source, part: 1}
-	for d.plan.has(key.bytes()) {
-		key.part++
+	key := plan.Key{Phase: plan.LeavePhase, ID: o.Source, Part: 1}
+	for d.plan.Has(key.Bytes()) {
+		key.Part++
 	}
 	d.ledger.planned(graphsync.User, op, 1)
-	return d.plan.put(key.bytes(), &a)
+	return d.plan.Put(key.Bytes(), &a)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -84,9 +85,9 @@ func (f *orphanFinder) page(unlinked []target.Resource) error {
 			}
 			switch space := tx.Space(f.sync.Name, foundSpace); {
 			case ours && !f.adoptable(tx, eval, &o):
-				err = space.Put(o.key(), encode(&o))
+				err = space.Put(o.key(), plan.Encode(&o))
 			case !ours && f.indirect(&o):
-				err = tx.Space(f.sync.Name, valueSpace).Put(append(valueKey("externalId", o.External), o.Account...), encode(&o))
+				err = tx.Space(f.sync.Name, valueSpace).Put(append(valueKey("externalId", o.External), o.Account...), plan.Encode(&o))
 			}
 			if err != nil {
 				return err
@@ -156,18 +157,18 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 				if value := f.externalID(tx, eval, &user); value != "" {
 					for _, raw := range values.Prefix(valueKey("externalId", value)) {
 						var o orphan
-						if err := decode(raw, &o); err != nil {
+						if err := plan.Decode(raw, &o); err != nil {
 							return err
 						}
 						if o.Source = user.ID; o.External != value || f.adoptable(tx, eval, &o) {
 							continue
 						}
-						if err := found.Put(o.key(), encode(&o)); err != nil {
+						if err := found.Put(o.key(), plan.Encode(&o)); err != nil {
 							return err
 						}
 					}
 				}
-				if n++; n == draftChunk {
+				if n++; n == plan.DraftChunk {
 					return nil
 				}
 			}
@@ -225,7 +226,7 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 			for key, raw := range tx.Space(f.sync.Name, foundSpace).All(after) {
 				after = slices.Clone(key)
 				var o orphan
-				if err := decode(raw, &o); err != nil {
+				if err := plan.Decode(raw, &o); err != nil {
 					return err
 				}
 				if !o.Nobody {
@@ -261,7 +262,7 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 					}
 					continue
 				}
-				if err := space.Put(o.key(), encode(o)); err != nil {
+				if err := space.Put(o.key(), plan.Encode(o)); err != nil {
 					return err
 				}
 			}

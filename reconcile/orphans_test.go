@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -105,7 +106,7 @@ func (c *customer) wantOrphans(report *reconcile.Report, keys ...string) {
 	c.t.Helper()
 	var held []string
 	for _, h := range report.Held {
-		if h.Guard == "orphaned" && h.Action.Op == reconcile.Deactivate {
+		if h.Guard == "orphaned" && h.Action.Op == plan.Deactivate {
 			held = append(held, h.Action.Key)
 		}
 	}
@@ -232,7 +233,7 @@ func TestOrphanThatIsAdopted(t *testing.T) {
 		want   string
 	}{
 		"approved": {(*customer).approve, "p1=Second p9=P"},
-		"rejected": {func(c *customer) { c.reject(reconcile.Decision{At: c.now}) }, "p1=P p9=P"},
+		"rejected": {func(c *customer) { c.reject(plan.Decision{At: c.now}) }, "p1=P p9=P"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -45,7 +46,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 				if linked && !link.Active {
 					claims[link.TargetID] = o.owner(graphsync.User, link.Source)
 				}
-				if n++; n == draftChunk {
+				if n++; n == plan.DraftChunk {
 					break
 				}
 			}
@@ -54,7 +55,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 		if err == nil {
 			err = o.store.GiveUp(o.sync.application(), claims)
 		}
-		if err != nil || n < draftChunk {
+		if err != nil || n < plan.DraftChunk {
 			return err
 		}
 	}
@@ -105,7 +106,7 @@ func (o *ownership) howToRelease(owner state.Owner) string {
 }
 
 // claim claims an account, from whoever the plan found to let it go, and returns who has it now.
-func (o *ownership) claim(a *storedAction, account string) (state.Owner, error) {
+func (o *ownership) claim(a *plan.StoredAction, account string) (state.Owner, error) {
 	former := a.FormerOwner
 	if !a.Former.IsZero() {
 		former = o.owner(a.Kind, a.Former)

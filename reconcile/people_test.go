@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -125,11 +126,11 @@ func (c *customer) decide(do func(*state.Tx, string, string) (int, error), hold 
 }
 
 func approve(tx *state.Tx, sync, hold string) (int, error) {
-	return reconcile.Approve(tx, sync, hold, reconcile.Decision{})
+	return reconcile.Approve(tx, sync, hold, plan.Decision{})
 }
 
 func reject(tx *state.Tx, sync, hold string) (int, error) {
-	return reconcile.Reject(tx, sync, hold, reconcile.Decision{})
+	return reconcile.Reject(tx, sync, hold, plan.Decision{})
 }
 
 func count(n int) reconcile.Limit { return reconcile.Limit{Count: &n} }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -17,12 +18,12 @@ const sortedActions = 5000
 // Actions yields what the plan does by phase, in the order in which the phases are done. Within a
 // phase of up to sortedActions actions they are in the order of their keys in any case, and of their
 // source ids where keys are equal. The plan's binding is over this order.
-func (p *Plan) Actions() iter.Seq2[Action, error] {
-	return func(yield func(Action, error) bool) {
-		order := keyOrder{limit: sortedActions, yield: func(a Action) bool { return yield(a, nil) }}
+func (p *Plan) Actions() iter.Seq2[plan.Action, error] {
+	return func(yield func(plan.Action, error) bool) {
+		order := keyOrder{limit: sortedActions, yield: func(a plan.Action) bool { return yield(a, nil) }}
 		err := p.tenant.View(func(tx *state.Tx) error {
-			for key, raw := range planIn(tx, p.sync.Name).from(nil) {
-				a, err := decodeAction(raw)
+			for key, raw := range plan.In(tx, p.sync.Name).From(nil) {
+				a, err := plan.DecodeAction(raw)
 				if err != nil {
 					return err
 				}
@@ -30,14 +31,14 @@ func (p *Plan) Actions() iter.Seq2[Action, error] {
 					continue
 				}
 				p.setName(tx, &a.Action)
-				if !order.add(phase(key[0]), a.Action) {
+				if !order.add(plan.Phase(key[0]), a.Action) {
 					return errStop
 				}
 			}
 			return stopUnless(order.flush())
 		})
 		if err != nil && err != errStop {
-			yield(Action{}, err)
+			yield(plan.Action{}, err)
 		}
 	}
 }
@@ -45,16 +46,16 @@ func (p *Plan) Actions() iter.Seq2[Action, error] {
 // A keyOrder passes actions on phase by phase, each sorted by key unless it has more than limit.
 type keyOrder struct {
 	limit int
-	yield func(Action) bool
+	yield func(plan.Action) bool
 
-	phase    phase
-	waiting  []Action
+	phase    plan.Phase
+	waiting  []plan.Action
 	overflow bool // the phase has more actions than the limit
 }
 
 // add takes an action; those of a phase come one after another. It returns false when no more are
 // wanted.
-func (o *keyOrder) add(p phase, a Action) bool {
+func (o *keyOrder) add(p plan.Phase, a plan.Action) bool {
 	if p != o.phase {
 		if !o.flush() {
 			return false
@@ -73,7 +74,7 @@ func (o *keyOrder) add(p phase, a Action) bool {
 
 // flush ends a phase.
 func (o *keyOrder) flush() bool {
-	slices.SortStableFunc(o.waiting, func(a, b Action) int {
+	slices.SortStableFunc(o.waiting, func(a, b plan.Action) int {
 		return cmp.Or(strings.Compare(strings.ToLower(a.Key), strings.ToLower(b.Key)), strings.Compare(a.Key, b.Key))
 	})
 	return o.pass()
@@ -91,7 +92,7 @@ func (o *keyOrder) pass() bool {
 }
 
 // setName sets the display name of an action's object, where the snapshot has one that may be shown.
-func (p *Plan) setName(tx *state.Tx, a *Action) {
+func (p *Plan) setName(tx *state.Tx, a *plan.Action) {
 	a.Name = displayName(tx, p.sync, a.Kind, a.SourceID, a.Key)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -39,19 +40,19 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		}
 		given := decisionsIn(tx, g.sync.Name)
 		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
-		for key, raw := range planIn(tx, g.sync.Name).from(nil) {
+		for key, raw := range plan.In(tx, g.sync.Name).From(nil) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if opOf(raw) == Create && !given.Has(key) { // most of a first plan: counting them needs no reading
+			if plan.OpOf(raw) == plan.Create && !given.Has(key) { // most of a first plan: counting them needs no reading
 				f.creations++
 				f.lost.add(tx.Space(g.sync.Name, lostSpace), key)
-				if key[0] == byte(userPhase) {
+				if key[0] == byte(plan.UserPhase) {
 					f.seats++
 				}
 				continue
 			}
-			a, err := decodeAction(raw)
+			a, err := plan.DecodeAction(raw)
 			if err != nil {
 				return err
 			}
@@ -72,16 +73,16 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 				if a.Held == nil { // what waits for a cause of its own does not hold others back
 					f.removals++
 				}
-			case a.Op == Create:
+			case a.Op == plan.Create:
 				f.creations++
-			case a.Op == Update:
+			case a.Op == plan.Update:
 				f.updates++
-			case a.Op == Adopt && a.Kind == graphsync.User:
+			case a.Op == plan.Adopt && a.Kind == graphsync.User:
 				f.adopted++
 				if changesAccess(&a.Action) {
 					f.updates++
 				}
-			case a.Op == Members && len(a.Remove) > 0:
+			case a.Op == plan.Members && len(a.Remove) > 0:
 				f.groupMembers[a.SourceID] += len(a.Remove)
 			}
 		}
@@ -94,16 +95,16 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 }
 
 // seatChange is how many more accounts an action leaves active.
-func seatChange(tx *state.Tx, sync string, a *storedAction) int {
+func seatChange(tx *state.Tx, sync string, a *plan.StoredAction) int {
 	if a.Kind != graphsync.User || a.Orphan {
 		return 0
 	}
 	switch a.Op {
-	case Create, Adopt, Reactivate:
+	case plan.Create, plan.Adopt, plan.Reactivate:
 		return 1
-	case Deactivate:
+	case plan.Deactivate:
 		return -1
-	case Delete, Unlink:
+	case plan.Delete, plan.Unlink:
 		if a.MovesTo != "" {
 			return 0
 		}

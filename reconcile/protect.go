@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -21,7 +22,7 @@ type protector struct {
 	target  target.Adapter
 	breaker *breaker
 	ledger  *ledger
-	plans   *planStore
+	plans   *plan.Store
 }
 
 // protect takes out of the plan what would change accounts that scope.protect names. They are
@@ -32,8 +33,8 @@ func (pr *protector) protect(ctx context.Context) error {
 	if len(pr.sync.Scope.Protect) == 0 {
 		return nil
 	}
-	for _, p := range []phase{leavePhase, userPhase} {
-		if err := pr.plans.actions(p, func(keys [][]byte, actions []storedAction) error { return pr.dropProtected(ctx, keys, actions) }); err != nil {
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.UserPhase} {
+		if err := pr.plans.Actions(p, func(keys [][]byte, actions []plan.StoredAction) error { return pr.dropProtected(ctx, keys, actions) }); err != nil {
 			return err
 		}
 	}
@@ -48,12 +49,12 @@ type inspection struct {
 
 // dropProtected takes those of some actions out of the plan whose account is protected, or cannot be
 // looked at: the latter fail with what the application said, and are tried again.
-func (pr *protector) dropProtected(ctx context.Context, keys [][]byte, actions []storedAction) error {
+func (pr *protector) dropProtected(ctx context.Context, keys [][]byte, actions []plan.StoredAction) error {
 	found := make([]inspection, len(actions))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(pr.workers)
 	for i := range actions {
-		if a := &actions[i]; a.Op != Create && a.Op != Adopt && !a.Seen { // match and identify have looked at those
+		if a := &actions[i]; a.Op != plan.Create && a.Op != plan.Adopt && !a.Seen { // match and identify have looked at those
 			group.Go(func() (err error) {
 				found[i], err = pr.inspect(gctx, *a.TargetID)
 				return err
@@ -87,15 +88,15 @@ func (pr *protector) inspect(ctx context.Context, id string) (inspection, error)
 }
 
 // dropInspected takes an action out of the plan whose account is protected or was not seen.
-func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *storedAction, found inspection) error {
+func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *plan.StoredAction, found inspection) error {
 	if !found.protected && found.unseen == nil {
 		return nil
 	}
 	pr.ledger.planned(a.Kind, a.Op, -1)
-	if err := planIn(tx, pr.sync.Name).delete(key); err != nil {
+	if err := plan.In(tx, pr.sync.Name).Delete(key); err != nil {
 		return err
 	}
-	skipped := Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected",
+	skipped := plan.Skipped{Kind: graphsync.User, SourceID: a.SourceID, Key: a.Key, Code: "protected",
 		Why: fmt.Sprintf("it was due to %s (%s), but the account is protected by the configuration", a.Op, a.Why)}
 	switch {
 	case found.unseen != nil && pr.opts.Apply:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -105,7 +106,7 @@ func (r *recorder) commit(batch []*result) error {
 		return err
 	}
 	for _, done := range batch {
-		if done.action.Op == Create && !done.halfway {
+		if done.action.Op == plan.Create && !done.halfway {
 			r.store.EndCreation(r.owners.owner(done.action.Kind, done.action.SourceID))
 		}
 		if !done.drop || done.action.TargetID == nil {
@@ -150,7 +151,7 @@ func (r *recorder) claim(batch []*result) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		claims := map[string]state.Owner{}
 		for _, done := range batch {
-			if done.link != nil && done.link.Kind == kind && done.link.LastOp == string(Create) {
+			if done.link != nil && done.link.Kind == kind && done.link.LastOp == string(plan.Create) {
 				claims[done.link.TargetID] = r.owners.owner(kind, done.link.Source)
 			}
 		}
@@ -162,7 +163,7 @@ func (r *recorder) claim(batch []*result) error {
 			return err
 		}
 		for _, done := range batch {
-			if done.link == nil || done.link.Kind != kind || done.link.LastOp != string(Create) {
+			if done.link == nil || done.link.Kind != kind || done.link.LastOp != string(plan.Create) {
 				continue
 			}
 			if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {
@@ -181,14 +182,14 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	if done.void { // what failed before says when it is tried again
 		return nil
 	}
-	if a.Op != Unlink { // says nothing of whether the application works
+	if a.Op != plan.Unlink { // says nothing of whether the application works
 		r.ledger.attempt()
 	}
 	for _, note := range done.notes {
 		r.ledger.note("%s", note)
 	}
 	done.halfway = mayBeHalfDone(done, r.sync.rules(a.Kind))
-	if a.Op != Members && !done.halfway {
+	if a.Op != plan.Members && !done.halfway {
 		if err := (records{tx: tx, sync: r.sync.Name}).deleteIntent(a.Kind, a.SourceID); err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 	}
 	if done.drop {
 		drop := records.loseLink
-		if a.Op.Removes() || a.Op == Unlink {
+		if a.Op.Removes() || a.Op == plan.Unlink {
 			drop = records.forgetLink
 		}
 		if err := drop(records{tx: tx, sync: r.sync.Name}, a.Kind, a.SourceID); err != nil {
@@ -218,7 +219,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 func mayBeHalfDone(done *result, rules *Rules) bool {
 	var failed *target.Error
 	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
-	if a := done.action; a.TargetID != nil && (a.Op != Adopt || adoptedExternalID(a, rules) != "") {
+	if a := done.action; a.TargetID != nil && (a.Op != plan.Adopt || adoptedExternalID(a, rules) != "") {
 		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
 	}
 	if done.still != nil {
@@ -229,17 +230,17 @@ func mayBeHalfDone(done *result, rules *Rules) bool {
 
 // recordFailed writes an action that did not succeed.
 func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
-	a, key := done.action, done.key.pendingKey()
+	a, key := done.action, done.key.PendingKey()
 	line := runLine{Action: a.Action, Outcome: "failed"}
 	if done.stop != nil {
 		return r.line(tx, line) // the application's fault, not this record's: it stays pending
 	}
-	if a.Op == Unlink && done.drop {
-		r.ledger.applied(a.Kind, Unlink)
+	if a.Op == plan.Unlink && done.drop {
+		r.ledger.applied(a.Kind, plan.Unlink)
 		r.ledger.unlinkedOther() // the failure is counted below
 	}
 	if done.off != nil {
-		r.ledger.applied(a.Kind, Deactivate)
+		r.ledger.applied(a.Kind, plan.Deactivate)
 		if err := tx.Links(r.sync.Name).Put(*done.off); err != nil {
 			return err
 		}
@@ -256,7 +257,7 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	failure := r.ledger.fail(tx, key, a, done.err)
 	line.Error = &failure
 	if done.mismatch != nil {
-		if err := tx.Space(r.sync.Name, mismatchSpace).Put(linkKey(a.Kind, a.SourceID), encode(done.mismatch)); err != nil {
+		if err := tx.Space(r.sync.Name, plan.MismatchSpace).Put(plan.LinkKey(a.Kind, a.SourceID), plan.Encode(done.mismatch)); err != nil {
 			return err
 		}
 		return errors.Join(requeue(tx, r.sync.Name, key), r.line(tx, line))
@@ -273,22 +274,22 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 
 // recordDone writes an action that succeeded.
 func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
-	a, key := done.action, done.key.pendingKey()
+	a, key := done.action, done.key.PendingKey()
 	line := runLine{Action: a.Action, Outcome: "done"}
-	if a.Op != Unlink || !a.Gone && a.MovesTo == "" {
+	if a.Op != plan.Unlink || !a.Gone && a.MovesTo == "" {
 		r.ledger.applied(a.Kind, a.Op)
 	}
 	if a.Op.Removes() && !a.Approved && !a.Again {
 		r.ledger.unapproved++
 	}
-	if a.Op == Members {
+	if a.Op == plan.Members {
 		r.tookEffect(tx, memberKeys(done)...)
 		if err := r.recordMembers(tx, done); err != nil {
 			return err
 		}
 		return r.line(tx, line)
 	}
-	if a.Op != Unlink {
+	if a.Op != plan.Unlink {
 		r.tookEffect(tx, key)
 	}
 	if err := r.dropReplaced(tx, done); err != nil {
@@ -310,7 +311,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if err := r.endPending(tx, a, key); err != nil {
 		return err
 	}
-	if err := decisionsIn(tx, r.sync.Name).Delete(done.key.bytes()); err != nil {
+	if err := decisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {
 		return err
 	}
 	if line.Error, err = r.recordRemarks(tx, done); err != nil {
@@ -357,8 +358,8 @@ func (r *recorder) putLink(tx *state.Tx, link *state.Link) error {
 }
 
 // endPending takes what is done out of what is pending and of what is retried.
-func (r *recorder) endPending(tx *state.Tx, a *storedAction, key state.PendingKey) error {
-	if a.Op == Unlink || r.sync.Groups.Enabled && !r.findings.all {
+func (r *recorder) endPending(tx *state.Tx, a *plan.StoredAction, key state.PendingKey) error {
+	if a.Op == plan.Unlink || r.sync.Groups.Enabled && !r.findings.all {
 		// Should the cycle end before the memberships are written, they are worked out again.
 		if err := tx.Pending(r.sync.Name).Add(key); err != nil {
 			return err
@@ -368,7 +369,7 @@ func (r *recorder) endPending(tx *state.Tx, a *storedAction, key state.PendingKe
 			return err
 		}
 	}
-	if retry, _ := tx.Retries(r.sync.Name).Get(key); retry.Op != string(Members) { // a group's members are yet to come
+	if retry, _ := tx.Retries(r.sync.Name).Get(key); retry.Op != string(plan.Members) { // a group's members are yet to come
 		return tx.Retries(r.sync.Name).Delete(key)
 	}
 	return nil
@@ -376,11 +377,11 @@ func (r *recorder) endPending(tx *state.Tx, a *storedAction, key state.PendingKe
 
 // A runLine is one line of a stored run: an action and what became of it.
 type runLine struct {
-	Action
-	Outcome string   `json:"outcome"`
-	Error   *Failure `json:"error,omitempty"`
+	plan.Action
+	Outcome string        `json:"outcome"`
+	Error   *plan.Failure `json:"error,omitempty"`
 }
 
 func (r *recorder) line(tx *state.Tx, line runLine) error {
-	return tx.Runs(r.sync.Name).AppendLine(r.runID, encode(&line))
+	return tx.Runs(r.sync.Name).AppendLine(r.runID, plan.Encode(&line))
 }

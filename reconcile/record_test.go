@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -53,7 +54,7 @@ func TestADeadApplicationIsNotedBeforeTheCommit(t *testing.T) {
 		go func() { ended <- r.run(stop) }()
 		began := time.Now()
 		for range maxFailures {
-			r.results <- &result{err: &target.Error{Code: target.Unavailable}, action: &storedAction{}, link: &state.Link{}}
+			r.results <- &result{err: &target.Error{Code: target.Unavailable}, action: &plan.StoredAction{}, link: &state.Link{}}
 		}
 		<-ctx.Done()
 		if took := time.Since(began); took >= recordDelay {

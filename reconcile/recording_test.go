@@ -9,6 +9,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
@@ -193,7 +194,7 @@ func TestUnchangedBesidesFailures(t *testing.T) {
 	want(t, "a creation", c.partial(reconcile.Options{Apply: true}), "2 unchanged, failed to create cyd@example.com: target_rejected")
 	refused = "delete"
 	c.source.leaveAll("Ada")
-	c.with(func(s *reconcile.Sync) { s.Users.Actions[reconcile.Deactivate] = false })
+	c.with(func(s *reconcile.Sync) { s.Users.Actions[plan.Deactivate] = false })
 	want(t, "a deletion", c.partial(reconcile.Options{Apply: true}), "1 created, 1 unchanged, failed to delete ada@example.com: target_rejected")
 	refused = ""
 	want(t, "the deletion again", c.cycle(), "1 deleted, 2 unchanged")

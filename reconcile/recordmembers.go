@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -50,7 +51,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 			}
 		}
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
-		err := tx.Retries(r.sync.Name).Put(state.Retry{Key: key, Code: "unknown_reference", Op: string(Members), Name: done.action.Key,
+		err := tx.Retries(r.sync.Name).Put(state.Retry{Key: key, Code: "unknown_reference", Op: string(plan.Members), Name: done.action.Key,
 			Message: fmt.Sprintf("member %s of group %s has no account yet", member, done.action.Key), First: r.now, Next: r.now, Skipped: true})
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -83,7 +84,7 @@ func (r *recovery) lookInto(ctx context.Context, intent state.Intent) error {
 	case linked:
 		return r.reread(ctx, intent, &link)
 	}
-	if op := Op(intent.Op); op != Create && op != Adopt { // the link was dropped since
+	if op := plan.Op(intent.Op); op != plan.Create && op != plan.Adopt { // the link was dropped since
 		return r.resolveIntent(intent, nil)
 	}
 	found, err := r.findIntended(ctx, intent)
@@ -101,7 +102,7 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	}
 	resource, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID})
 	gone := target.CodeOf(err) == target.NotFound && err != nil
-	if gone && link.Kind == graphsync.User && (!link.Active || intent.Op == string(Deactivate)) {
+	if gone && link.Kind == graphsync.User && (!link.Active || intent.Op == string(plan.Deactivate)) {
 		return r.rereadHidden(ctx, intent, link)
 	}
 	if err != nil && !gone {
@@ -123,9 +124,9 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 				return err
 			}
 		default:
-			before := encode(link)
+			before := plan.Encode(link)
 			updateShown(r.sync.rules(link.Kind), r.now, link, resource)
-			if bytes.Equal(before, encode(link)) && r.waits(tx, link) {
+			if bytes.Equal(before, plan.Encode(link)) && r.waits(tx, link) {
 				return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source) // nothing was done: the next attempt is when it is due
 			}
 			if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
@@ -161,7 +162,7 @@ func (r *recovery) rereadHidden(ctx context.Context, intent state.Intent, link *
 	var next *successor
 	if link.Active {
 		var err error
-		if next, err = r.successors.find(ctx, link, Deactivate); err != nil {
+		if next, err = r.successors.find(ctx, link, plan.Deactivate); err != nil {
 			return err
 		}
 	}
@@ -251,7 +252,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 // before: where an externalId is mapped, only one that carries it was adopted.
 func wasIntended(rules *Rules, intent state.Intent, shown *target.Resource) bool {
 	a := intendedAccount(rules, intent)
-	if Op(intent.Op) == Adopt && len(intent.Keys) > 0 && intent.Keys[0].Attribute == "externalId" && rules.maps("externalId") {
+	if plan.Op(intent.Op) == plan.Adopt && len(intent.Keys) > 0 && intent.Keys[0].Attribute == "externalId" && rules.maps("externalId") {
 		return a.carriesExternalID(shown)
 	}
 	return a.evaluate(shown) != foreign

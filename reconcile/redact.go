@@ -9,6 +9,7 @@ import (
 
 	"entrasync/graphsync/redact"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -45,7 +46,7 @@ func sentOf(desired []mapping.Desired) []target.Attribute {
 // withoutRedacted returns an action's error without the values of redacted attributes: those that were
 // sent, and those that the account should have, which the target may name when it refuses something
 // else.
-func (x *executor) withoutRedacted(ctx context.Context, a *storedAction, sent []target.Attribute, err error) error {
+func (x *executor) withoutRedacted(ctx context.Context, a *plan.StoredAction, sent []target.Attribute, err error) error {
 	m := x.sync.rules(a.Kind).Mapping
 	if m == nil || !redactsAny(m) {
 		return err

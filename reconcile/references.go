@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -26,25 +27,25 @@ func (p *planner) draftReferences(ctx context.Context) error {
 	if err := p.referToNew(ctx); err != nil {
 		return err
 	}
-	return p.plans.entries(ctx, managerRefSpace, func(tx *state.Tx, key, value []byte) error {
+	return p.plans.Entries(ctx, managerRefSpace, func(tx *state.Tx, key, value []byte) error {
 		user, manager := graphsync.ID(key), graphsync.ID(value)
-		plan := planIn(tx, p.sync.Name)
-		made, err := plan.get(actionKey{phase: userPhase, id: manager}.bytes())
-		if made == nil || made.Op != Create && made.Op != Adopt {
+		planned := plan.In(tx, p.sync.Name)
+		made, err := planned.Get(plan.Key{Phase: plan.UserPhase, ID: manager}.Bytes())
+		if made == nil || made.Op != plan.Create && made.Op != plan.Adopt {
 			return err
 		}
-		link, linked, blocked, err := plannedLink(tx, p.sync.Name, graphsync.User, user)
+		link, linked, blocked, err := plan.PlannedLink(tx, p.sync.Name, graphsync.User, user)
 		if err != nil || blocked {
 			return err
 		}
-		a := storedAction{Action: Action{Op: Update, Kind: graphsync.User, SourceID: user, Why: "the manager gets an account"}}
+		a := plan.StoredAction{Action: plan.Action{Op: plan.Update, Kind: graphsync.User, SourceID: user, Why: "the manager gets an account"}}
 		if linked && !link.Active {
 			return nil
 		}
 		if linked {
 			a.TargetID, a.Key, a.Via = &link.TargetID, link.Key, link.Via
 		} else {
-			own, err := plan.get(actionKey{phase: userPhase, id: user}.bytes())
+			own, err := planned.Get(plan.Key{Phase: plan.UserPhase, ID: user}.Bytes())
 			if own == nil { // skipped: it has no account to refer from
 				return err
 			}
@@ -52,14 +53,14 @@ func (p *planner) draftReferences(ctx context.Context) error {
 		}
 		for _, attribute := range p.sync.Users.Mapping.Attributes() {
 			if name, ok := attribute.Direct(); ok && name == "manager" {
-				a.Changes = append(a.Changes, Change{Attribute: attribute.Path.String(), New: accountOf + made.Key + "]"})
+				a.Changes = append(a.Changes, plan.Change{Attribute: attribute.Path.String(), New: accountOf + made.Key + "]"})
 			}
 		}
 		if len(a.Changes) == 0 {
 			return nil
 		}
-		p.ledger.planned(graphsync.User, Update, 1)
-		return plan.put(actionKey{phase: referencePhase, id: user}.bytes(), &a)
+		p.ledger.planned(graphsync.User, plan.Update, 1)
+		return planned.Put(plan.Key{Phase: plan.ReferencePhase, ID: user}.Bytes(), &a)
 	})
 }
 
@@ -74,8 +75,8 @@ func (p *planner) referToNew(ctx context.Context) error {
 	if err != nil || !waited || p.opts.Subject != nil {
 		return err
 	}
-	return p.plans.entries(ctx, planSpace, func(tx *state.Tx, key, raw []byte) error {
-		if phase(key[0]) != userPhase || opOf(raw) != Create && opOf(raw) != Adopt {
+	return p.plans.Entries(ctx, plan.ActionSpace, func(tx *state.Tx, key, raw []byte) error {
+		if plan.Phase(key[0]) != plan.UserPhase || plan.OpOf(raw) != plan.Create && plan.OpOf(raw) != plan.Adopt {
 			return nil
 		}
 		manager := graphsync.ID(key[1:17])

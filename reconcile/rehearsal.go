@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -51,7 +52,7 @@ func (r records) deleteLink(kind graphsync.Kind, source graphsync.ID) error {
 
 func (r records) deleteIntent(kind graphsync.Kind, source graphsync.ID) error {
 	if intent, found := r.tx.Intents(r.sync).Get(kind, source); found && r.dry {
-		if err := r.remember(undoKey(undoIntent, linkKey(kind, source)), encode(intent)); err != nil {
+		if err := r.remember(undoKey(undoIntent, plan.LinkKey(kind, source)), plan.Encode(intent)); err != nil {
 			return err
 		}
 	}
@@ -88,9 +89,9 @@ func (r records) rememberLink(kind graphsync.Kind, source graphsync.ID) error {
 	}
 	var before []byte
 	if linked {
-		before = encode(link)
+		before = plan.Encode(link)
 	}
-	return r.remember(undoKey(undoLink, linkKey(kind, source)), before)
+	return r.remember(undoKey(undoLink, plan.LinkKey(kind, source)), before)
 }
 
 func (r records) rememberRecord(space string, key []byte) error {
@@ -121,7 +122,7 @@ func (f *finalizer) putBack(context.Context) error {
 		err := f.tenant.Update(func(tx *state.Tx) error {
 			var keys, records [][]byte
 			for key, record := range tx.Space(f.sync.Name, undoSpace).All(nil) {
-				if left = len(keys) == draftChunk; left {
+				if left = len(keys) == plan.DraftChunk; left {
 					break
 				}
 				keys, records = append(keys, slices.Clone(key)), append(records, slices.Clone(record))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -13,35 +14,20 @@ import (
 // person has no right to it. It is therefore kept and counted until it is no longer due, the
 // rejection ends, or it is taken back.
 
-// words says in a sentence who rejected an action, when and why.
-func (r *rejection) words() string {
-	text := ""
-	if r.By != "" {
-		text += " by " + r.By
-	}
-	if !r.At.IsZero() {
-		text += " at " + r.At.Format("2006-01-02 15:04:05Z07:00")
-	}
-	if r.Reason != "" {
-		text += ", because: " + r.Reason
-	}
-	return text
-}
-
 // prepareRejected readies what was rejected for a new draft: what a what-if does not look at is
 // shown as it stands, changes of members and removals of accounts without a link are worked out again,
 // and rejections that have ended are asked about again.
 func (p *planner) prepareRejected(tx *state.Tx) error {
-	kept := tx.Space(p.sync.Name, rejectedSpace)
+	kept := tx.Space(p.sync.Name, plan.RejectedSpace)
 	space := tx.Space(p.sync.Name, p.opts.rejectedSpace())
 	var members, ended [][]byte
-	var expired []storedAction
+	var expired []plan.StoredAction
 	for key, raw := range kept.All(nil) {
-		a, err := decodeAction(raw)
+		a, err := plan.DecodeAction(raw)
 		if err != nil {
 			return err
 		}
-		if k, err := parseActionKey(key); err == nil && (k.phase == memberPhase || a.Orphan) {
+		if k, err := plan.ParseKey(key); err == nil && (k.Phase == plan.MemberPhase || a.Orphan) {
 			members = append(members, slices.Clone(key))
 		} else if p.opts.NoRefresh && p.opts.Subject == nil {
 			if err := space.Put(key, raw); err != nil {
@@ -70,13 +56,13 @@ func (p *planner) prepareRejected(tx *state.Tx) error {
 
 // ended notes that a rejection no longer lasts.
 func (r *reviewer) ended(d *decision) {
-	no := rejection{Decision: d.Decision}
-	r.ledger.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.words())
+	no := plan.Rejection{Decision: d.Decision}
+	r.ledger.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.Words())
 }
 
 // decide applies what a person decided to an action that is due. done reports that nothing more
 // is to be reviewed about it.
-func (r *reviewer) decide(plan plannedActions, key []byte, a *storedAction) (done bool, err error) {
+func (r *reviewer) decide(planned plan.Actions, key []byte, a *plan.StoredAction) (done bool, err error) {
 	given := decisionsIn(r.tx, r.sync.Name)
 	d := given.at(key)
 	if d == nil {
@@ -91,10 +77,10 @@ func (r *reviewer) decide(plan plannedActions, key []byte, a *storedAction) (don
 		return false, r.drop(given, key)
 	case d.Verdict == approved && lapse == "":
 		a.Held, a.Approved = nil, true
-		return true, plan.put(key, a)
+		return true, planned.Put(key, a)
 	case d.Verdict == rejected && lapse == "":
-		return true, r.reject(plan, key, a, d)
-	case d.Verdict == approved && a.Op == Create && d.Action.Op == Adopt: // there is nothing left to take over
+		return true, r.reject(planned, key, a, d)
+	case d.Verdict == approved && a.Op == plan.Create && d.Action.Op == plan.Adopt: // there is nothing left to take over
 	case d.Verdict == approved: // it is asked about again, whether or not a guard would hold it now
 		r.lapse(d, a, lapse)
 		r.holdAgain(d, a)
@@ -103,8 +89,8 @@ func (r *reviewer) decide(plan plannedActions, key []byte, a *storedAction) (don
 }
 
 // wasRejected reports whether a person rejected an action, or all there is of a change of members.
-func wasRejected(given decisions, key []byte, a *storedAction, now time.Time, last time.Duration) bool {
-	if a.Op == Members {
+func wasRejected(given decisions, key []byte, a *plan.StoredAction, now time.Time, last time.Duration) bool {
+	if a.Op == plan.Members {
 		if len(a.Remove) == 0 {
 			return false
 		}
@@ -121,13 +107,13 @@ func wasRejected(given decisions, key []byte, a *storedAction, now time.Time, la
 
 // holdAgain has an action held about which a person once decided, whether or not it is still more
 // than a guard lets pass.
-func (r *reviewer) holdAgain(d *decision, a *storedAction) {
+func (r *reviewer) holdAgain(d *decision, a *plan.StoredAction) {
 	guard, cause := r.evaluate(a)
 	if guard == "" {
 		guard, cause = d.Guard, d.Cause
 	}
 	if guard != "" {
-		a.Held = &storedHold{Guard: guard, Cause: cause}
+		a.Held = &plan.StoredHold{Guard: guard, Cause: cause}
 	}
 }
 
@@ -140,37 +126,37 @@ func (r *reviewer) drop(given decisions, key []byte) error {
 }
 
 // reject takes an action out of the plan that a person rejected, and keeps it as rejected.
-func (r *reviewer) reject(plan plannedActions, key []byte, a *storedAction, d *decision) error {
+func (r *reviewer) reject(planned plan.Actions, key []byte, a *plan.StoredAction, d *decision) error {
 	r.ledger.rejected(a.Kind, a.Op, seatChange(r.tx, r.sync.Name, a))
 	if err := r.keepRejected(key, a, d); err != nil {
 		return err
 	}
-	return plan.delete(key)
+	return planned.Delete(key)
 }
 
-func (r *reviewer) keepRejected(key []byte, a *storedAction, d *decision) error {
+func (r *reviewer) keepRejected(key []byte, a *plan.StoredAction, d *decision) error {
 	kept := *a
-	kept.Rejected = &rejection{Decision: d.Decision, Hold: d.Hold}
+	kept.Rejected = &plan.Rejection{Decision: d.Decision, Hold: d.Hold}
 	if kept.Held == nil || d.Guard != "" {
-		kept.Held = &storedHold{Guard: d.Guard, Cause: d.Cause}
+		kept.Held = &plan.StoredHold{Guard: d.Guard, Cause: d.Cause}
 	}
-	return r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).Put(key, encodeAction(&kept))
+	return r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).Put(key, plan.EncodeAction(&kept))
 }
 
 // countRejected counts all that was rejected and is due, also what this cycle did not look at.
 func (r *reviewer) countRejected() error {
 	for raw, stored := range r.tx.Space(r.sync.Name, r.opts.rejectedSpace()).All(nil) {
-		key, err := parseActionKey(raw)
+		key, err := plan.ParseKey(raw)
 		if err != nil {
 			return err
 		}
-		r.ledger.due(key.pendingKey().Kind, opOf(stored))
+		r.ledger.due(key.PendingKey().Kind, plan.OpOf(stored))
 	}
 	return nil
 }
 
 // lapse notes that an approval no longer fits what it was given for.
-func (r *reviewer) lapse(d *decision, a *storedAction, why string) {
+func (r *reviewer) lapse(d *decision, a *plan.StoredAction, why string) {
 	note := fmt.Sprintf("the approval of %s no longer fits", a.Key)
 	if d.Hold != "" {
 		note = fmt.Sprintf("the approval of hold %s no longer fits %s %s %s", d.Hold, a.Op, a.Kind, a.Key)
@@ -181,12 +167,12 @@ func (r *reviewer) lapse(d *decision, a *storedAction, why string) {
 // decideLeaving applies what a person decided about people who leave a group. Those who may leave
 // and those who may not are taken out of the action; what is left of it is reviewed as usual.
 // done reports that nothing is left.
-func (r *reviewer) decideLeaving(plan plannedActions, key []byte, a *storedAction) (done bool, err error) {
+func (r *reviewer) decideLeaving(planned plan.Actions, key []byte, a *plan.StoredAction) (done bool, err error) {
 	given := r.leavingOf(a.SourceID)
 	if len(given) == 0 || len(a.Remove) == 0 {
 		return false, nil
 	}
-	passed, refused := *a, map[string]*storedAction{}
+	passed, refused := *a, map[string]*plan.StoredAction{}
 	passed.Add, passed.Remove = nil, nil
 	rest := *a
 	rest.Remove = nil
@@ -206,7 +192,7 @@ func (r *reviewer) decideLeaving(plan plannedActions, key []byte, a *storedActio
 		default:
 			of := refused[string(d.key)]
 			if of == nil {
-				of = &storedAction{Action: a.Action}
+				of = &plan.StoredAction{Action: a.Action}
 				of.Add, of.Remove = nil, nil
 				refused[string(d.key)], about[string(d.key)] = of, d.decision
 			}
@@ -219,27 +205,27 @@ func (r *reviewer) decideLeaving(plan plannedActions, key []byte, a *storedActio
 		return false, nil
 	}
 	for at, of := range refused {
-		of.Why = membersWhy(nil, of.Remove)
+		of.Why = plan.MembersWhy(nil, of.Remove)
 		if err := r.keepRejected([]byte(at), of, about[at]); err != nil {
 			return false, err
 		}
 	}
 	if len(passed.Remove) > 0 {
-		passed.Held, passed.Approved, passed.Why = nil, true, membersWhy(nil, passed.Remove)
-		at := partKey(key, approvedBit)
+		passed.Held, passed.Approved, passed.Why = nil, true, plan.MembersWhy(nil, passed.Remove)
+		at := plan.PartKey(key, plan.ApprovedBit)
 		r.made[string(at)] = true
-		if err := plan.put(at, &passed); err != nil {
+		if err := planned.Put(at, &passed); err != nil {
 			return false, err
 		}
-		r.ledger.planned(graphsync.Group, Members, 1)
+		r.ledger.planned(graphsync.Group, plan.Members, 1)
 	}
 	*a = rest
-	a.Why = membersWhy(a.Add, a.Remove)
+	a.Why = plan.MembersWhy(a.Add, a.Remove)
 	if len(a.Add)+len(a.Remove) > 0 {
-		return false, plan.put(key, a)
+		return false, planned.Put(key, a)
 	}
-	r.ledger.planned(graphsync.Group, Members, -1)
-	return true, plan.delete(key)
+	r.ledger.planned(graphsync.Group, plan.Members, -1)
+	return true, planned.Delete(key)
 }
 
 // leavingOf returns what was decided about the members of a group, kept for the parts of a large one.
@@ -258,13 +244,13 @@ func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision
 func (r *reviewer) forgetLeaving() error {
 	given := decisionsIn(r.tx, r.sync.Name)
 	var stale [][]byte
-	for _, p := range []phase{leavePhase, memberPhase} {
+	for _, p := range []plan.Phase{plan.LeavePhase, plan.MemberPhase} {
 		for key := range given.Prefix([]byte{byte(p)}) {
-			k, err := parseActionKey(key)
+			k, err := plan.ParseKey(key)
 			if err != nil {
 				return err
 			}
-			if !r.used[string(key)] && (p == memberPhase || k.part > 0) {
+			if !r.used[string(key)] && (p == plan.MemberPhase || k.Part > 0) {
 				stale = append(stale, slices.Clone(key))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -41,18 +42,18 @@ func remarksOf(err error) (remarks []*target.Error, rest error) {
 // sync: what was reported is kept in the state. A spelling of the application's own is a note,
 // anything else an error. The values it keeps instead of those that were written are kept
 // too, so that a complete compare does not take them for changes made by hand.
-func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*Failure, error) {
+func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*plan.Failure, error) {
 	if err := r.keepShown(tx, done); err != nil {
 		return nil, err
 	}
 	told := tx.Space(r.sync.Name, toldSpace)
-	var first *Failure
+	var first *plan.Failure
 	for _, remark := range done.remarks {
 		key := []byte(done.action.Kind.String() + "\x00" + remark.Attribute + "\x00" + string(remark.Remark))
 		if told.Has(key) {
 			continue
 		}
-		if err := told.Put(key, encode(r.now)); err != nil {
+		if err := told.Put(key, plan.Encode(r.now)); err != nil {
 			return nil, err
 		}
 		if remark.Remark == target.Spelled {
@@ -101,7 +102,7 @@ func remarkedOn(remarks []*target.Error, path string) bool {
 	return false
 }
 
-func changes(a *storedAction, path string) bool {
+func changes(a *plan.StoredAction, path string) bool {
 	for _, change := range a.Changes {
 		if change.Attribute == path {
 			return true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -13,18 +14,18 @@ import (
 // remove deletes an account or group. When the application answers with an error, a user who may
 // be switched off is switched off instead, because no one without a right keeps an active
 // account. The deletion stays an error and is tried again.
-func (x *executor) remove(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) remove(ctx context.Context, a *plan.StoredAction, done *result) {
 	done.err = x.target.Delete(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID})
 	done.drop = done.err == nil
 	var refusal *target.Error
 	if done.drop || !errors.As(done.err, &refusal) || refusal.Status < 400 || refusal.Code.Stops() || ctx.Err() != nil {
 		return
 	}
-	if a.Kind != graphsync.User || !x.sync.Users.May(Deactivate) || !x.linkedActive(a) {
+	if a.Kind != graphsync.User || !x.sync.Users.May(plan.Deactivate) || !x.linkedActive(a) {
 		return
 	}
-	off := storedAction{Action: a.Action}
-	off.Op, off.Changes = Deactivate, []Change{{Attribute: "active", Old: true, New: false}}
+	off := plan.StoredAction{Action: a.Action}
+	off.Op, off.Changes = plan.Deactivate, []plan.Change{{Attribute: "active", Old: true, New: false}}
 	var second result
 	x.write(ctx, &off, &second, false)
 	switch {
@@ -39,7 +40,7 @@ func (x *executor) remove(ctx context.Context, a *storedAction, done *result) {
 }
 
 // linkedActive reports whether the account of an action is active, as far as is known.
-func (x *executor) linkedActive(a *storedAction) (active bool) {
+func (x *executor) linkedActive(a *plan.StoredAction) (active bool) {
 	_ = x.tenant.View(func(tx *state.Tx) error {
 		link, linked, err := tx.Links(x.sync.Name).Get(a.Kind, a.SourceID)
 		active = err == nil && linked && link.Active

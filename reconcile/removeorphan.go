@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
 
 // removeOrphan carries out an approved removal. The account is read before: it must still be the
 // one that was shown.
-func (x *executor) removeOrphan(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) removeOrphan(ctx context.Context, a *plan.StoredAction, done *result) {
 	ref := target.Ref{Kind: target.User, ID: *a.TargetID}
 	shown, err := x.shownOrphan(ctx, a, ref)
 	if err != nil || shown == nil {
@@ -26,13 +27,13 @@ func (x *executor) removeOrphan(ctx context.Context, a *storedAction, done *resu
 		done.err = err
 		return
 	}
-	if a.Op == Delete {
+	if a.Op == plan.Delete {
 		if done.err = x.target.Delete(ctx, ref); done.err == nil {
 			done.err = x.store.Release(x.sync.application(), ref.ID, x.owners.owner(a.Kind, a.SourceID))
 			return
 		}
 		var refusal *target.Error
-		if !errors.As(done.err, &refusal) || refusal.Status < 400 || !x.sync.Users.May(Deactivate) {
+		if !errors.As(done.err, &refusal) || refusal.Status < 400 || !x.sync.Users.May(plan.Deactivate) {
 			return
 		}
 	}
@@ -45,7 +46,7 @@ func (x *executor) removeOrphan(ctx context.Context, a *storedAction, done *resu
 }
 
 // shownOrphan reads the account of an orphan's removal; nil when it is gone.
-func (x *executor) shownOrphan(ctx context.Context, a *storedAction, ref target.Ref) (*target.Resource, error) {
+func (x *executor) shownOrphan(ctx context.Context, a *plan.StoredAction, ref target.Ref) (*target.Resource, error) {
 	getter, ok := x.target.(target.Getter)
 	if !ok {
 		return nil, &target.Error{Code: target.Unsupported, Op: "read account", Message: "the target cannot show an account, so that nothing is done to one without a link"}
@@ -64,7 +65,7 @@ func (x *executor) shownOrphan(ctx context.Context, a *storedAction, ref target.
 
 // switchOff deactivates an account without a link, and links it to its user, when that one is known
 // and has no other account.
-func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Ref, shown *target.Resource, done *result) error {
+func (x *executor) switchOff(ctx context.Context, a *plan.StoredAction, ref target.Ref, shown *target.Resource, done *result) error {
 	path, err := target.ParsePath("active")
 	if err != nil {
 		return err
@@ -84,9 +85,9 @@ func (x *executor) switchOff(ctx context.Context, a *storedAction, ref target.Re
 		if err != nil || !known || linked {
 			return err
 		}
-		done.link = x.links.newLink(&storedAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{})
+		done.link = x.links.newLink(&plan.StoredAction{Action: a.Action}, ref.ID, map[string]json.RawMessage{})
 		updateShown(&x.sync.Users, x.now, done.link, shown)
-		done.link.Applied["active"] = encode(false)
+		done.link.Applied["active"] = plan.Encode(false)
 		done.link.Adopted, done.link.Active, done.link.InactiveSince, done.link.Cause = true, false, x.now, a.Cause
 		for _, path := range x.sync.Users.Match {
 			if path == "externalId" && a.External != "" {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 )
 
 // A Result is how a run ended.
@@ -19,23 +20,23 @@ const (
 
 // A Report is what a run did. Lists are cut to ListLimit entries; the stored run has them all.
 type Report struct {
-	Format     string        `json:"format"`
-	Sync       string        `json:"sync"`
-	Tenant     graphsync.ID  `json:"tenant"`
-	Run        string        `json:"run"`
-	Cycle      Cycle         `json:"cycle"`
-	Result     Result        `json:"result"`
-	Summary    Summary       `json:"summary"`
-	Held       []Held        `json:"held"`
-	Rejected   []Rejected    `json:"rejected"`
-	Skipped    []Skipped     `json:"skipped"`
-	Errors     []Failure     `json:"errors"`
-	Graph      GraphTraffic  `json:"graph"`
-	Target     TargetTraffic `json:"target"`
-	Steps      []SubjectStep `json:"steps,omitempty"` // of a provision on demand
-	Notes      []string      `json:"notes,omitempty"`
-	Started    time.Time     `json:"started"`
-	DurationMS int64         `json:"duration_ms"`
+	Format     string          `json:"format"`
+	Sync       string          `json:"sync"`
+	Tenant     graphsync.ID    `json:"tenant"`
+	Run        string          `json:"run"`
+	Cycle      Cycle           `json:"cycle"`
+	Result     Result          `json:"result"`
+	Summary    Summary         `json:"summary"`
+	Held       []plan.Held     `json:"held"`
+	Rejected   []plan.Rejected `json:"rejected"`
+	Skipped    []plan.Skipped  `json:"skipped"`
+	Errors     []plan.Failure  `json:"errors"`
+	Graph      GraphTraffic    `json:"graph"`
+	Target     TargetTraffic   `json:"target"`
+	Steps      []SubjectStep   `json:"steps,omitempty"` // of a provision on demand
+	Notes      []string        `json:"notes,omitempty"`
+	Started    time.Time       `json:"started"`
+	DurationMS int64           `json:"duration_ms"`
 	// LongestWaitMS is the longest of Waits.
 	LongestWaitMS int64  `json:"longest_wait_ms,omitempty"`
 	Waits         []Wait `json:"-"`

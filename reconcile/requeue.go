@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -18,22 +19,22 @@ func requeue(tx *state.Tx, sync string, key state.PendingKey) error {
 // requeueHeld lets what is held be looked at in the next cycle, and of what was rejected the changes of
 // members: other people may join or leave the same group. That costs no request.
 func requeueHeld(tx *state.Tx, sync, space string, key, raw []byte) error {
-	k, err := parseActionKey(key)
+	k, err := plan.ParseKey(key)
 	if err != nil {
 		return err
 	}
-	if k.phase != memberPhase {
-		if space == rejectedSpace {
+	if k.Phase != plan.MemberPhase {
+		if space == plan.RejectedSpace {
 			return nil
 		}
-		return requeue(tx, sync, k.pendingKey())
+		return requeue(tx, sync, k.PendingKey())
 	}
-	a, err := decodeAction(raw)
+	a, err := plan.DecodeAction(raw)
 	if err != nil {
 		return err
 	}
 	for _, member := range slices.Concat(a.Add, a.Remove) {
-		if err := requeue(tx, sync, state.Membership(k.id, member)); err != nil {
+		if err := requeue(tx, sync, state.Membership(k.ID, member)); err != nil {
 			return err
 		}
 	}
@@ -42,7 +43,7 @@ func requeueHeld(tx *state.Tx, sync, space string, key, raw []byte) error {
 
 // requeueDependents makes those who waited for somebody's account pending.
 func (r *recorder) requeueDependents(tx *state.Tx, link *state.Link) error {
-	if link.Kind != graphsync.User || link.LastOp != string(Create) && link.LastOp != string(Adopt) {
+	if link.Kind != graphsync.User || link.LastOp != string(plan.Create) && link.LastOp != string(plan.Adopt) {
 		return nil
 	}
 	waiting := tx.Space(r.sync.Name, waitingSpace)
@@ -66,5 +67,5 @@ func markForCheck(tx *state.Tx, tenant graphsync.ID, owner state.Owner) error {
 	if owner.Tenant != tenant {
 		return nil
 	}
-	return tx.Space(owner.Sync, checkSpace).Put(linkKey(owner.Kind, owner.Source), nil)
+	return tx.Space(owner.Sync, checkSpace).Put(plan.LinkKey(owner.Kind, owner.Source), nil)
 }

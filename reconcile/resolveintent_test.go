@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -29,7 +30,7 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 	r := &recovery{sync: sync, opts: opts, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), store: store, tenant: tenant,
 		owners: &ownership{sync: sync, opts: opts, store: store, tenant: tenant}}
 	for account, owner := range map[string]state.Owner{"1": other, "2": ours} {
-		intent := state.Intent{Kind: graphsync.User, Source: ours.Source, Op: string(Create), At: r.now, Keys: []state.MatchKey{{Attribute: "userName", Value: "ada@example.com"}}}
+		intent := state.Intent{Kind: graphsync.User, Source: ours.Source, Op: string(plan.Create), At: r.now, Keys: []state.MatchKey{{Attribute: "userName", Value: "ada@example.com"}}}
 		if err := tenant.Update(func(tx *state.Tx) error { return tx.Intents(sync.Name).Put(intent) }); err != nil {
 			t.Fatal(err)
 		}

@@ -9,19 +9,20 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
 
 // identityError is the error of a record whose account turned out to be another one.
-func identityError(op Op, kind graphsync.Kind, format string, args ...any) error {
+func identityError(op plan.Op, kind graphsync.Kind, format string, args ...any) error {
 	return &target.Error{Code: identityMismatch, Op: string(op) + " " + kind.String(), Message: fmt.Sprintf(format, args...)}
 }
 
 // checkResponse decides whether the response to a write is about the account that was written. A
 // target whose ids follow the userName answers a rename with another id: moved is that id when the
 // externalId proves that the account is the same (RFC 7643, section 3.1, forbids it).
-func checkResponse(a *Action, known *account, rules *Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
+func checkResponse(a *plan.Action, known *account, rules *Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
 	sameID := strings.EqualFold(response.ID, ref.ID)
 	switch {
 	case sameID && known.evaluate(response) != foreign:
@@ -35,7 +36,7 @@ func checkResponse(a *Action, known *account, rules *Rules, ref target.Ref, resp
 
 // withChanges adds to a known account what an action writes, in the form links keep, and what it
 // replaces: a response may show either.
-func (a *account) withChanges(changes []Change, applied map[string]json.RawMessage) *account {
+func (a *account) withChanges(changes []plan.Change, applied map[string]json.RawMessage) *account {
 	for path, value := range applied {
 		a.mayHave(path, value)
 	}
@@ -49,7 +50,7 @@ func (a *account) withChanges(changes []Change, applied map[string]json.RawMessa
 
 // asPlanned is what is known of the account of an action that has no link yet: what it matched by,
 // and what is written. externalId decides where it is written.
-func asPlanned(a *storedAction, rules *Rules, applied map[string]json.RawMessage) *account {
+func asPlanned(a *plan.StoredAction, rules *Rules, applied map[string]json.RawMessage) *account {
 	link := state.Link{Kind: a.Kind, Source: a.SourceID, Applied: applied}
 	for i, path := range rules.Match {
 		if i < len(a.Match) && a.Match[i] != "" {
@@ -61,8 +62,8 @@ func asPlanned(a *storedAction, rules *Rules, applied map[string]json.RawMessage
 
 // formerKeys returns the values by which a linked account may still be known.
 func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.MatchKey) {
-	raw := tx.Space(sync, formerSpace).Get(linkKey(link.Kind, link.Source))
-	if raw == nil || decode(raw, &keys) != nil {
+	raw := tx.Space(sync, formerSpace).Get(plan.LinkKey(link.Kind, link.Source))
+	if raw == nil || plan.Decode(raw, &keys) != nil {
 		return nil
 	}
 	return keys
@@ -71,18 +72,18 @@ func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.Match
 // keepFormerKeys stores by which values an account was known before an action that a response did not
 // confirm, and forgets them when it did.
 func keepFormerKeys(tx *state.Tx, sync string, done *result) error {
-	space, key := tx.Space(sync, formerSpace), linkKey(done.action.Kind, done.action.SourceID)
+	space, key := tx.Space(sync, formerSpace), plan.LinkKey(done.action.Kind, done.action.SourceID)
 	switch {
 	case done.confirmed && space.Has(key):
 		return space.Delete(key)
 	case done.confirmed || len(done.formerKeys) == 0:
 		return nil
 	}
-	return space.Put(key, encode(done.formerKeys))
+	return space.Put(key, plan.Encode(done.formerKeys))
 }
 
 // replacedKeys are the matching values of a link that an action replaces.
-func replacedKeys(link *state.Link, a *Action, rules *Rules) (keys []state.MatchKey) {
+func replacedKeys(link *state.Link, a *plan.Action, rules *Rules) (keys []state.MatchKey) {
 	for _, path := range identityPaths(link.Kind, rules) {
 		for _, change := range a.Changes {
 			if strings.EqualFold(change.Attribute, path.String()) {
@@ -111,7 +112,7 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 }
 
 // answeredAnother fails a creation whose response is about another account: nothing is linked.
-func (x *executor) answeredAnother(a *storedAction, done *result, resource *target.Resource) {
+func (x *executor) answeredAnother(a *plan.StoredAction, done *result, resource *target.Resource) {
 	whose := ""
 	owner, owned, err := x.store.OwnerOf(x.sync.application(), resource.ID, a.Kind)
 	if err == nil && owned {
@@ -124,7 +125,7 @@ func (x *executor) answeredAnother(a *storedAction, done *result, resource *targ
 
 // unlink carries out what was decided about a link whose account is another one, or has another
 // id. Nothing is written to the application.
-func (x *executor) unlink(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) unlink(ctx context.Context, a *plan.StoredAction, done *result) {
 	switch {
 	case a.MovesTo != "":
 		var link *state.Link
@@ -163,7 +164,7 @@ func (x *executor) takeShown(ctx context.Context, link *state.Link, id string) {
 
 // deactivateSuccessor is for an account that was deleted between reading and writing, or that
 // cannot be read: nobody counts as removed while an account of the same person is active.
-func (x *executor) deactivateSuccessor(ctx context.Context, a *storedAction, link *state.Link, done *result) {
+func (x *executor) deactivateSuccessor(ctx context.Context, a *plan.StoredAction, link *state.Link, done *result) {
 	next, err := x.successors.find(ctx, link, a.Op)
 	switch {
 	case err != nil:

@@ -2,14 +2,15 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
 
 // A result is what became of one action.
 type result struct {
-	key     actionKey
-	action  *storedAction
+	key     plan.Key
+	action  *plan.StoredAction
 	link    *state.Link // to write
 	drop    bool        // the link is to be forgotten
 	added   map[graphsync.ID]string

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -62,7 +63,7 @@ func (g *guardReview) review(ctx context.Context) error {
 func guardText(g *Guard) string {
 	limits := *g
 	limits.Administrators = nil
-	text := string(encode(limits))
+	text := string(plan.Encode(limits))
 	if g.Administrators != nil {
 		text += g.Administrators.String()
 	}
@@ -86,25 +87,25 @@ type reviewer struct {
 	group      graphsync.ID // whose leaving is at hand
 	leaving    map[graphsync.ID]memberDecision
 	heldOf     graphsync.ID // the group that heldBefore is of
-	heldBefore map[graphsync.ID]*storedHold
+	heldBefore map[graphsync.ID]*plan.StoredHold
 	holds      map[string]*state.Hold // by holdKey; Code is the digest of what they hold
 }
 
 // chunk reviews the next actions of the plan.
 func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
-	plan := planIn(r.tx, r.sync.Name)
+	planned := plan.In(r.tx, r.sync.Name)
 	var keys [][]byte
-	var actions []storedAction
+	var actions []plan.StoredAction
 	n := 0
-	for key, raw := range plan.from(after) {
-		if n++; r.concerns(opOf(raw)) {
-			a, err := decodeAction(raw)
+	for key, raw := range planned.From(after) {
+		if n++; r.concerns(plan.OpOf(raw)) {
+			a, err := plan.DecodeAction(raw)
 			if err != nil {
 				return nil, false, err
 			}
 			keys, actions = append(keys, slices.Clone(key)), append(actions, a)
 		}
-		if n == draftChunk {
+		if n == plan.DraftChunk {
 			last = slices.Clone(key)
 			break
 		}
@@ -114,10 +115,10 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 			continue
 		}
 		review := r.reviewAction
-		if actions[i].Op == Members {
+		if actions[i].Op == plan.Members {
 			review = r.reviewMembers
 		}
-		if err := review(plan, key, &actions[i]); err != nil {
+		if err := review(planned, key, &actions[i]); err != nil {
 			return nil, false, err
 		}
 	}
@@ -126,41 +127,41 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 
 // reviewAction reviews one action: what a person decided counts first, then the guards, then what was held
 // before.
-func (r *reviewer) reviewAction(plan plannedActions, key []byte, a *storedAction) error {
-	if done, err := r.decide(plan, key, a); done || err != nil {
+func (r *reviewer) reviewAction(planned plan.Actions, key []byte, a *plan.StoredAction) error {
+	if done, err := r.decide(planned, key, a); done || err != nil {
 		return err
 	}
 	guard, cause := r.evaluate(a)
-	if guard == "" && a.Op != Members { // who leaves a group is remembered by person
+	if guard == "" && a.Op != plan.Members { // who leaves a group is remembered by person
 		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}
 	if guard == "" {
 		return nil
 	}
-	a.Held = &storedHold{Guard: guard, Cause: cause}
+	a.Held = &plan.StoredHold{Guard: guard, Cause: cause}
 	r.hold(key, a)
 	r.ledger.held(a, seatChange(r.tx, r.sync.Name, a))
-	if err := r.held.Put(key, encodeAction(a)); err != nil {
+	if err := r.held.Put(key, plan.EncodeAction(a)); err != nil {
 		return err
 	}
-	return plan.put(key, a)
+	return planned.Put(key, a)
 }
 
 // concerns reports whether an operation may be held in this plan: the others need not be read.
-func (r *reviewer) concerns(op Op) bool {
+func (r *reviewer) concerns(op plan.Op) bool {
 	switch {
 	case r.facts.decisions > 0 || r.facts.heldBefore > 0:
 		return true
-	case op == Create:
+	case op == plan.Create:
 		return r.sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.sync.Guard.Creations, r.facts.creations, r.facts.linked)
-	case op == Reactivate:
+	case op == plan.Reactivate:
 		return r.sync.Guard.Domains != nil // it may come with a new address
 	}
 	return true
 }
 
 // evaluate names the guard that holds an action, and the cause it is grouped under.
-func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
+func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
 	if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}
@@ -188,12 +189,12 @@ func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 		}
 	case r.lost(a):
 		return "lost", lostCause
-	case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):
+	case a.Op == plan.Create && exceeds(g.Creations, f.creations, f.linked):
 		return "creations", "many new accounts at once"
-	case a.Op == Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),
+	case a.Op == plan.Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),
 		changesAccess(&a.Action) && exceeds(ofUpdates(g.Updates, f.linked+f.adopted), f.updates, f.linked+f.adopted):
 		return "updates", "many accounts change at once"
-	case a.Op == Members && len(a.Remove) > 0:
+	case a.Op == plan.Members && len(a.Remove) > 0:
 		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause // of a group that existed: its members lose what it gives
 		}
@@ -209,7 +210,7 @@ func (r *reviewer) evaluate(a *storedAction) (guard, cause string) {
 }
 
 // hold counts an action for the hold of its guard and cause.
-func (r *reviewer) hold(key []byte, a *storedAction) {
+func (r *reviewer) hold(key []byte, a *plan.StoredAction) {
 	h := r.holds[holdKey(a.Held.Guard, a.Held.Cause)]
 	if h == nil {
 		h = &state.Hold{Guard: a.Held.Guard, Cause: a.Held.Cause, Since: r.now}
@@ -218,7 +219,7 @@ func (r *reviewer) hold(key []byte, a *storedAction) {
 	if h.Count++; len(h.Sample) < sampleSize {
 		h.Sample = append(h.Sample, a.Key)
 	}
-	sum := sha256.Sum256([]byte(h.Code + string(key) + a.effect()))
+	sum := sha256.Sum256([]byte(h.Code + string(key) + a.Effect()))
 	h.Code = hex.EncodeToString(sum[:16])
 }
 
@@ -272,10 +273,10 @@ func (r *reviewer) keepHolds() error {
 // dropReleased forgets what was held before and is not any more, and decisions about memberships
 // that are no longer due.
 func (r *reviewer) dropReleased() error {
-	plan := planIn(r.tx, r.sync.Name)
+	plan := plan.In(r.tx, r.sync.Name)
 	var released [][]byte
 	for key := range r.held.All(nil) {
-		if a, err := plan.get(key); err != nil || a == nil || a.Held == nil {
+		if a, err := plan.Get(key); err != nil || a == nil || a.Held == nil {
 			released = append(released, slices.Clone(key))
 		}
 	}

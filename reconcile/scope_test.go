@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
 
@@ -98,7 +99,7 @@ func TestExcluded(t *testing.T) {
 func TestDeletionWhenTheTimeHasCome(t *testing.T) {
 	t.Parallel()
 	c := linked(t, func(s *reconcile.Sync) {
-		s.Users.OnRemove = reconcile.OnRemove{Do: reconcile.Deactivate, After: 72 * time.Hour}
+		s.Users.OnRemove = reconcile.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
 	}, "Ada", "Bob", "Cyd")
 	c.source.leaveAll("Ada", "Bob")
 	want(t, "they leave", c.cycle(), "2 deactivated, 1 unchanged")
@@ -122,10 +123,10 @@ func TestDeletionWhenTheTimeHasCome(t *testing.T) {
 // Where leavers are deactivated they are never deleted, and where nothing is to be done nothing is.
 func TestOnRemove(t *testing.T) {
 	t.Parallel()
-	for do, test := range map[reconcile.Op]struct{ told, accounts string }{
-		reconcile.Deactivate: {"1 deactivated, 1 unchanged", "!ada=Ada bob=Bob"},
-		reconcile.Delete:     {"1 deleted, 1 unchanged", "bob=Bob"},
-		"":                   {"2 unchanged", "ada=Ada bob=Bob"},
+	for do, test := range map[plan.Op]struct{ told, accounts string }{
+		plan.Deactivate: {"1 deactivated, 1 unchanged", "!ada=Ada bob=Bob"},
+		plan.Delete:     {"1 deleted, 1 unchanged", "bob=Bob"},
+		"":              {"2 unchanged", "ada=Ada bob=Bob"},
 	} {
 		t.Run(string(do), func(t *testing.T) {
 			t.Parallel()

@@ -2,37 +2,27 @@ package reconcile
 
 // The spaces of a sync's scratch storage in which a cycle keeps its plan.
 const (
-	planSpace     = "plan"      // actionKey → storedAction
-	skippedSpace  = "skipped"   // pending key → Skipped
-	heldSpace     = "held"      // actionKey → storedHold
-	partHeldSpace = "held-part" // the same of a plan for one object, or of a what-if
-
-	partRejectedSpace   = "rejected-part" // rejectedSpace of a plan for one object, or of a what-if
-	decisionSpace       = "answers"       // actionKey → decision
-	rejectedSpace       = "rejected"      // actionKey → storedAction that is due and was rejected; kept over cycles
-	claimSpace          = "claims"        // attribute NUL value → source id, for duplicates within a plan
-	listingSpace        = "listing"       // target id → resource that fits somebody; in a survey source id, of what was seen
-	indexSpace          = "index"         // attribute NUL value NUL target id
-	membershipSpace     = "pairs"         // group id, member id: memberships to look at
-	waitingSpace        = "waiting"       // manager id, user id: users whose manager has no account yet; kept over cycles
-	managerRefSpace     = "refer"         // user id → manager id: references to look at in this plan
-	shownMemberSpace    = "current"       // group id, target id: who is in a group that is being adopted
-	failedSpace         = "failed"        // pending key: failed in this cycle
-	draftedSpace        = "drafted"       // pending key: has been drafted in this cycle
-	requeuedSpace       = "kept"          // pending key: to be looked at again in the next cycle
-	parkedSpace         = "aside"         // kind, source id, target id → link of an account in another application; kept over cycles
-	transferOfferSpace  = "given"         // source id: person gone for good, whose account may be given up
-	existingMemberSpace = "seeds"         // group id, member id → target id: members an adopted group has already
-	absentSpace         = "absent"        // group id, member id: was written to the group, which does not show the member
-	toldSpace           = "told"          // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
-	shownSpace          = "shown"         // kind, source id, attribute → value an application has instead; kept over cycles
+	claimSpace          = "claims"  // attribute NUL value → source id, for duplicates within a plan
+	listingSpace        = "listing" // target id → resource that fits somebody; in a survey source id, of what was seen
+	indexSpace          = "index"   // attribute NUL value NUL target id
+	membershipSpace     = "pairs"   // group id, member id: memberships to look at
+	waitingSpace        = "waiting" // manager id, user id: users whose manager has no account yet; kept over cycles
+	managerRefSpace     = "refer"   // user id → manager id: references to look at in this plan
+	shownMemberSpace    = "current" // group id, target id: who is in a group that is being adopted
+	failedSpace         = "failed"  // pending key: failed in this cycle
+	draftedSpace        = "drafted" // pending key: has been drafted in this cycle
+	requeuedSpace       = "kept"    // pending key: to be looked at again in the next cycle
+	parkedSpace         = "aside"   // kind, source id, target id → link of an account in another application; kept over cycles
+	transferOfferSpace  = "given"   // source id: person gone for good, whose account may be given up
+	existingMemberSpace = "seeds"   // group id, member id → target id: members an adopted group has already
+	absentSpace         = "absent"  // group id, member id: was written to the group, which does not show the member
+	toldSpace           = "told"    // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
+	shownSpace          = "shown"   // kind, source id, attribute → value an application has instead; kept over cycles
 )
 
 // Spaces of a sync for links that do not fit.
 const (
-	mismatchSpace = "mismatches" // kind, source id → mismatch; kept over cycles
-	detachedSpace = "detached"   // kind, source id: planned as if it had no link
-	checkSpace    = "checks"     // kind, source id: the account is read by the next cycle; kept over cycles
+	checkSpace = "checks" // kind, source id: the account is read by the next cycle; kept over cycles
 )
 
 // The spaces of orphans, by source id and account.

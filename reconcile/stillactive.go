@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -45,14 +46,14 @@ func stillActiveOf(tx *state.Tx, sync string, link *state.Link) (stillActive, bo
 		return known, false
 	}
 	raw := tx.Space(sync, stillActiveSpace).Get(link.Source[:])
-	if raw == nil || decode(raw, &known) != nil {
+	if raw == nil || plan.Decode(raw, &known) != nil {
 		return stillActive{}, false
 	}
 	return known, known.TargetID == link.TargetID
 }
 
 func (r records) putStillActive(source graphsync.ID, known stillActive) error {
-	return r.put(stillActiveSpace, source[:], encode(&known))
+	return r.put(stillActiveSpace, source[:], plan.Encode(&known))
 }
 
 func (r records) forgetStillActive(source graphsync.ID) error {
@@ -73,7 +74,7 @@ func activity(r *target.Resource) (active, told bool) {
 }
 
 // seenOff is what a deactivation came to, given the application's answer to it.
-func (x *executor) seenOff(ctx context.Context, a *storedAction, ref target.Ref, after *target.Resource, err error, done *result) error {
+func (x *executor) seenOff(ctx context.Context, a *plan.StoredAction, ref target.Ref, after *target.Resource, err error, done *result) error {
 	if err == nil {
 		return x.confirmOff(ctx, ref, after, a.Again, done)
 	}
@@ -135,11 +136,11 @@ func (r *recorder) keptOn(tx *state.Tx, done *result) (known bool, err error) {
 func (r *recorder) remainsActive(tx *state.Tx, done *result, line runLine) error {
 	a := done.action
 	known, _ := stillActiveOf(tx, r.sync.Name, done.still)
-	if err := r.ledger.skip(tx, Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: string(target.Rejected), Why: stillActiveWhy(known, a.Why)}); err != nil {
+	if err := r.ledger.skip(tx, plan.Skipped{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Code: string(target.Rejected), Why: stillActiveWhy(known, a.Why)}); err != nil {
 		return err
 	}
-	line.Error = &Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(target.Rejected), Message: done.err.Error()}
-	if err := tx.Pending(r.sync.Name).Delete(done.key.pendingKey()); err != nil {
+	line.Error = &plan.Failure{Kind: a.Kind, SourceID: a.SourceID, Key: a.Key, Op: a.Op, Code: string(target.Rejected), Message: done.err.Error()}
+	if err := tx.Pending(r.sync.Name).Delete(done.key.PendingKey()); err != nil {
 		return err
 	}
 	return r.line(tx, line)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -75,7 +76,7 @@ func (r *reporter) recordMatchStep() {
 		switch {
 		case err != nil:
 			detail = err.Error()
-		case action.Op == Create:
+		case action.Op == plan.Create:
 			detail = "no account exists"
 		case action.TargetID != nil:
 			detail = "account " + *action.TargetID

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -31,7 +32,7 @@ type successorFinder struct {
 
 // find looks for such an account before somebody who left counts as removed. It returns
 // nil when nobody is active, or, for a deletion, none has the externalId.
-func (s *successorFinder) find(ctx context.Context, link *state.Link, op Op) (*successor, error) {
+func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op) (*successor, error) {
 	rules := s.sync.rules(link.Kind)
 	known := knownAccount(link, rules)
 	var namesake *successor
@@ -57,7 +58,7 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op Op) (*s
 			}
 			sure := free && known.carriesExternalID(r)
 			switch {
-			case !free, inactive(r) && !(sure && op == Delete):
+			case !free, inactive(r) && !(sure && op == plan.Delete):
 			case sure:
 				return &successor{TargetID: r.ID, Sure: true, Shown: describe(link.Kind, rules, r)}, nil
 			case namesake == nil:

@@ -1,6 +1,10 @@
 package reconcile
 
-import "entrasync/graphsync"
+import (
+	"entrasync/graphsync"
+
+	"entrasync/reconcile/plan"
+)
 
 // A Summary counts a plan's actions by what they do.
 type Summary struct {
@@ -63,30 +67,30 @@ func (s *Summary) of(kind graphsync.Kind) *Counts {
 }
 
 // count adds to the figure of an operation; by is negative when an action leaves the plan.
-func (s *Summary) count(kind graphsync.Kind, op Op, by int) {
+func (s *Summary) count(kind graphsync.Kind, op plan.Op, by int) {
 	if n := s.of(kind).field(op); n != nil {
 		*n += by
 		s.total()
 	}
 }
 
-func (c *Counts) field(op Op) *int {
+func (c *Counts) field(op plan.Op) *int {
 	switch op {
-	case Create:
+	case plan.Create:
 		return &c.Create
-	case Adopt:
+	case plan.Adopt:
 		return &c.Adopt
-	case Update:
+	case plan.Update:
 		return &c.Update
-	case Deactivate:
+	case plan.Deactivate:
 		return &c.Deactivate
-	case Reactivate:
+	case plan.Reactivate:
 		return &c.Reactivate
-	case Delete:
+	case plan.Delete:
 		return &c.Delete
-	case Members:
+	case plan.Members:
 		return &c.Members
-	case Unlink:
+	case plan.Unlink:
 		return &c.Unlink
 	}
 	return nil
@@ -128,14 +132,14 @@ func (s *Summary) countSkipped(kind graphsync.Kind) {
 
 // applied returns what was done of what was planned: the operations of done, and what plan says of
 // the rest.
-func (plan Summary) applied(done Summary) Summary {
+func (planned Summary) applied(done Summary) Summary {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		for _, op := range ops {
-			*plan.of(kind).field(op) = *done.of(kind).field(op)
+		for _, op := range plan.Ops {
+			*planned.of(kind).field(op) = *done.of(kind).field(op)
 		}
 	}
-	plan.total()
-	return plan
+	planned.total()
+	return planned
 }
 
 // unchanged returns how many of linked objects of a kind nothing is done to. done is what was carried

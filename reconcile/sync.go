@@ -9,6 +9,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
 	"entrasync/target"
@@ -45,14 +46,14 @@ type Scope struct {
 type Rules struct {
 	Mapping  *mapping.Mapping
 	Match    []string // target paths, tried in order
-	Actions  map[Op]bool
+	Actions  map[plan.Op]bool
 	OnRemove OnRemove
 }
 
 // May reports whether the configuration lets the sync do this at all.
-func (r *Rules) May(op Op) bool {
+func (r *Rules) May(op plan.Op) bool {
 	switch op {
-	case Adopt, Members, Unlink:
+	case plan.Adopt, plan.Members, plan.Unlink:
 		return true
 	}
 	return r.Actions[op]
@@ -65,7 +66,7 @@ func (r *Rules) maps(path string) bool {
 
 // OnRemove says what happens to the account of somebody who left.
 type OnRemove struct {
-	Do    Op            // Deactivate, Delete or "" for nothing
+	Do    plan.Op       // Deactivate, Delete or "" for nothing
 	After time.Duration // with Deactivate: delete this long afterwards, 0 for never
 }
 
@@ -213,7 +214,7 @@ func NeedsOf(syncs []*Sync) Needs {
 		}
 	}
 	for _, s := range syncs {
-		n.Deletes = n.Deletes || s.Users.OnRemove.Do == Delete || s.Groups.Enabled && s.Groups.May(Delete)
+		n.Deletes = n.Deletes || s.Users.OnRemove.Do == plan.Delete || s.Groups.Enabled && s.Groups.May(plan.Delete)
 		n.Organization = n.Organization || s.Users.Mapping.UsesDefaultDomain() || s.Groups.Enabled && s.Groups.Mapping.UsesDefaultDomain()
 		add(&users, s.Users.Mapping.Sources())
 		if s.Scope.Filter != nil {

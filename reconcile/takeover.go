@@ -1,14 +1,12 @@
 package reconcile
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -16,7 +14,7 @@ import (
 // current notes who is in a group that is adopted, and tells what taking it over means: who
 // stays, who gains what the group gives, who would be removed. People this sync does not
 // provision are left in it.
-func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error {
+func (m *matcher) current(tx *state.Tx, a *plan.StoredAction, members []string) error {
 	if m.kind != graphsync.Group || members == nil {
 		return nil
 	}
@@ -49,7 +47,7 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 			}
 		}
 	}
-	a.leave(gone)
+	a.Leave(gone)
 	a.Notes = append(a.Notes, fmt.Sprintf("the group has %s: %d stay, %d would be removed, %d are not provisioned by this sync and are left in it", counted(len(members), "member", "members"), stay, leave, foreign))
 	for member := range tx.Members().Of(a.SourceID) {
 		object, ok := tx.Objects().Get(graphsync.User, member.ID)
@@ -66,28 +64,14 @@ func (m *matcher) current(tx *state.Tx, a *storedAction, members []string) error
 	return nil
 }
 
-// leave notes who is removed by taking a group over.
-func (a *storedAction) leave(gone []graphsync.ID) {
-	if len(gone) == 0 {
-		return
-	}
-	slices.SortFunc(gone, func(a, b graphsync.ID) int { return bytes.Compare(a[:], b[:]) })
-	sum := sha256.New()
-	for _, id := range gone {
-		sum.Write(id[:])
-	}
-	a.Leaving = hex.EncodeToString(sum.Sum(nil)[:16])
-	a.Remove = gone[:min(len(gone), membersPart)]
-}
-
 // changesAccess reports whether an adoption replaces what an account is known by or what it may do: a
 // user name, an address or a role. That is a change of the account as an update is, and filling in
 // what was missing is none.
-func changesAccess(a *Action) bool {
-	if a.Op != Adopt || a.Kind != graphsync.User {
+func changesAccess(a *plan.Action) bool {
+	if a.Op != plan.Adopt || a.Kind != graphsync.User {
 		return false
 	}
-	return slices.ContainsFunc(a.Changes, func(change Change) bool {
+	return slices.ContainsFunc(a.Changes, func(change plan.Change) bool {
 		path, err := target.ParsePath(change.Attribute)
 		if err != nil || change.Old == nil || change.Old == "" {
 			return false

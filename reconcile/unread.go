@@ -1,16 +1,17 @@
 package reconcile
 
 import (
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 // Compare is the operation of an error about an account that could not be read. No plan has it.
-const Compare Op = "compare"
+const Compare plan.Op = "compare"
 
 // unread records that an account could not be read: an error with the application's own code.
 // What is known of the account stays as it is, and recover reads it again in the next cycle.
 func (r *recovery) unread(intent state.Intent, key string, cause error) error {
-	a := storedAction{Action: Action{Op: Op(intent.Op), Kind: intent.Kind, SourceID: intent.Source, Key: key}}
+	a := plan.StoredAction{Action: plan.Action{Op: plan.Op(intent.Op), Kind: intent.Kind, SourceID: intent.Source, Key: key}}
 	if !r.opts.Apply {
 		r.ledger.unread()
 		r.ledger.note("%s could not be read and is left as it is: %v", key, cause)

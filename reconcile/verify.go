@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"entrasync/reconcile/plan"
 )
 
 // verifyPlan compares the plan that came out with the one that was reviewed.
@@ -22,7 +24,7 @@ func (r *reporter) verifyPlan(context.Context) error {
 	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, r.sync.Hash())
 	for _, action := range want.Actions {
 		action.Name = ""
-		written.Write(encode(&action))
+		written.Write(plan.Encode(&action))
 	}
 	if have == want.Binding && hex.EncodeToString(written.Sum(nil)) == want.Binding {
 		return nil
@@ -38,7 +40,7 @@ func (r *reporter) difference(want *Document) string {
 			return err.Error()
 		}
 		action.Name = ""
-		now[fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)] = string(encode(&action))
+		now[fmt.Sprintf("%s %s %s", action.Op, action.Kind, action.Key)] = string(plan.Encode(&action))
 	}
 	for _, action := range want.Actions {
 		action.Name = ""
@@ -47,7 +49,7 @@ func (r *reporter) difference(want *Document) string {
 		switch {
 		case !still:
 			return "it says to " + name + ", which is no longer due"
-		case text != string(encode(&action)):
+		case text != string(plan.Encode(&action)):
 			return "what it says of " + action.Key + " is different now"
 		}
 		delete(now, name)

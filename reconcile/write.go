@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -16,7 +17,7 @@ import (
 // create makes an account. When its answer was lost it is looked for instead of made again. When the
 // application says that one exists, the next plan decides about that one: it has to be shown and
 // reviewed like any other.
-func (x *executor) create(ctx context.Context, a *storedAction, done *result) {
+func (x *executor) create(ctx context.Context, a *plan.StoredAction, done *result) {
 	attributes, applied, err := x.links.attributes(ctx, a, true)
 	if err != nil {
 		done.err = err
@@ -41,7 +42,7 @@ func (x *executor) create(ctx context.Context, a *storedAction, done *result) {
 }
 
 // recoverCreate looks for what a create has made without an answer, or for what it has met.
-func (x *executor) recoverCreate(ctx context.Context, a *storedAction, done *result, failure *target.Error, cause error) {
+func (x *executor) recoverCreate(ctx context.Context, a *plan.StoredAction, done *result, failure *target.Error, cause error) {
 	done.err = cause
 	m, err := x.matching.newMatcher(a.Kind)
 	if err != nil {
@@ -74,7 +75,7 @@ func (x *executor) recoverCreate(ctx context.Context, a *storedAction, done *res
 		done.err = err
 		return
 	}
-	adopted.Op, adopted.TargetID = Adopt, &v.adopt.ID
+	adopted.Op, adopted.TargetID = plan.Adopt, &v.adopt.ID
 	adopted.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, v.adopt)
 	if a.Kind == graphsync.User && inactive(v.adopt) {
 		adopted.Changes = withActive(adopted.Changes, false, true)
@@ -91,7 +92,7 @@ const (
 
 // hidden is the error of somebody whose account exists, says the application, but who is not
 // found there. To try again soon is of no use: somebody has to look.
-func hidden(a *storedAction, cause error) error {
+func hidden(a *plan.StoredAction, cause error) error {
 	e := &target.Error{Code: hiddenDuplicate, Op: "create " + a.Kind.String(), RetryAfter: 24 * time.Hour, Err: cause,
 		Message: "the application says that one exists but does not show it: it may have been deleted there before"}
 	var said *target.Error
@@ -109,12 +110,12 @@ func hidden(a *storedAction, cause error) error {
 }
 
 // write updates an account, or takes it over.
-func (x *executor) write(ctx context.Context, a *storedAction, done *result, adopting bool) {
+func (x *executor) write(ctx context.Context, a *plan.StoredAction, done *result, adopting bool) {
 	ref := target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}
 	if adopting {
 		done.former = a.Former
 	}
-	if adopting || a.Op == Reactivate { // an account that was given up is taken back
+	if adopting || a.Op == plan.Reactivate { // an account that was given up is taken back
 		present, err := x.owners.claim(a, ref.ID)
 		if err == nil && present != x.owners.owner(a.Kind, a.SourceID) {
 			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.describe(present))}
@@ -155,7 +156,7 @@ func (x *executor) write(ctx context.Context, a *storedAction, done *result, ado
 		if err == nil && after != nil {
 			err = verifyActivity(a, after, attributes)
 		}
-		if a.Op == Deactivate {
+		if a.Op == plan.Deactivate {
 			err = x.seenOff(ctx, a, ref, after, err, done)
 		}
 		if link != nil {
@@ -171,7 +172,7 @@ func (x *executor) write(ctx context.Context, a *storedAction, done *result, ado
 			done.still = link
 		}
 		return
-	case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:
+	case target.CodeOf(err) == target.NotFound && a.Op == plan.Deactivate && a.Kind == graphsync.User:
 		x.deactivateSuccessor(ctx, a, link, done)
 		return
 	case target.CodeOf(err) == target.NotFound && a.Kind == graphsync.User && link != nil && gets(x.target):
@@ -201,9 +202,9 @@ func (x *executor) write(ctx context.Context, a *storedAction, done *result, ado
 
 // showOthers reads what must be kept of an account, see keepOthers. One that an application hides
 // while it is off is switched on first.
-func (x *executor) showOthers(ctx context.Context, a *storedAction, ref target.Ref, attributes []target.Attribute) error {
+func (x *executor) showOthers(ctx context.Context, a *plan.StoredAction, ref target.Ref, attributes []target.Attribute) error {
 	err := x.keepOthers(ctx, a.Kind, ref, attributes)
-	if err == nil || a.Op != Reactivate || target.CodeOf(err) != target.NotFound {
+	if err == nil || a.Op != plan.Reactivate || target.CodeOf(err) != target.NotFound {
 		return err
 	}
 	active, err := target.ParsePath("active")
@@ -242,13 +243,13 @@ func (x *executor) keepOthers(ctx context.Context, kind graphsync.Kind, ref targ
 
 // verifyActivity compares an application's answer with what was asked of an account's activity: a person it
 // did not switch off is never counted as done. Of other values the adapter tells.
-func verifyActivity(a *storedAction, after *target.Resource, asked []target.Attribute) error {
+func verifyActivity(a *plan.StoredAction, after *target.Resource, asked []target.Attribute) error {
 	for _, attribute := range asked {
 		got := after.Value(attribute.Path)
 		if !strings.EqualFold(attribute.Path.String(), "active") || got == nil || attribute.Path.Same(attribute.Value, got) {
 			continue // got is nil when the answer does not say
 		}
-		if a.Op == Deactivate {
+		if a.Op == plan.Deactivate {
 			continue // see confirmOff
 		}
 		return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",

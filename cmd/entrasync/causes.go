@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -38,7 +39,7 @@ type waitingActions struct {
 	n      int
 }
 
-func (w *waitingActions) add(hold, guard, cause string, action *reconcile.Action) {
+func (w *waitingActions) add(hold, guard, cause string, action *plan.Action) {
 	if w.names == nil {
 		w.names = map[string]string{}
 	}
@@ -100,7 +101,7 @@ func (r *waitingRecords) add(retry *state.Retry) {
 		r.skipped.Add(retry.Key.Kind, "", retry.Code, retry.Message, retry.Name)
 		return
 	}
-	r.failed.Add(retry.Key.Kind, reconcile.Op(retry.Op), retry.Code, retry.Message, retry.Name)
+	r.failed.Add(retry.Key.Kind, plan.Op(retry.Op), retry.Code, retry.Message, retry.Name)
 	if r.next == nil {
 		r.next = map[string]time.Time{}
 	}

@@ -14,6 +14,7 @@ import (
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -43,14 +44,14 @@ Each tenant counts its holds for itself: where several have the same, --tenant s
 type verdict struct {
 	selection
 	done       string // the word for it afterwards
-	do         func(tx *state.Tx, sync, hold string, by reconcile.Decision) (actions int, err error)
+	do         func(tx *state.Tx, sync, hold string, by plan.Decision) (actions int, err error)
 	hold       string // "" with a cause
 	cause      string
 	reason     string
 	allTenants bool
 }
 
-func (a *app) decisionCommand(verb, done string, do func(*state.Tx, string, string, reconcile.Decision) (int, error), cmd *cobra.Command) *cobra.Command {
+func (a *app) decisionCommand(verb, done string, do func(*state.Tx, string, string, plan.Decision) (int, error), cmd *cobra.Command) *cobra.Command {
 	v := verdict{done: done, do: do}
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -99,7 +100,7 @@ func (a *app) decide(v verdict) error {
 	if err := v.certain(matches); err != nil {
 		return err
 	}
-	by := reconcile.Decision{By: a.person(), Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
+	by := plan.Decision{By: a.person(), Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
 	decided := []decidedHold{}
 	for _, m := range matches {
 		n, err := v.apply(w, m.sync, m.Hold, by)
@@ -161,7 +162,7 @@ func (v *verdict) matches(w *worker.Worker, syncs []*compile.Sync) ([]shownHold,
 	return nil, nil
 }
 
-func (v *verdict) apply(w *worker.Worker, s *compile.Sync, hold string, by reconcile.Decision) (n int, err error) {
+func (v *verdict) apply(w *worker.Worker, s *compile.Sync, hold string, by plan.Decision) (n int, err error) {
 	tenant, err := w.Store.Tenant(s.Tenant)
 	if err != nil {
 		return 0, err

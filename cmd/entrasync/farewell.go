@@ -9,6 +9,7 @@ import (
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
 
@@ -59,8 +60,8 @@ func withoutAnybody(planned *compile.Sync) (*compile.Sync, error) {
 	sync := *planned.Sync
 	sync.Scope = reconcile.Scope{All: true, Guests: true, Filter: nobody, Protect: sync.Scope.Protect}
 	sync.Guard = reconcile.Guard{FirstRunRemovals: true}
-	sync.Users.OnRemove = reconcile.OnRemove{Do: reconcile.Deactivate}
-	sync.Users.Actions = map[reconcile.Op]bool{reconcile.Deactivate: true}
+	sync.Users.OnRemove = reconcile.OnRemove{Do: plan.Deactivate}
+	sync.Users.Actions = map[plan.Op]bool{plan.Deactivate: true}
 	sync.Groups.Enabled = false
 	sync.Text += "\x00the tenant is removed"
 	leaving := *planned

@@ -15,6 +15,7 @@ import (
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -42,7 +43,7 @@ type shownHold struct {
 
 // shownRejection is who rejected a hold, when and why.
 type shownRejection struct {
-	reconcile.Decision
+	plan.Decision
 	Expires *time.Time `json:"expires"` // null: not before its source changes
 }
 
@@ -275,7 +276,7 @@ func (a *app) printHold(h *shownHold) {
 }
 
 // printMembers prints the people whose memberships an action changes: all, or the first of so many.
-func (a *app) printMembers(members []reconcile.ChangedMember, leave, join int) {
+func (a *app) printMembers(members []plan.ChangedMember, leave, join int) {
 	for _, list := range []struct {
 		change, what string
 		n            int

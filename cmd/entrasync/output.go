@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 // printJSON prints one document on one line.
@@ -23,14 +24,14 @@ func (a *app) printJSON(document any) error {
 }
 
 // marks are the signs of actions in tables, as a diff has them.
-var marks = map[reconcile.Op]string{
-	reconcile.Create: "+", reconcile.Adopt: "=", reconcile.Update: "~", reconcile.Deactivate: "-", reconcile.Unlink: "!",
-	reconcile.Reactivate: "^", reconcile.Delete: "x", reconcile.Members: "±",
+var marks = map[plan.Op]string{
+	plan.Create: "+", plan.Adopt: "=", plan.Update: "~", plan.Deactivate: "-", plan.Unlink: "!",
+	plan.Reactivate: "^", plan.Delete: "x", plan.Members: "±",
 }
 
-var colours = map[reconcile.Op]string{
-	reconcile.Create: "32", reconcile.Adopt: "36", reconcile.Update: "33", reconcile.Deactivate: "31",
-	reconcile.Reactivate: "32", reconcile.Delete: "31", reconcile.Members: "33",
+var colours = map[plan.Op]string{
+	plan.Create: "32", plan.Adopt: "36", plan.Update: "33", plan.Deactivate: "31",
+	plan.Reactivate: "32", plan.Delete: "31", plan.Members: "33",
 }
 
 func (a *app) paint(code, text string) string {
@@ -41,7 +42,7 @@ func (a *app) paint(code, text string) string {
 }
 
 // printAction prints one step of a plan for people: what, to whom, why, and each value.
-func (a *app) printAction(w io.Writer, action *reconcile.Action) {
+func (a *app) printAction(w io.Writer, action *plan.Action) {
 	fmt.Fprintf(w, "  %s %-10s %-5s %s  %s\n", a.paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, printable(action.Key), a.paint("2", "("+printable(action.Why)+")")+displayed(action))
 	a.printChanges(w, action)
 	for _, note := range action.Notes {
@@ -50,7 +51,7 @@ func (a *app) printAction(w io.Writer, action *reconcile.Action) {
 }
 
 // displayed is the display name of an action's object, for the end of its line.
-func displayed(action *reconcile.Action) string {
+func displayed(action *plan.Action) string {
 	if action.Name == "" {
 		return ""
 	}
@@ -58,10 +59,10 @@ func displayed(action *reconcile.Action) string {
 }
 
 // printChanges prints the old and new values of an action.
-func (a *app) printChanges(w io.Writer, action *reconcile.Action) {
+func (a *app) printChanges(w io.Writer, action *plan.Action) {
 	for _, change := range action.Changes {
 		switch {
-		case action.Op == reconcile.Create:
+		case action.Op == plan.Create:
 			fmt.Fprintf(w, "      %s: %s\n", change.Attribute, shown(change.New))
 		case change.New == nil:
 			fmt.Fprintf(w, "      %s: %s → (cleared)\n", change.Attribute, shown(change.Old))

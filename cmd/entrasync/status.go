@@ -14,6 +14,7 @@ import (
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -310,9 +311,9 @@ func (a *app) showRun(w *worker.Worker, s *compile.Sync, id string) (found bool,
 		}
 		for _, line := range lines {
 			var action struct {
-				reconcile.Action
+				plan.Action
 				Outcome string
-				Error   *reconcile.Failure
+				Error   *plan.Failure
 			}
 			if err := json.Unmarshal(line, &action); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/target"
 )
@@ -301,11 +302,11 @@ func (c *compiler) users() reconcile.Rules {
 	rules := reconcile.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)}
 	switch {
 	case in.OnRemove.Action == "delete" && in.OnRemove.DeleteAfter > 0:
-		rules.OnRemove = reconcile.OnRemove{Do: reconcile.Deactivate, After: in.OnRemove.DeleteAfter}
+		rules.OnRemove = reconcile.OnRemove{Do: plan.Deactivate, After: in.OnRemove.DeleteAfter}
 	case in.OnRemove.Action == "delete":
-		rules.OnRemove = reconcile.OnRemove{Do: reconcile.Delete}
+		rules.OnRemove = reconcile.OnRemove{Do: plan.Delete}
 	case in.OnRemove.Action == "deactivate":
-		rules.OnRemove = reconcile.OnRemove{Do: reconcile.Deactivate}
+		rules.OnRemove = reconcile.OnRemove{Do: plan.Deactivate}
 	}
 	rules.Mapping = c.mapping(target.User, in.Attributes, in.MappingRoles, "users")
 	return rules
@@ -385,10 +386,10 @@ func (c *compiler) rolesSpec(in *configs.MappingRoles) mapping.Spec {
 	return mapping.Spec{Path: in.To.Value, Roles: table}
 }
 
-func actionsOf(names []string) map[reconcile.Op]bool {
-	actions := make(map[reconcile.Op]bool, len(names))
+func actionsOf(names []string) map[plan.Op]bool {
+	actions := make(map[plan.Op]bool, len(names))
 	for _, name := range names {
-		actions[reconcile.Op(name)] = true
+		actions[plan.Op(name)] = true
 	}
 	return actions
 }

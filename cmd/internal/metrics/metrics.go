@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 // Metrics are the series of one process. Methods may be called concurrently.
@@ -112,13 +113,13 @@ func (m *Metrics) Observe(r *reconcile.Report, tenant string) {
 	count(targetRequests, r.Target.Requests)
 	count(targetThrottled, r.Target.Throttled)
 	for _, done := range []struct {
-		op reconcile.Op
+		op plan.Op
 		n  int
 	}{
-		{reconcile.Create, r.Summary.Create}, {reconcile.Adopt, r.Summary.Adopt}, {reconcile.Update, r.Summary.Update},
-		{reconcile.Deactivate, r.Summary.Deactivate}, {reconcile.Reactivate, r.Summary.Reactivate},
-		{reconcile.Delete, r.Summary.Delete}, {reconcile.Members, r.Summary.Members},
-		{reconcile.Unlink, r.Summary.Unlink},
+		{plan.Create, r.Summary.Create}, {plan.Adopt, r.Summary.Adopt}, {plan.Update, r.Summary.Update},
+		{plan.Deactivate, r.Summary.Deactivate}, {plan.Reactivate, r.Summary.Reactivate},
+		{plan.Delete, r.Summary.Delete}, {plan.Members, r.Summary.Members},
+		{plan.Unlink, r.Summary.Unlink},
 	} {
 		count(actions, int64(done.n), string(done.op), "done")
 	}

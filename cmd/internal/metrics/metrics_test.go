@@ -15,6 +15,7 @@ import (
 
 	"entrasync/cmd/internal/metrics"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -38,7 +39,7 @@ func everything(m *metrics.Metrics) {
 	report := &reconcile.Report{
 		Sync: "front", Result: reconcile.Partial, Started: started, DurationMS: 1500,
 		Summary: reconcile.Summary{Create: 2, Adopt: 1, Update: 3, Deactivate: 4, Reactivate: 5, Delete: 6, Members: 7, Held: 8, Skipped: 9},
-		Errors:  []reconcile.Failure{{Op: reconcile.Create}, {Op: reconcile.Create}, {Op: reconcile.Update}},
+		Errors:  []plan.Failure{{Op: plan.Create}, {Op: plan.Create}, {Op: plan.Update}},
 		Graph:   reconcile.GraphTraffic{Objects: 10, Bytes: 11, Requests: 12, Throttled: 13},
 		Target:  reconcile.TargetTraffic{Requests: 14, Throttled: 15},
 		Waits:   []reconcile.Wait{{For: 25 * time.Minute, Changes: 20}, {For: 6 * time.Hour, Changes: 1}}, LongestWaitMS: 6 * 3600 * 1000,

@@ -13,8 +13,8 @@ var guarding = slices.Concat(
 		fault{"GRD4", "the removals guard does not hold", `if exceeds(g.Removals, f.removals, f.linked) {`, `if false {`},
 		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && exceeds(g.RemovalsPerDay`, `if false && exceeds(g.RemovalsPerDay`},
 		fault{"GRD6", "removals_per_day counts this cycle alone", `exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent)`, `exceeds(g.RemovalsPerDay, f.removals, f.linked)`},
-		fault{"GRD7", "the creations guard does not hold", `case a.Op == Create && exceeds(g.Creations, f.creations, f.linked):`, `case false:`},
-		fault{"GRD8", "the updates guard does not hold", `case a.Op == Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),`, `case false,`},
+		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && exceeds(g.Creations, f.creations, f.linked):`, `case false:`},
+		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),`, `case false,`},
 		fault{"GRD9", "the updates guard holds small applications", `exceeds(ofUpdates(g.Updates, f.linked), f.updates`, `exceeds(g.Updates, f.updates`},
 		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
 		fault{"GRD11", "members_removed does not hold", `if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {`, `if false {`},
@@ -31,12 +31,12 @@ var guarding = slices.Concat(
 		fault{"GRD20", "removals of a day ago count for ever", `if g.now.Sub(past.At) < window {`, `if true {`},
 		fault{"GRD21", "an approved removal is counted again by removals_per_day", `if a.Op.Removes() && !a.Approved && !a.Again {`, `if a.Op.Removes() && !a.Again {`},
 		fault{"GRD22", "who joins waits for an answer about who leaves", `return joins, leaves, guard != ""`, `return joins, leaves, false && guard != ""`},
-		fault{"REV1", "what was held passes when the number falls", `if guard == "" && a.Op != Members { // who leaves a group is remembered by person
+		fault{"REV1", "what was held passes when the number falls", `if guard == "" && a.Op != plan.Members { // who leaves a group is remembered by person
 		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}`, ``},
 		fault{"REV2", "a hold outlives a change of the limits", `return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)`, `return !h.opts.partial()`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
-		fault{"REV4", "a rejected action is carried out", `return true, r.reject(plan, key, a, d)`, `return true, plan.put(key, a)`},
+		fault{"REV4", "a rejected action is carried out", `return true, r.reject(planned, key, a, d)`, `return true, planned.Put(key, a)`},
 		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if r.opts.partial() {`, `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
 	if false {`},
@@ -45,9 +45,9 @@ var guarding = slices.Concat(
 			return err
 		}
 	}`, ``},
-		fault{"REV7", "a held action is still carried out", `a.Held = &storedHold{Guard: guard, Cause: cause}
-	r.hold(key, a)`, `r.hold(key, &storedAction{Action: a.Action, Held: &storedHold{Guard: guard, Cause: cause}})`},
-		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Held == nil || last.divergence(a) != ""`, `last.Held == nil`},
+		fault{"REV7", "a held action is still carried out", `a.Held = &plan.StoredHold{Guard: guard, Cause: cause}
+	r.hold(key, a)`, `r.hold(key, &plan.StoredAction{plan.Action: a.Action, plan.Held: &plan.StoredHold{Guard: guard, Cause: cause}})`},
+		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Held == nil || last.Divergence(a) != ""`, `last.Held == nil`},
 		fault{"REV10", "whose leaving a group is held leaves when another user does", `if !held {
 			passes.Remove`, `if true || held {
 			passes.Remove`},
@@ -57,12 +57,12 @@ var guarding = slices.Concat(
 		fault{"REV9", "what was held before and is released is shown as held", `return r.dropReleased()`, `return nil`},
 	),
 	in("reconcile/approval.go",
-		fault{"APV1", "an approval lets pass whatever is due now", `return d.Action.divergence(a)
+		fault{"APV1", "an approval lets pass whatever is due now", `return d.Action.Divergence(a)
 }`, `return ""
 }`},
 		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
-		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.has(key) {`, `if d.plan.has(key) {`},
-		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.has(key) {`, `if true {`},
+		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.Has(key) {`, `if d.plan.Has(key) {`},
+		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.Has(key) {`, `if true {`},
 		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
 		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.Holds(sync).Delete(id)`, `return len(keys), nil`},
 	),
@@ -75,8 +75,8 @@ var guarding = slices.Concat(
 	in("reconcile/protect.go",
 		fault{"PRO1", "a protected account is changed", `return pr.sync.Scope.protects(r), nil`, `return false, nil`},
 		fault{"PRO2", "an account that cannot be looked at is changed though it may be protected", `return inspection{unseen: err}, nil`, `return inspection{}, nil`},
-		fault{"PRO3", "leavers are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{userPhase}`},
-		fault{"PRO4", "updates are not looked at for protection", `[]phase{leavePhase, userPhase}`, `[]phase{leavePhase}`},
+		fault{"PRO3", "leavers are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.UserPhase}`},
+		fault{"PRO4", "updates are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.LeavePhase}`},
 		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)`, `return false, nil`},
 		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
 			return true

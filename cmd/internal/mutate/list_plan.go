@@ -93,7 +93,7 @@ var planning = slices.Concat(
 		fault{"STD9", "an account whose time has come is not deleted", `if d.info.Observed-rec.Since < after {`, `if true {`},
 		fault{"STD10", "nobody is looked at again until the time of deletion has come", `return d.keepLater(link.Source)`, `return nil`},
 		fault{"STD11", "a deactivated account of a leaver is deleted though leavers are deactivated", `if err != nil || after == never {`, `if err != nil {`},
-		fault{"STD12", "a deactivation writes other values too", `a.Changes = []Change{{Attribute: "active", Old: true, New: false}}`, `a.Changes = []Change{{Attribute: "active", Old: true, New: false}, {Attribute: "displayName", New: key}}`},
+		fault{"STD12", "a deactivation writes other values too", `a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}}`, `a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}, {Attribute: "displayName", New: key}}`},
 		fault{"STD13", "two new users with one matching value both get an account", `other, err := d.claim(kind, id, path, value)`, `other, err := graphsync.ID{}, error(nil)`},
 		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.withdraw(kind, other, path, value, id); err != nil {
 			return err
@@ -108,7 +108,7 @@ var planning = slices.Concat(
 		fault{"STD19", "an object that an expression says to ignore is written", `if result.IgnoreObject {`, `if false {`},
 		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
 		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !link.Active:
-		op = Reactivate
+		op = plan.Reactivate
 		changes = withActive(changes, false, true)`, `case wanted && !link.Active && false:`},
 		fault{"STD22", "a mapping of active that says false is ignored", `case !wanted && link.Active:
 		stand.Why`, `case false:
@@ -118,16 +118,16 @@ var planning = slices.Concat(
 	in("reconcile/draft.go",
 		fault{"DRA1", "a changed configuration evaluates nobody", `changed := p.info.ConfigHash != p.sync.Hash()`, `changed := false`},
 		fault{"DRA2", "what is due again is not planned", `if due(&retry, p.now) || retry.Skipped && !p.opts.Scheduled {`, `if false {`},
-		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{planSpace, skippedSpace, partHeldSpace`, `[]string{skippedSpace, partHeldSpace`},
+		fault{"DRA3", "the plan of the cycle before is not cleared", `[]string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace`, `[]string{plan.SkippedSpace, plan.PartHeldSpace`},
 		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
 		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())`, `(changed || p.opts.Full)`},
 		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!p.sync.readsClock()`, `true`},
 	),
 	in("reconcile/draftgroup.go",
-		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.sync.Groups.May(Delete) {`, `if false {`},
+		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.sync.Groups.May(plan.Delete) {`, `if false {`},
 		fault{"DRG2", "members of a group that comes back are not looked at", `|| !link.Active {`, `{`},
-		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(Members)`, `failed.Op == string(Members) && false`},
+		fault{"DRG3", "a failed change of members is not tried again", `failed.Op == string(plan.Members)`, `failed.Op == string(plan.Members) && false`},
 		fault{"DRG4", "a group that the filter cannot judge is deleted", `if problem != "" {`, `if false {`},
 	),
 	in("reconcile/members.go",
@@ -148,6 +148,6 @@ var planning = slices.Concat(
 		fault{"REF1", "a manager who gets an account is not looked at again", `if err := requeue(tx, r.sync.Name, state.PendingKey{Kind: graphsync.User, ID: graphsync.ID(key[16:])}); err != nil {
 			return err
 		}`, ``},
-		fault{"REF2", "a reference to a manager who gets an account is not planned", `if made == nil || made.Op != Create && made.Op != Adopt {`, `if true {`},
+		fault{"REF2", "a reference to a manager who gets an account is not planned", `if made == nil || made.Op != plan.Create && made.Op != plan.Adopt {`, `if true {`},
 	),
 )

@@ -12,14 +12,14 @@ var matching = slices.Concat(
 		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
-		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &storedHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
+		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
-		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &storedHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
+		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &plan.StoredHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
 		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false && theirs != ours`},
 		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = foreignHold(causeForeignAccount)`, `_ = v`},
 		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
-		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &storedHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
-		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(Create) {`, `if false {`},
+		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
+		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(plan.Create) {`, `if false {`},
 		fault{"MAT14", "a later matching attribute is tried before an earlier one", `for i, path := range m.paths {
 		value := a.Match[i]`, `for i := range m.paths {
 		i = len(m.paths) - 1 - i
@@ -64,7 +64,7 @@ var matching = slices.Concat(
 					claims`},
 		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(o.peers, owner.Sync) {`, `if false {`},
 		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, o.opts.records(tx, o.sync).forgetLink(link.Kind, link.Source)`, `return owner, true, nil`},
-		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
+		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
 	),
 )
 
@@ -72,7 +72,7 @@ var matching = slices.Concat(
 // cycle.
 var locating = slices.Concat(
 	in("reconcile/adoptedorphan.go",
-		fault{"ADO1", "an account is offered for adoption and for removal at once", `return plan.delete(removal)`, `return nil`},
+		fault{"ADO1", "an account is offered for adoption and for removal at once", `return planned.Delete(removal)`, `return nil`},
 		fault{"ADO2", "an account whose adoption was rejected is no longer offered for removal", `d.Verdict == rejected`, `d.Verdict == approved`},
 	),
 	in("reconcile/locate.go",
@@ -96,7 +96,7 @@ var locating = slices.Concat(
 		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
 				if err := m.opts.records(tx, m.sync).forgetLink`, `if false {
 				if err := m.opts.records(tx, m.sync).forgetLink`},
-		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), encode(link)); err != nil {
+		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), plan.Encode(link)); err != nil {
 			return err
 		}`, ``},
 		fault{"LOC11", "after a move nobody is evaluated", `return tx.Pending(m.sync.Name).SetEverything(true)
@@ -155,19 +155,19 @@ var locating = slices.Concat(
 		changed = true`, `_ = raw`},
 	),
 	in("reconcile/identify.go",
-		fault{"IDN1", "an account is not read before it is removed", `for _, p := range []phase{leavePhase, userPhase, groupPhase} {
-			err`, `for _, p := range []phase{userPhase, groupPhase} {
+		fault{"IDN1", "an account is not read before it is removed", `for _, p := range []plan.Phase{plan.LeavePhase, plan.UserPhase, plan.GroupPhase} {
+			err`, `for _, p := range []plan.Phase{plan.UserPhase, plan.GroupPhase} {
 			err`},
-		fault{"IDN2", "an account is not read before its name changes", `for _, p := range []phase{leavePhase, userPhase, groupPhase} {
-			err`, `for _, p := range []phase{leavePhase, groupPhase} {
+		fault{"IDN2", "an account is not read before its name changes", `for _, p := range []plan.Phase{plan.LeavePhase, plan.UserPhase, plan.GroupPhase} {
+			err`, `for _, p := range []plan.Phase{plan.LeavePhase, plan.GroupPhase} {
 			err`},
 		fault{"IDN3", "a link that did not fit is not read again", `if err := i.again(ctx); err != nil {
 			return err
 		}`, ``},
 	),
 	in("reconcile/identity.go",
-		fault{"IDN4", "a removal changes no identity", `case Deactivate, Delete, Reactivate:
-		return true`, `case Delete, Reactivate:
+		fault{"IDN4", "a removal changes no identity", `case plan.Deactivate, plan.Delete, plan.Reactivate:
+		return true`, `case plan.Delete, plan.Reactivate:
 		return true`},
 		fault{"IDN5", "a common name makes an account with another externalId ours", `case !k.decides:
 			shows`, `case true:
@@ -177,8 +177,10 @@ var locating = slices.Concat(
 		fault{"IDN6", "accounts that are others now are dropped, however many", `if !m.Gone {
 				r.foreign++
 			}`, ``},
-		fault{"IDN7", "a blocked link is planned like any other", `return link, true, tx.Space(sync, mismatchSpace).Has(key), nil`, `return link, true, false, nil`},
-		fault{"IDN8", "a link that the plan drops is planned with", `if tx.Space(sync, detachedSpace).Has(key) {`, `if false {`},
+	),
+	in("reconcile/plan/link.go",
+		fault{"IDN7", "a blocked link is planned like any other", `return link, true, tx.Space(sync, MismatchSpace).Has(key), nil`, `return link, true, false, nil`},
+		fault{"IDN8", "a link that the plan drops is planned with", `if tx.Space(sync, DetachedSpace).Has(key) {`, `if false {`},
 	),
 	in("reconcile/survey.go",
 		fault{"SUR1", "accounts that the list leaves out are not asked for", `if err := s.lookUpRest(ctx); err != nil {
@@ -195,13 +197,13 @@ var locating = slices.Concat(
 var writing = slices.Concat(
 	in("reconcile/apply.go",
 		fault{"APL1", "a refused deletion counts as done", `done.drop = done.err == nil`, `done.drop = true`},
-		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil || isEarly(keys[i]) != of.early {`, `if isEarly(keys[i]) != of.early {`},
+		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil || plan.IsEarly(keys[i]) != of.Early {`, `if plan.IsEarly(keys[i]) != of.Early {`},
 		fault{"APL9", "what a call may have done is not written down before it", `if err := ap.intents.recordIntents(due); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"APL3", "a dry run changes accounts", `if ap.reporter.recordMatchStep(); !ap.opts.Apply {`, `if ap.reporter.recordMatchStep(); false {`},
 		fault{"APL4", "a refused credential does not stop the cycle", `if target.CodeOf(done.err).Stops() {`, `if false {`},
-		fault{"APL5", "parts of one group's change are written at once", `if len(run) > 0 && run[0].key.id != s.key.id {`, `if len(run) > 0 {`},
+		fault{"APL5", "parts of one group's change are written at once", `if len(run) > 0 && run[0].Key.ID != s.Key.ID {`, `if len(run) > 0 {`},
 		fault{"APL6", "an interrupted call counts as failed", `if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {`, `if false && errors.Is(done.err, ctx.Err()) {`},
-		fault{"APL7", "what was tried as a probe is done twice", `rest.from = tried.to`, `rest.from = 0`},
+		fault{"APL7", "what was tried as a probe is done twice", `rest.From = tried.To`, `rest.From = 0`},
 		fault{"APL8", "a reference is written for an account that was not made", `if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {`, `if done.err = x.resolve(a); done.err != nil {`},
 	),
 	in("reconcile/write.go",
@@ -224,7 +226,7 @@ var writing = slices.Concat(
 		fault{"WRT6", "a refused member addition counts as done", `delete(done.added, member)`, `_ = member`},
 		fault{"WRT8", "an account that is gone keeps its link", `case target.CodeOf(err) == target.NotFound:
 		done.drop = true`, `case target.CodeOf(err) == target.NotFound:`},
-		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == Deactivate && a.Kind == graphsync.User:`, `case false:`},
+		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == plan.Deactivate && a.Kind == graphsync.User:`, `case false:`},
 		fault{"WRT10", "values of others in a shared list are overwritten", `attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))`, `_ = r`},
 		fault{"WRT11", "a lost answer to a create makes another account", `failure.Code != target.Conflict && !failure.Unsure`, `failure.Code != target.Conflict`},
 		fault{"WRT12", "a conflict of a create is a failure for ever", `failure.Code != target.Conflict && !failure.Unsure`, `!failure.Unsure`},
@@ -232,10 +234,10 @@ var writing = slices.Concat(
 				done.waiting = append(done.waiting, member)
 				continue
 			}`, `_ = ok`},
-		fault{"WRT14", "an account whom somebody gave up is written before it is claimed", `if adopting || a.Op == Reactivate {`, `if adopting {`},
+		fault{"WRT14", "an account whom somebody gave up is written before it is claimed", `if adopting || a.Op == plan.Reactivate {`, `if adopting {`},
 	),
 	in("reconcile/intents.go",
-		fault{"CRN12", "no other sync is told of an account that is being made", `if intents = append(intents, intent); a.Op == Create {`, `if intents = append(intents, intent); false {`},
+		fault{"CRN12", "no other sync is told of an account that is being made", `if intents = append(intents, intent); a.Op == plan.Create {`, `if intents = append(intents, intent); false {`},
 		fault{"INT1", "a reference hides that an account may have been made", `return !linked, err
 }
 
@@ -278,15 +280,15 @@ var recording = slices.Concat(
 		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.InactiveSince, link.Cause = b.now, a.Cause`},
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
 		fault{"RCD15", "a renamed user is still found by the former name", `rekey(b.sync.rules(link.Kind), &link, path, text)`, `_ = text`},
-		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.sync.Name).Delete(done.key.bytes()); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}
 		if err := settle(member)`, `if err := settle(member)`},
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.Members().GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.Members().GroupsOf(graphsync.ID{})) {`},
 		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
-		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == Create && !done.halfway {`, `if done.action.Op == Create {`},
-		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == Create && !done.halfway {`, `if false {`},
+		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == plan.Create && !done.halfway {`, `if done.action.Op == plan.Create {`},
+		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == plan.Create && !done.halfway {`, `if false {`},
 		fault{"RCD21", "a reference from an account that was not made counts as done", `if done.void {`, `if false {`},
 		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
 		return r.line(tx, line)`, `if false {

@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -270,7 +271,7 @@ func (h *history) decide() {
 		if rapid.Bool().Draw(h.rt, "approve") {
 			do, word, h.watch.answered = reconcile.Approve, "approved", true
 		}
-		n, err := do(tx, h.sync.Name, hold.ID, reconcile.Decision{At: time.Now()})
+		n, err := do(tx, h.sync.Name, hold.ID, plan.Decision{At: time.Now()})
 		h.note("hold %s of %s, %d actions, is %s", hold.ID, hold.Guard, n, word)
 		return err
 	})

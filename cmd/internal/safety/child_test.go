@@ -21,6 +21,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 	"entrasync/target/scim"
@@ -52,9 +53,9 @@ type childSettings struct {
 
 func (c childSettings) settings() settings {
 	set := settings{nested: c.Nested, guests: true, groups: c.Groups, onlySales: c.OnlySales, concurrency: 1,
-		onRemove: reconcile.OnRemove{Do: reconcile.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
+		onRemove: reconcile.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
 	if c.Delete {
-		set.onRemove.Do = reconcile.Delete
+		set.onRemove.Do = plan.Delete
 	}
 	return set
 }
@@ -64,7 +65,7 @@ type outcome struct {
 	Commits int
 	Error   string
 	Result  reconcile.Result
-	Failed  []reconcile.Failure
+	Failed  []plan.Failure
 }
 
 func (j job) run() (out outcome, err error) {

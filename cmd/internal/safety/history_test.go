@@ -15,6 +15,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -97,8 +98,8 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 	set := settings{
 		all: rapid.Bool().Draw(rt, "everybody"), nested: rapid.Bool().Draw(rt, "nested"), guests: rapid.Bool().Draw(rt, "guests"),
 		onlySales: rapid.Bool().Draw(rt, "filter"), groups: rapid.Bool().Draw(rt, "provision groups"),
-		onRemove: rapid.SampledFrom([]reconcile.OnRemove{{Do: reconcile.Deactivate}, {Do: reconcile.Delete},
-			{Do: reconcile.Deactivate, After: 72 * time.Hour}}).Draw(rt, "on_remove"),
+		onRemove: rapid.SampledFrom([]reconcile.OnRemove{{Do: plan.Deactivate}, {Do: plan.Delete},
+			{Do: plan.Deactivate, After: 72 * time.Hour}}).Draw(rt, "on_remove"),
 		guard: drawGuard(rt), protect: rapid.Bool().Draw(rt, "protect"),
 		concurrency: rapid.SampledFrom([]int{1, 4}).Draw(rt, "concurrency"),
 		pageSize:    rapid.IntRange(1, 5).Draw(rt, "page size"), membersPage: rapid.IntRange(1, 4).Draw(rt, "members page size"),
@@ -278,7 +279,7 @@ func (h *history) takeBackRejections() {
 	err := h.state.Update(func(tx *state.Tx) error {
 		rejected, err := reconcile.RejectedHolds(tx, h.sync.Name)
 		for _, hold := range rejected {
-			if _, err := reconcile.Approve(tx, h.sync.Name, hold.Hold, reconcile.Decision{}); err != nil {
+			if _, err := reconcile.Approve(tx, h.sync.Name, hold.Hold, plan.Decision{}); err != nil {
 				return err
 			}
 		}
@@ -294,7 +295,7 @@ func (h *history) approve() {
 	h.watch.answered = true
 	err := h.state.Update(func(tx *state.Tx) error {
 		for _, hold := range slices.Collect(tx.Holds(h.sync.Name).All()) {
-			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, reconcile.Decision{}); err != nil {
+			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, plan.Decision{}); err != nil {
 				return err
 			}
 		}

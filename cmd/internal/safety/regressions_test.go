@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 // What the random histories and the sweep have found, as the shortest stories that show it.
@@ -28,7 +29,7 @@ func TestFoundBefore(t *testing.T) {
 		w.cycleOnce()
 		w.wire.heal()
 	}
-	deleted, late := reconcile.OnRemove{Do: reconcile.Delete}, reconcile.OnRemove{Do: reconcile.Deactivate, After: 72 * time.Hour}
+	deleted, late := reconcile.OnRemove{Do: plan.Delete}, reconcile.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
 	stories := map[string]struct {
 		onRemove reconcile.OnRemove
 		tell     func(w *world, d *cast)
@@ -165,7 +166,7 @@ func TestFoundBefore(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				if s.onRemove.Do == "" {
-					s.onRemove.Do = reconcile.Deactivate
+					s.onRemove.Do = plan.Deactivate
 				}
 				w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 1, pageSize: 10, membersPage: 10, onRemove: s.onRemove, guard: reconcile.Guard{FirstRunRemovals: true}})
 				d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}

@@ -21,6 +21,7 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 	"entrasync/target/scim"
@@ -133,10 +134,10 @@ func sharing(tenant graphsync.ID, external string) *reconcile.Sync {
 	if len(faults) > 0 {
 		panic(faults)
 	}
-	all := map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true}
+	all := map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}
 	return &reconcile.Sync{Name: "front", TargetName: "front", Location: state.Location{Key: "front", Place: "1", ID: "front"}, Tenant: tenant, AppID: frontApp,
 		Text: external, Scope: reconcile.Scope{All: true, Guests: true}, Guard: reconcile.Guard{FirstRunRemovals: true},
-		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "nickName", "userName"}, Actions: all, OnRemove: reconcile.OnRemove{Do: reconcile.Deactivate}}}
+		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "nickName", "userName"}, Actions: all, OnRemove: reconcile.OnRemove{Do: plan.Deactivate}}}
 }
 
 func (p *plaza) open() {

@@ -12,7 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
-	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 // A truth is what the configuration says of the directory, worked out without asking the
@@ -281,7 +281,7 @@ func (v *watch) look() {
 		if always, _ := wanted(before); always && !(before.external == "" && v.answered) {
 			v.report("deleted %s, who is in scope", before.values["userName"])
 		}
-		if v.w.set.onRemove.Do != reconcile.Delete && v.w.set.onRemove.After == 0 {
+		if v.w.set.onRemove.Do != plan.Delete && v.w.set.onRemove.After == 0 {
 			v.report("deleted %s, though leavers are deactivated", before.values["userName"])
 		}
 	}
@@ -340,7 +340,7 @@ func (w *world) leavers(excused map[string]string) (out []string) {
 			continue
 		}
 		switch {
-		case w.set.onRemove.Do == reconcile.Delete || w.set.onRemove.After > 0:
+		case w.set.onRemove.Do == plan.Delete || w.set.onRemove.After > 0:
 			out = append(out, a.values["userName"]+" still has an account")
 		case a.active:
 			out = append(out, a.values["userName"]+" is still active")

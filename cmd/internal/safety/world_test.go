@@ -19,6 +19,7 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
 	"entrasync/target"
@@ -218,10 +219,10 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 		Name: "front", TargetName: "front", Tenant: tenant, AppID: frontApp, Text: fmt.Sprintf("%+v", set),
 		Scope: reconcile.Scope{All: set.all, Nested: set.nested, Guests: set.guests},
 		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove,
-			Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Deactivate: true, reconcile.Reactivate: true, reconcile.Delete: true}},
+			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
 		Groups: reconcile.GroupRules{Enabled: set.groups, Takeover: reconcile.TakeoverAdopt,
 			Rules: reconcile.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},
-				Actions: map[reconcile.Op]bool{reconcile.Create: true, reconcile.Update: true, reconcile.Delete: true}}},
+				Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Delete: true}}},
 		Guard: set.guard,
 	}
 	if set.protect {

@@ -13,6 +13,7 @@ import (
 	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -122,8 +123,8 @@ func (b *bench) hold(sync *web.Sync, hold, guard, cause string, people ...string
 	b.write(sync.Tenant, func(tx *state.Tx) error {
 		for i, key := range people {
 			target := fmt.Sprintf("t-%d", i+1)
-			action := reconcile.Action{Op: reconcile.Deactivate, Kind: graphsync.User, SourceID: id(9000 + i), TargetID: &target, Key: key,
-				Changes: []reconcile.Change{{Attribute: "active", Old: true, New: false}}, Why: "no longer assigned", Cause: cause}
+			action := plan.Action{Op: plan.Deactivate, Kind: graphsync.User, SourceID: id(9000 + i), TargetID: &target, Key: key,
+				Changes: []plan.Change{{Attribute: "active", Old: true, New: false}}, Why: "no longer assigned", Cause: cause}
 			text := strings.TrimSuffix(string(encode(b.tb, action)), "}") +
 				fmt.Sprintf(`,"held":{"guard":%s,"cause":%s}}`, encode(b.tb, guard), encode(b.tb, cause))
 			source := id(9000 + i)
@@ -194,16 +195,16 @@ func canned(tb testing.TB) *bench {
 		}
 		if i == 22 {
 			report.Result = reconcile.Partial
-			report.Errors = []reconcile.Failure{{Kind: graphsync.User, SourceID: id(101), Key: "x", Op: reconcile.Update, Code: "target_rejected", Message: "no"}}
+			report.Errors = []plan.Failure{{Kind: graphsync.User, SourceID: id(101), Key: "x", Op: plan.Update, Code: "target_rejected", Message: "no"}}
 		}
 		b.run(front, time.Duration(i+2)*30*time.Minute, report)
 	}
 	last := reconcile.Report{
 		Result: reconcile.Partial, DurationMS: 73_400,
 		Summary: reconcile.Summary{Create: 2, Update: 1, Members: 1, Held: 3, Skipped: 1, Unchanged: 118},
-		Errors: []reconcile.Failure{{Kind: graphsync.User, SourceID: id(102), Key: "grace@contoso.example", Op: reconcile.Create, Code: "target_rejected",
+		Errors: []plan.Failure{{Kind: graphsync.User, SourceID: id(102), Key: "grace@contoso.example", Op: plan.Create, Code: "target_rejected",
 			Message: "the target refused it with 400: userName must be shorter than 20 characters", RetryAt: "2026-11-22T10:18:00Z"}},
-		Skipped: []reconcile.Skipped{{Kind: graphsync.User, SourceID: id(103), Key: "bob@contoso.example", Code: "required_missing", Why: "name.givenName is required and givenName is empty"}},
+		Skipped: []plan.Skipped{{Kind: graphsync.User, SourceID: id(103), Key: "bob@contoso.example", Code: "required_missing", Why: "name.givenName is required and givenName is empty"}},
 		Notes:   []string{"the list of app roles changed: everybody is evaluated"},
 	}
 	last.Graph = reconcile.GraphTraffic{Pages: 2, Objects: 14, Requests: 9, Throttled: 1}

@@ -11,6 +11,7 @@ import (
 	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -23,14 +24,14 @@ func TestHostileData(t *testing.T) {
 	b := newBench(t, nil)
 	sync := b.sync("front", hostile[:60], 1)
 	sync.TargetName = hostile
-	failure := reconcile.Failure{Kind: graphsync.User, SourceID: id(1), Key: hostile, Op: reconcile.Op(hostile), Code: hostile, Message: hostile, RetryAt: hostile}
-	line := encode(t, reconcile.Action{Op: reconcile.Update, Kind: graphsync.User, SourceID: id(1), Key: hostile, Why: hostile, Notes: []string{hostile},
-		Changes: []reconcile.Change{{Attribute: hostile, Old: hostile, New: map[string]any{hostile: []any{hostile}}}}})
+	failure := plan.Failure{Kind: graphsync.User, SourceID: id(1), Key: hostile, Op: plan.Op(hostile), Code: hostile, Message: hostile, RetryAt: hostile}
+	line := encode(t, plan.Action{Op: plan.Update, Kind: graphsync.User, SourceID: id(1), Key: hostile, Why: hostile, Notes: []string{hostile},
+		Changes: []plan.Change{{Attribute: hostile, Old: hostile, New: map[string]any{hostile: []any{hostile}}}}})
 	run := b.run(sync, 0, reconcile.Report{
-		Result: reconcile.Failed, Notes: []string{hostile}, Errors: []reconcile.Failure{failure},
-		Skipped: []reconcile.Skipped{{Kind: graphsync.User, SourceID: id(1), Key: hostile, Code: hostile, Why: hostile}},
+		Result: reconcile.Failed, Notes: []string{hostile}, Errors: []plan.Failure{failure},
+		Skipped: []plan.Skipped{{Kind: graphsync.User, SourceID: id(1), Key: hostile, Code: hostile, Why: hostile}},
 		Failure: &reconcile.CycleFailure{Code: hostile, Message: hostile, Hint: hostile},
-		Held:    []reconcile.Held{{Hold: hostile, Guard: hostile, Cause: hostile, Action: reconcile.Action{Op: reconcile.Delete, Kind: graphsync.User, Key: hostile}}},
+		Held:    []plan.Held{{Hold: hostile, Guard: hostile, Cause: hostile, Action: plan.Action{Op: plan.Delete, Kind: graphsync.User, Key: hostile}}},
 	}, string(line))
 	b.hold(sync, "h-1", hostile, hostile, hostile)
 	b.users(sync.Tenant, user(1, "displayName", hostile, "userPrincipalName", hostile, "mail", hostile), user(2, "displayName", hostile))

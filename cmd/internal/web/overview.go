@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
-	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 )
 
 // pageSize is how many entries of a list a page shows.
@@ -218,11 +218,11 @@ func contains(text, part string) bool {
 }
 
 // mark is the class an operation is shown in: what it adds, changes or takes away.
-func mark(op reconcile.Op) string {
+func mark(op plan.Op) string {
 	switch op {
-	case reconcile.Create, reconcile.Reactivate:
+	case plan.Create, plan.Reactivate:
 		return "add"
-	case reconcile.Deactivate, reconcile.Delete:
+	case plan.Deactivate, plan.Delete:
 		return "remove"
 	}
 	return "change"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
@@ -75,7 +76,7 @@ func sharedCauses(tx *state.Tx, sync string) (shared []*reconcile.Cause) {
 	var causes reconcile.Causes
 	n := 0
 	for found := range tx.Retries(sync).All() {
-		causes.Add(found.Key.Kind, reconcile.Op(found.Op), found.Code, found.Message, found.Name)
+		causes.Add(found.Key.Kind, plan.Op(found.Op), found.Code, found.Message, found.Name)
 		if n++; n == causesRead {
 			break
 		}
@@ -156,10 +157,10 @@ type list struct {
 
 // A runLine is an action and its outcome.
 type runLine struct {
-	reconcile.Action
-	Members []reconcile.ChangedMember `json:"-"` // of a hold
-	Outcome string                    `json:"outcome"`
-	Error   *reconcile.Failure        `json:"error"`
+	plan.Action
+	Members []plan.ChangedMember `json:"-"` // of a hold
+	Outcome string               `json:"outcome"`
+	Error   *plan.Failure        `json:"error"`
 }
 
 func (s *Server) runPage(r *http.Request, p page) (string, any, error) {

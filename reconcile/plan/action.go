@@ -1,14 +1,11 @@
-package reconcile
+package plan
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"time"
 
 	"entrasync/graphsync"
-	"entrasync/state"
 )
 
 // An Op is what an action does.
@@ -57,6 +54,13 @@ type Action struct {
 	Notes   []string       `json:"notes,omitempty"`
 }
 
+// A ChangedMember is a person who joins or leaves a group.
+type ChangedMember struct {
+	SourceID graphsync.ID `json:"source_id"`
+	Key      string       `json:"key"`
+	Change   string       `json:"change"` // add or remove
+}
+
 // A Held action waits for an approval.
 type Held struct {
 	Hold   string `json:"hold"`
@@ -98,80 +102,9 @@ type Failure struct {
 	RetryAt  string         `json:"retry_at,omitempty"`
 }
 
-// A Cycle is how much a run looked at.
-type Cycle string
-
-// The cycles of the contract.
-const (
-	Initial     Cycle = "initial"
-	Incremental Cycle = "incremental"
-	OnDemand    Cycle = "on-demand"
-)
-
-// The phases order a plan: leavers first, because they are urgent and give their seats free;
-// then users, references to other users, groups and memberships, so that whatever is referred
-// to exists before.
-type phase byte
-
-const (
-	leavePhase phase = iota + 1
-	userPhase
-	referencePhase
-	groupPhase
-	memberPhase
-	identityPhase // carried out first, as it asks the application nothing
-)
-
-var phases = []phase{leavePhase, userPhase, referencePhase, groupPhase, memberPhase}
-
-// A part is a phase of the plan, or some actions of it by their number: from the first on, up to
-// but without the last; to 0 is the end. early is the part of the last phase that is applied before
-// all others: the memberships of leavers, because some applications change none of somebody who is
-// switched off.
-type part struct {
-	phase    phase
-	from, to int
-	early    bool
-	pick     func(graphsync.ID) bool // only the actions on these objects; nil: on all
-}
-
-// An actionKey orders the plan and names an action in the stored plan: phase, source id, and
-// for a large group's memberships the number of the part.
-type actionKey struct {
-	phase phase
-	id    graphsync.ID
-	part  uint32
-}
-
-func (k actionKey) bytes() []byte {
-	b := make([]byte, 0, 21)
-	b = append(b, byte(k.phase))
-	b = append(b, k.id[:]...)
-	return binary.BigEndian.AppendUint32(b, k.part)
-}
-
-func parseActionKey(b []byte) (actionKey, error) {
-	if len(b) != 21 {
-		return actionKey{}, fmt.Errorf("read stored plan: a key of %d bytes", len(b))
-	}
-	return actionKey{phase: phase(b[0]), id: graphsync.ID(b[1:17]), part: binary.BigEndian.Uint32(b[17:])}, nil
-}
-
-// pendingKey is the key that is settled when the action has been applied.
-func (k actionKey) pendingKey() state.PendingKey {
-	kind := graphsync.User
-	switch {
-	case k.phase == identityPhase:
-		kind = graphsync.Kind(k.part)
-	case k.phase > referencePhase:
-		kind = graphsync.Group
-	}
-	return state.PendingKey{Kind: kind, ID: k.id}
-}
-
-// digest identifies exactly this action and its words.
-func (a *Action) digest() string {
-	sum := sha256.Sum256(encode(a))
+// Digest identifies exactly this action and its words.
+func (a *Action) Digest() string {
+	sum := sha256.Sum256(Encode(a))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -181,4 +114,12 @@ type Decision struct {
 	By     string    `json:"by,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
+}
+
+// Ends returns when a rejection of this time ends, zero when rejections last for ever.
+func (d Decision) Ends(last time.Duration) time.Time {
+	if last <= 0 || d.At.IsZero() {
+		return time.Time{}
+	}
+	return d.At.Add(last)
 }

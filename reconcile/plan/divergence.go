@@ -1,4 +1,4 @@
-package reconcile
+package plan
 
 import (
 	"crypto/sha256"
@@ -11,12 +11,12 @@ import (
 	"entrasync/target"
 )
 
-// divergence says in words what an action removes, takes over or changes otherwise than the one
+// Divergence says in words what an action removes, takes over or changes otherwise than the one
 // a person decided about; "" when it does not. What a cycle itself brings along, such as new
 // accounts of people who join a group that is taken over, is no divergence: a decision that it
 // made void could never be carried out. Nor is the resource of a group whose members change: the
 // plan that holds who leaves may be the one that makes it or takes it over.
-func (a *storedAction) divergence(now *storedAction) string {
+func (a *StoredAction) Divergence(now *StoredAction) string {
 	switch {
 	case a.Op != now.Op:
 		return fmt.Sprintf("it would %s and no longer %s", now.Op, a.Op)
@@ -39,7 +39,7 @@ func textOr(text *string, none string) string {
 }
 
 // leavingMore says that more people would lose a membership than before.
-func leavingMore(was, now *storedAction) string {
+func leavingMore(was, now *StoredAction) string {
 	if was.Leaving != "" && was.Leaving == now.Leaving {
 		return ""
 	}
@@ -58,7 +58,7 @@ func leavingMore(was, now *storedAction) string {
 		return "one more member would be removed"
 	case more > 1:
 		return fmt.Sprintf("%d more members would be removed", more)
-	case len(now.Remove) == membersPart: // not all of them are listed
+	case len(now.Remove) == MaxMembers: // not all of them are listed
 		return "other members would be removed"
 	}
 	return ""
@@ -67,7 +67,7 @@ func leavingMore(was, now *storedAction) string {
 // changesDiverge compares values. Of an account that is switched off or deleted none counts; of
 // one that is made or taken over, those that say whose it is and what it may do. A change of
 // an account is compared as a whole, but for references to accounts of other people.
-func changesDiverge(was, now *storedAction) string {
+func changesDiverge(was, now *StoredAction) string {
 	counts := func(path string) bool { return !refers(path) }
 	switch now.Op {
 	case Deactivate, Delete, Members:
@@ -78,14 +78,14 @@ func changesDiverge(was, now *storedAction) string {
 	before := map[string]string{}
 	for _, change := range was.Changes {
 		if counts(change.Attribute) {
-			before[change.Attribute] = string(encode(change.New))
+			before[change.Attribute] = string(Encode(change.New))
 		}
 	}
 	for _, change := range now.Changes {
 		if !counts(change.Attribute) {
 			continue
 		}
-		if text, ok := before[change.Attribute]; !ok || text != string(encode(change.New)) {
+		if text, ok := before[change.Attribute]; !ok || text != string(Encode(change.New)) {
 			return fmt.Sprintf("%s would get another value", change.Attribute)
 		}
 		delete(before, change.Attribute)
@@ -104,13 +104,14 @@ var identity = map[graphsync.Kind][]string{
 }
 
 func identifies(kind graphsync.Kind, path string) bool {
-	return slices.Contains(identity[kind], attributeName(path))
+	return slices.Contains(identity[kind], AttributeName(path))
 }
 
 // refers reports whether an attribute holds accounts of other people.
-func refers(path string) bool { return attributeName(path) == "manager" }
+func refers(path string) bool { return AttributeName(path) == "manager" }
 
-func attributeName(path string) string {
+// AttributeName returns the name of an attribute in lower case, without its schema and sub-attribute.
+func AttributeName(path string) string {
 	parsed, err := target.ParsePath(path)
 	if err != nil {
 		return strings.ToLower(path)
@@ -118,10 +119,10 @@ func attributeName(path string) string {
 	return strings.ToLower(parsed.Name())
 }
 
-// effect identifies what an action removes, takes over and changes, without the words about it:
+// Effect identifies what an action removes, takes over and changes, without the words about it:
 // actions with the same effect do not diverge.
-func (a *storedAction) effect() string {
-	of := storedAction{Action: Action{Op: a.Op, Kind: a.Kind, SourceID: a.SourceID, Remove: a.Remove, Cause: a.Cause},
+func (a *StoredAction) Effect() string {
+	of := StoredAction{Action: Action{Op: a.Op, Kind: a.Kind, SourceID: a.SourceID, Remove: a.Remove, Cause: a.Cause},
 		Former: a.Former, FormerOwner: a.FormerOwner, Leaving: a.Leaving}
 	if a.Op != Members {
 		of.TargetID = a.TargetID
@@ -137,7 +138,7 @@ func (a *storedAction) effect() string {
 	return (&of).digest()
 }
 
-func (a *storedAction) digest() string {
-	sum := sha256.Sum256(encode(a))
+func (a *StoredAction) digest() string {
+	sum := sha256.Sum256(Encode(a))
 	return hex.EncodeToString(sum[:16])
 }
