@@ -114,10 +114,10 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 	}
 	rules := ap.sync.rules(plan.KindOfPhase(of))
 	any := false
-	err = ap.plans.Actions(of, func(_ [][]byte, actions []plan.StoredAction) error {
+	err = ap.plans.ActionsBut(of, plan.Create, func(_ [][]byte, actions []plan.StoredAction) error {
 		var freed []plan.StoredAction
 		for i := range actions {
-			if actions[i].Held == nil && actions[i].Op != plan.Create && len(rules.renames(&actions[i])) > 0 {
+			if actions[i].Held == nil && len(rules.renames(&actions[i])) > 0 {
 				freed = append(freed, actions[i])
 			}
 		}
@@ -141,12 +141,12 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 		return nil, err
 	}
 	needs = map[graphsync.ID][]graphsync.ID{}
-	err = ap.plans.Actions(of, func(_ [][]byte, actions []plan.StoredAction) error {
+	err = ap.plans.ActionsBut(of, plan.Create, func(_ [][]byte, actions []plan.StoredAction) error {
 		return ap.tenant.View(func(tx *state.Tx) error {
 			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range actions {
 				a := &actions[i]
-				if a.Held != nil || a.Op == plan.Create {
+				if a.Held != nil {
 					continue
 				}
 				for _, r := range rules.renames(a) {

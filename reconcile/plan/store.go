@@ -20,6 +20,11 @@ func NewStore(tenant *state.Tenant, sync string) *Store { return &Store{sync: sy
 // Actions reads a phase of the stored plan in chunks, each in a transaction of its own, so
 // that no transaction stays open during calls to the application.
 func (s *Store) Actions(p Phase, visit func(keys [][]byte, actions []StoredAction) error) error {
+	return s.ActionsBut(p, "", visit)
+}
+
+// ActionsBut reads a phase without the actions of one operation, which are not decoded.
+func (s *Store) ActionsBut(p Phase, skipped Op, visit func(keys [][]byte, actions []StoredAction) error) error {
 	after := []byte{byte(p)}
 	for {
 		var keys [][]byte
@@ -28,6 +33,9 @@ func (s *Store) Actions(p Phase, visit func(keys [][]byte, actions []StoredActio
 			for key, raw := range In(tx, s.sync).From(after) {
 				if key[0] != byte(p) || len(keys) == applyChunk {
 					break
+				}
+				if skipped != "" && OpOf(raw) == skipped {
+					continue
 				}
 				a, err := DecodeAction(raw)
 				if err != nil {
