@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,19 +200,23 @@ func TestStoredDecisionsOfBefore(t *testing.T) {
 		c := losing(t, 10, 3)
 		c.write(func(tx *state.Tx) error {
 			decisions := tx.Space(c.sync, "answers")
-			for key, raw := range tx.Space(c.sync, "held").All(nil) {
-				var action plan.Action
-				if err := json.Unmarshal(raw[1:], &action); err != nil {
+			var keys [][]byte
+			for key := range tx.Space(c.sync, "held").All(nil) {
+				keys = append(keys, slices.Clone(key))
+			}
+			for held, err := range reconcile.HeldActions(tx, c.sync, "h-1") { // by rising key
+				if err != nil {
 					return err
 				}
-				text, err := json.Marshal(action)
+				text, err := json.Marshal(held.Action)
 				if err != nil {
 					return err
 				}
 				sum := sha256.Sum256(text)
-				if err := decisions.Put(append([]byte(nil), key...), append([]byte{verdict}, hex.EncodeToString(sum[:16])...)); err != nil {
+				if err := decisions.Put(keys[0], append([]byte{verdict}, hex.EncodeToString(sum[:16])...)); err != nil {
 					return err
 				}
+				keys = keys[1:]
 			}
 			return tx.Holds(c.sync).Delete("h-1")
 		})

@@ -36,8 +36,9 @@ type recorder struct {
 	owners      *ownership
 	results     chan *result
 	total       int
-	unavailable int  // failures in a row because the application did not answer
-	unwritable  bool // the state could not be written: what follows is not recorded
+	unavailable int      // failures in a row because the application did not answer
+	unwritable  bool     // the state could not be written: what follows is not recorded
+	lines       [][]byte // of the run, from the results of the present commit
 }
 
 // run records until the results are closed. When the state cannot be written, or the application has
@@ -95,12 +96,13 @@ func (r *recorder) commit(batch []*result) error {
 		return err
 	}
 	err := r.tenant.Update(func(tx *state.Tx) error {
+		r.lines = nil
 		for _, done := range batch {
 			if err := r.record(tx, done); err != nil {
 				return fmt.Errorf("record %s %s: %w", done.action.Kind, done.action.SourceID, err)
 			}
 		}
-		return nil
+		return tx.Runs(r.sync.Name).AppendLines(r.runID, r.lines)
 	})
 	if err != nil {
 		return err
@@ -233,7 +235,8 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	a, key := done.action, done.key.PendingKey()
 	line := runLine{Action: a.Action, Outcome: "failed"}
 	if done.stop != nil {
-		return r.line(tx, line) // the application's fault, not this record's: it stays pending
+		r.line(line)
+		return nil // the application's fault, not this record's: it stays pending
 	}
 	if a.Op == plan.Unlink && done.drop {
 		r.ledger.applied(a.Kind, plan.Unlink)
@@ -260,7 +263,8 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 		if err := tx.Space(r.sync.Name, plan.MismatchSpace).Put(plan.LinkKey(a.Kind, a.SourceID), plan.Encode(done.mismatch)); err != nil {
 			return err
 		}
-		return errors.Join(requeue(tx, r.sync.Name, key), r.line(tx, line))
+		r.line(line)
+		return requeue(tx, r.sync.Name, key)
 	}
 	if done.drop { // what is gone is made again by the next cycle
 		if err := requeue(tx, r.sync.Name, key); err != nil {
@@ -269,7 +273,8 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	} else if err := tx.Pending(r.sync.Name).Delete(key); err != nil {
 		return err
 	}
-	return r.line(tx, line)
+	r.line(line)
+	return nil
 }
 
 // recordDone writes an action that succeeded.
@@ -287,7 +292,8 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 		if err := r.recordMembers(tx, done); err != nil {
 			return err
 		}
-		return r.line(tx, line)
+		r.line(line)
+		return nil
 	}
 	if a.Op != plan.Unlink {
 		r.tookEffect(tx, key)
@@ -317,7 +323,8 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if line.Error, err = r.recordRemarks(tx, done); err != nil {
 		return err
 	}
-	return r.line(tx, line)
+	r.line(line)
+	return nil
 }
 
 // dropReplaced forgets what an action has made void: an orphan, the link of a sync that is no longer
@@ -382,6 +389,4 @@ type runLine struct {
 	Error   *plan.Failure `json:"error,omitempty"`
 }
 
-func (r *recorder) line(tx *state.Tx, line runLine) error {
-	return tx.Runs(r.sync.Name).AppendLine(r.runID, plan.Encode(&line))
-}
+func (r *recorder) line(line runLine) { r.lines = append(r.lines, plan.Encode(&line)) }

@@ -143,7 +143,8 @@ func (r *recorder) remainsActive(tx *state.Tx, done *result, line runLine) error
 	if err := tx.Pending(r.sync.Name).Delete(done.key.PendingKey()); err != nil {
 		return err
 	}
-	return r.line(tx, line)
+	r.line(line)
+	return nil
 }
 
 // stillActiveWhy says about a person without a right that the account is still active.

@@ -144,6 +144,26 @@ func scan(b *bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
+// floor returns what to scan after to begin with the greatest key that is not behind the one given; nil begins
+// with the first.
+func (b *bucket) floor(key []byte) (before []byte) {
+	c := b.b.Cursor()
+	k, v := c.Seek(key)
+	if !bytes.Equal(k, key) || k == nil {
+		if !b.plain {
+			at := b.b.Cursor()
+			at.Seek(key)
+			b.verifyGap(at, key, k, v)
+		}
+		k, _ = c.Prev()
+	}
+	if k == nil {
+		return nil
+	}
+	before, _ = c.Prev()
+	return before
+}
+
 // backward yields all entries, the greatest key first.
 func (b *bucket) backward() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {

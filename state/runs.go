@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -62,44 +61,6 @@ func (t Runs) Get(id string) (Run, bool) {
 		return Run{}, false
 	}
 	return fromJSON[Run]("run "+id, text), true
-}
-
-// AppendLine adds a line to a run's record. It may come before the run is put.
-func (t Runs) AppendLine(runID string, line []byte) error {
-	b, err := t.tx.kv.createBucket(bucketSyncs, t.sync, inLines, runID)
-	if err != nil {
-		return err
-	}
-	n, err := b.NextSequence()
-	if err != nil {
-		return err
-	}
-	b.b.FillPercent = 1 // only ever appended to
-	return b.Put(binary.BigEndian.AppendUint64(nil, n), line)
-}
-
-// Lines yields a run's lines in the order they were added.
-func (t Runs) Lines(runID string) iter.Seq[[]byte] { return t.LinesAfter(runID, 0) }
-
-// LinesAfter yields the lines behind the first n, which costs no reading of those.
-func (t Runs) LinesAfter(runID string, n int) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		after := binary.BigEndian.AppendUint64(nil, uint64(max(n, 0)))
-		for _, line := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inLines, runID), nil, after) {
-			if !yield(line) {
-				return
-			}
-		}
-	}
-}
-
-// CountLines returns how many lines a run has.
-func (t Runs) CountLines(runID string) int {
-	b := t.tx.kv.bucket(bucketSyncs, t.sync, inLines, runID)
-	if b == nil {
-		return 0
-	}
-	return int(b.b.Sequence())
 }
 
 // A SyncInfo is how a sync stands.
