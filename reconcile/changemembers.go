@@ -19,7 +19,7 @@ func (x *executor) changeMembers(ctx context.Context, a *plan.StoredAction, done
 		return
 	}
 	var group string
-	var add, remove []string
+	var add, remove, off []string
 	done.added = map[graphsync.ID]string{}
 	byTarget := map[string]graphsync.ID{}
 	done.err = x.tenant.View(func(tx *state.Tx) error {
@@ -40,12 +40,18 @@ func (x *executor) changeMembers(ctx context.Context, a *plan.StoredAction, done
 				done.waiting = append(done.waiting, member)
 				continue
 			}
+			if id, ok := x.inactiveLink(tx, member); ok {
+				off = append(off, id)
+			}
 			add = append(add, account.TargetID)
 			done.added[member] = account.TargetID
 			byTarget[account.TargetID] = member
 		}
 		for _, member := range a.Remove {
 			done.removed = append(done.removed, member)
+			if id, ok := x.inactiveLink(tx, member); ok {
+				off = append(off, id)
+			}
 			if account, ok := tx.AppliedMembers(x.sync.Name).Get(a.SourceID, member); ok && account != unsure {
 				remove = append(remove, account)
 				byTarget[account] = member
@@ -81,6 +87,7 @@ func (x *executor) changeMembers(ctx context.Context, a *plan.StoredAction, done
 		done.removed = slices.DeleteFunc(done.removed, func(id graphsync.ID) bool { return id == member })
 		done.refused = append(done.refused, refusedMember{member: member, err: r.Err})
 	}
+	done.err = x.keepOff(ctx, off, done)
 }
 
 var errGroupMissing = errors.New("the group has no resource yet")

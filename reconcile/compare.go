@@ -55,7 +55,12 @@ func (c *comparer) compare(ctx context.Context) error {
 		return err
 	}
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
-		s := linkScan{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: c.updateLinks}
+		s := linkScan{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: func(found []observedLink) error {
+			if err := c.showSwitchedOff(ctx, found); err != nil {
+				return err
+			}
+			return c.updateLinks(found)
+		}}
 		if kind == graphsync.User {
 			s.strays = finder.page
 		}

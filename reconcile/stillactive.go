@@ -79,6 +79,9 @@ func (x *executor) seenOff(ctx context.Context, a *plan.StoredAction, ref target
 		return x.confirmOff(ctx, ref, after, a.Again, done)
 	}
 	if active, told := activity(after); told && active { // the adapter has seen that it did not take
+		if off, failure := switchedOff(ctx, x.target, after); off || failure != nil {
+			return failure
+		}
 		return notKeptOff(err)
 	}
 	return err
@@ -91,7 +94,7 @@ func (x *executor) confirmOff(ctx context.Context, ref target.Ref, after *target
 	if active, told := activity(after); told {
 		switch {
 		case active:
-			return notKeptOff(nil)
+			return x.unlessOff(ctx, after)
 		case !again:
 			return nil
 		}
@@ -103,7 +106,7 @@ func (x *executor) confirmOff(ctx context.Context, ref target.Ref, after *target
 	shown, err := getter.Get(ctx, ref)
 	if err == nil {
 		if active, told := activity(shown); told && active {
-			return notKeptOff(nil)
+			return x.unlessOff(ctx, shown)
 		}
 		return nil
 	}
@@ -115,6 +118,19 @@ func (x *executor) confirmOff(ctx context.Context, ref target.Ref, after *target
 	}
 	done.notes = append(done.notes, fmt.Sprintf("accounts were switched off and cannot be read to make sure of it: %v", err))
 	return nil
+}
+
+// unlessOff is the error of an account that is shown as active after it was switched off, nil for one
+// that is off all the same.
+func (x *executor) unlessOff(ctx context.Context, shown *target.Resource) error {
+	off, err := switchedOff(ctx, x.target, shown)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the account was switched off, but it could not be found out whether it is: %w", err)
+	case off:
+		return nil
+	}
+	return notKeptOff(nil)
 }
 
 // keptOn keeps an account that is still active as switched off, and remembers it.

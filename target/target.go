@@ -114,6 +114,12 @@ type Getter interface {
 	Get(ctx context.Context, ref Ref) (*Resource, error)
 }
 
+// An OffChecker can find out whether a user who is shown as active is switched off all the same: some
+// applications show every account as active. False where it cannot be told.
+type OffChecker interface {
+	SwitchedOff(ctx context.Context, shown *Resource) (off bool, err error)
+}
+
 // A MemberWriter keeps groups with members. Adding a member that is there and removing one
 // that is not are success. Members that the application refuses are named in the result; the
 // others are written all the same.

@@ -46,6 +46,11 @@ import (
 //	target member add|remove GROUP USERNAME   change a group behind the program's back
 //	target stalled                wait until a request is swallowed or stalls
 //	target heal                   end all faults
+//
+// and of Zabbix only
+//
+//	target stop|resume            take it down and up
+//	target backup|restore         keep its database as it is, and put it back
 
 type application struct {
 	file   string
@@ -150,6 +155,14 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		<-a.stalled
 	case "heal":
 		a.heal()
+	case "stop":
+		a.server.Stop(w.tb)
+	case "resume":
+		a.server.Resume(w.tb)
+	case "backup":
+		a.server.Backup(w.tb)
+	case "restore":
+		a.server.Restore(w.tb)
 	default:
 		ts.Fatalf("target %s: no such verb", words[0])
 	}

@@ -83,8 +83,16 @@ func TestSCIMScripts(t *testing.T) {
 }
 
 func runScripts(t *testing.T, dir, kind string) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts in %s: %v", dir, err)
+	}
+	runScriptFiles(t, files, kind)
+}
+
+func runScriptFiles(t *testing.T, files []string, kind string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
+		Files:               files,
 		Setup:               func(env *testscript.Env) error { return newWorld(env, kind) },
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
@@ -138,11 +146,16 @@ func newWorld(env *testscript.Env, kind string) error {
 	}
 	config := filepath.Join(w.dir, "entrasync.yaml")
 	if _, err := os.Stat(config); errors.Is(err, fs.ErrNotExist) {
-		text, err := os.ReadFile("testdata/entrasync.yaml")
+		text, err := os.ReadFile(defaultConfig(kind))
 		if err != nil {
 			return err
 		}
 		if err := os.WriteFile(config, text, 0o600); err != nil {
+			return err
+		}
+	}
+	if kind == "zabbix" {
+		if err := forZabbix(w.dir); err != nil {
 			return err
 		}
 	}
@@ -152,6 +165,14 @@ func newWorld(env *testscript.Env, kind string) error {
 	w.startTarget(kind)
 	env.Defer(w.searchSecrets)
 	return nil
+}
+
+// defaultConfig is the configuration of scripts that bring none.
+func defaultConfig(kind string) string {
+	if kind == "zabbix" {
+		return "testdata/zabbix.yaml"
+	}
+	return "testdata/entrasync.yaml"
 }
 
 // within gives a command its world, and turns what panics in a test double into a failure.

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,13 +41,32 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 		}
 		a.learned.noteMade(r.Ref)
 		a.noteLabels(kind, attributes, r)
-		return r, nil
+		return r, a.switchOn(ctx, ans.status, r, attributes)
 	}
 	if id := ans.located(kind); id != "" {
 		a.learned.noteMade(target.Ref{Kind: kind, ID: id})
 		return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Version: ans.version}, nil
 	}
 	return a.created(ctx, op, kind, attributes)
+}
+
+// switchOn writes that a user is active once more where a creation was answered with 200 instead of 201
+// (RFC 7644, section 3.3): some applications take an account that they had for the new one, or make
+// one that cannot sign in yet, and repeat what was sent in the response (Zabbix). A refusal is
+// no error: the account is made, and its response shows it active.
+func (a *Adapter) switchOn(ctx context.Context, status int, r *target.Resource, attributes []target.Attribute) error {
+	i := slices.IndexFunc(attributes, isActive)
+	if r.Kind != target.User || status != http.StatusOK || i < 0 || attributes[i].Value != true {
+		return nil
+	}
+	_, err := a.Update(ctx, r.Ref, attributes[i:i+1])
+	var e *target.Error
+	if !errors.As(err, &e) || e.Code != target.Unavailable && !e.Code.Stops() {
+		return nil
+	}
+	made := *e
+	made.Op, made.Unsure = opName("create", r.Kind), true // the next cycle finds it
+	return &made
 }
 
 // somebodyElse reports whether a resource bears another identity than was sent: some servers

@@ -68,7 +68,7 @@ func refusal(c call, status int, header http.Header, body []byte) error {
 		e.Hint = "have SCIM provisioning enabled for the application, or change its plan"
 	case status == http.StatusForbidden:
 		e.Code, e.Message = target.Forbidden, "the credential may not do this (403)"
-		e.Hint = "see what the token is allowed to do"
+		e.Hint = "see what the token is allowed to do, and whether it is the right one"
 	case status == http.StatusNotFound && len(c.path) > 1:
 		e.Code, e.Message = target.NotFound, "it does not exist (any more) in the application (404)"
 	case status == http.StatusNotFound && page:

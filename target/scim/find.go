@@ -34,6 +34,9 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 		return a.findByReading(ctx, kind, by, value)
 	}
 	matches, strangers, err := a.filter(ctx, op, kind, by, value)
+	if err == nil && !strangers {
+		a.learned.learn(filterWorks, kind, key)
+	}
 	switch {
 	case err == nil && !strangers && len(matches) > 0:
 		return matches, nil
@@ -44,6 +47,7 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 		}
 	case err == nil: // ignored: a true match may be on any page
 		a.learned.learn(noFilter, kind, key)
+	case refusesFilter(err) && a.learned.knows(filterWorks, kind, key): // of this value only
 	case refusesFilter(err):
 		a.learned.learn(noFilter, kind, key)
 	case statusOf(err) == http.StatusInternalServerError: // of this value only, perhaps
@@ -163,6 +167,9 @@ func (a *Adapter) filter(ctx context.Context, op string, kind target.Kind, by ta
 	if errors.Is(err, enough) || statusOf(err) == http.StatusNotFound {
 		err = nil // 404 to a filter is no match
 	}
+	if len(matches) > 0 {
+		a.learned.learn(filterFinds, kind, strings.ToLower(asked.Canonical()))
+	}
 	return matches, strangers, err
 }
 
@@ -201,7 +208,7 @@ func (a *Adapter) findByReading(ctx context.Context, kind target.Kind, by target
 			found = append(found, *r)
 		}
 	}
-	return found, nil
+	return found, a.markSwitchedOff(ctx, found)
 }
 
 // Get implements [target.Getter]. Groups are read without their members.

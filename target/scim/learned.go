@@ -35,6 +35,8 @@ const (
 	noPatch       = "PATCH is refused, PUT works"
 	patchWorks    = "PATCH was taken"
 	noFilter      = "the filter is refused or ignored"
+	filterWorks   = "the filter was answered"
+	filterFinds   = "the filter has found somebody"
 	exactFilter   = "the filter compares in exact case"
 	looseFilter   = "the filter compares in any case"
 	emptyFilter   = "nobody to try the filter's case on"

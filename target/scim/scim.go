@@ -67,6 +67,7 @@ var (
 	_ target.Adapter      = (*Adapter)(nil)
 	_ target.Lister       = (*Adapter)(nil)
 	_ target.Getter       = (*Adapter)(nil)
+	_ target.OffChecker   = (*Adapter)(nil)
 	_ target.MemberWriter = (*Adapter)(nil)
 	_ target.MemberReader = (*Adapter)(nil)
 	_ target.Meter        = (*Adapter)(nil)

@@ -9,16 +9,20 @@ import (
 	"testing"
 )
 
+// An operator does by hand what an application's SCIM does not offer, or does not show.
+type operator interface {
+	complete(tb testing.TB, users []map[string]any) // with what SCIM does not show of them
+	seed(tb testing.TB, kind string, resource map[string]any) (id string)
+	remove(tb testing.TB, path string)
+	replace(tb testing.TB, path string, resource map[string]any)
+}
+
 // Users returns every user as the server tells it, by SCIM GETs over its pages.
 func (s *Server) Users(tb testing.TB) []map[string]any {
 	tb.Helper()
 	users := s.list(tb, "/Users")
-	if s.inactive == nil {
-		return users
-	}
-	off := s.inactive(tb)
-	for _, u := range users {
-		u["active"] = !off[u["id"].(string)]
+	if s.byHand != nil {
+		s.byHand.complete(tb, users)
 	}
 	return users
 }
@@ -55,18 +59,21 @@ func (s *Server) Group(tb testing.TB, displayName string) map[string]any {
 // that its attributes need.
 func (s *Server) Seed(tb testing.TB, user map[string]any) string {
 	tb.Helper()
-	return s.seed(tb, "/Users", "urn:ietf:params:scim:schemas:core:2.0:User", user)
+	return s.seed(tb, "User", user)
 }
 
 // SeedGroup makes a group that nobody provisioned and returns its id.
 func (s *Server) SeedGroup(tb testing.TB, group map[string]any) string {
 	tb.Helper()
-	return s.seed(tb, "/Groups", "urn:ietf:params:scim:schemas:core:2.0:Group", group)
+	return s.seed(tb, "Group", group)
 }
 
-func (s *Server) seed(tb testing.TB, endpoint, core string, resource map[string]any) string {
+func (s *Server) seed(tb testing.TB, kind string, resource map[string]any) string {
 	tb.Helper()
-	schemas := []any{core}
+	if s.byHand != nil {
+		return s.byHand.seed(tb, kind, resource)
+	}
+	schemas := []any{"urn:ietf:params:scim:schemas:core:2.0:" + kind}
 	body := map[string]any{"schemas": schemas}
 	for name, value := range resource {
 		body[name] = value
@@ -77,13 +84,17 @@ func (s *Server) seed(tb testing.TB, endpoint, core string, resource map[string]
 	if resource["schemas"] == nil {
 		body["schemas"] = schemas
 	}
-	created := s.call(tb, http.MethodPost, endpoint, body, http.StatusCreated)
+	created := s.call(tb, http.MethodPost, "/"+kind+"s", body, http.StatusCreated)
 	return created["id"].(string)
 }
 
 // Delete removes a resource behind the client's back: path is "/Users/ID" or "/Groups/ID".
 func (s *Server) Delete(tb testing.TB, path string) {
 	tb.Helper()
+	if s.byHand != nil {
+		s.byHand.remove(tb, path)
+		return
+	}
 	s.call(tb, http.MethodDelete, path, nil, http.StatusNoContent)
 }
 
@@ -107,6 +118,10 @@ func (s *Server) ChangeMember(tb testing.TB, displayName, userName string, add b
 // does that counts on from a backup: path is "/Users/ID" or "/Groups/ID".
 func (s *Server) Replace(tb testing.TB, path string, resource map[string]any) {
 	tb.Helper()
+	if s.byHand != nil {
+		s.byHand.replace(tb, path, resource)
+		return
+	}
 	kind := strings.TrimSuffix(strings.Split(path, "/")[1], "s")
 	body := map[string]any{"schemas": []any{"urn:ietf:params:scim:schemas:core:2.0:" + kind}}
 	for name, value := range resource {

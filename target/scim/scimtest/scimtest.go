@@ -60,10 +60,14 @@ type Server struct {
 	CAFile string       // PEM file with the certificate to trust, empty without TLS
 	Client *http.Client // trusts the server; sends no token by itself
 
+	// What an operator does with Zabbix, nil for other servers: Stop and Resume take it down and up, Backup keeps its
+	// database as it is and Restore puts it back.
+	Stop, Resume, Backup, Restore func(testing.TB)
+
 	backend http.Handler // the SCIM server behind the counting front
 	quirked http.Handler // the same as clients see it
 
-	inactive func(testing.TB) map[string]bool // ids of users who are off, where SCIM does not show it
+	byHand operator // nil where SCIM does all that an operator can do
 
 	mu       sync.Mutex // guards what follows
 	requests []*Request
