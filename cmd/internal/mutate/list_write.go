@@ -209,7 +209,7 @@ var writing = slices.Concat(
 	in("reconcile/write.go",
 		fault{"WRT1", "a create that meets an account takes it over without the answer it needs", `case v.hold != nil || !m.made(a, v.adopt):`, `case false:`},
 		fault{"WRT2", "an account that is shown as active in the response counts as switched off", `case active:
-			return notKeptOff(nil)`, `case active:
+			return x.unlessOff(ctx, after)`, `case active:
 			return nil`},
 		fault{"WRT15", "an account that is read as active counts as switched off", `if active, told := activity(shown); told && active {
 			return x.unlessOff(ctx, shown)
