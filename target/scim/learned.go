@@ -36,7 +36,7 @@ const (
 	patchWorks    = "PATCH was taken"
 	noFilter      = "the filter is refused or ignored"
 	filterWorks   = "the filter was answered"
-	filterFinds   = "the filter has found somebody"
+	filterFinds   = "the filter has found an account"
 	exactFilter   = "the filter compares in exact case"
 	looseFilter   = "the filter compares in any case"
 	emptyFilter   = "nobody to try the filter's case on"
