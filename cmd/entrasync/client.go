@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/admin"
+	"entrasync/cmd/internal/console"
 	"entrasync/configs"
 	"entrasync/state"
 )
@@ -110,8 +111,8 @@ func (a *app) handTo(dir string) error {
 	c := a.client
 	request := admin.Request{
 		Version: versionText(), User: a.person(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
-		NoColor: !a.mayColour(), StdoutTerminal: terminal(a.out), StderrTerminal: terminal(a.err),
-		Columns: width(a.out),
+		NoColor: !a.mayColour(), StdoutTerminal: console.IsTerminal(a.out), StderrTerminal: console.IsTerminal(a.err),
+		Columns: console.Columns(a.out),
 	}
 	file, err := configs.Find(a.configFile)
 	if err != nil {

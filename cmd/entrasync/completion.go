@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/worker"
 	"entrasync/state"
 )
@@ -75,7 +77,7 @@ func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string,
 		return nil, noFiles
 	}
 	const newest = 10
-	runs := []string{cobra.CompletionWithDesc(latestRun, "the newest run of each sync")}
+	runs := []string{cobra.CompletionWithDesc(inspect.Latest, "the newest run of each sync")}
 	_ = a.eachSync(func(s *compile.Sync, w *worker.Worker) error {
 		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
@@ -102,7 +104,7 @@ func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []
 		return nil, noFiles
 	}
 	defer w.Close()
-	_ = eachHold(w, w.Syncs, func(_ *compile.Sync, h state.Hold) {
+	_ = inspect.EachHold(w, w.Syncs, func(_ *compile.Sync, h state.Hold) {
 		holds = append(holds, cobra.CompletionWithDesc(h.ID, h.Guard+": "+h.Cause))
 	})
 	return holds, noFiles
@@ -113,7 +115,7 @@ func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	return slices.Sorted(maps.Keys(codes)), noFiles
+	return slices.Sorted(maps.Keys(advice.Codes)), noFiles
 }
 
 // eachSync visits the syncs of the configuration and of the tenants that joined.

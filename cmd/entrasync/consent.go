@@ -1,24 +1,25 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/inspect"
+	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
 
-func (a *app) consentCommand() *cobra.Command {
+func consentCommand(a *app) *cobra.Command {
 	var tenant, note, expires string
 	cmd := &cobra.Command{
 		Use:   "consent",
@@ -99,84 +100,23 @@ func (a *app) consent(tenant, note, expires string) error {
 	}
 	fmt.Fprintln(a.out, url)
 	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
-		localTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.Config.Consent.PublicURL))
+		console.LocalTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.Config.Consent.PublicURL))
 	return nil
 }
 
-// A shownInvitation is one entry of `consent list --json`. State is open, opened, declined, checking,
-// failed, joined or expired.
-type shownInvitation struct {
-	Invitation string    `json:"invitation"`
-	Note       string    `json:"note"`
-	Tenant     *string   `json:"tenant"` // who alone may use it, null for any tenant
-	State      string    `json:"state"`
-	Message    string    `json:"message"`
-	Claimed    *string   `json:"claimed"` // the tenant whose consent came back last
-	Created    time.Time `json:"created"`
-	Expires    time.Time `json:"expires"`
-	Declined   *refusal  `json:"declined"` // null where the consent was not refused since the link was opened last
-
-	made time.Time // to the fraction of a second, as they are ordered
-}
-
-// A refusal says when and why a consent was declined.
-type refusal struct {
-	At     time.Time `json:"at"`
-	Reason string    `json:"reason"`
-}
-
 func (a *app) listInvitations() error {
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	all, err := w.Store.Invitations()
-	if err != nil {
-		return err
-	}
-	shown := []shownInvitation{}
-	for key, i := range all {
-		s := shownInvitation{Invitation: key.Name(), Note: i.Note, State: i.Standing(time.Now()), Created: i.Created.Truncate(time.Second), Expires: i.Expires}
-		if !i.Tenant.IsZero() {
-			s.Tenant = new(i.Tenant.String())
+	return a.withWorker(func(w *worker.Worker) error {
+		invitations, err := inspect.Invitations(w.Store, time.Now())
+		if err != nil {
+			return err
 		}
-		if claim := i.Claim; claim != nil {
-			s.Claimed = new(claim.Tenant.String())
-			s.Message = strings.TrimSpace(claim.Name + claim.Problem + " " + claim.Hint)
+		if a.json {
+			return a.printJSON(struct {
+				Format      string               `json:"format"`
+				Invitations []inspect.Invitation `json:"invitations"`
+			}{"entrasync/invitations/1", invitations})
 		}
-		if no := i.Declined; no != nil {
-			s.Declined = &refusal{no.At, no.Reason}
-			s.Message = no.Reason
-		}
-		s.made = i.Created
-		shown = append(shown, s)
-	}
-	slices.SortFunc(shown, func(x, y shownInvitation) int {
-		return cmp.Or(y.made.Compare(x.made), cmp.Compare(x.Invitation, y.Invitation))
-	})
-	if a.json {
-		return a.printJSON(struct {
-			Format      string            `json:"format"`
-			Invitations []shownInvitation `json:"invitations"`
-		}{"entrasync/invitations/1", shown})
-	}
-	if len(shown) == 0 {
-		fmt.Fprintln(a.out, "There is no invitation. Make a link with: entrasync consent --note NAME")
-		return nil
-	}
-	return a.table("invitation\tfor\tstate\tgood until\tmessage", func(row func(...any)) {
-		for _, i := range shown {
-			whom := i.Note
-			if whom == "" && i.Tenant != nil {
-				whom = "tenant " + *i.Tenant
-			}
-			message := i.Message
-			if i.Declined != nil {
-				message = fmt.Sprintf("%s, %s", i.Declined.Reason, localTime(i.Declined.At))
-			}
-			row(i.Invitation, printable(cmp.Or(whom, "any tenant")), i.State, localTime(i.Expires), printable(message))
-		}
+		return report.Invitations(a.console(), invitations)
 	})
 }
 

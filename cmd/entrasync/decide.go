@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os/user"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
@@ -18,8 +19,8 @@ import (
 	"entrasync/state"
 )
 
-func (a *app) approveCommand() *cobra.Command {
-	return a.decisionCommand("approve", "approved", reconcile.Approve, &cobra.Command{
+func approveCommand(a *app) *cobra.Command {
+	return decisionCommand(a, "approve", "approved", reconcile.Approve, &cobra.Command{
 		Use:   "approve HOLD",
 		Short: "Approve a hold: its actions run in the next sync",
 		Long: `Approves the actions of a hold. The approval is valid while what they remove or take over is what
@@ -29,8 +30,8 @@ tenant counts its holds for itself: where several have the same, --tenant says w
 	})
 }
 
-func (a *app) rejectCommand() *cobra.Command {
-	return a.decisionCommand("reject", "rejected", reconcile.Reject, &cobra.Command{
+func rejectCommand(a *app) *cobra.Command {
+	return decisionCommand(a, "reject", "rejected", reconcile.Reject, &cobra.Command{
 		Use:   "reject HOLD",
 		Short: "Reject a hold: its actions do not run until their source changes",
 		Long: `Rejects the actions of a hold: they do not run until their source changes, until the time in
@@ -40,29 +41,32 @@ Each tenant counts its holds for itself: where several have the same, --tenant s
 	})
 }
 
-// A verdict is what a person decides about holds.
+// A verdict is what a user decides about holds.
 type verdict struct {
-	selection
-	done       string // the word for it afterwards
-	do         func(tx *state.Tx, sync, hold string, by plan.Decision) (actions int, err error)
-	hold       string // "" with a cause
-	cause      string
-	reason     string
-	allTenants bool
+	inspect.Decision
+	done   string // the word for it afterwards
+	do     func(tx *state.Tx, sync, hold string, by plan.Decision) (actions int, err error)
+	reason string
 }
 
-func (a *app) decisionCommand(verb, done string, do func(*state.Tx, string, string, plan.Decision) (int, error), cmd *cobra.Command) *cobra.Command {
+func decisionCommand(a *app, verb, done string, do func(*state.Tx, string, string, plan.Decision) (int, error), cmd *cobra.Command) *cobra.Command {
 	v := verdict{done: done, do: do}
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		v.hold = strings.Join(args, "")
-		return a.decide(v)
+		v.Hold = strings.Join(args, "")
+		switch {
+		case v.Hold == "" && v.Cause == "":
+			return advice.With(errors.New("no hold is named"), "list them with: entrasync holds")
+		case v.AllTenants && v.Hold != "":
+			return advice.With(errors.New("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
+		}
+		return a.withSyncs(v.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.decide(w, syncs, &v) })
 	}
-	cmd.Flags().StringVar(&v.cause, "cause", "", verb+" every hold of this cause")
+	cmd.Flags().StringVar(&v.Cause, "cause", "", verb+" every hold of this cause")
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why, for those who look at it later")
-	cmd.Flags().BoolVar(&v.allTenants, "all-tenants", false, "with --cause: in whichever tenants it is")
-	v.syncFlag(cmd)
-	v.tenantFlag(cmd)
+	cmd.Flags().BoolVar(&v.AllTenants, "all-tenants", false, "with --cause: in whichever tenants it is")
+	syncFlag(cmd, &v.Selection)
+	tenantFlag(cmd, &v.Selection)
 	cmd.MarkFlagsMutuallyExclusive("tenant", "all-tenants")
 	return cmd
 }
@@ -77,55 +81,39 @@ type decidedHold struct {
 }
 
 // decide approves or rejects holds.
-func (a *app) decide(v verdict) error {
-	switch {
-	case v.hold == "" && v.cause == "":
-		return advice.With(fmt.Errorf("no hold is named"), "list them with: entrasync holds")
-	case v.allTenants && v.hold != "":
-		return advice.With(fmt.Errorf("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
-	}
-	w, err := a.open()
+func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error {
+	holds, err := v.Holds(w, syncs)
 	if err != nil {
-		return err
-	}
-	defer w.Close()
-	syncs, err := selected(w, v.selection)
-	if err != nil {
-		return err
-	}
-	matches, err := v.matches(w, syncs)
-	if err != nil {
-		return err
-	}
-	if err := v.certain(matches); err != nil {
 		return err
 	}
 	by := plan.Decision{By: a.person(), Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
 	decided := []decidedHold{}
-	for _, m := range matches {
-		n, err := v.apply(w, m.sync, m.Hold, by)
+	for i := range holds {
+		h := &holds[i]
+		n, err := inspect.Decide(w, h, v.do, by)
 		if err != nil {
 			return err
 		}
-		w.Log.Info("hold "+v.done, "sync", m.Sync, "tenant", m.TenantName, "hold", m.Hold, "cause", m.Cause, "actions", n, "by", by.By, "reason", by.Reason)
-		decided = append(decided, decidedHold{m.Hold, m.Sync, m.Tenant, m.TenantName, n})
-		if !a.json {
-			fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %s. ", m.Hold, v.done, m.Sync, m.TenantName, words.Count(n, "action", "actions"))
-			if v.done == "rejected" {
-				fmt.Fprintln(a.out, "They do not run until their source changes; they stay listed: entrasync holds --rejected")
-			} else {
-				fmt.Fprintf(a.out, "The next cycle acts on it: entrasync sync %s --tenant %s\n", m.Sync, m.TenantName)
-			}
+		w.Log.Info("hold "+v.done, "sync", h.Sync, "tenant", h.TenantName, "hold", h.Hold, "cause", h.Cause, "actions", n, "by", by.By, "reason", by.Reason)
+		decided = append(decided, decidedHold{h.Hold, h.Sync, h.Tenant, h.TenantName, n})
+		if a.json {
+			continue
+		}
+		fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %s. ", h.Hold, v.done, h.Sync, h.TenantName, words.Count(n, "action", "actions"))
+		if v.done == "rejected" {
+			fmt.Fprintln(a.out, "They do not run until their source changes; they stay listed: entrasync holds --rejected")
+		} else {
+			fmt.Fprintf(a.out, "The next cycle acts on it: entrasync sync %s --tenant %s\n", h.Sync, h.TenantName)
 		}
 	}
-	if a.json {
-		return a.printJSON(struct {
-			Format string        `json:"format"`
-			Answer string        `json:"answer"`
-			Holds  []decidedHold `json:"holds"`
-		}{"entrasync/answer/1", v.done, decided})
+	if !a.json {
+		return nil
 	}
-	return nil
+	return a.printJSON(struct {
+		Format string        `json:"format"`
+		Answer string        `json:"answer"`
+		Holds  []decidedHold `json:"holds"`
+	}{"entrasync/answer/1", v.done, decided})
 }
 
 // person names who runs the command, for decisions that others look at later.
@@ -142,69 +130,4 @@ func (a *app) person() string {
 		return u.Username
 	}
 	return ""
-}
-
-// matches returns the holds that a decision may be about: those that wait, or, where none does,
-// those that were rejected.
-func (v *verdict) matches(w *worker.Worker, syncs []*compile.Sync) ([]shownHold, error) {
-	for _, rejected := range []bool{false, true} {
-		holds, err := shownHolds(w, syncs, nil, rejected)
-		if err != nil {
-			return nil, err
-		}
-		holds = slices.DeleteFunc(holds, func(h shownHold) bool {
-			return v.hold != "" && h.Hold != v.hold || v.cause != "" && h.Cause != v.cause
-		})
-		if len(holds) > 0 {
-			return holds, nil
-		}
-	}
-	return nil, nil
-}
-
-func (v *verdict) apply(w *worker.Worker, s *compile.Sync, hold string, by plan.Decision) (n int, err error) {
-	tenant, err := w.Store.Tenant(s.Tenant)
-	if err != nil {
-		return 0, err
-	}
-	defer tenant.Close()
-	err = tenant.Update(func(tx *state.Tx) (err error) {
-		n, err = v.do(tx, s.Name, hold, by)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("sync %s, tenant %s, hold %s: %w", s.Name, s.TenantName, hold, err)
-	}
-	return n, nil
-}
-
-// certain makes sure that it is clear which holds a decision is for. Ids are counted per tenant and
-// sync, and a cause such as a group's name is likely to be there in many tenants: a decision meant
-// for one of them must not remove the people of another.
-func (v *verdict) certain(matches []shownHold) error {
-	var tenants, syncs []string
-	for _, m := range matches {
-		if !slices.Contains(tenants, m.TenantName) {
-			tenants = append(tenants, m.TenantName)
-		}
-		if !slices.Contains(syncs, m.Sync) {
-			syncs = append(syncs, m.Sync)
-		}
-	}
-	switch {
-	case len(matches) == 0:
-		err := fmt.Errorf("there is no hold of the cause %q", v.cause)
-		if v.hold != "" {
-			err = fmt.Errorf("there is no hold %s", v.hold)
-		}
-		return advice.With(err, "list them with: entrasync holds, entrasync holds --rejected")
-	case v.hold != "" && len(tenants) > 1:
-		return advice.With(fmt.Errorf("hold %s is there in several tenants: %s", v.hold, strings.Join(tenants, ", ")), "name one with --tenant")
-	case v.hold != "" && len(syncs) > 1:
-		return advice.With(fmt.Errorf("hold %s is there in several syncs: %s", v.hold, strings.Join(syncs, ", ")), "name one with --sync")
-	case len(tenants) > 1 && len(v.tenants) == 0 && !v.allTenants:
-		return advice.With(fmt.Errorf("holds of this cause are there in several tenants: %s", strings.Join(tenants, ", ")),
-			"name one with --tenant, or say --all-tenants")
-	}
-	return nil
 }

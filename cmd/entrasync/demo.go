@@ -10,13 +10,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/lookup"
+	"entrasync/cmd/internal/sample"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/state"
 )
 
-func (a *app) demoCommand() *cobra.Command {
+func demoCommand(a *app) *cobra.Command {
 	users := 12
 	serve := false
 	cmd := &cobra.Command{
@@ -33,42 +37,6 @@ and why one person has the account that came out. Nothing outside a temporary fo
 	return cmd
 }
 
-// demoConfig is the configuration of the demo, with the addresses to fill in.
-const demoConfig = `state: %[1]q
-schedule: "@every 1m"
-http: {listen: "127.0.0.1:0"}
-cloud: {authority: %[2]q, graph: %[2]q}
-app: {client_id: %[3]s, client_secret: %[4]q}
-tenants:
-  contoso: {id: %[5]s}
-targets:
-  people: {type: file, path: %[6]q}
-syncs:
-  people:
-    from: contoso
-    to: people
-    users:
-      match: [externalId, userName]
-      attributes:
-        externalId: "[objectId]"
-        userName: {expr: "ToLower([userPrincipalName])", required: true}
-        active: "Not([IsSoftDeleted])"
-        displayName: "[displayName]"
-        name.givenName: "[givenName]"
-        name.familyName: "[surname]"
-        title: "[jobTitle]"
-        'emails[type eq "work"].value': "[mail]"
-        urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department: "[department]"
-        'roles[primary eq "True"].value':
-          expr: "SingleAppRoleAssignment([appRoleAssignments])"
-          priority: [AdminUser, SuperUser, GeneralUser, Viewer]
-    groups:
-      enabled: true
-      attributes:
-        displayName: "[displayName]"
-    guard: {creations: off}   # a first cycle of thousands is no accident here
-`
-
 func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	if users < 3 {
 		return fmt.Errorf("--users is %d, want at least 3: one joins, one moves, one leaves", users)
@@ -78,15 +46,14 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	server, tenants := sampleServer(users, 1, 1)
+	server, tenants := sample.Server(users, 1, 1)
 	running, err := server.Start("")
 	if err != nil {
 		return err
 	}
 	defer running.Close()
 	file := filepath.Join(dir, "people.jsonl")
-	text := fmt.Sprintf(demoConfig, filepath.Join(dir, "state"), running.URL, sampleClient, sampleSecret, sampleTenant, file)
-	cfg, syncs, err := compile.Parse("demo.yaml", []byte(text), os.LookupEnv)
+	cfg, syncs, err := compile.Parse("demo.yaml", sample.Configuration(running.URL, filepath.Join(dir, "state"), file), os.LookupEnv)
 	if err != nil {
 		return err
 	}
@@ -108,8 +75,9 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	})
 }
 
+// A demonstration shows two cycles and what led to them.
 type demonstration struct {
-	*app
+	app    *app
 	worker *worker.Worker
 	sync   *compile.Sync
 	tenant *graphtest.Tenant
@@ -118,11 +86,11 @@ type demonstration struct {
 
 func (d *demonstration) show(ctx context.Context) error {
 	heading := func(format string, args ...any) {
-		fmt.Fprintf(d.out, "\n%s\n", d.paint("1", fmt.Sprintf(format, args...)))
+		fmt.Fprintf(d.app.out, "\n%s\n", d.app.console().Paint(console.Bold, fmt.Sprintf(format, args...)))
 	}
 	heading("1. The plan: what a first cycle would do (nothing is written)")
 	code := exitDone
-	if err := d.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
+	if err := d.app.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
 		return err
 	}
 	heading("2. The first cycle, applied")
@@ -135,7 +103,7 @@ func (d *demonstration) show(ctx context.Context) error {
 		return err
 	}
 	heading("4. The plan now, and nothing else in it")
-	if err := d.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
+	if err := d.app.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
 		return err
 	}
 	heading("5. The second cycle")
@@ -147,19 +115,20 @@ func (d *demonstration) show(ctx context.Context) error {
 		return err
 	}
 	heading("7. Why has the new person this account?")
-	if err := d.explainOne(ctx, d.worker, d.sync, reconcile.Subject{Kind: graphsync.User, Key: joiner.String()}); err != nil {
+	subject := reconcile.Subject{Kind: graphsync.User, Key: joiner.String()}
+	if err := lookup.Explain(ctx, d.worker, []*compile.Sync{d.sync}, subject, d.app.printExplanation); err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\nThat was all. Next: entrasync init writes a configuration for your own tenant.\n")
+	fmt.Fprintf(d.app.out, "\nThat was all. Next: entrasync init writes a configuration for your own tenant.\n")
 	return nil
 }
 
 func (d *demonstration) cycle(ctx context.Context) error {
-	_, err := d.syncOne(ctx, d.worker, d.sync, reconcile.Options{Apply: true})
+	_, err := d.app.syncOne(ctx, d.worker, d.sync, reconcile.Options{Apply: true})
 	return err
 }
 
-// change makes the three edits an administrator makes most.
+// change makes the edits of the demo, and returns the user who joins.
 func (d *demonstration) change() (joiner graphsync.ID, err error) {
 	assigned, err := d.linked()
 	if err != nil {
@@ -168,13 +137,24 @@ func (d *demonstration) change() (joiner graphsync.ID, err error) {
 	if len(assigned) < 2 {
 		return joiner, fmt.Errorf("the sample tenant has %d people assigned, the demo needs two", len(assigned))
 	}
-	joiner = d.tenant.AddUser(graphtest.Props{"displayName": "Ada Lovelace", "givenName": "Ada", "surname": "Lovelace",
-		"userPrincipalName": "ada.lovelace@" + d.tenant.Domain(), "mail": "ada.lovelace@" + d.tenant.Domain(),
-		"accountEnabled": true, "userType": "Member", "department": "Research", "jobTitle": "Analyst"})
-	d.tenant.Assign(sampleClient, joiner, "SuperUser")
 	mover, leaver := assigned[0], assigned[1]
-	d.tenant.Update(mover.Source, graphtest.Props{"department": "Strategy", "jobTitle": "Director"})
-	d.tenant.SoftDelete(leaver.Source)
-	fmt.Fprintf(d.out, "  ada.lovelace@%s is hired and assigned the app role SuperUser\n  %s moves to Strategy\n  %s is deleted\n", d.tenant.Domain(), mover.Key, leaver.Key)
+	joiner, address := sample.Change(d.tenant, mover.Source, leaver.Source)
+	fmt.Fprintf(d.app.out, "  %s is hired and assigned the app role SuperUser\n  %s moves to Strategy\n  %s is deleted\n", address, mover.Key, leaver.Key)
 	return joiner, nil
+}
+
+// linked returns the linked and active users of the demo, by id.
+func (d *demonstration) linked() (links []state.Link, err error) {
+	err = d.worker.View(d.sync.Tenant, func(tx *state.Tx) error {
+		for link, err := range tx.Links(d.sync.Name).All(graphsync.User, graphsync.ID{}) {
+			if err != nil {
+				return err
+			}
+			if link.Active {
+				links = append(links, link)
+			}
+		}
+		return nil
+	})
+	return links, err
 }

@@ -8,15 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"entrasync/graphsync"
-	"entrasync/graphsync/graphtest"
-)
-
-// The tenant and app of the emulator when nothing else is said.
-const (
-	sampleTenant = "11111111-1111-1111-1111-111111111111"
-	sampleClient = "6a1e0000-0000-0000-0000-000000000001"
-	sampleSecret = "emulated-secret"
+	"entrasync/cmd/internal/sample"
 )
 
 type emulateFlags struct {
@@ -48,7 +40,7 @@ type emulatedCloud struct {
 // sampleRedirects are where the consent pages are when they are tried out on this machine.
 var sampleRedirects = []string{"http://127.0.0.1:8418/consent/callback", "http://localhost:8418/consent/callback"}
 
-func (a *app) emulateCommand() *cobra.Command {
+func emulateCommand(a *app) *cobra.Command {
 	f := emulateFlags{}
 	cmd := &cobra.Command{
 		Use:   "emulate",
@@ -73,7 +65,7 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 	if f.users < 1 || f.tenants < 1 {
 		return fmt.Errorf("--users and --tenants must be at least 1")
 	}
-	server, tenants := sampleServer(f.users, f.seed, f.tenants, f.redirects...)
+	server, tenants := sample.Server(f.users, f.seed, f.tenants, f.redirects...)
 	running, err := server.Start(f.listen)
 	if err != nil {
 		return err
@@ -91,12 +83,12 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 		for i, t := range tenants {
 			ids[i] = t.ID().String()
 		}
-		err = a.printJSON(emulated{"entrasync/emulate/1", emulatedCloud{running.URL, running.URL}, ca, sampleClient, sampleSecret, ids, f.redirects})
+		err = a.printJSON(emulated{"entrasync/emulate/1", emulatedCloud{running.URL, running.URL}, ca, sample.ClientID, sample.ClientSecret, ids, f.redirects})
 	} else {
 		fmt.Fprintf(a.out, "# Run entrasync with SSL_CERT_FILE=%s and this configuration:\ncloud: {authority: %q, graph: %q}\napp:\n  client_id: %s\n  client_secret: %s\ntenants:\n",
-			ca, running.URL, running.URL, sampleClient, sampleSecret)
+			ca, running.URL, running.URL, sample.ClientID, sample.ClientSecret)
 		for i, t := range tenants {
-			_, err = fmt.Fprintf(a.out, "  %s: {id: %s}\n", tenantName(i), t.ID())
+			_, err = fmt.Fprintf(a.out, "  %s: {id: %s}\n", sample.TenantName(i), t.ID())
 		}
 	}
 	if err != nil {
@@ -106,34 +98,4 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 		_ = file.Sync() // a reader on a pipe wants it now
 	}
 	return running.Serve(ctx)
-}
-
-func tenantName(i int) string {
-	if i == 0 {
-		return "contoso"
-	}
-	return fmt.Sprintf("contoso%d", i+1)
-}
-
-// sampleServer is an emulator with tenants in which the sample app is consented to and people
-// are assigned to it.
-func sampleServer(users int, seed uint64, tenants int, redirects ...string) (*graphtest.Server, []*graphtest.Tenant) {
-	server := graphtest.New(graphtest.Options{})
-	home, err := graphsync.ParseID(sampleTenant)
-	if err != nil {
-		panic(err) // it is a constant
-	}
-	server.Register(graphtest.AppSpec{ClientID: sampleClient, Name: "entrasync", Secret: sampleSecret, Roles: graphtest.DefaultRoles(), Home: home, RedirectURIs: redirects})
-	var made []*graphtest.Tenant
-	for i := range tenants {
-		spec := graphtest.TenantSpec{}
-		if i == 0 {
-			spec.ID = sampleTenant
-		}
-		tenant := server.AddTenant(spec)
-		tenant.Consent(sampleClient)
-		tenant.Populate(graphtest.GenerateOptions{Users: users, Seed: seed + uint64(i), App: sampleClient})
-		made = append(made, tenant)
-	}
-	return server, made
 }

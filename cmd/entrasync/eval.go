@@ -12,23 +12,23 @@ import (
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/evaluation"
 	"entrasync/cmd/internal/jsonfile"
+	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
-	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/mapping"
-	"entrasync/state"
 )
 
 type evalFlags struct {
-	selection
+	lookup.Selection
 	user, source, now string
 	explain           bool
 	options           evaluation.Options
 }
 
-func (a *app) evalCommand() *cobra.Command {
+func evalCommand(a *app) *cobra.Command {
 	var f evalFlags
 	cmd := &cobra.Command{
 		Use:   "eval EXPRESSION",
@@ -41,15 +41,15 @@ attribute is null. EXPRESSION may be -, to read it from standard input without q
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("explain") {
-				f.explain = terminal(a.out)
+				f.explain = console.IsTerminal(a.out)
 			}
 			return a.eval(cmd.Context(), args[0], f)
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.user, "user", "", "take the attributes of this user: object id, user principal name or address")
-	f.tenantFlag(cmd)
-	f.syncFlag(cmd)
+	tenantFlag(cmd, &f.Selection)
+	syncFlag(cmd, &f.Selection)
 	flags.StringVar(&f.source, "json-source", "", "take the attributes from this file with a JSON object, - for standard input")
 	flags.StringVar(&f.now, "now", "", "the time it is, such as 2026-07-02T15:33:38Z")
 	flags.StringSliceVar(&f.options.Priority, "priority", nil, "which of several app roles wins, highest first")
@@ -79,7 +79,7 @@ func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err err
 	switch {
 	case f.user != "":
 		return a.evalUser(ctx, expression, f)
-	case len(f.tenants) > 0 || len(f.syncs) > 0:
+	case len(f.Tenants) > 0 || len(f.Syncs) > 0:
 		return advice.With(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
 	case f.source != "":
 		text, err := jsonfile.Read(f.source, a.in, a.readFile)
@@ -97,73 +97,23 @@ func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err err
 
 // evalUser evaluates on the user as the first sync that knows the user sees them.
 func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) error {
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	syncs, err := selected(w, f.selection)
-	if err != nil {
-		return err
-	}
-	syncs = a.soundOf(syncs)
-	var seen *compile.Sync // the first sync that knows the user
-	var outcome *evaluation.Outcome
-	for _, s := range syncs {
-		if seen != nil && seen.Tenant == s.Tenant {
-			continue
-		}
-		peers, _ := w.Peers(s.Tenant)
-		f.options.Properties = reconcile.NeedsOf(peers).UserProperties
-		source := func(source mapping.Source, domain string) {
+	return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+		var outcome *evaluation.Outcome
+		syncs = a.sound(syncs)
+		seen, err := lookup.User(ctx, w, syncs, f.user, func(s *compile.Sync, source mapping.Source, domain string) {
 			options := f.options
+			peers, _ := w.Peers(s.Tenant)
+			options.Properties = reconcile.NeedsOf(peers).UserProperties
 			options.DefaultDomain = cmp.Or(options.DefaultDomain, domain)
 			outcome = evaluation.Try(expression, source, options)
-		}
-		if seen != nil {
-			source = func(mapping.Source, string) {}
-		}
-		err := withUser(ctx, w, s, f.user, source)
-		switch {
-		case errors.Is(err, reconcile.ErrUnknownSubject):
-			continue
-		case err != nil:
-			return err
-		case seen != nil:
-			return advice.With(fmt.Errorf("user %q is in the tenants %s and %s", f.user, seen.TenantName, s.TenantName), "choose one with --tenant")
-		}
-		seen = s
-	}
-	if seen == nil {
-		return advice.With(fmt.Errorf("user %q is not in the snapshot of %s", f.user, tenantsOf(syncs)),
-			"the snapshot is as of the last plan or sync; try the object id, or run: entrasync plan")
-	}
-	if len(syncs) > 1 {
-		fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.TenantName)
-	}
-	return a.printOutcome(outcome, f.explain)
-}
-
-// withUser presents a user of the snapshot as a sync sees them, with the tenant's default domain as
-// far as it is known. The source is good during the call only.
-func withUser(ctx context.Context, w *worker.Worker, s *compile.Sync, key string, use func(source mapping.Source, domain string)) error {
-	tenant, err := w.Store.Tenant(s.Tenant)
-	if err != nil {
-		return err
-	}
-	defer tenant.Close()
-	id, err := reconcile.Find(ctx, tenant, reconcile.Subject{Kind: graphsync.User, Key: key})
-	if err != nil {
-		return err
-	}
-	return tenant.View(func(tx *state.Tx) error {
-		source, err := reconcile.EvalSource(tx, s.Sync, id)
+		})
 		if err != nil {
 			return err
 		}
-		organization, _ := tx.Organization()
-		use(source, organization.DefaultDomain)
-		return nil
+		if len(syncs) > 1 {
+			fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.TenantName)
+		}
+		return a.printOutcome(outcome, f.explain)
 	})
 }
 
@@ -178,7 +128,7 @@ func (a *app) printOutcome(o *evaluation.Outcome, explain bool) error {
 		return nil
 	}
 	for _, warning := range o.Warnings {
-		fmt.Fprintf(a.err, "note: %s\n", printable(warning))
+		fmt.Fprintf(a.err, "note: %s\n", console.Printable(warning))
 	}
 	if o.Err != nil {
 		fmt.Fprint(a.err, "entrasync: ")
@@ -193,8 +143,8 @@ func (a *app) printOutcome(o *evaluation.Outcome, explain bool) error {
 		return exitError(exitFailed)
 	}
 	text := o.Text()
-	if terminal(a.out) {
-		text = printable(text)
+	if console.IsTerminal(a.out) {
+		text = console.Printable(text)
 	}
 	if _, err := fmt.Fprintln(a.out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)

@@ -12,7 +12,7 @@ import (
 	"entrasync/cmd/internal/jsonfile"
 )
 
-func (a *app) importSchemaCommand() *cobra.Command {
+func importSchemaCommand(a *app) *cobra.Command {
 	var o importschema.Options
 	var out string
 	force := false

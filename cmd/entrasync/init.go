@@ -11,7 +11,7 @@ import (
 	"entrasync/target/all"
 )
 
-func (a *app) initCommand() *cobra.Command {
+func initCommand(a *app) *cobra.Command {
 	force := false
 	cmd := &cobra.Command{
 		Use:   "init",

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"entrasync/cmd/internal/compile"
-	"entrasync/cmd/internal/worker"
-	"entrasync/graphsync"
-	"entrasync/reconcile"
-	"entrasync/state"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/lookup"
+	"entrasync/cmd/internal/worker"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+	"entrasync/state"
 )
 
 // Commands that look through all tenants name one that its configuration does not fit, and answer for the
@@ -55,7 +57,7 @@ syncs:
 	a := &app{out: io.Discard, err: &printed, borrow: func() (*worker.Worker, error) { return w.Lent(), nil }}
 	for name, look := range map[string]func() error{
 		"explain": func() error {
-			return a.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, selection{})
+			return a.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, lookup.Selection{})
 		},
 		"eval": func() error { return a.evalUser(t.Context(), "[mail]", evalFlags{user: "ada"}) },
 	} {

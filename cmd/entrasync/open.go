@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"entrasync/cmd/internal/admin"
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/worker"
@@ -49,7 +50,7 @@ func (a *app) options(level slog.Level) worker.Options {
 func (a *app) serve(ctx context.Context, w *worker.Worker, serving func(url string)) error {
 	return service.New(w, service.Options{
 		ConfigFile: a.configFile, Version: versionText(), Log: a.logger(slog.LevelInfo),
-		Execute: execute, SignIn: a.connector().signIn, Advice: func(code string) string { return codes[code] }, Serving: serving,
+		Execute: execute, SignIn: a.connector().signIn, Advice: func(code string) string { return advice.Codes[code] }, Serving: serving,
 	}).Run(ctx)
 }
 

@@ -13,7 +13,6 @@ import (
 	"entrasync/cmd/internal/worker"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // version is set by the linker (make build); a plain `go build` tells the module's.
@@ -108,14 +107,14 @@ New here? Run "entrasync demo": it needs nothing.
 // commands lists every command in the order of a first encounter.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
-		a.demoCommand(), a.initCommand(), a.checkCommand(), a.planCommand(), a.syncCommand(), a.runCommand(),
-		a.statusCommand(), a.runsCommand(), a.showCommand(), a.explainCommand(), a.discoverCommand(),
-		a.holdsCommand(), a.approveCommand(), a.rejectCommand(), a.tenantsCommand(), a.consentCommand(),
-		a.evalCommand(), a.importSchemaCommand(), a.emulateCommand(), a.versionCommand(),
+		demoCommand(a), initCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
+		statusCommand(a), runsCommand(a), showCommand(a), explainCommand(a), discoverCommand(a),
+		holdsCommand(a), approveCommand(a), rejectCommand(a), tenantsCommand(a), consentCommand(a),
+		evalCommand(a), importSchemaCommand(a), emulateCommand(a), versionCommand(a),
 	}
 }
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Args: noArguments, RunE: func(*cobra.Command, []string) error {
 		return a.printVersion()
 	}}
@@ -167,21 +166,4 @@ func (a *app) logger(fallback slog.Level) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(a.err, options))
 	}
 	return slog.New(slog.NewTextHandler(a.err, options))
-}
-
-// terminal reports whether a stream is a terminal a person looks at.
-func terminal(w io.Writer) bool {
-	if remote, ok := w.(interface{ Terminal() bool }); ok {
-		return remote.Terminal()
-	}
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// colour reports whether output may be coloured (https://no-color.org).
-func (a *app) colour() bool { return terminal(a.out) && a.mayColour() }
-
-func (a *app) mayColour() bool {
-	no, set := a.env("NO_COLOR")
-	return !set || no == ""
 }

@@ -6,10 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/check"
 	"entrasync/cmd/internal/worker"
 )
 
-func (a *app) runCommand() *cobra.Command {
+func runCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Run as a service: every sync on its schedule",
@@ -31,7 +32,7 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	for _, warning := range secretWarnings(cfg) {
+	for _, warning := range check.SecretWarnings(cfg) {
 		w.Log.Warn(warning)
 	}
 	return a.serve(ctx, w, func(string) {})

@@ -56,7 +56,7 @@ func (w *world) accountCommand(ts *testscript.TestScript, neg bool, args []strin
 	if len(args) > 0 {
 		found = w.target.server.User(w.tb, w.userName(args[0]))
 	}
-	check(ts, neg, found, args)
+	checkResource(ts, neg, found, args)
 }
 
 func (w *world) groupCommand(ts *testscript.TestScript, neg bool, args []string) {
@@ -64,10 +64,10 @@ func (w *world) groupCommand(ts *testscript.TestScript, neg bool, args []string)
 	if len(args) > 0 {
 		found = w.target.server.Group(w.tb, args[0])
 	}
-	check(ts, neg, found, args)
+	checkResource(ts, neg, found, args)
 }
 
-func check(ts *testscript.TestScript, neg bool, resource map[string]any, args []string) {
+func checkResource(ts *testscript.TestScript, neg bool, resource map[string]any, args []string) {
 	switch {
 	case len(args) != 1 && len(args) != 3:
 		ts.Fatalf("usage: account|group NAME [PATH VALUE]")

@@ -6,21 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
-	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/lookup"
+	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
 
 type syncFlags struct {
-	selection
+	lookup.Selection
 	full      bool
 	noRefresh bool
 	exitCode  bool
@@ -30,7 +29,7 @@ type syncFlags struct {
 	group     string
 }
 
-func (a *app) planCommand() *cobra.Command {
+func planCommand(a *app) *cobra.Command {
 	var f syncFlags
 	cmd := &cobra.Command{
 		Use:   "plan [SYNC...]",
@@ -39,11 +38,11 @@ func (a *app) planCommand() *cobra.Command {
 Nothing is written to any target. With --no-refresh no call to Graph is made either: the plan is
 made from the snapshot, which shows at once what a changed mapping or filter would do.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			f.syncs = names
-			return a.plan(cmd.Context(), f)
+			f.Syncs = names
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.plan(cmd.Context(), w, syncs, f) })
 		},
 	}
-	f.tenantFlag(cmd)
+	tenantFlag(cmd, &f.Selection)
 	cmd.Flags().StringVar(&f.out, "out", "", "keep the plan in this file, for sync --plan")
 	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 when changes are pending")
 	cmd.Flags().BoolVar(&f.noRefresh, "no-refresh", false, "plan from the snapshot alone, without a Graph call")
@@ -51,17 +50,17 @@ made from the snapshot, which shows at once what a changed mapping or filter wou
 	return cmd
 }
 
-func (a *app) syncCommand() *cobra.Command {
+func syncCommand(a *app) *cobra.Command {
 	var f syncFlags
 	cmd := &cobra.Command{
 		Use:   "sync [SYNC...]",
 		Short: "Run one cycle and apply it",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			f.syncs = names
-			return a.sync(cmd.Context(), f)
+			f.Syncs = names
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.sync(cmd.Context(), w, syncs, f) })
 		},
 	}
-	f.tenantFlag(cmd)
+	tenantFlag(cmd, &f.Selection)
 	cmd.Flags().StringVar(&f.plan, "plan", "", "apply exactly the plan in this file, or nothing if anything moved since")
 	cmd.Flags().BoolVar(&f.full, "full", false, "initial cycle: read everything again and evaluate everybody")
 	cmd.Flags().StringVar(&f.user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
@@ -70,17 +69,8 @@ func (a *app) syncCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, f syncFlags) error {
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	syncs, err := selected(w, f.selection)
-	if err != nil {
-		return err
-	}
-	a.sayNobody(w)
+func (a *app) plan(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f syncFlags) error {
+	a.noteNoTenant(w)
 	var kept bytes.Buffer
 	var keep io.Writer
 	if f.out != "" {
@@ -106,18 +96,18 @@ func (a *app) plan(ctx context.Context, f syncFlags) error {
 
 func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
 	progress, done := a.progress(s.Name)
-	a.sayWaiting(w, s)
+	a.noteWaiting(w, s)
 	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {
 		return err
 	}
 	defer release()
-	report, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
+	result, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
 	done()
 	if err != nil {
-		return explained(s, report, err)
+		return worker.RunError(s, result, err)
 	}
-	plan := syncer.Plan(report)
+	plan := syncer.Plan(result)
 	if keep != nil {
 		if err := plan.WriteJSON(keep); err != nil {
 			return err
@@ -126,88 +116,19 @@ func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f 
 	if a.json {
 		err = plan.WriteJSON(a.out)
 	} else {
-		err = a.printPlan(s, report, plan)
+		err = report.Plan(a.console(), s, result, plan)
 	}
 	switch {
-	case f.exitCode && report.Summary.Changes() > 0:
+	case f.exitCode && result.Summary.Changes() > 0:
 		*code = worst(*code, exitPending)
-	case report.Summary.Held > 0:
+	case result.Summary.Held > 0:
 		*code = worst(*code, exitHeld)
 	}
 	return err
 }
 
-// printPlan prints a plan for people.
-func (a *app) printPlan(s *compile.Sync, report *reconcile.Report, plan *reconcile.Plan) error {
-	fmt.Fprintf(a.out, "%s: tenant %s → target %s (%s)\n", s.Name, s.TenantName, s.TargetName, report.Cycle)
-	for action, err := range plan.Actions() {
-		if err != nil {
-			return err
-		}
-		a.printAction(a.out, &action)
-	}
-	for held, err := range plan.Held() {
-		if err != nil {
-			return err
-		}
-		as := ""
-		if held.Hold != "" {
-			as = " as " + held.Hold
-		}
-		fmt.Fprintf(a.out, "  ! held by guard %s%s: %s %s %s (%s)%s\n", held.Guard, as, held.Action.Op, held.Action.Kind, printable(held.Action.Key), printable(held.Cause), displayed(&held.Action))
-		a.printChanges(a.out, &held.Action)
-		a.printMembers(held.Members, len(held.Action.Remove), len(held.Action.Add))
-		for _, note := range held.Action.Notes {
-			fmt.Fprintf(a.out, "      note: %s\n", printable(note))
-		}
-	}
-	for no, err := range plan.Rejected() {
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(a.out, "  ! rejected as %s: %s %s %s (%s)%s\n", no.Hold, no.Action.Op, no.Action.Kind, printable(no.Action.Key), printable(or(no.Reason, no.Cause)), displayed(&no.Action))
-		a.printMembers(no.Members, len(no.Action.Remove), len(no.Action.Add))
-	}
-	if err := a.printSkipped("· skipped", plan); err != nil {
-		return err
-	}
-	a.printNotes(report)
-	fmt.Fprintf(a.out, "%s: %s\n", s.Name, words.Planned(report.Summary))
-	if report.Summary.Held > 0 {
-		fmt.Fprintf(a.out, "To see what is held: entrasync holds HOLD. To approve it: entrasync approve HOLD.\n")
-	}
-	a.sayRejected(report)
-	return nil
-}
-
-// sayRejected says that something is due that a person rejected: whom it should have removed still
-// has an account.
-func (a *app) sayRejected(report *reconcile.Report) {
-	if n := report.Summary.Rejected; n > 0 {
-		fmt.Fprintf(a.out, "%s, and not done: entrasync holds --rejected\n", words.Count(n, "action is due but was rejected", "actions are due but were rejected"))
-	}
-}
-
-func (a *app) printNotes(report *reconcile.Report) {
-	for _, note := range report.Notes {
-		fmt.Fprintf(a.out, "  note: %s\n", printable(note))
-	}
-	for _, about := range report.Attention {
-		fmt.Fprintf(a.out, "  attention: %s (%s)\n", printable(about.Message), about.Code)
-	}
-}
-
-func (a *app) sync(ctx context.Context, f syncFlags) error {
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	syncs, err := selected(w, f.selection)
-	if err != nil {
-		return err
-	}
-	a.sayNobody(w)
+func (a *app) sync(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f syncFlags) (err error) {
+	a.noteNoTenant(w)
 	var documents []reconcile.Document
 	if f.plan != "" {
 		if documents, err = a.readPlan(f.plan); err != nil {
@@ -250,7 +171,7 @@ func (a *app) sync(ctx context.Context, f syncFlags) error {
 		}
 	}
 	if len(lacking) > 0 && !found {
-		err := fmt.Errorf("%s %q is not in %s: %w", options.Subject.Kind, options.Subject.Key, tenantsOf(lacking), reconcile.ErrUnknownSubject)
+		err := fmt.Errorf("%s %q is not in %s: %w", options.Subject.Kind, options.Subject.Key, lookup.TenantNames(lacking), reconcile.ErrUnknownSubject)
 		code = worst(code, exitCode(err, a.err))
 	}
 	return codeError(code)
@@ -282,95 +203,55 @@ func plannedOnly(w *worker.Worker, syncs []*compile.Sync, documents []reconcile.
 			}
 		}
 		if !found {
-			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, called(w, d.Tenant))
+			return nil, fmt.Errorf("the plan is for sync %s of tenant %s, which is not in the configuration or not selected", d.Sync, lookup.Called(w, d.Tenant))
 		}
 	}
 	return out, nil
 }
 
-// syncOne runs one cycle and prints what it did: nothing when it is on demand for somebody whom the
+// syncOne runs one cycle and prints what it did: nothing when it is on demand for a user whom the
 // tenant does not have.
 func (a *app) syncOne(ctx context.Context, w *worker.Worker, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
 	progress, done := a.progress(s.Name)
-	a.sayWaiting(w, s)
+	a.noteWaiting(w, s)
 	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {
 		w.NoteHealth(ctx, s, nil, err)
 		return nil, err
 	}
 	defer release()
-	report, err := syncer.Run(ctx, options)
+	result, err := syncer.Run(ctx, options)
 	done()
 	w.NoteHealth(ctx, s, syncer.Source, err)
 	if errors.Is(err, reconcile.ErrUnknownSubject) {
-		return report, err
+		return result, err
 	}
 	if a.json {
-		if perr := a.printJSON(report); perr != nil {
-			return report, perr
+		if perr := a.printJSON(result); perr != nil {
+			return result, perr
 		}
 		if err != nil {
-			return report, explained(s, report, err)
+			return result, worker.RunError(s, result, err)
 		}
-		return report, nil
+		return result, nil
 	}
 	if err != nil {
-		return report, explained(s, report, err)
+		return result, worker.RunError(s, result, err)
 	}
-	if several(w, s) {
+	if lookup.Several(w, s) {
 		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.TenantName, s.TargetName)
 	}
-	a.printReport(s, report, syncer.Plan(report), options.Subject != nil)
-	return report, nil
+	if err := report.Sync(a.console(), s, result, syncer.Plan(result), options.Subject != nil); err != nil {
+		w.Log.Warn("the skipped records cannot be read", "error", err)
+	}
+	return result, nil
 }
 
-// printReport prints what a sync did.
-func (a *app) printReport(s *compile.Sync, report *reconcile.Report, plan *reconcile.Plan, verbose bool) {
-	for _, step := range report.Steps {
-		fmt.Fprintf(a.out, "  %s %-8s %s\n", step.Mark(), step.Name, printable(step.Detail))
-	}
-	if verbose {
-		for action, err := range plan.Actions() {
-			if err == nil {
-				a.printAction(a.out, &action)
-			}
-		}
-	}
-	a.printFailures(report)
-	if err := a.printSkipped("skipped:", plan); err != nil {
-		a.logger(slog.LevelWarn).Warn("the skipped records cannot be read", "error", err)
-	}
-	var waiting waitingActions
-	for i := range report.Held {
-		waiting.add(report.Held[i].Hold, report.Held[i].Guard, report.Held[i].Cause, &report.Held[i].Action)
-	}
-	a.printActionsWaiting("held:", &waiting, report.Summary.Held)
-	a.printNotes(report)
-	fmt.Fprintf(a.out, "%s: %s; %d Graph and %d target requests in %s\n", s.Name, words.Done(report), report.Graph.Requests, report.Target.Requests,
-		(time.Duration(report.DurationMS) * time.Millisecond).Round(time.Millisecond))
-	a.sayRejected(report)
-}
-
-// sayWaiting tells why nothing seems to happen for a while.
-func (a *app) sayWaiting(w *worker.Worker, s *compile.Sync) {
+// noteWaiting says why nothing seems to happen for a while.
+func (a *app) noteWaiting(w *worker.Worker, s *compile.Sync) {
 	if w.Busy(s.Tenant) {
 		fmt.Fprintf(a.err, "%s: waiting for the running cycle of tenant %s\n", s.Name, s.TenantName)
 	}
-}
-
-// explained adds to the error of a run the tenant's name, where the run knows the id alone, and
-// the advice that its report carries.
-func explained(s *compile.Sync, report *reconcile.Report, err error) error {
-	if report == nil || report.Failure == nil {
-		return err
-	}
-	if cause := errors.Unwrap(err); cause != nil {
-		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.TenantName, s.Tenant, cause)
-	}
-	if errors.As(err, new(advice.Error)) {
-		return err
-	}
-	return advice.With(err, report.Failure.Hint)
 }
 
 func codeError(code int) error {

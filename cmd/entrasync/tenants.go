@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,12 +11,15 @@ import (
 	"golang.org/x/term"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
 )
 
-func (a *app) tenantsCommand() *cobra.Command {
+func tenantsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tenants",
 		Short: "List, pause, resume and remove tenants",
@@ -34,11 +36,11 @@ func (a *app) tenantsCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use: "resume TENANT", Short: "Run the cycles of a paused tenant again", Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], false) },
-	}, a.removeTenantCommand())
+	}, removeTenantCommand(a))
 	return cmd
 }
 
-func (a *app) removeTenantCommand() *cobra.Command {
+func removeTenantCommand(a *app) *cobra.Command {
 	accounts := ""
 	cmd := &cobra.Command{
 		Use:   "remove TENANT",
@@ -63,8 +65,8 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 	return cmd
 }
 
-// askAccounts asks who sits at the terminal what becomes of a tenant's accounts. The answer
-// goes along when a service runs the command.
+// askAccounts asks at the terminal what to do with a tenant's accounts. The choice is passed on when a service
+// runs the command.
 func (a *app) askAccounts(name string) (string, error) {
 	if a.client != nil {
 		if file, ok := a.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
@@ -79,36 +81,31 @@ func (a *app) askAccounts(name string) (string, error) {
 }
 
 func (a *app) listTenants() error {
-	w, err := a.open()
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	tenants, err := w.Tenants()
-	if err != nil {
-		return err
-	}
-	var unread unreadStates
-	for i := range tenants {
-		err := w.Store.Inspect(tenants[i].ID)
-		if unread.add(err) {
-			said := stateErrorOf(err)
-			tenants[i].State, tenants[i].Message = said.Code, said.Message
+	return a.withWorker(func(w *worker.Worker) error {
+		tenants, err := w.Tenants()
+		if err != nil {
+			return err
 		}
-	}
-	if a.json {
-		return errors.Join(a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants}), unread.outcome())
-	}
-	if len(tenants) == 0 {
-		fmt.Fprintln(a.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
-		return nil
-	}
-	err = a.table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
-		for _, t := range tenants {
-			row(t.Name, t.ID, t.Origin, t.State, t.Message)
+		unread := unread{app: a}
+		for i := range tenants {
+			if err := w.Store.Inspect(tenants[i].ID); unread.add(err) {
+				why := inspect.StateErrorOf(err)
+				tenants[i].State, tenants[i].Message = why.Code, why.Message
+			}
 		}
+		if a.json {
+			return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants}))
+		}
+		if len(tenants) == 0 {
+			fmt.Fprintln(a.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
+			return nil
+		}
+		return unread.outcome(a.console().Table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
+			for _, t := range tenants {
+				row(t.Name, t.ID, t.Origin, t.State, t.Message)
+			}
+		}))
 	})
-	return errors.Join(err, unread.outcome())
 }
 
 func (a *app) pauseTenant(name string, pause bool) error {
@@ -158,7 +155,9 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	}
 	deactivated := 0
 	if deactivate {
-		if deactivated, err = a.farewell(ctx, w, t); err != nil {
+		if deactivated, err = worker.DeactivateAll(ctx, w, t, func(f plan.Failure) {
+			fmt.Fprintf(a.err, "  failed: %s: %s (%s)\n", console.Printable(f.Key), console.Printable(f.Message), f.Code)
+		}); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"cmp"
@@ -33,16 +33,16 @@ type targetTest struct {
 
 // targets tests each application once. With one tenant chosen, targets for tenants that have yet to
 // join are left out.
-func (c *checker) targets(ctx context.Context, syncs []*compile.Sync, chosen bool) {
+func (c *Checker) targets(ctx context.Context, syncs []*compile.Sync, chosen bool) {
 	tests := c.targetTests(syncs)
 	if !chosen {
 		tests = append(tests, c.targetsOfJoining()...)
 	}
-	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *section) { tests[i].run(ctx, &c.roles, s) })
+	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *Section) { tests[i].run(ctx, &c.roles, s) })
 }
 
 // targetTests returns a test for each application, with the attributes that all syncs into it write.
-func (c *checker) targetTests(syncs []*compile.Sync) (tests []*targetTest) {
+func (c *Checker) targetTests(syncs []*compile.Sync) (tests []*targetTest) {
 	byAdapter := map[target.Adapter]*targetTest{}
 	for _, s := range syncs {
 		adapter, err := c.worker.Target(s)
@@ -78,7 +78,7 @@ func (t *targetTest) add(s *reconcile.Sync) {
 
 // targetsOfJoining returns tests of targets that only tenants which join by consent use, while none
 // has: what can be tested before the first customer comes.
-func (c *checker) targetsOfJoining() (tests []*targetTest) {
+func (c *Checker) targetsOfJoining() (tests []*targetTest) {
 	w := c.worker
 	for _, entry := range w.Config.Syncs {
 		sync := entry.Value
@@ -107,28 +107,28 @@ func (c *checker) targetsOfJoining() (tests []*targetTest) {
 // errPerTenant means that the address of a target is known only once a tenant has joined.
 var errPerTenant = errors.New("its options hold {tenant}, and no tenant has joined yet")
 
-func (t *targetTest) run(ctx context.Context, roles *appRoles, out *section) {
+func (t *targetTest) run(ctx context.Context, roles *appRoles, out *Section) {
 	if errors.Is(t.err, errPerTenant) {
 		out.warn(t.what, "not tested: "+t.err.Error(), "run entrasync check again when the first tenant has joined")
 		return
 	}
 	if t.err != nil {
-		out.fail(t.what, t.err)
+		out.Fail(t.what, t.err)
 		return
 	}
 	profile, err := t.adapter.Probe(ctx, t.paths)
 	if err != nil {
-		out.fail(t.what, err)
+		out.Fail(t.what, err)
 		return
 	}
 	if t.groups && !profile.Kinds[target.Group] {
-		out.fail(t.what, advice.With(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
+		out.Fail(t.what, advice.With(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
 	} else {
-		out.pass(t.what, "%s", profileText(t.adapter, profile))
+		out.Pass(t.what, "%s", profileText(t.adapter, profile))
 	}
 	for _, path := range t.texts {
 		if profile.Complex[path.String()] {
-			out.fail(t.what, errors.New(mapping.RoleTexts(path)))
+			out.Fail(t.what, errors.New(mapping.RoleTexts(path)))
 		}
 	}
 	for _, note := range profile.Notes {
@@ -139,7 +139,7 @@ func (t *targetTest) run(ctx context.Context, roles *appRoles, out *section) {
 
 // values warns of what the syncs may write and the application's schemas do not name, once for all
 // tenants of a sync.
-func (t *targetTest) values(profile *target.Profile, roles *appRoles, out *section) {
+func (t *targetTest) values(profile *target.Profile, roles *appRoles, out *Section) {
 	seen := map[string]bool{}
 	for _, s := range t.syncs {
 		for _, message := range s.ValueWarnings(profile.Values, roles.of(s)) {

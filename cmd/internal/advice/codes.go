@@ -1,50 +1,7 @@
-package main
+package advice
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-)
-
-// A codeText is one code as `explain --json` prints it.
-type codeText struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
-}
-
-// printCode prints what to do about one code.
-func (a *app) printCode(code, text string) error {
-	if a.json {
-		return a.printJSON(struct {
-			Format string `json:"format"`
-			codeText
-		}{"entrasync/code/1", codeText{code, text}})
-	}
-	_, err := fmt.Fprintf(a.out, "%s: %s\n", code, text)
-	return err
-}
-
-// listCodes prints every code in alphabetical order.
-func (a *app) listCodes() error {
-	list := make([]codeText, 0, len(codes))
-	for _, code := range slices.Sorted(maps.Keys(codes)) {
-		list = append(list, codeText{code, codes[code]})
-	}
-	if a.json {
-		return a.printJSON(struct {
-			Format string     `json:"format"`
-			Codes  []codeText `json:"codes"`
-		}{"entrasync/codes/1", list})
-	}
-	return a.table("code\twhat to do", func(row func(...any)) {
-		for _, c := range list {
-			row(c.Code, c.Text)
-		}
-	})
-}
-
-// codes are the stable words of reports and plans, with what to do about each.
-var codes = map[string]string{
+// Codes are the stable words of reports, plans and holds, with what to do about each. They are read only.
+var Codes = map[string]string{
 	"required_missing":       "a required attribute has no value. Fill the directory attribute it comes from, give the mapping a default, or drop required.",
 	"value_not_allowed":      "a value is not among those the target takes. Correct it in the directory, or add it to allowed or aliases.",
 	"expression_error":       "an expression failed on this record. Try it: entrasync eval EXPRESSION --user KEY.",

@@ -1,28 +1,28 @@
-package main
+package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/words"
-	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
 
-// farewell deactivates every account that the syncs of a tenant keep. Graph is not asked: the
-// consent may be gone already.
-func (a *app) farewell(ctx context.Context, w *worker.Worker, t worker.Tenant) (deactivated int, err error) {
+// DeactivateAll deactivates every account that the syncs of a tenant keep, and returns how many. Graph is not asked: the
+// consent may be gone already. failed is called with each account that its application refused to deactivate.
+func DeactivateAll(ctx context.Context, w *Worker, t Tenant, failed func(plan.Failure)) (deactivated int, err error) {
 	known := false
 	for _, planned := range w.Syncs {
 		if planned.Tenant != t.ID {
 			continue
 		}
 		known = true
-		leaving, err := withoutAnybody(planned)
+		leaving, err := emptied(planned)
 		if err != nil {
 			return deactivated, err
 		}
@@ -33,12 +33,12 @@ func (a *app) farewell(ctx context.Context, w *worker.Worker, t worker.Tenant) (
 		report, err := syncer.Run(ctx, reconcile.Options{Apply: true, NoRefresh: true})
 		release()
 		if err != nil {
-			return deactivated, explained(planned, report, err)
+			return deactivated, RunError(planned, report, err)
 		}
 		deactivated += report.Summary.Deactivate
 		if left := len(report.Errors) + len(report.Skipped) + report.Summary.Held; left > 0 {
 			for _, failure := range report.Errors {
-				fmt.Fprintf(a.err, "  failed: %s: %s (%s)\n", printable(failure.Key), printable(failure.Message), failure.Code)
+				failed(failure)
 			}
 			return deactivated, advice.With(fmt.Errorf("sync %s: %s of tenant %s not deactivated", planned.Name, words.Count(left, "account", "accounts"), t.Name),
 				"the tenant is paused and not forgotten: run this again, or keep the accounts with --accounts keep")
@@ -50,15 +50,15 @@ func (a *app) farewell(ctx context.Context, w *worker.Worker, t worker.Tenant) (
 	return deactivated, nil
 }
 
-// withoutAnybody is a sync in whose scope nobody is, and which only deactivates. The person who
-// asks for it is the approval, so that no guard holds it.
-func withoutAnybody(planned *compile.Sync) (*compile.Sync, error) {
-	nobody, faults := scope.Compile([][]scope.Clause{{{Attribute: "objectId", Operator: "IS NULL"}}})
+// emptied is a sync without a user in its scope, which only deactivates. The command that asks for it is the approval, so that
+// no guard holds it.
+func emptied(planned *compile.Sync) (*compile.Sync, error) {
+	none, faults := scope.Compile([][]scope.Clause{{{Attribute: "objectId", Operator: "IS NULL"}}})
 	if len(faults) > 0 {
 		return nil, faults[0]
 	}
 	sync := *planned.Sync
-	sync.Scope = reconcile.Scope{All: true, Guests: true, Filter: nobody, Protect: sync.Scope.Protect}
+	sync.Scope = reconcile.Scope{All: true, Guests: true, Filter: none, Protect: sync.Scope.Protect}
 	sync.Guard = reconcile.Guard{FirstRunRemovals: true}
 	sync.Users.OnRemove = reconcile.OnRemove{Do: plan.Deactivate}
 	sync.Users.Actions = map[plan.Op]bool{plan.Deactivate: true}
@@ -67,4 +67,19 @@ func withoutAnybody(planned *compile.Sync) (*compile.Sync, error) {
 	leaving := *planned
 	leaving.Sync = &sync
 	return &leaving, nil
+}
+
+// RunError adds to the error of a run the tenant's name, where the run knows the id alone, and
+// the advice that its report carries.
+func RunError(s *compile.Sync, report *reconcile.Report, err error) error {
+	if report == nil || report.Failure == nil {
+		return err
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		err = fmt.Errorf("sync %s, tenant %s (%s): %w", s.Name, s.TenantName, s.Tenant, cause)
+	}
+	if errors.As(err, new(advice.Error)) {
+		return err
+	}
+	return advice.With(err, report.Failure.Hint)
 }

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ import (
 const tenantCheckTime = 2 * time.Minute
 
 // tenants tests, for each tenant a sync reads, exactly the calls the syncs will make.
-func (c *checker) tenants(ctx context.Context, syncs []*compile.Sync) {
+func (c *Checker) tenants(ctx context.Context, syncs []*compile.Sync) {
 	var first []*compile.Sync // of each tenant
 	seen := map[graphsync.ID]bool{}
 	for _, s := range syncs {
@@ -31,14 +31,14 @@ func (c *checker) tenants(ctx context.Context, syncs []*compile.Sync) {
 			first = append(first, s)
 		}
 	}
-	c.each(ctx, len(first), cmp.Or(c.timeout, tenantCheckTime), func(ctx context.Context, i int, s *section) { c.tenant(ctx, first[i], s) })
+	c.each(ctx, len(first), cmp.Or(c.timeout, tenantCheckTime), func(ctx context.Context, i int, s *Section) { c.tenant(ctx, first[i], s) })
 }
 
-func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
+func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 	what := "tenant " + s.TenantName
 	source, err := c.worker.Source(s)
 	if err != nil {
-		out.fail(what, err)
+		out.Fail(what, err)
 		return
 	}
 	held, err := source.Permissions(ctx)
@@ -66,7 +66,7 @@ func (c *checker) tenant(ctx context.Context, s *compile.Sync, out *section) {
 }
 
 // checkPermissions compares the permissions of the token with those the configuration needs.
-func checkPermissions(what string, needs reconcile.Needs, held []string, hidden hiddenMembers, out *section) {
+func checkPermissions(what string, needs reconcile.Needs, held []string, hidden hiddenMembers, out *Section) {
 	needed := needs.Permissions()
 	if len(hidden.groups) > 0 {
 		needed = append(needed, graphsync.HiddenMembers)
@@ -90,11 +90,11 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, hidden 
 		if slices.Contains(missing, graphsync.HiddenMembers) {
 			text += fmt.Sprintf("; without %s the members of %s are left out, because their membership is hidden", graphsync.HiddenMembers, strings.Join(hidden.groups, ", "))
 		}
-		out.fail(what, advice.With(errors.New(text),
+		out.Fail(what, advice.With(errors.New(text),
 			"app registration, API permissions: add them as application permissions of Microsoft Graph, then grant admin consent"))
 		return
 	}
-	out.pass(what, "%s", strings.Join(needed, ", "))
+	out.Pass(what, "%s", strings.Join(needed, ", "))
 	if lacking, _ := graphsync.ComparePermissions([]string{lifecycle}, held); dates && len(lacking) > 0 {
 		out.warn(what, "employeeHireDate may come back null for everybody without "+lifecycle, "grant it if nobody has a hire date")
 	}
@@ -107,7 +107,7 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, hidden 
 }
 
 // checkDefaultDomain reads what DefaultDomain() will be.
-func checkDefaultDomain(ctx context.Context, what string, source graphsync.Source, out *section) {
+func checkDefaultDomain(ctx context.Context, what string, source graphsync.Source, out *Section) {
 	organization, err := source.Organization(ctx)
 	if err == nil && organization.DefaultDomain == "" {
 		err = errors.New("Graph names no default domain, so that DefaultDomain() has no value and users who need it are skipped")
@@ -116,16 +116,16 @@ func checkDefaultDomain(ctx context.Context, what string, source graphsync.Sourc
 }
 
 // credential reports when the credential ends.
-func (c *checker) credential(ctx context.Context, what string, s *compile.Sync, source graphsync.Source, out *section) {
+func (c *Checker) credential(ctx context.Context, what string, s *compile.Sync, source graphsync.Source, out *Section) {
 	now := time.Now()
 	ends := c.worker.CredentialOf(ctx, s, source, now).Ends
 	switch soon := worker.EndWarning(ends, now); {
 	case soon != "":
 		out.warn(what, soon, "")
 	case ends.IsZero():
-		out.pass(what, "accepted; its end is not known (a client secret's stands in the app registration; client_secret_expires may say it)")
+		out.Pass(what, "accepted; its end is not known (a client secret's stands in the app registration; client_secret_expires may say it)")
 	default:
-		out.pass(what, "good until %s", ends.Format(time.DateOnly))
+		out.Pass(what, "good until %s", ends.Format(time.DateOnly))
 	}
 }
 
@@ -141,7 +141,7 @@ func pageDetail(page *graphsync.Page) string {
 
 // application reads each enterprise application whose assignments count, and compares its app roles
 // with those the configuration names.
-func (c *checker) application(ctx context.Context, what string, source graphsync.Source, peers []*reconcile.Sync, out *section) {
+func (c *Checker) application(ctx context.Context, what string, source graphsync.Source, peers []*reconcile.Sync, out *Section) {
 	apps := map[string]*graphsync.App{}
 	for _, s := range peers {
 		app, seen := apps[s.AppID]
@@ -184,13 +184,13 @@ func (r *appRoles) of(s *reconcile.Sync) []graphsync.AppRole {
 }
 
 // testApplication returns nil when the application cannot be read.
-func testApplication(ctx context.Context, what string, source graphsync.Source, appID string, out *section) *graphsync.App {
+func testApplication(ctx context.Context, what string, source graphsync.Source, appID string, out *Section) *graphsync.App {
 	app, err := source.App(ctx, appID)
 	if err == nil && !app.Enabled {
 		err = advice.With(fmt.Errorf("%q is disabled for sign-in", app.Name), "Enterprise applications, Properties: \"Enabled for users to sign-in\"")
 	}
 	if err != nil {
-		out.fail(what, err)
+		out.Fail(what, err)
 		return nil
 	}
 	rows := 0

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"fmt"
@@ -10,12 +10,12 @@ import (
 	"entrasync/target/all"
 )
 
-// secretWarnings names the files with secrets that every user of this machine can read.
-func secretWarnings(cfg *configs.Config) (warnings []string) {
+// SecretWarnings names the files with secrets that every user of this machine can read.
+func SecretWarnings(cfg *configs.Config) (warnings []string) {
 	for _, f := range secretFiles(cfg) {
 		info, err := os.Stat(f.path)
 		if err != nil {
-			continue // whoever needs it reports that
+			continue // what needs it reports that
 		}
 		if mode := info.Mode().Perm(); mode&0o007 != 0 {
 			warnings = append(warnings, fmt.Sprintf("%s: every user of this machine can read %s (mode %04o); run: chmod o-rwx %s", f.key, f.path, mode, f.path))

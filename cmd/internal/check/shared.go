@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // sharedPlaces compares the first accounts that the tenants of targets with {tenant} are shown.
-func (c *checker) sharedPlaces(ctx context.Context, syncs []*compile.Sync) {
+func (c *Checker) sharedPlaces(ctx context.Context, syncs []*compile.Sync) {
 	tenants := map[string][]*compile.Sync{}
 	for _, s := range syncs {
 		if application, err := c.worker.Application(s); err == nil && application.Key != s.TargetName {
@@ -20,12 +20,12 @@ func (c *checker) sharedPlaces(ctx context.Context, syncs []*compile.Sync) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(tenants)) {
 		if len(tenants[name]) > 1 {
-			c.each(ctx, 1, targetCheckTime, func(ctx context.Context, _ int, out *section) { c.sharedPlace(ctx, tenants[name], out) })
+			c.each(ctx, 1, targetCheckTime, func(ctx context.Context, _ int, out *Section) { c.sharedPlace(ctx, tenants[name], out) })
 		}
 	}
 }
 
-func (c *checker) sharedPlace(ctx context.Context, syncs []*compile.Sync, out *section) {
+func (c *Checker) sharedPlace(ctx context.Context, syncs []*compile.Sync, out *Section) {
 	pages := make([][]target.Resource, len(syncs))
 	for i, s := range syncs {
 		adapter, err := c.worker.Target(s)
@@ -37,7 +37,7 @@ func (c *checker) sharedPlace(ctx context.Context, syncs []*compile.Sync, out *s
 		}
 		for j, other := range syncs[:i] {
 			if r := worker.SharedAccount(pages[i], pages[j]); r != nil && other.Expansion != s.Expansion {
-				out.fail("target "+s.TargetName, worker.SharedError(s, other, r))
+				out.Fail("target "+s.TargetName, worker.SharedError(s, other, r))
 				return
 			}
 		}

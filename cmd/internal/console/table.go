@@ -1,20 +1,16 @@
-package main
+package console
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"golang.org/x/term"
 )
 
-// table prints rows in aligned columns. On a terminal the widest columns wrap, so that no line is
+// Table prints rows in aligned columns. header has their titles, separated by tabs. On a terminal the widest columns wrap, so that no line is
 // longer than the terminal is wide; elsewhere each row stays on one line, which scripts rely on.
-func (a *app) table(header string, rows func(row func(cells ...any))) error {
+func (o Output) Table(header string, rows func(row func(cells ...any))) error {
 	tw := table.NewWriter()
 	tw.SetStyle(plainTable)
 	tw.SuppressTrailingSpaces()
@@ -22,7 +18,7 @@ func (a *app) table(header string, rows func(row func(cells ...any))) error {
 	add := func(cells []any) table.Row {
 		row := make(table.Row, len(cells))
 		for i, cell := range cells {
-			value := printable(fmt.Sprint(cell))
+			value := Printable(fmt.Sprint(cell))
 			row[i] = value
 			if len(widths) <= i {
 				widths = append(widths, 0)
@@ -37,8 +33,8 @@ func (a *app) table(header string, rows func(row func(cells ...any))) error {
 	}
 	tw.AppendHeader(add(titles))
 	rows(func(cells ...any) { tw.AppendRow(add(cells)) })
-	tw.SetColumnConfigs(fitColumns(widths, width(a.out)))
-	_, err := fmt.Fprintln(a.out, tw.Render())
+	tw.SetColumnConfigs(fitColumns(widths, o.Columns))
+	_, err := fmt.Fprintln(o.W, tw.Render())
 	return err
 }
 
@@ -79,32 +75,3 @@ func fitColumns(widths []int, total int) (configs []table.ColumnConfig) {
 	}
 	return configs
 }
-
-// width returns how many cells wide the terminal of a stream is, 0 when it is none or not known.
-func width(w io.Writer) int {
-	if remote, ok := w.(interface{ Columns() int }); ok {
-		return remote.Columns()
-	}
-	file, ok := w.(*os.File)
-	if !ok {
-		return 0
-	}
-	columns, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
-		return 0
-	}
-	return columns
-}
-
-// printable keeps what comes from a directory or an application from steering the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '�'
-		}
-		return r
-	}, s)
-}
-
-// localTime writes a time for people: in the machine's zone, which it names.
-func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
