@@ -287,6 +287,23 @@ type Source interface {
 	Traffic() Traffic
 }
 
+// A Lister is a Source that can also list users by the beginning of their user principal name: side by side
+// and 999 on a page, where a round of delta pages is one chain of 200. A list may come from a replica that lags
+// behind. It adds users and never proves that one is absent.
+type Lister interface {
+	// Latest returns the link from which a stream tells what changes from now on, without any data.
+	Latest(ctx context.Context, stream Stream, properties []string) (link string, err error)
+
+	// CountUsers returns how many users have a user principal name that begins with prefix, in any
+	// case of letters. The count comes from an index that may lag behind.
+	CountUsers(ctx context.Context, prefix string) (int, error)
+
+	// ListUsers reads one page of those users. An empty link is the first page, otherwise it is the
+	// Next of an earlier one. The last page has neither Next nor Delta. A property without a
+	// value is left out, as in the first round of a delta stream.
+	ListUsers(ctx context.Context, properties []string, prefix, link string) (*Page, error)
+}
+
 // A Clock is a Source that knows what time it is where the directory is.
 type Clock interface {
 	// Time returns what Graph's clock shows now, by the Date header of its last response (RFC

@@ -17,6 +17,7 @@ type planStats struct {
 	decisions, heldBefore                int                  // what people decided, and what the last plan held
 	recent                               int                  // removals of the last 24 hours
 	nobody                               string               // why an empty read is suspected, "" when not
+	unverified                           bool                 // users were listed, and a list may lack some
 	administrators                       int
 	losing                               map[graphsync.ID]bool // administrators the plan would lose
 	access                               map[graphsync.ID]*accessLoss
@@ -32,6 +33,7 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 	}
 	err := g.tenant.View(func(tx *state.Tx) error {
 		_, f.linked = tx.Links(g.sync.Name).Count(graphsync.User)
+		f.unverified = tx.Cursors().Get(graphsync.Users).Unverified
 		switch {
 		case tx.Objects().Count(graphsync.User) == 0:
 			f.nobody = "the tenant returned no users"

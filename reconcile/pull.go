@@ -23,6 +23,7 @@ type puller struct {
 	tenant *state.Tenant
 	log    *slog.Logger
 	ledger *ledger
+	plain  bool // users are not listed: it is of no use, or not possible
 }
 
 // pull brings the snapshot up to date: users, groups with members, the enterprise application,

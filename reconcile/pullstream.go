@@ -76,9 +76,9 @@ func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, proper
 		return err
 	}
 	for restarts := 0; ; restarts++ {
-		err := p.followStream(ctx, stream, properties, order)
+		err := p.readRound(ctx, stream, properties, order)
 		if errors.Is(err, graphsync.ErrResync) && restarts < restartLimit {
-			p.log.Info("Graph refuses the stored link, reading everything again", "tenant", p.sync.Tenant, "stream", stream, "error", err)
+			p.log.Info("the round cannot be continued, reading everything again", "tenant", p.sync.Tenant, "stream", stream, "error", err)
 			err = p.tenant.Update(func(tx *state.Tx) error { return p.beginRound(tx, stream, properties) })
 			if err == nil {
 				continue
@@ -96,16 +96,61 @@ func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, proper
 	}
 }
 
-// beginStream begins a round where the stored link cannot be followed.
-func (p *puller) beginStream(stream graphsync.Stream, properties []string) error {
-	return p.tenant.Update(func(tx *state.Tx) error {
-		cursor := tx.Cursors().Get(stream)
-		// A link tracks only what its round selected (delta overview): other properties, other round.
-		if cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || p.opts.Full {
-			return p.beginRound(tx, stream, properties)
+// readRound reads the round of a stream to its end, by lists where that is faster; see listusers.go.
+func (p *puller) readRound(ctx context.Context, stream graphsync.Stream, properties []string, order *readOrder) error {
+	for {
+		cursor, err := p.cursor(stream)
+		if err != nil {
+			return err
 		}
+		if cursor.Listing {
+			switch err := p.listUsers(ctx, properties, order); {
+			case err != nil && refusesLists(err):
+				return fmt.Errorf("%w: %w", graphsync.ErrResync, err)
+			case err != nil:
+				return err
+			}
+			continue
+		}
+		err = p.followStream(ctx, stream, properties, order)
+		if errors.Is(err, errChangeOver) {
+			err = p.beginListing(ctx, properties)
+			if err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if cursor, err = p.cursor(stream); err == nil && cursor.Miscounted {
+			err = fmt.Errorf("%w: %d users were listed and %d were counted", graphsync.ErrResync, cursor.Listed, cursor.Counted)
+		}
+		return err
+	}
+}
+
+func (p *puller) cursor(stream graphsync.Stream) (c state.Cursor, err error) {
+	err = p.tenant.View(func(tx *state.Tx) error {
+		c = tx.Cursors().Get(stream)
 		return nil
 	})
+	return c, err
+}
+
+// beginStream begins a round where the stored link cannot be followed.
+func (p *puller) beginStream(stream graphsync.Stream, properties []string) error {
+	begins := false
+	err := p.tenant.View(func(tx *state.Tx) error {
+		cursor := tx.Cursors().Get(stream)
+		// A link tracks only what its round selected (delta overview): other properties, other round.
+		begins = cursor.Round == 0 || cursor.Select != graphsync.SelectKey(properties) || p.opts.Full || cursor.Miscounted ||
+			cursor.Unverified && cursor.Complete && !tx.SyncInfo(p.sync.Name).FirstRun.IsZero()
+		return nil
+	})
+	if err != nil || !begins {
+		return err
+	}
+	return p.tenant.Update(func(tx *state.Tx) error { return p.beginRound(tx, stream, properties) })
 }
 
 func (p *puller) beginRound(tx *state.Tx, stream graphsync.Stream, properties []string) error {
@@ -134,8 +179,7 @@ func (r readPage) weight() int64 { return min(int64(r.Bytes), bytesAhead) }
 // committing the last ones; pages that have piled up share one commit. A cursor never runs
 // ahead of its data, because both are in the same transaction.
 func (p *puller) followStream(ctx context.Context, stream graphsync.Stream, properties []string, order *readOrder) error {
-	var start state.Cursor
-	err := p.tenant.View(func(tx *state.Tx) error { start = tx.Cursors().Get(stream); return nil })
+	start, err := p.cursor(stream)
 	if err != nil {
 		return err
 	}
@@ -169,8 +213,11 @@ func (p *puller) followStream(ctx context.Context, stream graphsync.Stream, prop
 func (p *puller) readPages(ctx context.Context, stream graphsync.Stream, properties []string, start state.Cursor, order *readOrder, pages chan<- readPage) error {
 	// What waits for the beginning of an incremental round waits for its end: it is short, and may hold losses.
 	full := start.Full && !start.Complete || stream == graphsync.Users
-	link, loop := start.Link, newLoopDetector(stream)
-	for {
+	link, loop, lists := start.Link, newLoopDetector(stream), p.mayList(stream, properties, start)
+	for n := start.Pages; ; n++ {
+		if lists && n >= listAfter {
+			return errChangeOver
+		}
 		page, err := p.source.DeltaPage(ctx, stream, properties, link)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", stream, err)
@@ -222,14 +269,18 @@ func (p *puller) commitPages(stream graphsync.Stream, round uint32, pages []read
 	if stream == graphsync.Groups {
 		order.losses.Add(int64(total.Removed + total.MembersRemoved))
 	}
-	progress := order.of(stream)
 	for _, page := range pages {
-		progress.objects += len(page.Changes)
-		p.ledger.readPage(len(page.Changes), page.Bytes)
-		for _, bad := range page.Skipped {
-			p.ledger.note("an entry of %s was not understood: %s: %s", stream, bad.ID, bad.Reason)
-		}
+		p.countPage(stream, page.Page, order)
 	}
-	p.ledger.reportProgress(string(stream), progress.objects, 0)
+	p.ledger.reportProgress(string(stream), order.of(stream).objects, 0)
 	return nil
+}
+
+// countPage counts a page that was committed.
+func (p *puller) countPage(stream graphsync.Stream, page *graphsync.Page, order *readOrder) {
+	order.of(stream).objects += len(page.Changes)
+	p.ledger.readPage(len(page.Changes), page.Bytes)
+	for _, bad := range page.Skipped {
+		p.ledger.note("an entry of %s was not understood: %s: %s", stream, bad.ID, bad.Reason)
+	}
 }

@@ -175,7 +175,7 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
 		if f.nobody != "" {
 			return "empty_read", f.nobody
 		}
-		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
+		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}
 		if exceeds(g.Removals, f.removals, f.linked) {
@@ -195,7 +195,7 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
 		changesAccess(&a.Action) && exceeds(ofUpdates(g.Updates, f.linked+f.adopted), f.updates, f.linked+f.adopted):
 		return "updates", "many accounts change at once"
 	case a.Op == plan.Members && len(a.Remove) > 0:
-		if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
+		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause // of a group that existed: its members lose what it gives
 		}
 		total := r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)

@@ -30,6 +30,15 @@ type Cursor struct {
 	// say which object they are about, at most unplacedLimit.
 	Unplaced []string `json:"unplaced,omitempty"`
 	Pages    uint64   `json:"pages"`
+
+	// Listing: users are being listed in parts; Link is not to be followed before EndListing.
+	Listing bool `json:"listing,omitempty"`
+	// Unverified: the full round was read from lists, which may lack users.
+	Unverified bool `json:"unverified,omitempty"`
+	Counted    int  `json:"counted,omitempty"` // users that were counted before they were listed
+	Listed     int  `json:"listed,omitempty"`  // users there were after the list
+	// Miscounted: the list does not fit the count, give or take one for each change since.
+	Miscounted bool `json:"miscounted,omitempty"`
 }
 
 const unplacedLimit = 20
@@ -65,10 +74,9 @@ func (t Cursors) Get(stream graphsync.Stream) Cursor {
 // dropped, and everything counts as not seen.
 func (t Cursors) BeginRound(stream graphsync.Stream, selectKey string, now time.Time) error {
 	c := t.Get(stream)
-	if stream == graphsync.Groups {
-		if err := t.tx.kv.deleteBucket(bucketOpenMembers); err != nil {
-			return err
-		}
+	begun := map[graphsync.Stream]string{graphsync.Users: bucketListing, graphsync.Groups: bucketOpenMembers}
+	if err := t.tx.kv.deleteBucket(begun[stream]); err != nil {
+		return err
 	}
 	return t.put(stream, Cursor{
 		Select: selectKey, Round: c.Round + 1, Full: true, Started: now.UTC(), Completed: c.Completed,
@@ -103,7 +111,7 @@ func (t Cursors) put(stream graphsync.Stream, c Cursor) error {
 // In a full round, syncs that have everything pending get no single keys.
 func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Time, syncs []string) (PageStats, error) {
 	c := tx.Cursors().Get(stream)
-	if c.Round == 0 {
+	if c.Round == 0 || c.Listing {
 		return PageStats{}, fmt.Errorf("put page of %s: no round was begun", stream)
 	}
 	if (page.Next == "") == (page.Delta == "") {
@@ -112,6 +120,21 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	if c.Complete {
 		c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0
 	}
+	stats, err := tx.putChanges(stream, &c, page, syncs)
+	if err != nil {
+		return PageStats{}, err
+	}
+	c.Link = page.Next
+	if page.Delta != "" {
+		c.Link, c.Complete, c.Completed = page.Delta, true, now.UTC()
+		c.Sweep = c.Sweep || c.Full
+		c.Miscounted = c.Full && c.Unverified && !c.countFits()
+	}
+	return stats, tx.Cursors().put(stream, c)
+}
+
+// putChanges applies the entries of a page and counts it in the cursor.
+func (tx *Tx) putChanges(stream graphsync.Stream, c *Cursor, page *graphsync.Page, syncs []string) (PageStats, error) {
 	w := tx.pageWriter(stream, c.Round, tx.pendingWriter(syncs, c.Full))
 	w.full = c.Full
 	for i := range page.Changes {
@@ -135,12 +158,7 @@ func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Ti
 	w.stats.Objects = len(page.Changes)
 	c.Objects += uint64(len(page.Changes))
 	c.Pages++
-	c.Link = page.Next
-	if page.Delta != "" {
-		c.Link, c.Complete, c.Completed = page.Delta, true, now.UTC()
-		c.Sweep = c.Sweep || c.Full
-	}
-	return w.stats, tx.Cursors().put(stream, c)
+	return w.stats, nil
 }
 
 func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pendingWriter) *pageWriter {

@@ -24,6 +24,7 @@ const (
 	bucketSyncs        = "syncs"        // sync/ → what belongs to one sync
 	bucketDoubts       = "doubts"       // kind, id → reason; see Doubt
 	bucketOrganization = "organization" // one key → Organization as JSON
+	bucketListing      = "listing"      // prefix → Part as JSON; see Cursors.BeginListing
 	bucketOpenMembers  = "openmembers"  // group, member → nothing; see Members.PlaceOpen
 )
 

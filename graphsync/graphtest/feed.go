@@ -3,6 +3,7 @@ package graphtest
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"entrasync/graphsync"
 )
@@ -62,6 +63,9 @@ func (o *object) get(index int) (string, bool) {
 // text returns a string property, "" when it is null or absent.
 func (o *object) text(name string) string {
 	value, _ := o.get(o.schema.find(name))
+	if len(value) > 1 && value[0] == '"' && !strings.Contains(value, `\`) {
+		return value[1 : len(value)-1]
+	}
 	var s string
 	json.Unmarshal([]byte(value), &s) // null and absent leave it empty
 	return s

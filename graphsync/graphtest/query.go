@@ -128,7 +128,7 @@ var (
 	idTerm     = regexp.MustCompile(`^\(?\s*id\s+eq\s+'([^']*)'\s*\)?$`)
 	orOperator = regexp.MustCompile(`\s+or\s+`)
 	equalsTerm = regexp.MustCompile(`^(\w+)\s+eq\s+'?((?:[^']|'')*)'?$`)
-	startsTerm = regexp.MustCompile(`^startswith\(\s*(\w+)\s*,\s*'((?:[^']|'')*)'\s*\)$`)
+	startsTerm = regexp.MustCompile(`^(?i:startswith)\(\s*(\w+)\s*,\s*'((?:[^']|'')*)'\s*\)$`)
 )
 
 // filterLimit is how many objects a delta $filter may name.

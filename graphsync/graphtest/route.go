@@ -50,6 +50,7 @@ func routes() []route {
 		{"GET", "users/delta", readUsers, 1, (*call).usersDelta},
 		{"GET", "groups/delta", readGroups, 1, (*call).groupsDelta},
 		{"GET", "users", readUsers, 2, (*call).listUsers},
+		{"GET", "users/$count", readUsers, 2, (*call).countUsers},
 		{"GET", "users/{}", readUsers, 1, (*call).getUser},
 		{"GET", "users/{}/manager", readUsers, 1, (*call).getManager},
 		{"GET", "users/{}/appRoleAssignments", readGrants, 2, (*call).listAppRoleAssignments},

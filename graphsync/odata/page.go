@@ -51,11 +51,31 @@ func DecodePage(kind graphsync.Kind, properties []string, body []byte) (*graphsy
 	return d.page, nil
 }
 
+// DecodeListPage decodes a page of a list of objects as a page of their first delta round would be: a property
+// that has no value is left out. The last page has no link.
+func DecodeListPage(kind graphsync.Kind, body []byte) (*graphsync.Page, error) {
+	d := pageDecoder{kind: kind, valued: true, names: make(map[string]*name, 32), page: &graphsync.Page{Bytes: len(body)}}
+	list, err := DecodeList(body, d.entry)
+	if err != nil {
+		return nil, err
+	}
+	if list.Delta != "" {
+		return nil, Undocumented("the page of a list has a deltaLink")
+	}
+	d.page.Next = list.Next
+	return d.page, nil
+}
+
+// hasValue reports whether a property of a list says anything: a list gives null, or an empty list, where
+// a delta page gives nothing.
+func hasValue(value []byte) bool { return string(value) != "null" && string(value) != "[]" }
+
 // A pageDecoder collects the entries of a page. Properties and members of all entries share
 // two arrays, so that a page costs a few allocations and not thousands.
 type pageDecoder struct {
 	kind       graphsync.Kind
 	manager    bool // was selected
+	valued     bool // properties without a value are left out
 	names      map[string]*name
 	page       *graphsync.Page
 	properties []graphsync.Property
@@ -161,7 +181,9 @@ func (d *pageDecoder) entry(dec *jsontext.Decoder) error {
 			if !shallow(value) {
 				fault = fmt.Sprintf("%q is nested too deeply", n.text)
 			}
-			d.properties = append(d.properties, graphsync.Property{Name: n.text, Value: value})
+			if !d.valued || hasValue(value) {
+				d.properties = append(d.properties, graphsync.Property{Name: n.text, Value: value})
+			}
 		case identity:
 			id = value
 		case removal:

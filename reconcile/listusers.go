@@ -1,0 +1,198 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"entrasync/graphsync"
+	"entrasync/state"
+)
+
+// The first round of users of a large directory is one chain of pages of 200: 17 minutes for a million at 200 ms
+// a page. Lists have 999 on a page and can be read side by side, so that such a round changes over:
+// the delta link of now is kept, users are listed by the beginning of their user principal name, and
+// then what has changed since the link is read from it.
+//
+// A list may come from a replica that lags behind. What it lacks is not removed, since
+// only a first read is done this way; its removals are held whatever the configuration says (guard first_run), and
+// the next cycle reads a plain round before it decides anything. Where the parts do not add up to the count, the
+// list does not fit it, or Graph refuses a request, the plain round is read at once.
+const (
+	listFrom      = 20_000 // users; for fewer the plain round is as good
+	listAfter     = 20     // pages of the plain round after which the directory is counted
+	listedManager = "manager"
+)
+
+// errChangeOver ends a plain round that is continued by lists.
+var errChangeOver = errors.New("the directory is large: list it")
+
+// mayList reports whether a round of users may change over to lists: a first one, since a list proves no
+// absence. The manager of a user is no part of a list.
+func (p *puller) mayList(stream graphsync.Stream, properties []string, c state.Cursor) bool {
+	_, can := p.source.(graphsync.Lister)
+	return can && stream == graphsync.Users && c.Round == 1 && c.Full && !c.Complete && !p.opts.Full && !p.plain && !containsFold(properties, listedManager)
+}
+
+// beginListing counts the users and prepares the lists. Where that is of no use or not possible, the
+// plain round continues.
+func (p *puller) beginListing(ctx context.Context, properties []string) error {
+	source := p.source.(graphsync.Lister)
+	token, total, parts, err := prepareLists(ctx, source, properties)
+	switch {
+	case err != nil && !refusesLists(err):
+		return fmt.Errorf("prepare to list users: %w", err)
+	case len(parts) == 0:
+		p.log.Info("users are read page by page", "tenant", p.sync.Tenant, "counted", total, "error", err)
+		p.plain = true
+		return nil
+	}
+	return p.tenant.Update(func(tx *state.Tx) error {
+		return tx.Cursors().BeginListing(graphsync.SelectKey(properties), token, total, parts, p.now)
+	})
+}
+
+// prepareLists takes the delta link of now, which is older than all lists, and divides the users. No parts
+// without an error: the directory is small, or its users cannot be divided.
+func prepareLists(ctx context.Context, source graphsync.Lister, properties []string) (token string, total int, parts []state.Part, err error) {
+	if total, err = source.CountUsers(ctx, ""); err != nil || total < listFrom {
+		return "", total, nil, err
+	}
+	if token, err = source.Latest(ctx, graphsync.Users, properties); err != nil {
+		return "", total, nil, err
+	}
+	for range 2 { // users may be created while they are counted
+		if total, err = source.CountUsers(ctx, ""); err != nil {
+			return "", total, nil, err
+		}
+		if parts, err = divide(ctx, total, source.CountUsers); err != nil || len(parts) > 0 {
+			return token, total, parts, err
+		}
+	}
+	return token, total, nil, nil
+}
+
+// refusesLists reports whether an error is about counting and listing as such, so that the plain round has
+// to do, and not about Graph being unavailable.
+func refusesLists(err error) bool {
+	if errors.Is(err, graphsync.ErrResync) || errors.Is(err, errEndless) {
+		return true
+	}
+	e := (*graphsync.Error)(nil)
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Class {
+	case graphsync.BadResponse, graphsync.PermissionMissing, graphsync.Configuration:
+		return true
+	}
+	return e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound || e.Status == http.StatusNotImplemented
+}
+
+// A listedPage is a page of a part of the list and the link it was read from.
+type listedPage struct {
+	readPage
+	prefix string
+}
+
+// listUsers reads the parts that are not read yet, several at a time, and commits their pages as they come.
+func (p *puller) listUsers(ctx context.Context, properties []string, order *readOrder) error {
+	var round uint32
+	var parts []state.Part
+	err := p.tenant.View(func(tx *state.Tx) error {
+		round = tx.Cursors().Get(graphsync.Users).Round
+		for part := range tx.Cursors().Parts() {
+			if !part.Done {
+				parts = append(parts, part)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(parts, func(a, b state.Part) int { return cmp.Compare(b.Count, a.Count) })
+	pages := make(chan listedPage, 2*listsAtOnce)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(pages)
+		readers, ctx := errgroup.WithContext(ctx)
+		readers.SetLimit(listsAtOnce)
+		for _, part := range parts {
+			readers.Go(func() error { return p.readPart(ctx, part, properties, order, pages) })
+		}
+		return readers.Wait()
+	})
+	group.Go(func() error {
+		for page := range pages {
+			batch := []listedPage{page}
+			for len(batch) < cap(pages) && len(pages) > 0 {
+				if next, ok := <-pages; ok {
+					batch = append(batch, next)
+				}
+			}
+			if err := p.commitListed(round, batch, order); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.ledger.note("the users were listed side by side, because a first read page by page takes long; the next cycle reads them page by page, and removals of this one are held")
+	return p.tenant.Update(func(tx *state.Tx) error { return tx.Cursors().EndListing() })
+}
+
+// readPart reads the pages of one part from where it stands.
+func (p *puller) readPart(ctx context.Context, part state.Part, properties []string, order *readOrder, pages chan<- listedPage) error {
+	source, loop := p.source.(graphsync.Lister), newLoopDetector(graphsync.Users)
+	for link := part.Link; ; {
+		page, err := source.ListUsers(ctx, properties, part.Prefix, link)
+		if err != nil {
+			return fmt.Errorf("list users that begin with %q: %w", part.Prefix, err)
+		}
+		if err := loop.add(page); err != nil {
+			return err
+		}
+		order.users.begun.reach()
+		read := listedPage{readPage{page, link}, part.Prefix}
+		if err := order.ahead.Acquire(ctx, read.weight()); err != nil {
+			return err
+		}
+		select {
+		case pages <- read:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if link = page.Next; link == "" {
+			return nil
+		}
+	}
+}
+
+// commitListed stores pages of lists, and where each part has come to.
+func (p *puller) commitListed(round uint32, pages []listedPage, order *readOrder) error {
+	err := p.tenant.Update(func(tx *state.Tx) error {
+		for _, page := range pages {
+			if err := tx.PutListPage(round, page.prefix, page.from, page.Page, p.peers); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("store users: %w", err)
+	}
+	for _, page := range pages {
+		order.ahead.Release(page.weight())
+		p.countPage(graphsync.Users, page.Page, order)
+	}
+	p.ledger.reportProgress(string(graphsync.Users), order.users.objects, 0)
+	return nil
+}
