@@ -96,8 +96,8 @@ func refusesLists(err error) bool {
 
 // A listedPage is a page of a part of the list and the link it was read from.
 type listedPage struct {
-	readPage
-	prefix string
+	readPage readPage
+	prefix   string
 }
 
 // listUsers reads the parts that are not read yet, several at a time, and commits their pages as they come.
@@ -162,7 +162,7 @@ func (p *puller) readPart(ctx context.Context, part state.Part, properties []str
 		}
 		order.users.begun.reach()
 		read := listedPage{readPage{page, link}, part.Prefix}
-		if err := order.ahead.Acquire(ctx, read.weight()); err != nil {
+		if err := order.ahead.Acquire(ctx, read.readPage.weight()); err != nil {
 			return err
 		}
 		select {
@@ -180,7 +180,7 @@ func (p *puller) readPart(ctx context.Context, part state.Part, properties []str
 func (p *puller) commitListed(round uint32, pages []listedPage, order *readOrder) error {
 	err := p.tenant.Update(func(tx *state.Tx) error {
 		for _, page := range pages {
-			if err := tx.PutListPage(round, page.prefix, page.from, page.Page, p.peers); err != nil {
+			if err := tx.PutListPage(round, page.prefix, page.readPage.from, page.readPage.Page, p.peers); err != nil {
 				return err
 			}
 		}
@@ -190,8 +190,8 @@ func (p *puller) commitListed(round uint32, pages []listedPage, order *readOrder
 		return fmt.Errorf("store users: %w", err)
 	}
 	for _, page := range pages {
-		order.ahead.Release(page.weight())
-		p.countPage(graphsync.Users, page.Page, order)
+		order.ahead.Release(page.readPage.weight())
+		p.countPage(graphsync.Users, page.readPage.Page, order)
 	}
 	p.ledger.reportProgress(string(graphsync.Users), order.users.objects, 0)
 	return nil
