@@ -7,7 +7,7 @@ var guarding = slices.Concat(
 	in("reconcile/review.go",
 		fault{"GRD1", "an empty read removes everybody", `if f.nobody != "" {`, `if false {`},
 		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:`, `case false:`},
-		fault{"GRD3", "removals of a first run pass", `if r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
+		fault{"GRD3", "removals of a first run pass", `if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}`, ``},
 		fault{"GRD4", "the removals guard does not hold", `if exceeds(g.Removals, f.removals, f.linked) {`, `if false {`},
