@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -97,8 +98,8 @@ func newBenchWorker(b testing.TB, users int) *benchWorker {
 	if len(faults) > 0 {
 		b.Fatal(faults)
 	}
-	s := &reconcile.Sync{Name: "bench", TargetName: "bench", Tenant: id, Scope: reconcile.Scope{All: true, Guests: true}, Text: "bench",
-		Users: reconcile.Rules{Mapping: m, Match: []string{"externalId", "userName"}, OnRemove: reconcile.OnRemove{Do: plan.Deactivate},
+	s := &reconcile.Sync{Name: "bench", TargetName: "bench", Tenant: id, Scope: desired.Scope{All: true, Guests: true}, Text: "bench",
+		Users: desired.Rules{Mapping: m, Match: []string{"externalId", "userName"}, OnRemove: desired.OnRemove{Do: plan.Deactivate},
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}}}
 	source := &benchSource{users: users}
 	return &benchWorker{source: source, store: store, tenant: tenant, syncer: &reconcile.Syncer{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -45,7 +46,7 @@ func (c *comparer) compare(ctx context.Context) error {
 	switch {
 	case c.opts.partial() || c.findings.moved || !lists || !gets:
 		return nil
-	case !c.opts.Full && c.info.FirstRun.IsZero() && c.sync.Users.maps("externalId"):
+	case !c.opts.Full && c.info.FirstRun.IsZero() && c.sync.Users.Maps("externalId"):
 		return c.findOrphans(ctx, lister)
 	case !c.opts.Full:
 		return c.confirmOrphans(ctx, getter)
@@ -113,11 +114,11 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 	case shown == nil:
 		m.Gone = true
 		return c.opts.records(tx, c.sync).putMismatch(link, &m)
-	case identityIn(tx, c.sync, c.now, link, shown, nil) == foreign:
+	case identityIn(tx, c.sync, c.now, link, shown, nil) == desired.Foreign:
 		if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
 			return err
 		}
-		m.Shown = describe(link.Kind, c.sync.rules(link.Kind), shown)
+		m.Shown = desired.Describe(link.Kind, c.sync.rules(link.Kind), shown)
 		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	}
 	if err := c.opts.records(tx, c.sync).delete(plan.MismatchSpace, plan.LinkKey(link.Kind, link.Source)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -18,7 +19,7 @@ import (
 func creationValues(a *plan.StoredAction) []string {
 	values := slices.Clone(a.Match)
 	for _, change := range a.Changes {
-		if text, ok := change.New.(string); ok && namesResource(change.Attribute) && !madeOnApply(text) {
+		if text, ok := change.New.(string); ok && namesResource(change.Attribute) && !desired.MadeOnApply(text) {
 			values = append(values, text)
 		}
 	}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -39,7 +40,7 @@ type cycle struct {
 func (s *Syncer) newCycle(opts Options) *cycle {
 	now := s.Now().UTC()
 	runID, workers := now.Format("20060102T150405.000Z"), s.workers()
-	breaker, eval, info := newBreaker(s.Target, s.Sync), newEvaluator(s.Sync, now), &state.SyncInfo{}
+	breaker, eval, info := newBreaker(s.Target, s.Sync), desired.NewEvaluator(s.Sync.config(), now), &state.SyncInfo{}
 	graphBefore, targetBefore := s.Source.Traffic(), traffic(s.Target)
 	c := &cycle{}
 	c.ledger = &ledger{sync: s.Sync, now: now, log: s.Log, progress: s.Progress}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -43,7 +44,7 @@ type discovery struct {
 	sync     *Sync
 	tenant   *state.Tenant
 	target   target.Adapter
-	eval     *evaluator
+	eval     *desired.Evaluator
 	matching *matching
 }
 
@@ -99,17 +100,17 @@ func (d *discovery) wanted(ctx context.Context) error {
 	var after graphsync.ID
 	for more := true; more && err == nil; {
 		err = d.tenant.Update(func(tx *state.Tx) error {
-			eval, space := d.eval.in(tx), tx.Space(d.sync.Name, wantedSpace)
+			eval, space := d.eval.In(tx), tx.Space(d.sync.Name, wantedSpace)
 			n := 0
 			for user := range tx.Objects().All(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				after = user.ID
-				stand := eval.eligibility(&user, nil)
-				result := eval.evaluate(&user, &stand, d.sync.Users.Mapping, true)
+				stand := eval.Eligibility(&user, nil)
+				result := eval.Evaluate(&user, &stand, d.sync.Users.Mapping, true)
 				for _, path := range d.sync.Users.Match {
-					value := textOf(result.Attributes, path)
+					value := desired.TextOf(result.Attributes, path)
 					if value == "" || user.Removed != graphsync.NotRemoved {
 						continue
 					}
@@ -153,7 +154,7 @@ func (d *discovery) inventory(ctx context.Context) error {
 		return d.tenant.Update(func(tx *state.Tx) error {
 			for i := range page {
 				r := &page[i]
-				if d.sync.Scope.protects(r) {
+				if d.sync.Scope.Protects(r) {
 					continue
 				}
 				found := foundAccount{Resource: *r, Account: Account{TargetID: r.ID, Key: nameOf(r)}}

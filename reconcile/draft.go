@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -19,7 +20,7 @@ type planner struct {
 	now         time.Time
 	source      graphsync.Source
 	tenant      *state.Tenant
-	eval        *evaluator
+	eval        *desired.Evaluator
 	info        *state.SyncInfo
 	graphBefore graphsync.Traffic
 	ledger      *ledger
@@ -209,7 +210,7 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 		chunk := ids[:min(len(ids), plan.DraftChunk)]
 		ids = ids[len(chunk):]
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
 			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
 				if !p.findings.all { // when all are, each is visited once anyway

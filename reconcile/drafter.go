@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -21,7 +22,7 @@ type drafter struct {
 	findings *findings
 	owners   *ownership
 	tx       *state.Tx
-	eval     *evaluator
+	eval     *desired.Evaluator
 	plan     plan.Actions
 	claims   *state.Space
 }
@@ -45,7 +46,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	if linked {
 		last = &link
 	}
-	stand := d.eval.eligibility(&object, last)
+	stand := d.eval.Eligibility(&object, last)
 	key := keyOf(&object, last)
 	if stand.Problem != "" {
 		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
@@ -69,7 +70,7 @@ func (d *drafter) user(id graphsync.ID) error {
 			return err
 		}
 	}
-	result := d.eval.evaluate(&object, &stand, d.sync.Users.Mapping, !linked)
+	result := d.eval.Evaluate(&object, &stand, d.sync.Users.Mapping, !linked)
 	if done, err := d.refused(graphsync.User, id, key, result); done {
 		return err
 	}
@@ -79,7 +80,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	if err := d.waits(id, stand.WaitsFor); err != nil {
 		return err
 	}
-	wanted := wantsActive(result.Attributes)
+	wanted := desired.WantsActive(result.Attributes)
 	if linked && wanted && link.Active {
 		if err := d.opts.records(d.tx, d.sync).forgetStillActive(id); err != nil {
 			return err
@@ -94,12 +95,12 @@ func (d *drafter) user(id graphsync.ID) error {
 		}
 		return d.create(graphsync.User, id, key, &stand, result)
 	}
-	changes := appliedChanges(d.sync.Users.Mapping, result.Attributes, last)
+	changes := desired.AppliedChanges(d.sync.Users.Mapping, result.Attributes, last)
 	op := plan.Update
 	switch {
 	case wanted && !link.Active:
 		op = plan.Reactivate
-		changes = withActive(changes, false, true)
+		changes = desired.WithActive(changes, false, true)
 	case !wanted && link.Active:
 		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
 		if d.findings.untimely != "" && d.sync.Users.Mapping.ReadsClock() {
@@ -128,7 +129,7 @@ func (d *drafter) user(id graphsync.ID) error {
 }
 
 // remove plans what on_remove says for somebody who has an account and should not.
-func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error {
+func (d *drafter) remove(link *state.Link, stand *desired.Eligibility, key string) error {
 	op := d.sync.Users.OnRemove.Do
 	on, again := stillActiveOf(d.tx, d.sync.Name, link)
 	switch {
@@ -152,7 +153,7 @@ func (d *drafter) remove(link *state.Link, stand *eligibility, key string) error
 
 // nameActive names a person whose account is shown as active although it was switched off, unless
 // its deletion is due.
-func (d *drafter) nameActive(on stillActive, link *state.Link, stand *eligibility, key string) error {
+func (d *drafter) nameActive(on stillActive, link *state.Link, stand *desired.Eligibility, key string) error {
 	if d.plan.Has(plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()) {
 		return nil
 	}
@@ -171,7 +172,7 @@ func (d *drafter) unconfirmed(kind graphsync.Kind, id graphsync.ID, key string) 
 }
 
 // putRemoval stores a removal, when the configuration lets the sync do it.
-func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *eligibility, key string, hold *plan.StoredHold) error {
+func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *desired.Eligibility, key string, hold *plan.StoredHold) error {
 	rules := &d.sync.Users
 	if !rules.May(op) {
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
@@ -193,7 +194,7 @@ func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *eligibility, k
 }
 
 // remains names a person whose account is off, but shown as active, and who should not have one.
-func (d *drafter) remains(link *state.Link, stand *eligibility, key string) error {
+func (d *drafter) remains(link *state.Link, stand *desired.Eligibility, key string) error {
 	if _, on := stillActiveOf(d.tx, d.sync.Name, link); !on {
 		return nil
 	}
@@ -211,22 +212,22 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 
 // create plans an account for somebody who has none, as far as is known before the target is
 // asked. Two people with one matching value are both left out: neither is the right one.
-func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *eligibility, result outcome) error {
+func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *desired.Eligibility, result desired.Outcome) error {
 	rules := d.sync.rules(kind)
-	changes := planned(rules.Mapping.Changes(result.Attributes, nothing, true))
+	changes := desired.Planned(rules.Mapping.Changes(result.Attributes, desired.Nothing, true))
 	var held *plan.StoredHold
 	if kind == graphsync.User {
 		held = d.sync.Guard.claims(changes, result.Attributes, stand.Guest)
-		changes = withActive(changes, nil, true)
-		if d.sync.Groups.Enabled && !d.eval.inProvisionedGroup(id) {
+		changes = desired.WithActive(changes, nil, true)
+		if d.sync.Groups.Enabled && !d.eval.InProvisionedGroup(id) {
 			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")
 		}
 	}
 	a := plan.StoredAction{Action: plan.Action{Op: plan.Create, Kind: kind, SourceID: id, Key: key, Changes: changes, Why: stand.Why,
 		Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via, Held: held}
 	for _, path := range rules.Match {
-		value := textOf(result.Attributes, path)
-		if value == "" && strings.EqualFold(path, "externalId") && !rules.maps(path) {
+		value := desired.TextOf(result.Attributes, path)
+		if value == "" && strings.EqualFold(path, "externalId") && !rules.Maps(path) {
 			value = id.String() // without a mapping, externalId is what Entra calls the object
 		}
 		a.Match = append(a.Match, value)
@@ -259,7 +260,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
 		return graphsync.ID(raw), nil
 	}
-	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, matchKey(path, value)) {
+	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, desired.MatchKey(path, value)) {
 		if other == id {
 			continue
 		}
@@ -298,20 +299,20 @@ func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value 
 // nextName is the matching value that an object in scope gives its account or group now, "" when the
 // sync does not change it.
 func (d *drafter) nextName(object *state.Object, link *state.Link, path string) string {
-	rules, stand := d.sync.rules(object.Kind), eligibility{Known: true, Enabled: true}
+	rules, stand := d.sync.rules(object.Kind), desired.Eligibility{Known: true, Enabled: true}
 	if object.Kind == graphsync.Group {
-		_, stand.InScope, stand.Problem = d.eval.groupInScope(object)
+		_, stand.InScope, stand.Problem = d.eval.GroupInScope(object)
 	} else {
-		stand = d.eval.eligibility(object, link)
+		stand = d.eval.Eligibility(object, link)
 	}
 	if object.Removed != graphsync.NotRemoved || !rules.May(plan.Update) || !stand.Active() || stand.Problem != "" {
 		return ""
 	}
-	result := d.eval.evaluate(object, &stand, rules.Mapping, false)
+	result := d.eval.Evaluate(object, &stand, rules.Mapping, false)
 	if result.Problem != nil || result.IgnoreObject {
 		return ""
 	}
-	return textOf(result.Attributes, path)
+	return desired.TextOf(result.Attributes, path)
 }
 
 // wantedKey is the key under which it is noted that a new object wants a matching value.
@@ -342,7 +343,7 @@ func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value 
 }
 
 // refused stores why an object cannot be mapped, if it cannot.
-func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, result outcome) (bool, error) {
+func (d *drafter) refused(kind graphsync.Kind, id graphsync.ID, key string, result desired.Outcome) (bool, error) {
 	if p := result.Problem; p != nil {
 		return true, d.skip(kind, id, key, p.Code, p.Message)
 	}
@@ -378,7 +379,7 @@ func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why stri
 
 // refreshVia keeps the way by which somebody is in scope up to date, so that the cause can be named
 // when it goes away. It is no change of the account.
-func (d *drafter) refreshVia(link *state.Link, stand *eligibility) error {
+func (d *drafter) refreshVia(link *state.Link, stand *desired.Eligibility) error {
 	if !d.opts.Apply || link.Via == stand.Via && link.Cause == "" {
 		return nil
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -18,7 +19,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		last = &link
 	}
 	key := keyOf(&object, last)
-	why, in, problem := d.eval.groupInScope(&object)
+	why, in, problem := d.eval.GroupInScope(&object)
 	if problem != "" {
 		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
 	}
@@ -44,12 +45,12 @@ func (d *drafter) group(id graphsync.ID) error {
 			return err
 		}
 	}
-	stand := eligibility{Known: true, InScope: true, Enabled: true, Why: why}
-	result := d.eval.evaluate(&object, &stand, d.sync.Groups.Mapping, !linked)
+	stand := desired.Eligibility{Known: true, InScope: true, Enabled: true, Why: why}
+	result := d.eval.Evaluate(&object, &stand, d.sync.Groups.Mapping, !linked)
 	if done, err := d.refused(graphsync.Group, id, key, result); done {
 		return err
 	}
-	unconfirmed := d.sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
+	unconfirmed := d.sync.Groups.ByAssignment() && d.eval.Group(id).Unconfirmed()
 	if !linked {
 		if unconfirmed {
 			return d.unconfirmed(graphsync.Group, id, key)
@@ -59,7 +60,7 @@ func (d *drafter) group(id graphsync.ID) error {
 		}
 		return markMembers(d.tx, d.sync.Name, id)
 	}
-	changes := appliedChanges(d.sync.Groups.Mapping, result.Attributes, last)
+	changes := desired.AppliedChanges(d.sync.Groups.Mapping, result.Attributes, last)
 	if len(changes) == 0 {
 		return nil
 	}

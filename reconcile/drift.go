@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
@@ -13,7 +14,7 @@ import (
 // drifted brings a link to what its account shows, and reports whether that was anything new.
 // Values of redacted attributes are left out: what is kept of them is a digest. So are values that
 // the application is known to have instead of what was written.
-func drifted(rules *Rules, now time.Time, link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
+func drifted(rules *desired.Rules, now time.Time, link *state.Link, resource *target.Resource, known func(*mapping.Attribute, any) bool) bool {
 	changed := false
 	for _, attribute := range rules.Mapping.Attributes() {
 		path := attribute.Path.String()
@@ -25,7 +26,7 @@ func drifted(rules *Rules, now time.Time, link *state.Link, resource *target.Res
 		if showsAsApplied(attribute, raw, shown) || known(attribute, shown) {
 			continue
 		}
-		link.Applied[path] = canonical(link.Source, attribute, shown)
+		link.Applied[path] = desired.Canonical(link.Source, attribute, shown)
 		changed = true
 	}
 	if _, told := resource.Attributes["active"]; told && link.Kind == graphsync.User && link.Active == inactive(resource) {

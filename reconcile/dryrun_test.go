@@ -14,6 +14,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -195,7 +196,7 @@ func TestDryRunChangesNothingThatOutlivesIt(t *testing.T) {
 			c.delete = true
 		},
 		"a deletion that is due": func(s *service, c *customer) {
-			c.onRemove = reconcile.OnRemove{Do: plan.Deactivate, After: time.Hour}
+			c.onRemove = desired.OnRemove{Do: plan.Deactivate, After: time.Hour}
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			c.cycle()
 			s.now = s.now.Add(2 * time.Hour)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -102,7 +103,7 @@ type offRecord struct {
 }
 
 // deleteAfter is when the account of a leaver is deleted.
-func (r OnRemove) deleteAfter() time.Duration {
+func deleteAfter(r desired.OnRemove) time.Duration {
 	switch {
 	case r.Do == plan.Delete:
 		return 0
@@ -133,7 +134,7 @@ func (d *drafter) putOff(id graphsync.ID) error {
 	if !d.opts.Apply {
 		return nil
 	}
-	rec := offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	rec := offRecord{After: deleteAfter(d.sync.Users.OnRemove), Since: d.info.Observed}
 	return d.tx.Space(d.sync.Name, offSpace).Put(id[:], plan.Encode(&rec))
 }
 
@@ -144,7 +145,7 @@ func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
 	if raw := space.Get(id[:]); raw != nil {
 		return rec, plan.Decode(raw, &rec)
 	}
-	rec = offRecord{After: d.sync.Users.OnRemove.deleteAfter(), Since: d.info.Observed}
+	rec = offRecord{After: deleteAfter(d.sync.Users.OnRemove), Since: d.info.Observed}
 	if d.info.ConfigHash != d.sync.Hash() {
 		rec.After = never
 	}
@@ -160,8 +161,8 @@ func (r records) forgetOff(id graphsync.ID) error {
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.
-func (d *drafter) removeInactive(link *state.Link, stand *eligibility, key string) error {
-	after := d.sync.Users.OnRemove.deleteAfter()
+func (d *drafter) removeInactive(link *state.Link, stand *desired.Eligibility, key string) error {
+	after := deleteAfter(d.sync.Users.OnRemove)
 	if d.sync.Users.OnRemove.Do == "" {
 		return nil
 	}

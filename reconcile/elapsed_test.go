@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
@@ -17,7 +18,7 @@ const day = 24 * time.Hour
 func leaving(t *testing.T, left int) *customer {
 	t.Helper()
 	c := newService(t).customer("contoso")
-	c.onRemove = reconcile.OnRemove{Do: plan.Deactivate, After: 30 * day}
+	c.onRemove = desired.OnRemove{Do: plan.Deactivate, After: 30 * day}
 	for n := 1; n <= left+1; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
 	}
@@ -128,12 +129,12 @@ func TestDueWhileClocksDiffer(t *testing.T) {
 // A changed on_remove does not reach back to accounts that were switched off before it.
 func TestChangedOnRemove(t *testing.T) {
 	t.Parallel()
-	deactivate, remove := reconcile.OnRemove{Do: plan.Deactivate}, reconcile.OnRemove{Do: plan.Delete}
-	after := func(d time.Duration) reconcile.OnRemove {
-		return reconcile.OnRemove{Do: plan.Deactivate, After: d}
+	deactivate, remove := desired.OnRemove{Do: plan.Deactivate}, desired.OnRemove{Do: plan.Delete}
+	after := func(d time.Duration) desired.OnRemove {
+		return desired.OnRemove{Do: plan.Deactivate, After: d}
 	}
 	for name, test := range map[string]struct {
-		from, to reconcile.OnRemove
+		from, to desired.OnRemove
 		days     int // before what is due shows
 		held     string
 	}{

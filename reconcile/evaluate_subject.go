@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/state"
 )
@@ -25,7 +26,7 @@ func EvalSource(tx *state.Tx, s *Sync, user graphsync.ID) (mapping.Source, error
 	if linked {
 		last = &link
 	}
-	eval := newEvaluator(s, time.Time{}).in(tx) // only expressions that read the clock need the time
-	stand := eval.eligibility(&object, last)
-	return &source{object: &object, eval: eval, eligibility: &stand}, nil
+	eval := desired.NewEvaluator(s.config(), time.Time{}).In(tx) // only expressions that read the clock need the time
+	stand := eval.Eligibility(&object, last)
+	return &desired.Source{Object: &object, Eval: eval, Eligibility: &stand}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -106,13 +107,13 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: keyOf(&object, last)}
 	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
 		"%s %s", kind, keyOf(&object, nil))
-	eval := newEvaluator(e.sync, e.now).in(tx)
-	stand := eligibility{Known: true, InScope: true, Enabled: true}
+	eval := desired.NewEvaluator(e.sync.config(), e.now).In(tx)
+	stand := desired.Eligibility{Known: true, InScope: true, Enabled: true}
 	if kind == graphsync.User {
-		stand = eval.eligibility(&object, last)
+		stand = eval.Eligibility(&object, last)
 		e.explainEligibility(eval, x, &object, &stand)
 	} else {
-		why, in, problem := eval.groupInScope(&object)
+		why, in, problem := eval.GroupInScope(&object)
 		stand.InScope, stand.Why, stand.Problem = in, why, problem
 		x.because("scope", yesOrNo(in), "%s", why+problem)
 	}
@@ -144,7 +145,7 @@ func yesOrNo(b bool) string {
 }
 
 // explainEligibility tells of assignment, roles and scope.
-func (e *explainer) explainEligibility(eval *evaluator, x *Explanation, user *state.Object, stand *eligibility) {
+func (e *explainer) explainEligibility(eval *desired.Evaluator, x *Explanation, user *state.Object, stand *desired.Eligibility) {
 	if !e.sync.Scope.All {
 		switch {
 		case stand.Assigned == "":
@@ -152,7 +153,7 @@ func (e *explainer) explainEligibility(eval *evaluator, x *Explanation, user *st
 		case stand.Via.IsZero():
 			x.because("assignment", "direct", "%s", stand.Assigned)
 		default:
-			x.because("group", "member", "%s", eval.group(stand.Via).name)
+			x.because("group", "member", "%s", eval.Group(stand.Via).Name)
 			x.because("assignment", "group", "%s", stand.Assigned)
 		}
 	}
@@ -178,8 +179,8 @@ func (e *explainer) explainEligibility(eval *evaluator, x *Explanation, user *st
 }
 
 // explainAttributes tells how each value comes about and what was last applied.
-func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *state.Object, stand *eligibility, m *mapping.Mapping, link *state.Link) {
-	result := eval.evaluate(object, stand, m, link == nil)
+func (e *explainer) explainAttributes(eval *desired.Evaluator, x *Explanation, object *state.Object, stand *desired.Eligibility, m *mapping.Mapping, link *state.Link) {
+	result := eval.Evaluate(object, stand, m, link == nil)
 	for _, d := range result.Attributes {
 		path := d.Attribute.Path.String()
 		a := ExplainedAttribute{Attribute: path, Expression: d.Attribute.Expression(), Value: d.Value}
@@ -196,13 +197,13 @@ func (e *explainer) explainAttributes(eval *evaluator, x *Explanation, object *s
 		}
 		if d.Attribute.Redact {
 			if a.Value != nil {
-				a.Value = redacted
+				a.Value = desired.Redacted
 			}
 			if a.Applied != nil {
-				a.Applied = redacted
+				a.Applied = desired.Redacted
 			}
 		} else if d.Attribute.Volatile() {
-			a.Value = generated
+			a.Value = desired.Generated
 		}
 		x.Attributes = append(x.Attributes, a)
 	}

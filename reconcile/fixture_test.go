@@ -18,6 +18,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -96,7 +97,7 @@ type customer struct {
 	peers  []string // all syncs of the tenant; nil: no other
 	delete bool     // leavers are deleted
 
-	onRemove reconcile.OnRemove // when not zero, instead
+	onRemove desired.OnRemove // when not zero, instead
 
 	change func(*reconcile.Sync) // may be nil
 }
@@ -123,14 +124,14 @@ func (c *customer) rules() *reconcile.Sync {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	s := &reconcile.Sync{Name: c.sync, TargetName: c.to, Location: location, Tenant: c.id, Scope: reconcile.Scope{All: true, Guests: true}, Text: "to " + c.to,
-		Users: reconcile.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: reconcile.OnRemove{Do: plan.Deactivate},
+	s := &reconcile.Sync{Name: c.sync, TargetName: c.to, Location: location, Tenant: c.id, Scope: desired.Scope{All: true, Guests: true}, Text: "to " + c.to,
+		Users: desired.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: desired.OnRemove{Do: plan.Deactivate},
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
 		Guard: reconcile.Guard{FirstRunRemovals: true}}
 	if c.delete {
 		s.Users.OnRemove.Do = plan.Delete
 	}
-	if c.onRemove != (reconcile.OnRemove{}) {
+	if c.onRemove != (desired.OnRemove{}) {
 		s.Users.OnRemove = c.onRemove
 		s.Text += fmt.Sprint(c.onRemove)
 	}

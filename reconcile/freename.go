@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -14,7 +15,7 @@ const freeNameCause = "names of accounts that are switched off are wanted by oth
 
 // holder returns another user whose account has a value that must be unique.
 func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
-	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(graphsync.User, matchKey(path, value)) {
+	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(graphsync.User, desired.MatchKey(path, value)) {
 		if other == but {
 			continue
 		}
@@ -32,13 +33,13 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	if link.Active || !known || !d.sync.Users.May(plan.Update) {
 		return false, nil
 	}
-	stand := d.eval.eligibility(&object, link)
+	stand := d.eval.Eligibility(&object, link)
 	if stand.Active() || stand.Problem != "" {
 		return false, nil
 	}
 	name := ""
 	if object.Removed == graphsync.NotRemoved {
-		name = textOf(d.eval.evaluate(&object, &stand, d.sync.Users.Mapping, false).Attributes, path)
+		name = desired.TextOf(d.eval.Evaluate(&object, &stand, d.sync.Users.Mapping, false).Attributes, path)
 	}
 	if name == "" || strings.EqualFold(name, value) {
 		name = temporaryName(value, "former", link.Source)
@@ -57,21 +58,21 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 // takenNames takes names out of a change of an account that others still have. An account that is
 // switched off is offered to give up its name; the other changes are written meanwhile.
 func (d *drafter) takenNames(a *plan.StoredAction) error {
-	for _, r := range d.sync.Users.renames(a) {
-		link, found, err := d.holder(r.path, r.new, a.SourceID)
+	for _, r := range d.sync.Users.Renames(a) {
+		link, found, err := d.holder(r.Path, r.New, a.SourceID)
 		if err != nil {
 			return err
 		}
 		if !found || link.Active {
 			continue // an active one may be renamed in this plan; the application has the last word
 		}
-		offered, err := d.freeName(&link, r.path, r.new)
+		offered, err := d.freeName(&link, r.Path, r.New)
 		if err != nil || !offered {
 			return err
 		}
-		a.Changes = withoutChange(a.Changes, r.path)
+		a.Changes = withoutChange(a.Changes, r.Path)
 		object, _ := d.tx.Objects().Get(graphsync.User, link.Source)
-		why := fmt.Sprintf("%s %q is still that of %s; approve the hold of guard former_name to free it", r.path, r.new, describeUser(&object, &link))
+		why := fmt.Sprintf("%s %q is still that of %s; approve the hold of guard former_name to free it", r.Path, r.New, describeUser(&object, &link))
 		if err := d.skip(graphsync.User, a.SourceID, a.Key, "duplicate_source", why); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
@@ -253,7 +254,7 @@ func withGroups(s *reconcile.Sync) {
 		panic(faults)
 	}
 	s.AppID = "app"
-	s.Groups = reconcile.GroupRules{Enabled: true, Takeover: reconcile.TakeoverHold, Rules: reconcile.Rules{
+	s.Groups = desired.GroupRules{Enabled: true, Takeover: desired.TakeoverHold, Rules: desired.Rules{
 		Mapping: groups, Match: []string{"externalId", "displayName"},
 		Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Delete: true},
 	}}

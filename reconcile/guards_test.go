@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -466,7 +467,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	t.Run("a group that existed", func(t *testing.T) {
 		t.Parallel()
 		c := newService(t).customer("contoso")
-		c.change = configured(withGroups, func(s *reconcile.Sync) { s.Guard, s.Groups.Takeover = reconcile.Guard{}, reconcile.TakeoverAdopt })
+		c.change = configured(withGroups, func(s *reconcile.Sync) { s.Guard, s.Groups.Takeover = reconcile.Guard{}, desired.TakeoverAdopt })
 		c.source.hire("A", "B", "C")
 		c.source.team(1, "Sales", 2, 3)
 		g := c.interrupted(t, "c@example.com")

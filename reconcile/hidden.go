@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -81,6 +82,6 @@ func (g *gapLister) accessGroups(tx *state.Tx) map[graphsync.ID]string {
 // namesGroup reports whether a list of ids and display names has a group.
 func namesGroup(names []string, group *state.Object) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		return strings.EqualFold(name, group.ID.String()) || strings.EqualFold(name, stringProperty(group, "displayName"))
+		return strings.EqualFold(name, group.ID.String()) || strings.EqualFold(name, desired.StringProperty(group, "displayName"))
 	})
 }

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/state"
 )
 
 // hidesMembers reports whether the members of a group are shown only to apps with
 // [graphsync.HiddenMembers].
 func hidesMembers(group *state.Object) bool {
-	return strings.EqualFold(stringProperty(group, "visibility"), graphsync.HiddenMembership)
+	return strings.EqualFold(desired.StringProperty(group, "visibility"), graphsync.HiddenMembership)
 }
 
 // lacksHiddenMembers reports whether the app may not read hidden memberships.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -53,7 +54,7 @@ type identifier struct {
 	store      *state.Store
 	tenant     *state.Tenant
 	target     target.Adapter
-	eval       *evaluator
+	eval       *desired.Evaluator
 	info       *state.SyncInfo
 	breaker    *breaker
 	ledger     *ledger
@@ -85,16 +86,16 @@ func (i *identifier) read(ctx context.Context, link state.Link, op plan.Op, also
 	case i.breaker.open(ctx, err):
 		return found, &breakerOpenError{target: i.sync.TargetName, last: err}
 	case err == nil:
-		if link.Kind == graphsync.User && i.sync.Scope.protects(shown) {
+		if link.Kind == graphsync.User && i.sync.Scope.Protects(shown) {
 			found.protected = true
 			return found, nil
 		}
-		verdict := ours
+		verdict := desired.Ours
 		err := i.tenant.View(func(tx *state.Tx) error { verdict = identityIn(tx, i.sync, i.now, &link, shown, also); return nil })
-		if err != nil || verdict != foreign {
+		if err != nil || verdict != desired.Foreign {
 			return found, err
 		}
-		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, i.sync.rules(link.Kind), shown), Run: i.runID}
+		found.mismatch = &mismatch{TargetID: link.TargetID, Shown: desired.Describe(link.Kind, i.sync.rules(link.Kind), shown), Run: i.runID}
 	case ctx.Err() != nil || !errors.As(err, &failure) || failure.Code.Stops():
 		return found, fmt.Errorf("read account %s of target %s: %w", link.TargetID, i.sync.TargetName, err)
 	case failure.Code == target.NotFound:
@@ -131,7 +132,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []plan.
 		mismatches := tx.Space(i.sync.Name, plan.MismatchSpace)
 		for n := range actions {
 			a := &actions[n]
-			if a.Seen || a.TargetID == nil || !changesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(plan.LinkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
+			if a.Seen || a.TargetID == nil || !desired.ChangesIdentity(&a.Action, i.sync.rules(a.Kind)) || mismatches.Has(plan.LinkKey(a.Kind, a.SourceID)) || i.staysHeld(tx, keys[n], a) {
 				continue
 			}
 			link, linked, err := tx.Links(i.sync.Name).Get(a.Kind, a.SourceID)
@@ -151,7 +152,7 @@ func (i *identifier) planned(ctx context.Context, keys [][]byte, actions []plan.
 	for n := range actions {
 		if due[n] {
 			group.Go(func() (err error) {
-				found[n], err = i.read(gctx, links[n], actions[n].Op, identityChanges(&actions[n].Action))
+				found[n], err = i.read(gctx, links[n], actions[n].Op, desired.IdentityChanges(&actions[n].Action))
 				return err
 			})
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -43,7 +44,7 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 			}
 		}
 		if a.TargetID != nil && a.Op != plan.Adopt { // by which the account may be known when the response is lost
-			intent.Keys = append(intent.Keys, identityChanges(&a.Action)...)
+			intent.Keys = append(intent.Keys, desired.IdentityChanges(&a.Action)...)
 		}
 		if intents = append(intents, intent); a.Op == plan.Create {
 			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
@@ -71,12 +72,12 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 
 // adoptedExternalID is the externalId that an adoption gives its account, by which is seen whether it
 // was carried out; "" for other actions, and where none is mapped.
-func adoptedExternalID(a *plan.StoredAction, rules *Rules) string {
-	if a.Op != plan.Adopt || !rules.maps("externalId") {
+func adoptedExternalID(a *plan.StoredAction, rules *desired.Rules) string {
+	if a.Op != plan.Adopt || !rules.Maps("externalId") {
 		return ""
 	}
 	for _, change := range a.Changes {
-		if text, ok := change.New.(string); ok && strings.EqualFold(change.Attribute, "externalId") && !madeOnApply(text) {
+		if text, ok := change.New.(string); ok && strings.EqualFold(change.Attribute, "externalId") && !desired.MadeOnApply(text) {
 			return text
 		}
 	}

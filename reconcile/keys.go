@@ -34,12 +34,6 @@ func pendingBytes(k state.PendingKey) []byte {
 	return append(b, k.Member[:]...)
 }
 
-// matchKey is the form in which a matching value is indexed: applications compare userName in
-// any case, so two spellings are one value here.
-func matchKey(path, value string) state.MatchKey {
-	return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}
-}
-
 // unsure stands for the account of a membership that was being written when it was last heard
 // of: it is written again, whether the member is wanted or not.
 const unsure = ""

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -28,14 +29,14 @@ type linkBuilder struct {
 
 // desire works out, from the snapshot as it stands, what one object should be in the
 // application. It is for workers: each call has an evaluator of its own.
-func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o outcome, err error) {
-	e := newEvaluator(b.sync, b.now)
-	e.ask = func(by target.Path, value string) (bool, error) {
+func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphsync.ID, creating bool) (o desired.Outcome, err error) {
+	e := desired.NewEvaluator(b.sync.config(), b.now)
+	e.Ask = func(by target.Path, value string) (bool, error) {
 		found, err := b.target.Find(ctx, targetKind(kind), by, value)
 		return len(found) > 0, err
 	}
 	err = b.tenant.View(func(tx *state.Tx) error {
-		o, err = e.desireIn(tx, kind, id, creating)
+		o, err = e.DesireIn(tx, kind, id, creating)
 		return err
 	})
 	return o, err
@@ -44,21 +45,21 @@ func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphs
 // attributes gives an action's changes as the adapter wants them, with the values that a plan
 // does not hold made now, and the form in which they are kept with the link.
 func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
-	var fresh outcome
+	var fresh desired.Outcome
 	if a.Op != plan.Deactivate && !a.Literal {
 		var err error
 		if fresh, err = b.desire(ctx, a.Kind, a.SourceID, creating); err != nil {
 			return nil, nil, err
 		}
 	}
-	desired := make(map[string]*mapping.Desired, len(fresh.Attributes))
+	want := make(map[string]*mapping.Desired, len(fresh.Attributes))
 	applied := make(map[string]json.RawMessage, len(a.Changes))
 	for i := range fresh.Attributes {
 		d := &fresh.Attributes[i]
 		path := d.Attribute.Path.String()
-		desired[path] = d
+		want[path] = d
 		if a.Op == plan.Adopt && d.Do == mapping.Write && !d.Attribute.OnCreateOnly() {
-			applied[path] = canonical(a.SourceID, d.Attribute, d.Value) // found as desired
+			applied[path] = desired.Canonical(a.SourceID, d.Attribute, d.Value) // found as desired
 		}
 	}
 	out := make([]target.Attribute, 0, len(a.Changes))
@@ -68,13 +69,13 @@ func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, crea
 			return nil, nil, err
 		}
 		value := change.New
-		d := desired[change.Attribute]
-		if madeOnApply(value) && (d == nil || d.Do != mapping.Write) {
+		d := want[change.Attribute]
+		if desired.MadeOnApply(value) && (d == nil || d.Do != mapping.Write) {
 			continue // what it stood for is not to be had now: the next cycle looks again
 		}
 		if d != nil && value != nil && d.Do == mapping.Write {
 			value = d.Value
-			applied[change.Attribute] = canonical(a.SourceID, d.Attribute, value)
+			applied[change.Attribute] = desired.Canonical(a.SourceID, d.Attribute, value)
 		} else if a.Literal {
 			applied[change.Attribute] = plan.Encode(value)
 		} else if value == nil {
@@ -94,7 +95,7 @@ func (b *linkBuilder) newLink(a *plan.StoredAction, targetID string, applied map
 	rules := b.sync.rules(a.Kind)
 	for i, path := range rules.Match {
 		if i < len(a.Match) && a.Match[i] != "" {
-			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
+			link.Keys = append(link.Keys, desired.MatchKey(path, a.Match[i]))
 		}
 	}
 	return link
@@ -142,11 +143,11 @@ func (b *linkBuilder) changedLink(a *plan.StoredAction, applied map[string]json.
 }
 
 // rekey keeps the matching value of a link up to date.
-func rekey(rules *Rules, link *state.Link, path, value string) {
+func rekey(rules *desired.Rules, link *state.Link, path, value string) {
 	for _, matched := range rules.Match {
 		if strings.EqualFold(matched, path) && value != "" {
 			link.Keys = slices.DeleteFunc(link.Keys, func(k state.MatchKey) bool { return k.Attribute == matched })
-			link.Keys = append(link.Keys, matchKey(matched, value))
+			link.Keys = append(link.Keys, desired.MatchKey(matched, value))
 		}
 	}
 }
@@ -166,15 +167,15 @@ func (b *linkBuilder) linkOf(a *plan.StoredAction) (*state.Link, error) {
 
 // knownFor is what a response to an action must fit: the account as linked, or as matched, with
 // what the action replaces and writes.
-func (b *linkBuilder) knownFor(a *plan.StoredAction, link *state.Link, applied map[string]json.RawMessage) (*account, error) {
+func (b *linkBuilder) knownFor(a *plan.StoredAction, link *state.Link, applied map[string]json.RawMessage) (*desired.Account, error) {
 	rules := b.sync.rules(a.Kind)
 	if link == nil {
-		return asPlanned(a, rules, applied).withChanges(a.Changes, nil), nil
+		return desired.AsPlanned(a, rules, applied).WithChanges(a.Changes, nil), nil
 	}
-	known := knownAccount(link, rules).withChanges(a.Changes, applied)
+	known := desired.KnownAccount(link, rules).WithChanges(a.Changes, applied)
 	err := b.tenant.View(func(tx *state.Tx) error {
 		for _, key := range formerKeys(tx, b.sync.Name, link) {
-			known.may(key.Attribute, key.Value)
+			known.May(key.Attribute, key.Value)
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/state"
 )
 
@@ -36,7 +37,7 @@ var errChangeOver = errors.New("the directory is large: list it")
 // absence. The manager of a user is no part of a list.
 func (p *puller) mayList(stream graphsync.Stream, properties []string, c state.Cursor) bool {
 	_, can := p.source.(graphsync.Lister)
-	return can && stream == graphsync.Users && c.Round == 1 && c.Full && !c.Complete && !p.opts.Full && !p.plain && !containsFold(properties, listedManager)
+	return can && stream == graphsync.Users && c.Round == 1 && c.Full && !c.Complete && !p.opts.Full && !p.plain && !desired.ContainsFold(properties, listedManager)
 }
 
 // beginListing counts the users and prepares the lists. Where that is of no use or not possible, the

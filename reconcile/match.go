@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -31,7 +32,7 @@ type matching struct {
 	store   *state.Store
 	tenant  *state.Tenant
 	target  target.Adapter
-	eval    *evaluator
+	eval    *desired.Evaluator
 	breaker *breaker
 	ledger  *ledger
 	owners  *ownership
@@ -105,12 +106,12 @@ type matcher struct {
 	store   *state.Store
 	tenant  *state.Tenant
 	target  target.Adapter
-	eval    *evaluator
+	eval    *desired.Evaluator
 	breaker *breaker
 	ledger  *ledger
 	owners  *ownership
 	kind    graphsync.Kind
-	rules   *Rules
+	rules   *desired.Rules
 	paths   []target.Path
 	find    func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
 
@@ -252,7 +253,7 @@ func (m *matcher) lookAt(ctx context.Context, a *plan.StoredAction) (matchResult
 
 // evaluateFound decides whether the one match, which has the value, may be adopted.
 func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by target.Path, value string, r *target.Resource) (matchResult, error) {
-	if m.kind == graphsync.User && m.sync.Scope.protects(r) {
+	if m.kind == graphsync.User && m.sync.Scope.Protects(r) {
 		return matchResult{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
 	creator, making := m.creator(a, r, value)
@@ -305,9 +306,9 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 	case v.hold != nil:
 	case owned && owner == m.owners.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
 	case v.byID && !m.sync.Guard.HoldGroups:
-	case m.sync.Groups.Takeover == TakeoverSkip:
+	case m.sync.Groups.Takeover == desired.TakeoverSkip:
 		return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
-	case m.sync.Groups.Takeover == TakeoverHold || m.sync.Guard.HoldGroups:
+	case m.sync.Groups.Takeover == desired.TakeoverHold || m.sync.Guard.HoldGroups:
 		v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
 	}
 	if reader, ok := m.target.(target.MemberReader); ok {
@@ -428,24 +429,24 @@ func (m *matcher) recordResults(keys [][]byte, actions []plan.StoredAction, verd
 // is written, and nothing that is set on creation only.
 func (m *matcher) adopt(tx *state.Tx, a *plan.StoredAction, v matchResult) error {
 	r := v.adopt
-	desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)
+	want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)
 	if err != nil {
 		return err
 	}
 	m.ledger.planned(m.kind, plan.Create, -1)
 	m.ledger.planned(m.kind, plan.Adopt, 1)
 	a.Op, a.TargetID = plan.Adopt, &r.ID
-	a.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, r)
+	a.Changes = desired.ResourceChanges(m.rules.Mapping, want.Attributes, r)
 	if m.kind == graphsync.User && inactive(r) {
-		a.Changes = withActive(a.Changes, false, true)
+		a.Changes = desired.WithActive(a.Changes, false, true)
 	}
 	a.Why += "; an account exists and is adopted"
 	a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner
 	if m.kind == graphsync.User {
-		a.Rights = rightsOf(m.sync.Guard.Administrators, r, a.Changes, desired.Attributes)
+		a.Rights = rightsOf(m.sync.Guard.Administrators, r, a.Changes, want.Attributes)
 	}
 	if object, known := tx.Objects().Get(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
-		a.Held = m.sync.Guard.claims(a.Changes, desired.Attributes, isGuest(&object))
+		a.Held = m.sync.Guard.claims(a.Changes, want.Attributes, desired.IsGuest(&object))
 	}
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -52,7 +53,7 @@ func TestPartsOfAGroupFollowEachOther(t *testing.T) {
 		}
 		defer tenant.Close()
 		groups := &slowGroups{busy: map[string]*atomic.Int32{"g1": {}, "g2": {}}}
-		s := &Syncer{Sync: &Sync{Name: "people", Tenant: graphsync.ID{1}, Users: Rules{Mapping: &mapping.Mapping{}}, Groups: GroupRules{Rules: Rules{Mapping: &mapping.Mapping{}}}},
+		s := &Syncer{Sync: &Sync{Name: "people", Tenant: graphsync.ID{1}, Users: desired.Rules{Mapping: &mapping.Mapping{}}, Groups: desired.GroupRules{Rules: desired.Rules{Mapping: &mapping.Mapping{}}}},
 			Source: quiet{}, Store: store, Tenant: tenant, Target: groups, Concurrency: 8, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 		c := s.newCycle(Options{Apply: true})
 		err = tenant.Update(func(tx *state.Tx) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -62,7 +63,7 @@ func (p *planner) draftMembers(ctx context.Context) error {
 					break
 				}
 			}
-			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name)}
+			d := memberDrafter{sync: p.sync, opts: p.opts, ledger: p.ledger, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name)}
 			for _, pair := range pairs {
 				if err := d.pair(part, graphsync.ID(pair[:16]), graphsync.ID(pair[16:])); err != nil {
 					return err
@@ -102,7 +103,7 @@ type memberDrafter struct {
 	opts   Options
 	ledger *ledger
 	tx     *state.Tx
-	eval   *evaluator
+	eval   *desired.Evaluator
 	plan   plan.Actions
 }
 
@@ -188,11 +189,11 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	if !ok {
 		return nil
 	}
-	if _, in, _ := d.eval.groupInScope(&object); !in {
+	if _, in, _ := d.eval.GroupInScope(&object); !in {
 		return nil
 	}
 	part.name = keyOf(&object, nil)
-	part.unconfirmed = d.sync.Groups.byAssignment() && d.eval.group(id).unconfirmed()
+	part.unconfirmed = d.sync.Groups.ByAssignment() && d.eval.Group(id).Unconfirmed()
 	link, linked, blocked, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil {
 		return err

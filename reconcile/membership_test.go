@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
@@ -208,10 +209,10 @@ func TestGroupOutOfScope(t *testing.T) {
 // without being provisioned by this sync stays.
 func TestGroupThatExists(t *testing.T) {
 	t.Parallel()
-	for takeover, test := range map[reconcile.Takeover]struct{ first, members string }{
-		reconcile.TakeoverHold:  {"held by takeover: adopt Sales", "ada bob zoe"},
-		reconcile.TakeoverSkip:  {"skipped Sales: group_exists", "cyd zoe"},
-		reconcile.TakeoverAdopt: {"1 adopted", "ada bob zoe"},
+	for takeover, test := range map[desired.Takeover]struct{ first, members string }{
+		desired.TakeoverHold:  {"held by takeover: adopt Sales", "ada bob zoe"},
+		desired.TakeoverSkip:  {"skipped Sales: group_exists", "cyd zoe"},
+		desired.TakeoverAdopt: {"1 adopted", "ada bob zoe"},
 	} {
 		t.Run(string(takeover), func(t *testing.T) {
 			t.Parallel()
@@ -227,13 +228,13 @@ func TestGroupThatExists(t *testing.T) {
 			if got := summary(report); err != nil || !strings.Contains(got, test.first) {
 				t.Errorf("first cycle: %v, %s", err, got)
 			}
-			if takeover != reconcile.TakeoverAdopt {
+			if takeover != desired.TakeoverAdopt {
 				want(t, "members before an answer", g.membersOf("Sales"), "cyd zoe")
 				if report.Summary.Members != 0 {
 					t.Errorf("%d changes of members of a group that waits", report.Summary.Members)
 				}
 			}
-			if takeover == reconcile.TakeoverHold {
+			if takeover == desired.TakeoverHold {
 				want(t, "what taking it over means", report.Held[0].Action.Notes[0],
 					"the group has 2 members: 0 stay, 1 would be removed, 1 are not provisioned by this sync and are left in it")
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -200,8 +201,8 @@ func (m *migration) refuse(link *state.Link, cause error) {
 
 // isHere reports whether what has the id of a linked account is that account: the same number means
 // nothing in another application, and what no value identifies is not it.
-func isHere(rules *Rules, link *state.Link, shown *target.Resource) bool {
-	return shown != nil && knownAccount(link, rules).evaluate(shown) == ours
+func isHere(rules *desired.Rules, link *state.Link, shown *target.Resource) bool {
+	return shown != nil && desired.KnownAccount(link, rules).Evaluate(shown) == desired.Ours
 }
 
 // partition keeps the links whose accounts are here and sets the others aside. What is claimed here

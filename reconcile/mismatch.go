@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -41,25 +42,25 @@ func (m *mismatch) why() string {
 
 // identityIn judges what was read under the id of a link. also are values that the account may
 // have by now, as when the response to a write was lost.
-func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown *target.Resource, also []state.MatchKey) identityVerdict {
-	a := knownAccount(link, sync.rules(link.Kind))
-	if verdict := a.evaluate(shown); verdict != foreign {
+func identityIn(tx *state.Tx, sync *Sync, now time.Time, link *state.Link, shown *target.Resource, also []state.MatchKey) desired.IdentityVerdict {
+	a := desired.KnownAccount(link, sync.rules(link.Kind))
+	if verdict := a.Evaluate(shown); verdict != desired.Foreign {
 		return verdict
 	}
 	for _, key := range also {
-		a.may(key.Attribute, key.Value)
+		a.May(key.Attribute, key.Value)
 	}
 	for _, key := range formerKeys(tx, sync.Name, link) {
-		a.may(key.Attribute, key.Value)
+		a.May(key.Attribute, key.Value)
 	}
 	// An application may have changed it to what is due before this sync did, as at a login.
-	due, _ := newEvaluator(sync, now).desireIn(tx, link.Kind, link.Source, false) // what cannot be evaluated adds nothing
+	due, _ := desired.NewEvaluator(sync.config(), now).DesireIn(tx, link.Kind, link.Source, false) // what cannot be evaluated adds nothing
 	for _, d := range due.Attributes {
 		if d.Value != nil {
-			a.mayHave(d.Attribute.Path.String(), canonical(link.Source, d.Attribute, d.Value))
+			a.MayHave(d.Attribute.Path.String(), desired.Canonical(link.Source, d.Attribute, d.Value))
 		}
 	}
-	return a.evaluate(shown)
+	return a.Evaluate(shown)
 }
 
 // resolveMismatches turns what is known of links that do not fit into actions. A few are dropped,
@@ -93,7 +94,7 @@ type resolver struct {
 	sync            *Sync
 	opts            Options
 	now             time.Time
-	eval            *evaluator
+	eval            *desired.Evaluator
 	info            *state.SyncInfo
 	ledger          *ledger
 	findings        *findings
@@ -184,8 +185,8 @@ func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 // detach plans to drop a link, and its object as if it had none.
 func (r *resolver) detach(tx *state.Tx, unlink *plan.StoredAction) error {
 	kind, id := unlink.Kind, unlink.SourceID
-	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.in(tx), plan: plan.In(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
-	if object, known := tx.Objects().Get(graphsync.User, id); kind == graphsync.User && known && d.eval.eligibility(&object, nil).Unconfirmed {
+	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.In(tx), plan: plan.In(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
+	if object, known := tx.Objects().Get(graphsync.User, id); kind == graphsync.User && known && d.eval.Eligibility(&object, nil).Unconfirmed {
 		// The user may have left, and then an account under another id is to be removed too: the link
 		// is what tells.
 		return d.unconfirmed(kind, id, unlink.Key)

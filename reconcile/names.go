@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/state"
 )
 
@@ -17,7 +18,7 @@ func keyOf(object *state.Object, link *state.Link) string {
 		names = []string{"displayName"}
 	}
 	for _, name := range names {
-		if value := stringProperty(object, name); value != "" {
+		if value := desired.StringProperty(object, name); value != "" {
 			return value
 		}
 	}

@@ -88,24 +88,6 @@ func temporaryName(value, word string, object graphsync.ID) string {
 	return value + "." + mark
 }
 
-// A rename is a change of a matching attribute from one text to another.
-type rename struct{ path, old, new string }
-
-// renames returns what an action changes of the matching attributes.
-func (r *Rules) renames(a *plan.StoredAction) (out []rename) {
-	for _, change := range a.Changes {
-		old, hadText := change.Old.(string)
-		text, hasText := change.New.(string)
-		if !hadText || !hasText || old == "" || text == "" || madeOnApply(change.New) || strings.EqualFold(old, text) {
-			continue
-		}
-		if slices.ContainsFunc(r.Match, func(path string) bool { return strings.EqualFold(path, change.Attribute) }) {
-			out = append(out, rename{change.Attribute, old, text})
-		}
-	}
-	return out
-}
-
 // waitingRenames finds the renames of a phase that wait for another.
 func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graphsync.ID, err error) {
 	err = ap.tenant.Update(func(tx *state.Tx) error { return tx.Space(ap.sync.Name, freedSpace).Clear() })
@@ -117,7 +99,7 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 	err = ap.plans.ActionsBut(of, plan.Create, func(_ [][]byte, actions []plan.StoredAction) error {
 		var freed []plan.StoredAction
 		for i := range actions {
-			if actions[i].Held == nil && len(rules.renames(&actions[i])) > 0 {
+			if actions[i].Held == nil && len(rules.Renames(&actions[i])) > 0 {
 				freed = append(freed, actions[i])
 			}
 		}
@@ -128,8 +110,8 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 		return ap.tenant.Update(func(tx *state.Tx) error {
 			space := tx.Space(ap.sync.Name, freedSpace)
 			for i := range freed {
-				for _, r := range rules.renames(&freed[i]) {
-					if err := space.Put(valueKey(r.path, r.old), freed[i].SourceID[:]); err != nil {
+				for _, r := range rules.Renames(&freed[i]) {
+					if err := space.Put(valueKey(r.Path, r.Old), freed[i].SourceID[:]); err != nil {
 						return err
 					}
 				}
@@ -149,8 +131,8 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 				if a.Held != nil {
 					continue
 				}
-				for _, r := range rules.renames(a) {
-					if other := space.Get(valueKey(r.path, r.new)); other != nil && graphsync.ID(other) != a.SourceID && len(needs) < maxOrdered {
+				for _, r := range rules.Renames(a) {
+					if other := space.Get(valueKey(r.Path, r.New)); other != nil && graphsync.ID(other) != a.SourceID && len(needs) < maxOrdered {
 						needs[a.SourceID] = append(needs[a.SourceID], graphsync.ID(other))
 					}
 				}
@@ -208,12 +190,12 @@ func (ap *applier) moveAside(ctx context.Context, of plan.Part) error {
 				return err
 			}
 			var aside []target.Attribute
-			for _, r := range ap.sync.rules(a.Kind).renames(a) {
-				path, err := target.ParsePath(r.path)
+			for _, r := range ap.sync.rules(a.Kind).Renames(a) {
+				path, err := target.ParsePath(r.Path)
 				if err != nil {
 					return err
 				}
-				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.old, "moving", a.SourceID)})
+				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.Old, "moving", a.SourceID)})
 			}
 			ap.ledger.note("names move in a circle: %s %s of %s has a temporary one until the others are renamed", resourceWord(a.Kind), *a.TargetID, a.Key)
 			if _, err := ap.target.Update(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}, aside); err != nil {

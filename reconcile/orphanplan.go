@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -32,7 +33,7 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			return err
 		}
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.in(tx), plan: plan.In(tx, p.sync.Name)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name)}
 			var chunk []orphan
 			for key, raw := range p.orphansIn(tx).All(after) {
 				var o orphan
@@ -77,9 +78,9 @@ func (d *drafter) orphan(o *orphan) error {
 		}
 		return d.tx.Space(d.sync.Name, orphanSpace).Delete(o.key())
 	}
-	stand := eligibility{Why: "deleted in Entra (restorable)"}
+	stand := desired.Eligibility{Why: "deleted in Entra (restorable)"}
 	if known {
-		stand = d.eval.eligibility(&object, nil)
+		stand = d.eval.Eligibility(&object, nil)
 	} else if !o.Deleted && o.Former.Source.IsZero() {
 		stand.Why = "the directory does not know this user"
 	}
@@ -96,7 +97,7 @@ func (d *drafter) orphan(o *orphan) error {
 }
 
 // orphanRemoval plans what on_remove says, held.
-func (d *drafter) orphanRemoval(o *orphan, stand *eligibility) error {
+func (d *drafter) orphanRemoval(o *orphan, stand *desired.Eligibility) error {
 	op := d.sync.Users.OnRemove.Do
 	if op == "" {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -44,7 +45,7 @@ type orphanFinder struct {
 	direct bool // externalId is the object id
 
 	// externalID works out what the externalId of a user would be; nil when none is mapped.
-	externalID func(tx *state.Tx, eval *evaluator, user *state.Object) string
+	externalID func(tx *state.Tx, eval *desired.Evaluator, user *state.Object) string
 }
 
 // newOrphanFinder begins a look.
@@ -55,10 +56,10 @@ func (c *comparer) newOrphanFinder() (*orphanFinder, error) {
 			f.direct = strings.EqualFold(name, "objectId")
 		}
 	}
-	if c.sync.Users.maps("externalId") {
-		f.externalID = func(tx *state.Tx, eval *evaluator, user *state.Object) string {
-			stand := eval.eligibility(user, nil)
-			return textOf(eval.evaluate(user, &stand, c.sync.Users.Mapping, true).Attributes, "externalId")
+	if c.sync.Users.Maps("externalId") {
+		f.externalID = func(tx *state.Tx, eval *desired.Evaluator, user *state.Object) string {
+			stand := eval.Eligibility(user, nil)
+			return desired.TextOf(eval.Evaluate(user, &stand, c.sync.Users.Mapping, true).Attributes, "externalId")
 		}
 	}
 	return f, c.tenant.Update(func(tx *state.Tx) error {
@@ -72,10 +73,10 @@ func (c *comparer) newOrphanFinder() (*orphanFinder, error) {
 // page notes what is provably the tenant's of accounts that are not linked.
 func (f *orphanFinder) page(unlinked []target.Resource) error {
 	return f.tenant.Update(func(tx *state.Tx) error {
-		eval := newEvaluator(f.sync, f.now).in(tx)
+		eval := desired.NewEvaluator(f.sync.config(), f.now).In(tx)
 		for i := range unlinked {
 			r := &unlinked[i]
-			if f.sync.Scope.protects(r) {
+			if f.sync.Scope.Protects(r) {
 				continue
 			}
 			o := orphan{Account: r.ID, Name: nameOf(r), External: textAttribute(r, "externalId"), Active: !inactive(r), Seen: f.now}
@@ -114,7 +115,7 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 	case o.External == "":
 		return false, nil
 	}
-	for _, id := range tx.Links(f.sync.Name).SourcesByKey(graphsync.User, matchKey("externalId", o.External)) {
+	for _, id := range tx.Links(f.sync.Name).SourcesByKey(graphsync.User, desired.MatchKey("externalId", o.External)) {
 		o.Source = id
 		return true, nil
 	}
@@ -148,7 +149,7 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 			if more = values.Count() > 0; !more {
 				return nil
 			}
-			eval, n := newEvaluator(f.sync, f.now).in(tx), 0
+			eval, n := desired.NewEvaluator(f.sync.config(), f.now).In(tx), 0
 			for user := range tx.Objects().All(graphsync.User, after) {
 				if err := ctx.Err(); err != nil {
 					return err
@@ -184,13 +185,13 @@ func (f *orphanFinder) workOut(ctx context.Context) error {
 
 // adoptable reports whether matching takes care of an account: its user has a right to one, and
 // has none.
-func (f *orphanFinder) adoptable(tx *state.Tx, eval *evaluator, o *orphan) bool {
+func (f *orphanFinder) adoptable(tx *state.Tx, eval *desired.Evaluator, o *orphan) bool {
 	object, known := tx.Objects().Get(graphsync.User, o.Source)
 	_, linked, err := tx.Links(f.sync.Name).Get(graphsync.User, o.Source)
 	if !known || linked || err != nil {
 		return false
 	}
-	stand := eval.eligibility(&object, nil)
+	stand := eval.Eligibility(&object, nil)
 	return stand.Active() || stand.Problem != "" || stand.InScope && !stand.Disabled
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -110,7 +111,7 @@ func displayName(tx *state.Tx, s *Sync, kind graphsync.Kind, id graphsync.ID, ke
 	if !known {
 		return ""
 	}
-	name := stringProperty(&object, "displayName")
+	name := desired.StringProperty(&object, "displayName")
 	if name == key {
 		return ""
 	}

@@ -122,5 +122,5 @@ func (pr *protector) protectedAccount(ctx context.Context, id string) (bool, err
 	case err != nil:
 		return false, fmt.Errorf("look whether account %s of target %s is protected: %w", id, pr.sync.TargetName, err)
 	}
-	return pr.sync.Scope.protects(r), nil
+	return pr.sync.Scope.Protects(r), nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -218,7 +219,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 
 // mayBeHalfDone reports whether an action may have been carried out in part, or without an answer, so
 // that the next cycle has to read what came of it.
-func mayBeHalfDone(done *result, rules *Rules) bool {
+func mayBeHalfDone(done *result, rules *desired.Rules) bool {
 	var failed *target.Error
 	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
 	if a := done.action; a.TargetID != nil && (a.Op != plan.Adopt || adoptedExternalID(a, rules) != "") {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -118,8 +119,8 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 			if err := r.opts.records(tx, r.sync).loseLink(link.Kind, link.Source); err != nil {
 				return err
 			}
-		case identityIn(tx, r.sync, r.now, link, resource, intent.Keys) == foreign:
-			m := mismatch{TargetID: link.TargetID, Shown: describe(link.Kind, r.sync.rules(link.Kind), resource), Run: r.runID}
+		case identityIn(tx, r.sync, r.now, link, resource, intent.Keys) == desired.Foreign:
+			m := mismatch{TargetID: link.TargetID, Shown: desired.Describe(link.Kind, r.sync.rules(link.Kind), resource), Run: r.runID}
 			if err := r.opts.records(tx, r.sync).putMismatch(link, &m); err != nil {
 				return err
 			}
@@ -187,7 +188,7 @@ func (r *recovery) rereadHidden(ctx context.Context, intent state.Intent, link *
 }
 
 // updateShown takes over into a link what a resource is at present.
-func updateShown(rules *Rules, now time.Time, link *state.Link, resource *target.Resource) {
+func updateShown(rules *desired.Rules, now time.Time, link *state.Link, resource *target.Resource) {
 	if link.Applied == nil {
 		link.Applied = map[string]json.RawMessage{}
 	}
@@ -201,7 +202,7 @@ func updateShown(rules *Rules, now time.Time, link *state.Link, resource *target
 			delete(link.Applied, path)
 			continue
 		}
-		link.Applied[path] = canonical(link.Source, attribute, value)
+		link.Applied[path] = desired.Canonical(link.Source, attribute, value)
 		if text, ok := value.(string); ok {
 			rekey(rules, link, path, text)
 		}
@@ -241,7 +242,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if !owned && !r.sync.Guard.provesCreation(&found[0], intent) {
 			continue
 		}
-		if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {
+		if intent.Kind == graphsync.Group || !r.sync.Scope.Protects(&found[0]) {
 			return &found[0], nil
 		}
 	}
@@ -250,26 +251,26 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 
 // wasIntended reports whether a found account is the one of an intent. That of an adoption was there
 // before: where an externalId is mapped, only one that carries it was adopted.
-func wasIntended(rules *Rules, intent state.Intent, shown *target.Resource) bool {
+func wasIntended(rules *desired.Rules, intent state.Intent, shown *target.Resource) bool {
 	a := intendedAccount(rules, intent)
-	if plan.Op(intent.Op) == plan.Adopt && len(intent.Keys) > 0 && intent.Keys[0].Attribute == "externalId" && rules.maps("externalId") {
-		return a.carriesExternalID(shown)
+	if plan.Op(intent.Op) == plan.Adopt && len(intent.Keys) > 0 && intent.Keys[0].Attribute == "externalId" && rules.Maps("externalId") {
+		return a.CarriesExternalID(shown)
 	}
-	return a.evaluate(shown) != foreign
+	return a.Evaluate(shown) != desired.Foreign
 }
 
 // intendedAccount is what is known of the account of an intent: externalId decides where it is mapped.
-func intendedAccount(rules *Rules, intent state.Intent) *account {
+func intendedAccount(rules *desired.Rules, intent state.Intent) *desired.Account {
 	link := state.Link{Kind: intent.Kind, Source: intent.Source, Applied: map[string]json.RawMessage{}}
 	for _, key := range intent.Keys {
-		link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))
-		if path, err := target.ParsePath(key.Attribute); err == nil && isExternalID(path) {
-			if mapped := mappedAt(rules, path); mapped != nil {
-				link.Applied[mapped.Path.String()] = canonical(intent.Source, mapped, key.Value)
+		link.Keys = append(link.Keys, desired.MatchKey(key.Attribute, key.Value))
+		if path, err := target.ParsePath(key.Attribute); err == nil && desired.IsExternalID(path) {
+			if mapped := desired.MappedAt(rules, path); mapped != nil {
+				link.Applied[mapped.Path.String()] = desired.Canonical(intent.Source, mapped, key.Value)
 			}
 		}
 	}
-	return knownAccount(&link, rules)
+	return desired.KnownAccount(&link, rules)
 }
 
 func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) error {
@@ -288,7 +289,7 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 			link := state.Link{Kind: intent.Kind, Source: intent.Source, TargetID: found.ID, Active: intent.Kind == graphsync.Group || !inactive(found),
 				Since: r.now, Applied: map[string]json.RawMessage{}, LastOp: intent.Op, LastAt: intent.At}
 			for _, key := range intent.Keys {
-				link.Keys = append(link.Keys, matchKey(key.Attribute, key.Value))
+				link.Keys = append(link.Keys, desired.MatchKey(key.Attribute, key.Value))
 				link.Key = key.Value
 			}
 			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {

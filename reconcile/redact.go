@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"entrasync/graphsync/redact"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -51,10 +52,10 @@ func (x *executor) withoutRedacted(ctx context.Context, a *plan.StoredAction, se
 	if m == nil || !redactsAny(m) {
 		return err
 	}
-	var o outcome
+	var o desired.Outcome
 	// An object that cannot be evaluated has no values.
 	_ = x.tenant.View(func(tx *state.Tx) (err error) {
-		o, err = newEvaluator(x.sync, x.now).desireIn(tx, a.Kind, a.SourceID, false)
+		o, err = desired.NewEvaluator(x.sync.config(), x.now).DesireIn(tx, a.Kind, a.SourceID, false)
 		return err
 	})
 	return target.Redacted(redactorOf(m, append(sentOf(o.Attributes), sent...)), err)
@@ -91,7 +92,7 @@ func appendTexts(texts []string, value any) []string {
 func shownValue(m *mapping.Mapping, path target.Path, value string) string {
 	for _, mapped := range m.Attributes() {
 		if mapped.Redact && mapped.Path.Equal(path) {
-			return redacted
+			return desired.Redacted
 		}
 	}
 	return strconv.Quote(value)

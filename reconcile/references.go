@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -53,7 +54,7 @@ func (p *planner) draftReferences(ctx context.Context) error {
 		}
 		for _, attribute := range p.sync.Users.Mapping.Attributes() {
 			if name, ok := attribute.Direct(); ok && name == "manager" {
-				a.Changes = append(a.Changes, plan.Change{Attribute: attribute.Path.String(), New: accountOf + made.Key + "]"})
+				a.Changes = append(a.Changes, plan.Change{Attribute: attribute.Path.String(), New: desired.AccountOf + made.Key + "]"})
 			}
 		}
 		if len(a.Changes) == 0 {
@@ -84,7 +85,7 @@ func (p *planner) referToNew(ctx context.Context) error {
 		for waiting := range tx.Space(p.sync.Name, waitingSpace).Prefix(manager[:]) {
 			user := graphsync.ID(waiting[16:])
 			object, known := tx.Objects().Get(graphsync.User, user)
-			if !known || refer.Has(user[:]) || !strings.EqualFold(stringProperty(&object, "manager"), manager.String()) {
+			if !known || refer.Has(user[:]) || !strings.EqualFold(desired.StringProperty(&object, "manager"), manager.String()) {
 				continue
 			}
 			if err := refer.Put(user[:], manager[:]); err != nil {

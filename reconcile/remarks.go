@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -82,7 +83,7 @@ func (r *recorder) keepShown(tx *state.Tx, done *result) error {
 		key := shownKey(done.link, path)
 		var err error
 		if value := attribute.Own(done.shown.Value(attribute.Path)); remarkedOn(done.remarks, path) && value != nil {
-			err = kept.Put(key, canonical(done.link.Source, attribute, value))
+			err = kept.Put(key, desired.Canonical(done.link.Source, attribute, value))
 		} else if changes(done.action, path) {
 			err = kept.Delete(key)
 		}
@@ -120,7 +121,7 @@ func knownShown(tx *state.Tx, sync string, link *state.Link) func(*mapping.Attri
 	}
 	return func(attribute *mapping.Attribute, shown any) bool {
 		known := kept.Get(shownKey(link, attribute.Path.String()))
-		return known != nil && bytes.Equal(known, canonical(link.Source, attribute, shown))
+		return known != nil && bytes.Equal(known, desired.Canonical(link.Source, attribute, shown))
 	}
 }
 

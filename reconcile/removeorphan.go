@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -91,7 +92,7 @@ func (x *executor) switchOff(ctx context.Context, a *plan.StoredAction, ref targ
 		done.link.Adopted, done.link.Active, done.link.InactiveSince, done.link.Cause = true, false, x.now, a.Cause
 		for _, path := range x.sync.Users.Match {
 			if path == "externalId" && a.External != "" {
-				done.link.Keys = append(done.link.Keys, matchKey(path, a.External))
+				done.link.Keys = append(done.link.Keys, desired.MatchKey(path, a.External))
 			}
 		}
 		return nil

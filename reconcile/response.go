@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -22,42 +23,16 @@ func identityError(op plan.Op, kind graphsync.Kind, format string, args ...any) 
 // checkResponse decides whether the response to a write is about the account that was written. A
 // target whose ids follow the userName answers a rename with another id: moved is that id when the
 // externalId proves that the account is the same (RFC 7643, section 3.1, forbids it).
-func checkResponse(a *plan.Action, known *account, rules *Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
+func checkResponse(a *plan.Action, known *desired.Account, rules *desired.Rules, ref target.Ref, response *target.Resource) (moved string, err error) {
 	sameID := strings.EqualFold(response.ID, ref.ID)
 	switch {
-	case sameID && known.evaluate(response) != foreign:
+	case sameID && known.Evaluate(response) != desired.Foreign:
 		return "", nil
-	case !sameID && known.carriesExternalID(response):
+	case !sameID && known.CarriesExternalID(response):
 		return response.ID, nil
 	}
 	return "", identityError(a.Op, a.Kind, "the target answered about another account than %s: %s, with %s; nothing was recorded, and the account is read by the next cycle",
-		ref.ID, target.Clean(response.ID), describe(a.Kind, rules, response))
-}
-
-// withChanges adds to a known account what an action writes, in the form links keep, and what it
-// replaces: a response may show either.
-func (a *account) withChanges(changes []plan.Change, applied map[string]json.RawMessage) *account {
-	for path, value := range applied {
-		a.mayHave(path, value)
-	}
-	for _, change := range changes {
-		if old, ok := change.Old.(string); ok && !madeOnApply(old) {
-			a.may(change.Attribute, old)
-		}
-	}
-	return a
-}
-
-// asPlanned is what is known of the account of an action that has no link yet: what it matched by,
-// and what is written. externalId decides where it is written.
-func asPlanned(a *plan.StoredAction, rules *Rules, applied map[string]json.RawMessage) *account {
-	link := state.Link{Kind: a.Kind, Source: a.SourceID, Applied: applied}
-	for i, path := range rules.Match {
-		if i < len(a.Match) && a.Match[i] != "" {
-			link.Keys = append(link.Keys, matchKey(path, a.Match[i]))
-		}
-	}
-	return knownAccount(&link, rules)
+		ref.ID, target.Clean(response.ID), desired.Describe(a.Kind, rules, response))
 }
 
 // formerKeys returns the values by which a linked account may still be known.
@@ -83,8 +58,8 @@ func keepFormerKeys(tx *state.Tx, sync string, done *result) error {
 }
 
 // replacedKeys are the matching values of a link that an action replaces.
-func replacedKeys(link *state.Link, a *plan.Action, rules *Rules) (keys []state.MatchKey) {
-	for _, path := range identityPaths(link.Kind, rules) {
+func replacedKeys(link *state.Link, a *plan.Action, rules *desired.Rules) (keys []state.MatchKey) {
+	for _, path := range desired.IdentityPaths(link.Kind, rules) {
 		for _, change := range a.Changes {
 			if strings.EqualFold(change.Attribute, path.String()) {
 				if value := matchingValue(link, rules, path); value != "" {
@@ -103,8 +78,8 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 		if err != nil || response == nil {
 			return false
 		}
-		shown := shownTexts(response.Value(path))
-		if len(shown) == 0 || containsFold(shown, key.Value) {
+		shown := desired.ShownTexts(response.Value(path))
+		if len(shown) == 0 || desired.ContainsFold(shown, key.Value) {
 			return false
 		}
 	}
@@ -120,7 +95,7 @@ func (x *executor) answeredAnother(a *plan.StoredAction, done *result, resource 
 		whose = ", which is " + x.owners.describe(owner)
 	}
 	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
-		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), describe(a.Kind, x.sync.rules(a.Kind), resource), whose)}
+		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), desired.Describe(a.Kind, x.sync.rules(a.Kind), resource), whose)}
 }
 
 // unlink carries out what was decided about a link whose account is another one, or has another
@@ -151,12 +126,12 @@ func (x *executor) unlink(ctx context.Context, a *plan.StoredAction, done *resul
 func (x *executor) takeShown(ctx context.Context, link *state.Link, id string) {
 	rules := x.sync.rules(link.Kind)
 	if getter, ok := x.target.(target.Getter); ok {
-		if shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: id}); err == nil && knownAccount(link, rules).evaluate(shown) == ours {
+		if shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: id}); err == nil && desired.KnownAccount(link, rules).Evaluate(shown) == desired.Ours {
 			updateShown(rules, x.now, link, shown)
 			return
 		}
 	}
-	paths := identityPaths(link.Kind, rules)
+	paths := desired.IdentityPaths(link.Kind, rules)
 	maps.DeleteFunc(link.Applied, func(name string, _ json.RawMessage) bool {
 		return !slices.ContainsFunc(paths, func(path target.Path) bool { return strings.EqualFold(path.String(), name) })
 	})

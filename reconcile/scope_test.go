@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
@@ -99,7 +100,7 @@ func TestExcluded(t *testing.T) {
 func TestDeletionWhenTheTimeHasCome(t *testing.T) {
 	t.Parallel()
 	c := linked(t, func(s *reconcile.Sync) {
-		s.Users.OnRemove = reconcile.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
+		s.Users.OnRemove = desired.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
 	}, "Ada", "Bob", "Cyd")
 	c.source.leaveAll("Ada", "Bob")
 	want(t, "they leave", c.cycle(), "2 deactivated, 1 unchanged")

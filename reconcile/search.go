@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/state"
 )
 
@@ -61,7 +62,7 @@ func Search(ctx context.Context, tenant *state.Tenant, text string, limit int, k
 
 func contains(object *state.Object, want string) bool {
 	for _, name := range []string{"userPrincipalName", "displayName", "mail"} {
-		if strings.Contains(strings.ToLower(stringProperty(object, name)), want) {
+		if strings.Contains(strings.ToLower(desired.StringProperty(object, name)), want) {
 			return true
 		}
 	}
@@ -71,10 +72,10 @@ func contains(object *state.Object, want string) bool {
 func matchOf(object *state.Object) Match {
 	m := Match{
 		Kind: object.Kind, ID: object.ID, Removed: object.Removed != graphsync.NotRemoved,
-		Name: stringProperty(object, "displayName"), Address: stringProperty(object, "userPrincipalName"),
+		Name: desired.StringProperty(object, "displayName"), Address: desired.StringProperty(object, "userPrincipalName"),
 	}
 	if m.Address == "" {
-		m.Address = stringProperty(object, "mail")
+		m.Address = desired.StringProperty(object, "mail")
 	}
 	return m
 }

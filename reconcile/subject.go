@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -48,7 +49,7 @@ func (p *planner) draftSubject(ctx context.Context) error {
 	return p.tenant.Update(func(tx *state.Tx) error {
 		object, _ := tx.Objects().Get(kind, id)
 		if kind == graphsync.Group {
-			why, in, problem := p.eval.in(tx).groupInScope(&object)
+			why, in, problem := p.eval.In(tx).GroupInScope(&object)
 			p.ledger.recordStep("scope", in, "%s", why+problem)
 			return markMembers(tx, p.sync.Name, id)
 		}
@@ -60,7 +61,7 @@ func (p *planner) draftSubject(ctx context.Context) error {
 		if linked {
 			last = &link
 		}
-		stand := p.eval.in(tx).eligibility(&object, last)
+		stand := p.eval.In(tx).Eligibility(&object, last)
 		p.ledger.recordStep("scope", stand.InScope, "%s", stand.Why)
 		return nil
 	})
@@ -138,7 +139,7 @@ func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, e
 				return ctx.Err()
 			}
 			for _, name := range names {
-				if !strings.EqualFold(stringProperty(&object, name), s.Key) {
+				if !strings.EqualFold(desired.StringProperty(&object, name), s.Key) {
 					continue
 				}
 				if object.Removed == graphsync.NotRemoved {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -34,9 +35,9 @@ type successorFinder struct {
 // nil when nobody is active, or, for a deletion, none has the externalId.
 func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op) (*successor, error) {
 	rules := s.sync.rules(link.Kind)
-	known := knownAccount(link, rules)
+	known := desired.KnownAccount(link, rules)
 	var namesake *successor
-	for _, path := range identityPaths(link.Kind, rules) {
+	for _, path := range desired.IdentityPaths(link.Kind, rules) {
 		value := matchingValue(link, rules, path)
 		if value == "" {
 			continue
@@ -56,13 +57,13 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op
 			if err != nil {
 				return nil, err
 			}
-			sure := free && known.carriesExternalID(r)
+			sure := free && known.CarriesExternalID(r)
 			switch {
 			case !free, inactive(r) && !(sure && op == plan.Delete):
 			case sure:
-				return &successor{TargetID: r.ID, Sure: true, Shown: describe(link.Kind, rules, r)}, nil
+				return &successor{TargetID: r.ID, Sure: true, Shown: desired.Describe(link.Kind, rules, r)}, nil
 			case namesake == nil:
-				namesake = &successor{TargetID: r.ID, Shown: describe(link.Kind, rules, r)}
+				namesake = &successor{TargetID: r.ID, Shown: desired.Describe(link.Kind, rules, r)}
 			}
 		}
 	}
@@ -72,30 +73,16 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op
 // mayBeOf reports whether a found account may be that of a link: it is not the linked one, not
 // protected, and nobody else's here.
 func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, error) {
-	if r.ID == link.TargetID || link.Kind == graphsync.User && s.sync.Scope.protects(r) {
+	if r.ID == link.TargetID || link.Kind == graphsync.User && s.sync.Scope.Protects(r) {
 		return false, nil
 	}
 	owner, owned, err := s.store.OwnerOf(s.sync.application(), r.ID, link.Kind)
 	return !owned || owner == s.owners.owner(link.Kind, link.Source), err
 }
 
-// carriesExternalID reports whether a resource has the externalId that the account has.
-func (a *account) carriesExternalID(r *target.Resource) bool {
-	for i := range a.known {
-		k := &a.known[i]
-		if !isExternalID(k.path) {
-			continue
-		}
-		shown := r.Value(k.path)
-		exact, anyCase := k.fits(a.source, shown, shownTexts(shown))
-		return exact || anyCase && !k.decides
-	}
-	return false
-}
-
 // matchingValue is the value of an attribute as it was last written, or as it is matched by.
-func matchingValue(link *state.Link, rules *Rules, path target.Path) string {
-	if mapped := mappedAt(rules, path); mapped != nil && !mapped.Redact {
+func matchingValue(link *state.Link, rules *desired.Rules, path target.Path) string {
+	if mapped := desired.MappedAt(rules, path); mapped != nil && !mapped.Redact {
 		var text string
 		if json.Unmarshal(link.Applied[mapped.Path.String()], &text) == nil && text != "" {
 			return text

@@ -89,7 +89,7 @@ func (x *executor) keepOff(ctx context.Context, accounts []string, done *result)
 // inactiveLink reports whether a sync keeps an account switched off.
 func (x *executor) inactiveLink(tx *state.Tx, user graphsync.ID) (account string, off bool) {
 	link, ok, err := tx.Links(x.sync.Name).Get(graphsync.User, user)
-	if err != nil || !ok || link.Active || !x.sync.Users.maps("active") {
+	if err != nil || !ok || link.Active || !x.sync.Users.Maps("active") {
 		return "", false
 	}
 	return link.TargetID, true

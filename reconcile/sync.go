@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
-	"entrasync/reconcile/scope"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -23,74 +23,13 @@ type Sync struct {
 	Location   state.Location // where TargetName is; its ID is what accounts are claimed under, "" means TargetName
 	Tenant     graphsync.ID
 	AppID      string // whose assignments count
-	Scope      Scope
-	Users      Rules
-	Groups     GroupRules
+	Scope      desired.Scope
+	Users      desired.Rules
+	Groups     desired.GroupRules
 	Guard      Guard
 	Quarantine Quarantine
 	Text       string // the configuration it was compiled from; a change evaluates everybody anew
 }
-
-// A Scope says who is provisioned.
-type Scope struct {
-	All           bool // every user of the tenant; else those assigned to the application
-	Nested        bool // members of nested groups count too
-	Guests        bool
-	Filter        *scope.Filter // nil: everybody passes
-	ExcludeUsers  []string      // object ids, user principal names or addresses
-	ExcludeGroups []string      // object ids or display names
-	Protect       []target.Filter
-}
-
-// Rules say what becomes of the objects of one kind.
-type Rules struct {
-	Mapping  *mapping.Mapping
-	Match    []string // target paths, tried in order
-	Actions  map[plan.Op]bool
-	OnRemove OnRemove
-}
-
-// May reports whether the configuration lets the sync do this at all.
-func (r *Rules) May(op plan.Op) bool {
-	switch op {
-	case plan.Adopt, plan.Members, plan.Unlink:
-		return true
-	}
-	return r.Actions[op]
-}
-
-// maps reports whether a target attribute has a mapping.
-func (r *Rules) maps(path string) bool {
-	return slices.ContainsFunc(r.Mapping.Attributes(), func(a *mapping.Attribute) bool { return strings.EqualFold(a.Path.String(), path) })
-}
-
-// OnRemove says what happens to the account of somebody who left.
-type OnRemove struct {
-	Do    plan.Op       // Deactivate, Delete or "" for nothing
-	After time.Duration // with Deactivate: delete this long afterwards, 0 for never
-}
-
-// Takeover says what happens when a group of the same name exists.
-type Takeover string
-
-// The policies of contract `groups.takeover`.
-const (
-	TakeoverHold  Takeover = "hold"
-	TakeoverAdopt Takeover = "adopt"
-	TakeoverSkip  Takeover = "skip"
-)
-
-// GroupRules are the Rules for groups and which groups there are.
-type GroupRules struct {
-	Rules
-	Enabled  bool
-	All      bool          // every group; else assigned ones
-	Filter   *scope.Filter // when set, the groups that pass it, assigned or not
-	Takeover Takeover
-}
-
-// byAssignment reports whether the assignments of a group decide whether it is in scope.
-func (g *GroupRules) byAssignment() bool { return !g.All && g.Filter == nil }
 
 // A Limit is a bound on what one cycle may do. What is nil does not bound; 0 holds everything.
 type Limit struct {
@@ -282,19 +221,14 @@ func targetKind(k graphsync.Kind) target.Kind {
 }
 
 // rules are the rules for the objects of one kind.
-func (s *Sync) rules(kind graphsync.Kind) *Rules {
+func (s *Sync) rules(kind graphsync.Kind) *desired.Rules {
 	if kind == graphsync.Group {
 		return &s.Groups.Rules
 	}
 	return &s.Users
 }
 
-// protects reports whether an account is one that is never touched.
-func (s *Scope) protects(r *target.Resource) bool {
-	for _, filter := range s.Protect {
-		if filter.Match(r.Attributes) {
-			return true
-		}
-	}
-	return false
+// config is what decides who is in scope and what their accounts look like.
+func (s *Sync) config() *desired.Config {
+	return &desired.Config{Name: s.Name, Tenant: s.Tenant, AppID: s.AppID, Scope: s.Scope, Users: s.Users, Groups: s.Groups}
 }

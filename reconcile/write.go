@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -25,7 +26,7 @@ func (x *executor) create(ctx context.Context, a *plan.StoredAction, done *resul
 	}
 	done.sent = attributes
 	resource, err := x.target.Create(ctx, targetKind(a.Kind), attributes)
-	if err == nil && asPlanned(a, x.sync.rules(a.Kind), applied).evaluate(resource) == foreign {
+	if err == nil && desired.AsPlanned(a, x.sync.rules(a.Kind), applied).Evaluate(resource) == desired.Foreign {
 		x.answeredAnother(a, done, resource)
 		return
 	}
@@ -70,15 +71,15 @@ func (x *executor) recoverCreate(ctx context.Context, a *plan.StoredAction, done
 	}
 	// The plan said create; what exists is brought to what was planned.
 	adopted := *a
-	desired, err := x.links.desire(ctx, a.Kind, a.SourceID, false)
+	want, err := x.links.desire(ctx, a.Kind, a.SourceID, false)
 	if err != nil {
 		done.err = err
 		return
 	}
 	adopted.Op, adopted.TargetID = plan.Adopt, &v.adopt.ID
-	adopted.Changes = resourceChanges(m.rules.Mapping, desired.Attributes, v.adopt)
+	adopted.Changes = desired.ResourceChanges(m.rules.Mapping, want.Attributes, v.adopt)
 	if a.Kind == graphsync.User && inactive(v.adopt) {
-		adopted.Changes = withActive(adopted.Changes, false, true)
+		adopted.Changes = desired.WithActive(adopted.Changes, false, true)
 	}
 	done.err = nil
 	x.write(ctx, &adopted, done, true)

@@ -16,6 +16,7 @@ import (
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
@@ -225,7 +226,7 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		Actions, GroupActions []string
 		OnRemove              configs.OnRemove
 		Groups, AllGroups     bool
-		Takeover              reconcile.Takeover
+		Takeover              desired.Takeover
 	}{
 		s.TargetName, s.AppID, s.Scope.All, s.Scope.Nested, s.Scope.Guests, s.Scope.Filter.String(), s.Groups.Filter.String(),
 		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, c.expandAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
@@ -238,9 +239,9 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 	return string(text)
 }
 
-func (c *compiler) scope() reconcile.Scope {
+func (c *compiler) scope() desired.Scope {
 	in := c.sync.Scope
-	out := reconcile.Scope{
+	out := desired.Scope{
 		All: in.Users == "all", Nested: in.NestedGroups, Guests: in.IncludeGuests,
 		ExcludeUsers: c.expandAll(in.Exclude.Users), ExcludeGroups: c.expandAll(in.Exclude.Groups),
 		Filter: c.filter(target.User, in.Filter, "scope", "filter"),
@@ -297,26 +298,26 @@ func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *s
 	return filter
 }
 
-func (c *compiler) users() reconcile.Rules {
+func (c *compiler) users() desired.Rules {
 	in := c.sync.Users
-	rules := reconcile.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)}
+	rules := desired.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)}
 	switch {
 	case in.OnRemove.Action == "delete" && in.OnRemove.DeleteAfter > 0:
-		rules.OnRemove = reconcile.OnRemove{Do: plan.Deactivate, After: in.OnRemove.DeleteAfter}
+		rules.OnRemove = desired.OnRemove{Do: plan.Deactivate, After: in.OnRemove.DeleteAfter}
 	case in.OnRemove.Action == "delete":
-		rules.OnRemove = reconcile.OnRemove{Do: plan.Delete}
+		rules.OnRemove = desired.OnRemove{Do: plan.Delete}
 	case in.OnRemove.Action == "deactivate":
-		rules.OnRemove = reconcile.OnRemove{Do: plan.Deactivate}
+		rules.OnRemove = desired.OnRemove{Do: plan.Deactivate}
 	}
 	rules.Mapping = c.mapping(target.User, in.Attributes, in.MappingRoles, "users")
 	return rules
 }
 
-func (c *compiler) groups() reconcile.GroupRules {
+func (c *compiler) groups() desired.GroupRules {
 	in := c.sync.Groups
-	rules := reconcile.GroupRules{
-		Rules:   reconcile.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)},
-		Enabled: in.Enabled, All: in.Source.Kind == "all", Takeover: reconcile.Takeover(in.Takeover),
+	rules := desired.GroupRules{
+		Rules:   desired.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)},
+		Enabled: in.Enabled, All: in.Source.Kind == "all", Takeover: desired.Takeover(in.Takeover),
 		Filter: c.filter(target.Group, in.Source.Filter, "groups", "source"),
 	}
 	rules.Mapping = c.mapping(target.Group, in.Attributes, nil, "groups")

@@ -73,14 +73,11 @@ var guarding = slices.Concat(
 		fault{"ADM4", "a leaver is no loss", `if a.Op.Removes() || !filter.Match(attributes) {`, `if !filter.Match(attributes) {`},
 	),
 	in("reconcile/protect.go",
-		fault{"PRO1", "a protected account is changed", `return pr.sync.Scope.protects(r), nil`, `return false, nil`},
+		fault{"PRO1", "a protected account is changed", `return pr.sync.Scope.Protects(r), nil`, `return false, nil`},
 		fault{"PRO2", "an account that cannot be looked at is changed though it may be protected", `return inspection{unseen: err}, nil`, `return inspection{}, nil`},
 		fault{"PRO3", "leavers are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.UserPhase}`},
 		fault{"PRO4", "updates are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.LeavePhase}`},
 		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)`, `return false, nil`},
-		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
-			return true
-		}`, `return filter.Match(r.Attributes)`},
 	),
 	in("reconcile/quarantine.go",
 		fault{"QUA1", "a scheduled cycle does not wait for the probe", `if k.opts.Scheduled && k.now.Before(q.NextProbe) {`, `if false {`},
@@ -108,5 +105,10 @@ var guarding = slices.Concat(
 		fault{"SIL4", "an answer between failures does not count", `b.answered.Store(true)
 		b.unanswered.Store(0)
 		return false`, `return false`},
+	),
+	in("reconcile/desired/rules.go",
+		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
+			return true
+		}`, `return filter.Match(r.Attributes)`},
 	),
 )

@@ -61,25 +61,6 @@ var pulling = slices.Concat(
 
 // Deciding who should have what: scope, activity, removals.
 var planning = slices.Concat(
-	in("reconcile/standing.go",
-		fault{"SCO1", "a disabled user counts as enabled", `s.Disabled = true`, `s.Enabled = true`},
-		fault{"SCO2", "a user who was deleted but can be restored stays in scope", `case graphsync.SoftDeleted:
-		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
-		return s`, `case graphsync.SoftDeleted:`},
-		fault{"SCO3", "guests are in scope whatever the configuration says", `!sc.Guests &&`, `false &&`},
-		fault{"SCO4", "members of an excluded group are in scope", `return "member of the excluded group " + facts.name, "excluded group " + facts.name, true`,
-			`return "member of the excluded group " + facts.name, "excluded group " + facts.name, false`},
-		fault{"SCO5", "a filter that cannot judge a user removes the user", `s.Problem = reason.String()`, `return "", "left the scoping filter", true`},
-		fault{"SCO6", "a deleted group still gives its assignment", `if facts := e.group(id); facts.live {
-			c.add`, `if facts := e.group(id); true {
-			c.add`},
-		fault{"SCO7", "a disabled app role is given", `if !declared.Enabled {`, `if false {`},
-		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif false {"},
-		fault{"SCO9", "a group that a filter cannot judge is removed", `return "", false, reason.String()`, `return "", false, ""`},
-		fault{"SCO10", "users excluded by name are in scope", `return "excluded by name in the configuration", "excluded by the configuration", true`, `return "", "", false`},
-		fault{"SCO12", "an assignment that was missing for the first time counts like any other", `confirmed: !e.tx.Assignments(e.sync.AppID).Missed(a.ID)`, `confirmed: true`},
-		fault{"SCO11", "whom the scoping filter leaves out is in scope", `return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true`, `return "", "", false`},
-	),
 	in("reconcile/drafter.go",
 		fault{"STD1", "a user whom the directory never reported is planned", `if err != nil || !known {
 		return err // never`, `if err != nil || false && !known {
@@ -112,7 +93,7 @@ var planning = slices.Concat(
 		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
 		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !link.Active:
 		op = plan.Reactivate
-		changes = withActive(changes, false, true)`, `case wanted && !link.Active && false:`},
+		changes = desired.WithActive(changes, false, true)`, `case wanted && !link.Active && false:`},
 		fault{"STD22", "a mapping of active that says false is ignored", `case !wanted && link.Active:
 		stand.Why`, `case false:
 		stand.Why`},
@@ -140,7 +121,7 @@ var planning = slices.Concat(
 `, `part.live = true
 `},
 		fault{"MBR4", "a deleted user is put into groups", `return ok && object.Removed == graphsync.NotRemoved, account, false, nil`, `return ok, account, false, nil`},
-		fault{"MBR5", "memberships of a group out of scope are written", `if _, in, _ := d.eval.groupInScope(&object); !in {
+		fault{"MBR5", "memberships of a group out of scope are written", `if _, in, _ := d.eval.GroupInScope(&object); !in {
 		return nil
 	}`, ``},
 		fault{"MBR6", "who was in an adopted group already is not known", `return account, true, seeds.Put(membershipKey(group, member), []byte(account))`, `return last, applied, seeds.Put(membershipKey(group, member), []byte(account))`},
@@ -152,5 +133,24 @@ var planning = slices.Concat(
 			return err
 		}`, ``},
 		fault{"REF2", "a reference to a manager who gets an account is not planned", `if made == nil || made.Op != plan.Create && made.Op != plan.Adopt {`, `if true {`},
+	),
+	in("reconcile/desired/eligibility.go",
+		fault{"SCO4", "members of an excluded group are in scope", `return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, true`,
+			`return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, false`},
+		fault{"SCO1", "a disabled user counts as enabled", `s.Disabled = true`, `s.Enabled = true`},
+		fault{"SCO2", "a user who was deleted but can be restored stays in scope", `case graphsync.SoftDeleted:
+		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
+		return s`, `case graphsync.SoftDeleted:`},
+		fault{"SCO3", "guests are in scope whatever the configuration says", `!sc.Guests &&`, `false &&`},
+		fault{"SCO5", "a filter that cannot judge a user removes the user", `s.Problem = reason.String()`, `return "", "left the scoping filter", true`},
+		fault{"SCO6", "a deleted group still gives its assignment", `if facts := e.Group(id); facts.live {
+			c.add`, `if facts := e.Group(id); true {
+			c.add`},
+		fault{"SCO7", "a disabled app role is given", `if !declared.Enabled {`, `if false {`},
+		fault{"SCO8", "nested groups count without being asked for", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif !e.sync.Scope.Nested {", "direct := slices.Collect(e.tx.Members().GroupsOf(member))\n\tif false {"},
+		fault{"SCO9", "a group that a filter cannot judge is removed", `return "", false, reason.String()`, `return "", false, ""`},
+		fault{"SCO10", "users excluded by name are in scope", `return "excluded by name in the configuration", "excluded by the configuration", true`, `return "", "", false`},
+		fault{"SCO12", "an assignment that was missing for the first time counts like any other", `confirmed: !e.tx.Assignments(e.sync.AppID).Missed(a.ID)`, `confirmed: true`},
+		fault{"SCO11", "whom the scoping filter leaves out is in scope", `return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true`, `return "", "", false`},
 	),
 )

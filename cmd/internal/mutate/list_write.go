@@ -7,7 +7,7 @@ var matching = slices.Concat(
 	in("reconcile/match.go",
 		fault{"MAT1", "one of several accounts that match is taken", `if len(found) > 1 {`, `if false {`},
 		fault{"MAT2", "the account of a user who can be restored is offered to another", `object.Removed == graphsync.Purged`, `object.Removed != graphsync.NotRemoved`},
-		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.protects(r) {`, `if false {`},
+		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.Protects(r) {`, `if false {`},
 		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
 		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
@@ -40,7 +40,7 @@ var matching = slices.Concat(
 		fault{"MAT17", "of two who match one account the first of the plan takes it, whoever it carries the id of", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
-		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
+		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
 		fault{"CRN16", "an account that another sync is making is taken", `if making && !owned {`, `if making && creator.Sync == "" {`},
 		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `(true || !linked)`},
 	),
@@ -76,11 +76,6 @@ var locating = slices.Concat(
 		fault{"ADO2", "an account whose adoption was rejected is no longer offered for removal", `d.Verdict == rejected`, `d.Verdict == approved`},
 	),
 	in("reconcile/locate.go",
-		fault{"LOC1", "an account with the externalId of another counts as ours", `case !anyCase: // an application may change the case of what it stores: then it decides nothing
-			return foreign`, `case !anyCase: // an application may change the case of what it stores: then it decides nothing`},
-		fault{"LOC2", "an account that no value identifies counts as ours", `case shows:
-		return foreign`, `case false:
-		return foreign`},
 		fault{"LOC3", "links of another application are used as they are", `another := m.info.Moving || was.ID != "" && !was.Same(here)`, `another := false && was.ID == ""`},
 		fault{"LOC4", "a dry run looks for the accounts and changes links", `if !m.opts.Apply {
 		if anything`, `if false {
@@ -106,12 +101,12 @@ var locating = slices.Concat(
 	in("reconcile/recover.go",
 		fault{"REC1", "one of several accounts is linked after a lost answer", `if len(found) != 1 {`, `if len(found) == 0 {`},
 		fault{"REC2", "an account with the externalId of another is linked after a lost answer", `|| !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {`, `{`},
-		fault{"REC14", "an account that a failed adoption did not reach is linked", `return a.carriesExternalID(shown)
+		fault{"REC14", "an account that a failed adoption did not reach is linked", `return a.CarriesExternalID(shown)
 	}
-	return a.evaluate(shown) != foreign`, `_ = a.carriesExternalID(shown)
+	return a.Evaluate(shown) != desired.Foreign`, `_ = a.CarriesExternalID(shown)
 	}
-	return a.evaluate(shown) != foreign`},
-		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.protects(&found[0]) {`, `if true {`},
+	return a.Evaluate(shown) != desired.Foreign`},
+		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.Protects(&found[0]) {`, `if true {`},
 		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.AppliedMembers(l.sync.Name).Put(a.SourceID, member, unsure); err != nil {
 						return err
@@ -150,8 +145,8 @@ var locating = slices.Concat(
 		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.findings.moved || !lists || !gets:`, `case c.findings.moved || !lists || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
-		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.sync, c.now, link, shown, nil) == foreign:`, `case false:`},
-		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = canonical(link.Source, attribute, shown)
+		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.sync, c.now, link, shown, nil) == desired.Foreign:`, `case false:`},
+		fault{"CMP7", "values changed by hand are not noticed", `link.Applied[path] = desired.Canonical(link.Source, attribute, shown)
 		changed = true`, `_ = raw`},
 	),
 	in("reconcile/identify.go",
@@ -164,14 +159,6 @@ var locating = slices.Concat(
 		fault{"IDN3", "a link that did not fit is not read again", `if err := i.again(ctx); err != nil {
 			return err
 		}`, ``},
-	),
-	in("reconcile/identity.go",
-		fault{"IDN4", "a removal changes no identity", `case plan.Deactivate, plan.Delete, plan.Reactivate:
-		return true`, `case plan.Delete, plan.Reactivate:
-		return true`},
-		fault{"IDN5", "a common name makes an account with another externalId ours", `case !k.decides:
-			shows`, `case true:
-			shows`},
 	),
 	in("reconcile/mismatch.go",
 		fault{"IDN6", "accounts that are others now are dropped, however many", `if !m.Gone {
@@ -248,16 +235,6 @@ var writing = slices.Concat(
 
 // recordMemberships`},
 	),
-	in("reconcile/desire.go",
-		fault{"DES1", "two spellings of a name are two values", `return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}`, `return state.MatchKey{Attribute: path, Value: value}`},
-		fault{"DES2", "a mapping of active as text counts as true", `return strings.EqualFold(fmt.Sprint(d.Value), "true")`, `return d.Value != false`},
-		fault{"DES3", "redacted values are in the plan", `case change.Attribute.Redact:
-			if shown.Old`, `case false:
-			if shown.Old`},
-		fault{"DES4", "redacted values are in the state", `if a.Redact {
-		return digestOf`, `if false {
-		return digestOf`},
-	),
 )
 
 // What is remembered of a call.
@@ -323,5 +300,30 @@ var recording = slices.Concat(
 		fault{"SYN6", "a full cycle does not compare", `		c.comparer.compare,`, `		func(context.Context) error { return nil },`},
 		fault{"SYN8", "a dry run keeps what it changed", `last = func() error { return r.finalizer.putBack(context.Background()) }`, `last = func() error { return nil }`},
 		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
+	),
+	in("reconcile/desired/identity.go",
+		fault{"LOC1", "an account with the externalId of another counts as ours", `case !anyCase: // an application may change the case of what it stores: then it decides nothing
+			return Foreign`, `case !anyCase: // an application may change the case of what it stores: then it decides nothing`},
+		fault{"LOC2", "an account that no value identifies counts as ours", `case shows:
+		return Foreign`, `case false:
+		return Foreign`},
+		fault{"IDN4", "a removal changes no identity", `case plan.Deactivate, plan.Delete, plan.Reactivate:
+		return true`, `case plan.Delete, plan.Reactivate:
+		return true`},
+		fault{"IDN5", "a common name makes an account with another externalId ours", `case !k.decides:
+			shows`, `case true:
+			shows`},
+	),
+	in("reconcile/desired/rules.go",
+		fault{"DES1", "two spellings of a name are two values", `return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}`, `return state.MatchKey{Attribute: path, Value: value}`},
+	),
+	in("reconcile/desired/attributes.go",
+		fault{"DES2", "a mapping of active as text counts as true", `return strings.EqualFold(fmt.Sprint(d.Value), "true")`, `return d.Value != false`},
+		fault{"DES3", "redacted values are in the plan", `case change.Attribute.Redact:
+			if shown.Old`, `case false:
+			if shown.Old`},
+		fault{"DES4", "redacted values are in the state", `if a.Redact {
+		return digestOf`, `if false {
+		return digestOf`},
 	),
 )

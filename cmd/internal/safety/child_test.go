@@ -21,6 +21,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -53,7 +54,7 @@ type childSettings struct {
 
 func (c childSettings) settings() settings {
 	set := settings{nested: c.Nested, guests: true, groups: c.Groups, onlySales: c.OnlySales, concurrency: 1,
-		onRemove: reconcile.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
 	if c.Delete {
 		set.onRemove.Do = plan.Delete
 	}

@@ -13,6 +13,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 	"entrasync/target/scim/scimtest"
@@ -56,7 +57,7 @@ func company(t *testing.T) (*world, *cast) {
 	t.Helper()
 	count, percent := 25, 10.0
 	w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 4, pageSize: 5, membersPage: 4, maxBody: 1 << 20, verify: true,
-		onRemove: reconcile.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{Removals: reconcile.Limit{Count: &count, Percent: &percent}}})
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{Removals: reconcile.Limit{Count: &count, Percent: &percent}}})
 	d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}
 	var names []string
 	for i := range 12 {

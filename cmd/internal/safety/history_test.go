@@ -15,6 +15,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -98,7 +99,7 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 	set := settings{
 		all: rapid.Bool().Draw(rt, "everybody"), nested: rapid.Bool().Draw(rt, "nested"), guests: rapid.Bool().Draw(rt, "guests"),
 		onlySales: rapid.Bool().Draw(rt, "filter"), groups: rapid.Bool().Draw(rt, "provision groups"),
-		onRemove: rapid.SampledFrom([]reconcile.OnRemove{{Do: plan.Deactivate}, {Do: plan.Delete},
+		onRemove: rapid.SampledFrom([]desired.OnRemove{{Do: plan.Deactivate}, {Do: plan.Delete},
 			{Do: plan.Deactivate, After: 72 * time.Hour}}).Draw(rt, "on_remove"),
 		guard: drawGuard(rt), protect: rapid.Bool().Draw(rt, "protect"),
 		concurrency: rapid.SampledFrom([]int{1, 4}).Draw(rt, "concurrency"),

@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/target/file"
 )
@@ -20,7 +21,7 @@ import (
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, settings{all: true, guests: true, groups: true, concurrency: 4, pageSize: 7, membersPage: 50, onRemove: reconcile.OnRemove{Do: plan.Deactivate}})
+		w := newWorld(t, settings{all: true, guests: true, groups: true, concurrency: 4, pageSize: 7, membersPage: 50, onRemove: desired.OnRemove{Do: plan.Deactivate}})
 		w.watch.leave(w.front.Seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root"}))
 		for i, name := range []string{
 			`a" or userName pr or userName eq "x`, `b\" or userName sw "r`, `c" and (active eq true)`, "d\r\nAuthorization: Bearer x", "e\nlevel=ERROR msg=\"all gone\"",
@@ -63,7 +64,7 @@ func TestHostileNames(t *testing.T) {
 func TestCyclicGroups(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
-		w := newWorld(t, settings{nested: true, guests: true, concurrency: 1, pageSize: 3, membersPage: 2, onRemove: reconcile.OnRemove{Do: plan.Deactivate}})
+		w := newWorld(t, settings{nested: true, guests: true, concurrency: 1, pageSize: 3, membersPage: 2, onRemove: desired.OnRemove{Do: plan.Deactivate}})
 		var ring []graphsync.ID
 		for i := range 8 {
 			id := w.tenant.AddUser(graphtest.Props{"userPrincipalName": fmt.Sprintf("user%d@contoso.example", i)})
@@ -89,7 +90,7 @@ func TestLargeGroup(t *testing.T) {
 	const size = 20_000
 	percent := 30.0
 	w := newWorld(t, settings{all: true, guests: true, groups: true, concurrency: 8, pageSize: 999, membersPage: 2000,
-		onRemove: reconcile.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{MembersRemoved: reconcile.Limit{Percent: &percent}}})
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{MembersRemoved: reconcile.Limit{Percent: &percent}}})
 	people := make([]graphsync.ID, size)
 	for i := range people {
 		people[i] = w.tenant.AddUser(graphtest.Props{"userPrincipalName": fmt.Sprintf("user%d@contoso.example", i)})

@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 )
 
@@ -29,9 +30,9 @@ func TestFoundBefore(t *testing.T) {
 		w.cycleOnce()
 		w.wire.heal()
 	}
-	deleted, late := reconcile.OnRemove{Do: plan.Delete}, reconcile.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
+	deleted, late := desired.OnRemove{Do: plan.Delete}, desired.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}
 	stories := map[string]struct {
-		onRemove reconcile.OnRemove
+		onRemove desired.OnRemove
 		tell     func(w *world, d *cast)
 	}{
 		"an account is deleted when its time has come, though nothing else happens": {late, func(w *world, d *cast) {
@@ -43,14 +44,14 @@ func TestFoundBefore(t *testing.T) {
 			w.wire.interrupt(interruption{on: http.MethodPatch, crash: true, after: true})
 			w.cycleOnce()
 		}},
-		"somebody leaves whose account was just taken over, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody leaves whose account was just taken over, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(504)})
 			d.unassign("zoe")
 		}},
-		"somebody leaves whose account was just taken over, with the answer lost and the repeated request refused": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody leaves whose account was just taken over, with the answer lost and the repeated request refused": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
@@ -58,7 +59,7 @@ func TestFoundBefore(t *testing.T) {
 			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
 			d.unassign("zoe")
 		}},
-		"somebody leaves whose account could not be taken over": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody leaves whose account could not be taken over": {desired.OnRemove{}, func(w *world, d *cast) {
 			id := w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
@@ -66,14 +67,14 @@ func TestFoundBefore(t *testing.T) {
 			d.unassign("zoe")
 			w.watch.leave(id)
 		}},
-		"somebody leaves whose account was just made, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody leaves whose account was just made, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
 			w.wire.interrupt(interruption{on: http.MethodPost, crash: true, after: true})
 			w.cycleOnce()
 			d.unassign("zoe")
 		}},
-		"somebody comes back whose account was switched off, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody comes back whose account was switched off, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(500)})
 			d.Restore(d.ids["kim"])
@@ -83,13 +84,13 @@ func TestFoundBefore(t *testing.T) {
 			troubled(w, callFault{match: users(http.MethodDelete), answer: lose})
 			d.Restore(d.ids["kim"])
 		}},
-		"somebody comes back whose account was made again with other values, and switched off": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody comes back whose account was made again with other values, and switched off": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.makeKimAgain(d)
 			d.SoftDelete(d.ids["kim"])
 			w.cycleOnce()
 			d.Restore(d.ids["kim"])
 		}},
-		"somebody leaves whose account was made again after it could not be switched off": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"somebody leaves whose account was made again after it could not be switched off": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
 			w.makeKimAgain(d)
@@ -101,27 +102,27 @@ func TestFoundBefore(t *testing.T) {
 			w.cycleOnce()
 			d.unassign("kim")
 		}},
-		"a title goes back to what it was, after a change that was done and answered with an error": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a title goes back to what it was, after a change that was done and answered with an error": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.Set(d.ids["kim"], "jobTitle", "Head")
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(502)})
 			d.Set(d.ids["kim"], "jobTitle", nil)
 		}},
-		"a change of members that failed is made later, in a cycle that has nothing else to do": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a change of members that failed is made later, in a cycle that has nothing else to do": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.AddMember(d.ids["Sales"], d.ids["kim"])
 			troubled(w, callFault{match: groups(http.MethodPatch), answer: refuse(400, "invalidValue")})
 		}},
-		"a member leaves who was added, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a member leaves who was added, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.AddMember(d.ids["Sales"], d.ids["kim"])
 			troubled(w, callFault{match: groups(http.MethodPatch), answer: belated(504)})
 			d.RemoveMember(d.ids["Sales"], d.ids["kim"])
 		}},
-		"a member comes back who was removed, with the answer lost": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a member comes back who was removed, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.RemoveMember(d.ids["Sales"], d.ids["bob"])
 			d.Assign(frontApp, d.ids["bob"], "Viewer")
 			troubled(w, callFault{match: groups(http.MethodPatch), answer: lose})
 			d.AddMember(d.ids["Sales"], d.ids["bob"])
 		}},
-		"the process dies between an account and its memberships": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"the process dies between an account and its memberships": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.Set(d.ids["kim"], "accountEnabled", true)
 			d.hire("zoe")
 			d.Set(d.ids["zoe"], "accountEnabled", false)
@@ -131,7 +132,7 @@ func TestFoundBefore(t *testing.T) {
 			w.wire.interrupt(interruption{on: http.MethodPatch, crash: true})
 			w.cycleOnce()
 		}},
-		"a group that was deleted just before the process died is assigned again": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a group that was deleted just before the process died is assigned again": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.Assign(frontApp, d.ids["ada"], "Viewer")
 			d.Assign(frontApp, d.ids["bob"], "Viewer")
 			w.cycleOnce()
@@ -144,14 +145,14 @@ func TestFoundBefore(t *testing.T) {
 			w.cycleOnce()
 			d.Assign(frontApp, d.ids["Sales"], "Editor")
 		}},
-		"a nested group is deleted, through which a group with a role was reached": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a nested group is deleted, through which a group with a role was reached": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.group("Interns", "zoe")
 			d.AddMember(d.ids["Sales"], d.ids["Interns"])
 			w.cycleOnce()
 			d.SoftDelete(d.ids["Interns"])
 		}},
-		"a round of pages that leads in a circle is begun anew": {reconcile.OnRemove{}, func(w *world, d *cast) {
+		"a round of pages that leads in a circle is begun anew": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.AddMember(d.ids["Sales"], d.ids["zoe"])
 			end := w.graph.Fault(graphtest.ReplayPage().On(streams["users"]).Always())

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 )
 
@@ -22,7 +23,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		const city = "planted-city-9Wd4"
-		w := newWorld(t, settings{all: true, guests: true, redact: true, concurrency: 4, pageSize: 5, membersPage: 5, onRemove: reconcile.OnRemove{Do: plan.Deactivate}})
+		w := newWorld(t, settings{all: true, guests: true, redact: true, concurrency: 4, pageSize: 5, membersPage: 5, onRemove: desired.OnRemove{Do: plan.Deactivate}})
 		var tokens []string
 		w.graph.Fault(graphtest.Fault{Path: streams["token"], Times: -1, Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
 			answer := next()

@@ -20,6 +20,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -136,8 +137,8 @@ func sharing(tenant graphsync.ID, external string) *reconcile.Sync {
 	}
 	all := map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}
 	return &reconcile.Sync{Name: "front", TargetName: "front", Location: state.Location{Key: "front", Place: "1", ID: "front"}, Tenant: tenant, AppID: frontApp,
-		Text: external, Scope: reconcile.Scope{All: true, Guests: true}, Guard: reconcile.Guard{FirstRunRemovals: true},
-		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "nickName", "userName"}, Actions: all, OnRemove: reconcile.OnRemove{Do: plan.Deactivate}}}
+		Text: external, Scope: desired.Scope{All: true, Guests: true}, Guard: reconcile.Guard{FirstRunRemovals: true},
+		Users: desired.Rules{Mapping: users, Match: []string{"externalId", "nickName", "userName"}, Actions: all, OnRemove: desired.OnRemove{Do: plan.Deactivate}}}
 }
 
 func (p *plaza) open() {

@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 )
 
@@ -55,7 +56,7 @@ func (f footprint) String() string {
 // process has and so runs beside no other test.
 func TestSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, settings{guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: reconcile.OnRemove{Do: plan.Delete},
+		w := newWorld(t, settings{guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: desired.OnRemove{Do: plan.Delete},
 			guard: reconcile.Guard{FirstRunRemovals: true}})
 		group := w.tenant.AddGroup(graphtest.Props{"displayName": "Everybody"})
 		w.tenant.Assign(frontApp, group, "Viewer")

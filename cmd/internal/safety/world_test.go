@@ -18,6 +18,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
@@ -44,7 +45,7 @@ type settings struct {
 	all, nested, guests bool
 	onlySales           bool // scoping filter: department EQUALS Sales
 	groups              bool
-	onRemove            reconcile.OnRemove
+	onRemove            desired.OnRemove
 	guard               reconcile.Guard
 	protect             bool // accounts that the application calls protected
 	concurrency         int
@@ -217,11 +218,11 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 	}
 	s := &reconcile.Sync{
 		Name: "front", TargetName: "front", Tenant: tenant, AppID: frontApp, Text: fmt.Sprintf("%+v", set),
-		Scope: reconcile.Scope{All: set.all, Nested: set.nested, Guests: set.guests},
-		Users: reconcile.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove,
+		Scope: desired.Scope{All: set.all, Nested: set.nested, Guests: set.guests},
+		Users: desired.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove,
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
-		Groups: reconcile.GroupRules{Enabled: set.groups, Takeover: reconcile.TakeoverAdopt,
-			Rules: reconcile.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},
+		Groups: desired.GroupRules{Enabled: set.groups, Takeover: desired.TakeoverAdopt,
+			Rules: desired.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},
 				Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Delete: true}}},
 		Guard: set.guard,
 	}

@@ -13,6 +13,7 @@ import (
 	"entrasync/cmd/internal/web"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -64,7 +65,7 @@ func newBench(tb testing.TB, access *web.Credential) *bench {
 // sync adds a sync of a tenant.
 func (b *bench) sync(name, tenant string, number int) *web.Sync {
 	b.syncs = append(b.syncs, web.Sync{
-		Sync:       &reconcile.Sync{Name: name, TargetName: name, Tenant: id(number), Scope: reconcile.Scope{All: true, Guests: true}},
+		Sync:       &reconcile.Sync{Name: name, TargetName: name, Tenant: id(number), Scope: desired.Scope{All: true, Guests: true}},
 		TenantName: tenant, Next: now.Add(12 * time.Minute), Attempted: true,
 	})
 	return &b.syncs[len(b.syncs)-1]

@@ -9,6 +9,7 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/words"
 	"entrasync/reconcile"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
@@ -58,9 +59,9 @@ func emptied(planned *compile.Sync) (*compile.Sync, error) {
 		return nil, faults[0]
 	}
 	sync := *planned.Sync
-	sync.Scope = reconcile.Scope{All: true, Guests: true, Filter: none, Protect: sync.Scope.Protect}
+	sync.Scope = desired.Scope{All: true, Guests: true, Filter: none, Protect: sync.Scope.Protect}
 	sync.Guard = reconcile.Guard{FirstRunRemovals: true}
-	sync.Users.OnRemove = reconcile.OnRemove{Do: plan.Deactivate}
+	sync.Users.OnRemove = desired.OnRemove{Do: plan.Deactivate}
 	sync.Users.Actions = map[plan.Op]bool{plan.Deactivate: true}
 	sync.Groups.Enabled = false
 	sync.Text += "\x00the tenant is removed"

@@ -1,4 +1,4 @@
-package reconcile
+package desired
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"entrasync/target"
 )
 
-// An eligibility is where a person stands towards an application, and why.
-type eligibility struct {
+// An Eligibility is where a person stands towards an application, and why.
+type Eligibility struct {
 	Known    bool // the directory has told of this person
 	InScope  bool // assigned (or all), not excluded, passes the filter, exists
 	Enabled  bool // accountEnabled
@@ -39,24 +39,25 @@ type eligibility struct {
 
 // Active reports whether the person should have a working account: Entra's IsSoftDeleted is
 // its opposite (unassigned, out of the filter, deleted, or disabled).
-func (s *eligibility) Active() bool { return s.InScope && s.Enabled }
+func (s *Eligibility) Active() bool { return s.InScope && s.Enabled }
 
-// An evaluator works out standings and desired attributes from the snapshot, within one
+// An Evaluator works out standings and desired attributes from the snapshot, within one
 // transaction at a time. It remembers the assignments of groups, of which there are few.
-type evaluator struct {
-	sync   *Sync
+type Evaluator struct {
+	sync   *Config
 	now    time.Time
 	tx     *state.Tx
 	app    graphsync.App
 	roles  map[graphsync.ID]graphsync.AppRole
 	domain string // the tenant's default, "" when not known
-	groups map[graphsync.ID]*groupFacts
+	groups map[graphsync.ID]*GroupFacts
 	// ask asks the application whether a value is in use; nil when nobody outside is asked.
-	ask func(by target.Path, value string) (bool, error)
+	Ask func(by target.Path, value string) (bool, error)
 }
 
-type groupFacts struct {
-	name     string
+// GroupFacts are what decides about the members of a group.
+type GroupFacts struct {
+	Name     string
 	live     bool
 	assigned []grantedRole
 	parents  []graphsync.ID // read only for nested groups
@@ -71,19 +72,20 @@ type grantedRole struct {
 	confirmed bool         // Graph's last list had it
 }
 
-// unconfirmed reports whether a group is assigned by nothing but assignments that Graph's last list
+// Unconfirmed reports whether a group is assigned by nothing but assignments that Graph's last list
 // lacked.
-func (g *groupFacts) unconfirmed() bool {
+func (g *GroupFacts) Unconfirmed() bool {
 	return len(g.assigned) > 0 && !slices.ContainsFunc(g.assigned, func(a grantedRole) bool { return a.confirmed })
 }
 
-func newEvaluator(s *Sync, now time.Time) *evaluator {
-	return &evaluator{sync: s, now: now, groups: map[graphsync.ID]*groupFacts{}}
+// NewEvaluator returns an evaluator that takes now for the time. Bind it with In before use.
+func NewEvaluator(s *Config, now time.Time) *Evaluator {
+	return &Evaluator{sync: s, now: now, groups: map[graphsync.ID]*GroupFacts{}}
 }
 
-// in binds the evaluator to a transaction. What it remembered of groups stays true for a cycle:
+// In binds the evaluator to a transaction. What it remembered of groups stays true for a cycle:
 // the snapshot does not change between drafting and applying.
-func (e *evaluator) in(tx *state.Tx) *evaluator {
+func (e *Evaluator) In(tx *state.Tx) *Evaluator {
 	e.tx = tx
 	if e.roles == nil {
 		organization, _ := tx.Organization()
@@ -97,14 +99,15 @@ func (e *evaluator) in(tx *state.Tx) *evaluator {
 	return e
 }
 
-func (e *evaluator) group(id graphsync.ID) *groupFacts {
+// Group returns what is known of a group in the snapshot; its name is its id when it has none.
+func (e *Evaluator) Group(id graphsync.ID) *GroupFacts {
 	facts := e.groups[id]
 	if facts == nil {
-		facts = &groupFacts{name: id.String()}
+		facts = &GroupFacts{Name: id.String()}
 		if object, ok := e.tx.Objects().Get(graphsync.Group, id); ok {
 			facts.live = object.Removed == graphsync.NotRemoved
-			if name := stringProperty(&object, "displayName"); name != "" {
-				facts.name = name
+			if name := StringProperty(&object, "displayName"); name != "" {
+				facts.Name = name
 			}
 		}
 		facts.assigned = e.granted(id)
@@ -114,17 +117,17 @@ func (e *evaluator) group(id graphsync.ID) *groupFacts {
 }
 
 // granted returns the assignments of a user or group.
-func (e *evaluator) granted(principal graphsync.ID) (roles []grantedRole) {
+func (e *Evaluator) granted(principal graphsync.ID) (roles []grantedRole) {
 	for a := range e.tx.Assignments(e.sync.AppID).Of(principal) {
 		roles = append(roles, grantedRole{role: a.Role, confirmed: !e.tx.Assignments(e.sync.AppID).Missed(a.ID)})
 	}
 	return roles
 }
 
-// eligibility works out one person's. link is what was last known of the account, to tell what
+// Eligibility works out one person's. link is what was last known of the account, to tell what
 // the person left; nil when there is none.
-func (e *evaluator) eligibility(user *state.Object, link *state.Link) eligibility {
-	s := eligibility{Known: true, Guest: isGuest(user)}
+func (e *Evaluator) Eligibility(user *state.Object, link *state.Link) Eligibility {
+	s := Eligibility{Known: true, Guest: IsGuest(user)}
 	switch raw, _ := user.Value("accountEnabled"); string(raw) {
 	case "true":
 		s.Enabled = true
@@ -156,7 +159,7 @@ func (e *evaluator) eligibility(user *state.Object, link *state.Link) eligibilit
 }
 
 // assigned finds how the person is in scope: by the shortest way, directly first.
-func (e *evaluator) assigned(user *state.Object, link *state.Link, s *eligibility) (why, cause string, ok bool) {
+func (e *Evaluator) assigned(user *state.Object, link *state.Link, s *Eligibility) (why, cause string, ok bool) {
 	if e.sync.Scope.All {
 		s.Why = "every user of the tenant is in scope"
 		if len(e.app.Roles) > 0 {
@@ -173,27 +176,27 @@ func (e *evaluator) assigned(user *state.Object, link *state.Link, s *eligibilit
 	if link.Via.IsZero() {
 		return "no longer assigned to the application", "assignment of the user removed", false
 	}
-	via := e.group(link.Via)
+	via := e.Group(link.Via)
 	switch {
 	case !via.live:
-		return fmt.Sprintf("group %s, which gave the assignment, was deleted", via.name), fmt.Sprintf("group %s was deleted", via.name), false
+		return fmt.Sprintf("group %s, which gave the assignment, was deleted", via.Name), fmt.Sprintf("group %s was deleted", via.Name), false
 	case len(via.assigned) == 0:
-		return fmt.Sprintf("group %s is no longer assigned to the application", via.name), fmt.Sprintf("group %s lost its assignment", via.name), false
+		return fmt.Sprintf("group %s is no longer assigned to the application", via.Name), fmt.Sprintf("group %s lost its assignment", via.Name), false
 	default:
 		s.Left = link.Via
-		return fmt.Sprintf("no longer a member of group %s", via.name), fmt.Sprintf("left group %s", via.name), false
+		return fmt.Sprintf("no longer a member of group %s", via.Name), fmt.Sprintf("left group %s", via.Name), false
 	}
 }
 
 // collectRoles gathers the roles from the person's own rows and from the rows of groups the
 // person is a direct member of (or, by choice, a nested one), and tells whether there is any.
 // What only unconfirmed rows give comes last.
-func (e *evaluator) collectRoles(user *state.Object, s *eligibility) bool {
+func (e *Evaluator) collectRoles(user *state.Object, s *Eligibility) bool {
 	c := roleCollector{declared: e.roles, standing: s, why: !e.sync.Scope.All}
 	c.add(e.granted(user.ID), graphsync.ID{}, "assigned directly")
 	for _, id := range e.groupsOf(user.ID) {
-		if facts := e.group(id); facts.live {
-			c.add(facts.assigned, id, "assigned through group "+facts.name)
+		if facts := e.Group(id); facts.live {
+			c.add(facts.assigned, id, "assigned through group "+facts.Name)
 		}
 	}
 	for _, later := range c.later {
@@ -207,7 +210,7 @@ func (e *evaluator) collectRoles(user *state.Object, s *eligibility) bool {
 // A roleCollector adds up what assignments give a person.
 type roleCollector struct {
 	declared map[graphsync.ID]graphsync.AppRole
-	standing *eligibility
+	standing *Eligibility
 	why      bool // say in the standing through which assignment the person is in scope
 	found    bool
 	later    []unconfirmedGrant
@@ -253,7 +256,7 @@ func (c *roleCollector) grant(role, via graphsync.ID, why string) {
 
 // groupsOf returns the groups whose assignments reach a member: the direct ones, and with
 // nested groups also those above them, each once even where groups contain each other.
-func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
+func (e *Evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 	direct := slices.Collect(e.tx.Members().GroupsOf(member))
 	if !e.sync.Scope.Nested {
 		return direct
@@ -269,7 +272,7 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 		}
 		seen[id] = true
 		all = append(all, id)
-		facts := e.group(id)
+		facts := e.Group(id)
 		if !facts.live {
 			continue // what a deleted group is a member of does not reach its members
 		}
@@ -282,23 +285,23 @@ func (e *evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 }
 
 // excluded tells whether the configuration keeps the person out.
-func (e *evaluator) excluded(user *state.Object, s *eligibility) (why, cause string, out bool) {
+func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause string, out bool) {
 	sc := &e.sync.Scope
-	if !sc.Guests && isGuest(user) {
+	if !sc.Guests && IsGuest(user) {
 		return "guests are not in scope", "guests are not in scope", true
 	}
 	for _, name := range sc.ExcludeUsers {
-		if strings.EqualFold(name, user.ID.String()) || strings.EqualFold(name, stringProperty(user, "userPrincipalName")) ||
-			strings.EqualFold(name, stringProperty(user, "mail")) {
+		if strings.EqualFold(name, user.ID.String()) || strings.EqualFold(name, StringProperty(user, "userPrincipalName")) ||
+			strings.EqualFold(name, StringProperty(user, "mail")) {
 			return "excluded by name in the configuration", "excluded by the configuration", true
 		}
 	}
 	if len(sc.ExcludeGroups) > 0 {
 		for _, id := range e.groupsOf(user.ID) {
-			facts := e.group(id)
+			facts := e.Group(id)
 			for _, name := range sc.ExcludeGroups {
-				if facts.live && (strings.EqualFold(name, id.String()) || strings.EqualFold(name, facts.name)) {
-					return "member of the excluded group " + facts.name, "excluded group " + facts.name, true
+				if facts.live && (strings.EqualFold(name, id.String()) || strings.EqualFold(name, facts.Name)) {
+					return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, true
 				}
 			}
 		}
@@ -315,9 +318,9 @@ func (e *evaluator) excluded(user *state.Object, s *eligibility) (why, cause str
 	return "", "", false
 }
 
-// groupInScope tells whether a group is provisioned as a group. A group that a filter cannot
+// GroupInScope tells whether a group is provisioned as a group. A group that a filter cannot
 // judge is not, and nothing is done to it: problem says why.
-func (e *evaluator) groupInScope(group *state.Object) (why string, ok bool, problem string) {
+func (e *Evaluator) GroupInScope(group *state.Object) (why string, ok bool, problem string) {
 	rules := &e.sync.Groups
 	switch {
 	case !rules.Enabled:
@@ -335,20 +338,20 @@ func (e *evaluator) groupInScope(group *state.Object) (why string, ok bool, prob
 		return "does not pass the filter for groups: " + reason.String(), false, ""
 	case rules.All:
 		return "every group of the tenant is in scope", true, ""
-	case len(e.group(group.ID).assigned) > 0:
+	case len(e.Group(group.ID).assigned) > 0:
 		return "assigned to the application", true, ""
 	}
 	return "not assigned to the application", false, ""
 }
 
-// inProvisionedGroup tells whether somebody is a member of a group that is provisioned.
-func (e *evaluator) inProvisionedGroup(user graphsync.ID) bool {
+// InProvisionedGroup tells whether somebody is a member of a group that is provisioned.
+func (e *Evaluator) InProvisionedGroup(user graphsync.ID) bool {
 	for id := range e.tx.Members().GroupsOf(user) {
-		facts := e.group(id)
+		facts := e.Group(id)
 		if facts.provisioned == nil {
 			object, ok := e.tx.Objects().Get(graphsync.Group, id)
 			if ok {
-				_, ok, _ = e.groupInScope(&object)
+				_, ok, _ = e.GroupInScope(&object)
 			}
 			facts.provisioned = &ok
 		}
@@ -361,45 +364,45 @@ func (e *evaluator) inProvisionedGroup(user graphsync.ID) bool {
 
 // taken tells whether somebody else has a value that must be unique: among the links, and in the
 // application where it may be asked.
-func (e *evaluator) taken(object *state.Object, m *mapping.Mapping, value string) (bool, error) {
+func (e *Evaluator) taken(object *state.Object, m *mapping.Mapping, value string) (bool, error) {
 	for _, a := range m.Attributes() {
 		if !a.Unique() {
 			continue
 		}
-		for _, other := range e.tx.Links(e.sync.Name).SourcesByKey(object.Kind, matchKey(a.Path.String(), value)) {
+		for _, other := range e.tx.Links(e.sync.Name).SourcesByKey(object.Kind, MatchKey(a.Path.String(), value)) {
 			if other != object.ID {
 				return true, nil
 			}
 		}
-		if e.ask == nil {
+		if e.Ask == nil {
 			continue
 		}
-		if used, err := e.ask(a.Path, value); used || err != nil {
+		if used, err := e.Ask(a.Path, value); used || err != nil {
 			return used, err
 		}
 	}
 	return false, nil
 }
 
-// source presents an object of the snapshot to expressions. It computes what Graph does not
+// Source presents an object of the snapshot to expressions. It computes what Graph does not
 // store: IsSoftDeleted, roles, groups, tenant, the guest form of the user principal name.
-type source struct {
-	object      *state.Object
-	eval        *evaluator
-	eligibility *eligibility
+type Source struct {
+	Object      *state.Object
+	Eval        *Evaluator
+	Eligibility *Eligibility
 }
 
 // Attribute returns the value of an attribute by the name an expression uses.
-func (s *source) Attribute(name string) mapping.Value {
+func (s *Source) Attribute(name string) mapping.Value {
 	switch {
 	case strings.EqualFold(name, "objectId"), strings.EqualFold(name, "id"):
-		return mapping.StringValue(s.object.ID.String())
+		return mapping.StringValue(s.Object.ID.String())
 	case strings.EqualFold(name, graphsync.TypeProperty):
-		return mapping.StringValue(typeName(s.object))
+		return mapping.StringValue(typeName(s.Object))
 	case strings.EqualFold(name, "tenantId"):
-		return mapping.StringValue(s.eval.sync.Tenant.String())
+		return mapping.StringValue(s.Eval.sync.Tenant.String())
 	case strings.EqualFold(name, "IsSoftDeleted"):
-		return mapping.BoolValue(!s.eligibility.Active())
+		return mapping.BoolValue(!s.Eligibility.Active())
 	case strings.EqualFold(name, "appRoleAssignments"):
 		return s.roles()
 	case strings.EqualFold(name, "memberOf"):
@@ -407,15 +410,15 @@ func (s *source) Attribute(name string) mapping.Value {
 	case strings.EqualFold(name, "manager"):
 		return s.manager()
 	}
-	return mapping.GraphValue(name, s.object.Kind, func(property string) []byte {
-		raw, _ := s.object.Value(property)
+	return mapping.GraphValue(name, s.Object.Kind, func(property string) []byte {
+		raw, _ := s.Object.Value(property)
 		return raw
 	})
 }
 
-func (s *source) roles() mapping.Value {
-	roles := make([]mapping.Value, 0, len(s.eligibility.Roles))
-	for _, r := range s.eligibility.Roles {
+func (s *Source) roles() mapping.Value {
+	roles := make([]mapping.Value, 0, len(s.Eligibility.Roles))
+	for _, r := range s.Eligibility.Roles {
 		roles = append(roles, mapping.RoleValue(r.ID.String(), r.Value, r.Name))
 	}
 	return mapping.ListValue(roles...)
@@ -423,24 +426,24 @@ func (s *source) roles() mapping.Value {
 
 // manager is a reference: in the application it is the manager's account there (RFC 7643
 // section 4.3, manager.value), so a manager without one is waited for.
-func (s *source) manager() mapping.Value {
-	id, err := graphsync.ParseID(stringProperty(s.object, "manager"))
+func (s *Source) manager() mapping.Value {
+	id, err := graphsync.ParseID(StringProperty(s.Object, "manager"))
 	if err != nil {
 		return mapping.Value{}
 	}
-	link, ok, blocked, err := plan.PlannedLink(s.eval.tx, s.eval.sync.Name, graphsync.User, id)
+	link, ok, blocked, err := plan.PlannedLink(s.Eval.tx, s.Eval.sync.Name, graphsync.User, id)
 	if err != nil || !ok || blocked {
-		s.eligibility.WaitsFor = id
+		s.Eligibility.WaitsFor = id
 		return mapping.Value{}
 	}
 	return mapping.ObjectValue(map[string]any{"value": link.TargetID})
 }
 
-func (s *source) memberOf() mapping.Value {
+func (s *Source) memberOf() mapping.Value {
 	var names []string
-	for _, id := range s.eval.groupsOf(s.object.ID) {
-		if facts := s.eval.group(id); facts.live {
-			names = append(names, facts.name)
+	for _, id := range s.Eval.groupsOf(s.Object.ID) {
+		if facts := s.Eval.Group(id); facts.live {
+			names = append(names, facts.Name)
 		}
 	}
 	slices.Sort(names)
@@ -453,14 +456,14 @@ func (s *source) memberOf() mapping.Value {
 
 // typeName is the type of an object: "user" or "group", or a subtype such as "agentUser".
 func typeName(object *state.Object) string {
-	if name := stringProperty(object, graphsync.TypeProperty); name != "" {
+	if name := StringProperty(object, graphsync.TypeProperty); name != "" {
 		return name
 	}
 	return object.Kind.String()
 }
 
-// stringProperty returns a property that is a JSON string, "" for anything else.
-func stringProperty(o *state.Object, name string) string {
+// StringProperty returns a property that is a JSON string, "" for anything else.
+func StringProperty(o *state.Object, name string) string {
 	raw, ok := o.Value(name)
 	if !ok || len(raw) < 2 || raw[0] != '"' {
 		return ""
@@ -475,7 +478,7 @@ func stringProperty(o *state.Object, name string) string {
 	return text
 }
 
-// isGuest reports whether the directory calls a user a guest.
-func isGuest(object *state.Object) bool {
-	return strings.EqualFold(stringProperty(object, "userType"), "Guest")
+// IsGuest reports whether the directory calls a user a guest.
+func IsGuest(object *state.Object) bool {
+	return strings.EqualFold(StringProperty(object, "userType"), "Guest")
 }

@@ -1,4 +1,4 @@
-package reconcile
+package desired
 
 import (
 	"crypto/rand"
@@ -18,21 +18,21 @@ import (
 
 // Words that stand for a value in plans and logs.
 const (
-	redacted  = "[Redact]"              // Entra's own word in provisioning logs
-	generated = "[generated on create]" // random values are made when the account is
-	accountOf = "[account of "          // the id of an account that the plan makes
+	Redacted  = "[Redact]"              // Entra's own word in provisioning logs
+	Generated = "[generated on create]" // random values are made when the account is
+	AccountOf = "[account of "          // the id of an account that the plan makes
 )
 
-// An outcome is what a mapping makes of one object, and what people call it there.
-type outcome struct {
+// An Outcome is what a mapping makes of one object, and what people call it there.
+type Outcome struct {
 	mapping.Result
 	Key string
 }
 
-// evaluate works out the attributes an object should have in the application.
-func (e *evaluator) evaluate(object *state.Object, stand *eligibility, m *mapping.Mapping, creating bool) outcome {
+// Evaluate works out the attributes an object should have in the application.
+func (e *Evaluator) Evaluate(object *state.Object, stand *Eligibility, m *mapping.Mapping, creating bool) Outcome {
 	env := mapping.Env{
-		Source:        &source{object: object, eval: e, eligibility: stand},
+		Source:        &Source{Object: object, Eval: e, Eligibility: stand},
 		Now:           e.now,
 		DefaultDomain: e.domain,
 		Random:        rand.Reader,
@@ -43,27 +43,29 @@ func (e *evaluator) evaluate(object *state.Object, stand *eligibility, m *mappin
 	if object.Kind == graphsync.Group {
 		name = "displayName"
 	}
-	return outcome{Result: result, Key: textOf(result.Attributes, name)}
+	return Outcome{Result: result, Key: TextOf(result.Attributes, name)}
 }
 
-func (e *evaluator) desireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID, creating bool) (outcome, error) {
+// DesireIn works out the attributes of an object of the snapshot. A user counts as in scope by its
+// eligibility, a group always. A value that cannot be worked out is an error.
+func (e *Evaluator) DesireIn(tx *state.Tx, kind graphsync.Kind, id graphsync.ID, creating bool) (Outcome, error) {
 	object, ok := tx.Objects().Get(kind, id)
 	if !ok {
-		return outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
+		return Outcome{}, fmt.Errorf("%s %s is not in the snapshot", kind, id)
 	}
-	stand := eligibility{Known: true, InScope: true, Enabled: true}
-	if e.in(tx); kind == graphsync.User {
-		stand = e.eligibility(&object, nil)
+	stand := Eligibility{Known: true, InScope: true, Enabled: true}
+	if e.In(tx); kind == graphsync.User {
+		stand = e.Eligibility(&object, nil)
 	}
-	o := e.evaluate(&object, &stand, e.sync.rules(kind).Mapping, creating)
+	o := e.Evaluate(&object, &stand, e.sync.rules(kind).Mapping, creating)
 	if o.Problem != nil {
 		return o, o.Problem
 	}
 	return o, nil
 }
 
-// textOf returns the desired value of a path as text, "" when there is none.
-func textOf(desired []mapping.Desired, path string) string {
+// TextOf returns the desired value of a path as text, "" when there is none.
+func TextOf(desired []mapping.Desired, path string) string {
 	for _, d := range desired {
 		if d.Do == mapping.Write && strings.EqualFold(d.Attribute.Path.String(), path) {
 			switch v := d.Value.(type) {
@@ -79,9 +81,9 @@ func textOf(desired []mapping.Desired, path string) string {
 	return ""
 }
 
-// wantsActive is what the mapping of `active` says; without one, people in scope are active.
+// WantsActive is what the mapping of `active` says; without one, people in scope are active.
 // Some applications take it as text (requirement R6), so text counts too.
-func wantsActive(desired []mapping.Desired) bool {
+func WantsActive(desired []mapping.Desired) bool {
 	for _, d := range desired {
 		if d.Do == mapping.Write && strings.EqualFold(d.Attribute.Path.String(), "active") {
 			return strings.EqualFold(fmt.Sprint(d.Value), "true")
@@ -90,8 +92,8 @@ func wantsActive(desired []mapping.Desired) bool {
 	return true
 }
 
-// withActive makes sure that a list of changes has the one of active, first.
-func withActive(changes []plan.Change, old, new any) []plan.Change {
+// WithActive makes sure that a list of changes has the one of active, first.
+func WithActive(changes []plan.Change, old, new any) []plan.Change {
 	for _, change := range changes {
 		if strings.EqualFold(change.Attribute, "active") {
 			return changes
@@ -100,12 +102,12 @@ func withActive(changes []plan.Change, old, new any) []plan.Change {
 	return append([]plan.Change{{Attribute: "active", Old: old, New: new}}, changes...)
 }
 
-// nothing is the held function of somebody who has no account.
-func nothing(string) (any, bool) { return nil, false }
+// Nothing is the held function of somebody who has no account.
+func Nothing(string) (any, bool) { return nil, false }
 
-// appliedChanges compares what is desired with what this sync last applied.
-func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.Link) []plan.Change {
-	return planned(m.Changes(desired, func(path string) (any, bool) {
+// AppliedChanges compares what is desired with what this sync last applied.
+func AppliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.Link) []plan.Change {
+	return Planned(m.Changes(desired, func(path string) (any, bool) {
 		raw, ok := link.Applied[path]
 		if !ok {
 			return nil, false
@@ -116,7 +118,7 @@ func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.L
 				if string(raw) == string(digestOf(link.Source, path, d.Attribute.Canonical(d.Value))) {
 					return d.Value, true
 				}
-				return redacted, true
+				return Redacted, true
 			}
 		}
 		var value any
@@ -127,9 +129,9 @@ func appliedChanges(m *mapping.Mapping, desired []mapping.Desired, link *state.L
 	}, false))
 }
 
-// resourceChanges compares what is desired with an account as the application returned it.
-func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *target.Resource) []plan.Change {
-	return planned(m.Changes(desired, func(path string) (any, bool) {
+// ResourceChanges compares what is desired with an account as the application returned it.
+func ResourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *target.Resource) []plan.Change {
+	return Planned(m.Changes(desired, func(path string) (any, bool) {
 		for _, d := range desired {
 			if d.Attribute.Path.String() == path {
 				value := d.Attribute.Own(resource.Value(d.Attribute.Path))
@@ -140,36 +142,36 @@ func resourceChanges(m *mapping.Mapping, desired []mapping.Desired, resource *ta
 	}, false))
 }
 
-// planned turns a mapping's changes into a plan's, hiding what must not be seen.
-func planned(changes []mapping.Change) []plan.Change {
+// Planned turns a mapping's changes into a plan's, hiding what must not be seen.
+func Planned(changes []mapping.Change) []plan.Change {
 	out := make([]plan.Change, 0, len(changes))
 	for _, change := range changes {
 		shown := plan.Change{Attribute: change.Attribute.Path.String(), Old: change.Old, New: change.New}
 		switch {
 		case change.Attribute.Redact:
 			if shown.Old != nil {
-				shown.Old = redacted
+				shown.Old = Redacted
 			}
 			if shown.New != nil {
-				shown.New = redacted
+				shown.New = Redacted
 			}
 		case change.Attribute.Volatile() && change.New != nil:
-			shown.New = generated
+			shown.New = Generated
 		}
 		out = append(out, shown)
 	}
 	return out
 }
 
-// madeOnApply reports whether a planned value only stands for one that is made when the action
+// MadeOnApply reports whether a planned value only stands for one that is made when the action
 // is applied.
-func madeOnApply(planned any) bool {
+func MadeOnApply(planned any) bool {
 	text, ok := planned.(string)
-	return ok && (text == redacted || text == generated || strings.HasPrefix(text, accountOf))
+	return ok && (text == Redacted || text == Generated || strings.HasPrefix(text, AccountOf))
 }
 
-// canonical is the JSON form in which an applied value is kept with the link.
-func canonical(source graphsync.ID, a *mapping.Attribute, value any) json.RawMessage {
+// Canonical is the JSON form in which an applied value is kept with the link.
+func Canonical(source graphsync.ID, a *mapping.Attribute, value any) json.RawMessage {
 	if a.Redact {
 		return digestOf(source, a.Path.String(), a.Canonical(value))
 	}

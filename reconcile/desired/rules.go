@@ -1,0 +1,128 @@
+package desired
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/plan"
+	"entrasync/reconcile/scope"
+	"entrasync/state"
+	"entrasync/target"
+)
+
+// A Config is the part of a sync's configuration that decides who is in scope and what their
+// accounts look like.
+type Config struct {
+	Name   string
+	Tenant graphsync.ID
+	AppID  string // whose assignments count
+	Scope  Scope
+	Users  Rules
+	Groups GroupRules
+}
+
+// rules are the rules for the objects of one kind.
+func (c *Config) rules(kind graphsync.Kind) *Rules {
+	if kind == graphsync.Group {
+		return &c.Groups.Rules
+	}
+	return &c.Users
+}
+
+// A Scope says who is provisioned.
+type Scope struct {
+	All           bool // every user of the tenant; else those assigned to the application
+	Nested        bool // members of nested groups count too
+	Guests        bool
+	Filter        *scope.Filter // nil: everybody passes
+	ExcludeUsers  []string      // object ids, user principal names or addresses
+	ExcludeGroups []string      // object ids or display names
+	Protect       []target.Filter
+}
+
+// Rules say what becomes of the objects of one kind.
+type Rules struct {
+	Mapping  *mapping.Mapping
+	Match    []string // target paths, tried in order
+	Actions  map[plan.Op]bool
+	OnRemove OnRemove
+}
+
+// May reports whether the configuration lets the sync do this at all.
+func (r *Rules) May(op plan.Op) bool {
+	switch op {
+	case plan.Adopt, plan.Members, plan.Unlink:
+		return true
+	}
+	return r.Actions[op]
+}
+
+// Maps reports whether a target attribute has a mapping.
+func (r *Rules) Maps(path string) bool {
+	return slices.ContainsFunc(r.Mapping.Attributes(), func(a *mapping.Attribute) bool { return strings.EqualFold(a.Path.String(), path) })
+}
+
+// OnRemove says what happens to the account of somebody who left.
+type OnRemove struct {
+	Do    plan.Op       // Deactivate, Delete or "" for nothing
+	After time.Duration // with Deactivate: delete this long afterwards, 0 for never
+}
+
+// Takeover says what happens when a group of the same name exists.
+type Takeover string
+
+// The policies of contract `groups.takeover`.
+const (
+	TakeoverHold  Takeover = "hold"
+	TakeoverAdopt Takeover = "adopt"
+	TakeoverSkip  Takeover = "skip"
+)
+
+// GroupRules are the Rules for groups and which groups there are.
+type GroupRules struct {
+	Rules
+	Enabled  bool
+	All      bool          // every group; else assigned ones
+	Filter   *scope.Filter // when set, the groups that pass it, assigned or not
+	Takeover Takeover
+}
+
+// ByAssignment reports whether the assignments of a group decide whether it is in scope.
+func (g *GroupRules) ByAssignment() bool { return !g.All && g.Filter == nil }
+
+// Protects reports whether an account is one that is never touched.
+func (s *Scope) Protects(r *target.Resource) bool {
+	for _, filter := range s.Protect {
+		if filter.Match(r.Attributes) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchKey is the form in which a matching value is indexed: applications compare userName in
+// any case, so two spellings are one value here.
+func MatchKey(path, value string) state.MatchKey {
+	return state.MatchKey{Attribute: path, Value: strings.ToLower(value)}
+}
+
+// A Rename is a change of a matching attribute from one text to another.
+type Rename struct{ Path, Old, New string }
+
+// Renames returns what an action changes of the matching attributes.
+func (r *Rules) Renames(a *plan.StoredAction) (out []Rename) {
+	for _, change := range a.Changes {
+		old, hadText := change.Old.(string)
+		text, hasText := change.New.(string)
+		if !hadText || !hasText || old == "" || text == "" || MadeOnApply(change.New) || strings.EqualFold(old, text) {
+			continue
+		}
+		if slices.ContainsFunc(r.Match, func(path string) bool { return strings.EqualFold(path, change.Attribute) }) {
+			out = append(out, Rename{change.Attribute, old, text})
+		}
+	}
+	return out
+}
