@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/service"
-	"entrasync/cmd/internal/web"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -82,8 +82,8 @@ func (a *app) consent(tenant, note, expires string) error {
 	if !w.TakesConsented() && !w.Configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
-	url, key, err := web.Invite(w.Store, settings, invitation)
-	if errors.Is(err, web.ErrOpenLink) {
+	url, key, err := consentweb.Invite(w.Store, settings, invitation)
+	if errors.Is(err, consentweb.ErrOpenLink) {
 		return advice.With(err, "give --tenant and the customer's tenant ID, or take consent.sign_in: false out of the configuration")
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	}
 	fmt.Fprintln(a.out, url)
 	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
-		console.LocalTime(invitation.Expires), key.Name(), web.ConsentRedirect(w.Config.Consent.PublicURL))
+		console.LocalTime(invitation.Expires), key.Name(), consentweb.RedirectURI(w.Config.Consent.PublicURL))
 	return nil
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/state"
 )
 
@@ -240,6 +240,6 @@ func (w *world) expiredLink(file string) error {
 		return err
 	}
 	now := time.Now()
-	link, _, err := web.Invite(store, web.ConsentSettings{PublicURL: publicURL, SignIn: true}, state.Invitation{Created: now.AddDate(0, 0, -8), Expires: now.AddDate(0, 0, -1)})
+	link, _, err := consentweb.Invite(store, consentweb.Settings{PublicURL: publicURL, SignIn: true}, state.Invitation{Created: now.AddDate(0, 0, -8), Expires: now.AddDate(0, 0, -1)})
 	return errors.Join(err, store.Close(), os.WriteFile(file, []byte(link), 0o600))
 }

@@ -18,6 +18,7 @@ import (
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/web"
 	"entrasync/cmd/internal/words"
@@ -126,7 +127,7 @@ func (c *Checker) consent(s *Section) {
 		s.Fail("consent pages", err)
 		return
 	}
-	detail := fmt.Sprintf("register the redirect URI %s with app %s, open to accounts of any organization", web.ConsentRedirect(settings.PublicURL), settings.ClientID)
+	detail := fmt.Sprintf("register the redirect URI %s with app %s, open to accounts of any organization", consentweb.RedirectURI(settings.PublicURL), settings.ClientID)
 	if c.worker.TakesConsented() {
 		needs, err := c.worker.ConsentNeeds(graphsync.ID{})
 		if err != nil {

@@ -105,7 +105,7 @@ var answering = slices.Concat(
 		fault{"WGD4", "a page without a credential answers under any name", `if !namesThisMachine(r.Host) {`, `if false {`},
 		fault{"WGD5", "an empty secret opens the page", `if err != nil || want == "" {`, `if err != nil {`},
 	),
-	in("cmd/internal/web/consent_proof.go",
+	in("cmd/internal/consentweb/proof.go",
 		fault{"WCO1", "a claim joins without proof", `organization, err := c.Prove(ctx, tenant)`, `organization, err := graphsync.Organization{ID: tenant}, error(nil)`},
 		fault{"WCO2", "a claim joins though the invitation was withdrawn", `_, err = c.Store.Invitation(key) // it may`, `_ = key // it may`},
 		fault{"WCO3", "a claim joins though the link is closed", `err == nil && !open {`, `err == nil && !open && false {`},

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"entrasync/cmd/internal/advice"
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/graphsync"
@@ -31,9 +31,9 @@ func (s *Service) serveConsent(ctx context.Context) error {
 	if err != nil {
 		return advice.With(fmt.Errorf("serve the consent pages: %w", err), "name another address in consent.listen")
 	}
-	consent := web.NewConsent(web.Consent{
-		Store: s.worker.Load().Store, Log: s.log, Prove: s.prove, SignIn: s.signIn, Join: s.join, Syncs: s.pages.syncs,
-		Settings: func(tenant graphsync.ID) (web.ConsentSettings, bool) {
+	consent := consentweb.New(consentweb.Server{
+		Store: s.worker.Load().Store, Log: s.log, Prove: s.prove, SignIn: s.signIn, Join: s.join, Syncs: s.pages.consentSyncs,
+		Settings: func(tenant graphsync.ID) (consentweb.Settings, bool) {
 			settings, err := ConsentSettings(s.worker.Load().Config, tenant)
 			return settings, err == nil
 		},
@@ -50,7 +50,7 @@ func (s *Service) serveConsent(ctx context.Context) error {
 
 // ConsentSettings returns what the links for a tenant are made of; the zero id stands for a tenant that is
 // not known yet. It fails where the configuration has no consent pages or no app.
-func ConsentSettings(cfg *configs.Config, id graphsync.ID) (settings web.ConsentSettings, err error) {
+func ConsentSettings(cfg *configs.Config, id graphsync.ID) (settings consentweb.Settings, err error) {
 	if cfg.Consent == nil {
 		return settings, advice.With(errors.New("the configuration has no pages on which to consent"), "add the section consent with public_url")
 	}
@@ -59,7 +59,7 @@ func ConsentSettings(cfg *configs.Config, id graphsync.ID) (settings web.Consent
 	if app == nil {
 		return settings, advice.With(errors.New("the consent pages have no app to consent to"), "add the section app with client_id and a credential")
 	}
-	settings = web.ConsentSettings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL, SignIn: cfg.Consent.SignIn}
+	settings = consentweb.Settings{ClientID: app.ClientID, PublicURL: cfg.Consent.PublicURL, SignIn: cfg.Consent.SignIn}
 	settings.Brand = brandOf(cfg.Consent)
 	for _, text := range cfg.Consent.TrustedProxies {
 		prefix, err := netip.ParsePrefix(text)
@@ -73,8 +73,8 @@ func ConsentSettings(cfg *configs.Config, id graphsync.ID) (settings web.Consent
 }
 
 // brandOf is what the consent pages show of the vendor that an administrator connects to.
-func brandOf(section *configs.Consent) web.Brand {
-	brand := web.Brand{Name: section.Name, Support: section.SupportURL, Privacy: section.PrivacyURL}
+func brandOf(section *configs.Consent) consentweb.Brand {
+	brand := consentweb.Brand{Name: section.Name, Support: section.SupportURL, Privacy: section.PrivacyURL}
 	if file := section.LogoFile(); file != "" {
 		brand.Logo = func() ([]byte, string, error) {
 			logo, err := configs.ReadLogo(file)

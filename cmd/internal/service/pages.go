@@ -12,6 +12,7 @@ import (
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/metrics"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/web"
@@ -57,7 +58,11 @@ func openPages(s *Service) (*pages, error) {
 			if err != nil {
 				return "", state.InvitationKey{}, err
 			}
-			return web.Invite(s.worker.Load().Store, settings, i)
+			link, key, err := consentweb.Invite(s.worker.Load().Store, settings, i)
+			if errors.Is(err, consentweb.ErrOpenLink) {
+				err = fmt.Errorf("%w: %w", web.ErrOpenLink, err)
+			}
+			return link, key, err
 		}
 	}
 	p.server = web.New(web.Service{
@@ -108,6 +113,14 @@ func (p *pages) syncs() []web.Sync {
 			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error(), Hint: advice.Of(job.LastError)}
 		}
 		syncs = append(syncs, sync)
+	}
+	return syncs
+}
+
+// consentSyncs are the syncs of the present configuration, as the consent pages show them.
+func (p *pages) consentSyncs() (syncs []consentweb.Sync) {
+	for _, s := range p.syncs() {
+		syncs = append(syncs, consentweb.Sync{Name: s.Name, Tenant: s.Tenant, Paused: s.Paused})
 	}
 	return syncs
 }

@@ -23,7 +23,7 @@ var idioms = regexp.MustCompile(`(?i)\b(goes on|go on|going on|went on|anew|some
 var notShown = []string{"cmd/internal/mutate", "cmd/internal/structure", "graphsync/graphtest", "target/scim/scimtest", "cmd/internal/safety"}
 
 // proseFiles are what an operator or a contributor reads besides the program's own texts.
-var proseFiles = []string{"README.md", ".github/*.md", "configs/*.yaml", "configs/docs/*.md", "configs/examples/*.yaml", "configs/metrics.md", "cmd/internal/web/*.html", "cmd/internal/web/*/*.html"}
+var proseFiles = []string{"README.md", ".github/*.md", "configs/*.yaml", "configs/docs/*.md", "configs/examples/*.yaml", "configs/metrics.md", "cmd/internal/web/*.html", "cmd/internal/web/*/*.html", "cmd/internal/consentweb/*/*.html"}
 
 // The texts that users read have the field's words.
 func TestTextsHaveNoPrivateIdioms(t *testing.T) {

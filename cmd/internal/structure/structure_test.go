@@ -37,7 +37,9 @@ var mayImport = map[string][]string{
 	"cmd/internal/service":      {"cmd/internal/*", "configs", "graphsync", "reconcile", "state", "target"},
 	"cmd/internal/structure":    {},
 	"cmd/internal/web":          {"cmd/internal/webserver", "graphsync", "state", "reconcile", "reconcile/desired", "reconcile/plan"},
+	"cmd/internal/consentweb":   {"cmd/internal/webserver", "graphsync", "state"},
 	"cmd/internal/webserver":    {},
+	"cmd/internal/webtest":      {},
 	"cmd/internal/words":        {"graphsync", "reconcile", "reconcile/plan"},
 	"cmd/internal/worker":       {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/scheduler", "cmd/internal/words", "configs", "graphsync", "reconcile", "reconcile/*", "state", "target", "target/all"},
 	"cmd/internal/metrics":      {"reconcile", "reconcile/plan"},
@@ -62,11 +64,11 @@ var mayImport = map[string][]string{
 }
 
 // What any test may import besides, as does its own package.
-var testsMayImport = []string{"graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
+var testsMayImport = []string{"cmd/internal/webtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
 
-// What the tests of one package may import besides: its benchmark stores what it reads, because
-// the two together are what an initial pull is.
-var testsOf = map[string][]string{"graphsync/msgraph": {"state"}}
+// What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
+// together are what an initial pull is; the operator's page makes links that are those of the consent pages.
+var testsOf = map[string][]string{"graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}}
 
 // Modules that only one package knows, by import path prefix.
 var onlyIn = map[string]string{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"entrasync/cmd/internal/webtest"
 	"entrasync/state"
 )
 
@@ -139,7 +140,7 @@ func TestAnswerToWhatWasShown(t *testing.T) {
 	if holds := b.waiting(); w.Code != 200 || holds != 1 {
 		t.Fatalf("%d, %d holds, want the hold again and nothing done", w.Code, holds)
 	}
-	compare(t, "hold-moved.html", stable(w.Body.String()))
+	webtest.Compare(t, "hold-moved.html", stable(w.Body.String()))
 	if w := b.do(b.form("/holds/front/contoso/h-1").post("/holds/front/contoso/h-1", "approve")); w.Code != 303 {
 		t.Errorf("the answer to what is shown now: %d, want 303", w.Code)
 	}

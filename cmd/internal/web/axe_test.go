@@ -20,6 +20,12 @@ import (
 // axe is the file of npm's axe-core; `make test` installs it, and chromium.
 const axe = "testdata/axe/node_modules/axe-core/axe.min.js"
 
+// consentPages are the golden files of the consent pages: both kinds of pages are looked at with one browser.
+const consentPages = "../consentweb/testdata/"
+
+// logoSVG stands in for the logo of a vendor.
+const logoSVG = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 32"><rect width="96" height="32" rx="6" fill="#1f6468"/></svg>`
+
 // axeDriver shows each page in a frame, runs the rules there and sends what they found.
 const axeDriver = `<!doctype html><html lang="en"><title>axe</title><body><script>
 (async () => {
@@ -59,7 +65,7 @@ func TestAxe(t *testing.T) {
 		t.Fatalf("a browser is missing, make test installs it: %v", err)
 	}
 	run := "/syncs/front/contoso/runs/20261122T091200.000Z"
-	consent, err := filepath.Glob("testdata/consent-*.html") // as TestConsentPages finds them
+	consent, err := filepath.Glob(consentPages + "*.html") // as the tests of consentweb find them
 	if err != nil || len(consent) < 15 {
 		t.Fatalf("%d consent pages, %v", len(consent), err)
 	}
@@ -97,6 +103,11 @@ func TestAxe(t *testing.T) {
 			mux.HandleFunc("GET /join/consent/logo", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "image/svg+xml")
 				io.WriteString(w, logoSVG)
+			})
+			mux.HandleFunc("GET /consent/{page}", func(w http.ResponseWriter, r *http.Request) {
+				page := httptest.NewRecorder()
+				http.ServeFile(page, r, filepath.Join(consentPages, r.PathValue("page")))
+				show(w, page)
 			})
 			mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, ".html") {

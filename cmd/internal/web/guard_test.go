@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/webtest"
 )
 
 // Every answer carries the headers, also those that refuse.
@@ -263,12 +264,12 @@ func TestServe(t *testing.T) {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	b := canned(t)
-	compare(t, "healthz.json", b.get("/healthz").Body.String())
+	webtest.Compare(t, "healthz.json", b.get("/healthz").Body.String())
 	w := b.get("/readyz")
 	if w.Code != 503 {
 		t.Errorf("/readyz while a sync waits for its first cycle: %d, want 503", w.Code)
 	}
-	compare(t, "readyz-waiting.json", w.Body.String())
+	webtest.Compare(t, "readyz-waiting.json", w.Body.String())
 	for i := range b.syncs {
 		b.syncs[i].Attempted = true
 	}
@@ -276,7 +277,7 @@ func TestHealth(t *testing.T) {
 	if w.Code != 200 {
 		t.Errorf("/readyz: %d, want 200", w.Code)
 	}
-	compare(t, "readyz.json", w.Body.String())
+	webtest.Compare(t, "readyz.json", w.Body.String())
 	b.pages.Service.Beat = func() time.Time { return now.Add(-2 * time.Minute) }
 	if w := b.get("/healthz"); w.Code != 503 {
 		t.Errorf("/healthz with a scheduler that stands still: %d, want 503", w.Code)

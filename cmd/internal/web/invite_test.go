@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,8 +10,9 @@ import (
 
 	"golang.org/x/net/html"
 
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/web"
-	"entrasync/graphsync"
+	"entrasync/cmd/internal/webtest"
 	"entrasync/state"
 )
 
@@ -20,7 +22,11 @@ func inviting(t *testing.T) *bench {
 	b := canned(t)
 	b.signIn = true
 	b.pages.Invite = func(i state.Invitation) (string, state.InvitationKey, error) {
-		return web.Invite(b.store, web.ConsentSettings{PublicURL: "https://sync.example.com", SignIn: b.signIn}, i)
+		link, key, err := consentweb.Invite(b.store, consentweb.Settings{PublicURL: "https://sync.example.com", SignIn: b.signIn}, i)
+		if errors.Is(err, consentweb.ErrOpenLink) {
+			err = web.ErrOpenLink
+		}
+		return link, key, err
 	}
 	b.http = b.pages.Handler()
 	return b
@@ -51,7 +57,7 @@ func TestInvite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fault := range accessFaults(document) {
+		for _, fault := range webtest.AccessFaults(document) {
 			t.Error(fault)
 		}
 	}
@@ -144,25 +150,4 @@ func TestWithdraw(t *testing.T) {
 		t.Errorf("%d to %s: %s", w.Code, w.Header().Get("Location"), b.log)
 	}
 	count(6)
-}
-
-// The consent pages can be used without seeing them.
-func TestConsentAccessibility(t *testing.T) {
-	t.Parallel()
-	v := &visitor{consents: newConsents(t)}
-	state, refused := v.leave(v.invite(time.Hour, graphsync.ID{})), v.leave(v.invite(time.Hour, graphsync.ID{}))
-	for _, w := range []interface{ String() string }{
-		v.back(state, fabrikam).Body, v.get("/nowhere").Body, v.get("/consent/start").Body,
-		v.get("/consent/callback?error=access_denied&state=" + refused).Body,
-	} {
-		document, err := html.Parse(strings.NewReader(w.String()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, fault := range accessFaults(document) {
-			if fault != "0 header, want one" && fault != "0 nav, want one" && fault != "0 footer, want one" { // one letter, nowhere else to go
-				t.Errorf("%s in\n%s", fault, w)
-			}
-		}
-	}
 }

@@ -41,8 +41,3 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	defer func() { <-warmed }()
 	return webserver.Serve(ctx, listener, s.Handler(), s.Log)
 }
-
-// Serve answers requests until ctx ends, as that of a [Server].
-func (c *Consent) Serve(ctx context.Context, listener net.Listener) error {
-	return webserver.Serve(ctx, listener, c.Handler(), c.Log)
-}

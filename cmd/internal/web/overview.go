@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
 )
@@ -196,7 +197,7 @@ func causesOf(rows []row) (causes []cause) {
 	}
 	for _, r := range rows {
 		if r.Access.Warns() && !r.Paused {
-			add(held, trouble{Message: sentence(r.Access.Message)}, "", r)
+			add(held, trouble{Message: webserver.Sentence(r.Access.Message)}, "", r)
 		}
 	}
 	return causes

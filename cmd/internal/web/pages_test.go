@@ -1,17 +1,12 @@
 package web_test
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"entrasync/cmd/internal/webtest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // Every page with something of everything on it.
 func TestPages(t *testing.T) {
@@ -48,7 +43,7 @@ func TestPages(t *testing.T) {
 			if w.Code != want {
 				t.Fatalf("GET %s: %d, want %d\n%s", path, w.Code, want, w.Body)
 			}
-			compare(t, name+".html", stable(w.Body.String()))
+			webtest.Compare(t, name+".html", stable(w.Body.String()))
 		})
 	}
 }
@@ -59,14 +54,14 @@ func TestInvitationPage(t *testing.T) {
 	b := inviting(t)
 	w := b.do(b.form("/tenants").with("note", "Contoso Ltd", "tenant", id(1).String(), "lasts", "7").post("/tenants", ""))
 	page := regexp.MustCompile(`start\?i=[A-Z2-7]{26}`).ReplaceAllString(w.Body.String(), "start?i=SECRET")
-	compare(t, "invitation.html", stable(page))
+	webtest.Compare(t, "invitation.html", stable(page))
 }
 
 func TestPagesOfNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	for name, path := range map[string]string{"empty-overview": "/", "empty-holds": "/holds", "empty-tenants": "/tenants"} {
-		compare(t, name+".html", stable(b.get(path).Body.String()))
+		webtest.Compare(t, name+".html", stable(b.get(path).Body.String()))
 	}
 }
 
@@ -80,25 +75,5 @@ func stable(html string) string {
 		}
 		from += at + len(before)
 		html = html[:from] + "TOKEN" + html[from+64:]
-	}
-}
-
-func compare(t *testing.T, name, have string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v (write it with -update)", err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(have, "\n")); diff != "" {
-		t.Errorf("%s differs (-want +have); write it anew with -update:\n%s", file, diff)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
@@ -47,7 +48,7 @@ func TestExplanation(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join("testdata", "explanation.html")
-	have := string(clean(out.Bytes()))
+	have := string(webserver.Clean(out.Bytes()))
 	if flag.Lookup("update").Value.String() == "true" { // of the tests from outside
 		if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
 			t.Fatal(err)
@@ -71,13 +72,13 @@ func TestWords(t *testing.T) {
 		"now": away(500 * time.Millisecond), "in 59 seconds": away(59 * time.Second), "1 minute ago": away(-90 * time.Second),
 		"in 47 hours": away(47*time.Hour + 59*time.Minute), "2 days ago": away(-49 * time.Hour),
 		"999 ms": took(999 * time.Millisecond), "59.9 s": took(59_900 * time.Millisecond), "1 min 0 s": took(time.Minute), "25 h 1 min": took(25*time.Hour + time.Minute),
-		"0": thousands(0), "999": thousands(999), "1\u202f000": thousands(1000), "-1\u202f234\u202f567": thousands(-1234567), "-123": thousands(-123),
-		"1 cat": plural(1, "cat", "cats"), "1\u202f500 cats": plural(1500, "cat", "cats"),
+		"0": webserver.Thousands(0), "999": webserver.Thousands(999), "1\u202f000": webserver.Thousands(1000), "-1\u202f234\u202f567": webserver.Thousands(-1234567), "-123": webserver.Thousands(-123),
+		"1 cat": webserver.Plural(1, "cat", "cats"), "1\u202f500 cats": webserver.Plural(1500, "cat", "cats"),
 		"(none)": shown(nil), `"a<b"`: shown("a<b"), "true": shown(true), `["x"]`: shown([]string{"x"}),
 		"nothing to do":                      summaryWords(reconcile.Summary{Unchanged: 5}, 0),
 		"1 create, 2 deletions, 1 failed":    summaryWords(reconcile.Summary{Create: 1, Delete: 2}, 1),
-		strings.Repeat("ü", 200) + "…":       shorten(strings.Repeat("ü", 300)),
-		"x" + strings.Repeat("ü", 199) + "…": shorten("x" + strings.Repeat("ü", 300)),
+		strings.Repeat("ü", 200) + "…":       webserver.Shorten(strings.Repeat("ü", 300)),
+		"x" + strings.Repeat("ü", 199) + "…": webserver.Shorten("x" + strings.Repeat("ü", 300)),
 	} {
 		if have != want {
 			t.Errorf("%q, want %q", have, want)

@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
-	"path"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"entrasync/cmd/internal/webserver"
 )
 
 //go:embed templates assets
@@ -95,13 +94,13 @@ func (s *Server) write(w http.ResponseWriter, status int, name string, data any)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(clean(out.Bytes()))
+	w.Write(webserver.Clean(out.Bytes()))
 }
 
 // parsePages returns the templates by name, each with the frame around it.
 func parsePages() map[string]*template.Template {
 	frame := template.Must(template.New("frame.html").Funcs(template.FuncMap{
-		"text": shorten, "number": thousands, "plural": plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass, "given": func(v any) bool { return v != nil },
+		"text": webserver.Shorten, "number": webserver.Thousands, "plural": webserver.Plural, "took": took, "value": shown, "path": pathOf, "join": strings.Join, "mark": mark, "step": stepClass, "given": func(v any) bool { return v != nil },
 	}).ParseFS(files, "templates/frame.html", "templates/parts.html"))
 	all := map[string]*template.Template{}
 	for _, name := range []string{"overview", "sync", "run", "holds", "hold", "people", "tenants", "invitation", "missing"} {
@@ -110,15 +109,10 @@ func parsePages() map[string]*template.Template {
 	return all
 }
 
-// asset serves the style sheet and the icon.
-func (s *Server) asset(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("file")
-	text, err := files.ReadFile(path.Join("assets", name))
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)])
+// icon serves the icon.
+func icon(w http.ResponseWriter, _ *http.Request) {
+	text, _ := files.ReadFile("assets/icon.svg") // is embedded
+	w.Header().Set("Content-Type", "image/svg+xml")
 	w.Header().Set("Cache-Control", "max-age=300")
 	w.Write(text)
 }
@@ -165,13 +159,13 @@ func away(d time.Duration) string {
 func span(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return plural(int(d/time.Second), "second", "seconds")
+		return webserver.Plural(int(d/time.Second), "second", "seconds")
 	case d < time.Hour:
-		return plural(int(d/time.Minute), "minute", "minutes")
+		return webserver.Plural(int(d/time.Minute), "minute", "minutes")
 	case d < 48*time.Hour:
-		return plural(int(d/time.Hour), "hour", "hours")
+		return webserver.Plural(int(d/time.Hour), "hour", "hours")
 	}
-	return plural(int(d/(24*time.Hour)), "day", "days")
+	return webserver.Plural(int(d/(24*time.Hour)), "day", "days")
 }
 
 func took(d time.Duration) string {
@@ -186,34 +180,6 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 }
 
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(n) + " " + many
-}
-
-// thousands writes a number in groups of three.
-func thousands(n int) string {
-	text := strconv.Itoa(n)
-	for at := len(text) - 3; at > 0 && text[at-1] != '-'; at -= 3 {
-		text = text[:at] + "\u202f" + text[at:]
-	}
-	return text
-}
-
-// textLimit is how much is shown of a text that came from elsewhere.
-const textLimit = 400
-
-// shorten cuts what came from a directory or an application.
-func shorten(v any) string {
-	text := fmt.Sprint(v)
-	if len(text) <= textLimit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:textLimit], "") + "…"
-}
-
 // shown writes a value of an attribute.
 func shown(v any) string {
 	if v == nil {
@@ -223,22 +189,7 @@ func shown(v any) string {
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return shorten(v)
+		return webserver.Shorten(v)
 	}
-	return shorten(strings.TrimSuffix(text.String(), "\n"))
-}
-
-// clean replaces what could steer a reader's eye or editor: control characters and those that
-// turn the direction of writing. Done on the finished page, it holds for whatever a template
-// shows.
-func clean(html []byte) []byte {
-	return bytes.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
-			return utf8.RuneError
-		}
-		return r
-	}, html)
+	return webserver.Shorten(strings.TrimSuffix(text.String(), "\n"))
 }

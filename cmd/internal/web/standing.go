@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -344,7 +345,7 @@ func (r row) mostlySkipped() *trouble {
 	}
 	for _, about := range last.Attention {
 		if about.Code == reconcile.MostlySkipped {
-			return &trouble{Message: sentence(about.Message), Hint: "The sync's page names the people with the reasons; often one wrong word in the configuration skips every user."}
+			return &trouble{Message: webserver.Sentence(about.Message), Hint: "The sync's page names the people with the reasons; often one wrong word in the configuration skips every user."}
 		}
 	}
 	return nil
@@ -373,7 +374,7 @@ func summaryWords(s reconcile.Summary, failures int) string {
 		case n == 1:
 			parts = append(parts, "1 "+one)
 		case n > 1:
-			parts = append(parts, fmt.Sprintf("%s %s", thousands(n), many))
+			parts = append(parts, fmt.Sprintf("%s %s", webserver.Thousands(n), many))
 		}
 	}
 	add(s.Create, "create", "creates")

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/reconcile"
 )
 
@@ -54,12 +55,12 @@ func trendOf(runs []head) trend {
 			fmt.Fprintf(&down, "M%d %dv3h%dv-3z", x, trendUp+1, trendBar)
 		}
 	}
-	words := fmt.Sprintf("%s in the last %s", plural(all, "change", "changes"), plural(len(runs), "cycle", "cycles"))
+	words := fmt.Sprintf("%s in the last %s", webserver.Plural(all, "change", "changes"), webserver.Plural(len(runs), "cycle", "cycles"))
 	if failures > 0 {
-		words += ", " + plural(failures, "record failed", "records failed")
+		words += ", " + webserver.Plural(failures, "record failed", "records failed")
 	}
 	if cycles > 0 {
-		words += ", " + plural(cycles, "cycle could not run", "cycles could not run")
+		words += ", " + webserver.Plural(cycles, "cycle could not run", "cycles could not run")
 	}
 	return trend{Changes: up.String(), Failures: down.String(), Words: words}
 }

@@ -3,8 +3,8 @@
 //
 // It shows the state and nothing else: it never calls Graph or a target, and all it writes is
 // the answer to a hold, and invitations. How the service is doing, which the state does not know, comes
-// in through a [Service]. Beside it and apart from it stand the pages of a [Consent], which are
-// for administrators of other tenants.
+// in through a [Service]. The pages for administrators of other tenants, whom the operator does not know, are a
+// package of their own: consentweb.
 //
 // It promises that a page costs no more than it shows: what the overview needs of a sync is read
 // once after its tenant's state has changed, lists are cut into pages, and no slow reader
@@ -13,6 +13,7 @@
 package web
 
 import (
+	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -35,11 +36,14 @@ type Service struct {
 	Refused func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
 	Advice  func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
 	Metrics http.Handler                                                             // what /metrics answers; may be nil
-	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where tenants cannot join by consent
+	Invite  func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where tenants cannot join by consent; its error is ErrOpenLink where an invitation has to name its tenant
 	Version string
 	Log     *slog.Logger
 	Now     func() time.Time
 }
+
+// ErrOpenLink means that an invitation would be for any tenant where each must be for one.
+var ErrOpenLink = errors.New("a link for any tenant is not allowed")
 
 // A Sync is one sync of one tenant as the service has it now.
 type Sync struct {
@@ -118,7 +122,8 @@ func (s *Server) Handler() http.Handler {
 		pages.HandleFunc("POST /tenants", s.inviteTenant)
 	}
 	pages.HandleFunc("POST /invitations/{invitation}", s.withdraw)
-	pages.HandleFunc("GET /assets/{file}", s.asset)
+	pages.HandleFunc("GET /assets/style.css", webserver.Style)
+	pages.HandleFunc("GET /assets/icon.svg", icon)
 	if s.Metrics != nil {
 		pages.Handle("GET /metrics", s.Metrics)
 	}

@@ -1,4 +1,4 @@
-package web
+package consentweb
 
 import (
 	"context"
@@ -23,14 +23,14 @@ func derived(what, cookie, state string) string {
 }
 
 // signsIn reports whether a state is that of a sign-in.
-func (c *Consent) signsIn(key state.InvitationKey, text string) bool {
+func (c *Server) signsIn(key state.InvitationKey, text string) bool {
 	i, err := c.Store.Invitation(key)
 	return err == nil && i.Claim != nil && len(i.Claim.SignIn) > 0 && equal(i.Claim.SignIn, hash(text))
 }
 
 // signedIn takes what came back from the sign-in page. A user of the tenant at this browser is the difference between
 // a consent given now and one that was given earlier or for another purpose: the proof by a token accepts either.
-func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings ConsentSettings, key state.InvitationKey, cookie string) {
+func (c *Server) signedIn(w http.ResponseWriter, r *http.Request, settings Settings, key state.InvitationKey, cookie string) {
 	text := r.URL.Query().Get("state")
 	var claim state.ConsentClaim
 	var invitation state.Invitation
@@ -64,7 +64,7 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 			c.notSignedIn(key, &graphsync.Error{Message: "the sign-in after the consent did not succeed: " + e.Message, Code: e.Code})
 		}
 		c.Log.Warn("the sign-in that belongs to a consent did not succeed", append(about, "error", err)...)
-		c.write(w, letterSignIn.with(message, hint))
+		c.write(w, noticeSignIn.with(message, hint))
 		return
 	}
 	claim = state.ConsentClaim{Tenant: claim.Tenant, Cookie: claim.Cookie, Since: c.Now().UTC(), By: who.Username}
@@ -93,7 +93,7 @@ func (c *Consent) signedIn(w http.ResponseWriter, r *http.Request, settings Cons
 }
 
 // notSignedIn keeps why a consent was not confirmed by a sign-in, unless another tab has made a claim since.
-func (c *Consent) notSignedIn(key state.InvitationKey, refusal *graphsync.Error) {
+func (c *Server) notSignedIn(key state.InvitationKey, refusal *graphsync.Error) {
 	err := c.change(key, func(i *state.Invitation) error {
 		if i.Claim == nil {
 			i.Declined = declined(refusal, c.Now())
@@ -106,14 +106,14 @@ func (c *Consent) notSignedIn(key state.InvitationKey, refusal *graphsync.Error)
 }
 
 // redeem returns who signed in at a tenant.
-func (c *Consent) redeem(r *http.Request, settings ConsentSettings, tenant graphsync.ID, nonce, verifier string) (graphsync.SignedIn, error) {
+func (c *Server) redeem(r *http.Request, settings Settings, tenant graphsync.ID, nonce, verifier string) (graphsync.SignedIn, error) {
 	code, refusal := graphsync.ReadSignInAnswer(r.URL.Query())
 	if refusal != nil {
 		return graphsync.SignedIn{}, refusal
 	}
 	ctx, stop := context.WithTimeout(r.Context(), redeemTime)
 	defer stop()
-	who, err := c.SignIn(ctx, tenant, code, ConsentRedirect(settings.PublicURL), verifier)
+	who, err := c.SignIn(ctx, tenant, code, RedirectURI(settings.PublicURL), verifier)
 	switch {
 	case err != nil:
 		return graphsync.SignedIn{}, err

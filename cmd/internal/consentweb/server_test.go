@@ -1,4 +1,4 @@
-package web_test
+package consentweb_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -25,12 +25,12 @@ import (
 type consents struct {
 	t       *testing.T
 	store   *state.Store
-	pages   *web.Consent
+	pages   *consentweb.Server
 	handler http.Handler
 	log     *lockedBuffer
 	closed  atomic.Bool
-	syncs   []web.Sync
-	brand   web.Brand
+	syncs   []consentweb.Sync
+	brand   consentweb.Brand
 
 	mu    sync.Mutex // protects what follows
 	prove func(n int) error
@@ -75,10 +75,10 @@ func newConsents(t *testing.T) *consents {
 	}
 	t.Cleanup(func() { store.Close() })
 	c := &consents{t: t, store: store, log: &lockedBuffer{}, prove: func(int) error { return nil }}
-	c.pages = web.NewConsent(web.Consent{
+	c.pages = consentweb.New(consentweb.Server{
 		Store: store, Log: slog.New(slog.NewTextHandler(c.log, nil)),
-		Settings: func(graphsync.ID) (web.ConsentSettings, bool) {
-			return web.ConsentSettings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join", Brand: c.brand,
+		Settings: func(graphsync.ID) (consentweb.Settings, bool) {
+			return consentweb.Settings{Cloud: graphsync.Public, ClientID: "6a1e0000-0000-0000-0000-000000000001", PublicURL: "https://sync.example.com/join", Brand: c.brand,
 				Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, SignIn: !c.noSignIn.Load()}, !c.closed.Load()
 		},
 		SignIn: func(_ context.Context, tenant graphsync.ID, _, _, _ string) (graphsync.SignedIn, error) {
@@ -86,7 +86,7 @@ func newConsents(t *testing.T) *consents {
 			defer c.mu.Unlock()
 			return graphsync.SignedIn{Tenant: tenant, Nonce: c.nonce, Username: "global@fabrikam.example"}, nil
 		},
-		Syncs: func() []web.Sync { return c.syncs },
+		Syncs: func() []consentweb.Sync { return c.syncs },
 		Watch: time.Second,
 		Prove: func(_ context.Context, tenant graphsync.ID) (graphsync.Organization, error) {
 			c.mu.Lock()
@@ -122,7 +122,7 @@ func (c *consents) outcome() (joined []graphsync.ID, proofs int) {
 func (c *consents) invite(lasts time.Duration, tenant graphsync.ID) string {
 	c.t.Helper()
 	now := time.Now()
-	link, _, err := web.Invite(c.store, web.ConsentSettings{PublicURL: "https://sync.example.com/join/", SignIn: true}, state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
+	link, _, err := consentweb.Invite(c.store, consentweb.Settings{PublicURL: "https://sync.example.com/join/", SignIn: true}, state.Invitation{Tenant: tenant, Note: "Fabrikam", Created: now, Expires: now.Add(lasts)})
 	if err != nil {
 		c.t.Fatal(err)
 	}

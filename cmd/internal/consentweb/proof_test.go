@@ -1,4 +1,4 @@
-package web_test
+package consentweb_test
 
 import (
 	"context"

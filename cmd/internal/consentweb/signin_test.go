@@ -1,4 +1,4 @@
-package web_test
+package consentweb_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -147,8 +147,8 @@ func TestNoOpenLinkWithoutSignIn(t *testing.T) {
 	c.noSignIn.Store(true)
 	shows(t, v.get(link), 403, "This link can no longer be used")
 	shows(t, v.back(opened, fabrikam), 403, "This link can no longer be used")
-	_, _, err := web.Invite(c.store, web.ConsentSettings{PublicURL: "https://sync.example.com"}, state.Invitation{Note: "anybody"})
-	if !errors.Is(err, web.ErrOpenLink) {
+	_, _, err := consentweb.Invite(c.store, consentweb.Settings{PublicURL: "https://sync.example.com"}, state.Invitation{Note: "anybody"})
+	if !errors.Is(err, consentweb.ErrOpenLink) {
 		t.Errorf("a link for any tenant was made: %v", err)
 	}
 	all, err := c.store.Invitations()

@@ -1,4 +1,13 @@
-package web
+// Package consentweb is the pages on which the administrator of another tenant joins: an invitation's link leads to
+// Entra's consent page, and what comes back from there is a claim that counts only once it has been proven.
+//
+// It is not the operator's page, package web: anyone who has a link is served, on an address of its own, and sees figures of
+// their own tenant and nothing of the application or of other tenants. The two packages share the ground they stand on,
+// webserver, and nothing else.
+//
+// It promises that of invitations and their visits only hashes are kept, and that nothing a browser says is believed: a
+// claim is accepted from the browser that made the visit, once, and [Server.Run] then proves it by reading the tenant.
+package consentweb
 
 import (
 	"context"
@@ -9,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -24,11 +34,11 @@ import (
 
 // The addresses below the public URL. The callback is the redirect URI to register with the app.
 const (
-	consentStart    = "/consent/start"
-	consentCallback = "/consent/callback"
-	consentProgress = "/consent/progress"
-	consentStyle    = "/consent/style.css"
-	consentLogo     = "/consent/logo"
+	startPath    = "/consent/start"
+	callbackPath = "/consent/callback"
+	progressPath = "/consent/progress"
+	stylePath    = "/consent/style.css"
+	logoPath     = "/consent/logo"
 )
 
 const (
@@ -37,18 +47,19 @@ const (
 	rememberFor = 7 * 24 * time.Hour
 )
 
-// A Consent is the pages on which the administrator of another tenant joins: an invitation's
-// link leads to Entra's consent page, and what comes back from there is a claim that counts only
-// once it has been proven. It is served apart from the status page, to anyone who has a link.
-//
-// Of invitations and their visits only hashes are kept. Nothing that a browser says is believed:
-// a claim is accepted from the browser that made the visit, once, and [Consent.Run] then proves
-// it by reading the tenant.
-type Consent struct {
+// A Sync is one sync of one tenant, as far as the progress page shows its first cycle.
+type Sync struct {
+	Name   string
+	Tenant graphsync.ID
+	Paused bool // no cycle is planned for it
+}
+
+// A Server answers the administrators of other tenants.
+type Server struct {
 	Store *state.Store
 	// Settings are those of the present configuration for a tenant, zero for one that is not
 	// known yet; ok is false when the configuration has no consent pages any more.
-	Settings func(graphsync.ID) (settings ConsentSettings, ok bool)
+	Settings func(graphsync.ID) (settings Settings, ok bool)
 	// Prove reads the organization with a new token of the app in that tenant, and fails unless
 	// the token is the tenant's and has every permission that is needed.
 	Prove func(context.Context, graphsync.ID) (graphsync.Organization, error)
@@ -71,8 +82,8 @@ type Consent struct {
 	watchers chan struct{} // has a place for each answer that still tells
 }
 
-// NewConsent fills in what c leaves out.
-func NewConsent(c Consent) *Consent {
+// New returns a server with defaults for what c leaves out.
+func New(c Server) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -89,8 +100,8 @@ func NewConsent(c Consent) *Consent {
 	return &c
 }
 
-// ConsentSettings are what links are made of.
-type ConsentSettings struct {
+// Settings are what links are made of.
+type Settings struct {
 	Cloud     graphsync.Cloud
 	ClientID  string
 	PublicURL string         // how browsers reach the pages
@@ -104,11 +115,11 @@ type ConsentSettings struct {
 var ErrOpenLink = errors.New("a link for any tenant needs consent.sign_in, which is switched off")
 
 // allows reports whether an invitation may be used.
-func (s *ConsentSettings) allows(i *state.Invitation) bool { return s.SignIn || !i.Tenant.IsZero() }
+func (s *Settings) allows(i *state.Invitation) bool { return s.SignIn || !i.Tenant.IsZero() }
 
 // Invite makes an invitation and returns its link. Only who has the link can use it, once. The error
 // is [ErrOpenLink] where the invitation has to be for one tenant.
-func Invite(store *state.Store, settings ConsentSettings, invitation state.Invitation) (link string, key state.InvitationKey, err error) {
+func Invite(store *state.Store, settings Settings, invitation state.Invitation) (link string, key state.InvitationKey, err error) {
 	if !settings.allows(&invitation) {
 		return "", key, ErrOpenLink
 	}
@@ -117,32 +128,32 @@ func Invite(store *state.Store, settings ConsentSettings, invitation state.Invit
 	if err := store.PutInvitation(key, invitation); err != nil {
 		return "", key, fmt.Errorf("keep invitation: %w", err)
 	}
-	return settings.at(consentStart) + "?i=" + secret, key, nil
+	return settings.at(startPath) + "?i=" + secret, key, nil
 }
 
-// ConsentRedirect is the redirect URI that the app registration must have.
-func ConsentRedirect(publicURL string) string {
-	return strings.TrimSuffix(publicURL, "/") + consentCallback
+// RedirectURI is the redirect URI that the app registration must have.
+func RedirectURI(publicURL string) string {
+	return strings.TrimSuffix(publicURL, "/") + callbackPath
+}
+
+// Serve answers requests until ctx ends and then returns nil, after those under way. The listener is closed.
+func (c *Server) Serve(ctx context.Context, listener net.Listener) error {
+	return webserver.Serve(ctx, listener, c.Handler(), c.Log)
 }
 
 // Handler returns the pages.
-func (c *Consent) Handler() http.Handler {
+func (c *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+consentStart, c.visit(c.start))
-	mux.HandleFunc("GET "+consentCallback, c.visit(c.callback))
-	mux.HandleFunc("GET "+consentProgress, c.visit(c.progress))
-	mux.HandleFunc("GET "+consentStyle, func(w http.ResponseWriter, r *http.Request) {
-		text, _ := files.ReadFile("assets/style.css") // is embedded
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		w.Header().Set("Cache-Control", "max-age=300")
-		w.Write(text)
-	})
-	mux.HandleFunc("GET "+consentLogo, c.logo)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, letterNothing) })
+	mux.HandleFunc("GET "+startPath, c.visit(c.start))
+	mux.HandleFunc("GET "+callbackPath, c.visit(c.callback))
+	mux.HandleFunc("GET "+progressPath, c.visit(c.progress))
+	mux.HandleFunc("GET "+stylePath, webserver.Style)
+	mux.HandleFunc("GET "+logoPath, c.logo)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, noticeNothing) })
 	return webserver.Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		settings, open := c.Settings(graphsync.ID{})
 		if !open {
-			c.write(w, letterClosed)
+			c.write(w, noticeClosed)
 			return
 		}
 		// A proxy may pass on the path of the public URL or leave it out.
@@ -158,13 +169,13 @@ func (c *Consent) Handler() http.Handler {
 	}))
 }
 
-func (s *ConsentSettings) secure() bool { return strings.HasPrefix(s.PublicURL, "https://") }
+func (s *Settings) secure() bool { return strings.HasPrefix(s.PublicURL, "https://") }
 
 // at is the address of a page.
-func (s *ConsentSettings) at(path string) string { return strings.TrimSuffix(s.PublicURL, "/") + path }
+func (s *Settings) at(path string) string { return strings.TrimSuffix(s.PublicURL, "/") + path }
 
 // visit answers only what a person at a browser asks: what looks ahead must not use up anything.
-func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSettings)) http.HandlerFunc {
+func (c *Server) visit(page func(http.ResponseWriter, *http.Request, Settings)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		settings, _ := c.Settings(graphsync.ID{})
 		ahead := r.Header.Get("Sec-Purpose") + r.Header.Get("Purpose") + r.Header.Get("X-Moz")
@@ -174,7 +185,7 @@ func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSet
 		case !c.limits.Allow(webserver.VisitorOf(r, settings.Proxies), c.Now()):
 			w.Header().Set("Retry-After", "10")
 			w.Header().Set("Connection", "close") // it keeps no place
-			c.write(w, letterTooMany)
+			c.write(w, noticeTooMany)
 		default:
 			page(w, r, settings)
 		}
@@ -182,7 +193,7 @@ func (c *Consent) visit(page func(http.ResponseWriter, *http.Request, ConsentSet
 }
 
 // start sends the administrator to Entra.
-func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
+func (c *Server) start(w http.ResponseWriter, r *http.Request, settings Settings) {
 	key := state.InvitationKey(sha256.Sum256([]byte(r.URL.Query().Get("i"))))
 	cookie, fresh := cookieOf(r, settings)
 	text := base64.RawURLEncoding.EncodeToString(key[:]) + "." + rand.Text()
@@ -220,14 +231,14 @@ func (c *Consent) start(w http.ResponseWriter, r *http.Request, settings Consent
 	// A tenant of the configuration may have an app and a cloud of its own.
 	own, _ := c.Settings(invitation.Tenant)
 	w.Header().Set("Location", own.Cloud.ConsentURL(graphsync.ConsentRequest{
-		Tenant: invitation.Tenant, ClientID: own.ClientID, Redirect: ConsentRedirect(settings.PublicURL), State: text,
+		Tenant: invitation.Tenant, ClientID: own.ClientID, Redirect: RedirectURI(settings.PublicURL), State: text,
 	}))
 	w.WriteHeader(http.StatusFound)
 }
 
 // callback takes what came back from Entra: an error is never a consent, a state must be that of
 // a visit of this browser, and a tenant is yet to be proven.
-func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
+func (c *Server) callback(w http.ResponseWriter, r *http.Request, settings Settings) {
 	query := r.URL.Query()
 	cookie, _ := cookieOf(r, settings)
 	key, known := keyOf(query.Get("state"))
@@ -287,12 +298,12 @@ func (c *Consent) callback(w http.ResponseWriter, r *http.Request, settings Cons
 		toProgress(w, settings, key)
 	case err == nil && answer.Err != nil:
 		c.Log.Warn("consent was not given", append(about, "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message)...)
-		c.write(w, letterRefused.with(answer.Err.Message, answer.Err.Hint))
+		c.write(w, noticeRefused.with(answer.Err.Message, answer.Err.Hint))
 	case err != nil || refusal != nil:
 		c.refuse(w, r, errors.Join(err, refusal), about...)
 	case signs:
 		w.Header().Set("Location", settings.Cloud.SignInURL(graphsync.SignInRequest{
-			Tenant: answer.Tenant, ClientID: settings.ClientID, Redirect: ConsentRedirect(settings.PublicURL),
+			Tenant: answer.Tenant, ClientID: settings.ClientID, Redirect: RedirectURI(settings.PublicURL),
 			State: next, Nonce: derived("nonce", cookie, next), Verifier: derived("verifier", cookie, next),
 		}))
 		w.WriteHeader(http.StatusFound)
@@ -317,7 +328,7 @@ func claimedBy(i *state.Invitation, cookie string, refused error) bool {
 // declined is what is kept of a refusal. Only our own words and a code in the form of OAuth's: the description
 // that comes with it is written by anyone who has the link.
 func declined(refusal *graphsync.Error, at time.Time) *state.ConsentRefusal {
-	reason := strings.TrimSuffix(sentence(refusal.Message), ".")
+	reason := strings.TrimSuffix(webserver.Sentence(refusal.Message), ".")
 	if oauthCode.MatchString(refusal.Code) {
 		reason += " (" + refusal.Code + ")"
 	}
@@ -328,7 +339,7 @@ func declined(refusal *graphsync.Error, at time.Time) *state.ConsentRefusal {
 var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // change changes an invitation. Most requests of those who guess end with a look.
-func (c *Consent) change(key state.InvitationKey, change func(*state.Invitation) error) error {
+func (c *Server) change(key state.InvitationKey, change func(*state.Invitation) error) error {
 	if _, err := c.Store.Invitation(key); err != nil {
 		return err
 	}
@@ -346,31 +357,31 @@ var (
 	errClosed  = errors.New("the consent pages have been closed")
 )
 
-var refusals = map[error]letter{
-	state.ErrNoInvitation: letterUnknown, errUsed: letterUsed, errExpired: letterExpired, errProving: letterInUse,
-	errState: letterState, errBrowser: letterBrowser, errTenant: letterTenant, errClosed: letterClosed,
-	ErrOpenLink: letterOpen,
+var refusals = map[error]notice{
+	state.ErrNoInvitation: noticeUnknown, errUsed: noticeUsed, errExpired: noticeExpired, errProving: noticeInUse,
+	errState: noticeState, errBrowser: noticeBrowser, errTenant: noticeTenant, errClosed: noticeClosed,
+	ErrOpenLink: noticeOpen,
 }
 
-func (c *Consent) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {
-	for reason, letter := range refusals {
+func (c *Server) refuse(w http.ResponseWriter, r *http.Request, err error, about ...any) {
+	for reason, notice := range refusals {
 		if errors.Is(err, reason) {
 			c.Log.Warn("consent page refused", append([]any{"page", r.URL.Path, "because", reason.Error()}, about...)...)
-			c.write(w, letter)
+			c.write(w, notice)
 			return
 		}
 	}
 	c.Log.Error("consent page", "page", r.URL.Path, "error", err)
-	c.write(w, letterFailed)
+	c.write(w, noticeFailed)
 }
 
-func toProgress(w http.ResponseWriter, settings ConsentSettings, key state.InvitationKey) {
-	w.Header().Set("Location", settings.at(consentProgress)+"?j="+base64.RawURLEncoding.EncodeToString(key[:]))
+func toProgress(w http.ResponseWriter, settings Settings, key state.InvitationKey) {
+	w.Header().Set("Location", settings.at(progressPath)+"?j="+base64.RawURLEncoding.EncodeToString(key[:]))
 	w.WriteHeader(http.StatusSeeOther)
 }
 
 // cookieOf returns the browser's cookie, or a fresh one to set.
-func cookieOf(r *http.Request, settings ConsentSettings) (value string, fresh *http.Cookie) {
+func cookieOf(r *http.Request, settings Settings) (value string, fresh *http.Cookie) {
 	name, secure := "entrasync-consent", settings.secure()
 	if secure {
 		name = "__Host-" + name

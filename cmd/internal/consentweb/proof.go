@@ -1,4 +1,4 @@
-package web
+package consentweb
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/state"
 )
@@ -20,7 +21,7 @@ const (
 
 // Run proves claims until ctx ends, also those that an earlier run of the service left. It
 // returns when the last proof has ended.
-func (c *Consent) Run(ctx context.Context) {
+func (c *Server) Run(ctx context.Context) {
 	var proofs sync.WaitGroup
 	defer proofs.Wait()
 	slots := make(chan struct{}, proofsAtOnce)
@@ -59,7 +60,7 @@ func (c *Consent) Run(ctx context.Context) {
 }
 
 // nudge makes Run look for claims.
-func (c *Consent) nudge() {
+func (c *Server) nudge() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -67,7 +68,7 @@ func (c *Consent) nudge() {
 }
 
 // claims returns the invitations whose claim waits for its proof.
-func (c *Consent) claims() map[state.InvitationKey]state.Invitation {
+func (c *Server) claims() map[state.InvitationKey]state.Invitation {
 	all, err := c.Store.Invitations()
 	if err != nil {
 		c.Log.Error("read invitations", "error", err)
@@ -83,7 +84,7 @@ func (c *Consent) claims() map[state.InvitationKey]state.Invitation {
 
 // settle proves one claim, again and again while the consent spreads through Microsoft's
 // datacentres, and keeps what came of it. Only the tries take a slot, not the waits between them.
-func (c *Consent) settle(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
+func (c *Server) settle(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
 	claim := *invitation.Claim
 	log := c.Log.With("invitation", key.Name(), "tenant", claim.Tenant, "note", invitation.Note)
 	began := c.Now() // patience is for tries: a stopped service has made none
@@ -127,7 +128,7 @@ func (c *Consent) settle(ctx context.Context, slots chan struct{}, key state.Inv
 }
 
 // attempt proves a claim once, and has the tenant join when it is true.
-func (c *Consent) attempt(ctx context.Context, key state.InvitationKey, tenant graphsync.ID, invitation state.Invitation) (graphsync.Organization, error) {
+func (c *Server) attempt(ctx context.Context, key state.InvitationKey, tenant graphsync.ID, invitation state.Invitation) (graphsync.Organization, error) {
 	organization, err := c.Prove(ctx, tenant)
 	if err == nil && organization.ID != tenant {
 		err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
@@ -148,7 +149,7 @@ func (c *Consent) attempt(ctx context.Context, key state.InvitationKey, tenant g
 // them: just after a consent that is what a tenant answers.
 var lost = []graphsync.Class{graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy}
 
-func (c *Consent) hopeless(err error, since time.Time) bool {
+func (c *Server) hopeless(err error, since time.Time) bool {
 	var e *graphsync.Error
 	return errors.As(err, &e) && slices.Contains(lost, e.Class) || c.Now().Sub(since) >= c.Patience
 }
@@ -162,17 +163,17 @@ func sentences(err error) (problem, hint string) {
 	}
 	switch e.Class {
 	case graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy:
-		return sentence(e.Message), sentence(e.Hint)
+		return webserver.Sentence(e.Message), webserver.Sentence(e.Hint)
 	case graphsync.ConsentMissing:
 		return "Microsoft Entra does not show the consent in your organization.", "Open the link again as a Global Administrator or Privileged Role Administrator, and accept."
 	case graphsync.PermissionMissing:
-		return sentence(e.Message), "Tell the person who sent you the link: the permission must be added to the app registration, and the consent given again."
+		return webserver.Sentence(e.Message), "Tell the person who sent you the link: the permission must be added to the app registration, and the consent given again."
 	}
 	return "We could not read your organization's name from Microsoft Graph.", "This is likely on our side: tell the person who sent you the link, and open it again later."
 }
 
 // keep stores the outcome of a claim, unless the invitation has another by now.
-func (c *Consent) keep(key state.InvitationKey, claim state.ConsentClaim) error {
+func (c *Server) keep(key state.InvitationKey, claim state.ConsentClaim) error {
 	return c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
 		if i.Claim == nil || !i.Claim.Since.Equal(claim.Since) {
 			return fmt.Errorf("keep the outcome: %w", errState)

@@ -1,4 +1,4 @@
-package web
+package consentweb
 
 import (
 	"net/http"
@@ -29,16 +29,16 @@ type letterhead struct {
 }
 
 // letterhead is that of the present configuration.
-func (c *Consent) letterhead() letterhead {
+func (c *Server) letterhead() letterhead {
 	settings, open := c.Settings(graphsync.ID{})
 	if !open {
 		return letterhead{Style: "style.css", images: "'none'"}
 	}
 	brand := settings.Brand
-	head := letterhead{Name: brand.Name, Support: brand.Support, Privacy: brand.Privacy, Logo: brand.LogoURL, Style: settings.path(consentStyle), images: "'none'"}
+	head := letterhead{Name: brand.Name, Support: brand.Support, Privacy: brand.Privacy, Logo: brand.LogoURL, Style: settings.path(stylePath), images: "'none'"}
 	switch {
 	case brand.Logo != nil:
-		head.Logo, head.images = settings.path(consentLogo), imageSource(settings.at(consentLogo))
+		head.Logo, head.images = settings.path(logoPath), imageSource(settings.at(logoPath))
 	case brand.LogoURL != "":
 		head.images = imageSource(brand.LogoURL)
 	}
@@ -46,7 +46,7 @@ func (c *Consent) letterhead() letterhead {
 }
 
 // path is the address of a page below the origin of the public URL.
-func (s *ConsentSettings) path(page string) string {
+func (s *Settings) path(page string) string {
 	u, err := url.Parse(s.at(page))
 	if err != nil {
 		return page
@@ -69,10 +69,10 @@ func imageSource(address string) string {
 
 // logo serves the logo of the configuration. An SVG that is opened by its address is a document: the policy takes
 // scripts, requests and the origin of these pages away from it.
-func (c *Consent) logo(w http.ResponseWriter, r *http.Request) {
+func (c *Server) logo(w http.ResponseWriter, r *http.Request) {
 	settings, _ := c.Settings(graphsync.ID{})
 	if settings.Brand.Logo == nil {
-		c.write(w, letterNothing)
+		c.write(w, noticeNothing)
 		return
 	}
 	if !c.limits.Allow(webserver.VisitorOf(r, settings.Proxies), c.Now()) {

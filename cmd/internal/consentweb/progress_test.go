@@ -1,4 +1,4 @@
-package web_test
+package consentweb_test
 
 import (
 	"bufio"
@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
 	"entrasync/graphsync"
-	"entrasync/reconcile"
 )
 
 // The page tells of each step when it happens, in one answer, over a real connection.
@@ -22,7 +21,7 @@ func TestConsentProgressGrows(t *testing.T) {
 	c.pages.Watch = time.Minute
 	proven := make(chan struct{})
 	c.prove = func(int) error { <-proven; return nil }
-	c.syncs = []web.Sync{{Sync: &reconcile.Sync{Name: "people", Tenant: fabrikam}, TenantName: "fabrikam"}}
+	c.syncs = []consentweb.Sync{{Name: "people", Tenant: fabrikam}}
 	v := &visitor{consents: c}
 	state := v.leave(c.invite(time.Hour, fabrikam))
 	at := v.get("/join/consent/callback?admin_consent=True&tenant=" + fabrikam.String() + "&state=" + url.QueryEscape(state)).Header().Get("Location")
@@ -59,7 +58,7 @@ func TestConsentProgressGrows(t *testing.T) {
 	until("Your consent has arrived")
 	close(proven)
 	until("Your organization is connected")
-	c.ran(t, reconcile.OK, 2)
+	c.ran(t, "ok", 2)
 	until("The first synchronization is done")
 	until("You can close this page")
 	until("</html>")

@@ -1,4 +1,4 @@
-package web_test
+package consentweb_test
 
 import (
 	"errors"
@@ -8,12 +8,13 @@ import (
 
 	"golang.org/x/net/html"
 
-	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/consentweb"
+	"entrasync/cmd/internal/webtest"
 )
 
 const logoSVG = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 32"><rect width="96" height="32" rx="6" fill="#1f6468"/></svg>`
 
-var branded = web.Brand{
+var branded = consentweb.Brand{
 	Name: "Proseware <Sync>", Support: "mailto:help@example.com", Privacy: "https://www.example.com/privacy#sync",
 	Logo: func() ([]byte, string, error) { return []byte(logoSVG), "image/svg+xml", nil },
 }
@@ -25,12 +26,12 @@ func TestConsentBrand(t *testing.T) {
 	v := &visitor{consents: c}
 	used, refused := v.leave(v.invite(time.Hour, fabrikam)), v.leave(v.invite(time.Hour, fabrikam))
 	for name, tt := range map[string]struct {
-		brand        web.Brand
+		brand        consentweb.Brand
 		image, allow string
 	}{
-		"none":      {web.Brand{}, "", "'none'"},
+		"none":      {consentweb.Brand{}, "", "'none'"},
 		"served":    {branded, "/join/consent/logo", "https://sync.example.com/join/consent/logo"},
-		"elsewhere": {web.Brand{Name: branded.Name, LogoURL: "https://cdn.example.com:8443/a;b,c/logo.png?v=2"}, "https://cdn.example.com:8443/a;b,c/logo.png?v=2", "https://cdn.example.com:8443/a%3Bb%2Cc/logo.png"},
+		"elsewhere": {consentweb.Brand{Name: branded.Name, LogoURL: "https://cdn.example.com:8443/a;b,c/logo.png?v=2"}, "https://cdn.example.com:8443/a;b,c/logo.png?v=2", "https://cdn.example.com:8443/a%3Bb%2Cc/logo.png"},
 	} {
 		c.brand = tt.brand
 		pages := map[string]string{
@@ -70,7 +71,7 @@ func TestConsentBrand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, fault := range accessFaults(document) {
+	for _, fault := range webtest.AccessFaults(document) {
 		t.Error(fault)
 	}
 	c.closed.Store(true)

@@ -1,4 +1,4 @@
-package web
+package consentweb
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ var joiningPage = template.Must(template.ParseFS(files, "templates/joining.html"
 
 // progress shows the browser that made a claim each step as it happens: the page is sent step by step while it is
 // open, without a script and without a reload.
-func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings ConsentSettings) {
+func (c *Server) progress(w http.ResponseWriter, r *http.Request, settings Settings) {
 	raw, err := base64.RawURLEncoding.DecodeString(r.URL.Query().Get("j"))
 	if err != nil || len(raw) != len(state.InvitationKey{}) {
 		c.refuse(w, r, errState)
@@ -92,20 +92,20 @@ func (c *Consent) progress(w http.ResponseWriter, r *http.Request, settings Cons
 		_ = page.Flush() // one that cannot sends the whole at the end
 		select {
 		case <-ctx.Done():
-			c.part(w, "end", joiningEnd{Head: head, Again: settings.at(consentProgress) + "?j=" + base64.RawURLEncoding.EncodeToString(raw)})
+			c.part(w, "end", joiningEnd{Head: head, Again: settings.at(progressPath) + "?j=" + base64.RawURLEncoding.EncodeToString(raw)})
 			return
 		case <-time.After(lookEvery):
 		}
 		invitation, err = c.Store.Invitation(key)
 		if claim := invitation.Claim; err != nil || claim == nil || len(claim.SignIn) > 0 || !equal(claim.Cookie, hash(cookie)) {
-			c.part(w, "end", joiningEnd{Head: head, Todo: letterState.Todo}) // withdrawn, or started again elsewhere
+			c.part(w, "end", joiningEnd{Head: head, Todo: noticeState.Todo}) // withdrawn, or started again elsewhere
 			return
 		}
 	}
 }
 
 // steps are what has happened so far; end is nil while more is to come.
-func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end *joiningEnd) {
+func (c *Server) steps(invitation *state.Invitation) (steps []joiningStep, end *joiningEnd) {
 	claim := invitation.Claim
 	steps = []joiningStep{{Kind: "ok", Title: "Your consent has arrived"}}
 	switch {
@@ -113,8 +113,8 @@ func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end 
 		steps[0].Text = []string{"The check begins at once. It can take some minutes until Microsoft shows a new consent everywhere; the check continues if you close this page."}
 		return steps, nil
 	case claim.Problem != "":
-		steps = append(steps, joiningStep{"failed", "The connection could not be made", []string{sentence(claim.Problem), "Nothing was connected and nothing was changed."}})
-		return steps, &joiningEnd{Todo: []string{sentence(claim.Hint)}}
+		steps = append(steps, joiningStep{"failed", "The connection could not be made", []string{webserver.Sentence(claim.Problem), "Nothing was connected and nothing was changed."}})
+		return steps, &joiningEnd{Todo: []string{webserver.Sentence(claim.Hint)}}
 	}
 	end = &joiningEnd{Todo: []string{
 		"There is nothing more to do. You can close this page.",
@@ -134,55 +134,80 @@ func (c *Consent) steps(invitation *state.Invitation) (steps []joiningStep, end 
 // first is the step of a tenant's first synchronization; known is false where no sync reads the tenant.
 // The step has no title before it has run. What it says is for people of the tenant: figures, and
 // nothing of the application.
-func (c *Consent) first(tenant graphsync.ID) (step joiningStep, known bool) {
+func (c *Server) first(tenant graphsync.ID) (step joiningStep, known bool) {
 	if c.Syncs == nil {
 		return step, false
 	}
-	linked, left, held := 0, 0, 0
-	waiting, failing := false, false
+	var sum firstCycle
 	for _, sync := range c.Syncs() {
 		if sync.Tenant != tenant || sync.Paused {
 			continue
 		}
 		known = true
-		var s standing
-		err := view(c.Store, tenant, func(tx *state.Tx) error { return s.read(tx, sync.Sync) })
-		switch {
-		case err != nil:
+		one, err := readFirstCycle(c.Store, sync)
+		if err != nil {
 			c.Log.Error("read the first synchronization", "tenant", tenant, "error", err)
-			failing = true
-		case s.Info.LastSuccess.IsZero():
-			waiting = waiting || len(s.Runs) == 0
-			failing = failing || len(s.Runs) > 0
+			one.failing = true
 		}
-		linked, left = linked+s.Linked(), left+s.Retrying+s.Skipped
-		for _, hold := range s.Holds {
-			held += hold.Count
-		}
+		sum.add(one)
 	}
 	switch {
-	case failing:
+	case sum.failing:
 		return joiningStep{"wait", "The first synchronization has not succeeded yet", []string{"It is retried automatically, and the person who sent you the link can see why. You do not have to wait here."}}, known
-	case waiting:
+	case sum.waiting:
 		return step, known
 	}
 	step = joiningStep{"ok", "The first synchronization is done", []string{
-		fmt.Sprintf("%s of your organization %s in the product.", plural(linked, "person or group", "people and groups"), map[bool]string{true: "is", false: "are"}[linked == 1])}}
-	if left > 0 {
-		step.Text = append(step.Text, fmt.Sprintf("%s could not be brought over; the person who sent you the link can see why.", plural(left, "entry", "entries")))
+		fmt.Sprintf("%s of your organization %s in the product.", webserver.Plural(sum.linked, "person or group", "people and groups"), map[bool]string{true: "is", false: "are"}[sum.linked == 1])}}
+	if sum.left > 0 {
+		step.Text = append(step.Text, fmt.Sprintf("%s could not be brought over; the person who sent you the link can see why.", webserver.Plural(sum.left, "entry", "entries")))
 	}
-	if held > 0 {
-		step.Text = append(step.Text, fmt.Sprintf("%s for an approval.", map[bool]string{true: "1 change waits", false: thousands(held) + " changes wait"}[held == 1]))
+	if sum.held > 0 {
+		step.Text = append(step.Text, fmt.Sprintf("%s for an approval.", map[bool]string{true: "1 change waits", false: webserver.Thousands(sum.held) + " changes wait"}[sum.held == 1]))
 	}
 	return step, known
 }
 
+// A firstCycle is what the first synchronization of a tenant came to, over its syncs.
+type firstCycle struct {
+	linked, left, held int  // accounts and groups; records that failed or were skipped; actions that wait for an approval
+	waiting, failing   bool // a sync has not run yet; a sync has run and not succeeded
+}
+
+func (f *firstCycle) add(one firstCycle) {
+	f.linked, f.left, f.held = f.linked+one.linked, f.left+one.left, f.held+one.held
+	f.waiting, f.failing = f.waiting || one.waiting, f.failing || one.failing
+}
+
+func readFirstCycle(store *state.Store, sync Sync) (f firstCycle, err error) {
+	tenant, err := store.Tenant(sync.Tenant)
+	if err != nil {
+		return f, err
+	}
+	defer tenant.Close()
+	err = tenant.View(func(tx *state.Tx) error {
+		if tx.SyncInfo(sync.Name).LastSuccess.IsZero() {
+			ran := len(tx.Runs(sync.Name).Latest(1)) > 0
+			f.waiting, f.failing = !ran, ran
+		}
+		_, users := tx.Links(sync.Name).Count(graphsync.User)
+		_, groups := tx.Links(sync.Name).Count(graphsync.Group)
+		failed, skipped := tx.Retries(sync.Name).Count()
+		f.linked, f.left = users+groups, failed+skipped
+		for hold := range tx.Holds(sync.Name).All() {
+			f.held += hold.Count
+		}
+		return nil
+	})
+	return f, err
+}
+
 // part writes a part of the page. One that cannot be written has no reader any more.
-func (c *Consent) part(w http.ResponseWriter, name string, data any) {
+func (c *Server) part(w http.ResponseWriter, name string, data any) {
 	var out bytes.Buffer
 	if err := joiningPage.ExecuteTemplate(&out, name, data); err != nil {
 		c.Log.Error("render consent page", "part", name, "error", err)
 		return
 	}
-	w.Write(clean(out.Bytes()))
+	w.Write(webserver.Clean(out.Bytes()))
 }

@@ -1,7 +1,7 @@
-package web
+package consentweb
 
 // CrowdWatchers takes all places of those who wait at a page for what happens.
-func (c *Consent) CrowdWatchers() {
+func (c *Server) CrowdWatchers() {
 	for range cap(c.watchers) {
 		c.watchers <- struct{}{}
 	}
