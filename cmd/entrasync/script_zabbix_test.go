@@ -19,7 +19,7 @@ var zabbixDir = flag.String("zabbix", "", "folder into which zabbix/install has 
 // what the script is about. The other scripts of that folder are about Zabbix alone.
 func TestZabbix(t *testing.T) {
 	if *zabbixDir == "" {
-		t.Skip("on demand: make zabbix")
+		t.Skip("make zabbix runs it")
 	}
 	zabbix = scimtest.StartZabbix(t, *zabbixDir)
 	runScriptFiles(t, zabbixScripts(t), "zabbix")

@@ -1,58 +1,64 @@
 package scimtest
 
 import (
+	"bufio"
+	"fmt"
+	"io"
 	"net"
-	"net/http"
-	"net/url"
-	"os"
-	"os/exec"
+	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // A phpServer serves a folder of PHP pages with PHP's own server. It ends with the test.
 type phpServer struct {
 	dir     string
 	env     []string
-	address string // the same one each time
-	cmd     *exec.Cmd
+	address atomic.Value // string, another one after each start
+	process *supervised
 }
 
-// start begins to serve and waits until the pages answer.
+// start begins to serve. Another process may take a port between its choice and its use.
 func (p *phpServer) start(tb testing.TB) {
 	tb.Helper()
-	if p.address == "" {
+	if p.process == nil {
+		tb.Cleanup(func() { p.stop(tb) })
+	}
+	said := ""
+	for range 10 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		p.address = l.Addr().String()
+		address := l.Addr().String()
 		l.Close()
-		tb.Cleanup(func() { p.stop(tb) })
-	}
-	p.cmd = exec.Command("php", "-S", p.address, "-t", p.dir)
-	p.cmd.Dir, p.cmd.Env = p.dir, append(os.Environ(), p.env...)
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		resp, err := http.Get((&url.URL{Scheme: "http", Host: p.address, Path: "/api_scim.php/ServiceProviderConfig"}).String())
-		if err == nil {
-			resp.Body.Close()
+		p.process = supervise("TERM", p.dir, p.env, "php", "-S", address, "-t", p.dir)
+		output, err := p.process.start()
+		if err != nil {
+			tb.Fatalf("start PHP: %v", err)
+		}
+		if said, err = lineWith(output, "started", "Failed"); err == nil && strings.Contains(said, "started") {
+			p.address.Store(address)
 			return
 		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("PHP does not answer: %v", err)
-		}
+		p.stop(tb)
 	}
+	tb.Fatalf("PHP does not start: %s", said)
 }
 
 // stop ends it; requests fail until start.
-func (p *phpServer) stop(tb testing.TB) {
-	if p.cmd == nil {
-		return
+func (p *phpServer) stop(testing.TB) { p.process.stop() }
+
+// lineWith reads until a line has one of some words, and has the rest read so that nothing blocks.
+func lineWith(output io.Reader, words ...string) (string, error) {
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		for _, word := range words {
+			if strings.Contains(lines.Text(), word) {
+				go io.Copy(io.Discard, output)
+				return lines.Text(), nil
+			}
+		}
 	}
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait() // killed
-	p.cmd = nil
+	return "", fmt.Errorf("its output ended: %w", io.ErrUnexpectedEOF)
 }

@@ -54,10 +54,16 @@ func StartZabbix(tb testing.TB, dir string) *ZabbixCluster {
 	}
 	bin, data := bins[len(bins)-1], filepath.Join(z.socket, "data")
 	z.postgres(tb, "", filepath.Join(bin, "initdb"), "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-	ctl := filepath.Join(bin, "pg_ctl")
-	z.postgres(tb, "", ctl, "-D", data, "-w", "-t", "120", "-l", filepath.Join(z.socket, "log"), "-o",
-		fmt.Sprintf("-k %s -c listen_addresses='' -c fsync=off -c full_page_writes=off", z.socket), "start")
-	tb.Cleanup(func() { z.postgres(tb, "", ctl, "-D", data, "-m", "immediate", "stop") })
+	server := supervise("QUIT", "/", nil, z.asPostgres(filepath.Join(bin, "postgres"), "-D", data, "-k", z.socket,
+		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")...)
+	output, err := server.start()
+	if err != nil {
+		tb.Fatalf("start PostgreSQL: %v", err)
+	}
+	tb.Cleanup(server.stop)
+	if said, err := lineWith(output, "ready to accept connections", "FATAL"); err != nil || strings.Contains(said, "FATAL") {
+		tb.Fatalf("start PostgreSQL: %s (%v)", said, err)
+	}
 	z.postgres(tb, "", "createdb", "-h", z.socket, "-U", "postgres", "tables")
 	for _, file := range []string{"schema", "data"} {
 		out, err := exec.Command("zcat", filepath.Join(dir, "root/usr/share/zabbix-server-pgsql", file+".sql.gz")).Output()
@@ -76,10 +82,7 @@ func StartZabbix(tb testing.TB, dir string) *ZabbixCluster {
 // postgres runs a command of PostgreSQL, which refuses to be root.
 func (z *ZabbixCluster) postgres(tb testing.TB, input, name string, args ...string) string {
 	tb.Helper()
-	argv := append([]string{name}, args...)
-	if os.Geteuid() == 0 {
-		argv = append([]string{"runuser", "-u", "postgres", "--"}, argv...)
-	}
+	argv := z.asPostgres(append([]string{name}, args...)...)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Stdin = "/", strings.NewReader(input)
 	var out, errs bytes.Buffer
@@ -88,6 +91,13 @@ func (z *ZabbixCluster) postgres(tb testing.TB, input, name string, args ...stri
 		tb.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, errs.String())
 	}
 	return out.String()
+}
+
+func (z *ZabbixCluster) asPostgres(argv ...string) []string {
+	if os.Geteuid() == 0 {
+		return append([]string{"setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"}, argv...)
+	}
+	return argv
 }
 
 func (z *ZabbixCluster) sql(tb testing.TB, database, text string, args ...string) string {
@@ -110,7 +120,7 @@ func (z *ZabbixCluster) Zabbix(tb testing.TB, opts Options) *Server {
 	php := &phpServer{dir: filepath.Join(z.dir, "root/usr/share/zabbix"), env: []string{"ZABBIX_SOCKET=" + z.socket, "ZABBIX_DATABASE=" + database}}
 	php.start(tb)
 	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host = "http", php.address
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", php.address.Load().(string)
 		r.Out.URL.Path = "/api_scim.php" + strings.TrimPrefix(r.In.URL.Path, "/v2")
 		r.Out.URL.RawPath = ""
 	}}
