@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
@@ -40,8 +41,8 @@ func remarksOf(err error) (remarks []*target.Error, rest error) {
 }
 
 // recordRemarks reports what an application does with an attribute, once for each attribute of a
-// sync: what was reported is kept in the state. A spelling of the application's own is a note,
-// anything else an error. The values it keeps instead of those that were written are kept
+// sync: what was reported is kept in the state. A spelling of the application's own, and a deleted
+// account that it keeps, is a note, anything else an error. The values it keeps instead of those that were written are kept
 // too, so that a complete compare does not take them for changes made by hand.
 func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*plan.Failure, error) {
 	if err := r.keepShown(tx, done); err != nil {
@@ -50,14 +51,14 @@ func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*plan.Failure, err
 	told := tx.Space(r.sync.Name, toldSpace)
 	var first *plan.Failure
 	for _, remark := range done.remarks {
-		key := []byte(done.action.Kind.String() + "\x00" + remark.Attribute + "\x00" + string(remark.Remark))
+		key := []byte(remarkKey(done.action.Kind, remark.Attribute, remark.Remark))
 		if told.Has(key) {
 			continue
 		}
 		if err := told.Put(key, plan.Encode(r.now)); err != nil {
 			return nil, err
 		}
-		if remark.Remark == target.Spelled {
+		if remark.Remark == target.Spelled || remark.Remark == target.Kept {
 			r.ledger.note("%s; this is not reported again", remark.Message)
 			continue
 		}
@@ -67,6 +68,11 @@ func (r *recorder) recordRemarks(tx *state.Tx, done *result) (*plan.Failure, err
 		}
 	}
 	return first, nil
+}
+
+// remarkKey is the key of a remark among those that were reported.
+func remarkKey(kind graphsync.Kind, attribute string, remark target.Remark) string {
+	return kind.String() + "\x00" + attribute + "\x00" + string(remark)
 }
 
 // keepShown keeps, of each attribute that was written, the value that the application has instead.

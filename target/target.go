@@ -188,6 +188,7 @@ const (
 	NotShown Remark = "not_shown" // it shows nothing there, so that nobody can tell
 	Spelled  Remark = "respelled" // it keeps a spelling of its own
 	NotTaken Remark = "not_taken" // it shows another value
+	Kept     Remark = "kept"      // it keeps an account that it was told to delete, switched off
 	NoRemark Remark = ""
 )
 

@@ -3,6 +3,7 @@ package scim
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,6 +20,7 @@ const providerLife = time.Hour
 // and filters are reported only: servers are wrong about both in both directions.
 type provider struct {
 	found         bool
+	refusal       string // the application's words, where it refused to be read
 	patch, filter bool
 	maxResults    int
 	cursor        bool // pages by cursor (RFC 9865, section 4)
@@ -39,6 +41,10 @@ func (a *Adapter) provider(ctx context.Context) *provider {
 		ans, err := a.send(ctx, call{op: "read service provider configuration", method: http.MethodGet, path: []string{name}})
 		if err != nil && statusOf(err) != http.StatusNotFound {
 			answered = target.CodeOf(err) != target.Unavailable
+			var e *target.Error
+			if errors.As(err, &e) && e.Status != 0 {
+				p.refusal = fmt.Sprintf(" (%d: %s)", e.Status, e.Detail)
+			}
 			break
 		}
 		if err != nil || ans.object == nil {
@@ -90,7 +96,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 	}
 	note := func(format string, args ...any) { profile.Notes = append(profile.Notes, fmt.Sprintf(format, args...)) }
 	if !provider.found {
-		note("it has no ServiceProviderConfig that could be read; PATCH and filters are taken to work")
+		note("it has no ServiceProviderConfig that could be read%s; PATCH and filters are taken to work", provider.refusal)
 	}
 	strangers, err := a.probeUsers(ctx)
 	switch {

@@ -38,7 +38,11 @@ func (c *Checker) targets(ctx context.Context, syncs []*compile.Sync, chosen boo
 	if !chosen {
 		tests = append(tests, c.targetsOfJoining()...)
 	}
-	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *Section) { tests[i].run(ctx, &c.roles, s) })
+	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *Section) {
+		if tests[i].run(ctx, &c.roles, s) {
+			c.shortfalls(ctx, tests[i], s)
+		}
+	})
 }
 
 // targetTests returns a test for each application, with the attributes that all syncs into it write.
@@ -107,19 +111,20 @@ func (c *Checker) targetsOfJoining() (tests []*targetTest) {
 // errPerTenant means that the address of a target is known only once a tenant has joined.
 var errPerTenant = errors.New("its options hold {tenant}, and no tenant has joined yet")
 
-func (t *targetTest) run(ctx context.Context, roles *appRoles, out *Section) {
+// run reports whether the application answers.
+func (t *targetTest) run(ctx context.Context, roles *appRoles, out *Section) bool {
 	if errors.Is(t.err, errPerTenant) {
 		out.warn(t.what, "not tested: "+t.err.Error(), "run entrasync check again when the first tenant has joined")
-		return
+		return false
 	}
 	if t.err != nil {
 		out.Fail(t.what, t.err)
-		return
+		return false
 	}
 	profile, err := t.adapter.Probe(ctx, t.paths)
 	if err != nil {
 		out.Fail(t.what, err)
-		return
+		return false
 	}
 	if t.groups && !profile.Kinds[target.Group] {
 		out.Fail(t.what, advice.With(errors.New("it keeps no groups, but the sync provisions groups"), "set groups.enabled to false"))
@@ -135,6 +140,7 @@ func (t *targetTest) run(ctx context.Context, roles *appRoles, out *Section) {
 		out.warn(t.what, note, "")
 	}
 	t.values(profile, roles, out)
+	return true
 }
 
 // values warns of what the syncs may write and the application's schemas do not name, once for all
