@@ -25,6 +25,7 @@ import (
 //	testdata/stories  what a sync is for; each is run three times: into a file, and into two
 //	                  SCIM servers (elimity, SCIMMY)
 //	testdata/scim     what only a SCIM server can do or get wrong; run with both
+//	testdata/zabbix   stories of the same names for Zabbix, and those about Zabbix alone; see TestZabbix
 //	testdata/script   everything else, into a file
 //
 // A script starts in an empty folder with a tenant (contoso), an app registration that is

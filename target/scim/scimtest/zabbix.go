@@ -24,8 +24,8 @@ var zabbixSetup string
 // holds its tables. Its SCIM knows userName, which never changes, active, and what is mapped to a user's
 // name. It keeps no externalId and shows no displayName. A filter is answered with the one resource itself,
 // pages are ignored, active is always shown true, a deletion only switches a user off and is answered with 200,
-// as every request is, and members are changed as a whole only. The scripts of testdata/stories count on
-// what it does not have; testdata/zabbix has what can be told of it.
+// as every request is, and members are changed as a whole only. A new user cannot sign in before a PATCH of
+// active or a membership, and a change of memberships switches a user on.
 type ZabbixCluster struct {
 	dir    string // of the installation
 	socket string // folder of the database's socket
@@ -37,7 +37,7 @@ func StartZabbix(tb testing.TB, dir string) *ZabbixCluster {
 	tb.Helper()
 	z := &ZabbixCluster{dir: dir}
 	var err error
-	if z.socket, err = os.MkdirTemp("", "zabbix"); err != nil {
+	if z.socket, err = os.MkdirTemp("/tmp", "zabbix"); err != nil { // PostgreSQL's user can reach it, and its name is short
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { os.RemoveAll(z.socket) })
