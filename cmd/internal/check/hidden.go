@@ -6,14 +6,21 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"entrasync/cmd/internal/words"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
 
-// hiddenLimit bounds how many groups check looks at one by one.
-const hiddenLimit = 100
+// Bounds on the groups that check looks at one by one.
+const (
+	hiddenLimit   = 1000
+	hiddenWorkers = 8
+	hiddenTime    = 30 * time.Second
+)
 
 // hiddenMembers are the groups with a hidden membership that the syncs of a tenant use.
 type hiddenMembers struct {
@@ -47,20 +54,12 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.
 		seen[group.ID] = true
 	}
 	defer func() { out.looked = len(seen) }()
-	for _, id := range assignedGroups(ctx, source, peers, &out.complete) {
-		if seen[id] {
-			continue
-		}
-		if len(seen) == hiddenLimit {
+	for _, group := range readGroups(ctx, source, assignedGroups(ctx, source, peers, &out.complete), properties) {
+		if group == nil {
 			out.complete = false
-			break
+		} else {
+			note(group)
 		}
-		group, err := source.Object(ctx, graphsync.Group, id, properties)
-		if err != nil || group == nil {
-			out.complete = false
-			continue
-		}
-		note(group)
 	}
 	for _, s := range peers {
 		if s.Groups.Filter != nil || len(s.Scope.ExcludeGroups) > 0 || s.Scope.Nested {
@@ -80,6 +79,27 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.
 		break
 	}
 	return out
+}
+
+// readGroups reads groups side by side, each once. One that is not read is nil, as are those above the limit.
+func readGroups(ctx context.Context, source graphsync.Source, ids []graphsync.ID, properties []string) []*graphsync.Change {
+	ctx, cancel := context.WithTimeout(ctx, hiddenTime)
+	defer cancel()
+	slices.SortFunc(ids, func(a, b graphsync.ID) int { return slices.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	groups := make([]*graphsync.Change, len(ids))
+	var workers errgroup.Group
+	workers.SetLimit(hiddenWorkers)
+	for i, id := range ids[:min(len(ids), hiddenLimit)] {
+		workers.Go(func() error {
+			if group, err := source.Object(ctx, graphsync.Group, id, properties); err == nil {
+				groups[i] = group
+			}
+			return nil
+		})
+	}
+	_ = workers.Wait() // none fails: what is not read counts as that
+	return groups
 }
 
 // assignedGroups are the groups with an assignment to an application that a sync reads.
