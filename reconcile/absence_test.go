@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
 
 // staffed is a tenant whose people have access through two groups, Sales and Support.
-func staffed(t *testing.T, sales, support int, guard reconcile.Guard) *customer {
+func staffed(t *testing.T, sales, support int, guard guard.Guard) *customer {
 	t.Helper()
 	c := newService(t).customer("contoso")
 	guard.FirstRunRemovals = true
@@ -55,7 +56,7 @@ func TestMembersOfAnAccessGroupGoneAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := staffed(t, test.sales, 40, reconcile.Guard{MembersRemoved: reconcile.Limit{Percent: &percent}})
+			c := staffed(t, test.sales, 40, guard.Guard{MembersRemoved: guard.Limit{Percent: &percent}})
 			c.source.leave(1, numbers(1, test.leave)...)
 			c.source.leave(2, test.sales+1) // one leaver of another group does not wait
 			report, err := c.run(reconcile.Options{Apply: true})
@@ -97,7 +98,7 @@ func TestUnconfirmedAssignmentGrantsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := staffed(t, 2, 2, reconcile.Guard{})
+			c := staffed(t, 2, 2, guard.Guard{})
 			c.with(func(s *reconcile.Sync) { s.Users.OnRemove.Do = plan.Delete })
 			c.source.groups.assigned[groupID(1)] = false
 			c.source.person(5, "p5@example.com", "P5")
@@ -289,7 +290,7 @@ func TestAccountsGoneFromTheApplication(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newService(t).customer("contoso")
-			c.change = func(s *reconcile.Sync) { s.Guard.Lost = reconcile.Limit{Percent: &percent} }
+			c.change = func(s *reconcile.Sync) { s.Guard.Lost = guard.Limit{Percent: &percent} }
 			for n := 1; n <= test.people; n++ {
 				c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
 			}
@@ -329,7 +330,7 @@ func TestChangesThatMeetNoAccount(t *testing.T) {
 	t.Parallel()
 	percent := 10.0
 	c := newService(t).customer("contoso")
-	c.change = func(s *reconcile.Sync) { s.Guard.Lost = reconcile.Limit{Percent: &percent} }
+	c.change = func(s *reconcile.Sync) { s.Guard.Lost = guard.Limit{Percent: &percent} }
 	for n := 1; n <= 20; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
 	}

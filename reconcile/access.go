@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/state"
 )
 
@@ -29,7 +30,7 @@ func (f *planStats) countAccess(ctx context.Context, tx *state.Tx, sync *Sync) e
 	for _, loss := range f.access {
 		most = max(most, loss.leaving)
 	}
-	if limit == (Limit{}) || !exceeds(limit, most, most) {
+	if limit == (guard.Limit{}) || !limit.Exceeds(most, most) {
 		return nil
 	}
 	n := 0

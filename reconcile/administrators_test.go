@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
 
 // administered is a sync that writes the display name as role and knows administrators by it.
-func administered(limit reconcile.Limit, filter string, specs ...mapping.Spec) func(*reconcile.Sync) {
+func administered(limit guard.Limit, filter string, specs ...mapping.Spec) func(*reconcile.Sync) {
 	parsed, err := target.ParseFilter(filter)
 	if err != nil {
 		panic(err)
@@ -53,7 +54,7 @@ func TestFirstSyncKeepsTheLastAdministrator(t *testing.T) {
 			if specs == nil {
 				specs = []mapping.Spec{{Path: path, Expr: "[displayName]"}}
 			}
-			contoso.change = administered(reconcile.Limit{}, roleFilter, specs...)
+			contoso.change = administered(guard.Limit{}, roleFilter, specs...)
 			for i, who := range []string{"ada", "bob"} {
 				if is, there := tt.roles[who]; there {
 					id := s.app().account(attributes{"userName": who + "@contoso.example", "roles": role(strings.TrimPrefix(is, "!"))})
@@ -79,17 +80,17 @@ func TestAdoptionsThatChangeAccounts(t *testing.T) {
 	limit := 2
 	percent := 50.0
 	for name, tt := range map[string]struct {
-		limit   reconcile.Limit
+		limit   guard.Limit
 		changed int // of 24 people, whose account has another role
 		there   any // the role of their accounts
 		held    int
 	}{
-		"more than the count":         {reconcile.Limit{Count: &limit}, 3, role("User"), 3},
-		"as many as the count":        {reconcile.Limit{Count: &limit}, 2, role("User"), 0},
-		"more than half":              {reconcile.Limit{Percent: &percent}, 13, role("User"), 13},
-		"half":                        {reconcile.Limit{Percent: &percent}, 12, role("User"), 0},
-		"a role where there was none": {reconcile.Limit{Count: &limit}, 24, nil, 0},
-		"no limit":                    {reconcile.Limit{}, 24, role("User"), 0},
+		"more than the count":         {guard.Limit{Count: &limit}, 3, role("User"), 3},
+		"as many as the count":        {guard.Limit{Count: &limit}, 2, role("User"), 0},
+		"more than half":              {guard.Limit{Percent: &percent}, 13, role("User"), 13},
+		"half":                        {guard.Limit{Percent: &percent}, 12, role("User"), 0},
+		"a role where there was none": {guard.Limit{Count: &limit}, 24, nil, 0},
+		"no limit":                    {guard.Limit{}, 24, role("User"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

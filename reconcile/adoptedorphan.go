@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -40,7 +41,7 @@ func (m *matcher) keepAdopted(tx *state.Tx, planned plan.Actions, place []byte, 
 	if !found {
 		return nil
 	}
-	if d := decisionsIn(tx, m.sync.Name).at(place); d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(m.now, m.sync.Guard.Rejections) {
+	if d := guard.DecisionsIn(tx, m.sync.Name).At(place); d != nil && d.Verdict == guard.Rejected && d.Lapse(a) == "" && !d.Expired(m.now, m.sync.Guard.Rejections) {
 		return nil
 	}
 	delete(m.removals, *a.TargetID)

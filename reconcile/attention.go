@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -114,7 +115,7 @@ func (r *reporter) skips(tx *state.Tx) (*skipCount, error) {
 }
 
 // message says that more of the scope is skipped than a share lets pass, "" when it is not.
-func (s *skipCount) message(limit Share) string {
+func (s *skipCount) message(limit guard.Share) string {
 	skipped := 0
 	for _, n := range s.byCode {
 		skipped += n

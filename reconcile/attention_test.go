@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
@@ -22,7 +23,7 @@ func attentions(r *reconcile.Report) string {
 }
 
 // requiring has a sync demand a display name, and skip who has none.
-func requiring(t *testing.T, limit reconcile.Share) func(*reconcile.Sync) {
+func requiring(t *testing.T, limit guard.Share) func(*reconcile.Sync) {
 	return func(s *reconcile.Sync) {
 		m, faults := mapping.New(target.User, []mapping.Spec{
 			{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
@@ -42,15 +43,15 @@ func TestMostlySkipped(t *testing.T) {
 	half := 50.0
 	for name, test := range map[string]struct {
 		people, skipped int
-		limit           reconcile.Share
+		limit           guard.Share
 		expected        string
 	}{
-		"everybody":               {20, 20, reconcile.Share{Percent: &half, OfAtLeast: 20}, "partial mostly_skipped"},
-		"more than half":          {21, 11, reconcile.Share{Percent: &half, OfAtLeast: 20}, "partial mostly_skipped"},
-		"half":                    {20, 10, reconcile.Share{Percent: &half, OfAtLeast: 20}, "ok"},
-		"everybody of few":        {19, 19, reconcile.Share{Percent: &half, OfAtLeast: 20}, "ok"},
-		"everybody, without one":  {40, 40, reconcile.Share{}, "ok"},
-		"few, but a small number": {3, 3, reconcile.Share{Percent: &half, OfAtLeast: 2}, "partial mostly_skipped"},
+		"everybody":               {20, 20, guard.Share{Percent: &half, OfAtLeast: 20}, "partial mostly_skipped"},
+		"more than half":          {21, 11, guard.Share{Percent: &half, OfAtLeast: 20}, "partial mostly_skipped"},
+		"half":                    {20, 10, guard.Share{Percent: &half, OfAtLeast: 20}, "ok"},
+		"everybody of few":        {19, 19, guard.Share{Percent: &half, OfAtLeast: 20}, "ok"},
+		"everybody, without one":  {40, 40, guard.Share{}, "ok"},
+		"few, but a small number": {3, 3, guard.Share{Percent: &half, OfAtLeast: 2}, "partial mostly_skipped"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +91,7 @@ func TestMostlySkippedOfLinked(t *testing.T) {
 	t.Parallel()
 	half := 50.0
 	c := newService(t).customer("contoso")
-	c.change = requiring(t, reconcile.Share{Percent: &half, OfAtLeast: 4})
+	c.change = requiring(t, guard.Share{Percent: &half, OfAtLeast: 4})
 	for n := 1; n <= 4; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")
 	}

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"slices"
-	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
@@ -46,14 +45,4 @@ func (m *matcher) creator(a *plan.StoredAction, r *target.Resource, value string
 func (m *matcher) made(a *plan.StoredAction, r *target.Resource) bool {
 	id := m.externalID(a)
 	return id != "" && textAttribute(r, "externalId") == id
-}
-
-// provesCreation reports whether a resource may be taken for what an interrupted creation has made.
-// Where accounts have to be proven, a matching value is not enough for that either: it is left for
-// matching, which holds it.
-func (guard *Guard) provesCreation(r *target.Resource, intent state.Intent) bool {
-	if intent.Kind == graphsync.Group {
-		return !guard.HoldGroups || strings.EqualFold(textAttribute(r, "externalId"), intent.Source.String())
-	}
-	return guard.proves(r, intent.Source)
 }

@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -59,7 +60,7 @@ func (c *customer) reject(by plan.Decision) {
 	c.t.Helper()
 	c.write(func(tx *state.Tx) error {
 		for hold := range tx.Holds(c.sync).All() {
-			if _, err := reconcile.Reject(tx, c.sync, hold.ID, by); err != nil {
+			if _, err := guard.Reject(tx, c.sync, hold.ID, by); err != nil {
 				return err
 			}
 		}
@@ -67,10 +68,10 @@ func (c *customer) reject(by plan.Decision) {
 	})
 }
 
-func (c *customer) rejectedHolds() (holds []reconcile.RejectedHold) {
+func (c *customer) rejectedHolds() (holds []guard.RejectedHold) {
 	c.t.Helper()
 	c.write(func(tx *state.Tx) (err error) {
-		holds, err = reconcile.RejectedHolds(tx, c.sync)
+		holds, err = guard.RejectedHolds(tx, c.sync)
 		return err
 	})
 	return holds
@@ -166,7 +167,7 @@ func TestRejectionTakenBack(t *testing.T) {
 	c.source.person(1, "p1@example.com", "P") // enabled again
 	want(t, "one has a right again", c.cycle(), "8 unchanged")
 	c.write(func(tx *state.Tx) error {
-		n, err := reconcile.Approve(tx, c.sync, "h-1", plan.Decision{})
+		n, err := guard.Approve(tx, c.sync, "h-1", plan.Decision{})
 		if n != 2 {
 			t.Errorf("%d actions, want 2", n)
 		}
@@ -177,7 +178,7 @@ func TestRejectionTakenBack(t *testing.T) {
 	}
 	want(t, "approved", c.cycle(), "2 deactivated, 8 unchanged")
 	c.write(func(tx *state.Tx) error {
-		if _, err := reconcile.Approve(tx, c.sync, "h-1", plan.Decision{}); err == nil {
+		if _, err := guard.Approve(tx, c.sync, "h-1", plan.Decision{}); err == nil {
 			t.Error("a hold that holds nothing was approved")
 		}
 		return nil
@@ -204,7 +205,7 @@ func TestStoredDecisionsOfBefore(t *testing.T) {
 			for key := range tx.Space(c.sync, "held").All(nil) {
 				keys = append(keys, slices.Clone(key))
 			}
-			for held, err := range reconcile.HeldActions(tx, c.sync, "h-1") { // by rising key
+			for held, err := range guard.HeldActions(tx, c.sync, "h-1") { // by rising key
 				if err != nil {
 					return err
 				}

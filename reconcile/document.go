@@ -10,6 +10,7 @@ import (
 	"iter"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -66,7 +67,7 @@ func (p *Plan) Held() iter.Seq2[plan.Held, error] {
 				return stopUnless(yield(plan.Held{}, err))
 			}
 			p.setName(tx, &a.Action)
-			return stopUnless(yield(plan.Held{Hold: p.holds[holdKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action)}, nil))
+			return stopUnless(yield(plan.Held{Hold: p.holds[guard.HoldKey(a.Held.Guard, a.Held.Cause)], Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: guard.SomeMembers(tx, p.sync.Name, &a.Action)}, nil))
 		}, func(err error) { yield(plan.Held{}, err) })
 	}
 }
@@ -83,7 +84,7 @@ func (p *Plan) Rejected() iter.Seq2[plan.Rejected, error] {
 				return stopUnless(yield(plan.Rejected{}, err))
 			}
 			p.setName(tx, &a.Action)
-			return stopUnless(yield(plan.Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: someMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
+			return stopUnless(yield(plan.Rejected{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: a.Action, Members: guard.SomeMembers(tx, p.sync.Name, &a.Action), Decision: a.Rejected.Decision}, nil))
 		}, func(err error) { yield(plan.Rejected{}, err) })
 	}
 }

@@ -47,7 +47,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		last = &link
 	}
 	stand := d.eval.Eligibility(&object, last)
-	key := keyOf(&object, last)
+	key := desired.KeyOf(&object, last)
 	if stand.Problem != "" {
 		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
 	}
@@ -124,7 +124,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	if err := d.takenNames(&a); err != nil || op == plan.Update && len(a.Changes) == 0 {
 		return err
 	}
-	a.Held = d.sync.Guard.claims(a.Changes, result.Attributes, stand.Guest)
+	a.Held = d.sync.Guard.Claims(a.Changes, result.Attributes, stand.Guest)
 	return d.put(plan.UserPhase, a)
 }
 
@@ -217,7 +217,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 	changes := desired.Planned(rules.Mapping.Changes(result.Attributes, desired.Nothing, true))
 	var held *plan.StoredHold
 	if kind == graphsync.User {
-		held = d.sync.Guard.claims(changes, result.Attributes, stand.Guest)
+		held = d.sync.Guard.Claims(changes, result.Attributes, stand.Guest)
 		changes = desired.WithActive(changes, nil, true)
 		if d.sync.Groups.Enabled && !d.eval.InProvisionedGroup(id) {
 			stand.Notes = append(stand.Notes, "in no group that is provisioned: created without any group")

@@ -18,7 +18,7 @@ func (d *drafter) group(id graphsync.ID) error {
 	if linked {
 		last = &link
 	}
-	key := keyOf(&object, last)
+	key := desired.KeyOf(&object, last)
 	why, in, problem := d.eval.GroupInScope(&object)
 	if problem != "" {
 		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)

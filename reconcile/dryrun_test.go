@@ -15,6 +15,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -158,27 +159,27 @@ func TestDryRunChangesNothingThatOutlivesIt(t *testing.T) {
 			c.source.person(1, "ada@example.com", "Ada")
 		},
 		"a hold": func(_ *service, c *customer) {
-			c.change = func(s *reconcile.Sync) { s.Guard.Removals = reconcile.Limit{Count: new(int)} }
+			c.change = func(s *reconcile.Sync) { s.Guard.Removals = guard.Limit{Count: new(int)} }
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			if got := c.cycle(); !strings.Contains(got, "held by removals") {
 				c.t.Fatalf("nothing is held: %s", got)
 			}
 		},
 		"an approved hold": func(_ *service, c *customer) {
-			c.change = func(s *reconcile.Sync) { s.Guard.Removals = reconcile.Limit{Count: new(int)} }
+			c.change = func(s *reconcile.Sync) { s.Guard.Removals = guard.Limit{Count: new(int)} }
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			c.cycle()
 			c.approve()
 		},
 		"a hold whose reason is over": func(_ *service, c *customer) {
-			c.change = func(s *reconcile.Sync) { s.Guard.Removals = reconcile.Limit{Count: new(int)} }
+			c.change = func(s *reconcile.Sync) { s.Guard.Removals = guard.Limit{Count: new(int)} }
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			c.cycle()
 			c.source.person(1, "ada@example.com", "Ada")
 		},
 		"more creations than the guard allows": func(_ *service, c *customer) {
 			one := 1
-			c.change = func(s *reconcile.Sync) { s.Guard.Creations = reconcile.Limit{Count: &one} }
+			c.change = func(s *reconcile.Sync) { s.Guard.Creations = guard.Limit{Count: &one} }
 			many(c)
 		},
 		"another address": func(s *service, _ *customer) {

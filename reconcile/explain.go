@@ -104,9 +104,9 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 			x.LastOutcome = &ExplainedOutcome{Op: link.LastOp, At: &link.LastAt}
 		}
 	}
-	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: keyOf(&object, last)}
+	x.Subject = ExplainedSubject{Kind: kind, SourceID: id, Key: desired.KeyOf(&object, last)}
 	x.because("directory", map[graphsync.Removal]string{graphsync.NotRemoved: "present", graphsync.SoftDeleted: "deleted", graphsync.Purged: "purged"}[object.Removed],
-		"%s %s", kind, keyOf(&object, nil))
+		"%s %s", kind, desired.KeyOf(&object, nil))
 	eval := desired.NewEvaluator(e.sync.config(), e.now).In(tx)
 	stand := desired.Eligibility{Known: true, InScope: true, Enabled: true}
 	if kind == graphsync.User {

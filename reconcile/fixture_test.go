@@ -19,6 +19,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -127,7 +128,7 @@ func (c *customer) rules() *reconcile.Sync {
 	s := &reconcile.Sync{Name: c.sync, TargetName: c.to, Location: location, Tenant: c.id, Scope: desired.Scope{All: true, Guests: true}, Text: "to " + c.to,
 		Users: desired.Rules{Mapping: m, Match: []string{"userName"}, OnRemove: desired.OnRemove{Do: plan.Deactivate},
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
-		Guard: reconcile.Guard{FirstRunRemovals: true}}
+		Guard: guard.Guard{FirstRunRemovals: true}}
 	if c.delete {
 		s.Users.OnRemove.Do = plan.Delete
 	}

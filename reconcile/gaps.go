@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -83,7 +84,7 @@ func (g *gapLister) doubtful() (gaps []plan.Skipped, err error) {
 			for doubt := range tx.Doubts().All(kind, graphsync.ID{}) {
 				object, _ := tx.Objects().Get(kind, doubt.ID)
 				object.Kind, object.ID = kind, doubt.ID
-				gaps = append(gaps, plan.Skipped{Kind: kind, SourceID: doubt.ID, Key: keyOf(&object, nil), Code: "source_incomplete",
+				gaps = append(gaps, plan.Skipped{Kind: kind, SourceID: doubt.ID, Key: desired.KeyOf(&object, nil), Code: "source_incomplete",
 					Why: "what Graph sends of it cannot be understood (" + doubt.Reason + "): what was known before still counts"})
 			}
 		}

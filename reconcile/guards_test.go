@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -17,22 +18,22 @@ import (
 func TestRemovalLimits(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		guard reconcile.Guard
+		guard guard.Guard
 		leave int // of ten
 		held  bool
 	}{
-		"no limit":                                    {reconcile.Guard{}, 4, false},
-		"as many as the count":                        {reconcile.Guard{Removals: count(4)}, 4, false},
-		"one more than the count":                     {reconcile.Guard{Removals: count(3)}, 4, true},
-		"a count of none":                             {reconcile.Guard{Removals: count(0)}, 1, true},
-		"exactly the percentage":                      {reconcile.Guard{Removals: percent(40)}, 4, false},
-		"more than the percentage":                    {reconcile.Guard{Removals: percent(39)}, 4, true},
-		"a percentage does not hold two":              {reconcile.Guard{Removals: percent(10)}, 2, false},
-		"a percentage of 0 holds one":                 {reconcile.Guard{Removals: percent(0)}, 1, true},
-		"in a day as many as the limit":               {reconcile.Guard{RemovalsPerDay: count(4)}, 4, false},
-		"other limits do not count":                   {reconcile.Guard{Creations: count(0), Updates: count(0), MembersRemoved: count(0)}, 4, false},
-		"a percentage and a count, one is over":       {reconcile.Guard{Removals: reconcile.Limit{Count: count(3).Count, Percent: percent(90).Percent}}, 4, true},
-		"a percentage and a count, the other is over": {reconcile.Guard{Removals: reconcile.Limit{Count: count(9).Count, Percent: percent(30).Percent}}, 4, true},
+		"no limit":                                    {guard.Guard{}, 4, false},
+		"as many as the count":                        {guard.Guard{Removals: count(4)}, 4, false},
+		"one more than the count":                     {guard.Guard{Removals: count(3)}, 4, true},
+		"a count of none":                             {guard.Guard{Removals: count(0)}, 1, true},
+		"exactly the percentage":                      {guard.Guard{Removals: percent(40)}, 4, false},
+		"more than the percentage":                    {guard.Guard{Removals: percent(39)}, 4, true},
+		"a percentage does not hold two":              {guard.Guard{Removals: percent(10)}, 2, false},
+		"a percentage of 0 holds one":                 {guard.Guard{Removals: percent(0)}, 1, true},
+		"in a day as many as the limit":               {guard.Guard{RemovalsPerDay: count(4)}, 4, false},
+		"other limits do not count":                   {guard.Guard{Creations: count(0), Updates: count(0), MembersRemoved: count(0)}, 4, false},
+		"a percentage and a count, one is over":       {guard.Guard{Removals: guard.Limit{Count: count(3).Count, Percent: percent(90).Percent}}, 4, true},
+		"a percentage and a count, the other is over": {guard.Guard{Removals: guard.Limit{Count: count(9).Count, Percent: percent(30).Percent}}, 4, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,7 +42,7 @@ func TestRemovalLimits(t *testing.T) {
 			for n := range 10 {
 				names = append(names, fmt.Sprintf("P%d", n))
 			}
-			c.change = guarded(reconcile.Guard{})
+			c.change = guarded(guard.Guard{})
 			c.source.hire(names...)
 			want(t, "first cycle", c.cycle(), "10 created")
 			c.change = guarded(test.guard)
@@ -62,7 +63,7 @@ func TestRemovalLimits(t *testing.T) {
 // approved does not count.
 func TestRemovalsPerDay(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E", "F")
+	c := linked(t, guarded(guard.Guard{RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E", "F")
 	c.source.leaveAll("A", "B")
 	want(t, "two", c.cycle(), "2 deactivated, 4 unchanged")
 	c.source.leaveAll("C")
@@ -77,7 +78,7 @@ func TestRemovalsPerDay(t *testing.T) {
 // Removals that a person approved are none of the trickle: the leavers after them are not held.
 func TestApprovedRemovalsAreNoTrickle(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2), RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E", "F")
+	c := linked(t, guarded(guard.Guard{Removals: count(2), RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E", "F")
 	c.source.leaveAll("A", "B", "C")
 	c.cycle()
 	want(t, "held", c.holds(), "h-1 removals 3")
@@ -91,7 +92,7 @@ func TestApprovedRemovalsAreNoTrickle(t *testing.T) {
 // empty the application unseen.
 func TestRemovalsPerDayOfFailedCycles(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{RemovalsPerDay: count(2)}), "A", "B", "C", "D", "E")
 	g := c.behindGateway()
 	off := 0
 	g.before = func(method, _ string) error {
@@ -118,7 +119,7 @@ func TestRemovalsPerDayOfFailedCycles(t *testing.T) {
 // What was held is held until it is answered, also when fewer are due by then.
 func TestHeldUntilAnswered(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B", "C")
 	want(t, "three", c.cycle(), "2 unchanged, held by removals: deactivate a@example.com, held by removals: deactivate b@example.com, held by removals: deactivate c@example.com")
 	c.source.comeBack(1)
@@ -133,10 +134,10 @@ func TestHeldUntilAnswered(t *testing.T) {
 // A changed limit is judged again: what was held by the former one passes.
 func TestChangedLimitReleases(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B")
 	want(t, "held", c.cycle(), "3 unchanged, held by removals: deactivate a@example.com, held by removals: deactivate b@example.com")
-	c.change = guarded(reconcile.Guard{Removals: count(2)})
+	c.change = guarded(guard.Guard{Removals: count(2)})
 	want(t, "released", c.cycle(), "2 deactivated, 3 unchanged")
 	want(t, "holds", c.holds(), "")
 }
@@ -148,7 +149,7 @@ func TestChangedActionIsJudgedAgain(t *testing.T) {
 	for n := range 20 { // a limit of updates counts from here on
 		names = append(names, fmt.Sprintf("P%d", n))
 	}
-	c := linked(t, guarded(reconcile.Guard{Updates: count(2)}), names...)
+	c := linked(t, guarded(guard.Guard{Updates: count(2)}), names...)
 	for n := 1; n <= 3; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n-1), "First")
 	}
@@ -162,7 +163,7 @@ func TestChangedActionIsJudgedAgain(t *testing.T) {
 // An approval is of what was shown: whoever came to the hold since then is not in it.
 func TestApprovalOfWhatWasShown(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B", "C")
 	c.cycle()
 	want(t, "holds", c.holds(), "h-1 removals 3")
@@ -185,7 +186,7 @@ func TestApprovalOfWhatIsNoLongerDue(t *testing.T) {
 	for n := range 20 { // a limit of updates counts from here on
 		names = append(names, fmt.Sprintf("P%d", n))
 	}
-	c := linked(t, guarded(reconcile.Guard{Updates: count(2)}), names...)
+	c := linked(t, guarded(guard.Guard{Updates: count(2)}), names...)
 	for n := 1; n <= 3; n++ {
 		c.source.person(n, fmt.Sprintf("p%d@example.com", n-1), "First")
 	}
@@ -205,7 +206,7 @@ func TestApprovalOfWhatIsNoLongerDue(t *testing.T) {
 // back before the next cycle.
 func TestDecidedHoldIsGone(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B", "C")
 	c.cycle()
 	for _, decision := range []func(*state.Tx, string, string) (int, error){reject, approve} {
@@ -223,7 +224,7 @@ func TestDecidedHoldIsGone(t *testing.T) {
 // One run for one user leaves the holds of the sync as they are.
 func TestOnDemandLeavesHolds(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B", "C")
 	c.cycle()
 	for _, key := range []string{"d@example.com", "a@example.com"} {
@@ -248,7 +249,7 @@ func TestOnDemandLeavesHolds(t *testing.T) {
 // A what-if changes no hold and no answer.
 func TestDryRunLeavesHoldsAndAnswers(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B", "C")
 	c.cycle()
 	c.decide(approve, "h-1")
@@ -262,7 +263,7 @@ func TestDryRunLeavesHoldsAndAnswers(t *testing.T) {
 // An answer is used once: the same accident at another time asks again.
 func TestAnswerIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B")
 	c.cycle()
 	c.approve()
@@ -277,7 +278,7 @@ func TestAnswerIsUsedOnce(t *testing.T) {
 // An answer to an action that was not due any more is forgotten.
 func TestAnswerIsForgotten(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
+	c := linked(t, guarded(guard.Guard{Removals: count(1)}), "A", "B", "C", "D", "E")
 	c.source.leaveAll("A", "B")
 	c.cycle()
 	c.approve()
@@ -290,7 +291,7 @@ func TestAnswerIsForgotten(t *testing.T) {
 // A hold is approved on its own, whatever else waits.
 func TestApprovingOneHold(t *testing.T) {
 	t.Parallel()
-	c := linked(t, guarded(reconcile.Guard{Removals: count(0)}), "A", "B", "C", "D")
+	c := linked(t, guarded(guard.Guard{Removals: count(0)}), "A", "B", "C", "D")
 	c.source.leaveAll("A")
 	c.source.disable(2)
 	c.cycle()
@@ -309,7 +310,7 @@ func TestApprovingOneHold(t *testing.T) {
 func TestCreationAndUpdateLimits(t *testing.T) {
 	t.Parallel()
 	c := newService(t).customer("contoso")
-	c.change = guarded(reconcile.Guard{Creations: count(3), Updates: count(3)})
+	c.change = guarded(guard.Guard{Creations: count(3), Updates: count(3)})
 	c.source.hire("A", "B", "C", "D")
 	want(t, "four", c.cycle(), "held by creations: create a@example.com, held by creations: create b@example.com, held by creations: create c@example.com, held by creations: create d@example.com")
 	want(t, "accounts", c.app().String(), "")
@@ -329,17 +330,17 @@ func TestUpdatesOfASmallApplication(t *testing.T) {
 	t.Parallel()
 	half, none := 50.0, 0.0
 	for name, test := range map[string]struct {
-		limit reconcile.Limit
+		limit guard.Limit
 		want  string
 	}{
-		"half":       {reconcile.Limit{Percent: &half}, "3 updated"},
-		"0 percent":  {reconcile.Limit{Percent: &none}, "held by updates: update a@example.com, held by updates: update b@example.com, held by updates: update c@example.com"},
+		"half":       {guard.Limit{Percent: &half}, "3 updated"},
+		"0 percent":  {guard.Limit{Percent: &none}, "held by updates: update a@example.com, held by updates: update b@example.com, held by updates: update c@example.com"},
 		"a number":   {count(3), "3 updated"},
 		"no updates": {count(0), "held by updates: update a@example.com, held by updates: update b@example.com, held by updates: update c@example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := linked(t, guarded(reconcile.Guard{Updates: test.limit}), "A", "B", "C")
+			c := linked(t, guarded(guard.Guard{Updates: test.limit}), "A", "B", "C")
 			for n := 1; n <= 3; n++ {
 				c.source.person(n, fmt.Sprintf("%c@example.com", 'a'+n-1), "New")
 			}
@@ -375,7 +376,7 @@ func TestLastAdministrators(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newService(t).customer("contoso")
-			c.change = guarded(reconcile.Guard{Administrators: &filter})
+			c.change = guarded(guard.Guard{Administrators: &filter})
 			c.source.person(1, "ada@example.com", "Admin Ada")
 			c.source.person(2, "bob@example.com", "Admin Bob")
 			c.source.person(3, "cyd@example.com", "Admin Cyd")
@@ -409,7 +410,7 @@ func TestDeletionOfAFormerAdministrator(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newService(t).customer("contoso")
-	c.change = configured(guarded(reconcile.Guard{Administrators: &filter}), func(s *reconcile.Sync) { s.Users.OnRemove.After = 24 * time.Hour })
+	c.change = configured(guarded(guard.Guard{Administrators: &filter}), func(s *reconcile.Sync) { s.Users.OnRemove.After = 24 * time.Hour })
 	c.source.person(1, "ada@example.com", "Admin Ada")
 	c.source.person(2, "bob@example.com", "Admin Bob")
 	want(t, "first cycle", c.cycle(), "2 created")
@@ -431,7 +432,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	})
 	t.Run("nothing is assigned", func(t *testing.T) {
 		t.Parallel()
-		c := staffed(t, 1, 1, reconcile.Guard{})
+		c := staffed(t, 1, 1, guard.Guard{})
 		c.source.groups.assigned = map[graphsync.ID]bool{}
 		for range 3 { // however often a missing row has to be seen
 			c.cycle()
@@ -442,7 +443,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	t.Run("first run", func(t *testing.T) {
 		t.Parallel()
 		c := newService(t).customer("contoso")
-		c.change = func(s *reconcile.Sync) { s.Guard = reconcile.Guard{} }
+		c.change = func(s *reconcile.Sync) { s.Guard = guard.Guard{} }
 		c.app().seed("a@example.com")
 		c.source.hire("A", "B")
 		want(t, "first cycle", c.cycle(), "1 created, 1 adopted")
@@ -452,7 +453,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	t.Run("a first run that was interrupted", func(t *testing.T) {
 		t.Parallel()
 		c := newService(t).customer("contoso")
-		c.change = func(s *reconcile.Sync) { s.Guard = reconcile.Guard{} }
+		c.change = func(s *reconcile.Sync) { s.Guard = guard.Guard{} }
 		c.source.hire("A", "B", "C")
 		g := c.interrupted(t, "c@example.com")
 		g.before = nil
@@ -467,7 +468,7 @@ func TestEmptyReadsAndFirstRuns(t *testing.T) {
 	t.Run("a group that existed", func(t *testing.T) {
 		t.Parallel()
 		c := newService(t).customer("contoso")
-		c.change = configured(withGroups, func(s *reconcile.Sync) { s.Guard, s.Groups.Takeover = reconcile.Guard{}, desired.TakeoverAdopt })
+		c.change = configured(withGroups, func(s *reconcile.Sync) { s.Guard, s.Groups.Takeover = guard.Guard{}, desired.TakeoverAdopt })
 		c.source.hire("A", "B", "C")
 		c.source.team(1, "Sales", 2, 3)
 		g := c.interrupted(t, "c@example.com")

@@ -21,7 +21,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []plan.Skipped, err 
 		add := func(id graphsync.ID, role string) {
 			object, ok := tx.Objects().Get(graphsync.Group, id)
 			if ok && object.Removed == graphsync.NotRemoved && hidesMembers(&object) {
-				gaps = append(gaps, plan.Skipped{Kind: graphsync.Group, SourceID: id, Key: keyOf(&object, nil), Code: "hidden_members",
+				gaps = append(gaps, plan.Skipped{Kind: graphsync.Group, SourceID: id, Key: desired.KeyOf(&object, nil), Code: "hidden_members",
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
 			}
 		}

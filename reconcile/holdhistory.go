@@ -16,7 +16,7 @@ type holdHistory struct {
 // counts reports whether what the last plan held stays held: it is judged again when the limits are not
 // the same since.
 func (h *holdHistory) counts() bool {
-	return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)
+	return !h.opts.partial() && h.info.Guard == h.sync.Guard.Text()
 }
 
 // before returns why an action was held by the last plan, if it was and the limits are the

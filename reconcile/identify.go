@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -298,7 +299,7 @@ func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
 // to be carried out.
 func (i *identifier) staysHeld(tx *state.Tx, key []byte, a *plan.StoredAction) bool {
 	before, _ := i.lastHolds.before(tx, key, a)
-	return before != "" && decisionsIn(tx, i.sync.Name).at(key) == nil
+	return before != "" && guard.DecisionsIn(tx, i.sync.Name).At(key) == nil
 }
 
 // again reads accounts that did not fit before, and those that a response of the target gave a

@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
@@ -33,7 +34,7 @@ func mapsExternalID(t testing.TB) func(*reconcile.Sync) {
 
 // few is what guard.identity lets pass by default.
 func few(s *reconcile.Sync) {
-	s.Guard.Identity = reconcile.Limit{Count: new(5), Percent: new(10.0)}
+	s.Guard.Identity = guard.Limit{Count: new(5), Percent: new(10.0)}
 }
 
 // people are n people of contoso with accounts of their own. The application has 30 accounts at
@@ -463,7 +464,7 @@ func TestHeldRemovalsAreNotReadAgain(t *testing.T) {
 	s, c := people(t, 30, mapsExternalID(t))
 	c.change = func(sync *reconcile.Sync) {
 		mapsExternalID(t)(sync)
-		sync.Guard.Removals = reconcile.Limit{Count: new(3)}
+		sync.Guard.Removals = guard.Limit{Count: new(3)}
 	}
 	for i := range 9 {
 		c.source.gone(fmt.Sprintf("user%d@example.com", i+1), graphsync.SoftDeleted)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -51,12 +52,12 @@ func (l losses) add(lost *state.Space, key []byte) {
 }
 
 // exceed reports whether more of a kind was lost than a limit lets pass, of all there were.
-func (l losses) exceed(tx *state.Tx, sync string, limit Limit, kind graphsync.Kind) bool {
+func (l losses) exceed(tx *state.Tx, sync string, limit guard.Limit, kind graphsync.Kind) bool {
 	if l[kind] == 0 {
 		return false
 	}
 	linked, _ := tx.Links(sync).Count(kind)
-	return exceeds(limit, l[kind], linked+l[kind])
+	return limit.Exceeds(l[kind], linked+l[kind])
 }
 
 // lost reports whether an action makes an account again that a guard holds for being lost.

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -298,7 +299,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 			v.note = "its externalId is " + theirs
 		}
 		if v.hold == nil && !owned && !m.proven(ctx, r, a.SourceID) {
-			v.hold = foreignHold(causeForeignAccount)
+			v.hold = guard.ForeignHold(guard.CauseForeignAccount)
 		}
 		return v, nil
 	}
@@ -333,9 +334,9 @@ func (m *matcher) proven(ctx context.Context, r *target.Resource, person graphsy
 		if err != nil {
 			return false
 		}
-		return guard.proves(r, person) && guard.proves(whole, person)
+		return guard.Proves(r, person) && guard.Proves(whole, person)
 	}
-	return guard.proves(r, person)
+	return guard.Proves(r, person)
 }
 
 // isFormer reports whether the owner of an account was deleted in the directory, restorable or not,
@@ -446,7 +447,7 @@ func (m *matcher) adopt(tx *state.Tx, a *plan.StoredAction, v matchResult) error
 		a.Rights = rightsOf(m.sync.Guard.Administrators, r, a.Changes, want.Attributes)
 	}
 	if object, known := tx.Objects().Get(m.kind, a.SourceID); known && a.Held == nil && m.kind == graphsync.User {
-		a.Held = m.sync.Guard.claims(a.Changes, want.Attributes, desired.IsGuest(&object))
+		a.Held = m.sync.Guard.Claims(a.Changes, want.Attributes, desired.IsGuest(&object))
 	}
 	if v.note != "" {
 		a.Notes = append(a.Notes, v.note)

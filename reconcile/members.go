@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -192,7 +193,7 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	if _, in, _ := d.eval.GroupInScope(&object); !in {
 		return nil
 	}
-	part.name = keyOf(&object, nil)
+	part.name = desired.KeyOf(&object, nil)
 	part.unconfirmed = d.sync.Groups.ByAssignment() && d.eval.Group(id).Unconfirmed()
 	link, linked, blocked, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.Group, id)
 	if err != nil {
@@ -210,8 +211,8 @@ func (d *memberDrafter) open(part *memberPart, id graphsync.ID) error {
 	}
 	// Members of a group that waits for a decision wait with it.
 	part.live = a.Held == nil
-	if given := decisionsIn(d.tx, d.sync.Name).at(key); given != nil && a.Held != nil {
-		part.live = given.Verdict == approved && given.lapse(a) == ""
+	if given := guard.DecisionsIn(d.tx, d.sync.Name).At(key); given != nil && a.Held != nil {
+		part.live = given.Verdict == guard.Approved && given.Lapse(a) == ""
 	}
 	return nil
 }

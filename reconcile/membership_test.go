@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
@@ -254,14 +255,14 @@ func TestGroupThatExists(t *testing.T) {
 func TestMembersThatLeaveAreHeld(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		guard reconcile.Guard
+		guard guard.Guard
 		leave []int
 		held  string
 	}{
-		"under the limit":            {reconcile.Guard{MembersRemoved: count(2)}, []int{1, 2}, ""},
-		"over the limit":             {reconcile.Guard{MembersRemoved: count(1)}, []int{1, 2}, "members_removed"},
-		"all, without a limit":       {reconcile.Guard{}, []int{1, 2, 3}, "empties_group"},
-		"all but one, with no limit": {reconcile.Guard{}, []int{1, 2}, ""},
+		"under the limit":            {guard.Guard{MembersRemoved: count(2)}, []int{1, 2}, ""},
+		"over the limit":             {guard.Guard{MembersRemoved: count(1)}, []int{1, 2}, "members_removed"},
+		"all, without a limit":       {guard.Guard{}, []int{1, 2, 3}, "empties_group"},
+		"all but one, with no limit": {guard.Guard{}, []int{1, 2}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -309,7 +310,7 @@ func TestMembersStayHeld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, g := teams(t, guarded(reconcile.Guard{MembersRemoved: count(2)}))
+			c, g := teams(t, guarded(guard.Guard{MembersRemoved: count(2)}))
 			c.source.person(5, "eve@example.com", "Eve")
 			c.source.person(6, "fay@example.com", "Fay")
 			c.source.join(1, 3, 4)
@@ -336,7 +337,7 @@ func TestMembersStayHeld(t *testing.T) {
 // The memberships of people who lose their accounts are taken with them when both are approved.
 func TestApprovedLeaversLeaveTheirGroups(t *testing.T) {
 	t.Parallel()
-	c, g := teams(t, guarded(reconcile.Guard{Removals: count(2)}))
+	c, g := teams(t, guarded(guard.Guard{Removals: count(2)}))
 	c.source.join(1, 3)
 	c.cycle()
 	c.source.leaveAll("Ada", "Bob", "Cyd")

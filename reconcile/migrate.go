@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -78,7 +79,7 @@ type migration struct {
 	findings *findings
 	owners   *ownership
 	was      state.Location
-	left     sample // accounts that are not here
+	left     guard.Sample // accounts that are not here
 
 	mu      sync.Mutex      // guards what follows
 	refused map[string]bool // keys of links set aside whose accounts could not be looked for
@@ -121,7 +122,7 @@ func (m *migration) move(ctx context.Context) error {
 			return err
 		}
 	}
-	if m.left.n > 0 {
+	if m.left.N > 0 {
 		m.ledger.note("target %s is another application than it was and lacks linked accounts: %s; they stay as they are where they were", m.sync.TargetName, m.left.String())
 	}
 	return m.restore(ctx)
@@ -219,7 +220,7 @@ func (m *migration) partition(found []observedLink) error {
 		} else {
 			away[link.TargetID] = m.owners.owner(link.Kind, link.Source)
 			if !m.refused[string(parkedKey(link))] {
-				m.left.add(link.Key)
+				m.left.Add(link.Key)
 			}
 		}
 	}

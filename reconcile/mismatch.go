@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -147,19 +148,19 @@ func (r *resolver) held(tx *state.Tx, unlink *plan.StoredAction, m *mismatch) (h
 		return false, false
 	}
 	key := plan.UnlinkKey(unlink.Kind, unlink.SourceID)
-	if d := decisionsIn(tx, r.sync.Name).at(key); d != nil {
-		let = r.decidedOn(tx, key, unlink) == approved
+	if d := guard.DecisionsIn(tx, r.sync.Name).At(key); d != nil {
+		let = r.decidedOn(tx, key, unlink) == guard.Approved
 		return !let, let
 	}
 	before, _ := r.lastHolds.before(tx, key, unlink)
-	return before != "" || exceeds(r.sync.Guard.Identity, r.foreign, r.linked), false
+	return before != "" || r.sync.Guard.Identity.Exceeds(r.foreign, r.linked), false
 }
 
 // decidedOn returns what a person decided about an action, as far as it still counts.
-func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *plan.StoredAction) decided {
-	d := decisionsIn(tx, r.sync.Name).at(key)
-	if d == nil || d.lapse(a) != "" || d.expired(r.now, r.sync.Guard.Rejections) {
-		return undecided
+func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *plan.StoredAction) guard.Verdict {
+	d := guard.DecisionsIn(tx, r.sync.Name).At(key)
+	if d == nil || d.Lapse(a) != "" || d.Expired(r.now, r.sync.Guard.Rejections) {
+		return guard.Undecided
 	}
 	return d.Verdict
 }
@@ -179,7 +180,7 @@ func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 	if err := r.tx.Space(r.sync, plan.RejectedSpace).Delete(key); err != nil {
 		return err
 	}
-	return decisionsIn(r.tx, r.sync).Delete(key)
+	return guard.DecisionsIn(r.tx, r.sync).Delete(key)
 }
 
 // detach plans to drop a link, and its object as if it had none.
@@ -223,7 +224,7 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *plan.
 	removal.Notes = append(removal.Notes, fmt.Sprintf("%s; account %s has %s", m.why(), next.TargetID, next.Shown))
 	key := plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()
 	if !next.Sure {
-		if r.decidedOn(tx, key, removal) != approved {
+		if r.decidedOn(tx, key, removal) != guard.Approved {
 			removal.Held = &plan.StoredHold{Guard: "identity", Cause: causeNamesake}
 		}
 	}

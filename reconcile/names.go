@@ -8,23 +8,6 @@ import (
 	"entrasync/state"
 )
 
-// keyOf is what people call an object when the mapping has no say.
-func keyOf(object *state.Object, link *state.Link) string {
-	if link != nil && link.Key != "" {
-		return link.Key
-	}
-	names := []string{"userPrincipalName", "mail", "displayName"}
-	if object.Kind == graphsync.Group {
-		names = []string{"displayName"}
-	}
-	for _, name := range names {
-		if value := desired.StringProperty(object, name); value != "" {
-			return value
-		}
-	}
-	return object.ID.String()
-}
-
 // resourceWord is what the application has of an object.
 func resourceWord(kind graphsync.Kind) string {
 	if kind == graphsync.Group {
@@ -35,7 +18,7 @@ func resourceWord(kind graphsync.Kind) string {
 
 // describeUser names the user of an account, or a group, and says when it was switched off or deleted.
 func describeUser(object *state.Object, link *state.Link) string {
-	text := keyOf(object, link)
+	text := desired.KeyOf(object, link)
 	if id := object.ID.String(); text != id {
 		text += " (" + id + ")"
 	}

@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -26,7 +27,7 @@ func (p *planner) orphansIn(tx *state.Tx) *state.Space {
 // account is always held. A second account of a user is reported, and so are accounts of users
 // whom the directory does not know.
 func (p *planner) draftOrphans(ctx context.Context) error {
-	var nobody sample
+	var nobody guard.Sample
 	var after []byte
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
@@ -48,7 +49,7 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			more = len(chunk) == plan.DraftChunk
 			for i := range chunk {
 				if chunk[i].Nobody {
-					nobody.add(chunk[i].Name)
+					nobody.Add(chunk[i].Name)
 				} else if err := d.orphan(&chunk[i]); err != nil {
 					return err
 				}
@@ -59,7 +60,7 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			return fmt.Errorf("plan accounts without a link: %w", err)
 		}
 	}
-	if nobody.n > 0 {
+	if nobody.N > 0 {
 		p.ledger.note("active accounts that carry the object id of a user this directory does not know, and have no link: %s; see entrasync discover %s", nobody.String(), p.sync.Name)
 	}
 	return nil
@@ -88,7 +89,7 @@ func (d *drafter) orphan(o *orphan) error {
 	case stand.Problem != "" || stand.InScope && !stand.Enabled && !stand.Disabled:
 		return nil // it cannot be told
 	case stand.Active() && linked:
-		return d.skip(graphsync.User, o.Source, keyOf(&object, &link), "duplicate_account",
+		return d.skip(graphsync.User, o.Source, desired.KeyOf(&object, &link), "duplicate_account",
 			fmt.Sprintf("account %s (%s) carries the externalId of this user too, who has account %s: one of them is to be removed or merged in the application", o.Account, o.Name, link.TargetID))
 	case stand.Active() || !o.Active:
 		return nil // matching takes care of it, or there is nothing to take away

@@ -11,6 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -39,7 +40,7 @@ func (c *customer) approve() {
 	defer tenant.Close()
 	err = tenant.Update(func(tx *state.Tx) error {
 		for hold := range tx.Holds(c.sync).All() {
-			if _, err := reconcile.Approve(tx, c.sync, hold.ID, plan.Decision{At: c.now}); err != nil {
+			if _, err := guard.Approve(tx, c.sync, hold.ID, plan.Decision{At: c.now}); err != nil {
 				return err
 			}
 		}

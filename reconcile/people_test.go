@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -126,19 +127,19 @@ func (c *customer) decide(do func(*state.Tx, string, string) (int, error), hold 
 }
 
 func approve(tx *state.Tx, sync, hold string) (int, error) {
-	return reconcile.Approve(tx, sync, hold, plan.Decision{})
+	return guard.Approve(tx, sync, hold, plan.Decision{})
 }
 
 func reject(tx *state.Tx, sync, hold string) (int, error) {
-	return reconcile.Reject(tx, sync, hold, plan.Decision{})
+	return guard.Reject(tx, sync, hold, plan.Decision{})
 }
 
-func count(n int) reconcile.Limit { return reconcile.Limit{Count: &n} }
+func count(n int) guard.Limit { return guard.Limit{Count: &n} }
 
-func percent(p float64) reconcile.Limit { return reconcile.Limit{Percent: &p} }
+func percent(p float64) guard.Limit { return guard.Limit{Percent: &p} }
 
 // guarded has a sync compare with these limits; a first run may remove.
-func guarded(g reconcile.Guard) func(*reconcile.Sync) {
+func guarded(g guard.Guard) func(*reconcile.Sync) {
 	return func(s *reconcile.Sync) {
 		g.FirstRunRemovals = true
 		s.Guard = g

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -40,7 +41,7 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:
 			f.nobody = "the application has no assignments"
 		}
-		given := decisionsIn(tx, g.sync.Name)
+		given := guard.DecisionsIn(tx, g.sync.Name)
 		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
 		for key, raw := range plan.In(tx, g.sync.Name).From(nil) {
 			if err := ctx.Err(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 )
 
 // A slowDirectory has long lists, and each page of them takes its time.
@@ -144,7 +145,7 @@ func TestErrorOfOneListEndsTheOthers(t *testing.T) {
 // assignments were read before, the group after. The user has never been without access.
 func TestAssignedThenTakenOutOfTheGroup(t *testing.T) {
 	t.Parallel()
-	c := staffed(t, 2, 1, reconcile.Guard{})
+	c := staffed(t, 2, 1, guard.Guard{})
 	moving := &movingDirectory{directory: c.source}
 	c.reader = moving
 	want(t, "the move", c.must(reconcile.Options{Apply: true, Full: true}), "3 unchanged")

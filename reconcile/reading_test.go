@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/target"
 )
@@ -15,7 +16,7 @@ import (
 // A list of assignments that ends early, twice, is an error: nobody who is not in it is removed.
 func TestIncompleteAssignments(t *testing.T) {
 	t.Parallel()
-	c := staffed(t, 2, 2, reconcile.Guard{})
+	c := staffed(t, 2, 2, guard.Guard{})
 	c.source.groups.assigned[groupID(1)] = false
 	c.source.short = func() error { return fmt.Errorf("2 of 4 rows: %w", graphsync.ErrIncomplete) }
 	if _, err := c.run(reconcile.Options{Apply: true}); !errors.Is(err, graphsync.ErrIncomplete) {
@@ -30,7 +31,7 @@ func TestIncompleteAssignments(t *testing.T) {
 // only have been taken out for the time.
 func TestDisabledApplicationIsNotRead(t *testing.T) {
 	t.Parallel()
-	c := staffed(t, 2, 2, reconcile.Guard{})
+	c := staffed(t, 2, 2, guard.Guard{})
 	c.source.groups.assigned[groupID(1)] = false
 	c.source.app = func(app *graphsync.App) { app.Enabled = false }
 	_, err := c.run(reconcile.Options{Apply: true})
@@ -96,7 +97,7 @@ func TestSyncThatWasAway(t *testing.T) {
 // that could not be asked for is asked for by the next cycle.
 func TestMembersAreAskedForAgain(t *testing.T) {
 	t.Parallel()
-	c := staffed(t, 2, 2, reconcile.Guard{})
+	c := staffed(t, 2, 2, guard.Guard{})
 	delete(c.source.groups.members[groupID(1)], userID(1)) // no page tells of it: a new round leaves her out
 	c.source.unread = func(graphsync.ID) error {
 		return &graphsync.Error{Class: graphsync.Transient, Message: "try later"}

@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -318,7 +319,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if err := r.endPending(tx, a, key); err != nil {
 		return err
 	}
-	if err := decisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {
+	if err := guard.DecisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {
 		return err
 	}
 	if line.Error, err = r.recordRemarks(tx, done); err != nil {

@@ -239,7 +239,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {
 			continue
 		}
-		if !owned && !r.sync.Guard.provesCreation(&found[0], intent) {
+		if !owned && !r.sync.Guard.ProvesCreation(&found[0], intent) {
 			continue
 		}
 		if intent.Kind == graphsync.Group || !r.sync.Scope.Protects(&found[0]) {

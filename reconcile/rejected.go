@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -34,7 +35,7 @@ func (p *planner) prepareRejected(tx *state.Tx) error {
 				return err
 			}
 		}
-		if d := decisionsIn(tx, p.sync.Name).at(key); d != nil && d.expired(p.now, p.sync.Guard.Rejections) {
+		if d := guard.DecisionsIn(tx, p.sync.Name).At(key); d != nil && d.Expired(p.now, p.sync.Guard.Rejections) {
 			ended, expired = append(ended, slices.Clone(key)), append(expired, a)
 		}
 	}
@@ -42,7 +43,7 @@ func (p *planner) prepareRejected(tx *state.Tx) error {
 		return nil
 	}
 	for i, key := range ended {
-		if err := pendAction(tx, p.sync.Name, key, &expired[i]); err != nil {
+		if err := guard.PendAction(tx, p.sync.Name, key, &expired[i]); err != nil {
 			return err
 		}
 	}
@@ -55,7 +56,7 @@ func (p *planner) prepareRejected(tx *state.Tx) error {
 }
 
 // ended notes that a rejection no longer lasts.
-func (r *reviewer) ended(d *decision) {
+func (r *reviewer) ended(d *guard.Decision) {
 	no := plan.Rejection{Decision: d.Decision}
 	r.ledger.note("the rejection of hold %s%s has ended: it is asked about again", d.Hold, no.Words())
 }
@@ -63,25 +64,25 @@ func (r *reviewer) ended(d *decision) {
 // decide applies what a person decided to an action that is due. done reports that nothing more
 // is to be reviewed about it.
 func (r *reviewer) decide(planned plan.Actions, key []byte, a *plan.StoredAction) (done bool, err error) {
-	given := decisionsIn(r.tx, r.sync.Name)
-	d := given.at(key)
+	given := guard.DecisionsIn(r.tx, r.sync.Name)
+	d := given.At(key)
 	if d == nil {
 		return false, nil
 	}
 	r.used[string(key)] = true
-	lapse := d.lapse(a)
+	lapse := d.Lapse(a)
 	switch {
-	case d.expired(r.now, r.sync.Guard.Rejections):
+	case d.Expired(r.now, r.sync.Guard.Rejections):
 		r.ended(d)
 		r.holdAgain(d, a)
 		return false, r.drop(given, key)
-	case d.Verdict == approved && lapse == "":
+	case d.Verdict == guard.Approved && lapse == "":
 		a.Held, a.Approved = nil, true
 		return true, planned.Put(key, a)
-	case d.Verdict == rejected && lapse == "":
+	case d.Verdict == guard.Rejected && lapse == "":
 		return true, r.reject(planned, key, a, d)
-	case d.Verdict == approved && a.Op == plan.Create && d.Action.Op == plan.Adopt: // there is nothing left to take over
-	case d.Verdict == approved: // it is asked about again, whether or not a guard would hold it now
+	case d.Verdict == guard.Approved && a.Op == plan.Create && d.Action.Op == plan.Adopt: // there is nothing left to take over
+	case d.Verdict == guard.Approved: // it is asked about again, whether or not a guard would hold it now
 		r.lapse(d, a, lapse)
 		r.holdAgain(d, a)
 	}
@@ -89,25 +90,25 @@ func (r *reviewer) decide(planned plan.Actions, key []byte, a *plan.StoredAction
 }
 
 // wasRejected reports whether a person rejected an action, or all there is of a change of members.
-func wasRejected(given decisions, key []byte, a *plan.StoredAction, now time.Time, last time.Duration) bool {
+func wasRejected(given guard.Decisions, key []byte, a *plan.StoredAction, now time.Time, last time.Duration) bool {
 	if a.Op == plan.Members {
 		if len(a.Remove) == 0 {
 			return false
 		}
-		about := given.leaving(a.SourceID)
+		about := given.Leaving(a.SourceID)
 		a.Remove = slices.DeleteFunc(slices.Clone(a.Remove), func(id graphsync.ID) bool {
 			d, ok := about[id]
-			return ok && d.decision.Verdict == rejected && !d.decision.expired(now, last)
+			return ok && d.Decision.Verdict == guard.Rejected && !d.Decision.Expired(now, last)
 		})
 		return false
 	}
-	d := given.at(key)
-	return d != nil && d.Verdict == rejected && d.lapse(a) == "" && !d.expired(now, last)
+	d := given.At(key)
+	return d != nil && d.Verdict == guard.Rejected && d.Lapse(a) == "" && !d.Expired(now, last)
 }
 
 // holdAgain has an action held about which a person once decided, whether or not it is still more
 // than a guard lets pass.
-func (r *reviewer) holdAgain(d *decision, a *plan.StoredAction) {
+func (r *reviewer) holdAgain(d *guard.Decision, a *plan.StoredAction) {
 	guard, cause := r.evaluate(a)
 	if guard == "" {
 		guard, cause = d.Guard, d.Cause
@@ -118,7 +119,7 @@ func (r *reviewer) holdAgain(d *decision, a *plan.StoredAction) {
 }
 
 // drop forgets a decision that is void. A dry run leaves it to the next cycle.
-func (r *reviewer) drop(given decisions, key []byte) error {
+func (r *reviewer) drop(given guard.Decisions, key []byte) error {
 	if !r.opts.Apply {
 		return nil
 	}
@@ -126,7 +127,7 @@ func (r *reviewer) drop(given decisions, key []byte) error {
 }
 
 // reject takes an action out of the plan that a person rejected, and keeps it as rejected.
-func (r *reviewer) reject(planned plan.Actions, key []byte, a *plan.StoredAction, d *decision) error {
+func (r *reviewer) reject(planned plan.Actions, key []byte, a *plan.StoredAction, d *guard.Decision) error {
 	r.ledger.rejected(a.Kind, a.Op, seatChange(r.tx, r.sync.Name, a))
 	if err := r.keepRejected(key, a, d); err != nil {
 		return err
@@ -134,7 +135,7 @@ func (r *reviewer) reject(planned plan.Actions, key []byte, a *plan.StoredAction
 	return planned.Delete(key)
 }
 
-func (r *reviewer) keepRejected(key []byte, a *plan.StoredAction, d *decision) error {
+func (r *reviewer) keepRejected(key []byte, a *plan.StoredAction, d *guard.Decision) error {
 	kept := *a
 	kept.Rejected = &plan.Rejection{Decision: d.Decision, Hold: d.Hold}
 	if kept.Held == nil || d.Guard != "" {
@@ -156,7 +157,7 @@ func (r *reviewer) countRejected() error {
 }
 
 // lapse notes that an approval no longer fits what it was given for.
-func (r *reviewer) lapse(d *decision, a *plan.StoredAction, why string) {
+func (r *reviewer) lapse(d *guard.Decision, a *plan.StoredAction, why string) {
 	note := fmt.Sprintf("the approval of %s no longer fits", a.Key)
 	if d.Hold != "" {
 		note = fmt.Sprintf("the approval of hold %s no longer fits %s %s %s", d.Hold, a.Op, a.Kind, a.Key)
@@ -176,28 +177,28 @@ func (r *reviewer) decideLeaving(planned plan.Actions, key []byte, a *plan.Store
 	passed.Add, passed.Remove = nil, nil
 	rest := *a
 	rest.Remove = nil
-	about := map[string]*decision{}
+	about := map[string]*guard.Decision{}
 	for _, member := range a.Remove {
 		d, ok := given[member]
 		switch {
 		case !ok:
 			rest.Remove = append(rest.Remove, member)
-		case d.decision.expired(r.now, r.sync.Guard.Rejections):
+		case d.Decision.Expired(r.now, r.sync.Guard.Rejections):
 			rest.Remove = append(rest.Remove, member)
-			r.ended(d.decision)
-			r.holdAgain(d.decision, &rest)
-		case d.decision.Verdict == approved:
+			r.ended(d.Decision)
+			r.holdAgain(d.Decision, &rest)
+		case d.Decision.Verdict == guard.Approved:
 			passed.Remove = append(passed.Remove, member)
-			r.used[string(d.key)] = true
+			r.used[string(d.Key)] = true
 		default:
-			of := refused[string(d.key)]
+			of := refused[string(d.Key)]
 			if of == nil {
 				of = &plan.StoredAction{Action: a.Action}
 				of.Add, of.Remove = nil, nil
-				refused[string(d.key)], about[string(d.key)] = of, d.decision
+				refused[string(d.Key)], about[string(d.Key)] = of, d.Decision
 			}
 			of.Remove = append(of.Remove, member)
-			r.used[string(d.key)] = true
+			r.used[string(d.Key)] = true
 		}
 	}
 	if len(rest.Remove) == len(a.Remove) {
@@ -229,12 +230,12 @@ func (r *reviewer) decideLeaving(planned plan.Actions, key []byte, a *plan.Store
 }
 
 // leavingOf returns what was decided about the members of a group, kept for the parts of a large one.
-func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision {
+func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]guard.MemberDecision {
 	if r.facts.decisions == 0 {
 		return nil
 	}
 	if r.group != group || r.leaving == nil {
-		r.group, r.leaving = group, decisionsIn(r.tx, r.sync.Name).leaving(group)
+		r.group, r.leaving = group, guard.DecisionsIn(r.tx, r.sync.Name).Leaving(group)
 	}
 	return r.leaving
 }
@@ -242,7 +243,7 @@ func (r *reviewer) leavingOf(group graphsync.ID) map[graphsync.ID]memberDecision
 // forgetLeaving drops decisions about people who no longer leave their groups, and about accounts
 // without a link that are no longer due: each cycle plans all of them.
 func (r *reviewer) forgetLeaving() error {
-	given := decisionsIn(r.tx, r.sync.Name)
+	given := guard.DecisionsIn(r.tx, r.sync.Name)
 	var stale [][]byte
 	for _, p := range []plan.Phase{plan.LeavePhase, plan.MemberPhase} {
 		for key := range given.Prefix([]byte{byte(p)}) {

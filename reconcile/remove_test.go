@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 )
@@ -45,7 +46,7 @@ func TestDeletedAccountsThatAreKept(t *testing.T) {
 			c.apps["https://one"] = app
 			c.change = func(s *reconcile.Sync) {
 				s.Users.OnRemove.Do = plan.Delete
-				s.Guard.Removals, s.Guard.RemovalsPerDay = reconcile.Limit{}, reconcile.Limit{}
+				s.Guard.Removals, s.Guard.RemovalsPerDay = guard.Limit{}, guard.Limit{}
 			}
 			for n := 1; n <= 6; n++ {
 				c.source.person(n, fmt.Sprintf("p%d@example.com", n), "P")

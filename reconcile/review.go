@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -38,7 +39,7 @@ func (g *guardReview) review(ctx context.Context) error {
 		return err
 	}
 	g.ledger.counts.Seats = Seats{Before: facts.linked, After: facts.linked + facts.seats}
-	r := reviewer{sync: g.sync, opts: g.opts, now: g.now, info: g.info, ledger: g.ledger, lastHolds: g.lastHolds, facts: facts, holds: map[string]*state.Hold{}, limits: guardText(&g.sync.Guard), used: map[string]bool{}, made: map[string]bool{}}
+	r := reviewer{sync: g.sync, opts: g.opts, now: g.now, info: g.info, ledger: g.ledger, lastHolds: g.lastHolds, facts: facts, holds: map[string]*state.Hold{}, limits: g.sync.Guard.Text(), used: map[string]bool{}, made: map[string]bool{}}
 	var after []byte
 	for more := true; more && err == nil; {
 		err = g.tenant.Update(func(tx *state.Tx) (err error) {
@@ -59,17 +60,6 @@ func (g *guardReview) review(ctx context.Context) error {
 	})
 }
 
-// guardText is a guard's limits as text, to tell one configuration from another.
-func guardText(g *Guard) string {
-	limits := *g
-	limits.Administrators = nil
-	text := string(plan.Encode(limits))
-	if g.Administrators != nil {
-		text += g.Administrators.String()
-	}
-	return text
-}
-
 type reviewer struct {
 	sync      *Sync
 	opts      Options
@@ -85,7 +75,7 @@ type reviewer struct {
 	made      map[string]bool // keys of actions that this review added to the plan
 
 	group      graphsync.ID // whose leaving is at hand
-	leaving    map[graphsync.ID]memberDecision
+	leaving    map[graphsync.ID]guard.MemberDecision
 	heldOf     graphsync.ID // the group that heldBefore is of
 	heldBefore map[graphsync.ID]*plan.StoredHold
 	holds      map[string]*state.Hold // by holdKey; Code is the digest of what they hold
@@ -153,7 +143,7 @@ func (r *reviewer) concerns(op plan.Op) bool {
 	case r.facts.decisions > 0 || r.facts.heldBefore > 0:
 		return true
 	case op == plan.Create:
-		return r.sync.Guard.Domains != nil || len(r.facts.lost) > 0 || exceeds(r.sync.Guard.Creations, r.facts.creations, r.facts.linked)
+		return r.sync.Guard.Domains != nil || len(r.facts.lost) > 0 || r.sync.Guard.Creations.Exceeds(r.facts.creations, r.facts.linked)
 	case op == plan.Reactivate:
 		return r.sync.Guard.Domains != nil // it may come with a new address
 	}
@@ -161,7 +151,7 @@ func (r *reviewer) concerns(op plan.Op) bool {
 }
 
 // evaluate names the guard that holds an action, and the cause it is grouped under.
-func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
+func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 	if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}
@@ -178,31 +168,31 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}
-		if exceeds(g.Removals, f.removals, f.linked) {
+		if g.Removals.Exceeds(f.removals, f.linked) {
 			return "removals", a.Cause
 		}
-		if f.recent > 0 && exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent) {
+		if f.recent > 0 && g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent) {
 			return "removals_per_day", a.Cause
 		}
-		if loss := f.access[a.Left]; loss != nil && exceeds(g.MembersRemoved, loss.leaving, loss.had) {
+		if loss := f.access[a.Left]; loss != nil && g.MembersRemoved.Exceeds(loss.leaving, loss.had) {
 			return "members_removed", a.Cause
 		}
 	case r.lost(a):
 		return "lost", lostCause
-	case a.Op == plan.Create && exceeds(g.Creations, f.creations, f.linked):
+	case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):
 		return "creations", "many new accounts at once"
-	case a.Op == plan.Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),
-		changesAccess(&a.Action) && exceeds(ofUpdates(g.Updates, f.linked+f.adopted), f.updates, f.linked+f.adopted):
+	case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),
+		changesAccess(&a.Action) && g.Updates.OfUpdates(f.linked+f.adopted).Exceeds(f.updates, f.linked+f.adopted):
 		return "updates", "many accounts change at once"
 	case a.Op == plan.Members && len(a.Remove) > 0:
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause // of a group that existed: its members lose what it gives
 		}
 		total := r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)
-		if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {
+		if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {
 			return "members_removed", a.Cause
 		}
-		if removed := f.groupMembers[a.SourceID]; removed >= smallest && removed == total {
+		if removed := f.groupMembers[a.SourceID]; removed >= guard.Smallest && removed == total {
 			return "empties_group", "group " + a.Key + " would be emptied"
 		}
 	}
@@ -211,12 +201,12 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (guard, cause string) {
 
 // hold counts an action for the hold of its guard and cause.
 func (r *reviewer) hold(key []byte, a *plan.StoredAction) {
-	h := r.holds[holdKey(a.Held.Guard, a.Held.Cause)]
+	h := r.holds[guard.HoldKey(a.Held.Guard, a.Held.Cause)]
 	if h == nil {
 		h = &state.Hold{Guard: a.Held.Guard, Cause: a.Held.Cause, Since: r.now}
-		r.holds[holdKey(h.Guard, h.Cause)] = h
+		r.holds[guard.HoldKey(h.Guard, h.Cause)] = h
 	}
-	if h.Count++; len(h.Sample) < sampleSize {
+	if h.Count++; len(h.Sample) < guard.SampleSize {
 		h.Sample = append(h.Sample, a.Key)
 	}
 	sum := sha256.Sum256([]byte(h.Code + string(key) + a.Effect()))
@@ -233,7 +223,7 @@ func (r *reviewer) keepHolds() error {
 	}
 	known := map[string]state.Hold{}
 	for hold := range r.tx.Holds(r.sync.Name).All() {
-		known[holdKey(hold.Guard, hold.Cause)] = hold
+		known[guard.HoldKey(hold.Guard, hold.Cause)] = hold
 	}
 	info := r.tx.SyncInfo(r.sync.Name)
 	for _, key := range slices.Sorted(maps.Keys(r.holds)) {

@@ -8,6 +8,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
@@ -197,7 +198,7 @@ func TestOneNameTwoUsers(t *testing.T) {
 // of a replica that lags behind.
 func TestAssignmentMissingFromOneReading(t *testing.T) {
 	t.Parallel()
-	c := staffed(t, 2, 2, reconcile.Guard{})
+	c := staffed(t, 2, 2, guard.Guard{})
 	sales := groupID(1)
 	for name, lag := range map[string]func(reading int) bool{
 		"left out once":                     func(reading int) bool { return reading == 1 },

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -20,7 +22,7 @@ func (m *matcher) current(tx *state.Tx, a *plan.StoredAction, members []string) 
 	}
 	space, pairs := tx.Space(m.sync.Name, shownMemberSpace), tx.Space(m.sync.Name, membershipSpace)
 	stay, leave, foreign := 0, 0, 0
-	var leaving, joining sample
+	var leaving, joining guard.Sample
 	stays := map[graphsync.ID]bool{}
 	var gone []graphsync.ID
 	for _, id := range members {
@@ -40,7 +42,7 @@ func (m *matcher) current(tx *state.Tx, a *plan.StoredAction, members []string) 
 			if err != nil {
 				return err
 			}
-			leaving.add(link.Key)
+			leaving.Add(link.Key)
 			gone = append(gone, source)
 			if err := pairs.Put(membershipKey(a.SourceID, source), nil); err != nil {
 				return err
@@ -52,13 +54,13 @@ func (m *matcher) current(tx *state.Tx, a *plan.StoredAction, members []string) 
 	for member := range tx.Members().Of(a.SourceID) {
 		object, ok := tx.Objects().Get(graphsync.User, member.ID)
 		if ok && member.Kind == graphsync.User && !stays[member.ID] && object.Removed == graphsync.NotRemoved {
-			joining.add(keyOf(&object, nil))
+			joining.Add(desired.KeyOf(&object, nil))
 		}
 	}
-	if leaving.n > 0 {
+	if leaving.N > 0 {
 		a.Notes = append(a.Notes, "would be removed: "+leaving.String())
 	}
-	if joining.n > 0 {
+	if joining.N > 0 {
 		a.Notes = append(a.Notes, "would join and gain what the group gives, as far as they have accounts: "+joining.String())
 	}
 	return nil
@@ -82,6 +84,6 @@ func changesAccess(a *plan.Action) bool {
 			return true
 		}
 		old, text := change.Old.(string)
-		return strings.Contains(name, "role") || text && wholeAddress.MatchString(old)
+		return strings.Contains(name, "role") || text && guard.WholeAddress.MatchString(old)
 	})
 }

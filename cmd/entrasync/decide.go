@@ -14,13 +14,13 @@ import (
 	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
-	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
 func approveCommand(a *app) *cobra.Command {
-	return decisionCommand(a, "approve", "approved", reconcile.Approve, &cobra.Command{
+	return decisionCommand(a, "approve", "approved", guard.Approve, &cobra.Command{
 		Use:   "approve HOLD",
 		Short: "Approve a hold: its actions run in the next sync",
 		Long: `Approves the actions of a hold. The approval is valid while what they remove or take over is what
@@ -31,7 +31,7 @@ tenant counts its holds for itself: where several have the same, --tenant says w
 }
 
 func rejectCommand(a *app) *cobra.Command {
-	return decisionCommand(a, "reject", "rejected", reconcile.Reject, &cobra.Command{
+	return decisionCommand(a, "reject", "rejected", guard.Reject, &cobra.Command{
 		Use:   "reject HOLD",
 		Short: "Reject a hold: its actions do not run until their source changes",
 		Long: `Rejects the actions of a hold: they do not run until their source changes, until the time in

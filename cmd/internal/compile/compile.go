@@ -17,6 +17,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
@@ -395,9 +396,9 @@ func actionsOf(names []string) map[plan.Op]bool {
 	return actions
 }
 
-func (c *compiler) guard() reconcile.Guard {
+func (c *compiler) guard() guard.Guard {
 	in := c.sync.Guard
-	limit := func(l configs.Limit) (out reconcile.Limit) {
+	limit := func(l configs.Limit) (out guard.Limit) {
 		out.Count = l.Count
 		if l.Percent != nil {
 			percent := float64(*l.Percent)
@@ -405,11 +406,11 @@ func (c *compiler) guard() reconcile.Guard {
 		}
 		return out
 	}
-	guard := reconcile.Guard{
+	guard := guard.Guard{
 		Removals: limit(in.Removals), Creations: limit(in.Creations), Updates: limit(in.Updates),
 		MembersRemoved: limit(in.MembersRemoved), Lost: limit(in.Lost), FirstRunRemovals: in.FirstRunRemovals == "allow",
 		Identity: limit(in.Identity), RemovalsPerDay: limit(in.RemovalsPerDay), GuestAddresses: in.GuestAddresses == "allow",
-		Rejections: time.Duration(in.Rejections), Skipped: reconcile.Share{OfAtLeast: in.Skipped.OfAtLeast},
+		Rejections: time.Duration(in.Rejections), Skipped: guard.Share{OfAtLeast: in.Skipped.OfAtLeast},
 	}
 	for _, domain := range c.expandAll(in.Domains) {
 		guard.Domains = append(guard.Domains, strings.ToLower(domain))

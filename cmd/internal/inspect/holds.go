@@ -7,7 +7,7 @@ import (
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/worker"
-	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -29,7 +29,7 @@ type Hold struct {
 
 	Rejected *Rejection `json:"rejected,omitempty"`
 
-	Actions []reconcile.HeldAction `json:"actions,omitempty"` // of a hold that was asked for
+	Actions []guard.HeldAction `json:"actions,omitempty"` // of a hold that was asked for
 
 	Of *compile.Sync `json:"-"` // the sync it is of
 }
@@ -52,7 +52,7 @@ func Holds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected bool)
 			}
 		}
 		if rejected || len(ids) > 0 {
-			refused, err := reconcile.RejectedHolds(tx, s.Name)
+			refused, err := guard.RejectedHolds(tx, s.Name)
 			if err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func waitingHold(s *compile.Sync, h state.Hold) Hold {
 	return Hold{Hold: h.ID, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.TenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.Since, Sample: h.Sample, Of: s}
 }
 
-func rejectedHold(s *compile.Sync, h reconcile.RejectedHold) Hold {
+func rejectedHold(s *compile.Sync, h guard.RejectedHold) Hold {
 	shown := Hold{Hold: h.Hold, Sync: s.Name, Tenant: s.Tenant.String(), TenantName: s.TenantName, Guard: h.Guard, Cause: h.Cause, Count: h.Count, Since: h.At, Sample: h.Sample,
 		Rejected: &Rejection{Decision: h.Decision}, Of: s}
 	if ends := h.Ends(s.Guard.Rejections); !ends.IsZero() {
@@ -89,7 +89,7 @@ func rejectedHold(s *compile.Sync, h reconcile.RejectedHold) Hold {
 
 // readActions reads what a hold holds: all of it, or of removals from groups the first names.
 func (h *Hold) readActions(tx *state.Tx, all bool) error {
-	for action, err := range reconcile.HeldActions(tx, h.Sync, h.Hold) {
+	for action, err := range guard.HeldActions(tx, h.Sync, h.Hold) {
 		if err != nil {
 			return err
 		}

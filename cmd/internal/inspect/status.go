@@ -14,6 +14,7 @@ import (
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/state"
 )
 
@@ -61,7 +62,7 @@ func StatusOf(w *worker.Worker, s *compile.Sync) (Status, error) {
 		for range tx.Holds(s.Name).All() {
 			out.Holds++
 		}
-		out.Rejected = reconcile.CountRejected(tx, s.Name)
+		out.Rejected = guard.CountRejected(tx, s.Name)
 		out.Retrying, out.Skipped = tx.Retries(s.Name).Count()
 		for retry := range tx.Retries(s.Name).All() {
 			out.Waiting.Add(&retry)

@@ -10,21 +10,17 @@ var guarding = slices.Concat(
 		fault{"GRD3", "removals of a first run pass", `if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
 		}`, ``},
-		fault{"GRD4", "the removals guard does not hold", `if exceeds(g.Removals, f.removals, f.linked) {`, `if false {`},
-		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && exceeds(g.RemovalsPerDay`, `if false && exceeds(g.RemovalsPerDay`},
-		fault{"GRD6", "removals_per_day counts this cycle alone", `exceeds(g.RemovalsPerDay, f.removals+f.recent, f.linked+f.recent)`, `exceeds(g.RemovalsPerDay, f.removals, f.linked)`},
-		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && exceeds(g.Creations, f.creations, f.linked):`, `case false:`},
-		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && exceeds(ofUpdates(g.Updates, f.linked), f.updates, f.linked+f.adopted),`, `case false,`},
-		fault{"GRD9", "the updates guard holds small applications", `exceeds(ofUpdates(g.Updates, f.linked), f.updates`, `exceeds(g.Updates, f.updates`},
+		fault{"GRD4", "the removals guard does not hold", `if g.Removals.Exceeds(f.removals, f.linked) {`, `if false {`},
+		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && g.RemovalsPerDay.Exceeds(`, `if false && g.RemovalsPerDay.Exceeds(`},
+		fault{"GRD6", "removals_per_day counts this cycle alone", `g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent)`, `g.RemovalsPerDay.Exceeds(f.removals, f.linked)`},
+		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):`, `case false:`},
+		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),`, `case false,`},
+		fault{"GRD9", "the updates guard holds small applications", `g.Updates.OfUpdates(f.linked).Exceeds(f.updates`, `g.Updates.Exceeds(f.updates`},
 		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
-		fault{"GRD11", "members_removed does not hold", `if exceeds(g.MembersRemoved, f.groupMembers[a.SourceID], total) {`, `if false {`},
-		fault{"GRD12", "a group is emptied without an answer", `removed >= smallest && removed == total`, `false && removed == total`},
+		fault{"GRD11", "members_removed does not hold", `if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {`, `if false {`},
+		fault{"GRD12", "a group is emptied without an answer", `removed >= guard.Smallest && removed == total`, `false && removed == total`},
 		fault{"GRD13", "the last administrators are lost without an answer", `case f.losing[a.SourceID] && len(f.losing) >= f.administrators:`, `case false:`},
 		fault{"GRD14", "one of several administrators cannot leave", `len(f.losing) >= f.administrators`, `true`},
-		fault{"GRD15", "a limit holds what equals it", `if l.Count != nil && n > *l.Count {`, `if l.Count != nil && n >= *l.Count {`},
-		fault{"GRD16", "a percentage lets one more pass", `float64(n)*100 > *l.Percent*float64(total)`, `float64(n-1)*100 > *l.Percent*float64(total)`},
-		fault{"GRD17", "a percentage of 0 lets two pass", `(n >= smallest || *l.Percent == 0)`, `n >= smallest`},
-		fault{"GRD18", "a percentage holds a single removal of a few", `(n >= smallest || *l.Percent == 0)`, `true`},
 		fault{"GRD19", "a guard that a match raised is ignored", `if a.Held != nil {
 		return a.Held.Guard, a.Held.Cause
 	}`, ``},
@@ -34,7 +30,7 @@ var guarding = slices.Concat(
 		fault{"REV1", "what was held passes when the number falls", `if guard == "" && a.Op != plan.Members { // who leaves a group is remembered by person
 		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}`, ``},
-		fault{"REV2", "a hold outlives a change of the limits", `return !h.opts.partial() && h.info.Guard == guardText(&h.sync.Guard)`, `return !h.opts.partial()`},
+		fault{"REV2", "a hold outlives a change of the limits", `return !h.opts.partial() && h.info.Guard == h.sync.Guard.Text()`, `return !h.opts.partial()`},
 		fault{"REV3", "a hold keeps its id when it holds something else", `!ok || before.Code != hold.Code {`, `!ok {`},
 		fault{"REV4", "a rejected action is carried out", `return true, r.reject(planned, key, a, d)`, `return true, planned.Put(key, a)`},
 		fault{"REV5", "an on-demand run rewrites the holds of the whole sync", `r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}
@@ -57,14 +53,8 @@ var guarding = slices.Concat(
 		fault{"REV9", "what was held before and is released is shown as held", `return r.dropReleased()`, `return nil`},
 	),
 	in("reconcile/approval.go",
-		fault{"APV1", "an approval lets pass whatever is due now", `return d.Action.Divergence(a)
-}`, `return ""
-}`},
-		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
 		fault{"APV3", "a dry run forgets answers", `if !d.opts.Apply || d.plan.Has(key) {`, `if d.plan.Has(key) {`},
 		fault{"APV4", "an answer outlives the action when it is no longer due", `if !d.opts.Apply || d.plan.Has(key) {`, `if true {`},
-		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, rejected, by)`, `return decideHold(tx, sync, hold, approved, by)`},
-		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.Holds(sync).Delete(id)`, `return len(keys), nil`},
 	),
 	in("reconcile/administrators.go",
 		fault{"ADM1", "an update that takes the role away loses no administrator", `if a.Op.Removes() || !filter.Match(attributes) {`, `if a.Op.Removes() {`},
@@ -110,5 +100,21 @@ var guarding = slices.Concat(
 		fault{"PRO6", "only the first filter of scope.protect counts", `if filter.Match(r.Attributes) {
 			return true
 		}`, `return filter.Match(r.Attributes)`},
+	),
+	in("reconcile/guard/limits.go",
+		fault{"GRD15", "a limit holds what equals it", `if l.Count != nil && n > *l.Count {`, `if l.Count != nil && n >= *l.Count {`},
+		fault{"GRD16", "a percentage lets one more pass", `float64(n)*100 > *l.Percent*float64(total)`, `float64(n-1)*100 > *l.Percent*float64(total)`},
+		fault{"GRD17", "a percentage of 0 lets two pass", `(n >= Smallest || *l.Percent == 0)`, `n >= Smallest`},
+		fault{"GRD18", "a percentage holds a single removal of a few", `(n >= Smallest || *l.Percent == 0)`, `true`},
+	),
+	in("reconcile/guard/decision.go",
+		fault{"APV1", "an approval lets pass whatever is due now", `return d.Action.Divergence(a)
+}`, `return ""
+}`},
+	),
+	in("reconcile/guard/approval.go",
+		fault{"APV2", "approving a hold approves all holds", `return ok && a.Held.Guard == hold.Guard && a.Held.Cause == hold.Cause`, `return ok && a.Held.Guard == hold.Guard`},
+		fault{"APV5", "rejecting approves", `return decideHold(tx, sync, hold, Rejected, by)`, `return decideHold(tx, sync, hold, Approved, by)`},
+		fault{"APV6", "an answered hold can be answered again", `return len(keys), tx.Holds(sync).Delete(id)`, `return len(keys), nil`},
 	),
 )

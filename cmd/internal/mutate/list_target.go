@@ -95,7 +95,7 @@ var provisioning = slices.Concat(
 // The pages on which a hold is answered and an organization consents.
 var answering = slices.Concat(
 	in("cmd/internal/web/holds.go",
-		fault{"HLD1", "rejecting a hold on the page approves it", `do, word = reconcile.Reject, "rejected"`, `do, word = reconcile.Approve, "rejected"`},
+		fault{"HLD1", "rejecting a hold on the page approves it", `do, word = guard.Reject, "rejected"`, `do, word = guard.Approve, "rejected"`},
 		fault{"HLD2", "an answer on the page counts for what the page did not show", `moved = digests[hold] != r.PostFormValue("digest"); moved`, `moved = false && digests[hold] != ""; moved`},
 	),
 	in("cmd/internal/web/guard.go",

@@ -16,7 +16,7 @@ var matching = slices.Concat(
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
 		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &plan.StoredHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
 		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false && theirs != ours`},
-		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = foreignHold(causeForeignAccount)`, `_ = v`},
+		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = guard.ForeignHold(guard.CauseForeignAccount)`, `_ = v`},
 		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
 		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
 		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(plan.Create) {`, `if false {`},
@@ -73,7 +73,7 @@ var matching = slices.Concat(
 var locating = slices.Concat(
 	in("reconcile/adoptedorphan.go",
 		fault{"ADO1", "an account is offered for adoption and for removal at once", `return planned.Delete(removal)`, `return nil`},
-		fault{"ADO2", "an account whose adoption was rejected is no longer offered for removal", `d.Verdict == rejected`, `d.Verdict == approved`},
+		fault{"ADO2", "an account whose adoption was rejected is no longer offered for removal", `d.Verdict == guard.Rejected`, `d.Verdict == guard.Approved`},
 	),
 	in("reconcile/locate.go",
 		fault{"LOC3", "links of another application are used as they are", `another := m.info.Moving || was.ID != "" && !was.Same(here)`, `another := false && was.ID == ""`},
@@ -259,7 +259,7 @@ var recording = slices.Concat(
 		fault{"RCD13", "a deactivated account counts as active", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.InactiveSince, link.Cause = b.now, a.Cause`},
 		fault{"RCD14", "the time since when an account is inactive is not kept", `link.Active, link.InactiveSince, link.Cause = false, b.now, a.Cause`, `link.Active, link.Cause = false, a.Cause`},
 		fault{"RCD15", "a renamed user is still found by the former name", `rekey(b.sync.rules(link.Kind), &link, path, text)`, `_ = text`},
-		fault{"RCD16", "an answer to a hold is used again", `if err := decisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RCD16", "an answer to a hold is used again", `if err := guard.DecisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func (m *mutation) overlay(scratch string) (string, error) {
 }
 
 // neighbours are the packages whose tests are tried when those of the fault's own let it pass.
-var neighbours = map[string]string{"./reconcile/desired": "./reconcile", "./reconcile/plan": "./reconcile", "./state": "./reconcile", "./target": "./target/scim"}
+var neighbours = map[string]string{"./reconcile/desired": "./reconcile", "./reconcile/guard": "./reconcile", "./reconcile/plan": "./reconcile", "./state": "./reconcile", "./target": "./target/scim"}
 
 // wideTests take what tests of single packages let pass: the stories of the command, then
 // histories over the whole pipeline. They link the Graph SDK and take minutes for each fault.

@@ -12,6 +12,7 @@ import (
 	"entrasync/cmd/internal/inspect"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -119,7 +120,7 @@ func TestHolds(t *testing.T) {
 	t.Parallel()
 	hold := inspect.Hold{
 		Hold: "h-1", Sync: "people", TenantName: "contoso", Guard: "members_removed", Cause: "changed", Count: 1, Sample: []string{"a", "b", "c", "d"}, Removes: []string{"ada", "bob"}, RemovesCount: 5,
-		Actions: []reconcile.HeldAction{{Action: plan.Action{Op: plan.Members, Kind: graphsync.Group, Key: "Sales", Why: "changed", Remove: make([]graphsync.ID, 2)},
+		Actions: []guard.HeldAction{{Action: plan.Action{Op: plan.Members, Kind: graphsync.Group, Key: "Sales", Why: "changed", Remove: make([]graphsync.ID, 2)},
 			Members: []plan.ChangedMember{{Key: "ada", Change: "remove"}}}},
 	}
 	list := printed(t, func(o console.Output) error { return Holds(o, []inspect.Hold{hold}, false, false) })

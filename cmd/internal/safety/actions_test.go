@@ -11,7 +11,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
-	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -267,9 +267,9 @@ func (h *history) decide() {
 			return nil
 		}
 		hold := rapid.SampledFrom(holds).Draw(h.rt, "hold")
-		do, word := reconcile.Reject, "rejected"
+		do, word := guard.Reject, "rejected"
 		if rapid.Bool().Draw(h.rt, "approve") {
-			do, word, h.watch.answered = reconcile.Approve, "approved", true
+			do, word, h.watch.answered = guard.Approve, "approved", true
 		}
 		n, err := do(tx, h.sync.Name, hold.ID, plan.Decision{At: time.Now()})
 		h.note("hold %s of %s, %d actions, is %s", hold.ID, hold.Guard, n, word)

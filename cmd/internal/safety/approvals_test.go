@@ -8,6 +8,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -19,7 +20,7 @@ func TestLeaverHeldWithGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		none := 0
 		h := &history{world: newWorld(t, settings{groups: true, guests: true, concurrency: 1, pageSize: 10, membersPage: 10,
-			onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true, MembersRemoved: reconcile.Limit{Count: &none}}})}
+			onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: guard.Guard{FirstRunRemovals: true, MembersRemoved: guard.Limit{Count: &none}}})}
 		d := &cast{Tenant: h.tenant, ids: map[string]graphsync.ID{}}
 		d.hire("ada")
 		d.group("Sales", "ada")
@@ -40,7 +41,7 @@ func TestOrphanDeletedLater(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		h := &history{world: newWorld(t, settings{guests: true, concurrency: 1, pageSize: 10, membersPage: 10,
-			onRemove: desired.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}, guard: reconcile.Guard{FirstRunRemovals: true}})}
+			onRemove: desired.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}, guard: guard.Guard{FirstRunRemovals: true}})}
 		d := &cast{Tenant: h.tenant, ids: map[string]graphsync.ID{}}
 		d.hire("ada", "bob")
 		for _, name := range []string{"ada", "bob"} {

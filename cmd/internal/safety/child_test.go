@@ -22,6 +22,7 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -54,7 +55,7 @@ type childSettings struct {
 
 func (c childSettings) settings() settings {
 	set := settings{nested: c.Nested, guests: true, groups: c.Groups, onlySales: c.OnlySales, concurrency: 1,
-		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{FirstRunRemovals: true}}
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: guard.Guard{FirstRunRemovals: true}}
 	if c.Delete {
 		set.onRemove.Do = plan.Delete
 	}

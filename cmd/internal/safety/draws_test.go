@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"entrasync/graphsync/graphtest"
-	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 )
 
 var streams = map[string]string{
@@ -19,16 +19,16 @@ var streams = map[string]string{
 }
 
 // drawGuard draws limits, or none: what they hold is answered by actions, and at the end.
-func drawGuard(rt *rapid.T) reconcile.Guard {
+func drawGuard(rt *rapid.T) guard.Guard {
 	one, none := 1, 0
-	guards := map[string]reconcile.Guard{
+	guards := map[string]guard.Guard{
 		"no limits":        {FirstRunRemovals: true},
 		"first run":        {},
-		"removals":         {FirstRunRemovals: true, Removals: reconcile.Limit{Count: &one}},
-		"no removals":      {FirstRunRemovals: true, Removals: reconcile.Limit{Count: &none}},
-		"removals per day": {FirstRunRemovals: true, RemovalsPerDay: reconcile.Limit{Count: &one}},
-		"creations":        {FirstRunRemovals: true, Creations: reconcile.Limit{Count: &one}},
-		"members":          {FirstRunRemovals: true, MembersRemoved: reconcile.Limit{Count: &none}},
+		"removals":         {FirstRunRemovals: true, Removals: guard.Limit{Count: &one}},
+		"no removals":      {FirstRunRemovals: true, Removals: guard.Limit{Count: &none}},
+		"removals per day": {FirstRunRemovals: true, RemovalsPerDay: guard.Limit{Count: &one}},
+		"creations":        {FirstRunRemovals: true, Creations: guard.Limit{Count: &one}},
+		"members":          {FirstRunRemovals: true, MembersRemoved: guard.Limit{Count: &none}},
 	}
 	return guards[rapid.SampledFrom(slices.Sorted(maps.Keys(guards))).Draw(rt, "guard")]
 }

@@ -14,6 +14,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/target"
 	"entrasync/target/scim/scimtest"
@@ -57,7 +58,7 @@ func company(t *testing.T) (*world, *cast) {
 	t.Helper()
 	count, percent := 25, 10.0
 	w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 4, pageSize: 5, membersPage: 4, maxBody: 1 << 20, verify: true,
-		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{Removals: reconcile.Limit{Count: &count, Percent: &percent}}})
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: guard.Guard{Removals: guard.Limit{Count: &count, Percent: &percent}}})
 	d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}
 	var names []string
 	for i := range 12 {

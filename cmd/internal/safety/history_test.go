@@ -16,6 +16,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -278,9 +279,9 @@ func (h *history) settle(full bool) (report *reconcile.Report) {
 // takeBackRejections approves what was rejected: at the end all is as the directory says.
 func (h *history) takeBackRejections() {
 	err := h.state.Update(func(tx *state.Tx) error {
-		rejected, err := reconcile.RejectedHolds(tx, h.sync.Name)
+		rejected, err := guard.RejectedHolds(tx, h.sync.Name)
 		for _, hold := range rejected {
-			if _, err := reconcile.Approve(tx, h.sync.Name, hold.Hold, plan.Decision{}); err != nil {
+			if _, err := guard.Approve(tx, h.sync.Name, hold.Hold, plan.Decision{}); err != nil {
 				return err
 			}
 		}
@@ -296,7 +297,7 @@ func (h *history) approve() {
 	h.watch.answered = true
 	err := h.state.Update(func(tx *state.Tx) error {
 		for _, hold := range slices.Collect(tx.Holds(h.sync.Name).All()) {
-			if _, err := reconcile.Approve(tx, h.sync.Name, hold.ID, plan.Decision{}); err != nil {
+			if _, err := guard.Approve(tx, h.sync.Name, hold.ID, plan.Decision{}); err != nil {
 				return err
 			}
 		}

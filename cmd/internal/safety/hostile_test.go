@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/target/file"
 )
@@ -90,7 +91,7 @@ func TestLargeGroup(t *testing.T) {
 	const size = 20_000
 	percent := 30.0
 	w := newWorld(t, settings{all: true, guests: true, groups: true, concurrency: 8, pageSize: 999, membersPage: 2000,
-		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: reconcile.Guard{MembersRemoved: reconcile.Limit{Percent: &percent}}})
+		onRemove: desired.OnRemove{Do: plan.Deactivate}, guard: guard.Guard{MembersRemoved: guard.Limit{Percent: &percent}}})
 	people := make([]graphsync.ID, size)
 	for i := range people {
 		people[i] = w.tenant.AddUser(graphtest.Props{"userPrincipalName": fmt.Sprintf("user%d@contoso.example", i)})

@@ -10,6 +10,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 )
 
@@ -169,7 +170,7 @@ func TestFoundBefore(t *testing.T) {
 				if s.onRemove.Do == "" {
 					s.onRemove.Do = plan.Deactivate
 				}
-				w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 1, pageSize: 10, membersPage: 10, onRemove: s.onRemove, guard: reconcile.Guard{FirstRunRemovals: true}})
+				w := newWorld(t, settings{groups: true, guests: true, nested: true, concurrency: 1, pageSize: 10, membersPage: 10, onRemove: s.onRemove, guard: guard.Guard{FirstRunRemovals: true}})
 				d := &cast{Tenant: w.tenant, ids: map[string]graphsync.ID{}}
 				d.hire("ada", "bob", "kim")
 				d.group("Sales", "ada", "bob")

@@ -21,6 +21,7 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -137,7 +138,7 @@ func sharing(tenant graphsync.ID, external string) *reconcile.Sync {
 	}
 	all := map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}
 	return &reconcile.Sync{Name: "front", TargetName: "front", Location: state.Location{Key: "front", Place: "1", ID: "front"}, Tenant: tenant, AppID: frontApp,
-		Text: external, Scope: desired.Scope{All: true, Guests: true}, Guard: reconcile.Guard{FirstRunRemovals: true},
+		Text: external, Scope: desired.Scope{All: true, Guests: true}, Guard: guard.Guard{FirstRunRemovals: true},
 		Users: desired.Rules{Mapping: users, Match: []string{"externalId", "nickName", "userName"}, Actions: all, OnRemove: desired.OnRemove{Do: plan.Deactivate}}}
 }
 

@@ -13,6 +13,7 @@ import (
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 )
 
@@ -57,7 +58,7 @@ func (f footprint) String() string {
 func TestSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: desired.OnRemove{Do: plan.Delete},
-			guard: reconcile.Guard{FirstRunRemovals: true}})
+			guard: guard.Guard{FirstRunRemovals: true}})
 		group := w.tenant.AddGroup(graphtest.Props{"displayName": "Everybody"})
 		w.tenant.Assign(frontApp, group, "Viewer")
 		var people []graphsync.ID

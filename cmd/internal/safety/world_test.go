@@ -19,6 +19,7 @@ import (
 	"entrasync/graphsync/msgraph"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
@@ -46,7 +47,7 @@ type settings struct {
 	onlySales           bool // scoping filter: department EQUALS Sales
 	groups              bool
 	onRemove            desired.OnRemove
-	guard               reconcile.Guard
+	guard               guard.Guard
 	protect             bool // accounts that the application calls protected
 	concurrency         int
 	pageSize            int

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -88,7 +88,7 @@ func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, err
 func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLine, err error) {
 	err = s.view(sync.Tenant, func(tx *state.Tx) error {
 		n := 0
-		for action, err := range reconcile.HeldActions(tx, sync.Name, hold) {
+		for action, err := range guard.HeldActions(tx, sync.Name, hold) {
 			if err != nil {
 				return err
 			}
@@ -109,11 +109,11 @@ func (s *Server) decideHold(w http.ResponseWriter, r *http.Request) {
 	if !s.posted(w, r, "Nothing was done") {
 		return
 	}
-	do, word := reconcile.Approve, "approved"
+	do, word := guard.Approve, "approved"
 	switch r.PostFormValue("answer") {
 	case "approve":
 	case "reject":
-		do, word = reconcile.Reject, "rejected"
+		do, word = guard.Reject, "rejected"
 	default:
 		http.Error(w, "The answer to a hold is approve or reject. Nothing was done.", http.StatusBadRequest)
 		return
@@ -132,7 +132,7 @@ func (s *Server) decideHold(w http.ResponseWriter, r *http.Request) {
 			by.By = "the status page"
 		}
 		err = s.update(&sync.Sync, func(tx *state.Tx) error {
-			digests, err := reconcile.HeldDigests(tx, sync.Name)
+			digests, err := guard.HeldDigests(tx, sync.Name)
 			if err != nil {
 				return err
 			}

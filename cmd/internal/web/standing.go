@@ -14,6 +14,7 @@ import (
 	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/guard"
 	"entrasync/state"
 )
 
@@ -39,8 +40,8 @@ func (s *standing) Linked() int { return s.Users + s.Groups }
 type hold struct {
 	state.Hold
 	Digest   string
-	Rejected *reconcile.RejectedHold // who rejected it; nil while it waits
-	Ends     time.Time               // when the rejection ends; zero for never
+	Rejected *guard.RejectedHold // who rejected it; nil while it waits
+	Ends     time.Time           // when the rejection ends; zero for never
 }
 
 // A head is a run without its lists.
@@ -108,7 +109,7 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 	for h := range tx.Holds(sync).All() {
 		s.Holds = append(s.Holds, hold{Hold: h})
 	}
-	refused, err := reconcile.RejectedHolds(tx, sync)
+	refused, err := guard.RejectedHolds(tx, sync)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 			Hold: state.Hold{ID: r.Hold, Guard: r.Guard, Cause: r.Cause, Since: r.At, Count: r.Count, Sample: r.Sample}})
 	}
 	if len(s.Holds)+len(s.Rejected) > 0 {
-		digests, err := reconcile.HeldDigests(tx, sync)
+		digests, err := guard.HeldDigests(tx, sync)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"entrasync/cmd/internal/words"
 	"entrasync/reconcile"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 )
@@ -60,7 +61,7 @@ func emptied(planned *compile.Sync) (*compile.Sync, error) {
 	}
 	sync := *planned.Sync
 	sync.Scope = desired.Scope{All: true, Guests: true, Filter: none, Protect: sync.Scope.Protect}
-	sync.Guard = reconcile.Guard{FirstRunRemovals: true}
+	sync.Guard = guard.Guard{FirstRunRemovals: true}
 	sync.Users.OnRemove = desired.OnRemove{Do: plan.Deactivate}
 	sync.Users.Actions = map[plan.Op]bool{plan.Deactivate: true}
 	sync.Groups.Enabled = false

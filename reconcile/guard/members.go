@@ -1,13 +1,14 @@
-package reconcile
+package guard
 
 import (
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
 
-// someMembers names the first people whose memberships an action changes.
-func someMembers(tx *state.Tx, sync string, a *plan.Action) []plan.ChangedMember {
+// SomeMembers names the first people whose memberships an action changes.
+func SomeMembers(tx *state.Tx, sync string, a *plan.Action) []plan.ChangedMember {
 	first := plan.Action{Remove: a.Remove[:min(len(a.Remove), membersNamed)]}
 	first.Add = a.Add[:min(len(a.Add), membersNamed-len(first.Remove))]
 	return changedMembers(tx, sync, &first)
@@ -36,5 +37,5 @@ func personName(tx *state.Tx, sync string, id graphsync.ID) string {
 	}
 	object, _ := tx.Objects().Get(graphsync.User, id)
 	object.ID = id
-	return keyOf(&object, nil)
+	return desired.KeyOf(&object, nil)
 }

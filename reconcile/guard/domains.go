@@ -1,4 +1,4 @@
-package reconcile
+package guard
 
 import (
 	"regexp"
@@ -8,6 +8,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
+	"entrasync/state"
 	"entrasync/target"
 )
 
@@ -18,25 +19,35 @@ import (
 
 // The causes under which the guard foreign_domain groups what it holds.
 const (
-	causeForeignAccount = "accounts with addresses outside of the tenant's own domains"
+	CauseForeignAccount = "accounts with addresses outside of the tenant's own domains"
 	causeForeignAddress = "new addresses outside of the tenant's own domains"
 	causeForeignGuest   = "guests with addresses outside of the tenant's own domains"
 )
 
-// foreignHold holds what a tenant cannot prove to be its own.
-func foreignHold(cause string) *plan.StoredHold {
+// ForeignHold holds what a tenant cannot prove to be its own.
+func ForeignHold(cause string) *plan.StoredHold {
 	return &plan.StoredHold{Guard: "foreign_domain", Cause: cause}
 }
 
-// proves reports whether an account that no sync keeps is provably the tenant's: it carries the
+// Proves reports whether an account that no sync keeps is provably the tenant's: it carries the
 // person's object id, or every address on it is in a domain of the tenant. An account that shows no
 // address is not proven.
-func (g *Guard) proves(r *target.Resource, person graphsync.ID) bool {
-	if g.Domains == nil || strings.EqualFold(textAttribute(r, "externalId"), person.String()) {
+func (g *Guard) Proves(r *target.Resource, person graphsync.ID) bool {
+	if g.Domains == nil || strings.EqualFold(target.Digits(r.Attributes["externalId"]), person.String()) {
 		return true
 	}
 	addresses := addressesOf(r.Attributes)
 	return len(addresses) > 0 && g.owns(addresses)
+}
+
+// ProvesCreation reports whether a resource may be taken for what an interrupted creation has made.
+// Where accounts have to be proven, a matching value is not enough for that either: it is left for
+// matching, which holds it.
+func (g *Guard) ProvesCreation(r *target.Resource, intent state.Intent) bool {
+	if intent.Kind == graphsync.Group {
+		return !g.HoldGroups || strings.EqualFold(target.Digits(r.Attributes["externalId"]), intent.Source.String())
+	}
+	return g.Proves(r, intent.Source)
 }
 
 // owns reports whether all addresses are in domains of the tenant.
@@ -47,9 +58,9 @@ func (g *Guard) owns(addresses []string) bool {
 	})
 }
 
-// claims holds an action that would give an account an address that the tenant cannot prove to be
+// Claims holds an action that would give an account an address that the tenant cannot prove to be
 // its own: it would be the account of whoever has that address. nil lets it pass.
-func (g *Guard) claims(changes []plan.Change, desired []mapping.Desired, guest bool) *plan.StoredHold {
+func (g *Guard) Claims(changes []plan.Change, desired []mapping.Desired, guest bool) *plan.StoredHold {
 	if g.Domains == nil || g.owns(addressesWritten(changes, desired)) {
 		return nil
 	}
@@ -57,9 +68,9 @@ func (g *Guard) claims(changes []plan.Change, desired []mapping.Desired, guest b
 	case guest && g.GuestAddresses:
 		return nil
 	case guest:
-		return foreignHold(causeForeignGuest)
+		return ForeignHold(causeForeignGuest)
 	}
-	return foreignHold(causeForeignAddress)
+	return ForeignHold(causeForeignAddress)
 }
 
 // addressesWritten are the addresses among the values that changes write. A plan does not show
@@ -76,8 +87,8 @@ func addressesWritten(changes []plan.Change, desired []mapping.Desired) []string
 	return addressesOf(written)
 }
 
-// wholeAddress is a text that is an address and nothing else.
-var wholeAddress = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
+// WholeAddress is a text that is an address and nothing else.
+var WholeAddress = regexp.MustCompile(`^[^\s@]+@[^\s@]+$`)
 
 // atSigns are what an application may read as the sign in an address: wide and small forms too.
 const atSigns = "@\uff20\ufe6b"
@@ -134,7 +145,7 @@ func mailAddresses(value any) (addresses []string) {
 func otherAddresses(value any) (addresses []string) {
 	switch value := value.(type) {
 	case string:
-		if wholeAddress.MatchString(value) && !strings.Contains(value, "://") {
+		if WholeAddress.MatchString(value) && !strings.Contains(value, "://") {
 			addresses = []string{value}
 		}
 	case []any:

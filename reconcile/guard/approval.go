@@ -1,10 +1,9 @@
-package reconcile
+package guard
 
 import (
 	"fmt"
 	"slices"
 
-	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -13,16 +12,16 @@ import (
 // over nothing else than what was shown. A hold that was rejected is approved in the same way,
 // which takes the rejection back. It returns how many actions there are.
 func Approve(tx *state.Tx, sync, hold string, by plan.Decision) (int, error) {
-	return decideHold(tx, sync, hold, approved, by)
+	return decideHold(tx, sync, hold, Approved, by)
 }
 
 // Reject drops the actions of a hold: they are not done, and counted as rejected, until their
 // source changes, the rejection expires or is taken back with [Approve].
 func Reject(tx *state.Tx, sync, hold string, by plan.Decision) (int, error) {
-	return decideHold(tx, sync, hold, rejected, by)
+	return decideHold(tx, sync, hold, Rejected, by)
 }
 
-func decideHold(tx *state.Tx, sync, id string, what decided, by plan.Decision) (int, error) {
+func decideHold(tx *state.Tx, sync, id string, what Verdict, by plan.Decision) (int, error) {
 	space := plan.HeldSpace
 	if _, held := tx.Holds(sync).Get(id); !held {
 		space = plan.RejectedSpace
@@ -65,28 +64,28 @@ func belongsTo(tx *state.Tx, sync, id string, a *plan.StoredAction) bool {
 }
 
 // decide keeps a decision about one action, and has the action looked at by the next cycle.
-func decide(tx *state.Tx, sync, hold string, key []byte, a *plan.StoredAction, what decided, by plan.Decision) error {
-	d := &decision{Decision: by, Verdict: what, Hold: hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: *a}
+func decide(tx *state.Tx, sync, hold string, key []byte, a *plan.StoredAction, what Verdict, by plan.Decision) error {
+	d := &Decision{Decision: by, Verdict: what, Hold: hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Action: *a}
 	d.Action.Held, d.Action.Rejected = nil, nil
-	if err := decisionsIn(tx, sync).put(key, d); err != nil {
+	if err := DecisionsIn(tx, sync).put(key, d); err != nil {
 		return err
 	}
 	if err := tx.Space(sync, plan.HeldSpace).Delete(key); err != nil {
 		return err
 	}
 	refused := tx.Space(sync, plan.RejectedSpace)
-	if what == rejected {
+	if what == Rejected {
 		a.Rejected = &plan.Rejection{Decision: by, Hold: hold}
 		return refused.Put(key, plan.EncodeAction(a))
 	}
 	if err := refused.Delete(key); err != nil {
 		return err
 	}
-	return pendAction(tx, sync, key, a)
+	return PendAction(tx, sync, key, a)
 }
 
-// pendAction has what an action is about looked at by the next cycle.
-func pendAction(tx *state.Tx, sync string, key []byte, a *plan.StoredAction) error {
+// PendAction has what an action is about looked at by the next cycle.
+func PendAction(tx *state.Tx, sync string, key []byte, a *plan.StoredAction) error {
 	k, err := plan.ParseKey(key)
 	if err != nil {
 		return err
@@ -98,39 +97,6 @@ func pendAction(tx *state.Tx, sync string, key []byte, a *plan.StoredAction) err
 		if err := tx.Pending(sync).Add(state.Membership(k.ID, member)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// forgetDecisions drops decisions about an object whose action is no longer due: the same
-// accident at another time asks again. What was rejected is counted again when it is reviewed.
-func (d *drafter) forgetDecisions(kind graphsync.Kind, id graphsync.ID) error {
-	given := decisionsIn(d.tx, d.sync.Name)
-	refused := d.tx.Space(d.sync.Name, d.opts.rejectedSpace())
-	if given.Count() == 0 && refused.Count() == 0 {
-		return nil
-	}
-	for _, p := range []plan.Phase{plan.LeavePhase, plan.PhaseOf(kind)} {
-		key := plan.Key{Phase: p, ID: id}.Bytes()
-		if err := refused.Delete(key); err != nil {
-			return err
-		}
-		if !d.opts.Apply || d.plan.Has(key) {
-			continue
-		}
-		about := given.at(key)
-		if about == nil {
-			continue
-		}
-		if about.Verdict == approved && about.Hold != "" {
-			d.ledger.note("the approval of hold %s is void for %s %s %s: that is no longer due", about.Hold, about.Action.Op, kind, about.Action.Key)
-		}
-		if err := given.Delete(key); err != nil {
-			return err
-		}
-	}
-	if kind == graphsync.User { // references are planned later, and their decisions kept
-		return refused.Delete(plan.Key{Phase: plan.ReferencePhase, ID: id}.Bytes())
 	}
 	return nil
 }

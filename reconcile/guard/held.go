@@ -1,4 +1,4 @@
-package reconcile
+package guard
 
 import (
 	"crypto/sha256"
@@ -73,7 +73,7 @@ func RejectedHolds(tx *state.Tx, sync string) ([]RejectedHold, error) {
 			holds = append(holds, RejectedHold{Hold: a.Rejected.Hold, Guard: a.Held.Guard, Cause: a.Held.Cause, Decision: a.Rejected.Decision})
 		}
 		h := &holds[i]
-		if h.Count++; len(h.Sample) < sampleSize {
+		if h.Count++; len(h.Sample) < SampleSize {
 			h.Sample = append(h.Sample, a.Key)
 		}
 		if a.Op.Removes() {
@@ -132,4 +132,5 @@ func HeldDigests(tx *state.Tx, sync string) (map[string]string, error) {
 	return digests, nil
 }
 
-func holdKey(guard, cause string) string { return guard + "\x00" + cause }
+// HoldKey names a hold within one plan: what it holds is grouped by guard and cause.
+func HoldKey(guard, cause string) string { return guard + "\x00" + cause }
