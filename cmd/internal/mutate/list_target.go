@@ -34,6 +34,13 @@ var provisioning = slices.Concat(
 		fault{"CRE5", "a creation whose account is not found counts as not done", `Op: op, Code: target.Unavailable, Unsure: true,`, `Op: op, Code: target.Unavailable,`},
 		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // whoever`, `_ = kind // whoever`},
 	),
+	in("target/scim/switchedoff.go",
+		fault{"SWO1", "an account that a search misses for another reason counts as off", `finds, err := a.searchFinds(ctx, name)
+	return finds, judged(err)`, `return true, nil`},
+		fault{"SWO2", "a name that a filter may misread is judged by a search", `|| !plainName(name) || a.cfg.NoFilter`, `|| a.cfg.NoFilter`},
+		fault{"SWO3", "an account that is off is adopted as one that is on", `found[i].Attributes["active"] = false`, ``},
+		fault{"SWO4", "a creation that is answered with 200 counts as active", `_, err := a.Update(ctx, r.Ref, attributes[i:i+1])`, `var err error`},
+	),
 	in("target/scim/members.go",
 		fault{"MEM1", "a group that does not show its members is emptied", `if !shown && !a.isEmpty(ctx, group) {`, `if !shown && false {`},
 		fault{"MEM2", "a member that was refused counts as changed", `r.refused = append(r.refused, target.MemberError{ID: change.id, Err: err})`, `_ = change.id`},

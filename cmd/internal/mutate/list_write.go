@@ -204,6 +204,7 @@ var writing = slices.Concat(
 		return nil`, `return nil`},
 		fault{"WRT19", "a leaver whom a change of memberships switched on stays on", `done.err = x.keepOff(ctx, off, done)`, ``},
 		fault{"WRT20", "an account that a complete compare shows as active and that is off is switched off again", `inactive.Attributes[name] = false`, ``},
+		fault{"WRT21", "a deleted account that is kept and active counts as deleted", `done.err = x.confirmDeleted(ctx, ref, done)`, ``},
 		fault{"WRT16", "an account that stays inactive counts as switched on", `return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
