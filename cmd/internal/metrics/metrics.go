@@ -27,8 +27,8 @@ type Metrics struct {
 	histograms map[string]*prometheus.HistogramVec
 }
 
-// A Standing is how a sync of a tenant stands after a cycle.
-type Standing struct {
+// A SyncStatus is how a sync of a tenant stands after a cycle.
+type SyncStatus struct {
 	Linked      int // active accounts and groups
 	Holds       int // causes that wait for an approval
 	Rejected    int // actions that are due and were rejected
@@ -131,8 +131,8 @@ func (m *Metrics) Observe(r *reconcile.Report, tenant string) {
 	}
 }
 
-// Stand sets how a sync of a tenant stands, after a cycle and when the service starts.
-func (m *Metrics) Stand(sync, tenant string, s Standing) {
+// SetStatus sets how a sync of a tenant stands, after a cycle and when the service starts.
+func (m *Metrics) SetStatus(sync, tenant string, s SyncStatus) {
 	set := func(name string, value float64) { m.gauges[name].WithLabelValues(sync, tenant).Set(value) }
 	set(linked, float64(s.Linked))
 	set(holds, float64(s.Holds))

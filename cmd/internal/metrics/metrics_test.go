@@ -48,8 +48,8 @@ func everything(m *metrics.Metrics) {
 	report.DurationMS = 700
 	m.Observe(report, "contoso")
 	m.Observe(&reconcile.Report{Sync: "front", Result: reconcile.Failed}, "fabrikam")
-	m.Stand("front", "contoso", metrics.Standing{Linked: 16, Holds: 17, Retrying: 18, Skipped: 19, Quarantined: true, LastSuccess: started})
-	m.Stand("front", "fabrikam", metrics.Standing{})
+	m.SetStatus("front", "contoso", metrics.SyncStatus{Linked: 16, Holds: 17, Retrying: 18, Skipped: 19, Quarantined: true, LastSuccess: started})
+	m.SetStatus("front", "fabrikam", metrics.SyncStatus{})
 	m.CredentialEnds("contoso", started.AddDate(0, 0, 30))
 }
 

@@ -152,12 +152,12 @@ func (p *pages) observe(planned *compile.Sync, report *reconcile.Report, err err
 	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.TenantName)
 }
 
-// scrape answers Prometheus with the standing of each present sync and tenant.
+// scrape answers Prometheus with the status of each present sync and tenant.
 func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	syncs, tenants := map[[2]string]bool{}, map[string]bool{}
-	for _, s := range p.server.Standings(r.Context()) {
+	for _, s := range p.server.Statuses(r.Context()) {
 		syncs[[2]string{s.Sync, s.Tenant}] = true
-		p.metrics.Stand(s.Sync, s.Tenant, metrics.Standing{
+		p.metrics.SetStatus(s.Sync, s.Tenant, metrics.SyncStatus{
 			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess,
 		})
 	}

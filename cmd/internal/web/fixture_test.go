@@ -273,7 +273,7 @@ func canned(tb testing.TB) *bench {
 	return b
 }
 
-// invitations stores one of each standing.
+// invitations stores one of each state.
 func (b *bench) invitations() {
 	b.tb.Helper()
 	visit := []state.ConsentVisit{{Expires: now.Add(time.Hour)}}

@@ -29,13 +29,13 @@ func (s *Server) holds(r *http.Request, p page) (string, any, error) {
 		if len(row.Holds) > 0 {
 			data.Rows = append(data.Rows, row)
 		}
-		if len(row.standing.Rejected) > 0 {
+		if len(row.syncStatus.Rejected) > 0 {
 			data.Rejected = append(data.Rejected, row)
 		}
 	}
 	switch done := r.FormValue("answered"); done {
 	case "approved", "rejected":
-		if sync, err := s.find(r.Context(), r.FormValue("sync"), r.FormValue("tenant")); err == nil {
+		if sync, err := s.statuses.find(r.Context(), r.FormValue("sync"), r.FormValue("tenant")); err == nil {
 			data.Answered, data.Next = done, sync.Sync
 		}
 	}
@@ -69,11 +69,11 @@ func (s *Server) holdPage(r *http.Request, p page) (string, any, error) {
 }
 
 func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, error) {
-	row, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+	row, err := s.statuses.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
 	if err != nil {
 		return "", nil, err
 	}
-	for _, hold := range slices.Concat(row.Holds, row.standing.Rejected) {
+	for _, hold := range slices.Concat(row.Holds, row.syncStatus.Rejected) {
 		if hold.ID != r.PathValue("hold") {
 			continue
 		}
@@ -86,7 +86,7 @@ func (s *Server) showHold(r *http.Request, p page, moved bool) (string, any, err
 
 // heldActions reads the part of a hold that is shown.
 func (s *Server) heldActions(sync *Sync, hold string, p pager) (actions []runLine, err error) {
-	err = s.view(sync.Tenant, func(tx *state.Tx) error {
+	err = view(s.Store, sync.Tenant, func(tx *state.Tx) error {
 		n := 0
 		for action, err := range guard.HeldActions(tx, sync.Name, hold) {
 			if err != nil {
@@ -120,7 +120,7 @@ func (s *Server) decideHold(w http.ResponseWriter, r *http.Request) {
 	}
 	moved := false
 	s.page(func(r *http.Request, p page) (string, any, error) {
-		sync, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+		sync, err := s.statuses.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
 		if err != nil {
 			return "", nil, err
 		}

@@ -36,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	warmed := make(chan struct{})
 	go func() {
 		defer close(warmed)
-		s.rows(ctx)
+		s.statuses.rows(ctx)
 	}()
 	defer func() { <-warmed }()
 	return webserver.Serve(ctx, listener, s.Handler(), s.Log)

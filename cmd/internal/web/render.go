@@ -73,7 +73,7 @@ func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
 	if s.Refused != nil {
 		p.Refused = s.Refused()
 	}
-	p.rows = s.rows(r.Context())
+	p.rows = s.statuses.rows(r.Context())
 	for _, row := range p.rows {
 		p.Waiting += len(row.Holds)
 	}

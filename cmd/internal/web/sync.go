@@ -39,7 +39,7 @@ func (r retry) Who() string {
 }
 
 func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
-	sync, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+	sync, err := s.statuses.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
 	if err != nil {
 		return "", nil, err
 	}
@@ -51,7 +51,7 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 	if err != nil {
 		return "", nil, errNotFound
 	}
-	err = s.view(sync.Tenant, func(tx *state.Tx) error {
+	err = view(s.Store, sync.Tenant, func(tx *state.Tx) error {
 		data.Shared = sharedCauses(tx, sync.Name)
 		for found := range tx.Retries(sync.Name).After(after) {
 			if len(data.Retries) == pageSize {
@@ -164,13 +164,13 @@ type runLine struct {
 }
 
 func (s *Server) runPage(r *http.Request, p page) (string, any, error) {
-	sync, err := s.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
+	sync, err := s.statuses.find(r.Context(), r.PathValue("sync"), r.PathValue("tenant"))
 	if err != nil {
 		return "", nil, err
 	}
 	id := r.PathValue("run")
 	data := runPage{page: p.titled("Run "+id, "/"), Sync: sync.Sync, Advice: map[string]string{}}
-	err = s.view(sync.Tenant, func(tx *state.Tx) error {
+	err = view(s.Store, sync.Tenant, func(tx *state.Tx) error {
 		run, ok := tx.Runs(sync.Name).Get(id)
 		if !ok {
 			return errNotFound

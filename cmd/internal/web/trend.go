@@ -27,7 +27,7 @@ const (
 	trendWidth = trendRuns * trendStep
 )
 
-func trendOf(runs []head) trend {
+func trendOf(runs []runSummary) trend {
 	runs = runs[:min(len(runs), trendRuns)]
 	if len(runs) == 0 {
 		return trend{}

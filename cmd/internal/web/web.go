@@ -17,7 +17,6 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"entrasync/cmd/internal/webserver"
@@ -83,13 +82,7 @@ type Server struct {
 	cross      *http.CrossOriginProtection
 	pages      map[string]*template.Template
 
-	mu        sync.Mutex // protects all fields below
-	standings map[syncKey]*standing
-}
-
-type syncKey struct {
-	sync   string
-	tenant graphsync.ID
+	statuses *statuses
 }
 
 // New returns a server. Without a credential it answers only requests that name this machine,
@@ -101,10 +94,11 @@ func New(service Service, access *Credential) *Server {
 	if service.Advice == nil {
 		service.Advice = func(string) string { return "" }
 	}
-	return &Server{
+	s := &Server{
 		Service: service, credential: access, wrong: webserver.Visitors{PerSecond: guessesPerSecond, AtOnce: guessesAtOnce}, forms: newForms(), cross: http.NewCrossOriginProtection(), pages: parsePages(),
-		standings: map[syncKey]*standing{},
 	}
+	s.statuses = newStatuses(&s.Service)
+	return s
 }
 
 // Handler returns the pages, /healthz, /readyz and /metrics.

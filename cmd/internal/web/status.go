@@ -1,11 +1,8 @@
 package web
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,23 +15,23 @@ import (
 	"entrasync/state"
 )
 
-// A standing is how a sync stood when it was last read: what the overview needs of it.
-type standing struct {
+// A syncStatus is how a sync stood when it was last read: what the overview needs of it.
+type syncStatus struct {
 	Users     int // linked and active
 	Groups    int // linked and in scope
 	Retrying  int
 	Skipped   int
 	Info      state.SyncInfo
 	Holds     []hold
-	Rejected  []hold // what is due and was rejected
-	Runs      []head // the newest ones, newest first
+	Rejected  []hold       // what is due and was rejected
+	Runs      []runSummary // the newest ones, newest first
 	Trend     trend
 	ReadError error // why the state could not be read
 	commits   uint64
 }
 
 // Linked is how many accounts and groups are linked.
-func (s *standing) Linked() int { return s.Users + s.Groups }
+func (s *syncStatus) Linked() int { return s.Users + s.Groups }
 
 // A hold is what a guard holds, with what identifies exactly these actions.
 type hold struct {
@@ -44,8 +41,8 @@ type hold struct {
 	Ends     time.Time           // when the rejection ends; zero for never
 }
 
-// A head is a run without its lists.
-type head struct {
+// A runSummary is a run without its lists.
+type runSummary struct {
 	ID       string
 	Started  time.Time
 	Cycle    reconcile.Cycle
@@ -58,37 +55,8 @@ type head struct {
 	Attention []reconcile.Attention
 }
 
-// keptHeads is how many runs of each sync are held in memory and shown.
-const keptHeads = 50
-
-// standing returns how a sync stands, from memory while its tenant's state is what it was.
-func (s *Server) standing(ctx context.Context, sync *Sync) *standing {
-	key, commits := syncKey{sync.Name, sync.Tenant}, s.Store.Commits(sync.Tenant)
-	s.mu.Lock()
-	known := s.standings[key]
-	s.mu.Unlock()
-	if known != nil && known.commits == commits {
-		return known
-	}
-	if ctx.Err() != nil {
-		return &standing{ReadError: ctx.Err()}
-	}
-	read := &standing{commits: commits}
-	err := s.view(sync.Tenant, func(tx *state.Tx) error { return read.read(tx, sync.Sync) })
-	if err != nil {
-		s.Log.Error("read state for the status page", "sync", sync.Name, "tenant", sync.TenantName, "error", err)
-		return &standing{ReadError: err} // not kept: it may heal
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.standings[key] = read
-	return read
-}
-
-// view reads a tenant's state.
-func (s *Server) view(id graphsync.ID, read func(tx *state.Tx) error) error {
-	return view(s.Store, id, read)
-}
+// keptRuns is how many runs of each sync are held in memory and shown.
+const keptRuns = 50
 
 func view(store *state.Store, id graphsync.ID, read func(tx *state.Tx) error) error {
 	tenant, err := store.Tenant(id)
@@ -99,7 +67,7 @@ func view(store *state.Store, id graphsync.ID, read func(tx *state.Tx) error) er
 	return tenant.View(read)
 }
 
-func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
+func (s *syncStatus) read(tx *state.Tx, rules *reconcile.Sync) error {
 	sync := rules.Name
 	_, users := tx.Links(sync).Count(graphsync.User)
 	_, groups := tx.Links(sync).Count(graphsync.Group)
@@ -130,8 +98,8 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 		}
 		slices.SortStableFunc(s.Holds, func(a, b hold) int { return a.Since.Compare(b.Since) })
 	}
-	for _, run := range tx.Runs(sync).Latest(keptHeads) {
-		h, err := headOf(run)
+	for _, run := range tx.Runs(sync).Latest(keptRuns) {
+		h, err := summaryOf(run)
 		if err != nil {
 			return err
 		}
@@ -141,8 +109,8 @@ func (s *standing) read(tx *state.Tx, rules *reconcile.Sync) error {
 	return nil
 }
 
-// headOf reads what is shown of a run in a list. The report's own lists are counted only.
-func headOf(run state.Run) (head, error) {
+// summaryOf reads what is shown of a run in a list. The report's own lists are counted only.
+func summaryOf(run state.Run) (runSummary, error) {
 	var report struct {
 		Cycle      reconcile.Cycle         `json:"cycle"`
 		Summary    reconcile.Summary       `json:"summary"`
@@ -152,9 +120,9 @@ func headOf(run state.Run) (head, error) {
 		Attention  []reconcile.Attention   `json:"attention"`
 	}
 	if err := json.Unmarshal(run.Report, &report); err != nil {
-		return head{}, fmt.Errorf("read run %s: %w", run.ID, err)
+		return runSummary{}, fmt.Errorf("read run %s: %w", run.ID, err)
 	}
-	return head{
+	return runSummary{
 		ID: run.ID, Started: run.Started, Cycle: report.Cycle, Result: reconcile.Result(run.Result), Summary: report.Summary,
 		Failures: len(report.Errors), Duration: time.Duration(report.DurationMS) * time.Millisecond, Failure: report.Failure, Attention: report.Attention,
 	}, nil
@@ -163,7 +131,7 @@ func headOf(run state.Run) (head, error) {
 // A row is a sync with how it stands.
 type row struct {
 	Sync
-	*standing
+	*syncStatus
 	State  condition
 	Access Tenant // how the directory can be read
 }
@@ -205,7 +173,7 @@ func (c condition) Label() string {
 	return string(c)
 }
 
-func conditionOf(sync *Sync, s *standing) condition {
+func conditionOf(sync *Sync, s *syncStatus) condition {
 	switch {
 	case sync.Paused:
 		return paused
@@ -228,73 +196,11 @@ func conditionOf(sync *Sync, s *standing) condition {
 }
 
 // problemOf is why the last cycle could not begin, unless one has run since.
-func problemOf(sync *Sync, s *standing) *Problem {
+func problemOf(sync *Sync, s *syncStatus) *Problem {
 	if sync.Problem == nil || len(s.Runs) > 0 && !s.Runs[0].Started.Before(sync.Problem.At) {
 		return nil
 	}
 	return sync.Problem
-}
-
-// rows are all syncs, those that need attention first.
-func (s *Server) rows(ctx context.Context) []row {
-	syncs := s.Syncs()
-	access := s.access()
-	rows := make([]row, 0, len(syncs))
-	for i := range syncs {
-		row := s.row(ctx, &syncs[i])
-		row.Access = access[row.Tenant]
-		rows = append(rows, row)
-	}
-	s.prune(syncs)
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(slices.Index(conditions, a.State)-slices.Index(conditions, b.State),
-			strings.Compare(a.TenantName, b.TenantName), strings.Compare(a.Name, b.Name))
-	})
-	return rows
-}
-
-// access is how each directory can be read.
-func (s *Server) access() map[graphsync.ID]Tenant {
-	tenants, err := s.Tenants()
-	if err != nil {
-		s.Log.Error("read the tenants for the status page", "error", err)
-	}
-	access := make(map[graphsync.ID]Tenant, len(tenants))
-	for _, t := range tenants {
-		access[t.ID] = t
-	}
-	return access
-}
-
-// prune forgets syncs that are no longer configured.
-func (s *Server) prune(syncs []Sync) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.standings) <= len(syncs) {
-		return
-	}
-	configured := map[syncKey]bool{}
-	for i := range syncs {
-		configured[syncKey{syncs[i].Name, syncs[i].Tenant}] = true
-	}
-	maps.DeleteFunc(s.standings, func(key syncKey, _ *standing) bool { return !configured[key] })
-}
-
-func (s *Server) row(ctx context.Context, sync *Sync) row {
-	standing := s.standing(ctx, sync)
-	return row{Sync: *sync, standing: standing, State: conditionOf(sync, standing)}
-}
-
-// find returns the sync that a path names.
-func (s *Server) find(ctx context.Context, name, tenant string) (row, error) {
-	for _, sync := range s.Syncs() {
-		if sync.Name == name && sync.TenantName == tenant {
-			row := s.row(ctx, &sync)
-			row.Access = s.access()[sync.Tenant]
-			return row, nil
-		}
-	}
-	return row{}, errNotFound
 }
 
 // Path is where the sync's page is.
@@ -309,8 +215,8 @@ func pathOf(parts ...string) string {
 }
 
 // Last is the newest run, nil when there is none.
-func (r row) Last() *head {
-	if r.standing == nil || len(r.Runs) == 0 {
+func (r row) Last() *runSummary {
+	if r.syncStatus == nil || len(r.Runs) == 0 {
 		return nil
 	}
 	return &r.Runs[0]
@@ -322,7 +228,7 @@ type trouble struct{ Message, Hint string }
 // Trouble says why the sync does not run as it should; nil when it does, or only single records
 // fail.
 func (r row) Trouble() *trouble {
-	problem, last := problemOf(&r.Sync, r.standing), r.Last()
+	problem, last := problemOf(&r.Sync, r.syncStatus), r.Last()
 	switch {
 	case r.Paused:
 		return nil
@@ -353,7 +259,7 @@ func (r row) mostlySkipped() *trouble {
 }
 
 // RejectedActions is how many actions are due and were rejected.
-func (s *standing) RejectedActions() (n int) {
+func (s *syncStatus) RejectedActions() (n int) {
 	for i := range s.Rejected {
 		n += s.Rejected[i].Count
 	}
@@ -361,7 +267,7 @@ func (s *standing) RejectedActions() (n int) {
 }
 
 // Words says what a run did, leaving out what is zero.
-func (h *head) Words() string {
+func (h *runSummary) Words() string {
 	if h.Result == reconcile.Failed {
 		return "could not run"
 	}
@@ -393,31 +299,4 @@ func summaryWords(s reconcile.Summary, failures int) string {
 		return "nothing to do"
 	}
 	return strings.Join(parts, ", ")
-}
-
-// A Standing is a sync in figures, as its page shows them.
-type Standing struct {
-	Sync, Tenant string // names
-	Linked       int    // active accounts and groups
-	Holds        int    // causes that wait for an approval
-	Rejected     int    // actions that are due and were rejected
-	Retrying     int
-	Skipped      int
-	Quarantined  bool
-	Mostly       bool // more of the scope is skipped than guard.skipped lets pass
-	LastSuccess  time.Time
-}
-
-// Standings returns all syncs whose state can be read, for metrics.
-func (s *Server) Standings(ctx context.Context) []Standing {
-	var all []Standing
-	for _, r := range s.rows(ctx) {
-		if r.ReadError == nil {
-			all = append(all, Standing{
-				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
-				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
-			})
-		}
-	}
-	return all
 }
