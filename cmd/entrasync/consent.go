@@ -69,7 +69,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	now := time.Now().UTC()
 	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	if tenant != "" {
-		if known, err := w.TenantNamed(tenant); err == nil {
+		if known, err := w.Tenants.Named(tenant); err == nil {
 			invitation.Tenant = known.ID
 		} else if invitation.Tenant, err = graphsync.ParseID(tenant); err != nil {
 			return advice.With(fmt.Errorf("--tenant: %w", err), "give the tenant ID (directory ID), or the name of a tenant that is known: entrasync tenants list")
@@ -79,7 +79,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	if err != nil {
 		return err
 	}
-	if !w.TakesConsented() && !w.Configures(invitation.Tenant) {
+	if !w.Tenants.TakesConsented() && !w.Tenants.Configures(invitation.Tenant) {
 		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
 	url, key, err := consentweb.Invite(w.Store, settings, invitation)

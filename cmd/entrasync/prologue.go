@@ -48,7 +48,7 @@ func syncFlag(cmd *cobra.Command, selection *lookup.Selection) {
 
 // noteNoTenant says why there is nothing to show or do where all tenants are yet to join.
 func (a *app) noteNoTenant(w *worker.Worker) {
-	if len(w.Syncs) == 0 && w.TakesConsented() {
+	if len(w.Syncs) == 0 && w.Tenants.TakesConsented() {
 		fmt.Fprintln(a.err, "note: no tenant has joined yet; invite one: entrasync consent")
 	}
 }

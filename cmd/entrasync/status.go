@@ -46,7 +46,7 @@ func (a *app) status(w *worker.Worker, syncs []*compile.Sync) error {
 	if a.json {
 		return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured}))
 	}
-	if len(w.Syncs) == 0 && w.TakesConsented() {
+	if len(w.Syncs) == 0 && w.Tenants.TakesConsented() {
 		fmt.Fprintln(a.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
 	} else if err := report.Status(a.console(), statuses); err != nil {
 		return err

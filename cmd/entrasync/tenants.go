@@ -82,7 +82,7 @@ func (a *app) askAccounts(name string) (string, error) {
 
 func (a *app) listTenants() error {
 	return a.withWorker(func(w *worker.Worker) error {
-		tenants, err := w.Tenants()
+		tenants, err := w.Tenants.List()
 		if err != nil {
 			return err
 		}
@@ -114,18 +114,18 @@ func (a *app) pauseTenant(name string, pause bool) error {
 		return err
 	}
 	defer w.Close()
-	t, err := w.TenantNamed(name)
+	t, err := w.Tenants.Named(name)
 	if err != nil {
 		return err
 	}
 	if section, ok := w.Config.Tenants.Get(t.Name); ok && section.Paused && !pause {
 		return advice.With(fmt.Errorf("tenant %s is paused in the configuration", t.Name), "take paused: true out of it there")
 	}
-	if err := w.SetPaused(t, pause); err != nil {
+	if err := w.Tenants.SetPaused(t, pause); err != nil {
 		return err
 	}
 	w.Log.Info(map[bool]string{true: "tenant paused by command", false: "tenant resumed by command"}[pause], "tenant", t.Name, "id", t.ID)
-	if t, err = w.TenantNamed(t.ID.String()); err != nil {
+	if t, err = w.Tenants.Named(t.ID.String()); err != nil {
 		return err
 	}
 	if a.json {
@@ -145,12 +145,12 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 		return err
 	}
 	defer w.Close()
-	t, err := w.TenantNamed(name)
+	t, err := w.Tenants.Named(name)
 	if err != nil {
 		return err
 	}
 	// First of all no cycle may come in between.
-	if err := w.SetPaused(t, true); err != nil {
+	if err := w.Tenants.SetPaused(t, true); err != nil {
 		return err
 	}
 	deactivated := 0
@@ -164,7 +164,7 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	if err := w.Remove(ctx, t); err != nil {
 		return err
 	}
-	configured := w.Configures(t.ID)
+	configured := w.Tenants.Configures(t.ID)
 	w.Log.Info("tenant removed by command", "tenant", t.Name, "id", t.ID, "deactivated", deactivated, "in_configuration", configured)
 	if a.json {
 		return a.printJSON(struct {

@@ -55,7 +55,7 @@ func (c *Checker) Connections(ctx context.Context, syncs []*compile.Sync, chosen
 	c.tenants(ctx, syncs)
 	c.targets(ctx, syncs, chosen)
 	c.sharedPlaces(ctx, syncs)
-	if len(c.worker.Syncs) == 0 && c.worker.TakesConsented() {
+	if len(c.worker.Syncs) == 0 && c.worker.Tenants.TakesConsented() {
 		var s Section
 		s.Pass("tenants", "none has joined yet, so that no tenant was tested; invite one: entrasync consent")
 		c.Add(&s)
@@ -128,7 +128,7 @@ func (c *Checker) consent(s *Section) {
 		return
 	}
 	detail := fmt.Sprintf("register the redirect URI %s with app %s, open to accounts of any organization", consentweb.RedirectURI(settings.PublicURL), settings.ClientID)
-	if c.worker.TakesConsented() {
+	if c.worker.Tenants.TakesConsented() {
 		needs, err := c.worker.ConsentNeeds(graphsync.ID{})
 		if err != nil {
 			s.Fail("consent pages", err)

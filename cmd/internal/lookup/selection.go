@@ -74,7 +74,7 @@ func TenantID(w *worker.Worker, named string) (graphsync.ID, error) {
 			return s.Tenant, nil
 		}
 	}
-	t, err := w.TenantNamed(named)
+	t, err := w.Tenants.Named(named)
 	return t.ID, err
 }
 

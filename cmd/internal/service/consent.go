@@ -135,7 +135,7 @@ func (s *Service) signIn(ctx context.Context, tenant graphsync.ID, code, redirec
 func (s *Service) join(ctx context.Context, organization graphsync.Organization, invitation state.Invitation) error {
 	s.joining.Lock()
 	defer s.joining.Unlock()
-	known, err := s.worker.Load().Admit(organization, invitation)
+	known, err := s.worker.Load().Tenants.Admit(organization, invitation)
 	if err != nil {
 		return err
 	}

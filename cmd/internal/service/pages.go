@@ -127,7 +127,7 @@ func (p *pages) consentSyncs() (syncs []consentweb.Sync) {
 
 // tenants are those that are known now.
 func (p *pages) tenants() ([]web.Tenant, error) {
-	known, err := p.service.worker.Load().Tenants()
+	known, err := p.service.worker.Load().Tenants.List()
 	if err != nil {
 		return nil, err
 	}

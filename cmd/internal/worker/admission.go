@@ -31,16 +31,16 @@ func (w *Worker) ConsentNeeds(id graphsync.ID) (reconcile.Needs, error) {
 
 // Admit registers a tenant whose consent is proven, and reports whether it was registered already. It fails
 // with class policy for one that was removed and comes back by a link that is not made for it.
-func (w *Worker) Admit(organization graphsync.Organization, invitation state.Invitation) (known bool, err error) {
-	if w.Configures(organization.ID) {
+func (t *Tenants) Admit(organization graphsync.Organization, invitation state.Invitation) (known bool, err error) {
+	if t.Configures(organization.ID) {
 		return true, nil
 	}
-	records, err := w.Store.TenantRecords()
+	records, err := t.store.TenantRecords()
 	if err != nil {
 		return false, err
 	}
-	name := uniqueName(organization.Name, organization.ID, w.namesTaken(records))
-	err = w.Store.ChangeTenantRecord(organization.ID, func(r *state.TenantRecord) error {
+	name := uniqueName(organization.Name, organization.ID, t.namesTaken(records))
+	err = t.store.ChangeTenantRecord(organization.ID, func(r *state.TenantRecord) error {
 		known = r.Origin == FromConsent && r.Removed.IsZero()
 		switch {
 		case known:
@@ -59,7 +59,7 @@ func (w *Worker) Admit(organization graphsync.Organization, invitation state.Inv
 		return nil
 	})
 	if err == nil && !known {
-		w.Log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
+		t.log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
 	}
 	return known, err
 }

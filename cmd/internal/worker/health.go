@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 	var credential state.Credential
 	domains := ""
 	if cycleErr == nil {
-		if credential = w.CredentialOf(ctx, s, source, now); credential.Asked.Equal(now) && !w.Configures(s.Tenant) {
-			domains = w.domains(ctx, s, source)
+		if credential = w.CredentialOf(ctx, s, source, now); credential.Asked.Equal(now) && !w.Tenants.Configures(s.Tenant) {
+			domains = domainsOf(ctx, s, source, w.Log)
 		}
 	}
 	learned := false // domains changed, and the syncs are made with them
@@ -34,7 +35,7 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 		}
 		word, message, known := healthOf(cycleErr)
 		switch {
-		case (!r.Removed.IsZero() || r.Origin == "") && !w.Configures(s.Tenant):
+		case (!r.Removed.IsZero() || r.Origin == "") && !w.Tenants.Configures(s.Tenant):
 			return errRemoved
 		case r.Origin == "":
 			r.Origin = FromFile
@@ -44,7 +45,7 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 		}
 		// What one sync met is over when that sync succeeds, not when another does, which may need
 		// fewer permissions.
-		if !known || word == Active && r.State != Active && r.Sync != s.Name && w.reads(r.Sync, s.Tenant) {
+		if !known || word == Active && r.State != Active && r.Sync != s.Name && reads(w.Syncs, r.Sync, s.Tenant) {
 			return nil
 		}
 		if r.State != word {
@@ -54,18 +55,18 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 		return nil
 	})
 	if err == nil && learned {
-		err = w.TakeUp()
+		err = w.Tenants.TakeUp()
 	}
 	if err != nil && !errors.Is(err, errRemoved) {
 		w.Log.Error("record the state of a tenant", "tenant", s.TenantName, "error", err)
 	}
 }
 
-// domains reads the verified domains of a tenant that joined, once a day with its credential's end.
-func (w *Worker) domains(ctx context.Context, s *compile.Sync, source graphsync.Source) string {
+// domainsOf reads the verified domains of a tenant that joined, once a day with its credential's end.
+func domainsOf(ctx context.Context, s *compile.Sync, source graphsync.Source, log *slog.Logger) string {
 	organization, err := source.Organization(ctx)
 	if err != nil {
-		w.Log.Info("the domains of a tenant could not be read again", "tenant", s.TenantName, "because", err)
+		log.Info("the domains of a tenant could not be read again", "tenant", s.TenantName, "because", err)
 	}
 	return strings.Join(organization.Domains, " ")
 }
@@ -97,6 +98,6 @@ func healthOf(err error) (word, message string, known bool) {
 }
 
 // reads reports whether a sync of that name runs for a tenant.
-func (w *Worker) reads(sync string, tenant graphsync.ID) bool {
-	return slices.ContainsFunc(w.Syncs, func(s *compile.Sync) bool { return s.Name == sync && s.Tenant == tenant && s.Paused == "" })
+func reads(syncs []*compile.Sync, sync string, tenant graphsync.ID) bool {
+	return slices.ContainsFunc(syncs, func(s *compile.Sync) bool { return s.Name == sync && s.Tenant == tenant && s.Paused == "" })
 }

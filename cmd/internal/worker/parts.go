@@ -58,7 +58,7 @@ func (w *Worker) Source(s *compile.Sync) (graphsync.Source, error) {
 	name, tenant := s.TenantName, s.Section
 	w.parts.mu.Lock()
 	defer w.parts.mu.Unlock()
-	key, of := sourceKey(name, tenant.ID), w.sourceOf(tenant)
+	key, of := sourceKey(name, tenant.ID), sourceSections(w.Config, tenant)
 	if source, ok := find(w.parts.sources[key], of); ok {
 		return source, nil
 	}
@@ -72,12 +72,12 @@ func (w *Worker) Source(s *compile.Sync) (graphsync.Source, error) {
 
 func sourceKey(name, id string) string { return name + "\x00" + id }
 
-// sourceOf are the sections that the source of a tenant is made from.
-func (w *Worker) sourceOf(tenant configs.Tenant) any {
+// sourceSections are the sections that the source of a tenant is made from.
+func sourceSections(cfg *configs.Config, tenant configs.Tenant) any {
 	return struct {
 		cloud configs.Cloud
 		app   *configs.App
-	}{w.Config.CloudOf(tenant), w.Config.AppOf(tenant)}
+	}{cfg.CloudOf(tenant), cfg.AppOf(tenant)}
 }
 
 // Target returns the adapter of a sync's application. A target whose options hold `{tenant}` has one
@@ -94,7 +94,7 @@ func (w *Worker) Target(s *compile.Sync) (target.Adapter, error) {
 		return adapter.adapter, nil
 	}
 	trusted := options.Trusts()
-	adapter, err := options.Open(all.Env{Version: w.options.Version, Limiter: w.limiter(s.TargetName)})
+	adapter, err := options.Open(all.Env{Version: w.options.Version, Limiter: w.parts.limiter(s.TargetName, writtenOptions(w.Config, s.TargetName))})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", s.TargetName, err)
 	}
@@ -102,20 +102,19 @@ func (w *Worker) Target(s *compile.Sync) (target.Adapter, error) {
 	return adapter, nil
 }
 
-// limiter returns what paces all applications of a target. The caller holds parts.mu.
-func (w *Worker) limiter(name string) *rate.Limiter {
-	section := w.targetOf(name)
-	limiter, ok := find(w.parts.limiters[name], section)
+// limiter returns what paces all applications of a target with these options. The caller holds mu.
+func (p *parts) limiter(name string, section any) *rate.Limiter {
+	limiter, ok := find(p.limiters[name], section)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Inf, 1)
-		w.parts.limiters[name] = append(w.parts.limiters[name], part[*rate.Limiter]{section, limiter})
+		p.limiters[name] = append(p.limiters[name], part[*rate.Limiter]{section, limiter})
 	}
 	return limiter
 }
 
-// targetOf are a target's options as they are written, {tenant} included.
-func (w *Worker) targetOf(name string) any {
-	section, _ := w.Config.Targets.Get(name)
+// writtenOptions are a target's options as they are written, {tenant} included.
+func writtenOptions(cfg *configs.Config, name string) any {
+	section, _ := cfg.Targets.Get(name)
 	options, _ := compile.Options(section)
 	return options
 }
@@ -127,7 +126,7 @@ func (w *Worker) Release() {
 	defer w.parts.mu.Unlock()
 	used := newParts()
 	for _, s := range w.Syncs {
-		tenant, of := sourceKey(s.TenantName, s.Section.ID), w.sourceOf(s.Section)
+		tenant, of := sourceKey(s.TenantName, s.Section.ID), sourceSections(w.Config, s.Section)
 		if source, ok := find(w.parts.sources[tenant], of); ok {
 			used.sources[tenant] = []part[graphsync.Source]{{of, source}}
 		}
@@ -140,7 +139,7 @@ func (w *Worker) Release() {
 		if now := options.Trusts(); ok && (now == nil || bytes.Equal(now, adapter.trusted)) {
 			used.targets[key] = []part[opened]{{options, adapter}}
 		}
-		section := w.targetOf(s.TargetName)
+		section := writtenOptions(w.Config, s.TargetName)
 		if limiter, ok := find(w.parts.limiters[s.TargetName], section); ok {
 			used.limiters[s.TargetName] = []part[*rate.Limiter]{{section, limiter}}
 		}

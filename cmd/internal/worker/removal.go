@@ -14,24 +14,24 @@ func (w *Worker) Remove(ctx context.Context, t Tenant) error {
 	if err := w.forget(ctx, t); err != nil {
 		return err
 	}
-	if err := w.strike(t); err != nil {
+	if err := w.Tenants.strike(t); err != nil {
 		return err
 	}
-	return w.TakeUp()
+	return w.Tenants.TakeUp()
 }
 
 // strike takes a tenant off the registry, with the invitations that are for it alone. The registry keeps
 // that it was removed: an open link must not bring it back.
-func (w *Worker) strike(t Tenant) error {
-	_, err := w.Store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
-		return i.Tenant == t.ID || i.Claim.Proving() && i.Claim.Tenant == t.ID
+func (t *Tenants) strike(of Tenant) error {
+	_, err := t.store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
+		return i.Tenant == of.ID || i.Claim.Proving() && i.Claim.Tenant == of.ID
 	})
 	if err != nil {
 		return err
 	}
-	return w.Store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
+	return t.store.ChangeTenantRecord(of.ID, func(r *state.TenantRecord) error {
 		*r = state.TenantRecord{
-			ID: t.ID, Name: t.Name, Origin: t.Origin, Note: r.Note, Paused: w.Configures(t.ID),
+			ID: of.ID, Name: of.Name, Origin: of.Origin, Note: r.Note, Paused: t.Configures(of.ID),
 			Removed: time.Now().UTC().Truncate(time.Second),
 		}
 		return nil

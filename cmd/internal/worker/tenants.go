@@ -3,12 +3,12 @@ package worker
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"entrasync/cmd/internal/advice"
-	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -22,66 +22,30 @@ const (
 	Active      = "active"
 )
 
-// register adds what the registry knows: the syncs of tenants that joined by consent, and which tenants
-// are paused by command.
-func (w *Worker) register() error {
-	records, err := w.Store.TenantRecords()
-	if err != nil {
-		return err
-	}
-	joined, err := w.joined(records)
-	if err != nil {
-		return err
-	}
-	syncs := slices.Clone(w.configured)
-	for _, entry := range w.Config.Syncs {
-		if !entry.Value.From.Consented {
-			continue
-		}
-		t, faults := compile.NewTemplate(w.Config, entry)
-		if err := faults.Err(); err != nil {
-			return err
-		}
-		for _, record := range joined {
-			// {tenant} is the id: the organization that joins chooses its name, and must not choose
-			// with it which place in an application its accounts go to.
-			planned, _ := t.For(record.Name, record.ID.String(), configs.Tenant{ID: record.ID.String()})
-			if planned == nil {
-				continue
-			}
-			boundJoined(w.Config, planned, record)
-			syncs = append(syncs, planned)
-		}
-	}
-	for i, planned := range syncs {
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == planned.Tenant })
-		if at < 0 || !records[at].Paused || planned.Paused != "" {
-			continue
-		}
-		paused := *planned
-		paused.Paused = "by command"
-		syncs[i] = &paused
-	}
-	w.Syncs = syncs
-	return nil
+// Tenants are the tenants of the configuration and those that joined by consent, with what the registry records of them.
+type Tenants struct {
+	config  *configs.Config
+	store   *state.Store
+	log     *slog.Logger
+	changed func() error // takes up a change of the registry; nil where no service runs
 }
 
 // joined are the tenants that are synced because they joined by consent. The configuration has
 // precedence: a tenant whose id it holds is not among them, and one whose name it holds is renamed.
-func (w *Worker) joined(records []state.TenantRecord) (joined []state.TenantRecord, err error) {
+func (t *Tenants) joined(records []state.TenantRecord) (joined []state.TenantRecord, err error) {
 	for i, record := range records {
-		if record.Origin != FromConsent || !record.Removed.IsZero() || w.Configures(record.ID) {
+		if record.Origin != FromConsent || !record.Removed.IsZero() || t.Configures(record.ID) {
 			continue
 		}
-		if _, taken := w.Config.Tenants.Get(record.Name); taken {
+		if _, taken := t.config.Tenants.Get(record.Name); taken {
 			former := record.Name
-			records[i].Name = uniqueName(record.Name, record.ID, w.namesTaken(records))
+			records[i].Name = uniqueName(record.Name, record.ID, t.namesTaken(records))
 			record = records[i]
-			err := w.Store.ChangeTenantRecord(record.ID, func(r *state.TenantRecord) error { r.Name = record.Name; return nil })
+			err := t.store.ChangeTenantRecord(record.ID, func(r *state.TenantRecord) error { r.Name = record.Name; return nil })
 			if err != nil {
 				return nil, err
 			}
-			w.Log.Warn("a tenant that joined by consent is renamed, because the configuration uses its name",
+			t.log.Warn("a tenant that joined by consent is renamed, because the configuration uses its name",
 				"former", former, "tenant", record.Name, "id", record.ID)
 		}
 		joined = append(joined, record)
@@ -90,8 +54,8 @@ func (w *Worker) joined(records []state.TenantRecord) (joined []state.TenantReco
 }
 
 // namesTaken are the names of all tenants.
-func (w *Worker) namesTaken(records []state.TenantRecord) []string {
-	names := w.Config.Tenants.Names()
+func (t *Tenants) namesTaken(records []state.TenantRecord) []string {
+	names := t.config.Tenants.Names()
 	for _, record := range records {
 		if record.Removed.IsZero() {
 			names = append(names, record.Name)
@@ -113,9 +77,9 @@ type Tenant struct {
 	CredentialEnds *time.Time `json:"credential_ends,omitempty"`
 }
 
-// Tenants lists the tenants of the configuration and those that joined, by name.
-func (w *Worker) Tenants() ([]Tenant, error) {
-	records, err := w.Store.TenantRecords()
+// List lists the tenants of the configuration and those that joined, by name.
+func (t *Tenants) List() ([]Tenant, error) {
+	records, err := t.store.TenantRecords()
 	if err != nil {
 		return nil, err
 	}
@@ -125,31 +89,31 @@ func (w *Worker) Tenants() ([]Tenant, error) {
 	}
 	tenants := []Tenant{}
 	configured := map[graphsync.ID]bool{}
-	for name, tenant := range w.Config.Tenants.All() {
+	for name, tenant := range t.config.Tenants.All() {
 		id, err := graphsync.ParseID(tenant.ID)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", name, err)
 		}
 		configured[id] = true
-		t := Tenant{Name: name, ID: id, Origin: FromFile, State: Active, Message: "no cycle has run yet"}
+		one := Tenant{Name: name, ID: id, Origin: FromFile, State: Active, Message: "no cycle has run yet"}
 		if record, known := byID[id]; known {
-			t.take(record)
+			one.take(record)
 		}
 		if tenant.Paused {
-			t.State, t.Message = "paused", "paused in the configuration"
+			one.State, one.Message = "paused", "paused in the configuration"
 		}
-		tenants = append(tenants, t)
+		tenants = append(tenants, one)
 	}
 	for _, record := range records {
 		if configured[record.ID] || !record.Removed.IsZero() {
 			continue
 		}
-		t := Tenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: Active}
-		t.take(record)
+		one := Tenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: Active}
+		one.take(record)
 		if record.Origin != FromConsent {
-			t.State, t.Message = "not_configured", "no longer in the configuration; forget it with: entrasync tenants remove "+record.Name
+			one.State, one.Message = "not_configured", "no longer in the configuration; forget it with: entrasync tenants remove "+record.Name
 		}
-		tenants = append(tenants, t)
+		tenants = append(tenants, one)
 	}
 	slices.SortFunc(tenants, func(a, b Tenant) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID.String(), b.ID.String()))
@@ -174,19 +138,19 @@ func (t *Tenant) take(r state.TenantRecord) {
 	}
 }
 
-// TenantNamed finds a tenant by its id or its name. Ids go first, so that no tenant's name can be taken
+// Named finds a tenant by its id or its name. Ids go first, so that no tenant's name can be taken
 // for the id of another.
-func (w *Worker) TenantNamed(name string) (Tenant, error) {
-	tenants, err := w.Tenants()
+func (t *Tenants) Named(name string) (Tenant, error) {
+	tenants, err := t.List()
 	if err != nil {
 		return Tenant{}, err
 	}
 	var names []string
-	for _, t := range tenants {
-		if strings.EqualFold(t.ID.String(), name) {
-			return t, nil
+	for _, one := range tenants {
+		if strings.EqualFold(one.ID.String(), name) {
+			return one, nil
 		}
-		names = append(names, t.Name)
+		names = append(names, one.Name)
 	}
 	if at := slices.Index(names, name); at >= 0 {
 		return tenants[at], nil
@@ -199,10 +163,10 @@ func (w *Worker) TenantNamed(name string) (Tenant, error) {
 }
 
 // SetPaused pauses or resumes a tenant, at once where a service runs.
-func (w *Worker) SetPaused(t Tenant, paused bool) error {
-	err := w.Store.ChangeTenantRecord(t.ID, func(r *state.TenantRecord) error {
+func (t *Tenants) SetPaused(of Tenant, paused bool) error {
+	err := t.store.ChangeTenantRecord(of.ID, func(r *state.TenantRecord) error {
 		if r.Origin == "" {
-			r.Origin, r.Name = t.Origin, t.Name
+			r.Origin, r.Name = of.Origin, of.Name
 		}
 		r.Paused = paused
 		return nil
@@ -210,20 +174,20 @@ func (w *Worker) SetPaused(t Tenant, paused bool) error {
 	if err != nil {
 		return err
 	}
-	return w.TakeUp()
+	return t.TakeUp()
 }
 
 // TakeUp has the running service, if any, take up what changed in the registry.
-func (w *Worker) TakeUp() error {
-	if w.service.Changed == nil {
+func (t *Tenants) TakeUp() error {
+	if t.changed == nil {
 		return nil
 	}
-	return w.service.Changed()
+	return t.changed()
 }
 
 // TakesConsented reports whether any sync is for tenants that join.
-func (w *Worker) TakesConsented() bool {
-	for _, entry := range w.Config.Syncs {
+func (t *Tenants) TakesConsented() bool {
+	for _, entry := range t.config.Syncs {
 		if entry.Value.From.Consented {
 			return true
 		}
@@ -232,8 +196,8 @@ func (w *Worker) TakesConsented() bool {
 }
 
 // Configures reports whether a tenant is in the configuration.
-func (w *Worker) Configures(id graphsync.ID) bool {
-	for _, tenant := range w.Config.Tenants.All() {
+func (t *Tenants) Configures(id graphsync.ID) bool {
+	for _, tenant := range t.config.Tenants.All() {
 		if tenant.ID == id.String() {
 			return true
 		}

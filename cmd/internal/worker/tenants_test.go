@@ -238,7 +238,7 @@ func TestConsentedSyncs(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("syncs %v\nwant  %v", got, want)
 	}
-	tenants, err := w.Tenants()
+	tenants, err := w.Tenants.List()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,11 @@ type Options struct {
 // A Worker is an open configuration. Sources and adapters are opened when they are first needed, so
 // that a command which reads the state alone touches nothing else. It is safe for concurrent use.
 type Worker struct {
-	Config *configs.Config
-	Syncs  []*compile.Sync // of the tenants of the configuration and of those that joined by consent
-	Store  *state.Store    // nil for tests of connections only
-	Log    *slog.Logger
+	Config  *configs.Config
+	Syncs   []*compile.Sync // of the tenants of the configuration and of those that joined by consent
+	Tenants *Tenants
+	Store   *state.Store // nil for tests of connections only
+	Log     *slog.Logger
 
 	options    Options
 	configured []*compile.Sync // those of Syncs whose tenants the configuration names
@@ -69,7 +70,7 @@ func Open(cfg *configs.Config, syncs []*compile.Sync, options Options) (*Worker,
 // New makes a worker that knows the tenants of the configuration alone.
 func New(cfg *configs.Config, syncs []*compile.Sync, store *state.Store, options Options) *Worker {
 	return &Worker{
-		Config: cfg, Log: options.Log, Store: store, Syncs: syncs, configured: syncs, options: options,
+		Config: cfg, Tenants: &Tenants{config: cfg, store: store, log: options.Log}, Log: options.Log, Store: store, Syncs: syncs, configured: syncs, options: options,
 		parts: newParts(), turns: newTurns(options.Log),
 	}
 }
@@ -79,6 +80,7 @@ func New(cfg *configs.Config, syncs []*compile.Sync, store *state.Store, options
 func (w *Worker) Beside(cfg *configs.Config, syncs []*compile.Sync) (*Worker, error) {
 	next := New(cfg, syncs, w.Store, w.options)
 	next.turns, next.parts, next.service = w.turns, w.parts, w.service
+	next.Tenants.changed = w.Tenants.changed
 	return next, next.register()
 }
 
@@ -86,7 +88,7 @@ func (w *Worker) Beside(cfg *configs.Config, syncs []*compile.Sync) (*Worker, er
 func (w *Worker) Again() (*Worker, error) { return w.Beside(w.Config, w.configured) }
 
 // Serve makes w, and every worker made beside it, one of the running service.
-func (w *Worker) Serve(service Service) { w.service = service }
+func (w *Worker) Serve(service Service) { w.service, w.Tenants.changed = service, service.Changed }
 
 // Lent is w for a command that the service runs: Close leaves it open.
 func (w *Worker) Lent() *Worker {
