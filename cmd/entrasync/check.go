@@ -34,7 +34,7 @@ permission the configuration needs, the enterprise application and its app roles
 by consent too, and each target. Nothing is changed in a tenant or a target. Each connection has a
 time limit. A warning does not change the exit code.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checks{a}.run(cmd.Context(), f) },
 	}
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "stop after the configuration")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "time limit of each connection (default 30s for a target, 2m for a tenant)")
@@ -42,11 +42,14 @@ time limit. A warning does not change the exit code.`,
 	return cmd
 }
 
-func (a *app) check(ctx context.Context, f checkFlags) error {
-	w, opened, err := a.openToCheck(f.offline)
+// checks run the command check.
+type checks struct{ app *app }
+
+func (k checks) run(ctx context.Context, f checkFlags) error {
+	w, opened, err := k.open(f.offline)
 	var faults configs.Faults
-	if errors.As(err, &faults) && a.json {
-		return a.finishCheck(check.DocumentOf(&check.Section{}, faults))
+	if errors.As(err, &faults) && k.app.json {
+		return k.finish(check.DocumentOf(&check.Section{}, faults))
 	}
 	if err != nil {
 		return err
@@ -55,8 +58,8 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 		defer w.Close()
 	}
 	c := check.New(w, f.timeout, func(s *check.Section) {
-		if !a.json {
-			check.Print(a.console(), s)
+		if !k.app.json {
+			check.Print(k.app.console(), s)
 		}
 	})
 	if opened != nil {
@@ -66,29 +69,29 @@ func (a *app) check(ctx context.Context, f checkFlags) error {
 	if err != nil {
 		return err
 	}
-	c.Configuration(syncs, w.Store != nil && a.borrow == nil)
+	c.Configuration(syncs, w.Store != nil && k.app.borrow == nil)
 	if !f.offline {
 		c.Connections(ctx, syncs, len(f.Tenants) > 0)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return a.finishCheck(check.DocumentOf(&c.Tested, nil))
+	return k.finish(check.DocumentOf(&c.Tested, nil))
 }
 
-// openToCheck reads the configuration and opens the state, as the service would, and returns what came of that;
+// open reads the configuration and opens the state, as the service would, and returns what came of that;
 // nothing when the state is not tested. While a service owns the state, that runs the command instead and the error
 // is how it ended.
-func (a *app) openToCheck(offline bool) (*worker.Worker, *check.Section, error) {
-	if a.borrow != nil {
-		w, err := a.open()
+func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
+	if k.app.borrow != nil {
+		w, err := k.app.open()
 		return w, nil, err
 	}
-	cfg, syncs, err := a.loadConfig()
+	cfg, syncs, err := k.app.loadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
-	options := a.options(slog.LevelError)
+	options := k.app.options(slog.LevelError)
 	if offline {
 		return worker.New(cfg, syncs, nil, options), nil, nil
 	}
@@ -97,7 +100,7 @@ func (a *app) openToCheck(offline bool) (*worker.Worker, *check.Section, error) 
 	var held *state.InUseError
 	switch {
 	case errors.As(err, &held):
-		return nil, nil, a.handOver(held)
+		return nil, nil, k.app.client.handOver(held)
 	case err != nil:
 		opened.Fail("state "+service.StateDir(cfg), advice.With(err, "see that the user who runs entrasync may write there"))
 		return worker.New(cfg, syncs, nil, options), &opened, nil
@@ -106,10 +109,10 @@ func (a *app) openToCheck(offline bool) (*worker.Worker, *check.Section, error) 
 	return w, &opened, nil
 }
 
-// finishCheck prints the document and returns how the command ends.
-func (a *app) finishCheck(document check.Document) error {
-	if a.json {
-		if err := a.printJSON(document); err != nil {
+// finish prints the document and returns how the command ends.
+func (k checks) finish(document check.Document) error {
+	if k.app.json {
+		if err := k.app.printJSON(document); err != nil {
 			return err
 		}
 	}

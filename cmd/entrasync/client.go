@@ -21,6 +21,7 @@ import (
 
 // A client hands the command at hand to the service that owns the state.
 type client struct {
+	app   *app
 	ctx   context.Context // of the command: its end is the client's to pass on
 	args  []string
 	stdin *recording
@@ -40,7 +41,7 @@ func (r *recording) Read(p []byte) (int, error) {
 }
 
 func newClient(ctx context.Context, a *app, args []string) *client {
-	c := &client{ctx: ctx, args: args, stdin: &recording{Reader: a.in}}
+	c := &client{app: a, ctx: ctx, args: args, stdin: &recording{Reader: a.in}}
 	a.in = c.stdin
 	return c
 }
@@ -72,10 +73,10 @@ const startTime = 3 * time.Second
 
 // handOver has the holder of the state run the command, if that is a service. The error is how
 // the command ended, or held when there is no service.
-func (a *app) handOver(held *state.InUseError) error {
+func (c *client) handOver(held *state.InUseError) error {
 	starting := time.Now().Add(startTime)
 	for {
-		err := a.handTo(held.Dir)
+		err := c.handTo(held.Dir)
 		if !errors.Is(err, admin.ErrUnreachable) {
 			return err
 		}
@@ -84,16 +85,16 @@ func (a *app) handOver(held *state.InUseError) error {
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
-		case <-a.client.ctx.Done():
-			return a.client.ctx.Err()
+		case <-c.ctx.Done():
+			return c.ctx.Err()
 		}
 	}
 }
 
 // handOverUnread is handOver for a configuration with faults. They may be this environment's:
 // a service can have variables and files that a shell has not.
-func (a *app) handOverUnread(faults error) error {
-	file, err := configs.Find(a.configFile)
+func (c *client) handOverUnread(faults error) error {
+	file, err := configs.Find(c.app.configFile)
 	if err != nil {
 		return faults
 	}
@@ -101,20 +102,19 @@ func (a *app) handOverUnread(faults error) error {
 	if !ok {
 		return faults
 	}
-	if err := a.handTo(dir); !errors.Is(err, admin.ErrUnreachable) {
+	if err := c.handTo(dir); !errors.Is(err, admin.ErrUnreachable) {
 		return err
 	}
 	return faults
 }
 
-func (a *app) handTo(dir string) error {
-	c := a.client
+func (c *client) handTo(dir string) error {
 	request := admin.Request{
-		Version: versionText(), User: a.person(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
-		NoColor: !a.mayColour(), StdoutTerminal: console.IsTerminal(a.out), StderrTerminal: console.IsTerminal(a.err),
-		Columns: console.Columns(a.out),
+		Version: versionText(), User: c.app.person(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
+		NoColor: !c.app.mayColour(), StdoutTerminal: console.IsTerminal(c.app.out), StderrTerminal: console.IsTerminal(c.app.err),
+		Columns: console.Columns(c.app.out),
 	}
-	file, err := configs.Find(a.configFile)
+	file, err := configs.Find(c.app.configFile)
 	if err != nil {
 		return err
 	}
@@ -122,17 +122,17 @@ func (a *app) handTo(dir string) error {
 		return fmt.Errorf("find configuration: %w", err)
 	}
 	if plan := c.cmd.Flags().Lookup("plan"); plan != nil && plan.Value.String() != "" {
-		if request.File, err = a.readFile(plan.Value.String()); err != nil {
+		if request.File, err = c.app.readFile(plan.Value.String()); err != nil {
 			return fmt.Errorf("read plan: %w", err)
 		}
 	}
 	var output bytes.Buffer
-	code, err := admin.Call(c.ctx, dir, request, admin.Streams{Stdout: a.out, Stderr: a.err, Output: &output})
+	code, err := admin.Call(c.ctx, dir, request, admin.Streams{Stdout: c.app.out, Stderr: c.app.err, Output: &output})
 	if err != nil {
 		return err
 	}
 	if out := c.cmd.Flags().Lookup("out"); out != nil && out.Value.String() != "" && output.Len() > 0 {
-		if err := a.writeFile(out.Value.String(), output.Bytes()); err != nil {
+		if err := c.app.writeFile(out.Value.String(), output.Bytes()); err != nil {
 			return fmt.Errorf("keep plan: %w", err)
 		}
 	}

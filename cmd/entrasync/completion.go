@@ -20,23 +20,26 @@ import (
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// addCompletion gives each command the suggestions for the argument its usage line names, and for
+// A completion suggests arguments and values of flags to a shell.
+type completion struct{ app *app }
+
+// add gives each command the suggestions for the argument its usage line names, and for
 // the flags --sync and --tenant.
-func (a *app) addCompletion(cmd *cobra.Command) {
+func (c completion) add(cmd *cobra.Command) {
 	_, argument, _ := strings.Cut(cmd.Use, " ")
 	switch strings.Trim(argument, "[].") {
 	case "SYNC", "SYNC | HOLD":
-		cmd.ValidArgsFunction = a.completeSyncs
+		cmd.ValidArgsFunction = c.syncs
 	case "RUN":
-		cmd.ValidArgsFunction = a.completeRuns
+		cmd.ValidArgsFunction = c.runs
 	case "HOLD":
-		cmd.ValidArgsFunction = a.completeHolds
+		cmd.ValidArgsFunction = c.holds
 	case "KEY":
-		cmd.ValidArgsFunction = a.completeCodes
+		cmd.ValidArgsFunction = c.codes
 	case "TENANT":
-		cmd.ValidArgsFunction = a.completeTenants
+		cmd.ValidArgsFunction = c.tenants
 	}
-	for name, complete := range map[string]cobra.CompletionFunc{"sync": a.completeSyncs, "tenant": a.completeTenants} {
+	for name, complete := range map[string]cobra.CompletionFunc{"sync": c.syncs, "tenant": c.tenants} {
 		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.Type() != "bool" {
 			_ = cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 				return complete(cmd, nil, word)
@@ -44,13 +47,13 @@ func (a *app) addCompletion(cmd *cobra.Command) {
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		a.addCompletion(sub)
+		c.add(sub)
 	}
 }
 
-// completeSyncs suggests the syncs of the configuration that are not named yet.
-func (a *app) completeSyncs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	_, syncs, err := a.loadConfig()
+// syncs suggests the syncs of the configuration that are not named yet.
+func (c completion) syncs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	_, syncs, err := c.app.loadConfig()
 	if err != nil {
 		return nil, noFiles
 	}
@@ -58,12 +61,12 @@ func (a *app) completeSyncs(_ *cobra.Command, args []string, _ string) ([]string
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) }), noFiles
 }
 
-// completeTenants suggests the tenants of the configuration and those that joined by consent.
-func (a *app) completeTenants(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+// tenants suggests the tenants of the configuration and those that joined by consent.
+func (c completion) tenants(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	_ = a.eachSync(func(s *compile.Sync, _ *worker.Worker) error {
+	_ = c.eachSync(func(s *compile.Sync, _ *worker.Worker) error {
 		names = append(names, s.TenantName)
 		return nil
 	})
@@ -71,14 +74,14 @@ func (a *app) completeTenants(_ *cobra.Command, args []string, _ string) (names 
 	return slices.Compact(names), noFiles
 }
 
-// completeRuns suggests the newest runs of each sync.
-func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// runs suggests the newest runs of each sync.
+func (c completion) runs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
 	const newest = 10
 	runs := []string{cobra.CompletionWithDesc(inspect.Latest, "the newest run of each sync")}
-	_ = a.eachSync(func(s *compile.Sync, w *worker.Worker) error {
+	_ = c.eachSync(func(s *compile.Sync, w *worker.Worker) error {
 		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
 			return err
@@ -94,12 +97,12 @@ func (a *app) completeRuns(_ *cobra.Command, args []string, _ string) ([]string,
 	return runs, noFiles
 }
 
-// completeHolds suggests the holds that wait for a decision.
-func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []string, _ cobra.ShellCompDirective) {
+// holds suggests the holds that wait for a decision.
+func (c completion) holds(_ *cobra.Command, args []string, _ string) (holds []string, _ cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	w, err := a.open()
+	w, err := c.app.open()
 	if err != nil {
 		return nil, noFiles
 	}
@@ -110,8 +113,8 @@ func (a *app) completeHolds(_ *cobra.Command, args []string, _ string) (holds []
 	return holds, noFiles
 }
 
-// completeCodes suggests the codes that explain explains.
-func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// codes suggests the codes that explain explains.
+func (c completion) codes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -119,8 +122,8 @@ func (a *app) completeCodes(_ *cobra.Command, args []string, _ string) ([]string
 }
 
 // eachSync visits the syncs of the configuration and of the tenants that joined.
-func (a *app) eachSync(visit func(*compile.Sync, *worker.Worker) error) error {
-	w, err := a.open()
+func (c completion) eachSync(visit func(*compile.Sync, *worker.Worker) error) error {
+	w, err := c.app.open()
 	if err != nil {
 		return err
 	}

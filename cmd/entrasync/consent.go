@@ -33,25 +33,28 @@ consent.sign_in is false: then --tenant is required.`,
 		Example: `  entrasync consent --note "Contoso Ltd"
   entrasync consent --tenant 11111111-1111-1111-1111-111111111111 --expires 2d`,
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return a.consent(tenant, note, expires) },
+		RunE: func(*cobra.Command, []string) error { return invitations{a}.make(tenant, note, expires) },
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or the name of one that is known")
 	cmd.Flags().StringVar(&note, "note", "", "for whom it is, for your own lists and logs")
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the links that were made, with their states", Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return a.listInvitations() },
+		RunE: func(*cobra.Command, []string) error { return invitations{a}.list() },
 	}, &cobra.Command{
 		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: oneArgument,
-		RunE: func(_ *cobra.Command, args []string) error { return a.withdrawInvitation(args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error { return invitations{a}.withdraw(args[0]) },
 	})
 	return cmd
 }
 
+// invitations make, list and take back the links on which tenants consent.
+type invitations struct{ app *app }
+
 // longestInvitation bounds how long a link that was sent by mail is good.
 const longestInvitation = 90 * 24 * time.Hour
 
-func (a *app) consent(tenant, note, expires string) error {
+func (i invitations) make(tenant, note, expires string) error {
 	lasts, err := configs.ParseDuration(expires)
 	switch {
 	case err != nil:
@@ -61,7 +64,7 @@ func (a *app) consent(tenant, note, expires string) error {
 	case len(note) > 200:
 		return fmt.Errorf("--note has %d characters, want at most 200", len(note))
 	}
-	w, err := a.open()
+	w, err := i.app.open()
 	if err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (a *app) consent(tenant, note, expires string) error {
 		return err
 	}
 	if !w.Tenants.TakesConsented() && !w.Tenants.Configures(invitation.Tenant) {
-		fmt.Fprintln(a.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
+		fmt.Fprintln(i.app.err, "note: no sync has from: consented, so a tenant that joins is registered and not synced")
 	}
 	url, key, err := consentweb.Invite(w.Store, settings, invitation)
 	if errors.Is(err, consentweb.ErrOpenLink) {
@@ -90,38 +93,38 @@ func (a *app) consent(tenant, note, expires string) error {
 		return err
 	}
 	w.Log.Info("invitation made", "invitation", key.Name(), "note", note, "for", tenant, "expires", invitation.Expires)
-	if a.json {
-		return a.printJSON(struct {
+	if i.app.json {
+		return i.app.printJSON(struct {
 			Format     string    `json:"format"`
 			URL        string    `json:"url"`
 			Expires    time.Time `json:"expires"`
 			Invitation string    `json:"invitation"`
 		}{"entrasync/consent/1", url, invitation.Expires, key.Name()})
 	}
-	fmt.Fprintln(a.out, url)
-	fmt.Fprintf(a.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
+	fmt.Fprintln(i.app.out, url)
+	fmt.Fprintf(i.app.err, "Good once, until %s; take it back with: entrasync consent withdraw %s. It works while entrasync run is running, and the app registration must have the redirect URI\n  %s\n",
 		console.LocalTime(invitation.Expires), key.Name(), consentweb.RedirectURI(w.Config.Consent.PublicURL))
 	return nil
 }
 
-func (a *app) listInvitations() error {
-	return a.withWorker(func(w *worker.Worker) error {
-		invitations, err := inspect.Invitations(w.Store, time.Now())
+func (i invitations) list() error {
+	return i.app.withWorker(func(w *worker.Worker) error {
+		links, err := inspect.Invitations(w.Store, time.Now())
 		if err != nil {
 			return err
 		}
-		if a.json {
-			return a.printJSON(struct {
+		if i.app.json {
+			return i.app.printJSON(struct {
 				Format      string               `json:"format"`
 				Invitations []inspect.Invitation `json:"invitations"`
-			}{"entrasync/invitations/1", invitations})
+			}{"entrasync/invitations/1", links})
 		}
-		return report.Invitations(a.console(), invitations)
+		return report.Invitations(i.app.console(), links)
 	})
 }
 
-func (a *app) withdrawInvitation(name string) error {
-	w, err := a.open()
+func (i invitations) withdraw(name string) error {
+	w, err := i.app.open()
 	if err != nil {
 		return err
 	}
@@ -144,12 +147,12 @@ func (a *app) withdrawInvitation(name string) error {
 		return advice.With(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
 	}
 	w.Log.Info("invitation withdrawn", "invitation", name, "note", note)
-	if a.json {
-		return a.printJSON(struct {
+	if i.app.json {
+		return i.app.printJSON(struct {
 			Format     string `json:"format"`
 			Invitation string `json:"invitation"`
 		}{"entrasync/withdrawn/1", name})
 	}
-	fmt.Fprintf(a.out, "Invitation %s is withdrawn: its link leads nowhere from now on.\n", name)
+	fmt.Fprintf(i.app.out, "Invitation %s is withdrawn: its link leads nowhere from now on.\n", name)
 	return nil
 }

@@ -90,7 +90,7 @@ func (d *demonstration) show(ctx context.Context) error {
 	}
 	heading("1. The plan: what a first cycle would do (nothing is written)")
 	code := exitDone
-	if err := d.app.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
+	if err := (cycles{d.app, d.worker}).planOne(ctx, d.sync, syncFlags{}, nil, &code); err != nil {
 		return err
 	}
 	heading("2. The first cycle, applied")
@@ -103,7 +103,7 @@ func (d *demonstration) show(ctx context.Context) error {
 		return err
 	}
 	heading("4. The plan now, and nothing else in it")
-	if err := d.app.planOne(ctx, d.worker, d.sync, syncFlags{}, nil, &code); err != nil {
+	if err := (cycles{d.app, d.worker}).planOne(ctx, d.sync, syncFlags{}, nil, &code); err != nil {
 		return err
 	}
 	heading("5. The second cycle")
@@ -116,7 +116,7 @@ func (d *demonstration) show(ctx context.Context) error {
 	}
 	heading("7. Why has the new person this account?")
 	subject := reconcile.Subject{Kind: graphsync.User, Key: joiner.String()}
-	if err := lookup.Explain(ctx, d.worker, []*compile.Sync{d.sync}, subject, d.app.printExplanation); err != nil {
+	if err := lookup.Explain(ctx, d.worker, []*compile.Sync{d.sync}, subject, explanations{d.app}.print); err != nil {
 		return err
 	}
 	fmt.Fprintf(d.app.out, "\nThat was all. Next: entrasync init writes a configuration for your own tenant.\n")
@@ -124,7 +124,7 @@ func (d *demonstration) show(ctx context.Context) error {
 }
 
 func (d *demonstration) cycle(ctx context.Context) error {
-	_, err := d.app.syncOne(ctx, d.worker, d.sync, reconcile.Options{Apply: true})
+	_, err := cycles{d.app, d.worker}.syncOne(ctx, d.sync, reconcile.Options{Apply: true})
 	return err
 }
 

@@ -28,7 +28,9 @@ out. With --csv it prints those that nobody in the directory has, in the form in
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			selection.Syncs = args
-			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.discover(cmd.Context(), w, syncs, asCSV) })
+			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+				return discovery{a, w}.list(cmd.Context(), syncs, asCSV)
+			})
 		},
 	}
 	tenantFlag(cmd, &selection)
@@ -36,26 +38,32 @@ out. With --csv it prints those that nobody in the directory has, in the form in
 	return cmd
 }
 
-func (a *app) discover(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, asCSV bool) error {
+// A discovery lists the accounts of a target.
+type discovery struct {
+	app    *app
+	worker *worker.Worker
+}
+
+func (d discovery) list(ctx context.Context, syncs []*compile.Sync, asCSV bool) error {
 	several := len(syncs) > 1
 	if several && asCSV {
 		return advice.With(fmt.Errorf("the users to import are those that one tenant lacks, and sync %s reads from %d", syncs[0].Name, len(syncs)), "name the tenant with --tenant")
 	}
 	if asCSV {
-		return a.discoverCSV(ctx, w, syncs)
+		return d.csv(ctx, syncs)
 	}
 	for _, s := range syncs {
-		if several && !a.json {
-			fmt.Fprintf(a.out, "tenant %s:\n", s.TenantName)
+		if several && !d.app.json {
+			fmt.Fprintf(d.app.out, "tenant %s:\n", s.TenantName)
 		}
-		err := a.discoverOne(ctx, w, s, func(account reconcile.Account) error {
+		err := d.accounts(ctx, s, func(account reconcile.Account) error {
 			switch {
 			case several && account.Others: // it is listed where it belongs
 				return nil
-			case a.json:
-				return a.printJSON(discovered{account, s.Tenant.String(), s.TenantName})
+			case d.app.json:
+				return d.app.printJSON(discovered{account, s.Tenant.String(), s.TenantName})
 			}
-			return a.printAccount(account)
+			return d.print(account)
 		})
 		if err != nil {
 			return err
@@ -64,14 +72,14 @@ func (a *app) discover(ctx context.Context, w *worker.Worker, syncs []*compile.S
 	return nil
 }
 
-// discoverCSV prints the accounts that no user of the directory has, for Entra's bulk import.
-func (a *app) discoverCSV(ctx context.Context, w *worker.Worker, syncs []*compile.Sync) error {
-	out, err := bulkimport.New(a.out)
+// csv prints the accounts that no user of the directory has, for Entra's bulk import.
+func (d discovery) csv(ctx context.Context, syncs []*compile.Sync) error {
+	out, err := bulkimport.New(d.app.out)
 	if err != nil {
 		return err
 	}
 	for _, s := range syncs {
-		if err := a.discoverOne(ctx, w, s, func(account reconcile.Account) error { return out.Add(&account) }); err != nil {
+		if err := d.accounts(ctx, s, func(account reconcile.Account) error { return out.Add(&account) }); err != nil {
 			return err
 		}
 	}
@@ -85,10 +93,10 @@ type discovered struct {
 	TenantName string `json:"tenant_name"`
 }
 
-func (a *app) discoverOne(ctx context.Context, w *worker.Worker, s *compile.Sync, visit func(reconcile.Account) error) error {
-	progress, done := a.progress(s.Name)
+func (d discovery) accounts(ctx context.Context, s *compile.Sync, visit func(reconcile.Account) error) error {
+	progress, done := d.app.progress(s.Name)
 	defer done()
-	syncer, release, err := w.Syncer(ctx, s, progress)
+	syncer, release, err := d.worker.Syncer(ctx, s, progress)
 	if err != nil {
 		return err
 	}
@@ -96,8 +104,8 @@ func (a *app) discoverOne(ctx context.Context, w *worker.Worker, s *compile.Sync
 	return syncer.Discover(ctx, visit)
 }
 
-// printAccount prints one account.
-func (a *app) printAccount(account reconcile.Account) error {
-	_, err := fmt.Fprintf(a.out, "%-10s %s  %s\n", account.State, console.Printable(account.Key), a.console().Paint(console.Faint, "("+console.Printable(account.TargetID+": "+account.Why)+")"))
+// print prints one account.
+func (d discovery) print(account reconcile.Account) error {
+	_, err := fmt.Fprintf(d.app.out, "%-10s %s  %s\n", account.State, console.Printable(account.Key), d.app.console().Paint(console.Faint, "("+console.Printable(account.TargetID+": "+account.Why)+")"))
 	return err
 }

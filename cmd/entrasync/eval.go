@@ -43,7 +43,7 @@ attribute is null. EXPRESSION may be -, to read it from standard input without q
 			if !cmd.Flags().Changed("explain") {
 				f.explain = console.IsTerminal(a.out)
 			}
-			return a.eval(cmd.Context(), args[0], f)
+			return (&evaluator{a, f}).eval(cmd.Context(), args[0])
 		},
 	}
 	flags := cmd.Flags()
@@ -60,48 +60,54 @@ attribute is null. EXPRESSION may be -, to read it from standard input without q
 	return cmd
 }
 
-func (a *app) eval(ctx context.Context, expression string, f evalFlags) (err error) {
-	if f.now != "" {
-		if f.options.Now, err = evaluation.ParseTime(f.now); err != nil {
+// An evaluator tries one expression.
+type evaluator struct {
+	app   *app
+	flags evalFlags
+}
+
+func (e *evaluator) eval(ctx context.Context, expression string) (err error) {
+	if e.flags.now != "" {
+		if e.flags.options.Now, err = evaluation.ParseTime(e.flags.now); err != nil {
 			return fmt.Errorf("--now: %w", err)
 		}
 	}
 	if expression == "-" {
-		if f.source == "-" {
+		if e.flags.source == "-" {
 			return errors.New("the expression and --json-source cannot both be read from standard input")
 		}
-		text, err := io.ReadAll(io.LimitReader(a.in, 1<<20)) // the language's limit is far below
+		text, err := io.ReadAll(io.LimitReader(e.app.in, 1<<20)) // the language's limit is far below
 		if err != nil {
 			return fmt.Errorf("read expression: %w", err)
 		}
 		expression = strings.TrimRight(string(jsonfile.Text(text)), "\r\n")
 	}
 	switch {
-	case f.user != "":
-		return a.evalUser(ctx, expression, f)
-	case len(f.Tenants) > 0 || len(f.Syncs) > 0:
+	case e.flags.user != "":
+		return e.user(ctx, expression)
+	case len(e.flags.Tenants) > 0 || len(e.flags.Syncs) > 0:
 		return advice.With(errors.New("--tenant and --sync choose whom to evaluate, but no user is named"), "name one with --user")
-	case f.source != "":
-		text, err := jsonfile.Read(f.source, a.in, a.readFile)
+	case e.flags.source != "":
+		text, err := jsonfile.Read(e.flags.source, e.app.in, e.app.readFile)
 		if err != nil {
 			return err
 		}
-		record, err := evaluation.ReadSource(f.source, text)
+		record, err := evaluation.ReadSource(e.flags.source, text)
 		if err != nil {
 			return err
 		}
-		return a.printOutcome(evaluation.Try(expression, record, f.options), f.explain)
+		return e.print(evaluation.Try(expression, record, e.flags.options))
 	}
-	return a.printOutcome(evaluation.Try(expression, nil, f.options), f.explain)
+	return e.print(evaluation.Try(expression, nil, e.flags.options))
 }
 
-// evalUser evaluates on the user as the first sync that knows the user sees them.
-func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) error {
-	return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+// user evaluates on the user as the first sync that knows the user sees them.
+func (e *evaluator) user(ctx context.Context, expression string) error {
+	return e.app.withSyncs(e.flags.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
 		var outcome *evaluation.Outcome
-		syncs = a.sound(syncs)
-		seen, err := lookup.User(ctx, w, syncs, f.user, func(s *compile.Sync, source mapping.Source, domain string) {
-			options := f.options
+		syncs = e.app.sound(syncs)
+		seen, err := lookup.User(ctx, w, syncs, e.flags.user, func(s *compile.Sync, source mapping.Source, domain string) {
+			options := e.flags.options
 			peers, _ := w.Peers(s.Tenant)
 			options.Properties = reconcile.NeedsOf(peers).UserProperties
 			options.DefaultDomain = cmp.Or(options.DefaultDomain, domain)
@@ -111,15 +117,15 @@ func (a *app) evalUser(ctx context.Context, expression string, f evalFlags) erro
 			return err
 		}
 		if len(syncs) > 1 {
-			fmt.Fprintf(a.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.TenantName)
+			fmt.Fprintf(e.app.err, "entrasync: as sync %s sees the user of tenant %s\n", seen.Name, seen.TenantName)
 		}
-		return a.printOutcome(outcome, f.explain)
+		return e.print(outcome)
 	})
 }
 
-func (a *app) printOutcome(o *evaluation.Outcome, explain bool) error {
-	if a.json {
-		if err := a.printJSON(o.Document()); err != nil {
+func (e *evaluator) print(o *evaluation.Outcome) error {
+	if e.app.json {
+		if err := e.app.printJSON(o.Document()); err != nil {
 			return err
 		}
 		if o.Err != nil {
@@ -128,32 +134,32 @@ func (a *app) printOutcome(o *evaluation.Outcome, explain bool) error {
 		return nil
 	}
 	for _, warning := range o.Warnings {
-		fmt.Fprintf(a.err, "note: %s\n", console.Printable(warning))
+		fmt.Fprintf(e.app.err, "note: %s\n", console.Printable(warning))
 	}
 	if o.Err != nil {
-		fmt.Fprint(a.err, "entrasync: ")
-		if err := o.WriteError(a.err); err != nil {
+		fmt.Fprint(e.app.err, "entrasync: ")
+		if err := o.WriteError(e.app.err); err != nil {
 			return err
 		}
-		if explain {
-			if err := o.WriteSteps(a.err); err != nil {
+		if e.flags.explain {
+			if err := o.WriteSteps(e.app.err); err != nil {
 				return err
 			}
 		}
 		return exitError(exitFailed)
 	}
 	text := o.Text()
-	if console.IsTerminal(a.out) {
+	if console.IsTerminal(e.app.out) {
 		text = console.Printable(text)
 	}
-	if _, err := fmt.Fprintln(a.out, text); err != nil {
+	if _, err := fmt.Fprintln(e.app.out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	if o.Redacted {
-		fmt.Fprintln(a.err, "note: the expression calls Redact, so the value is hidden here as in plans and logs; --json prints it")
+		fmt.Fprintln(e.app.err, "note: the expression calls Redact, so the value is hidden here as in plans and logs; --json prints it")
 	}
-	if explain {
-		return o.WriteSteps(a.out)
+	if e.flags.explain {
+		return o.WriteSteps(e.app.out)
 	}
 	return nil
 }

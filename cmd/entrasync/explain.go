@@ -34,16 +34,16 @@ No call to Graph or a target is made: what is printed comes from the snapshot an
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if list {
-				return a.listCodes()
+				return explanations{a}.listCodes()
 			}
 			if text, ok := advice.Codes[args[0]]; ok {
-				return a.printCode(args[0], text)
+				return explanations{a}.printCode(args[0], text)
 			}
 			subject := reconcile.Subject{Kind: graphsync.User, Key: args[0]}
 			if group {
 				subject.Kind = graphsync.Group
 			}
-			return a.explain(cmd.Context(), subject, selection)
+			return explanations{a}.explain(cmd.Context(), subject, selection)
 		},
 	}
 	cmd.Flags().BoolVar(&group, "group", false, "KEY is a group")
@@ -53,17 +53,20 @@ No call to Graph or a target is made: what is printed comes from the snapshot an
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, subject reconcile.Subject, selection lookup.Selection) error {
-	return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
-		return lookup.Explain(ctx, w, a.sound(syncs), subject, a.printExplanation)
+// explanations print what the state, or the list of codes, has on a key.
+type explanations struct{ app *app }
+
+func (e explanations) explain(ctx context.Context, subject reconcile.Subject, selection lookup.Selection) error {
+	return e.app.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+		return lookup.Explain(ctx, w, e.app.sound(syncs), subject, e.print)
 	})
 }
 
-func (a *app) printExplanation(s *compile.Sync, x *reconcile.Explanation) error {
-	if a.json {
-		return a.printJSON(x)
+func (e explanations) print(s *compile.Sync, x *reconcile.Explanation) error {
+	if e.app.json {
+		return e.app.printJSON(x)
 	}
-	return report.Explanation(a.console(), s, x)
+	return report.Explanation(e.app.console(), s, x)
 }
 
 // A codeText is one code as `explain --json` prints it.
@@ -73,30 +76,30 @@ type codeText struct {
 }
 
 // printCode prints what to do about one code.
-func (a *app) printCode(code, text string) error {
-	if a.json {
-		return a.printJSON(struct {
+func (e explanations) printCode(code, text string) error {
+	if e.app.json {
+		return e.app.printJSON(struct {
 			Format string `json:"format"`
 			codeText
 		}{"entrasync/code/1", codeText{code, text}})
 	}
-	_, err := fmt.Fprintf(a.out, "%s: %s\n", code, text)
+	_, err := fmt.Fprintf(e.app.out, "%s: %s\n", code, text)
 	return err
 }
 
 // listCodes prints every code in alphabetical order.
-func (a *app) listCodes() error {
+func (e explanations) listCodes() error {
 	list := make([]codeText, 0, len(advice.Codes))
 	for _, code := range slices.Sorted(maps.Keys(advice.Codes)) {
 		list = append(list, codeText{code, advice.Codes[code]})
 	}
-	if a.json {
-		return a.printJSON(struct {
+	if e.app.json {
+		return e.app.printJSON(struct {
 			Format string     `json:"format"`
 			Codes  []codeText `json:"codes"`
 		}{"entrasync/codes/1", list})
 	}
-	return a.console().Table("code\twhat to do", func(row func(...any)) {
+	return e.app.console().Table("code\twhat to do", func(row func(...any)) {
 		for _, c := range list {
 			row(c.Code, c.Text)
 		}

@@ -57,9 +57,9 @@ syncs:
 	a := &app{out: io.Discard, err: &printed, borrow: func() (*worker.Worker, error) { return w.Lent(), nil }}
 	for name, look := range map[string]func() error{
 		"explain": func() error {
-			return a.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, lookup.Selection{})
+			return explanations{a}.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, lookup.Selection{})
 		},
-		"eval": func() error { return a.evalUser(t.Context(), "[mail]", evalFlags{user: "ada"}) },
+		"eval": func() error { return (&evaluator{a, evalFlags{user: "ada"}}).user(t.Context(), "[mail]") },
 	} {
 		printed.Reset()
 		err := look()

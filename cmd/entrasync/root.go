@@ -97,15 +97,15 @@ New here? Run "entrasync demo": it needs nothing.
 		_, err := a.level(slog.LevelWarn)
 		return err
 	}
-	for _, command := range a.commands() {
+	for _, command := range commands(a) {
 		root.AddCommand(command)
 	}
-	a.addCompletion(root)
+	completion{a}.add(root)
 	return root
 }
 
 // commands lists every command in the order of a first encounter.
-func (a *app) commands() []*cobra.Command {
+func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(a), initCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
 		statusCommand(a), runsCommand(a), showCommand(a), explainCommand(a), discoverCommand(a),

@@ -39,7 +39,7 @@ Nothing is written to any target. With --no-refresh no call to Graph is made eit
 made from the snapshot, which shows at once what a changed mapping or filter would do.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			f.Syncs = names
-			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.plan(cmd.Context(), w, syncs, f) })
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return cycles{a, w}.plan(cmd.Context(), syncs, f) })
 		},
 	}
 	tenantFlag(cmd, &f.Selection)
@@ -57,7 +57,7 @@ func syncCommand(a *app) *cobra.Command {
 		Short: "Run one cycle and apply it",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			f.Syncs = names
-			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.sync(cmd.Context(), w, syncs, f) })
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return cycles{a, w}.sync(cmd.Context(), syncs, f) })
 		},
 	}
 	tenantFlag(cmd, &f.Selection)
@@ -69,8 +69,14 @@ func syncCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f syncFlags) error {
-	a.noteNoTenant(w)
+// cycles plan and run the cycles of syncs, and print what they would do or did.
+type cycles struct {
+	app    *app
+	worker *worker.Worker
+}
+
+func (c cycles) plan(ctx context.Context, syncs []*compile.Sync, f syncFlags) error {
+	c.app.noteNoTenant(c.worker)
 	var kept bytes.Buffer
 	var keep io.Writer
 	if f.out != "" {
@@ -78,26 +84,26 @@ func (a *app) plan(ctx context.Context, w *worker.Worker, syncs []*compile.Sync,
 	}
 	code := exitDone
 	for _, s := range syncs {
-		err := a.planOne(ctx, w, s, f, keep, &code)
+		err := c.planOne(ctx, s, f, keep, &code)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			code = worst(code, exitCode(err, a.err))
+			code = worst(code, exitCode(err, c.app.err))
 		}
 	}
 	if f.out != "" && code != exitFailed {
-		if err := a.writeFile(f.out, kept.Bytes()); err != nil {
+		if err := c.app.writeFile(f.out, kept.Bytes()); err != nil {
 			return fmt.Errorf("keep plan: %w", err)
 		}
 	}
 	return codeError(code)
 }
 
-func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
-	progress, done := a.progress(s.Name)
-	a.noteWaiting(w, s)
-	syncer, release, err := w.Syncer(ctx, s, progress)
+func (c cycles) planOne(ctx context.Context, s *compile.Sync, f syncFlags, keep io.Writer, code *int) error {
+	progress, done := c.app.progress(s.Name)
+	c.noteWaiting(s)
+	syncer, release, err := c.worker.Syncer(ctx, s, progress)
 	if err != nil {
 		return err
 	}
@@ -113,10 +119,10 @@ func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f 
 			return err
 		}
 	}
-	if a.json {
-		err = plan.WriteJSON(a.out)
+	if c.app.json {
+		err = plan.WriteJSON(c.app.out)
 	} else {
-		err = report.Plan(a.console(), s, result, plan)
+		err = report.Plan(c.app.console(), s, result, plan)
 	}
 	switch {
 	case f.exitCode && result.Summary.Changes() > 0:
@@ -127,14 +133,14 @@ func (a *app) planOne(ctx context.Context, w *worker.Worker, s *compile.Sync, f 
 	return err
 }
 
-func (a *app) sync(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f syncFlags) (err error) {
-	a.noteNoTenant(w)
+func (c cycles) sync(ctx context.Context, syncs []*compile.Sync, f syncFlags) (err error) {
+	c.app.noteNoTenant(c.worker)
 	var documents []reconcile.Document
 	if f.plan != "" {
-		if documents, err = a.readPlan(f.plan); err != nil {
+		if documents, err = c.readPlan(f.plan); err != nil {
 			return err
 		}
-		if syncs, err = plannedOnly(w, syncs, documents); err != nil {
+		if syncs, err = plannedOnly(c.worker, syncs, documents); err != nil {
 			return err
 		}
 	}
@@ -149,7 +155,7 @@ func (a *app) sync(ctx context.Context, w *worker.Worker, syncs []*compile.Sync,
 	found, lacking := false, []*compile.Sync(nil) // who a provision on demand is for
 	for _, s := range syncs {
 		if s.Paused != "" {
-			fmt.Fprintf(a.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.TenantName, s.Paused)
+			fmt.Fprintf(c.app.err, "entrasync: sync %s: tenant %s is paused %s\n", s.Name, s.TenantName, s.Paused)
 			continue
 		}
 		for i := range documents {
@@ -157,14 +163,14 @@ func (a *app) sync(ctx context.Context, w *worker.Worker, syncs []*compile.Sync,
 				options.Expect = &documents[i]
 			}
 		}
-		report, err := a.syncOne(ctx, w, s, options)
+		report, err := c.syncOne(ctx, s, options)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, reconcile.ErrUnknownSubject):
 			lacking = append(lacking, s)
 		case err != nil:
-			code = worst(code, exitCode(err, a.err))
+			code = worst(code, exitCode(err, c.app.err))
 		default:
 			found = true
 			code = worst(code, exitOf(report))
@@ -172,13 +178,13 @@ func (a *app) sync(ctx context.Context, w *worker.Worker, syncs []*compile.Sync,
 	}
 	if len(lacking) > 0 && !found {
 		err := fmt.Errorf("%s %q is not in %s: %w", options.Subject.Kind, options.Subject.Key, lookup.TenantNames(lacking), reconcile.ErrUnknownSubject)
-		code = worst(code, exitCode(err, a.err))
+		code = worst(code, exitCode(err, c.app.err))
 	}
 	return codeError(code)
 }
 
-func (a *app) readPlan(name string) ([]reconcile.Document, error) {
-	text, err := a.readFile(name)
+func (c cycles) readPlan(name string) ([]reconcile.Document, error) {
+	text, err := c.app.readFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
@@ -211,23 +217,23 @@ func plannedOnly(w *worker.Worker, syncs []*compile.Sync, documents []reconcile.
 
 // syncOne runs one cycle and prints what it did: nothing when it is on demand for a user whom the
 // tenant does not have.
-func (a *app) syncOne(ctx context.Context, w *worker.Worker, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
-	progress, done := a.progress(s.Name)
-	a.noteWaiting(w, s)
-	syncer, release, err := w.Syncer(ctx, s, progress)
+func (c cycles) syncOne(ctx context.Context, s *compile.Sync, options reconcile.Options) (*reconcile.Report, error) {
+	progress, done := c.app.progress(s.Name)
+	c.noteWaiting(s)
+	syncer, release, err := c.worker.Syncer(ctx, s, progress)
 	if err != nil {
-		w.NoteHealth(ctx, s, nil, err)
+		c.worker.NoteHealth(ctx, s, nil, err)
 		return nil, err
 	}
 	defer release()
 	result, err := syncer.Run(ctx, options)
 	done()
-	w.NoteHealth(ctx, s, syncer.Source, err)
+	c.worker.NoteHealth(ctx, s, syncer.Source, err)
 	if errors.Is(err, reconcile.ErrUnknownSubject) {
 		return result, err
 	}
-	if a.json {
-		if perr := a.printJSON(result); perr != nil {
+	if c.app.json {
+		if perr := c.app.printJSON(result); perr != nil {
 			return result, perr
 		}
 		if err != nil {
@@ -238,19 +244,19 @@ func (a *app) syncOne(ctx context.Context, w *worker.Worker, s *compile.Sync, op
 	if err != nil {
 		return result, worker.RunError(s, result, err)
 	}
-	if lookup.Several(w, s) {
-		fmt.Fprintf(a.out, "%s: tenant %s → target %s\n", s.Name, s.TenantName, s.TargetName)
+	if lookup.Several(c.worker, s) {
+		fmt.Fprintf(c.app.out, "%s: tenant %s → target %s\n", s.Name, s.TenantName, s.TargetName)
 	}
-	if err := report.Sync(a.console(), s, result, syncer.Plan(result), options.Subject != nil); err != nil {
-		w.Log.Warn("the skipped records cannot be read", "error", err)
+	if err := report.Sync(c.app.console(), s, result, syncer.Plan(result), options.Subject != nil); err != nil {
+		c.worker.Log.Warn("the skipped records cannot be read", "error", err)
 	}
 	return result, nil
 }
 
 // noteWaiting says why nothing seems to happen for a while.
-func (a *app) noteWaiting(w *worker.Worker, s *compile.Sync) {
-	if w.Busy(s.Tenant) {
-		fmt.Fprintf(a.err, "%s: waiting for the running cycle of tenant %s\n", s.Name, s.TenantName)
+func (c cycles) noteWaiting(s *compile.Sync) {
+	if c.worker.Busy(s.Tenant) {
+		fmt.Fprintf(c.app.err, "%s: waiting for the running cycle of tenant %s\n", s.Name, s.TenantName)
 	}
 }
 

@@ -25,20 +25,23 @@ func tenantsCommand(a *app) *cobra.Command {
 		Short: "List, pause, resume and remove tenants",
 		Long:  `Tenants are those of the configuration file and those that joined by consent.`,
 		Args:  commandsOnly,
-		RunE:  func(*cobra.Command, []string) error { return a.listTenants() },
+		RunE:  func(*cobra.Command, []string) error { return tenantCommands{a}.list() },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the tenants with the state of their consent and credential", Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return a.listTenants() },
+		RunE: func(*cobra.Command, []string) error { return tenantCommands{a}.list() },
 	}, &cobra.Command{
 		Use: "pause TENANT", Short: "Run no cycle of a tenant until it is resumed", Args: oneArgument,
-		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], true) },
+		RunE: func(_ *cobra.Command, args []string) error { return tenantCommands{a}.pause(args[0], true) },
 	}, &cobra.Command{
 		Use: "resume TENANT", Short: "Run the cycles of a paused tenant again", Args: oneArgument,
-		RunE: func(_ *cobra.Command, args []string) error { return a.pauseTenant(args[0], false) },
+		RunE: func(_ *cobra.Command, args []string) error { return tenantCommands{a}.pause(args[0], false) },
 	}, removeTenantCommand(a))
 	return cmd
 }
+
+// tenantCommands list, pause, resume and remove tenants.
+type tenantCommands struct{ app *app }
 
 func removeTenantCommand(a *app) *cobra.Command {
 	accounts := ""
@@ -51,56 +54,56 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if accounts == "" {
-				if accounts, err = a.askAccounts(args[0]); err != nil {
+				if accounts, err = (tenantCommands{a}).ask(args[0]); err != nil {
 					return err
 				}
 			}
 			if accounts != "keep" && accounts != "deactivate" {
 				return fmt.Errorf("--accounts is %q, want keep or deactivate", accounts)
 			}
-			return a.removeTenant(cmd.Context(), args[0], accounts == "deactivate")
+			return tenantCommands{a}.remove(cmd.Context(), args[0], accounts == "deactivate")
 		},
 	}
 	cmd.Flags().StringVar(&accounts, "accounts", "", "what to do with its accounts: keep or deactivate (asked on a terminal)")
 	return cmd
 }
 
-// askAccounts asks at the terminal what to do with a tenant's accounts. The choice is passed on when a service
+// ask asks at the terminal what to do with a tenant's accounts. The choice is passed on when a service
 // runs the command.
-func (a *app) askAccounts(name string) (string, error) {
-	if a.client != nil {
-		if file, ok := a.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-			fmt.Fprintf(a.err, "Keep or deactivate the accounts of tenant %s? [keep/deactivate] ", name)
+func (c tenantCommands) ask(name string) (string, error) {
+	if c.app.client != nil {
+		if file, ok := c.app.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			fmt.Fprintf(c.app.err, "Keep or deactivate the accounts of tenant %s? [keep/deactivate] ", name)
 			line, _ := bufio.NewReader(file).ReadString('\n')
 			answer := strings.ToLower(strings.TrimSpace(line))
-			a.client.args = append(a.client.args, "--accounts="+answer)
+			c.app.client.args = append(c.app.client.args, "--accounts="+answer)
 			return answer, nil
 		}
 	}
 	return "", advice.With(fmt.Errorf("--accounts is required to remove tenant %s", name), "give --accounts keep or --accounts deactivate")
 }
 
-func (a *app) listTenants() error {
-	return a.withWorker(func(w *worker.Worker) error {
+func (c tenantCommands) list() error {
+	return c.app.withWorker(func(w *worker.Worker) error {
 		tenants, err := w.Tenants.List()
 		if err != nil {
 			return err
 		}
-		unread := unread{app: a}
+		unread := unread{app: c.app}
 		for i := range tenants {
 			if err := w.Store.Inspect(tenants[i].ID); unread.add(err) {
 				why := inspect.StateErrorOf(err)
 				tenants[i].State, tenants[i].Message = why.Code, why.Message
 			}
 		}
-		if a.json {
-			return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants}))
+		if c.app.json {
+			return unread.outcome(c.app.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": tenants}))
 		}
 		if len(tenants) == 0 {
-			fmt.Fprintln(a.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
+			fmt.Fprintln(c.app.out, "There is no tenant. Add one to the configuration, or invite one: entrasync consent")
 			return nil
 		}
-		return unread.outcome(a.console().Table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
+		return unread.outcome(c.app.console().Table("name\tid\torigin\tstate\tmessage", func(row func(...any)) {
 			for _, t := range tenants {
 				row(t.Name, t.ID, t.Origin, t.State, t.Message)
 			}
@@ -108,8 +111,8 @@ func (a *app) listTenants() error {
 	})
 }
 
-func (a *app) pauseTenant(name string, pause bool) error {
-	w, err := a.open()
+func (c tenantCommands) pause(name string, pause bool) error {
+	w, err := c.app.open()
 	if err != nil {
 		return err
 	}
@@ -128,19 +131,19 @@ func (a *app) pauseTenant(name string, pause bool) error {
 	if t, err = w.Tenants.Named(t.ID.String()); err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []worker.Tenant{t}})
+	if c.app.json {
+		return c.app.printJSON(map[string]any{"format": "entrasync/tenants/1", "tenants": []worker.Tenant{t}})
 	}
 	done := "resumed; its next cycle comes with the service, or with entrasync sync"
 	if pause {
 		done = "paused; accounts stay as they are"
 	}
-	fmt.Fprintf(a.out, "Tenant %s is %s.\n", t.Name, done)
+	fmt.Fprintf(c.app.out, "Tenant %s is %s.\n", t.Name, done)
 	return nil
 }
 
-func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) error {
-	w, err := a.open()
+func (c tenantCommands) remove(ctx context.Context, name string, deactivate bool) error {
+	w, err := c.app.open()
 	if err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	deactivated := 0
 	if deactivate {
 		if deactivated, err = worker.DeactivateAll(ctx, w, t, func(f plan.Failure) {
-			fmt.Fprintf(a.err, "  failed: %s: %s (%s)\n", console.Printable(f.Key), console.Printable(f.Message), f.Code)
+			fmt.Fprintf(c.app.err, "  failed: %s: %s (%s)\n", console.Printable(f.Key), console.Printable(f.Message), f.Code)
 		}); err != nil {
 			return err
 		}
@@ -166,8 +169,8 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	}
 	configured := w.Tenants.Configures(t.ID)
 	w.Log.Info("tenant removed by command", "tenant", t.Name, "id", t.ID, "deactivated", deactivated, "in_configuration", configured)
-	if a.json {
-		return a.printJSON(struct {
+	if c.app.json {
+		return c.app.printJSON(struct {
 			Format      string       `json:"format"`
 			Name        string       `json:"name"`
 			ID          graphsync.ID `json:"id"`
@@ -179,9 +182,9 @@ func (a *app) removeTenant(ctx context.Context, name string, deactivate bool) er
 	if deactivate {
 		kept = words.Count(deactivated, "account was", "accounts were") + " deactivated"
 	}
-	fmt.Fprintf(a.out, "Tenant %s is removed; %s.\n", t.Name, kept)
+	fmt.Fprintf(c.app.out, "Tenant %s is removed; %s.\n", t.Name, kept)
 	if configured {
-		fmt.Fprintf(a.out, "It is paused for as long as it stands in the configuration: take it out of there.\n")
+		fmt.Fprintf(c.app.out, "It is paused for as long as it stands in the configuration: take it out of there.\n")
 	}
 	return nil
 }
