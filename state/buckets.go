@@ -101,6 +101,18 @@ func (kv *buckets) put(key, value []byte, path ...string) error {
 	return b.Put(key, value)
 }
 
+// append stores a value like put. What comes in the order of the keys fills its pages.
+func (kv *buckets) append(key, value []byte, path ...string) error {
+	b, err := kv.createBucket(path...)
+	if err != nil {
+		return err
+	}
+	if last, _ := b.b.Cursor().Last(); bytes.Compare(last, key) < 0 {
+		b.b.FillPercent = 0.9
+	}
+	return b.Put(key, value)
+}
+
 // get reads a value where its bucket may not exist yet.
 func (kv *buckets) get(key []byte, path ...string) []byte {
 	if b := kv.bucket(path...); b != nil {

@@ -106,6 +106,9 @@ type file struct {
 	checksums bool // values carry them
 	names     atomic.Pointer[names]
 
+	hints    atomic.Pointer[linkHints] // of a tenant's file
+	indexing sync.Mutex                // held by whoever writes index entries
+
 	onCommit func(path string) // may be nil
 
 	commits *atomic.Uint64 // counts them; nil: nobody asks
@@ -157,6 +160,9 @@ func openFile(path string, s *schema, of string, onCommit func(path string)) (*f
 	}
 	if err == nil && errors.Is(statErr, os.ErrNotExist) {
 		err = syncDir(filepath.Dir(path))
+	}
+	if err == nil && s == tenantSchema {
+		err = f.loadHints()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())

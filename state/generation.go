@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 
 	"entrasync/graphsync"
 )
@@ -66,10 +67,14 @@ func (c claims) advance(tenant graphsync.ID) error {
 	return c.kv.put(bytes.Clone(tenant[:]), g.encode(), bucketGenerations)
 }
 
-// stamp takes the generation of a tenant's claims over into its file, before that is closed.
+// stamp writes what is due to a tenant's file before that is closed: index entries of its links, and the
+// generation of its claims.
 func (s *Store) stamp(id graphsync.ID, f *file) error {
 	if f.broken.Load() != nil {
 		return nil
+	}
+	if err := errors.Join(f.writeIndexes(), s.settleClaims(id)); err != nil {
+		return err
 	}
 	var claims, known generation
 	err := s.registry.view(func(tx *Tx) error { claims = claimsOf(tx).generation(id); return nil })

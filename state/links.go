@@ -74,24 +74,39 @@ func (t Links) Put(l Link) error {
 			return err
 		}
 	}
-	if err := t.tx.kv.put(objectKey(l.Kind, l.Source), rec, bucketSyncs, t.sync, inLinks); err != nil {
+	if err := t.tx.kv.append(objectKey(l.Kind, l.Source), rec, bucketSyncs, t.sync, inLinks); err != nil {
 		return err
 	}
-	if source, ok := t.ByTarget(l.Kind, l.TargetID); !ok || source != l.Source {
-		if err := t.tx.kv.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
-			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
-		}
-	}
-	for _, k := range l.Keys {
-		if slices.Contains(old.Keys, k) {
-			continue
-		}
-		if err := t.tx.kv.put(append(matchKey(l.Kind, k), l.Source[:]...), []byte{}, bucketSyncs, t.sync, inKeys); err != nil {
-			return err
-		}
+	if err := t.index(&l, &old, known); err != nil {
+		return err
 	}
 	t.tally(l, 1)
 	return nil
+}
+
+// index has a link found by its target id and its keys, of which its predecessor may have some.
+func (t Links) index(l, old *Link, known bool) error {
+	due := false
+	switch source, ok := t.ByTarget(l.Kind, l.TargetID); {
+	case ok && source != l.Source: // the link that is put last is the one that is found
+		if err := t.tx.kv.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
+			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
+		}
+	case !ok || !known || old.TargetID != l.TargetID:
+		due = true
+		t.hintTarget(l)
+	}
+	for _, k := range l.Keys {
+		if slices.Contains(old.Keys, k) || foundByItself(k, l.Source) {
+			continue
+		}
+		due = true
+		t.hintKey(l, k)
+	}
+	if !due {
+		return nil
+	}
+	return t.mark(l.Kind, l.Source)
 }
 
 // Delete forgets a link; none is fine.
@@ -103,13 +118,17 @@ func (t Links) Delete(kind graphsync.Kind, id graphsync.ID) error {
 	if _, err := t.tx.kv.delete(objectKey(kind, id), bucketSyncs, t.sync, inLinks); err != nil {
 		return err
 	}
+	if _, err := t.tx.kv.delete(objectKey(kind, id), bucketSyncs, t.sync, inUnindexed); err != nil {
+		return err
+	}
 	t.tally(old, -1)
 	return t.unindex(old, Link{})
 }
 
 // unindex drops the entries of a link that its successor does not share.
 func (t Links) unindex(old, next Link) error {
-	if source, ok := t.ByTarget(old.Kind, old.TargetID); ok && source == old.Source && old.TargetID != next.TargetID {
+	source := t.tx.kv.get(targetKey(old.Kind, old.TargetID), bucketSyncs, t.sync, inTargets)
+	if source != nil && parseID(source) == old.Source && old.TargetID != next.TargetID {
 		if _, err := t.tx.kv.delete(targetKey(old.Kind, old.TargetID), bucketSyncs, t.sync, inTargets); err != nil {
 			return err
 		}
@@ -138,11 +157,16 @@ func (t Links) All(kind graphsync.Kind, after graphsync.ID) iter.Seq2[Link, erro
 
 // ByTarget returns the object whose link was last put for a target id.
 func (t Links) ByTarget(kind graphsync.Kind, targetID string) (graphsync.ID, bool) {
-	source := t.tx.kv.get(targetKey(kind, targetID), bucketSyncs, t.sync, inTargets)
-	if source == nil {
-		return graphsync.ID{}, false
+	key := targetKey(kind, targetID)
+	if source := t.tx.kv.get(key, bucketSyncs, t.sync, inTargets); source != nil {
+		return parseID(source), true
 	}
-	return parseID(source), true
+	for _, source := range t.tx.hinted(hintOf(t.sync, inTargets, key)) {
+		if link, ok, err := t.Get(kind, source); err == nil && ok && link.TargetID == targetID {
+			return source, true
+		}
+	}
+	return graphsync.ID{}, false
 }
 
 // Count returns how many links of a kind there are, and how many of them are active.
@@ -157,7 +181,20 @@ func (t Links) SourcesByKey(kind graphsync.Kind, key MatchKey) []graphsync.ID {
 	for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inKeys), prefix, nil) {
 		ids = append(ids, parseID(k[len(prefix):]))
 	}
-	return ids
+	candidates := t.tx.hinted(hintOf(t.sync, inKeys, prefix))
+	if source, err := graphsync.ParseID(key.Value); err == nil && foundByItself(key, source) {
+		candidates = append(candidates, source)
+	}
+	if len(candidates) == 0 {
+		return ids
+	}
+	for _, source := range candidates {
+		if link, ok, err := t.Get(kind, source); err == nil && ok && slices.Contains(link.Keys, key) {
+			ids = append(ids, source)
+		}
+	}
+	slices.SortFunc(ids, func(a, b graphsync.ID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(ids)
 }
 
 func (t Links) tally(l Link, delta int) {

@@ -11,18 +11,19 @@ import (
 
 // Everything of one sync lies in syncs/NAME/: the following buckets and spaces.
 const (
-	inPending = "pending" // PendingKey → nothing
-	inInfo    = "info"    // pendingAll, SyncInfo
-	inLinks   = "links"   // kind, source → Link
-	inTargets = "targets" // kind, target id → source
-	inKeys    = "keys"    // kind, hash of attribute and value, source → nothing
-	inApplied = "applied" // group, member → target id
-	inRetries = "retries" // PendingKey → Retry as JSON
-	inIntents = "intents" // kind, source → Intent as JSON
-	inHolds   = "holds"   // id → Hold as JSON
-	inRuns    = "runs"    // id → Run as JSON
-	inLines   = "lines"   // run id/ → number uint64 → line
-	inSpaces  = "spaces"  // name/ → what the caller puts there
+	inPending   = "pending"   // PendingKey → nothing
+	inInfo      = "info"      // pendingAll, SyncInfo
+	inLinks     = "links"     // kind, source → Link
+	inTargets   = "targets"   // kind, target id → source
+	inKeys      = "keys"      // kind, hash of attribute and value, source → nothing
+	inUnindexed = "unindexed" // kind, source → transaction: links whose entries in targets and keys are yet to be written
+	inApplied   = "applied"   // group, member → target id
+	inRetries   = "retries"   // PendingKey → Retry as JSON
+	inIntents   = "intents"   // kind, source → Intent as JSON
+	inHolds     = "holds"     // id → Hold as JSON
+	inRuns      = "runs"      // id → Run as JSON
+	inLines     = "lines"     // run id/ → number uint64 → line
+	inSpaces    = "spaces"    // name/ → what the caller puts there
 )
 
 // A PendingKey names something to look at again: a user, a group, or, when Member is set, the

@@ -37,6 +37,9 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	}
 	key := ownerKey(target, owner.Kind, resourceID)
 	taken := false
+	if present, taken = s.recent.owner(key); taken {
+		return present, nil
+	}
 	err = s.registry.view(func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			present, taken = decodeOwner(rec), tx.kv.get(key, bucketGiven) == nil
@@ -46,7 +49,7 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	if err != nil || taken {
 		return present, err
 	}
-	err = s.registry.batch(func(tx *Tx) error {
+	err = s.changeClaims([][]byte{key}, func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			if present = decodeOwner(rec); present != owner {
 				return nil
@@ -66,39 +69,14 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	return present, nil
 }
 
-// ClaimAll claims several accounts for their owners in one commit and returns who owns each.
-func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
-	present = make(map[string]Owner, len(claims))
-	if len(claims) == 0 {
-		return present, nil
-	}
-	err = s.registry.batch(func(tx *Tx) error {
-		for id, owner := range claims {
-			key := ownerKey(target, owner.Kind, id)
-			if rec := tx.kv.get(key, bucketOwners); rec != nil {
-				present[id] = decodeOwner(rec)
-				continue
-			}
-			if owner.Kind == 0 || id == "" {
-				return fmt.Errorf("it needs an id and a kind")
-			}
-			present[id] = owner
-			if err := claimsOf(tx).own(key, owner); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim %d accounts of target %s: %w", len(claims), target, err)
-	}
-	return present, nil
-}
-
 // OwnerOf returns who owns an account of a target.
 func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
+	key := ownerKey(target, kind, resourceID)
+	if owner, ok = s.recent.owner(key); ok {
+		return owner, true, nil
+	}
 	err = s.registry.view(func(tx *Tx) error {
-		if rec := tx.kv.get(ownerKey(target, kind, resourceID), bucketOwners); rec != nil {
+		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			owner, ok = decodeOwner(rec), true
 		}
 		return nil
@@ -116,7 +94,7 @@ func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
 	}
-	return s.registry.batch(func(tx *Tx) error {
+	return s.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
 			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
@@ -147,7 +125,7 @@ func (s *Store) GiveUp(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
 	}
-	err := s.registry.batch(func(tx *Tx) error {
+	err := s.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
 			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) || tx.kv.get(key, bucketGiven) != nil {
@@ -178,8 +156,8 @@ func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err
 // Succeed makes an account over to another owner, if the former one of it lets it go or is of the
 // same tenant, and returns who owns it now.
 func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
-	err = s.registry.batch(func(tx *Tx) error {
-		key := ownerKey(target, owner.Kind, resourceID)
+	key := ownerKey(target, owner.Kind, resourceID)
+	err = s.changeClaims([][]byte{key}, func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			present = decodeOwner(rec)
 			if present != former || former.Tenant != owner.Tenant && tx.kv.get(key, bucketGiven) == nil {
@@ -203,6 +181,9 @@ func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present
 
 // releaseAll gives free what a tenant owns, in transactions of bounded size.
 func (s *Store) releaseAll(tenant graphsync.ID) error {
+	if err := s.writeClaims(); err != nil {
+		return err
+	}
 	const chunk = 10_000
 	var after []byte
 	for done := false; !done; {
@@ -240,6 +221,13 @@ func (s *Store) releaseAll(tenant graphsync.ID) error {
 
 func ownerKey(target string, kind graphsync.Kind, resourceID string) []byte {
 	return append(append([]byte(target), 0, byte(kind)), resourceID...)
+}
+
+func ownerKeys(target string, claims map[string]Owner) (keys [][]byte) {
+	for id, owner := range claims {
+		keys = append(keys, ownerKey(target, owner.Kind, id))
+	}
+	return keys
 }
 
 func (o Owner) encode() []byte {

@@ -53,6 +53,7 @@ type Store struct {
 	registry *file
 
 	creations creations
+	recent    recentClaims
 
 	mu      sync.Mutex // protects all fields below
 	tenants map[graphsync.ID]*opened
@@ -131,7 +132,7 @@ func (s *Store) Close() error {
 	for id, o := range s.tenants {
 		errs = append(errs, s.stamp(id, o.file), o.file.close())
 	}
-	return errors.Join(append(errs, s.registry.close(), release(s.lock))...)
+	return errors.Join(append(errs, s.writeClaims(), s.registry.close(), release(s.lock))...)
 }
 
 // Dir returns the directory as it was given to Open.
@@ -242,11 +243,17 @@ func (t *Tenant) Close() error {
 func (t *Tenant) View(fn func(*Tx) error) error { return t.file.view(fn) }
 
 // Update runs fn and commits what it wrote when it returns nil; otherwise nothing happened.
-func (t *Tenant) Update(fn func(*Tx) error) error { return t.file.update(fn) }
+func (t *Tenant) Update(fn func(*Tx) error) error {
+	defer t.file.indexWhenDue()
+	return t.file.update(fn)
+}
 
 // Batch is Update for many concurrent callers: those waiting share one commit. fn may run
 // more than once, and another caller's writes may be visible to it before they are on disk.
-func (t *Tenant) Batch(fn func(*Tx) error) error { return t.file.batch(fn) }
+func (t *Tenant) Batch(fn func(*Tx) error) error {
+	defer t.file.indexWhenDue()
+	return t.file.batch(fn)
+}
 
 // Check reads the whole file and reports the first inconsistency, for tests and diagnosis.
 func (t *Tenant) Check() error { return t.file.check() }

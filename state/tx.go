@@ -36,6 +36,7 @@ type Tx struct {
 	counters map[string]uint64 // changed so far, written before the commit
 	dict     *names
 	dictOwn  bool // dict was copied to be extended
+	hints    *linkHints
 }
 
 // names is the file's dictionary: records hold an attribute's index instead of its name. Two
@@ -79,7 +80,7 @@ func (f *file) update(fn func(*Tx) error) error {
 }
 
 func newTx(b *bbolt.Tx, f *file) *Tx {
-	return &Tx{kv: &buckets{b: b, trees: map[string]*bucket{}, checksums: f.checksums}, file: f}
+	return &Tx{kv: &buckets{b: b, trees: map[string]*bucket{}, checksums: f.checksums}, file: f, hints: f.hints.Load()}
 }
 
 // count reads a counter.
