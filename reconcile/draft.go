@@ -29,6 +29,7 @@ type planner struct {
 	owners      *ownership
 
 	drafted int // objects so far
+	wanted  wantedValues
 }
 
 // draft writes the plan of accounts and groups: for each pending object what should be there,
@@ -52,7 +53,10 @@ func (p *planner) draft(ctx context.Context) error {
 	switch {
 	case p.opts.Subject != nil:
 		p.findings.kind = OnDemand
-		return p.draftSubject(ctx)
+		if err := p.draftSubject(ctx); err != nil {
+			return err
+		}
+		return p.wanted.write(p.tenant, p.sync.Name, true)
 	case p.findings.all:
 		if p.info.LastSuccess.IsZero() || p.opts.Full {
 			p.findings.kind = Initial
@@ -62,6 +66,9 @@ func (p *planner) draft(ctx context.Context) error {
 		err = p.draftChanged(ctx)
 	}
 	if err != nil {
+		return err
+	}
+	if err := p.wanted.write(p.tenant, p.sync.Name, true); err != nil {
 		return err
 	}
 	return p.draftOrphans(ctx)
@@ -210,7 +217,7 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 		chunk := ids[:min(len(ids), plan.DraftChunk)]
 		ids = ids[len(chunk):]
 		err := p.tenant.Update(func(tx *state.Tx) error {
-			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name), claims: tx.Space(p.sync.Name, claimSpace)}
+			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name), wanted: &p.wanted}
 			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
 				if !p.findings.all { // when all are, each is visited once anyway
@@ -238,6 +245,9 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+		if err := p.wanted.write(p.tenant, p.sync.Name, false); err != nil {
 			return err
 		}
 		p.drafted += len(chunk)

@@ -24,7 +24,7 @@ type drafter struct {
 	tx       *state.Tx
 	eval     *desired.Evaluator
 	plan     plan.Actions
-	claims   *state.Space
+	wanted   *wantedValues
 }
 
 // user plans one person.
@@ -248,6 +248,7 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 		if err := d.withdraw(kind, other, path, value, id); err != nil {
 			return err
 		}
+		d.leftOut(&a)
 		return d.skip(kind, id, key, "duplicate_source", why)
 	}
 	return d.put(plan.PhaseOf(kind), a)
@@ -256,9 +257,17 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 // claim notes that a new object wants a matching value and returns who else does: a new one of
 // this plan, or one that has an account already.
 func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
-	key := wantedKey(kind, path, value)
-	if raw := d.claims.Get(key); len(raw) == 16 && graphsync.ID(raw) != id {
-		return graphsync.ID(raw), nil
+	key := wantedKeyOf(kind, path, value)
+	if other, known := d.wanted.owner(d.tx, d.sync.Name, key); known && other != id {
+		return other, nil
+	}
+	other, known, err := wantedByID(d.plan, kind, d.sync.rules(kind).Match, path, value)
+	if err != nil {
+		return graphsync.ID{}, err
+	}
+	if known && other != id {
+		d.wanted.put(key, other) // also for others, when the plan no longer tells of it
+		return other, nil
 	}
 	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, desired.MatchKey(path, value)) {
 		if other == id {
@@ -268,7 +277,20 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 			return other, err
 		}
 	}
-	return graphsync.ID{}, d.claims.Put(key, id[:])
+	if !strings.EqualFold(value, id.String()) {
+		d.wanted.put(key, id)
+	}
+	return graphsync.ID{}, nil
+}
+
+// leftOut notes that an object which is not created still wants the value that is its own id: the plan no longer
+// tells of it.
+func (d *drafter) leftOut(a *plan.StoredAction) {
+	for i, path := range d.sync.rules(a.Kind).Match {
+		if i < len(a.Match) && strings.EqualFold(a.Match[i], a.SourceID.String()) {
+			d.wanted.put(wantedKeyOf(a.Kind, path, a.Match[i]), a.SourceID)
+		}
+	}
 }
 
 // wantedBy says who else wants, or has, a matching value. An account that is switched off is offered
@@ -315,11 +337,6 @@ func (d *drafter) nextName(object *state.Object, link *state.Link, path string) 
 	return desired.TextOf(result.Attributes, path)
 }
 
-// wantedKey is the key under which it is noted that a new object wants a matching value.
-func wantedKey(kind graphsync.Kind, path, value string) []byte {
-	return valueKey(kind.String()+"\x00"+path, value)
-}
-
 // isFormer reports whether an object is gone from the directory and its account is switched off:
 // it wants nothing any more.
 func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
@@ -338,6 +355,7 @@ func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value 
 	if err := d.plan.Delete(key); err != nil {
 		return err
 	}
+	d.leftOut(a)
 	d.ledger.planned(kind, plan.Create, -1)
 	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
 }

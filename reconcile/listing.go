@@ -57,11 +57,18 @@ func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (co
 
 // keepFitting keeps a listed account if somebody in the plan has one of its matching values.
 func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
-	claims, index := tx.Space(m.sync.Name, claimSpace), tx.Space(m.sync.Name, indexSpace)
+	index := tx.Space(m.sync.Name, indexSpace)
 	fits := false
 	for i, path := range m.paths {
 		value, ok := r.Value(path).(string)
-		if !ok || value == "" || !claims.Has(wantedKey(m.kind, m.rules.Match[i], value)) {
+		if !ok || value == "" {
+			continue
+		}
+		wanted, err := isWanted(tx, m.sync.Name, m.kind, m.rules.Match, m.rules.Match[i], value)
+		if err != nil {
+			return err
+		}
+		if !wanted {
 			continue
 		}
 		fits = true

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -186,7 +187,7 @@ func (r records) forgetMismatch(kind graphsync.Kind, id graphsync.ID) error {
 // detach plans to drop a link, and its object as if it had none.
 func (r *resolver) detach(tx *state.Tx, unlink *plan.StoredAction) error {
 	kind, id := unlink.Kind, unlink.SourceID
-	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.In(tx), plan: plan.In(tx, r.sync.Name), claims: tx.Space(r.sync.Name, claimSpace)}
+	d := drafter{sync: r.sync, opts: r.opts, now: r.now, info: r.info, ledger: r.ledger, findings: r.findings, owners: r.owners, tx: tx, eval: r.eval.In(tx), plan: plan.In(tx, r.sync.Name), wanted: &wantedValues{}}
 	if object, known := tx.Objects().Get(graphsync.User, id); kind == graphsync.User && known && d.eval.Eligibility(&object, nil).Unconfirmed {
 		// The user may have left, and then an account under another id is to be removed too: the link
 		// is what tells.
@@ -206,10 +207,14 @@ func (r *resolver) detach(tx *state.Tx, unlink *plan.StoredAction) error {
 	if err := d.plan.Put(plan.UnlinkKey(kind, id), unlink); err != nil {
 		return err
 	}
+	draft := d.user
 	if kind == graphsync.Group {
-		return d.group(id)
+		draft = d.group
 	}
-	return d.user(id)
+	if err := draft(id); err != nil {
+		return err
+	}
+	return d.wanted.store(tx, r.sync.Name, slices.Collect(maps.Keys(d.wanted.recent)))
 }
 
 // follow plans the removal of the account that somebody who left has under another id. One that

@@ -181,3 +181,47 @@ func TestPlanShowsNoRedactedValue(t *testing.T) {
 		c.source.person(1, "ada@example.com", "planted-again")
 	}
 }
+
+// A user whose externalId is the object id of another wants the account of that one, whichever of the two comes
+// first in the plan, and also when a third has kept one of them from it.
+func TestTheObjectIDOfAnotherIsADuplicate(t *testing.T) {
+	t.Parallel()
+	mapped := mappedTo(mapping.Spec{Path: "externalId", Expr: `IIF(IsPresent([department]), [department], [objectId])`})
+	external := func(s *reconcile.Sync) {
+		mapped(s)
+		s.Users.Match = []string{"externalId", "userName"}
+	}
+	for name, pair := range map[string][2]int{"the other comes first": {1, 2}, "the other comes last": {2, 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other, same := pair[0], pair[1]
+			c := newService(t).customer("contoso")
+			c.change = external
+			c.source.person(other, "ada@example.com", "Ada")
+			c.source.person(same, "bob@example.com", "Bob")
+			c.source.person(3, "cyd@example.com", "Cyd")
+			c.source.set(same, "department", strconv.Quote(strings.ToUpper(userID(other).String())))
+			got := c.cycle()
+			for _, part := range []string{"1 created", "skipped ada@example.com: duplicate_source", "skipped bob@example.com: duplicate_source"} {
+				if !strings.Contains(got, part) {
+					t.Errorf("the first cycle says %s, want %s", got, part)
+				}
+			}
+		})
+		t.Run(name+", with a third", func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.change = external
+			c.source.person(pair[0], "ada@example.com", "Ada")
+			c.source.person(pair[1], "ADA@example.com", "Other Ada")
+			c.source.person(3, "cyd@example.com", "Cyd")
+			c.source.set(3, "department", strconv.Quote(userID(pair[0]).String()))
+			got := c.cycle()
+			for _, name := range []string{"ada@example.com", "ADA@example.com", "cyd@example.com"} {
+				if !strings.Contains(got, "skipped "+name+": duplicate_source") {
+					t.Errorf("%s is not skipped: %s", name, got)
+				}
+			}
+		})
+	}
+}
