@@ -166,6 +166,19 @@ func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) erro
 	return read
 }
 
+// maxChunk bounds how many actions are about to be done at once, and so the look-ups after a crash.
+const maxChunk = 2048
+
+// nextChunk is how many actions are taken next when the last ones took so long. What is about to be done is recorded
+// in a commit, and fewer commits write less; but what a crash interrupts has to be looked up, at the pace of the
+// application.
+func nextChunk(size int, took time.Duration) int {
+	if took >= time.Second {
+		return max(size/2, plan.ActionChunk)
+	}
+	return min(2*size, maxChunk)
+}
+
 // recordExistingMembers records the members that groups had already, and those that are no longer in them.
 func (ap *applier) recordExistingMembers(ctx context.Context) error {
 	return ap.plans.Entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {

@@ -104,6 +104,14 @@ func (b *bucket) Put(key, value []byte) error {
 	return b.b.Put(key, b.kv.withChecksum(checksum(b.seed, key, value), value))
 }
 
+// fillInOrder has pages filled in this transaction when a new key is behind all others: what comes in the order of
+// the keys leaves no room that others need.
+func (b *bucket) fillInOrder(key []byte) {
+	if last, _ := b.b.Cursor().Last(); bytes.Compare(last, key) < 0 {
+		b.b.FillPercent = 0.9
+	}
+}
+
 // Delete removes a key; none is fine.
 func (b *bucket) Delete(key []byte) error { return b.b.Delete(key) }
 

@@ -16,7 +16,7 @@ import (
 type buckets struct {
 	b         *bbolt.Tx
 	checksums bool               // the file's values carry them
-	trees     map[string]*bucket // opened so far, by path
+	trees     map[string]*bucket // opened so far, by path; nil: it is not there
 	arena     []byte             // where values wait for the commit
 }
 
@@ -28,7 +28,7 @@ func (kv *buckets) open(b *bbolt.Bucket, path string) *bucket {
 // bucket returns a bucket by its path, nil when there is none.
 func (kv *buckets) bucket(path ...string) *bucket {
 	key := strings.Join(path, "\x00")
-	if b := kv.trees[key]; b != nil {
+	if b, opened := kv.trees[key]; opened {
 		return b
 	}
 	var b *bbolt.Bucket
@@ -40,6 +40,7 @@ func (kv *buckets) bucket(path ...string) *bucket {
 		}
 		if b == nil {
 			kv.verifyNoBucket(strings.Join(path[:i+1], "\x00"))
+			kv.trees[key] = nil
 			return nil
 		}
 	}
@@ -85,6 +86,7 @@ func (kv *buckets) deleteBucket(path ...string) error {
 	if err := kv.forgetBucket(key); err != nil {
 		return err
 	}
+	kv.trees[key] = nil
 	last := len(path) - 1
 	if last == 0 {
 		return kv.b.DeleteBucket([]byte(key))
@@ -107,9 +109,7 @@ func (kv *buckets) append(key, value []byte, path ...string) error {
 	if err != nil {
 		return err
 	}
-	if last, _ := b.b.Cursor().Last(); bytes.Compare(last, key) < 0 {
-		b.b.FillPercent = 0.9
-	}
+	b.fillInOrder(key)
 	return b.Put(key, value)
 }
 

@@ -167,6 +167,7 @@ func (s *Space) Put(key, value []byte) error {
 	}
 	if b.Get(key) == nil {
 		s.tx.bump(s.counter(), 1)
+		b.fillInOrder(key)
 	}
 	if err := b.Put(key, value); err != nil {
 		return fmt.Errorf("put into space %s of sync %s: %w", s.path[3], s.path[1], err)

@@ -23,15 +23,25 @@ func (s *Store) Actions(p Phase, visit func(keys [][]byte, actions []StoredActio
 	return s.ActionsBut(p, "", visit)
 }
 
+// ActionsSized reads a phase in chunks of the size that the variable has by then.
+func (s *Store) ActionsSized(p Phase, size *int, visit func(keys [][]byte, actions []StoredAction) error) error {
+	return s.chunks(p, "", size, visit)
+}
+
 // ActionsBut reads a phase without the actions of one operation, which are not decoded.
 func (s *Store) ActionsBut(p Phase, skipped Op, visit func(keys [][]byte, actions []StoredAction) error) error {
+	size := ActionChunk
+	return s.chunks(p, skipped, &size, visit)
+}
+
+func (s *Store) chunks(p Phase, skipped Op, size *int, visit func(keys [][]byte, actions []StoredAction) error) error {
 	after := []byte{byte(p)}
 	for {
 		var keys [][]byte
 		var actions []StoredAction
 		err := s.Tenant.View(func(tx *state.Tx) error {
 			for key, raw := range In(tx, s.sync).From(after) {
-				if key[0] != byte(p) || len(keys) == applyChunk {
+				if key[0] != byte(p) || len(keys) >= *size {
 					break
 				}
 				if skipped != "" && OpOf(raw) == skipped {
@@ -55,8 +65,8 @@ func (s *Store) ActionsBut(p Phase, skipped Op, visit func(keys [][]byte, action
 	}
 }
 
-// applyChunk is how many actions are read from the stored plan at once.
-const applyChunk = 256
+// ActionChunk is how many actions are read from the stored plan at once.
+const ActionChunk = 256
 
 // Entries visits a scratch space, some entries per transaction.
 func (s *Store) Entries(ctx context.Context, space string, visit func(tx *state.Tx, key, value []byte) error) error {

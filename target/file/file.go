@@ -161,10 +161,11 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 	var made target.Resource
 	err := a.write(ctx, op, func(s *store) (any, error) {
 		e := &entry{ref: target.Ref{Kind: kind, ID: uuid.NewString()}}
-		if err := s.put(op, e, attributes); err != nil {
+		written, err := s.put(op, e, attributes)
+		if err != nil {
 			return nil, err
 		}
-		made = e.resource(true)
+		made = e.with(written, true)
 		return putRecord{Put: e.line()}, nil
 	})
 	if err != nil {
@@ -183,10 +184,11 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 			return nil, missing(op, ref)
 		}
 		before := string(e.raw)
-		if err := s.put(op, e, attributes); err != nil {
+		written, err := s.put(op, e, attributes)
+		if err != nil {
 			return nil, err
 		}
-		changed = e.resource(false)
+		changed = e.with(written, false)
 		if string(e.raw) == before && !touchesMembers(attributes) {
 			return nil, nil
 		}

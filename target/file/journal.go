@@ -86,8 +86,14 @@ func openJournal(path string, create bool) (*journal, error) {
 func (j *journal) append(record any) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	writeJSON(&j.buffer, record)
-	j.buffer.WriteByte('\n')
+	if put, ok := record.(putRecord); ok { // a line is JSON already
+		j.buffer.WriteString(`{"put":`)
+		j.buffer.Write(put.Put)
+		j.buffer.WriteString("}\n")
+	} else {
+		writeJSON(&j.buffer, record)
+		j.buffer.WriteByte('\n')
+	}
 	j.queued++
 	return j.queued
 }

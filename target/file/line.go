@@ -147,7 +147,11 @@ func (e *entry) line() json.RawMessage {
 
 // resource returns the entry for a caller to own.
 func (e *entry) resource(withMembers bool) target.Resource {
-	attrs := e.attributes()
+	return e.with(e.attributes(), withMembers)
+}
+
+// with returns the entry with its attributes decoded before.
+func (e *entry) with(attrs map[string]any, withMembers bool) target.Resource {
 	if withMembers && len(e.members) > 0 {
 		attrs["members"] = e.memberList()
 	}

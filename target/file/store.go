@@ -29,7 +29,7 @@ var userName, _ = target.ParsePath("userName")
 // An index leads from a value in lower case to the entries that may hold it.
 type index struct {
 	path    target.Path
-	entries map[string]map[*entry]bool
+	entries map[string][]*entry
 }
 
 func newStore() *store {
@@ -57,7 +57,7 @@ func readStore(path string) (*store, error) {
 			return fmt.Errorf("%s line %d: the id %q is that of line %d too; every line needs its own", path, n, e.ref.ID, before)
 		}
 		lines[e.ref.ID] = n
-		s.add(e)
+		s.add(e) // there is no index yet
 		return nil
 	})
 	if err != nil {
@@ -89,7 +89,6 @@ func (s *store) add(e *entry) {
 	s.last++
 	e.order = s.last
 	s.byID[e.ref.ID] = e
-	s.enter(e)
 }
 
 // replace puts a line into the store, in the place of the entry that has its id.
@@ -101,12 +100,13 @@ func (s *store) replace(line []byte) error {
 	old := s.byID[e.ref.ID]
 	if old == nil {
 		s.add(e)
+		s.enter(e, e.attributes)
 		return nil
 	}
 	s.leave(old)
 	e.order = old.order
 	s.byID[e.ref.ID] = e
-	s.enter(e)
+	s.enter(e, e.attributes)
 	return nil
 }
 
@@ -126,15 +126,16 @@ func (s *store) all() []*entry { return slices.SortedFunc(maps.Values(s.byID), b
 
 func byOrder(a, b *entry) int { return cmp.Compare(a.order, b.order) }
 
-// put writes attributes into an entry that is in the store or is to be added.
-func (s *store) put(op string, e *entry, attributes []target.Attribute) error {
+// put writes attributes into an entry that is in the store or is to be added, and returns what the entry has then,
+// without members, for the caller to own.
+func (s *store) put(op string, e *entry, attributes []target.Attribute) (map[string]any, error) {
 	attrs := e.attributes()
 	if touchesMembers(attributes) && len(e.members) > 0 {
 		attrs["members"] = e.memberList()
 	}
 	for _, a := range attributes {
 		if name := strings.ToLower(a.Path.Name()); a.Path.Schema() == "" && (name == "id" || name == "meta") {
-			return &target.Error{
+			return nil, &target.Error{
 				Code: target.Rejected, Op: op, Attribute: a.Path.String(),
 				Message: a.Path.String() + " is the file's own and cannot be written", Hint: "remove it from the mapping",
 			}
@@ -146,18 +147,19 @@ func (s *store) put(op string, e *entry, attributes []target.Attribute) error {
 	}
 	if e.ref.Kind == target.User {
 		if err := s.checkName(op, e, attrs); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if s.byID[e.ref.ID] == nil {
 		e.set(attrs)
 		s.add(e)
-		return nil
+	} else {
+		s.leave(e)
+		e.set(attrs)
 	}
-	s.leave(e)
-	e.set(attrs)
-	s.enter(e)
-	return nil
+	written := e.attributes() // as the file has it: attrs may have other types
+	s.enter(e, func() map[string]any { return written })
+	return written, nil
 }
 
 // checkName refuses a userName that is missing or that another user has.
@@ -192,7 +194,7 @@ func (s *store) remove(e *entry) {
 func (s *store) find(kind target.Kind, by target.Path, value string) []*entry {
 	ix, ok := s.indexes[kind][by.String()]
 	if !ok {
-		ix = index{path: by, entries: map[string]map[*entry]bool{}}
+		ix = index{path: by, entries: map[string][]*entry{}}
 		for _, e := range s.byID {
 			if e.ref.Kind == kind {
 				ix.enter(e, e.attributes())
@@ -201,7 +203,7 @@ func (s *store) find(kind target.Kind, by target.Path, value string) []*entry {
 		s.indexes[kind][by.String()] = ix
 	}
 	var found []*entry
-	for e := range ix.entries[strings.ToLower(value)] {
+	for _, e := range ix.entries[strings.ToLower(value)] {
 		if by.Holds(e.attributes(), value) {
 			found = append(found, e)
 		}
@@ -210,9 +212,10 @@ func (s *store) find(kind target.Kind, by target.Path, value string) []*entry {
 	return found
 }
 
-func (s *store) enter(e *entry) {
+// enter has an entry found by the attributes that there are indexes of.
+func (s *store) enter(e *entry, attributes func() map[string]any) {
 	if indexes := s.indexes[e.ref.Kind]; len(indexes) > 0 {
-		attrs := e.attributes()
+		attrs := attributes()
 		for _, ix := range indexes {
 			ix.enter(e, attrs)
 		}
@@ -224,7 +227,8 @@ func (s *store) leave(e *entry) {
 		attrs := e.attributes()
 		for _, ix := range indexes {
 			for _, key := range keysOf(ix.path.Get(attrs)) {
-				if delete(ix.entries[key], e); len(ix.entries[key]) == 0 {
+				rest := slices.DeleteFunc(ix.entries[key], func(other *entry) bool { return other == e })
+				if ix.entries[key] = rest; len(rest) == 0 {
 					delete(ix.entries, key)
 				}
 			}
@@ -234,10 +238,9 @@ func (s *store) leave(e *entry) {
 
 func (ix index) enter(e *entry, attrs map[string]any) {
 	for _, key := range keysOf(ix.path.Get(attrs)) {
-		if ix.entries[key] == nil {
-			ix.entries[key] = map[*entry]bool{}
+		if same := ix.entries[key]; len(same) == 0 || same[len(same)-1] != e { // an entry may have a value twice
+			ix.entries[key] = append(same, e)
 		}
-		ix.entries[key][e] = true
 	}
 }
 
