@@ -45,6 +45,11 @@ func (b *linkBuilder) desire(ctx context.Context, kind graphsync.Kind, id graphs
 // attributes gives an action's changes as the adapter wants them, with the values that a plan
 // does not hold made now, and the form in which they are kept with the link.
 func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, creating bool) ([]target.Attribute, map[string]json.RawMessage, error) {
+	if creating {
+		if out, applied, complete := plannedValues(a, b.sync.rules(a.Kind).Mapping); complete {
+			return out, applied, nil
+		}
+	}
 	var fresh desired.Outcome
 	if a.Op != plan.Deactivate && !a.Literal {
 		var err error
@@ -86,6 +91,27 @@ func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, crea
 		out = append(out, target.Attribute{Path: path, Value: value, Old: change.Old})
 	}
 	return out, applied, nil
+}
+
+// plannedValues gives the values of a create as its plan has them, so that they need not be evaluated again. It is not
+// complete when a value is hidden in the plan or made on applying it, or has a form that is not kept as it was.
+func plannedValues(a *plan.StoredAction, m *mapping.Mapping) (out []target.Attribute, applied map[string]json.RawMessage, complete bool) {
+	out, applied = make([]target.Attribute, 0, len(a.Changes)), make(map[string]json.RawMessage, len(a.Changes))
+	for _, change := range a.Changes {
+		switch change.New.(type) {
+		case string, bool:
+		default:
+			return nil, nil, false
+		}
+		i := slices.IndexFunc(m.Attributes(), func(mapped *mapping.Attribute) bool { return mapped.Path.String() == change.Attribute })
+		if i < 0 || a.Literal || desired.MadeOnApply(change.New) {
+			return nil, nil, false
+		}
+		mapped := m.Attributes()[i]
+		out = append(out, target.Attribute{Path: mapped.Path, Value: change.New, Old: change.Old})
+		applied[change.Attribute] = desired.Canonical(a.SourceID, mapped, change.New)
+	}
+	return out, applied, true
 }
 
 // newLink is the link of an account just made or adopted.

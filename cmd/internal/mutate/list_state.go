@@ -71,8 +71,12 @@ var keeping = slices.Concat(
 				return err
 			}`},
 		fault{"RGS2", "claiming several overwrites the owners there are", `present[id] = decodeOwner(rec)
-				continue`, `present[id] = owner
-				continue`},
+			} else {`, `present[id], fresh[string(key)] = owner, owner
+			} else {`},
+		fault{"RGS20", "a claim in memory does not hold", `if known, ok := s.recent.owner(key); ok {`, `if known, ok := s.recent.owner(key); ok && false {`},
+		fault{"RGS21", "claims in memory are not told of before they are lost", `if err := s.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RGS22", "claims of a later cycle are not told of", `delete(s.recent.advanced, tenant)`, `_ = tenant`},
+		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.settleClaims(id))`, `f.writeIndexes()`},
 		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}`, ``},
@@ -172,7 +176,11 @@ var keeping = slices.Concat(
 		fault{"LNK2", "a link that is replaced counts twice", `t.tally(old, -1)
 		if err := t.unindex(old, l)`, `if err := t.unindex(old, l)`},
 		fault{"LNK3", "an inactive link is read as active", `Active: flags&flagActive != 0,`, `Active: true,`},
-		fault{"LNK4", "dropping a link drops the account of who took it over", `ok && source == old.Source && old.TargetID != next.TargetID`, `ok && source != old.Source || old.TargetID != next.TargetID`},
+		fault{"LNK4", "dropping a link drops the account of who took it over", `source != nil && parseID(source) == old.Source && old.TargetID != next.TargetID`, `source != nil && parseID(source) != old.Source || old.TargetID != next.TargetID`},
+		fault{"LNK20", "a link is not marked for its index", `return t.mark(l.Kind, l.Source)`, `return nil`},
+		fault{"LNK21", "a view does not find what is being written to the index", `written == 0 || uint64(tx.kv.b.ID()) < written`, `false`},
+		fault{"LNK22", "a hint counts although its link has changed", `ok && link.TargetID == targetID {`, `ok {`},
+		fault{"LNK23", "a link is not found by the id of its source", `err == nil && foundByItself(key, source)`, `false`},
 	),
 	in("state/pending.go",
 		fault{"PND1", "more than fits makes nothing pending", `if err := p.tx.Pending(sync).SetEverything(true); err != nil {`, `if err := error(nil); err != nil {`},
