@@ -182,8 +182,9 @@ func (f *file) indexWhenDue() {
 
 // writeIndexes writes the index entries of all marked links. Others may write meanwhile.
 func (f *file) writeIndexes() error {
-	if f.hints.Load() == nil {
-		return nil
+	hints := f.hints.Load()
+	if hints == nil || hints.size() == 0 && (hints.before.Load() == nil || hints.written.Load() != 0) {
+		return nil // nothing is marked
 	}
 	f.indexing.Lock()
 	defer f.indexing.Unlock()

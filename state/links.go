@@ -77,7 +77,7 @@ func (t Links) Put(l Link) error {
 	if err := t.tx.kv.append(objectKey(l.Kind, l.Source), rec, bucketSyncs, t.sync, inLinks); err != nil {
 		return err
 	}
-	if err := t.index(&l, &old, known); err != nil {
+	if err := t.index(&l, &old); err != nil {
 		return err
 	}
 	t.tally(l, 1)
@@ -85,16 +85,19 @@ func (t Links) Put(l Link) error {
 }
 
 // index has a link found by its target id and its keys, of which its predecessor may have some.
-func (t Links) index(l, old *Link, known bool) error {
+func (t Links) index(l, old *Link) error {
 	due := false
-	switch source, ok := t.ByTarget(l.Kind, l.TargetID); {
-	case ok && source != l.Source: // the link that is put last is the one that is found
-		if err := t.tx.kv.put(targetKey(l.Kind, l.TargetID), l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
-			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
+	key := targetKey(l.Kind, l.TargetID)
+	if source := t.tx.kv.get(key, bucketSyncs, t.sync, inTargets); source == nil || parseID(source) != l.Source {
+		// Hints alone do not tell that the entry will be written: they may be of what was rolled back.
+		if other, ok := t.ByTarget(l.Kind, l.TargetID); ok && other != l.Source { // the link that is put last is the one that is found
+			if err := t.tx.kv.put(key, l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
+				return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
+			}
+		} else {
+			due = true
+			t.hintTarget(l)
 		}
-	case !ok || !known || old.TargetID != l.TargetID:
-		due = true
-		t.hintTarget(l)
 	}
 	for _, k := range l.Keys {
 		if slices.Contains(old.Keys, k) || foundByItself(k, l.Source) {
