@@ -5,7 +5,7 @@ import "fmt"
 // bounds are what does not depend on the machine, with a margin: a change that exceeds one is a change of
 // cost and not noise.
 const (
-	maxWrittenPerAccount = 25_000      // bytes, in a first sync
+	maxWrittenPerAccount = 9_000       // bytes, in a first sync
 	maxMemory            = 200_000_000 // bytes, in every step
 	maxIdleWritten       = 2_000_000   // bytes, in a cycle with nothing to do
 	maxIdleRequests      = 40          // to Graph, in a cycle with nothing to do: assignments are read completely

@@ -10,7 +10,7 @@ func TestExceeded(t *testing.T) {
 	t.Parallel()
 	good := []figures{
 		{Users: 1000, Step: "floor", CPUSeconds: 0.1, Accounts: 1000},
-		{Users: 1000, Step: "first sync", CPUSeconds: 1, Accounts: 900, WrittenBytes: 9_000_000, MemoryBytes: 50_000_000},
+		{Users: 1000, Step: "first sync", CPUSeconds: 1, Accounts: 900, WrittenBytes: 6_000_000, MemoryBytes: 50_000_000},
 		{Users: 1000, Step: "nothing to do", CPUSeconds: 0.05, GraphRequests: 4, WrittenBytes: 20_000},
 	}
 	if errs := exceeded(good); errs != nil {
