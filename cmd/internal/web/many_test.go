@@ -12,14 +12,14 @@ import (
 	"entrasync/state"
 )
 
-// manyTenants is a service with n tenants, each with a history.
-func manyTenants(tb testing.TB, n int) *bench {
+// manyTenants is a service with n tenants, each with a history of so many runs.
+func manyTenants(tb testing.TB, n, runs int) *bench {
 	b := newBench(tb, nil)
 	for i := range n {
 		sync := b.sync("front", fmt.Sprintf("tenant-%03d", i), i+1)
 		b.tenants = append(b.tenants, web.Tenant{Name: sync.TenantName, ID: sync.Tenant, State: "active"})
 		b.write(sync.Tenant, func(tx *state.Tx) error {
-			for run := range 30 {
+			for run := range runs {
 				started := now.Add(-time.Duration(run) * 30 * time.Minute)
 				report := reconcile.Report{Result: reconcile.OK, Started: started, DurationMS: 900, Summary: reconcile.Summary{Update: run % 5}}
 				id := started.Format("20060102T150405.000Z")
@@ -37,7 +37,7 @@ func manyTenants(tb testing.TB, n int) *bench {
 // closed, what is read no more is still shown, and what would be read cannot be.
 func TestOverviewReadsWhatChanged(t *testing.T) {
 	t.Parallel()
-	b := manyTenants(t, 150)
+	b := manyTenants(t, 150, 30)
 	first := b.get("/").Body.String()
 	if n := strings.Count(first, "<svg class=\"trend\""); n != 100 {
 		t.Fatalf("%d syncs on the first page, want 100", n)
@@ -59,7 +59,7 @@ func TestOverviewReadsWhatChanged(t *testing.T) {
 
 func TestOverviewPages(t *testing.T) {
 	t.Parallel()
-	b := manyTenants(t, 201)
+	b := manyTenants(t, 201, 1)
 	for path, want := range map[string]string{
 		"/": "1 to 100 of 201", "/?page=2": "101 to 200 of 201", "/?page=3": "201 to 201 of 201", "/?page=99": "201 to 201 of 201", "/?page=-1": "1 to 100 of 201", "/?page=x": "1 to 100 of 201",
 	} {
@@ -82,7 +82,7 @@ func TestOverviewPages(t *testing.T) {
 // soon will.
 func TestOverviewSaysACauseOnce(t *testing.T) {
 	t.Parallel()
-	b := manyTenants(t, 30)
+	b := manyTenants(t, 30, 30)
 	for i := range 30 {
 		sync := &b.syncs[i]
 		if i < 12 {
@@ -162,7 +162,7 @@ func TestManyRetries(t *testing.T) {
 // A damaged tenant is said to be so, and the others are shown.
 func TestUnreadableTenant(t *testing.T) {
 	t.Parallel()
-	b := manyTenants(t, 3)
+	b := manyTenants(t, 3, 30)
 	b.write(id(2), func(tx *state.Tx) error {
 		return tx.Runs("front").Put(state.Run{ID: "x", Report: []byte(`"nonsense"`)})
 	})
@@ -179,7 +179,7 @@ func TestUnreadableTenant(t *testing.T) {
 const overviewLimit = 50 * time.Millisecond
 
 func BenchmarkOverview(bench *testing.B) {
-	b := manyTenants(bench, 500)
+	b := manyTenants(bench, 500, 30)
 	bench.Run("first", func(bench *testing.B) {
 		for bench.Loop() {
 			bench.StopTimer()
