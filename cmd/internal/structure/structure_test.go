@@ -68,8 +68,9 @@ var mayImport = map[string][]string{
 var testsMayImport = []string{"cmd/internal/webtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
-// together are what an initial pull is; the operator's page makes links that are those of the consent pages.
-var testsOf = map[string][]string{"graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}}
+// together are what an initial pull is; the operator's page makes links that are those of the consent pages;
+// the example of the conformance suite runs it on an adapter.
+var testsOf = map[string][]string{"graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}, "target/targettest": {"target/file"}}
 
 // Modules that only one package knows, by import path prefix.
 var onlyIn = map[string]string{
