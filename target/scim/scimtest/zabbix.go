@@ -30,6 +30,7 @@ type ZabbixCluster struct {
 	dir    string // of the installation
 	socket string // folder of the database's socket
 	made   atomic.Int64
+	pool   *postgresPool // which Zabbix connects to
 }
 
 // StartZabbix starts the database. It ends with the test.
@@ -64,6 +65,11 @@ func StartZabbix(tb testing.TB, dir string) *ZabbixCluster {
 	if said, err := lineWith(output, "ready to accept connections", "FATAL"); err != nil || strings.Contains(said, "FATAL") {
 		tb.Fatalf("start PostgreSQL: %s (%v)", said, err)
 	}
+	pool := filepath.Join(z.socket, "pool") // a short name: the path of a socket has 107 bytes at most
+	if err := os.Mkdir(pool, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	z.pool = startPostgresPool(tb, pool, z.socket)
 	z.postgres(tb, "", "createdb", "-h", z.socket, "-U", "postgres", "tables")
 	for _, file := range []string{"schema", "data"} {
 		out, err := exec.Command("zcat", filepath.Join(dir, "root/usr/share/zabbix-server-pgsql", file+".sql.gz")).Output()
@@ -107,6 +113,7 @@ func (z *ZabbixCluster) sql(tb testing.TB, database, text string, args ...string
 
 func (z *ZabbixCluster) copyDatabase(tb testing.TB, from, to string) {
 	tb.Helper()
+	z.pool.drop() // a database that is copied has no users
 	z.postgres(tb, "", "createdb", "-h", z.socket, "-U", "postgres", "-T", from, to)
 }
 
@@ -117,7 +124,7 @@ func (z *ZabbixCluster) Zabbix(tb testing.TB, opts Options) *Server {
 	database := fmt.Sprintf("zabbix%d", z.made.Add(1))
 	z.copyDatabase(tb, "tables", database)
 	z.sql(tb, database, zabbixSetup, "-v", "token="+opts.Token)
-	php := &phpServer{dir: filepath.Join(z.dir, "root/usr/share/zabbix"), env: []string{"ZABBIX_SOCKET=" + z.socket, "ZABBIX_DATABASE=" + database}}
+	php := &phpServer{dir: filepath.Join(z.dir, "root/usr/share/zabbix"), env: []string{"ZABBIX_SOCKET=" + z.pool.dir, "ZABBIX_DATABASE=" + database}}
 	php.start(tb)
 	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = "http", php.address.Load().(string)

@@ -82,6 +82,7 @@ func (o *zabbixOperator) backup(tb testing.TB) {
 
 func (o *zabbixOperator) restore(tb testing.TB) {
 	tb.Helper()
+	o.cluster.pool.drop()
 	o.cluster.postgres(tb, "", "dropdb", "-h", o.cluster.socket, "-U", "postgres", o.database)
 	o.cluster.copyDatabase(tb, o.database+"backup", o.database)
 }
