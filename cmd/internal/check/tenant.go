@@ -110,7 +110,7 @@ func checkPermissions(what string, needs reconcile.Needs, held []string, hidden 
 func checkDefaultDomain(ctx context.Context, what string, source graphsync.Source, out *Section) {
 	organization, err := source.Organization(ctx)
 	if err == nil && organization.DefaultDomain == "" {
-		err = errors.New("Graph names no default domain, so that DefaultDomain() has no value and users who need it are skipped")
+		err = errors.New("no default domain is named by Graph, so that DefaultDomain() has no value and users who need it are skipped")
 	}
 	out.test(what, err, organization.DefaultDomain+" is what DefaultDomain() stands for")
 }
