@@ -40,6 +40,7 @@ import (
 //	accounts, groups, target …   the application: see script_target_test.go
 //	service …               the command run: see script_service_test.go
 //	page …                  what the service serves: see script_page_test.go
+//	api …                   its administration API: see script_api_test.go
 //	browser …               an administrator who consents: see script_browser_test.go
 //	chromium …              the same in a real browser: see script_chromium_test.go
 //
@@ -100,7 +101,7 @@ func runScriptFiles(t *testing.T, files []string, kind string) {
 		RequireExplicitExec: true,
 		Condition:           func(name string) (bool, error) { return name == kind || name == "scim" && kind != "file", nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "edit": edit, "capture": capture, "encode": encode,
+			"exits": exits, "edit": edit, "capture": capture, "encode": encode, "api": apiCommand,
 			"graph":    within((*world).graphCommand),
 			"accounts": within((*world).accountsCommand),
 			"groups":   within((*world).groupsCommand),

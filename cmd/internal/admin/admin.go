@@ -1,94 +1,91 @@
-// Package admin hands a command line to the service that owns the state: a unix socket in the
-// state directory, over which the client sends what was typed and receives what is printed.
+// Package admin is the service's administration API: HTTP and JSON over a unix socket in the state directory.
 //
-// It runs no command itself and knows none: the service gives [Serve] a function for that. It
-// promises that only the user of the service and root are let in, whatever the permissions of
-// the directory; that the client reads and writes files with its own rights, and only those
-// that its own command line names; and that neither side waits for one that has gone or does
-// not read.
+// The command line is one of its clients. While a service owns the state, [Call] sends what was typed to the
+// service and prints what it streams back. Other programs, such as a console, use the same routes; the page
+// configs/docs/admin-api.md describes each of them.
 //
-// # Protocol
+// The package runs no command itself. The service gives [Serve] a function for that, and the routes for single
+// documents, such as GET /v1/status, are command lines with --json that the package puts together.
 //
-// Both directions carry frames: a kind (one byte), a length (four bytes, big endian) and so
-// many bytes. The client sends a Request as JSON, the file the command reads in pieces, and
-// "go"; closing its side then asks the command to stop. The service answers with pieces of
-// standard output, standard error and the file the command writes, and at the end an exit code.
+// It promises that only the user of the service and root are let in, whatever the permissions of the
+// directory; that sizes, times and the number of commands are bounded; that the client reads and writes files
+// with its own rights, and only those that its own command line names; and that neither side waits for one
+// that has gone or does not read.
 package admin
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 )
 
-// protocol is raised when frames change their meaning.
-const protocol = 1
-
 // socketName is the socket's name in the state directory.
 const socketName = "entrasync.sock"
 
-// ErrUnreachable means that nobody answers at the socket.
+// ErrUnreachable means that no service answers at the socket.
 var ErrUnreachable = errors.New("the service cannot be reached")
+
+// A RefusedError is why the service did not run a command.
+type RefusedError struct{ Why string }
+
+// Error quotes the service.
+func (e *RefusedError) Error() string { return "the service does not run this command: " + e.Why }
 
 // A Request is a command as it was typed.
 type Request struct {
-	Protocol int      `json:"protocol"`
-	Version  string   `json:"version"` // of the client's program
-	User     string   `json:"user"`    // who typed it, for the record: nothing is decided by it
-	Args     []string `json:"args"`
-	Config   string   `json:"config"` // absolute path of the configuration the client found
-	Stdin    []byte   `json:"stdin"`  // what the client has read of its standard input
-	NoColor  bool     `json:"no_color"`
+	Version string   `json:"version,omitempty"` // of the client's program; a note on standard error says when the service's is another
+	User    string   `json:"user,omitempty"`    // who typed it, for the record: nothing is decided by it; by default the user of the client's process
+	Args    []string `json:"args"`
+	Config  string   `json:"config,omitempty"` // absolute path of the configuration the client found; by default the service's
+	Stdin   []byte   `json:"stdin,omitempty"`  // what the client has read of its standard input
+	NoColor bool     `json:"no_color,omitempty"`
 
-	StdoutTerminal bool `json:"stdout_terminal"`
-	StderrTerminal bool `json:"stderr_terminal"`
+	StdoutTerminal bool `json:"stdout_terminal,omitempty"`
+	StderrTerminal bool `json:"stderr_terminal,omitempty"`
 	Columns        int  `json:"columns,omitempty"` // width of the terminal that standard output is, 0 when not known
 
 	// File is what the command reads from the file that its line names, nil for none.
 	File []byte `json:"-"`
 }
 
-// The kinds of frames.
+// Limits of a request and of what is answered, in bytes.
 const (
-	frameRequest = 'q'
-	frameFile    = 'f' // a piece of the file that is read, or that is written
-	frameGo      = 'g'
-	frameOut     = 'o'
-	frameErr     = 'e'
-	frameExit    = 'x' // four bytes: the exit code
-	frameRefusal = 'r' // a sentence: the command was not run
+	maxRequest  = 1 << 20   // of a request without its file
+	maxFile     = 256 << 20 // of the file that a command reads
+	maxPiece    = 256 << 10 // of what an event carries
+	maxEvent    = 6*maxPiece + 1<<10
+	maxDocument = 64 << 20 // of a single document
 )
 
+// The formats of the documents that are not a command's own.
 const (
-	maxPiece   = 256 << 10 // bytes in a frame, but for the request
-	maxRequest = 1 << 20
-	maxFile    = 256 << 20
+	formatService = "entrasync/service/1"
+	formatCommand = "entrasync/command/1"
+	formatError   = "entrasync/error/1"
 )
 
-// frame makes a whole frame, to be written at once.
-func frame(kind byte, payload []byte) []byte {
-	out := make([]byte, 5, 5+len(payload))
-	out[0] = kind
-	binary.BigEndian.PutUint32(out[1:], uint32(len(payload)))
-	return append(out, payload...)
+// An event is one line of the response to POST /v1/commands.
+type event struct {
+	Format  string `json:"format,omitempty"`  // of the first event
+	Command string `json:"command,omitempty"` // of the first event: the id by which the command is stopped
+	Stream  string `json:"stream,omitempty"`  // streamOut, streamErr or streamFile
+	Text    string `json:"text,omitempty"`    // a piece of the stream
+	Bytes   []byte `json:"bytes,omitempty"`   // a piece that is not valid UTF-8, or ends within a character
+	Exit    *int   `json:"exit,omitempty"`    // of the last event
 }
 
-// readFrame reads one frame of at most limit bytes.
-func readFrame(r io.Reader, limit int) (kind byte, payload []byte, err error) {
-	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, nil, err
-	}
-	length := binary.BigEndian.Uint32(head[1:])
-	if int64(length) > int64(limit) {
-		return 0, nil, fmt.Errorf("a message of %d bytes is too long", length)
-	}
-	payload = make([]byte, length)
-	_, err = io.ReadFull(r, payload)
-	return head[0], payload, err
+// The streams of a command.
+const (
+	streamOut  = "stdout"
+	streamErr  = "stderr"
+	streamFile = "file" // what the command writes to the file that its line names
+)
+
+// An errorDocument is the body of every response that is not what was asked for.
+type errorDocument struct {
+	Format string `json:"format"`
+	Error  string `json:"error"`
 }
 
 // maxPath is how long the address of a unix socket can be (unix(7), sun_path).

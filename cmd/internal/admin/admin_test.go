@@ -3,7 +3,6 @@ package admin_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"entrasync/cmd/internal/admin"
 )
@@ -27,7 +25,9 @@ func service(t *testing.T, dir string, run func(context.Context, *admin.Command)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- admin.Serve(ctx, dir, listener, slog.New(slog.DiscardHandler), run) }()
+	go func() {
+		ended <- admin.Serve(ctx, dir, listener, admin.Service{Version: "v1", Log: slog.New(slog.DiscardHandler), Run: run})
+	}()
 	stopped := false
 	stop = func() {
 		if stopped {
@@ -72,7 +72,7 @@ func TestCall(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "entrasync.sock")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
 	}
-	if _, _, _, _, err := call(t.Context(), dir, admin.Request{}); !errors.Is(err, admin.ErrUnreachable) {
+	if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); !errors.Is(err, admin.ErrUnreachable) {
 		t.Errorf("a service that has stopped: %v", err)
 	}
 }
@@ -87,7 +87,7 @@ func TestListen(t *testing.T) {
 			t.Fatal(err)
 		}
 		service(t, dir, done)
-		if _, _, _, _, err := call(t.Context(), dir, admin.Request{}); err != nil {
+		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -100,11 +100,11 @@ func TestListen(t *testing.T) {
 		}
 		left.SetUnlinkOnClose(false)
 		left.Close()
-		if _, _, _, _, err := call(t.Context(), dir, admin.Request{}); !errors.Is(err, admin.ErrUnreachable) {
+		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); !errors.Is(err, admin.ErrUnreachable) {
 			t.Errorf("nobody behind the socket: %v", err)
 		}
 		service(t, dir, done)
-		if _, _, _, _, err := call(t.Context(), dir, admin.Request{}); err != nil {
+		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -147,7 +147,7 @@ func TestCancel(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-started; cancel() }()
-		if code, _, errs, _, err := call(ctx, dir, admin.Request{}); code != 1 || errs != "stopped" || err != nil {
+		if code, _, errs, _, err := call(ctx, dir, admin.Request{Args: []string{"plan"}}); code != 1 || errs != "stopped" || err != nil {
 			t.Errorf("code %d, %q, %v", code, errs, err)
 		}
 	})
@@ -156,8 +156,7 @@ func TestCancel(t *testing.T) {
 		dir := t.TempDir()
 		service(t, dir, run)
 		conn := dial(t, dir)
-		conn.Write(message('q', `{"protocol":1}`))
-		conn.Write(message('g', ""))
+		io.WriteString(conn, post(`{"args":["plan"]}`))
 		<-started
 		conn.Close()
 		<-started
@@ -172,26 +171,26 @@ func TestCancel(t *testing.T) {
 			return 7
 		})
 		go func() { <-started; stop() }()
-		if code, _, _, _, err := call(t.Context(), dir, admin.Request{}); code != 7 || err != nil {
+		if code, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); code != 7 || err != nil {
 			t.Errorf("code %d, %v", code, err)
 		}
 	})
 }
 
-// A pager that stands still does not hold up the service.
+// A pager that does not read holds up no service.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	written := make(chan error, 1)
 	service(t, dir, func(_ context.Context, c *admin.Command) int {
-		_, err := c.Stdout.Write(make([]byte, 32<<20))
+		_, err := c.Stdout.Write(bytes.Repeat([]byte("x"), 32<<20))
 		written <- err
 		return 0
 	})
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := admin.Call(context.Background(), dir, admin.Request{}, admin.Streams{Stdout: w, Stderr: io.Discard, Output: io.Discard})
+		_, err := admin.Call(context.Background(), dir, admin.Request{Args: []string{"plan"}}, admin.Streams{Stdout: w, Stderr: io.Discard, Output: io.Discard})
 		w.Close()
 		ended <- err
 	}()
@@ -206,7 +205,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-func dial(t *testing.T, dir string) net.Conn {
+func dial(t testing.TB, dir string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("unix", filepath.Join(dir, "entrasync.sock"))
 	if err != nil {
@@ -216,35 +215,9 @@ func dial(t *testing.T, dir string) net.Conn {
 	return conn
 }
 
-func message(kind byte, payload string) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(payload))), payload...)
-}
-
-func TestRefused(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	service(t, dir, func(context.Context, *admin.Command) int {
-		t.Error("it ran")
-		return 0
-	})
-	for name, tt := range map[string]struct{ sent, want string }{
-		"another protocol": {string(message('q', `{"protocol":2,"version":"v9"}`)), "version v9"},
-		"no JSON":          {string(message('q', `hello`)), "it is none"},
-		"another frame":    {string(message('o', `{}`)), "it is none"},
-		"HTTP":             {"GET / HTTP/1.1\r\n\r\n", "too long"},
-		"too long":         {string([]byte{'q', 0xff, 0xff, 0xff, 0xff}), "too long"},
-		"no file":          {string(message('q', `{"protocol":1}`)) + string(message('o', "x")), "larger"},
-	} {
-		conn := dial(t, dir)
-		if _, err := conn.Write([]byte(tt.sent)); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-		answer, _ := io.ReadAll(conn)
-		if len(answer) < 5 || answer[0] != 'r' || !strings.Contains(string(answer), tt.want) {
-			t.Errorf("%s: %q", name, answer)
-		}
-	}
+// post is a request that runs a command, as it goes over the wire.
+func post(body string) string {
+	return fmt.Sprintf("POST /v1/commands HTTP/1.1\r\nHost: entrasync\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 }
 
 func TestBusy(t *testing.T) {
@@ -259,37 +232,57 @@ func TestBusy(t *testing.T) {
 	defer close(end)
 	for range 16 {
 		conn := dial(t, dir)
-		conn.Write(message('q', `{"protocol":1}`))
-		conn.Write(message('g', ""))
+		io.WriteString(conn, post(`{"args":["plan"]}`))
 		<-began
 	}
 	var refused *admin.RefusedError
-	if _, _, _, _, err := call(t.Context(), dir, admin.Request{}); !errors.As(err, &refused) || !strings.Contains(refused.Why, "busy") {
+	if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); !errors.As(err, &refused) || !strings.Contains(refused.Why, "busy") {
 		t.Errorf("one too many: %v", err)
 	}
 }
 
-func FuzzRequest(f *testing.F) {
-	f.Add(message('q', `{"protocol":1,"args":["plan"]}`))
-	f.Add(append(message('q', `{"protocol":1}`), append(message('f', "text"), message('g', "")...)...))
-	dir := f.TempDir()
-	listener, err := admin.Listen(dir)
-	if err != nil {
-		f.Fatal(err)
+// What a command prints arrives byte for byte, whether or not it is text, and however its pieces divide it.
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	service(t, dir, func(_ context.Context, c *admin.Command) int {
+		c.Stdout.Write(c.Stdin)
+		c.Output.Write(c.File)
+		return 0
+	})
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	f.Cleanup(cancel)
-	go admin.Serve(ctx, dir, listener, slog.New(slog.DiscardHandler), func(_ context.Context, c *admin.Command) int { return len(c.Args) })
-	f.Fuzz(func(t *testing.T, sent []byte) {
-		conn := dial(t, dir)
-		conn.Write(sent)
-		conn.(*net.UnixConn).CloseWrite()
-		answer, err := io.ReadAll(conn)
-		if err != nil && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
+	wide := []byte("x" + strings.Repeat("é", 400_000)) // a piece ends within a character
+	code, out, errs, file, err := call(t.Context(), dir, admin.Request{Args: []string{"eval"}, Stdin: all, File: wide})
+	if err != nil || code != 0 || out != string(all) || errs != "" || file != string(wide) {
+		t.Errorf("code %d, out %q, err %q, file of %d bytes, %v", code, out, errs, len(file), err)
+	}
+}
+
+// Connections beyond the limit are closed, and there is room again when others end.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	service(t, dir, func(context.Context, *admin.Command) int { return 0 })
+	open := make([]net.Conn, 64)
+	for i := range open {
+		open[i] = dial(t, dir)
+		io.WriteString(open[i], "GET /v1/service HTTP/1.1\r\nHost: x\r\n\r\n")
+		if _, err := open[i].Read(make([]byte, 1)); err != nil { // it was accepted
 			t.Fatal(err)
 		}
-		if len(answer) < 5 || answer[0] != 'x' && answer[0] != 'r' {
-			t.Errorf("answered %q", answer)
+	}
+	if n, err := dial(t, dir).Read(make([]byte, 1)); err == nil {
+		t.Errorf("one more was answered with %d bytes", n)
+	}
+	for _, conn := range open {
+		conn.Close()
+	}
+	for {
+		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); err == nil {
+			return // the test's own time limit ends this otherwise
 		}
-	})
+	}
 }

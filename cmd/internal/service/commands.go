@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ func (s *Service) serveCommands(ctx context.Context) error {
 		return err
 	}
 	s.work.Go(func() {
-		if err := admin.Serve(ctx, dir, listener, s.log, s.command); err != nil {
+		if err := admin.Serve(ctx, dir, listener, admin.Service{Version: s.options.Version, Log: s.log, Run: s.command}); err != nil {
 			s.log.Error("the admin socket ended: other commands cannot reach the service", "error", err)
 		}
 	})
@@ -36,11 +37,12 @@ func (s *Service) command(ctx context.Context, c *admin.Command) (code int) {
 			code = 1
 		}
 	}()
-	if own := s.options.Version; c.Version != own {
+	if own := s.options.Version; c.Version != "" && c.Version != own {
 		fmt.Fprintf(c.Stderr, "note: the service that runs this command is entrasync %s, this is %s; restart the service to update it\n", own, c.Version)
 	}
+	file := cmp.Or(c.Config, s.options.ConfigFile)
 	return s.options.Execute(ctx, c, func(command string, stderr io.Writer) (*worker.Worker, error) {
-		return s.lend(command, c.Config, stderr)
+		return s.lend(command, file, stderr)
 	})
 }
 
