@@ -231,16 +231,12 @@ func TestChecksRunBesideFaults(t *testing.T) {
 // The largest files of the worst kinds are refused or read in seconds.
 func TestHostileFilesAreBounded(t *testing.T) {
 	t.Parallel()
-	size := 4<<20 - 100 // just below the largest that is read
-	if testing.Short() {
-		size = 512 << 10
-	}
-	fill := func(part string) string { return strings.Repeat(part, size/len(part)) }
+	fill := func(part string) string { return strings.Repeat(part, (4<<20-100)/len(part)) }
 	for name, text := range map[string]string{
 		"brackets": fill("["), "braces": fill("{"), "dashes": fill("- "), "questions": fill("? "), "anchors": "a: &a x\nb: [" + fill("*a,") + "]",
 		"keys": func() string {
 			var b strings.Builder
-			for i := 0; b.Len() < size; i++ {
+			for i := 0; b.Len() < 4<<20-100; i++ {
 				fmt.Fprintf(&b, "k%d: x\n", i)
 			}
 			return b.String()
