@@ -76,9 +76,9 @@ check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory,
 BENCH_USERS ?= 10000,100000
 
 .PHONY: bench
-bench: build ## Measure a first sync, a change and nothing to do beside the floor and the SDK's typed models (BENCH_USERS=10000,100000)
+bench: build ## Measure reading, a first sync, a change and nothing to do beside the floor and the SDK's typed models (BENCH_USERS=10000,100000)
 	@mkdir -p .cache
-	$(GO) run ./cmd/internal/bench -users $(BENCH_USERS) -json .cache/bench.json
+	CGO_ENABLED=0 $(GO) run -p $(SDK_JOBS) ./cmd/internal/bench -users $(BENCH_USERS) -json .cache/bench.json
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -run '^$$' -bench 'Benchmark(Typed)?Round$$' -benchmem ./graphsync/msgraph
 
 .PHONY: microbench

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -46,6 +47,18 @@ func (p *puller) pullAssignments(ctx context.Context, order *readOrder) error {
 		return &graphsync.Error{Class: graphsync.AppDisabled, Op: "servicePrincipals",
 			Message: fmt.Sprintf("the enterprise application %q is disabled in tenant %s", app.Name, p.sync.Tenant),
 			Hint:    "an administrator of the tenant can enable it: Enterprise applications, Properties, \"Enabled for users to sign-in\""}
+	}
+	same := false
+	err = p.tenant.View(func(tx *state.Tx) error {
+		known, ok := tx.Assignments(p.sync.AppID).App()
+		same = ok && reflect.DeepEqual(known, *app)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if same {
+		return p.readAssignments(ctx, app, order)
 	}
 	err = p.tenant.Update(func(tx *state.Tx) error {
 		changed, err := tx.PutApp(*app)

@@ -131,12 +131,7 @@ func (p *puller) listUsers(ctx context.Context, properties []string, order *read
 	})
 	group.Go(func() error {
 		for page := range pages {
-			batch := []listedPage{page}
-			for len(batch) < cap(pages) && len(pages) > 0 {
-				if next, ok := <-pages; ok {
-					batch = append(batch, next)
-				}
-			}
+			batch := gather(page, pages, cap(pages))
 			if err := p.commitListed(round, batch, order); err != nil {
 				return err
 			}
@@ -180,12 +175,11 @@ func (p *puller) readPart(ctx context.Context, part state.Part, properties []str
 // commitListed stores pages of lists, and where each part has come to.
 func (p *puller) commitListed(round uint32, pages []listedPage, order *readOrder) error {
 	err := p.tenant.Update(func(tx *state.Tx) error {
-		for _, page := range pages {
-			if err := tx.PutListPage(round, page.prefix, page.readPage.from, page.readPage.Page, p.peers); err != nil {
-				return err
-			}
+		listed := make([]state.ListPage, len(pages))
+		for i, page := range pages {
+			listed[i] = state.ListPage{Prefix: page.prefix, From: page.readPage.from, Page: page.readPage.Page}
 		}
-		return nil
+		return tx.PutListPages(round, listed, p.peers)
 	})
 	if err != nil {
 		return fmt.Errorf("store users: %w", err)

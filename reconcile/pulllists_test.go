@@ -198,3 +198,22 @@ func (d *movingDirectory) Assignments(ctx context.Context, app graphsync.ID, yie
 	}
 	return list, err
 }
+
+// A cycle in which nothing has changed keeps the delta link that it was read from; the link is renewed long before it
+// expires, and a change is seen all the same.
+func TestDeltaLinkIsKeptWhileNothingChanges(t *testing.T) {
+	t.Parallel()
+	c := linked(t, nil, "Ada", "Bob")
+	_, first := c.snapshot()
+	want(t, "nothing to do", c.cycle(), "2 unchanged")
+	if _, cursor := c.snapshot(); cursor.Completed != first.Completed {
+		t.Errorf("a round that told nothing was stored: %+v", cursor)
+	}
+	c.service.now = c.now.Add(13 * time.Hour)
+	want(t, "later", c.cycle(), "2 unchanged")
+	if _, cursor := c.snapshot(); cursor.Completed == first.Completed {
+		t.Errorf("the link was not renewed: %+v", cursor)
+	}
+	c.source.person(1, "ada@example.com", "New Ada")
+	want(t, "a change", c.cycle(), "1 updated, 1 unchanged")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -12,12 +13,39 @@ import (
 )
 
 // pagesAhead bounds how many pages of a stream are read but not yet committed, bytesAhead their size over
-// all streams. Object ids are random, so a commit touches a page of the file per object: many Graph
-// pages in one commit share them (64 pages are stored twice as fast as one by one).
+// all streams.
 const (
 	pagesAhead = 64
 	bytesAhead = 32 << 20
 )
+
+// commitDelay is how long pages wait for others that share their commit; what a killed process has read in that
+// time is read again. Object ids are random, so a commit writes a page of the file for nearly every object:
+// many Graph pages in one commit share them.
+const commitDelay = 4 * time.Second
+
+// gather returns the pages that share the next commit: those that come within commitDelay, at most limit.
+func gather[T any](first T, pages <-chan T, limit int) []T {
+	batch := []T{first}
+	enough := time.NewTimer(commitDelay)
+	defer enough.Stop()
+	for len(batch) < limit {
+		select {
+		case next, open := <-pages:
+			if !open {
+				return batch
+			}
+			batch = append(batch, next)
+		case <-enough.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commitSize is how many pages share a commit after that many. The first commits are small: bbolt divides the
+// pages of its file at the end of a commit only, and a mass of keys in one page is slow.
+func commitSize(committed uint64) int { return int(min(pagesAhead, max(2, committed/2))) }
 
 // restartLimit bounds how often a cycle begins a round again because Graph refused a link.
 const restartLimit = 2
@@ -89,6 +117,11 @@ func (p *puller) pullStream(ctx context.Context, stream graphsync.Stream, proper
 		}
 		if err != nil {
 			return err
+		}
+		if stream == graphsync.Groups {
+			if err := p.tenant.IndexMembers(); err != nil {
+				return fmt.Errorf("store groups: %w", err)
+			}
 		}
 		order.of(stream).begun.reach()
 		order.of(stream).read.reach()
@@ -190,16 +223,13 @@ func (p *puller) followStream(ctx context.Context, stream graphsync.Stream, prop
 		return p.readPages(ctx, stream, properties, start, order, pages)
 	})
 	group.Go(func() error {
+		committed := start.Pages
 		for page := range pages {
-			batch := []readPage{page}
-			for len(batch) < cap(pages) && len(pages) > 0 {
-				if next, ok := <-pages; ok {
-					batch = append(batch, next)
-				}
-			}
+			batch := gather(page, pages, commitSize(committed))
 			if err := p.commitPages(stream, start.Round, batch, order); err != nil {
 				return err
 			}
+			committed += uint64(len(batch))
 			for _, page := range batch {
 				order.ahead.Release(page.weight())
 			}
@@ -247,33 +277,51 @@ func (p *puller) readPages(ctx context.Context, stream graphsync.Stream, propert
 // commitPages stores pages that were read in a round, one after the other. A page that does not follow
 // the one before it in the same round is an error.
 func (p *puller) commitPages(stream graphsync.Stream, round uint32, pages []readPage, order *readOrder) error {
-	var total state.PageStats
-	err := p.tenant.Update(func(tx *state.Tx) error {
-		total = state.PageStats{}
-		for _, page := range pages {
-			if c := tx.Cursors().Get(stream); c.Round != round || c.Link != page.from {
-				return fmt.Errorf("a page of round %d does not follow what is stored of round %d; run the command again", round, c.Round)
-			}
-			stats, err := tx.PutPage(stream, page.Page, p.now, p.peers)
-			if err != nil {
-				return err
-			}
-			total.Removed += stats.Removed
-			total.MembersRemoved += stats.MembersRemoved
-		}
-		return nil
-	})
+	kept, err := p.keepsLink(stream, round, pages)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", stream, err)
 	}
+	var stats state.PageStats
+	store := func(tx *state.Tx) (err error) {
+		c := tx.Cursors().Get(stream)
+		link, all := c.Link, make([]*graphsync.Page, 0, len(pages))
+		for _, page := range pages {
+			if c.Round != round || link != page.from {
+				return fmt.Errorf("a page of round %d does not follow what is stored of round %d; run the command again", round, c.Round)
+			}
+			link, all = page.Next, append(all, page.Page)
+		}
+		stats, err = tx.PutPages(stream, all, p.now, p.peers)
+		return err
+	}
+	if !kept {
+		if err := p.tenant.Update(store); err != nil {
+			return fmt.Errorf("store %s: %w", stream, err)
+		}
+	}
 	if stream == graphsync.Groups {
-		order.losses.Add(int64(total.Removed + total.MembersRemoved))
+		order.losses.Add(int64(stats.Removed + stats.MembersRemoved))
 	}
 	for _, page := range pages {
 		p.countPage(stream, page.Page, order)
 	}
 	p.ledger.reportProgress(string(stream), order.of(stream).objects, 0)
 	return nil
+}
+
+// linkLife is how long a delta link is used again while nothing changes. Delta links of directory objects are good for
+// seven days (delta query overview).
+const linkLife = 12 * time.Hour
+
+// keepsLink reports whether a round has told nothing, so that the link that it was read from does as well as
+// the one it has given: a cycle in which nothing has changed writes nothing.
+func (p *puller) keepsLink(stream graphsync.Stream, round uint32, pages []readPage) (bool, error) {
+	if len(pages) != 1 || pages[0].Delta == "" || len(pages[0].Changes)+len(pages[0].Skipped) > 0 {
+		return false, nil
+	}
+	c, err := p.cursor(stream)
+	age := p.now.Sub(c.Completed)
+	return err == nil && c.Complete && c.Round == round && c.Link == pages[0].from && age >= 0 && age < linkLife, err
 }
 
 // countPage counts a page that was committed.

@@ -72,6 +72,9 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	return c.reporter.finish()
 }
 
+// Read brings the snapshot of the tenant up to date and does nothing else.
+func (s *Syncer) Read(ctx context.Context) error { return s.newCycle(Options{}).puller.pull(ctx) }
+
 // workers is how many actions are applied at once. A worker reads the state between its calls, so that it
 // takes twice as many as the application takes requests to have one waiting for each that ends.
 func (s *Syncer) workers() int {

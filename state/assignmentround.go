@@ -1,11 +1,14 @@
 package state
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"entrasync/graphsync"
 )
@@ -24,6 +27,7 @@ type AssignmentRound struct {
 	rows    int                             // bits set in seen
 	fresh   int                             // of them, rows not in the state yet
 	altered map[string]graphsync.Assignment // known ids that say something else now
+	waiting []graphsync.Assignment          // rows that were read and are not compared yet
 	answers map[string]graphsync.Presence   // to the direct question about rows that were not seen
 }
 
@@ -46,15 +50,36 @@ func (t *Tenant) BeginAssignments(appID string) (*AssignmentRound, error) {
 	return r, err
 }
 
+// stageBatch is how many rows are compared and staged together. Ids and principals are as good as random: many rows in
+// one commit share the pages of the file, and are written in the order of their keys.
+const stageBatch = 20_000
+
 // Add takes in rows as they were read. A row that comes twice counts once.
 func (r *AssignmentRound) Add(rows []graphsync.Assignment) error {
+	for _, a := range rows {
+		if a.ID == "" || a.PrincipalKind == 0 {
+			return fmt.Errorf("add assignment of %s: it has no id or no kind of principal", a.Principal)
+		}
+	}
+	if r.waiting = append(r.waiting, rows...); len(r.waiting) < stageBatch {
+		return nil
+	}
+	return r.flush()
+}
+
+// flush compares the rows that wait with the state, and stages those that it does not have.
+func (r *AssignmentRound) flush() error {
+	rows := lastRows(r.waiting)
+	if len(rows) == 0 {
+		return nil
+	}
 	var unknown []graphsync.Assignment
 	err := r.tenant.View(func(tx *Tx) error {
+		if err := r.current(tx); err != nil { // what it stages would count at once
+			return err
+		}
 		ids := tx.kv.bucket(bucketAssignments, r.appID, inIDs)
 		for _, a := range rows {
-			if a.ID == "" || a.PrincipalKind == 0 {
-				return fmt.Errorf("add assignment of %s: it has no id or no kind of principal", a.Principal)
-			}
 			var v []byte
 			if ids != nil {
 				v = ids.Get([]byte(a.ID))
@@ -67,10 +92,31 @@ func (r *AssignmentRound) Add(rows []graphsync.Assignment) error {
 		}
 		return nil
 	})
-	if err != nil || len(unknown) == 0 {
-		return err
+	if err == nil && len(unknown) > 0 {
+		err = r.tenant.Update(func(tx *Tx) error { return r.stage(tx, unknown) })
 	}
-	return r.tenant.Update(func(tx *Tx) error { return r.stage(tx, unknown) })
+	r.waiting = r.waiting[:0]
+	return err
+}
+
+// current returns an error when another reading was committed after this one began.
+func (r *AssignmentRound) current(tx *Tx) error {
+	if g := tx.Assignments(r.appID).generation(); g != r.base {
+		return fmt.Errorf("commit assignments of app %s: another reading was committed meanwhile", r.appID)
+	}
+	return nil
+}
+
+// lastRows sorts rows by id and keeps the last of each.
+func lastRows(rows []graphsync.Assignment) []graphsync.Assignment {
+	slices.SortStableFunc(rows, func(a, b graphsync.Assignment) int { return strings.Compare(a.ID, b.ID) })
+	kept := rows[:0]
+	for i := range rows {
+		if i+1 == len(rows) || rows[i+1].ID != rows[i].ID {
+			kept = append(kept, rows[i])
+		}
+	}
+	return kept
 }
 
 // meet marks a row that is in the file.
@@ -96,6 +142,9 @@ func (r *AssignmentRound) meet(row assignmentRow, a graphsync.Assignment) {
 // and at most limit. The list may be of a replica that lags behind: each of these rows is asked for
 // by its own id before it is believed to be gone.
 func (r *AssignmentRound) Unseen(after string, limit int) ([]string, error) {
+	if err := r.flush(); err != nil {
+		return nil, err
+	}
 	var ids []string
 	err := r.tenant.View(func(tx *Tx) error {
 		if tx.Assignments(r.appID).Count() == r.rows-r.fresh {
@@ -124,28 +173,33 @@ func (r *AssignmentRound) saw(number uint32) bool {
 	return word < len(r.seen) && bits.OnesCount64(r.seen[word]&(1<<(number%64))) == 1
 }
 
-// stage writes rows for the generation to come.
+// stage writes rows that are not in the file, sorted by id, for the generation to come.
 func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 	trees, err := tx.Assignments(r.appID).buckets()
 	if err != nil {
 		return err
 	}
-	for _, a := range rows {
-		if v := trees.ids.Get([]byte(a.ID)); v != nil {
-			r.meet(parseAssignmentRow([]byte(a.ID), v), a)
-			continue
-		}
+	staged := make([]assignmentRow, len(rows))
+	for i, a := range rows {
 		n, err := trees.ids.NextSequence()
 		if err != nil {
 			return err
 		}
-		row := assignmentRow{number: uint32(n), generation: r.base + 1, a: a}
-		if err := trees.put(&row); err != nil {
+		staged[i] = assignmentRow{number: uint32(n), generation: r.base + 1, a: a}
+		if err := trees.ids.Put([]byte(a.ID), staged[i].encode()); err != nil {
 			return fmt.Errorf("stage assignment of %s: %w", a.Principal, err)
 		}
-		tx.bump(stagedCounter(r.appID), 1)
-		r.meet(row, a)
+		r.meet(staged[i], a)
 	}
+	slices.SortFunc(staged, func(a, b assignmentRow) int {
+		return cmp.Or(bytes.Compare(a.a.Principal[:], b.a.Principal[:]), cmp.Compare(a.number, b.number))
+	})
+	for i := range staged {
+		if err := trees.principals.Put(staged[i].principalKey(), staged[i].principalValue()); err != nil {
+			return fmt.Errorf("stage assignment of %s: %w", staged[i].a.Principal, err)
+		}
+	}
+	tx.bump(stagedCounter(r.appID), len(rows))
 	return nil
 }
 
@@ -157,10 +211,13 @@ func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 // one of which Graph does not tell disappears when the round before missed it too; with twice, all
 // have to be missed by two rounds.
 func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, error) {
+	if err := r.flush(); err != nil {
+		return AssignmentDiff{}, err
+	}
 	same := false
 	err := r.tenant.View(func(tx *Tx) error {
-		if g := tx.Assignments(r.appID).generation(); g != r.base {
-			return fmt.Errorf("commit assignments of app %s: another reading was committed meanwhile", r.appID)
+		if err := r.current(tx); err != nil {
+			return err
 		}
 		marks := tx.kv.bucket(bucketAssignments, r.appID, inMissed)
 		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.count(stagedCounter(r.appID))) == r.rows && isEmpty(marks)
@@ -247,7 +304,14 @@ func (r *AssignmentRound) commit(tx *Tx, p *pendingWriter, twice bool) (Assignme
 		if fate != rowGoes && fate != rowDropped {
 			rows++
 		}
-		if fate != rowStays {
+		switch fate {
+		case rowStays:
+		case rowAppears: // most of a first reading: they are not collected
+			diff.Added++
+			if err := touch(row.a); err != nil {
+				return diff, err
+			}
+		default:
 			byFate[fate] = append(byFate[fate], row)
 		}
 	}
@@ -264,7 +328,7 @@ func (r *AssignmentRound) commit(tx *Tx, p *pendingWriter, twice bool) (Assignme
 			return diff, err
 		}
 	}
-	for _, fate := range []rowFate{rowAppears, rowGoes, rowAltered} {
+	for _, fate := range []rowFate{rowGoes, rowAltered} {
 		for i := range byFate[fate] {
 			row := &byFate[fate][i]
 			if fate != rowGoes {

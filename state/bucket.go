@@ -32,6 +32,16 @@ type bucket struct {
 
 func seedOf(path string) uint32 { return crc32.Checksum([]byte(path), castagnoli) }
 
+// fill is how full the pages of the file are left that are written in the order of their keys. bbolt leaves half of each
+// free by default, for keys that come in between.
+const fill = 0.9
+
+// filled has a bucket leave its pages nearly full.
+func (b *bucket) filled() *bucket {
+	b.b.FillPercent = fill
+	return b
+}
+
 // checksum covers the key's length, too: a key that took a byte from its value is another key.
 func checksum(seed uint32, key, value []byte) uint32 {
 	return crc32.Update(crc32.Update(seed^uint32(len(key)), castagnoli, key), castagnoli, value)

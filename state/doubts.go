@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 
@@ -62,7 +63,7 @@ func (t Objects) Put(change *graphsync.Change, syncs []string) error {
 		return fmt.Errorf("put %s %s: %w", change.Kind, change.ID, err)
 	}
 	t.tx.bump(liveCounter(change.Kind), w.live)
-	return w.pending.done()
+	return errors.Join(w.pending.done(), w.putMemberOf())
 }
 
 // Strangers returns the principals of an app's assignments that are of a type which is not known and

@@ -45,23 +45,33 @@ func (t Cursors) Parts() iter.Seq[Part] {
 	}
 }
 
-// PutListPage applies a page of a part, which was read from the link from in a round. A page that does not
-// follow what is stored is an error.
-func (tx *Tx) PutListPage(round uint32, prefix, from string, page *graphsync.Page, syncs []string) error {
+// A ListPage is a page of a part and the link it was read from.
+type ListPage struct {
+	Prefix, From string
+	Page         *graphsync.Page
+}
+
+// PutListPages applies pages of parts that were read in a round. A page that does not follow what is stored of
+// its part is an error.
+func (tx *Tx) PutListPages(round uint32, listed []ListPage, syncs []string) error {
 	c := tx.Cursors().Get(graphsync.Users)
-	text := tx.kv.get([]byte(prefix), bucketListing)
-	if !c.Listing || c.Round != round || text == nil {
-		return fmt.Errorf("put page of users that begin with %q: no such list is being read", prefix)
+	var pages []*graphsync.Page
+	for _, l := range listed {
+		text := tx.kv.get([]byte(l.Prefix), bucketListing)
+		if !c.Listing || c.Round != round || text == nil {
+			return fmt.Errorf("put page of users that begin with %q: no such list is being read", l.Prefix)
+		}
+		part := fromJSON[Part]("a part of the list of users", text)
+		if part.Done || part.Link != l.From {
+			return fmt.Errorf("put page of users that begin with %q: it does not follow the page before it", l.Prefix)
+		}
+		part.Link, part.Done = l.Page.Next, l.Page.Next == ""
+		if err := tx.kv.putJSON([]byte(l.Prefix), part, bucketListing); err != nil {
+			return err
+		}
+		pages = append(pages, l.Page)
 	}
-	part := fromJSON[Part]("a part of the list of users", text)
-	if part.Done || part.Link != from {
-		return fmt.Errorf("put page of users that begin with %q: it does not follow the page before it", prefix)
-	}
-	if _, err := tx.putChanges(graphsync.Users, &c, page, syncs); err != nil {
-		return err
-	}
-	part.Link, part.Done = page.Next, page.Next == ""
-	if err := tx.kv.putJSON([]byte(prefix), part, bucketListing); err != nil {
+	if _, err := tx.putChanges(graphsync.Users, &c, pages, syncs); err != nil {
 		return err
 	}
 	return tx.Cursors().put(graphsync.Users, c)

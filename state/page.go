@@ -31,6 +31,8 @@ type Cursor struct {
 	Unplaced []string `json:"unplaced,omitempty"`
 	Pages    uint64   `json:"pages"`
 
+	// Unindexed: memberships are not kept by member yet, see Members.Index.
+	Unindexed bool `json:"unindexed,omitempty"`
 	// Listing: users are being listed in parts; Link is not to be followed before EndListing.
 	Listing bool `json:"listing,omitempty"`
 	// Unverified: the full round was read from lists, which may lack users.
@@ -80,6 +82,7 @@ func (t Cursors) BeginRound(stream graphsync.Stream, selectKey string, now time.
 	}
 	return t.put(stream, Cursor{
 		Select: selectKey, Round: c.Round + 1, Full: true, Started: now.UTC(), Completed: c.Completed,
+		Unindexed: stream == graphsync.Groups && (c.Unindexed || isEmpty(t.tx.kv.bucket(bucketMembers))),
 	})
 }
 
@@ -110,61 +113,79 @@ func (t Cursors) put(stream graphsync.Stream, c Cursor) error {
 //
 // In a full round, syncs that have everything pending get no single keys.
 func (tx *Tx) PutPage(stream graphsync.Stream, page *graphsync.Page, now time.Time, syncs []string) (PageStats, error) {
+	return tx.PutPages(stream, []*graphsync.Page{page}, now, syncs)
+}
+
+// PutPages applies pages that follow each other, as PutPage does one by one. Only the last may have a delta link.
+func (tx *Tx) PutPages(stream graphsync.Stream, pages []*graphsync.Page, now time.Time, syncs []string) (PageStats, error) {
 	c := tx.Cursors().Get(stream)
 	if c.Round == 0 || c.Listing {
 		return PageStats{}, fmt.Errorf("put page of %s: no round was begun", stream)
 	}
-	if (page.Next == "") == (page.Delta == "") {
-		return PageStats{}, fmt.Errorf("put page of %s: it must have a next or a delta link", stream)
+	for i, page := range pages {
+		if (page.Next == "") == (page.Delta == "") || page.Next == "" && i < len(pages)-1 {
+			return PageStats{}, fmt.Errorf("put page of %s: it must have a next or a delta link", stream)
+		}
 	}
 	if c.Complete {
 		c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0
 	}
-	stats, err := tx.putChanges(stream, &c, page, syncs)
+	stats, err := tx.putChanges(stream, &c, pages, syncs)
 	if err != nil {
 		return PageStats{}, err
 	}
-	c.Link = page.Next
-	if page.Delta != "" {
-		c.Link, c.Complete, c.Completed = page.Delta, true, now.UTC()
+	last := pages[len(pages)-1]
+	c.Link = last.Next
+	if last.Delta != "" {
+		c.Link, c.Complete, c.Completed = last.Delta, true, now.UTC()
 		c.Sweep = c.Sweep || c.Full
 		c.Miscounted = c.Full && c.Unverified && !c.countFits()
+		if c.Unindexed {
+			if err := tx.indexFew(&c); err != nil {
+				return PageStats{}, err
+			}
+		}
 	}
 	return stats, tx.Cursors().put(stream, c)
 }
 
-// putChanges applies the entries of a page and counts it in the cursor.
-func (tx *Tx) putChanges(stream graphsync.Stream, c *Cursor, page *graphsync.Page, syncs []string) (PageStats, error) {
+// putChanges applies the entries of pages and counts them in the cursor.
+func (tx *Tx) putChanges(stream graphsync.Stream, c *Cursor, pages []*graphsync.Page, syncs []string) (PageStats, error) {
 	w := tx.pageWriter(stream, c.Round, tx.pendingWriter(syncs, c.Full))
-	w.full = c.Full
-	for i := range page.Changes {
-		if err := w.change(&page.Changes[i]); err != nil {
-			return PageStats{}, fmt.Errorf("put page of %s: %s: %w", stream, page.Changes[i].ID, err)
+	w.full, w.unindexed = c.Full, c.Unindexed
+	for _, change := range w.inOrder(pages) {
+		if err := w.change(change); err != nil {
+			return PageStats{}, fmt.Errorf("put page of %s: %s: %w", stream, change.ID, err)
 		}
-	}
-	for _, bad := range page.Skipped {
-		if bad.Object.IsZero() {
-			c.unplaced(bad)
-			continue
-		}
-		if err := tx.Doubts().Put(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {
+		if err := w.pending.flush(); err != nil {
 			return PageStats{}, err
 		}
 	}
+	for _, page := range pages {
+		for _, bad := range page.Skipped {
+			if bad.Object.IsZero() {
+				c.unplaced(bad)
+				continue
+			}
+			if err := tx.Doubts().Put(Doubt{Kind: w.kind, ID: bad.Object, Reason: bad.Reason}); err != nil {
+				return PageStats{}, err
+			}
+		}
+		w.stats.Objects += len(page.Changes)
+	}
 	tx.bump(liveCounter(w.kind), w.live)
-	if err := w.pending.done(); err != nil {
+	if err := errors.Join(w.pending.done(), w.putMemberOf()); err != nil {
 		return PageStats{}, err
 	}
-	w.stats.Objects = len(page.Changes)
-	c.Objects += uint64(len(page.Changes))
-	c.Pages++
+	c.Objects += uint64(w.stats.Objects)
+	c.Pages += uint64(len(pages))
 	return w.stats, nil
 }
 
 func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pendingWriter) *pageWriter {
 	return &pageWriter{
 		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
-		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers), memberOf: tx.kv.bucket(bucketMemberOf),
+		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers),
 		doubtful: !isEmpty(tx.kv.bucket(bucketDoubts)), pending: pending,
 		open: stream == graphsync.Groups && tx.Members().HaveOpen(),
 	}
@@ -172,21 +193,22 @@ func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pending
 
 // A pageWriter is PutPage at work.
 type pageWriter struct {
-	tx       *Tx
-	kind     graphsync.Kind
-	round    uint32
-	full     bool   // the round tells the present state of everything
-	stamp    []byte // round as memberships store it
-	objects  *bucket
-	members  *bucket
-	memberOf *bucket
-	doubtful bool // there are doubts that an entry may end
-	open     bool // there are members of an unknown type
-	pending  *pendingWriter
-	live     int // change of the number of live objects
-	fresh    []property
-	key      [1 + len(graphsync.ID{})]byte
-	stats    PageStats
+	tx        *Tx
+	kind      graphsync.Kind
+	round     uint32
+	full      bool   // the round tells the present state of everything
+	stamp     []byte // round as memberships store it
+	objects   *bucket
+	members   *bucket
+	memberOf  []memberOfChange // written together, in the order of their keys
+	unindexed bool             // memberships by member are written later
+	doubtful  bool             // there are doubts that an entry may end
+	open      bool             // there are members of an unknown type
+	pending   *pendingWriter
+	live      int // change of the number of live objects
+	fresh     []property
+	key       [1 + len(graphsync.ID{})]byte
+	stats     PageStats
 }
 
 func (w *pageWriter) change(c *graphsync.Change) error {
@@ -299,7 +321,8 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 			return err
 		}
 		w.stats.MembersRemoved++
-		if err := errors.Join(w.members.Delete(key), w.memberOf.Delete(pairKey(m.ID, group))); err != nil {
+		w.indexMember(group, m.ID, false)
+		if err := w.members.Delete(key); err != nil {
 			return err
 		}
 		return w.pending.member(group, member)
@@ -311,10 +334,58 @@ func (w *pageWriter) member(group graphsync.ID, m graphsync.MemberChange) error 
 		return w.members.Put(key, w.stamp)
 	}
 	w.stats.MembersAdded++
-	if err := errors.Join(w.members.Put(key, w.stamp), w.memberOf.Put(pairKey(m.ID, group), []byte{})); err != nil {
+	w.indexMember(group, m.ID, true)
+	if err := w.members.Put(key, w.stamp); err != nil {
 		return err
 	}
 	return w.pending.member(group, member)
+}
+
+// inOrder yields the changes of pages: users by id, because what is written in the order of keys costs least;
+// groups as they came, because their entries are parts of one another. Changes of one user keep their order.
+func (w *pageWriter) inOrder(pages []*graphsync.Page) []*graphsync.Change {
+	var changes []*graphsync.Change
+	for _, page := range pages {
+		for i := range page.Changes {
+			changes = append(changes, &page.Changes[i])
+		}
+	}
+	if w.kind == graphsync.User {
+		slices.SortStableFunc(changes, func(a, b *graphsync.Change) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	}
+	return changes
+}
+
+// A memberOfChange is a membership by member and group that came or went.
+type memberOfChange struct {
+	key     []byte
+	present bool
+}
+
+func (w *pageWriter) indexMember(group, member graphsync.ID, present bool) {
+	if !w.unindexed || !present {
+		w.memberOf = append(w.memberOf, memberOfChange{pairKey(member, group), present})
+	}
+}
+
+// putMemberOf writes the memberships by member. The last change of each counts.
+func (w *pageWriter) putMemberOf() error {
+	memberOf := w.tx.kv.bucket(bucketMemberOf)
+	slices.SortStableFunc(w.memberOf, func(a, b memberOfChange) int { return bytes.Compare(a.key, b.key) })
+	for i, change := range w.memberOf {
+		var err error
+		switch {
+		case i+1 < len(w.memberOf) && bytes.Equal(w.memberOf[i+1].key, change.key):
+		case change.present:
+			err = memberOf.Put(change.key, []byte{})
+		default:
+			err = memberOf.Delete(change.key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropOpenMember forgets a member of an unknown type that has left the group.

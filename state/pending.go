@@ -147,14 +147,13 @@ func (tx *Tx) pendingWriter(syncs []string, sparing bool) *pendingWriter {
 }
 
 func (p *pendingWriter) add(key PendingKey) error {
-	raw := key.bytes()
-	if raw == nil {
+	if key.Kind == 0 {
 		return fmt.Errorf("add pending: %s has no kind", key.ID)
 	}
 	if p.over || len(p.syncs) == 0 {
 		return nil
 	}
-	if p.keys = append(p.keys, raw); len(p.keys) > maxPended {
+	if p.keys = append(p.keys, key.bytes()); len(p.keys) > maxPended {
 		p.compact()
 		p.over = len(p.keys) > maxPended
 	}
@@ -172,6 +171,16 @@ func (p *pendingWriter) member(group graphsync.ID, m Member) error {
 func (p *pendingWriter) compact() {
 	slices.SortFunc(p.keys, bytes.Compare)
 	p.keys = slices.CompactFunc(p.keys, bytes.Equal)
+}
+
+// flush writes what was added, between two steps, when there is much of it.
+func (p *pendingWriter) flush() error {
+	if p.over || len(p.keys) < maxPended/2 {
+		return nil
+	}
+	err := p.done()
+	p.keys = p.keys[:0]
+	return err
 }
 
 // done writes what was added.

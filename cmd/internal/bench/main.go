@@ -28,13 +28,22 @@ func main() {
 	out := flag.String("json", "", "write the figures to this file")
 	check := flag.Bool("check", false, "fail when a figure is beyond its bound")
 	floor := flag.String("floor", "", "for the program's own child process")
+	read := flag.String("read", "", "for the program's own child process")
+	readFloorDir := flag.String("read-floor", "", "for the program's own child process")
+	url := flag.String("url", "", "for the program's own child process")
+	reading := flag.Bool("reading", false, "measure reading the directory only")
 	flag.Parse()
-	if *floor != "" {
+	switch {
+	case *floor != "":
 		exit(writeFloor(*floor))
+	case *read != "":
+		exit(readDirectory(*read, *url))
+	case *readFloorDir != "":
+		exit(readFloor(*readFloorDir, *url))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(run(ctx, *users, *binary, *out, *check))
+	exit(run(ctx, *users, *binary, *out, *check, *reading))
 }
 
 func exit(err error) {
@@ -45,7 +54,7 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func run(ctx context.Context, sizes, binary, out string, check bool) error {
+func run(ctx context.Context, sizes, binary, out string, check, reading bool) error {
 	binary, err := filepath.Abs(binary)
 	if err != nil {
 		return err
@@ -55,6 +64,17 @@ func run(ctx context.Context, sizes, binary, out string, check bool) error {
 		users, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || users < 200 {
 			return fmt.Errorf("-users: %q is no size of a directory, want a number from 200", text)
+		}
+		read, err := measureReading(ctx, users)
+		if err != nil {
+			return fmt.Errorf("%d users: %w", users, err)
+		}
+		all = append(all, read...)
+		if err := printReading(os.Stdout, users, read); err != nil {
+			return err
+		}
+		if reading {
+			continue
 		}
 		measured, err := measure(ctx, binary, users)
 		if err != nil {
@@ -78,6 +98,18 @@ func run(ctx context.Context, sizes, binary, out string, check bool) error {
 		return errors.Join(exceeded(all)...)
 	}
 	return nil
+}
+
+// printReading writes the figures of reading as a table.
+func printReading(out io.Writer, users int, all []figures) error {
+	fmt.Fprintf(out, "%d users, all assigned one by one\n", users)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tCPU s\tof floor\twritten MB\tmemory MB\tstate MB\tGraph\tseconds\t")
+	for _, f := range all {
+		fmt.Fprintf(w, "%s\t%.2f\t%.1f\t%.1f\t%.0f\t%.1f\t%d\t%.1f\t\n", f.Step, f.CPUSeconds, f.CPUSeconds/all[0].CPUSeconds, float64(f.WrittenBytes)/1e6,
+			float64(f.MemoryBytes)/1e6, float64(f.StateBytes)/1e6, f.GraphRequests, f.Seconds)
+	}
+	return w.Flush()
 }
 
 // print writes the figures of one size as a table.

@@ -48,7 +48,7 @@ var pulling = slices.Concat(
 		fault{"PUL14", "a list of users that does not fit the count is taken", `err == nil && cursor.Miscounted {`, `err == nil && false {`},
 		fault{"PUL15", "a first read by lists is not read again", `cursor.Unverified && cursor.Complete && !tx.SyncInfo(p.sync.Name).FirstRun.IsZero()`, `false`},
 		fault{"PUL16", "users are listed again after the first round", `c.Round == 1 && c.Full`, `c.Full`},
-		fault{"PUL13", "a page of an earlier round is stored", `c.Round != round || c.Link != page.from`, `false`},
+		fault{"PUL13", "a page of an earlier round is stored", `c.Round != round || link != page.from`, `false`},
 	),
 	in("graphsync/odata/page.go",
 		fault{"ODA1", "a removal for a reason that is not documented counts as a change", `fault = "its @removed gives no reason that Graph documents"`, `_ = fault`},

@@ -7,8 +7,8 @@ var keeping = slices.Concat(
 	in("state/page.go",
 		fault{"PAG1", "an incremental round drops the sweep of a full one", `c.Sweep = c.Sweep || c.Full`, `c.Sweep = c.Full`},
 		fault{"PAG2", "a page after a completed round does not begin an incremental one", `c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0`, `c.Complete, c.Started, c.Objects, c.Pages = false, now.UTC(), 0, 0`},
-		fault{"PAG3", "the link of a page is not kept", `c.Link = page.Next
-	if page.Delta`, `if page.Delta`},
+		fault{"PAG3", "the link of a page is not kept", `c.Link = last.Next
+	if last.Delta`, `if last.Delta`},
 		fault{"PAG4", "a full round does not count what it sees as seen", `default: // seen for the first time in this round, and as it was
 		return w.objects.Put(w.key[:], rec)`, `default: // seen for the first time in this round, and as it was
 		return nil`},
@@ -24,6 +24,9 @@ var keeping = slices.Concat(
 	}
 	w.stats.MembersAdded++`},
 		fault{"PAG8", "of a property given twice the first counts", `if i+1 == len(p) || p[i+1].index != p[i].index {`, `if i == 0 || p[i-1].index != p[i].index {`},
+		fault{"PAG10", "memberships of a first round are not kept by member", `c.Unindexed = false
+	return tx.putIndex(pairs)`, `c.Unindexed = false
+	return nil`},
 		fault{"PAG9", "a changed object is not pending", `if err := w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID}); err != nil || !restored`, `if err := error(nil); err != nil || !restored`},
 	),
 	in("state/objects.go",
