@@ -110,11 +110,20 @@ func (tx *Tx) hinted(key hint) []graphsync.ID {
 	return sources
 }
 
-// mark notes that index entries of a link are to be written. The value is the transaction, so that a link which
-// changes while its former entries are written stays marked.
-func (t Links) mark(kind graphsync.Kind, source graphsync.ID) error {
-	return t.tx.kv.put(objectKey(kind, source), binary.BigEndian.AppendUint64(nil, uint64(t.tx.kv.b.ID())), bucketSyncs, t.sync, inUnindexed)
+// mark notes that index entries of a link are to be written, with that of its target or without. The value begins with
+// the transaction, so that a link which changes while its former entries are written stays marked.
+func (t Links) mark(kind graphsync.Kind, source graphsync.ID, target bool) error {
+	key := objectKey(kind, source)
+	value := append(binary.BigEndian.AppendUint64(nil, uint64(t.tx.kv.b.ID())), 0)
+	if target || marksTarget(t.tx.kv.get(key, bucketSyncs, t.sync, inUnindexed)) {
+		value[8] = 1
+	}
+	return t.tx.kv.put(key, value, bucketSyncs, t.sync, inUnindexed)
 }
+
+// marksTarget reports whether a mark is of a link whose entry by target is to be written. Another link may have had the
+// entry of a target since: a mark for keys alone does not take it back.
+func marksTarget(mark []byte) bool { return len(mark) == 9 && mark[8] == 1 }
 
 func (t Links) hintTarget(l *Link) {
 	t.tx.hints.add(hintOf(t.sync, inTargets, targetKey(l.Kind, l.TargetID)), l.Source)
@@ -153,7 +162,7 @@ func (f *file) loadHints() error {
 func (tx *Tx) unindexed() (entries []indexEntry, err error) {
 	for _, name := range tx.Syncs() {
 		links := tx.Links(name)
-		for k := range scan(tx.kv.bucket(bucketSyncs, name, inUnindexed), nil, nil) {
+		for k, mark := range scan(tx.kv.bucket(bucketSyncs, name, inUnindexed), nil, nil) {
 			link, ok, err := links.Get(graphsync.Kind(k[0]), parseID(k[1:]))
 			if err != nil {
 				return nil, err
@@ -161,7 +170,9 @@ func (tx *Tx) unindexed() (entries []indexEntry, err error) {
 			if !ok {
 				continue
 			}
-			entries = append(entries, indexEntry{sync: name, index: inTargets, key: targetKey(link.Kind, link.TargetID), kind: link.Kind, source: link.Source})
+			if marksTarget(mark) {
+				entries = append(entries, indexEntry{sync: name, index: inTargets, key: targetKey(link.Kind, link.TargetID), kind: link.Kind, source: link.Source})
+			}
 			for _, key := range link.Keys {
 				if !foundByItself(key, link.Source) {
 					entries = append(entries, indexEntry{sync: name, index: inKeys, key: matchKey(link.Kind, key), kind: link.Kind, source: link.Source, value: key})
@@ -261,7 +272,7 @@ func (tx *Tx) unmark(before uint64) error {
 		var done [][]byte
 		all := true
 		for k, v := range scan(tx.kv.bucket(bucketSyncs, name, inUnindexed), nil, nil) {
-			if len(v) != 8 || binary.BigEndian.Uint64(v) < before {
+			if len(v) < 8 || binary.BigEndian.Uint64(v) < before {
 				done = append(done, slices.Clone(k))
 			} else {
 				all = false

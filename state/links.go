@@ -86,18 +86,17 @@ func (t Links) Put(l Link) error {
 
 // index has a link found by its target id and its keys, of which its predecessor may have some.
 func (t Links) index(l, old *Link) error {
-	due := false
+	due, target := false, false
 	key := targetKey(l.Kind, l.TargetID)
-	if source := t.tx.kv.get(key, bucketSyncs, t.sync, inTargets); source == nil || parseID(source) != l.Source {
-		// Hints alone do not tell that the entry will be written: they may be of what was rolled back.
-		if other, ok := t.ByTarget(l.Kind, l.TargetID); ok && other != l.Source { // the link that is put last is the one that is found
-			if err := t.tx.kv.put(key, l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
-				return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
-			}
-		} else {
-			due = true
-			t.hintTarget(l)
+	switch source := t.tx.kv.get(key, bucketSyncs, t.sync, inTargets); {
+	case source != nil && parseID(source) == l.Source:
+	case source != nil || t.hintedTarget(l.Kind, l.TargetID, l.Source) != l.Source: // the link that is put last is the one that is found
+		if err := t.tx.kv.put(key, l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
+			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
 		}
+	default: // a hint alone does not tell that the entry will be written: it may be of what was rolled back
+		due, target = true, true
+		t.hintTarget(l)
 	}
 	for _, k := range l.Keys {
 		if slices.Contains(old.Keys, k) || foundByItself(k, l.Source) {
@@ -109,7 +108,7 @@ func (t Links) index(l, old *Link) error {
 	if !due {
 		return nil
 	}
-	return t.mark(l.Kind, l.Source)
+	return t.mark(l.Kind, l.Source, target)
 }
 
 // Delete forgets a link; none is fine.
@@ -164,12 +163,22 @@ func (t Links) ByTarget(kind graphsync.Kind, targetID string) (graphsync.ID, boo
 	if source := t.tx.kv.get(key, bucketSyncs, t.sync, inTargets); source != nil {
 		return parseID(source), true
 	}
-	for _, source := range t.tx.hinted(hintOf(t.sync, inTargets, key)) {
+	source := t.hintedTarget(kind, targetID, graphsync.ID{})
+	return source, source != graphsync.ID{}
+}
+
+// hintedTarget returns an object with a link to a target whose entry is yet to be written, other than one, and that one
+// when there is no other.
+func (t Links) hintedTarget(kind graphsync.Kind, targetID string, one graphsync.ID) graphsync.ID {
+	for _, source := range t.tx.hinted(hintOf(t.sync, inTargets, targetKey(kind, targetID))) {
+		if source == one {
+			continue
+		}
 		if link, ok, err := t.Get(kind, source); err == nil && ok && link.TargetID == targetID {
-			return source, true
+			return source
 		}
 	}
-	return graphsync.ID{}, false
+	return one
 }
 
 // Count returns how many links of a kind there are, and how many of them are active.

@@ -16,7 +16,7 @@ const (
 	inLinks     = "links"     // kind, source → Link
 	inTargets   = "targets"   // kind, target id → source
 	inKeys      = "keys"      // kind, hash of attribute and value, source → nothing
-	inUnindexed = "unindexed" // kind, source → transaction: links whose entries in targets and keys are yet to be written
+	inUnindexed = "unindexed" // kind, source → transaction, 1 for its target: links whose entries in targets and keys are yet to be written
 	inApplied   = "applied"   // group, member → target id
 	inRetries   = "retries"   // PendingKey → Retry as JSON
 	inIntents   = "intents"   // kind, source → Intent as JSON

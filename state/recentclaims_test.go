@@ -118,14 +118,19 @@ func TestClaimsOfAKilledProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := Owner{Tenant: graphsync.ID{1}, Sync: "s", Kind: graphsync.User, Source: graphsync.ID{7}}
-	for range 2 { // also when claims of an earlier cycle were written
+	for cycle := range 3 { // also when claims of earlier cycles were written, of which the first was a single one
 		tenant, err := s.Tenant(ours.Tenant)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ours.Source[0]++
 		account := fmt.Sprint("u-", ours.Source[0])
-		if _, err := s.ClaimAll(location.ID, map[string]Owner{account: ours}); err != nil {
+		if cycle == 0 {
+			_, err = s.Claim(location.ID, account, ours)
+		} else {
+			_, err = s.ClaimAll(location.ID, map[string]Owner{account: ours})
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		err = tenant.Update(func(tx *Tx) error {
