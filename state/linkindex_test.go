@@ -145,3 +145,31 @@ func verifyFound(tx *Tx, links map[graphsync.ID]Link, last map[string]graphsync.
 	}
 	return nil
 }
+
+// A transaction that begins while the entries are being written finds the links all the same.
+func TestLinksAreFoundWhileEntriesAreWritten(t *testing.T) {
+	t.Parallel()
+	f, err := openFile(filepath.Join(t.TempDir(), "a.db"), tenantSchema, "x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.close() })
+	link := Link{Kind: graphsync.User, Source: graphsync.ID{1}, TargetID: "t-1", Keys: []MatchKey{{"userName", "ada"}}}
+	if err := f.update(func(tx *Tx) error { return tx.Links("s").Put(link) }); err != nil {
+		t.Fatal(err)
+	}
+	f.hints.Store(newLinkHints(f.hints.Load())) // as writing them begins
+	for _, written := range []uint64{0, 1 << 40} {
+		f.hints.Load().written.Store(written) // by none, or by a transaction that comes later
+		err := f.view(func(tx *Tx) error {
+			source, ok := tx.Links("s").ByTarget(graphsync.User, "t-1")
+			if by := tx.Links("s").SourcesByKey(graphsync.User, link.Keys[0]); !ok || source != link.Source || len(by) != 1 {
+				t.Errorf("found by its target: %v, by its name: %v", ok, by)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
