@@ -99,6 +99,6 @@ func (m milestone) wait(ctx context.Context) error {
 	case <-m.reached:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }

@@ -36,7 +36,7 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", op.name, context.Cause(ctx))
+			return fmt.Errorf("%s: %w", op.name, stopped(ctx))
 		}
 		e := (*graphsync.Error)(nil)
 		if !errors.As(err, &e) {

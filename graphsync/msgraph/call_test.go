@@ -335,3 +335,43 @@ func TestAllCallsWaitForAThrottle(t *testing.T) {
 		}
 	})
 }
+
+// A call that ends because another one was refused says nothing of what it asked: a 404 of the other is no absence,
+// and a 403 of the other no missing permission.
+func TestRefusalOfAnotherCallSaysNothing(t *testing.T) {
+	t.Parallel()
+	for name, other := range map[string]*graphsync.Error{
+		"404": {Class: graphsync.BadResponse, Op: "groups/delta", Status: 404, Code: "Request_ResourceNotFound", Message: "there is no such group"},
+		"403": {Class: graphsync.PermissionMissing, Op: "groups/delta", Status: 403, Code: "Authorization_RequestDenied", Message: "refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &double{}
+				s := d.open(t)
+				d.graph = answer(200, emptyRound)
+				if _, err := readUsers(t, s); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				none := answer(200, `{"value": []}`)
+				d.graph = func(w http.ResponseWriter, r *http.Request) { // of the ids none is there: are they in the deleted items?
+					if strings.Contains(r.URL.Path, "deletedItems") {
+						cancel(other)
+						<-r.Context().Done()
+						return
+					}
+					none(w, r)
+				}
+				answers, err := s.Presence(ctx, graphsync.User, []graphsync.ID{{1}})
+				if e := (*graphsync.Error)(nil); !errors.Is(err, context.Canceled) || errors.As(err, &e) {
+					t.Errorf("answers %v: %v", answers, err)
+				}
+				answers, err = s.Presence(ctx, graphsync.User, []graphsync.ID{{1}})
+				if e := (*graphsync.Error)(nil); !errors.Is(err, context.Canceled) || errors.As(err, &e) {
+					t.Errorf("begun when the other had ended it: answers %v: %v", answers, err)
+				}
+			})
+		})
+	}
+}

@@ -103,7 +103,7 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 	case t.slot <- struct{}{}:
 		defer func() { <-t.slot }()
 	case <-ctx.Done():
-		return "", false, context.Cause(ctx)
+		return "", false, stopped(ctx)
 	}
 	if time.Until(t.token.ExpiresOn) > 5*time.Minute {
 		return t.token.Token, false, nil
@@ -131,7 +131,7 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 		}
 		return "", false, t.failed
 	case ctx.Err() != nil:
-		return "", false, context.Cause(ctx)
+		return "", false, stopped(ctx)
 	}
 	// Its text may quote the answer, token and all: it is not passed on.
 	return "", false, &graphsync.Error{Class: graphsync.BadResponse, Op: "token",

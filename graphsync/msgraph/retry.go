@@ -107,6 +107,16 @@ func sleep(ctx context.Context, wait time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return stopped(ctx)
 	}
+}
+
+// stopped is the error of a call whose context has ended. The cause may be the error of another call that ended
+// them all: it says nothing of this one, so that a 404 there is no absence here.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if e := (*graphsync.Error)(nil); errors.As(cause, &e) {
+		return ctx.Err()
+	}
+	return cause
 }

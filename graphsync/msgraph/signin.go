@@ -51,7 +51,7 @@ func SignIn(ctx context.Context, cfg Config, r Redemption) (none graphsync.Signe
 		tokens.failed.Op, tokens.failed.Message = "sign in", tokens.scrub(tokens.failed.Message)
 		return none, tokens.failed
 	case ctx.Err() != nil:
-		return none, context.Cause(ctx)
+		return none, stopped(ctx)
 	default: // its text may quote the answer, token and all
 		return none, &graphsync.Error{Class: graphsync.BadResponse, Op: "sign in", Message: "the token endpoint's answer is not in the documented form"}
 	}
