@@ -17,6 +17,9 @@ import (
 // failure says in plain words why a request has no answer. sent is false when it certainly
 // was not sent.
 func failure(req *http.Request, err error, sent bool) *Error {
+	if ended := req.Context().Err(); ended != nil {
+		err = ended // its cause may be the error of another request, which says nothing of this one
+	}
 	var already *Error
 	if errors.As(err, &already) {
 		return already
