@@ -266,7 +266,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 		return graphsync.ID{}, err
 	}
 	if known && other != id {
-		d.wanted.put(key, other) // also for others, when the plan no longer tells of it
+		d.wanted.put(key, other) // also for others, when the plan no longer has it
 		return other, nil
 	}
 	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, desired.MatchKey(path, value)) {
@@ -284,7 +284,7 @@ func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string
 }
 
 // leftOut notes that an object which is not created still wants the value that is its own id: the plan no longer
-// tells of it.
+// has it.
 func (d *drafter) leftOut(a *plan.StoredAction) {
 	for i, path := range d.sync.rules(a.Kind).Match {
 		if i < len(a.Match) && strings.EqualFold(a.Match[i], a.SourceID.String()) {

@@ -23,7 +23,7 @@ func wantedKeyOf(kind graphsync.Kind, path, value string) (key wantedKey) {
 // each. The keys have no order, so they are gathered in memory and written to their space many at once and sorted.
 // They need not outlive a killed process: the next one drafts again.
 //
-// A value that is the id of the object which wants it has no entry: the plan tells of it, see wantedByID.
+// A value that is the id of the object which wants it has no entry: it is found in the plan, see wantedByID.
 type wantedValues struct {
 	recent map[wantedKey]graphsync.ID
 }

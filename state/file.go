@@ -107,7 +107,7 @@ type file struct {
 	names     atomic.Pointer[names]
 
 	hints    atomic.Pointer[linkHints] // of a tenant's file
-	indexing sync.Mutex                // held by whoever writes index entries
+	indexing sync.Mutex                // held while index entries are written
 
 	onCommit func(path string) // may be nil
 

@@ -202,7 +202,7 @@ func (f *file) writeIndexes() error {
 	var entries []indexEntry
 	var begun uint64
 	err := f.update(func(tx *Tx) (err error) {
-		// Whoever writes after this transaction, of the same number or a later one, marks and hints anew.
+		// A transaction after this one, of the same number or a later one, makes marks and hints of its own.
 		if entries, err = tx.unindexed(); err != nil || len(entries) == 0 {
 			return err
 		}

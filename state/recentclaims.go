@@ -27,7 +27,7 @@ type recentClaims struct {
 
 	mu       sync.RWMutex // guards the fields below
 	owners   map[string]Owner
-	advanced map[graphsync.ID]bool // tenants whose generation tells of the claims
+	advanced map[graphsync.ID]bool // tenants whose generation was advanced for these claims
 }
 
 func (r *recentClaims) owner(key []byte) (owner Owner, ok bool) {

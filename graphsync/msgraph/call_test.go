@@ -3,6 +3,7 @@ package msgraph_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -340,9 +341,10 @@ func TestAllCallsWaitForAThrottle(t *testing.T) {
 // and a 403 of the other no missing permission.
 func TestRefusalOfAnotherCallSaysNothing(t *testing.T) {
 	t.Parallel()
-	for name, other := range map[string]*graphsync.Error{
-		"404": {Class: graphsync.BadResponse, Op: "groups/delta", Status: 404, Code: "Request_ResourceNotFound", Message: "there is no such group"},
-		"403": {Class: graphsync.PermissionMissing, Op: "groups/delta", Status: 403, Code: "Authorization_RequestDenied", Message: "refused"},
+	for name, other := range map[string]error{
+		"404":          &graphsync.Error{Class: graphsync.BadResponse, Op: "groups/delta", Status: 404, Code: "Request_ResourceNotFound", Message: "there is no such group"},
+		"403":          &graphsync.Error{Class: graphsync.PermissionMissing, Op: "groups/delta", Status: 403, Code: "Authorization_RequestDenied", Message: "refused"},
+		"refused link": fmt.Errorf("read groups: %w", graphsync.ErrResync),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -364,11 +366,11 @@ func TestRefusalOfAnotherCallSaysNothing(t *testing.T) {
 					none(w, r)
 				}
 				answers, err := s.Presence(ctx, graphsync.User, []graphsync.ID{{1}})
-				if e := (*graphsync.Error)(nil); !errors.Is(err, context.Canceled) || errors.As(err, &e) {
+				if e := (*graphsync.Error)(nil); err == nil || errors.As(err, &e) || errors.Is(err, graphsync.ErrResync) {
 					t.Errorf("answers %v: %v", answers, err)
 				}
 				answers, err = s.Presence(ctx, graphsync.User, []graphsync.ID{{1}})
-				if e := (*graphsync.Error)(nil); !errors.Is(err, context.Canceled) || errors.As(err, &e) {
+				if e := (*graphsync.Error)(nil); err == nil || errors.As(err, &e) || errors.Is(err, graphsync.ErrResync) {
 					t.Errorf("begun when the other had ended it: answers %v: %v", answers, err)
 				}
 			})

@@ -3,6 +3,7 @@ package msgraph
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -112,11 +113,11 @@ func sleep(ctx context.Context, wait time.Duration) error {
 }
 
 // stopped is the error of a call whose context has ended. The cause may be the error of another call that ended
-// them all: it says nothing of this one, so that a 404 there is no absence here.
+// them all, so it is passed on as text only: a 404 there is no absence here, and a link refused there begins no
+// new round here.
 func stopped(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if e := (*graphsync.Error)(nil); errors.As(cause, &e) {
-		return ctx.Err()
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("stopped: %v", cause)
 	}
-	return cause
+	return ctx.Err()
 }

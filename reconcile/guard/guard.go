@@ -29,7 +29,7 @@ type Guard struct {
 	FirstRunRemovals bool  // false: a first run's removals are held
 	// Domains are those whose addresses the tenant can prove to be its own, in lower case; nil does
 	// not bound. Accounts that are not provably the tenant's are not taken over without an approval,
-	// and no account is given an address elsewhere: whoever administers a tenant can give a user any
+	// and no account is given an address elsewhere: an administrator of a tenant can give a user any
 	// mail address, also that of another customer's.
 	Domains []string
 	// GuestAddresses lets guests have addresses outside of Domains; accounts that exist with one are

@@ -43,7 +43,7 @@ func (p Actions) Put(place []byte, a *StoredAction) error {
 func (p Actions) Delete(place []byte) error { return p.space.Delete(place) }
 
 // From yields the stored actions behind a place in the order of the plan; nil is its beginning. Many callers
-// need only what [OpOf] tells of an action, so it is not decoded.
+// need only the operation, see [OpOf], so it is not decoded.
 func (p Actions) From(after []byte) iter.Seq2[[]byte, []byte] { return p.space.All(after) }
 
 // Below yields the stored actions whose places begin with a phase, or with a phase and an object.

@@ -77,7 +77,7 @@ func (a *Adapter) searchFinds(ctx context.Context, but string) (bool, error) {
 }
 
 // markSwitchedOff shows users as inactive who were found by reading everyone, are shown as active and
-// are off: whoever takes such an account over has to switch it on.
+// are off: an adoption of such an account has to switch it on.
 func (a *Adapter) markSwitchedOff(ctx context.Context, found []target.Resource) error {
 	for i := range found {
 		active, shown := member(found[i].Attributes, "active").(bool)

@@ -69,7 +69,7 @@ func TestSwitchedOff(t *testing.T) {
 	}
 }
 
-// Whoever takes an account over that is off has to know it: it would stay off.
+// An adoption has to know that an account is off: otherwise it would stay off.
 func TestFoundByReadingAndOff(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

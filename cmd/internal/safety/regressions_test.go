@@ -153,7 +153,7 @@ func TestFoundBefore(t *testing.T) {
 			w.cycleOnce()
 			d.SoftDelete(d.ids["Interns"])
 		}},
-		"a round of pages that leads in a circle is begun anew": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a round of pages that leads in a circle is read again": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.AddMember(d.ids["Sales"], d.ids["zoe"])
 			end := w.graph.Fault(graphtest.ReplayPage().On(streams["users"]).Always())
