@@ -174,7 +174,7 @@ func shownActive(ctx context.Context, t target.Adapter, accounts []readAccount) 
 		}
 		return []Shortfall{{
 			"it shows accounts that are off as active; a search, which does not find those, tells which are off",
-			"nothing needs to be done",
+			"see there once that such a user cannot sign in: an account that its search leaves out for another reason counts as off too",
 		}}, nil
 	}
 	return nil, nil
