@@ -1,8 +1,11 @@
 package reconcile
 
 import (
+	"time"
+
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 )
 
@@ -47,11 +50,8 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.findings = &findings{}
 	c.plans = plan.NewStore(s.Tenant, s.Sync.Name)
 	c.owners = &ownership{sync: s.Sync, opts: opts, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
-	c.puller = &puller{
-		sync: s.Sync, needs: s.Needs, peers: s.Peers, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, log: s.Log,
-		ledger: c.ledger,
-	}
-	c.gaps = &gapLister{sync: s.Sync, needs: s.Needs, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
+	c.puller = &puller{reader: s.reader(opts, now, c.ledger), opts: opts, ledger: c.ledger}
+	c.gaps = &gapLister{sync: s.Sync, requirements: s.Requirements, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
 	c.timeObserver = &timeObserver{
 		sync: s.Sync, opts: opts, now: now, clock: s.Now, interval: s.Interval, source: s.Source, info: info, ledger: c.ledger,
 		findings: c.findings,
@@ -120,4 +120,17 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		Held: []plan.Held{}, Rejected: []plan.Rejected{}, Skipped: []plan.Skipped{}, Errors: []plan.Failure{}, held: opts.heldSpace(), rejected: opts.rejectedSpace(),
 	}
 	return c
+}
+
+// reader reads the directory for a run.
+func (s *Syncer) reader(opts Options, now time.Time, ledger *ledger) *snapshot.Reader {
+	r := &snapshot.Reader{
+		Tenant: s.Tenant, TenantID: s.Sync.Tenant, Source: s.Source, TenantSyncs: s.Peers, Requirements: s.Requirements, Sync: s.Sync.Name,
+		AppID: s.Sync.AppID, Assignments: RequirementsOf([]*Sync{s.Sync}).App, Full: opts.Full, Apply: opts.Apply, Now: now, Clock: s.Now,
+		Log: s.Log,
+	}
+	if s.Progress != nil {
+		r.Progress = ledger.reportReading
+	}
+	return r
 }

@@ -7,17 +7,18 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 )
 
 // A gapLister lists what Graph reported and the snapshot cannot show.
 type gapLister struct {
-	sync   *Sync
-	needs  Needs
-	opts   Options
-	source graphsync.Source
-	tenant *state.Tenant
-	ledger *ledger
+	sync         *Sync
+	requirements snapshot.Requirements
+	opts         Options
+	source       graphsync.Source
+	tenant       *state.Tenant
+	ledger       *ledger
 }
 
 // nameGaps lists in every run what Graph told and the snapshot cannot show: objects whose entries
@@ -35,7 +36,7 @@ func (g *gapLister) nameGaps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if NeedsOf([]*Sync{g.sync}).App {
+	if RequirementsOf([]*Sync{g.sync}).App {
 		missing, err := g.missingPrincipals(ctx)
 		if err != nil {
 			return err
@@ -76,7 +77,7 @@ func (g *gapLister) noteUnplaced() error {
 // doubtful are the objects of which an entry was not understood, nor a direct reading.
 func (g *gapLister) doubtful() (gaps []plan.Skipped, err error) {
 	kinds := []graphsync.Kind{graphsync.User}
-	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) > 0 {
+	if len(RequirementsOf([]*Sync{g.sync}).GroupProperties) > 0 {
 		kinds = append(kinds, graphsync.Group)
 	}
 	err = g.tenant.View(func(tx *state.Tx) error {
@@ -98,7 +99,7 @@ func (g *gapLister) missingPrincipals(ctx context.Context) (gaps []plan.Skipped,
 	add := func(kind graphsync.Kind, id graphsync.ID, why string) {
 		gaps = append(gaps, plan.Skipped{Kind: kind, SourceID: id, Key: id.String(), Code: "unknown_principal", Why: why})
 	}
-	groups := len(g.needs.GroupProperties) > 0
+	groups := len(g.requirements.GroupProperties) > 0
 	err = g.tenant.View(func(tx *state.Tx) error {
 		for id, reason := range tx.Assignments(g.sync.AppID).Strangers() {
 			add(graphsync.User, id, reason+", and the directory as it was read has no such user or group")

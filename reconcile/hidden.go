@@ -8,19 +8,20 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 )
 
 // hiddenGroups are the groups that give access, or are provisioned, and whose members Graph leaves
 // out for want of a permission: they look empty.
 func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []plan.Skipped, err error) {
-	if len(NeedsOf([]*Sync{g.sync}).GroupProperties) == 0 || g.opts.NoRefresh {
+	if len(RequirementsOf([]*Sync{g.sync}).GroupProperties) == 0 || g.opts.NoRefresh {
 		return nil, nil
 	}
 	err = g.tenant.View(func(tx *state.Tx) error {
 		add := func(id graphsync.ID, role string) {
 			object, ok := tx.Objects().Get(graphsync.Group, id)
-			if ok && object.Removed == graphsync.NotRemoved && hidesMembers(&object) {
+			if ok && object.Removed == graphsync.NotRemoved && snapshot.HidesMembers(&object) {
 				gaps = append(gaps, plan.Skipped{Kind: graphsync.Group, SourceID: id, Key: desired.KeyOf(&object, nil), Code: "hidden_members",
 					Why: "the group " + role + ", and its members are hidden: Graph leaves them out without the application permission " + graphsync.HiddenMembers})
 			}
@@ -43,7 +44,7 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []plan.Skipped, err 
 		return nil, err
 	}
 	slices.SortFunc(gaps, func(a, b plan.Skipped) int { return slices.Compare(a.SourceID[:], b.SourceID[:]) })
-	lacks, err := lacksHiddenMembers(ctx, g.source)
+	lacks, err := snapshot.LacksHiddenMembers(ctx, g.source)
 	if err != nil || !lacks {
 		return nil, err
 	}

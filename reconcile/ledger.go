@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -52,7 +53,7 @@ func (l *ledger) note(format string, args ...any) {
 	}
 }
 
-// reportProgress tells the caller how far a stage has come, one call at a time.
+// reportProgress reports how far a stage has come.
 func (l *ledger) reportProgress(stage string, done, total int) {
 	if l.progress == nil {
 		return
@@ -60,9 +61,21 @@ func (l *ledger) reportProgress(stage string, done, total int) {
 	l.mu.Lock()
 	pages := int(l.report.Graph.Pages)
 	l.mu.Unlock()
+	l.call(Step{Stage: stage, Done: done, Total: total, Pages: pages})
+}
+
+// reportReading reports how far a list of the directory has been read.
+func (l *ledger) reportReading(list string, objects int, pages int64) {
+	if l.progress != nil {
+		l.call(Step{Stage: list, Done: objects, Pages: int(pages)})
+	}
+}
+
+// call calls progress, one call at a time.
+func (l *ledger) call(step Step) {
 	l.progressing.Lock()
 	defer l.progressing.Unlock()
-	l.progress(Step{Stage: stage, Done: done, Total: total, Pages: pages})
+	l.progress(step)
 }
 
 func (l *ledger) recordStep(name string, ok bool, format string, args ...any) {
@@ -183,13 +196,16 @@ func (l *ledger) due(kind graphsync.Kind, op plan.Op) {
 	l.counts.countRejected(kind, op != plan.Create && op != plan.Adopt && op != plan.Members)
 }
 
-// readPage counts a page of Graph that was taken in.
-func (l *ledger) readPage(objects, bytes int) {
+// took puts what a read of the directory has taken in, and has to say, into the report.
+func (l *ledger) took(read snapshot.Result) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.report.Graph.Pages++
-	l.report.Graph.Objects += int64(objects)
-	l.report.Graph.Bytes += int64(bytes)
+	l.report.Graph.Pages += read.Pages
+	l.report.Graph.Objects += read.Objects
+	l.report.Graph.Bytes += read.Bytes
+	l.mu.Unlock()
+	for _, note := range read.Notes {
+		l.note("%s", note)
+	}
 }
 
 // tookEffect counts a change that is in the application since now and may have waited so long.
@@ -200,13 +216,6 @@ func (l *ledger) tookEffect(wait time.Duration) {
 		l.waits = map[time.Duration]int{}
 	}
 	l.waits[max(0, wait.Truncate(time.Second))]++
-}
-
-// readObjects counts objects that a read has changed.
-func (l *ledger) readObjects(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.report.Graph.Objects += int64(n)
 }
 
 // failed counts a failure and keeps it for the report.

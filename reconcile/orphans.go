@@ -10,6 +10,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -233,7 +234,7 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 				if !o.Nobody {
 					continue
 				}
-				if unknown = append(unknown, o); len(unknown) == confirmBatch {
+				if unknown = append(unknown, o); len(unknown) == snapshot.ConfirmBatch {
 					break
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -55,44 +56,14 @@ func (s *Sync) location() state.Location {
 // application is what the accounts are claimed under.
 func (s *Sync) application() string { return s.location().ID }
 
-// Needs is what a set of syncs reads from Graph: nothing more is asked for.
-type Needs struct {
-	UserProperties  []string // $select of users/delta, sorted
-	GroupProperties []string // $select of groups/delta, sorted; empty when groups are not read
-	App             bool     // the enterprise application and its assignments
-	// Deletes: a sync deletes accounts or groups for somebody's or something's absence, so that an
-	// assignment must be missed by two cycles.
-	Deletes      bool
-	Organization bool // the tenant's default domain
-}
-
-// Permissions are the application permissions these needs take, least first.
-func (n Needs) Permissions() []string {
-	p := []string{"User.Read.All"}
-	if len(n.GroupProperties) > 0 {
-		p = append(p, "GroupMember.Read.All")
-	}
-	if n.App {
-		p = append(p, "Application.Read.All")
-	}
-	for _, property := range n.UserProperties {
-		// Without it the value is null for everybody, so that mappings would clear it. Of the
-		// hire date no page says so; check warns.
-		if need := graphsync.PropertyPermission(property); need != "" && !strings.EqualFold(property, "employeeHireDate") && !slices.Contains(p, need) {
-			p = append(p, need)
-		}
-	}
-	return p
-}
-
 // alwaysSelected are the user properties every decision needs: whether the person is enabled,
 // a guest, and what to call them.
 var alwaysSelected = []string{"accountEnabled", "displayName", "id", "mail", "userPrincipalName", "userType"}
 
-// NeedsOf returns what the syncs of one tenant need together. They share one snapshot and so
+// RequirementsOf returns what the syncs of one tenant need together. They share one snapshot and so
 // one $select.
-func NeedsOf(syncs []*Sync) Needs {
-	var n Needs
+func RequirementsOf(syncs []*Sync) snapshot.Requirements {
+	var r snapshot.Requirements
 	users := slices.Clone(alwaysSelected)
 	groups := []string{"displayName", "id", "members", "visibility"}
 	readGroups := false
@@ -101,7 +72,7 @@ func NeedsOf(syncs []*Sync) Needs {
 			property, computed := mapping.GraphProperty(name)
 			switch {
 			case strings.EqualFold(name, "appRoleAssignments"):
-				n.App, readGroups = true, true // roles come through groups too
+				r.App, readGroups = true, true // roles come through groups too
 			case strings.EqualFold(name, "memberOf"):
 				readGroups = true
 			}
@@ -111,14 +82,14 @@ func NeedsOf(syncs []*Sync) Needs {
 		}
 	}
 	for _, s := range syncs {
-		n.Deletes = n.Deletes || s.Users.OnRemove.Do == plan.Delete || s.Groups.Enabled && s.Groups.May(plan.Delete)
-		n.Organization = n.Organization || s.Users.Mapping.UsesDefaultDomain() || s.Groups.Enabled && s.Groups.Mapping.UsesDefaultDomain()
+		r.Deletes = r.Deletes || s.Users.OnRemove.Do == plan.Delete || s.Groups.Enabled && s.Groups.May(plan.Delete)
+		r.Organization = r.Organization || s.Users.Mapping.UsesDefaultDomain() || s.Groups.Enabled && s.Groups.Mapping.UsesDefaultDomain()
 		add(&users, s.Users.Mapping.Sources())
 		if s.Scope.Filter != nil {
 			add(&users, s.Scope.Filter.Attributes())
 		}
 		if !s.Scope.All {
-			n.App, readGroups = true, true
+			r.App, readGroups = true, true
 		}
 		if len(s.Scope.ExcludeGroups) > 0 {
 			readGroups = true
@@ -130,15 +101,15 @@ func NeedsOf(syncs []*Sync) Needs {
 				add(&groups, s.Groups.Filter.Attributes())
 			}
 			if !s.Groups.All && s.Groups.Filter == nil {
-				n.App = true
+				r.App = true
 			}
 		}
 	}
-	n.UserProperties = distinct(users)
+	r.UserProperties = distinct(users)
 	if readGroups {
-		n.GroupProperties = distinct(groups)
+		r.GroupProperties = distinct(groups)
 	}
-	return n
+	return r
 }
 
 // distinct sorts names and drops those that differ from another by case only: Graph takes them for

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -14,13 +15,13 @@ import (
 // A Syncer runs one sync for one tenant. Runs of syncs of the same tenant must not overlap:
 // they share the tenant's snapshot.
 type Syncer struct {
-	Sync   *Sync
-	Needs  Needs    // of all syncs of the tenant
-	Peers  []string // names of all syncs of the tenant, this one included
-	Source graphsync.Source
-	Store  *state.Store
-	Tenant *state.Tenant
-	Target target.Adapter
+	Sync         *Sync
+	Requirements snapshot.Requirements // of all syncs of the tenant
+	Peers        []string              // names of all syncs of the tenant, this one included
+	Source       graphsync.Source
+	Store        *state.Store
+	Tenant       *state.Tenant
+	Target       target.Adapter
 
 	Concurrency int           // actions applied at once; 0: as many as keep the application busy
 	Interval    time.Duration // the longest time between two cycles on schedule; 0: unknown

@@ -31,7 +31,7 @@ func readFloor(dir, url string) (err error) {
 	if err := closeState(); err != nil {
 		return err
 	}
-	needs := reconcile.NeedsOf([]*reconcile.Sync{syncer.Sync})
+	needs := reconcile.RequirementsOf([]*reconcile.Sync{syncer.Sync})
 	objects, members, rows := entries{}, entries{}, entries{}
 	for _, stream := range []graphsync.Stream{graphsync.Users, graphsync.Groups} {
 		properties := needs.UserProperties

@@ -13,6 +13,7 @@ import (
 	"entrasync/cmd/internal/words"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/snapshot"
 )
 
 // Bounds on the groups that check looks at one by one.
@@ -40,7 +41,7 @@ func (h hiddenMembers) doubt(held []string) string {
 
 // hiddenGroups looks at the assigned groups, and at those of the first page where groups are
 // provisioned by another rule. What cannot be read is left out: the tests of the calls say so.
-func hiddenGroups(ctx context.Context, source graphsync.Source, needs reconcile.Needs, peers []*reconcile.Sync) (out hiddenMembers) {
+func hiddenGroups(ctx context.Context, source graphsync.Source, needs snapshot.Requirements, peers []*reconcile.Sync) (out hiddenMembers) {
 	if len(needs.GroupProperties) == 0 {
 		return hiddenMembers{complete: true}
 	}
@@ -106,7 +107,7 @@ func readGroups(ctx context.Context, source graphsync.Source, ids []graphsync.ID
 func assignedGroups(ctx context.Context, source graphsync.Source, peers []*reconcile.Sync, complete *bool) (ids []graphsync.ID) {
 	apps := map[string]bool{}
 	for _, s := range peers {
-		if apps[s.AppID] || !reconcile.NeedsOf([]*reconcile.Sync{s}).App {
+		if apps[s.AppID] || !reconcile.RequirementsOf([]*reconcile.Sync{s}).App {
 			continue
 		}
 		apps[s.AppID] = true

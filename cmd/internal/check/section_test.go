@@ -17,7 +17,7 @@ import (
 	"entrasync/cmd/internal/console"
 	"entrasync/configs"
 	"entrasync/graphsync"
-	"entrasync/reconcile"
+	"entrasync/reconcile/snapshot"
 )
 
 // A connection that hangs takes its own time limit and no more; the others are reported, in order.
@@ -76,11 +76,11 @@ func TestDocument(t *testing.T) {
 // What a token lacks is an error with what it leaves empty, and what it has too much is a warning.
 func TestPermissions(t *testing.T) {
 	t.Parallel()
-	users := reconcile.Needs{UserProperties: []string{"id", "displayName"}}
-	hired := reconcile.Needs{UserProperties: []string{"id", "employeeHireDate"}}
+	users := snapshot.Requirements{UserProperties: []string{"id", "displayName"}}
+	hired := snapshot.Requirements{UserProperties: []string{"id", "employeeHireDate"}}
 	complete := hiddenMembers{complete: true}
 	for name, tt := range map[string]struct {
-		needs        reconcile.Needs
+		needs        snapshot.Requirements
 		held         []string
 		hidden       hiddenMembers
 		failed, warn string // parts, "" for none

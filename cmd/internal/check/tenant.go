@@ -16,6 +16,7 @@ import (
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/snapshot"
 )
 
 // tenantCheckTime bounds the test of one tenant: a large one has hundreds of pages of assignments.
@@ -47,7 +48,7 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 		return
 	}
 	peers, _ := c.worker.Peers(s.Tenant)
-	needs := reconcile.NeedsOf(peers)
+	needs := reconcile.RequirementsOf(peers)
 	hidden := hiddenGroups(ctx, source, needs, peers)
 	checkPermissions(what+", permissions", needs, held, hidden, out)
 	c.credential(ctx, what+", credential", s, source, out)
@@ -66,7 +67,7 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 }
 
 // checkPermissions compares the permissions of the token with those the configuration needs.
-func checkPermissions(what string, needs reconcile.Needs, held []string, hidden hiddenMembers, out *Section) {
+func checkPermissions(what string, needs snapshot.Requirements, held []string, hidden hiddenMembers, out *Section) {
 	needed := needs.Permissions()
 	if len(hidden.groups) > 0 {
 		needed = append(needed, graphsync.HiddenMembers)

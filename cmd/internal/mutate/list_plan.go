@@ -4,49 +4,33 @@ import "slices"
 
 // Reading the directory: what is believed of it.
 var pulling = slices.Concat(
-	in("reconcile/pull.go",
-		fault{"PUL1", "an absence of a full round counts without being confirmed", `answers, err := p.source.Presence(ctx, kind, ids)`,
-			`answers, err := make([]graphsync.Presence, len(ids)), error(nil)
-		for i := range answers {
-			answers[i] = graphsync.Absent
+	in("reconcile/snapshot/reader.go",
+		fault{"PUL1", "an absence of a full round counts without being confirmed", `presence, err := a.source.Presence(ctx, kind, ids)`,
+			`presence, err := make([]graphsync.Presence, len(ids)), error(nil)
+		for i := range presence {
+			presence[i] = graphsync.Absent
 		}`},
-		fault{"PUL2", "an assignment that a list lacks is gone without being asked for", `answers, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)`, `answers, err := make([]graphsync.Presence, len(ids)), error(nil)
-		for i := range answers {
-			answers[i] = graphsync.Absent
+		fault{"PUL2", "an assignment that a list lacks is gone without being asked for", `presence, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)`, `presence, err := make([]graphsync.Presence, len(ids)), error(nil)
+		for i := range presence {
+			presence[i] = graphsync.Absent
 		}`},
 		fault{"PUL3", "an incomplete reading of the assignments is taken", `if errors.Is(err, graphsync.ErrResync) || errors.Is(err, graphsync.ErrIncomplete) {`, `if errors.Is(err, graphsync.ErrIncomplete) {
 		return nil
 	}
 	if errors.Is(err, graphsync.ErrResync) {`},
 		fault{"PUL4", "a disabled enterprise application is read like any other", `if !app.Enabled {`, `if false {`},
-		fault{"PUL5", "members that a full round left out are gone without a look", `err = p.confirmMembers(ctx, direct)`, `err = nil`},
+		fault{"PUL5", "members that a full round left out are gone without a look", `err = a.confirmMembers(ctx)`, `err = nil`},
 		fault{"PUL6", "a member that a full round left out is taken out of the group", `if !present[member] {
 				gone`, `if true {
 				gone`},
 		fault{"PUL7", "the sweep ends before the absences are settled", `if err != nil || !sweep {`, `if !sweep {`},
 		fault{"PUL8", "an expired delta link does not begin a new round", `errors.Is(err, graphsync.ErrResync) && restarts < restartLimit`, `errors.Is(err, graphsync.ErrResync) && restarts > restartLimit`},
-		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `if err := tx.Pending(name).SetEverything(true); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// noteUnread`, `if err := tx.Pending(name).SetEverything(false); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// noteUnread`},
-		fault{"PUL10", "other properties are read with the delta link of a round that did not select them", `cursor.Select != graphsync.SelectKey(properties)`, `false`},
+		fault{"PUL9", "what a sync that is not configured misses is not kept for it", `return tenant.Update(func(tx *state.Tx) error { return setEverything(tx, absent) })`, `return nil`},
+		fault{"PUL10", "other properties are read with the delta link of a round that did not select them", `cursor.Select != graphsync.SelectKey(s.properties)`, `false`},
 		fault{"PUL11", "assignments that were read before a membership was lost are taken", `if r.order.losses.Load() != losses {`, `if false {`},
-		fault{"PUL12", "members are placed before all users are read", `if err := order.users.read.wait(ctx); err != nil { // members`, `if err := ctx.Err(); err != nil { // members`},
+		fault{"PUL12", "members are placed before all users are read", `if err := s.order.users.read.wait(ctx); err != nil { // members`, `if err := ctx.Err(); err != nil { // members`},
 		fault{"PUL14", "a list of users that does not fit the count is taken", `err == nil && cursor.Miscounted {`, `err == nil && false {`},
-		fault{"PUL15", "a first read by lists is not read again", `cursor.Unverified && cursor.Complete && !tx.SyncInfo(p.sync.Name).FirstRun.IsZero()`, `false`},
+		fault{"PUL15", "a first read by lists is not read again", `cursor.Unverified && cursor.Complete && !tx.SyncInfo(s.sync).FirstRun.IsZero()`, `false`},
 		fault{"PUL16", "users are listed again after the first round", `c.Round == 1 && c.Full`, `c.Full`},
 		fault{"PUL13", "a page of an earlier round is stored", `c.Round != round || link != page.from`, `false`},
 	),

@@ -10,11 +10,12 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/snapshot"
 	"entrasync/state"
 )
 
 // ConsentNeeds returns what the syncs of a tenant that joins by consent will read.
-func (w *Worker) ConsentNeeds(id graphsync.ID) (reconcile.Needs, error) {
+func (w *Worker) ConsentNeeds(id graphsync.ID) (snapshot.Requirements, error) {
 	syncs, _ := w.Peers(id)
 	for _, entry := range w.Config.Syncs {
 		if !entry.Value.From.Consented {
@@ -22,11 +23,11 @@ func (w *Worker) ConsentNeeds(id graphsync.ID) (reconcile.Needs, error) {
 		}
 		t, faults := compile.NewTemplate(w.Config, entry)
 		if err := faults.Err(); err != nil {
-			return reconcile.Needs{}, err
+			return snapshot.Requirements{}, err
 		}
 		syncs = append(syncs, t.Sync)
 	}
-	return reconcile.NeedsOf(syncs), nil
+	return reconcile.RequirementsOf(syncs), nil
 }
 
 // Admit registers a tenant whose consent is proven, and reports whether it was registered already. It fails

@@ -189,7 +189,7 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 	}
 	peers, names := w.Peers(s.Tenant)
 	return &reconcile.Syncer{
-		Sync: &own, Needs: reconcile.NeedsOf(peers), Peers: names, Source: source, Store: w.Store, Tenant: tenant,
+		Sync: &own, Requirements: reconcile.RequirementsOf(peers), Peers: names, Source: source, Store: w.Store, Tenant: tenant,
 		Target: adapter, Log: w.Log.With("tenant_name", s.TenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
 	}, release, nil
 }

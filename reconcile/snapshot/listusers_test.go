@@ -1,4 +1,4 @@
-package reconcile_test
+package snapshot_test
 
 import (
 	"context"
@@ -13,13 +13,11 @@ import (
 	"time"
 
 	"entrasync/graphsync"
-	"entrasync/reconcile"
-	"entrasync/state"
 )
 
 // A largeDirectory has many users, in delta pages of 200 and lists of 999, each after a time.
 type largeDirectory struct {
-	*directory
+	directory
 	latency time.Duration
 	names   []string // sorted; the n-th user's principal name
 
@@ -32,8 +30,8 @@ type largeDirectory struct {
 	refuse  func(request string) error // may be nil
 }
 
-func newLargeDirectory(d *directory, users int) *largeDirectory {
-	l := &largeDirectory{directory: d, missing: map[string]bool{}}
+func newLargeDirectory(users int) *largeDirectory {
+	l := &largeDirectory{missing: map[string]bool{}}
 	for n := range users {
 		l.names = append(l.names, fmt.Sprintf("%c%c%05d@example.com", 'a'+n%26, 'a'+n%7, n))
 	}
@@ -130,32 +128,11 @@ func (d *largeDirectory) ListUsers(ctx context.Context, _ []string, prefix, link
 	return page, nil
 }
 
-// unassigned is a customer none of whose users is assigned, so that reading is all that a cycle does.
-func unassigned(t *testing.T, users int) (*customer, *largeDirectory) {
+// large is the copy of a directory of many users.
+func large(t *testing.T, users int) (*copy, *largeDirectory) {
 	t.Helper()
-	c := newService(t).customer("contoso")
-	c.change = func(s *reconcile.Sync) { s.Scope.All, s.AppID = false, "app" }
-	large := newLargeDirectory(c.source, users)
-	c.reader = large
-	return c, large
-}
-
-// snapshot are the users of the snapshot and how far they have been read.
-func (c *customer) snapshot() (users int, cursor state.Cursor) {
-	c.t.Helper()
-	tenant, err := c.store.Tenant(c.id)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer tenant.Close()
-	err = tenant.View(func(tx *state.Tx) error {
-		users, cursor = tx.Objects().Count(graphsync.User), tx.Cursors().Get(graphsync.Users)
-		return nil
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return users, cursor
+	source := newLargeDirectory(users)
+	return newCopy(t, source), source
 }
 
 // A first read of a large directory is at least five times as fast as its chain of delta pages. What a list
@@ -163,35 +140,36 @@ func (c *customer) snapshot() (users int, cursor state.Cursor) {
 func TestFirstReadOfALargeDirectory(t *testing.T) {
 	t.Parallel()
 	const users = 60_000
-	c, large := unassigned(t, users)
-	large.latency = 150 * time.Millisecond
-	late := graphsync.Change{Kind: graphsync.User, ID: graphsync.ID{0xff}, Properties: large.change(0).Properties}
-	large.since = []graphsync.Change{late}
+	c, source := large(t, users)
+	source.latency = 150 * time.Millisecond
+	late := graphsync.Change{Kind: graphsync.User, ID: graphsync.ID{0xff}, Properties: source.change(0).Properties}
+	source.since = []graphsync.Change{late}
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		c.must(reconcile.Options{Apply: true})
-		plain := users / 200 * large.latency
+		c.must()
+		plain := users / 200 * source.latency
 		if took := time.Since(began); took > plain/5 {
 			t.Errorf("took %s, one page after the other %s", took, plain)
 		}
 	})
-	n, cursor := c.snapshot()
-	if n != users+1 || !cursor.Complete || !cursor.Unverified || large.deltas != 20 {
-		t.Errorf("%d users, %d delta pages, %+v", n, large.deltas, cursor)
+	n, cursor := c.users()
+	if n != users+1 || !cursor.Complete || !cursor.Unverified || source.deltas != 20 {
+		t.Errorf("%d users, %d delta pages, %+v", n, source.deltas, cursor)
 	}
-	if len(large.counts) > 50 {
-		t.Errorf("counted %d times", len(large.counts))
+	c.decided()
+	if len(source.counts) > 50 {
+		t.Errorf("counted %d times", len(source.counts))
 	}
 
-	large.latency, large.deltas = 0, 0
-	c.must(reconcile.Options{Apply: true})
-	if _, cursor = c.snapshot(); cursor.Unverified || !cursor.Complete || large.deltas != users/200 {
-		t.Errorf("the next cycle read %d delta pages, %+v", large.deltas, cursor)
+	source.latency, source.deltas = 0, 0
+	c.must()
+	if _, cursor = c.users(); cursor.Unverified || !cursor.Complete || source.deltas != users/200 {
+		t.Errorf("the next cycle read %d delta pages, %+v", source.deltas, cursor)
 	}
-	large.deltas, large.lists = 0, nil
-	c.must(reconcile.Options{Apply: true})
-	if large.deltas != 0 || large.lists != nil {
-		t.Errorf("the third cycle read %d delta pages and the lists %q", large.deltas, large.lists)
+	source.deltas, source.lists = 0, nil
+	c.must()
+	if source.deltas != 0 || source.lists != nil {
+		t.Errorf("the third cycle read %d delta pages and the lists %q", source.deltas, source.lists)
 	}
 }
 
@@ -232,15 +210,15 @@ func TestDoubtfulLists(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, large := unassigned(t, users)
-			test.spoil(large)
-			c.must(reconcile.Options{Apply: true})
-			n, cursor := c.snapshot()
-			if n != len(large.names) || !cursor.Complete || cursor.Unverified || cursor.Listing {
-				t.Errorf("%d of %d users, %+v", n, len(large.names), cursor)
+			c, source := large(t, users)
+			test.spoil(source)
+			c.must()
+			n, cursor := c.users()
+			if n != len(source.names) || !cursor.Complete || cursor.Unverified || cursor.Listing {
+				t.Errorf("%d of %d users, %+v", n, len(source.names), cursor)
 			}
-			if large.deltas != test.deltas {
-				t.Errorf("%d delta pages, want %d", large.deltas, test.deltas)
+			if source.deltas != test.deltas {
+				t.Errorf("%d delta pages, want %d", source.deltas, test.deltas)
 			}
 		})
 	}
@@ -250,9 +228,9 @@ func TestDoubtfulLists(t *testing.T) {
 func TestListsAreResumed(t *testing.T) {
 	t.Parallel()
 	const users = 24_000
-	c, large := unassigned(t, users)
+	c, source := large(t, users)
 	asked := 0
-	large.refuse = func(request string) error {
+	source.refuse = func(request string) error {
 		if strings.HasPrefix(request, "list") {
 			if asked++; asked > 15 {
 				return &graphsync.Error{Class: graphsync.Unreachable, Message: "the network is gone"}
@@ -260,61 +238,20 @@ func TestListsAreResumed(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := c.run(reconcile.Options{Apply: true}); err == nil {
+	if _, err := c.read(); err == nil {
 		t.Fatal("the first cycle ended without an error")
 	}
-	_, cursor := c.snapshot()
+	_, cursor := c.users()
 	if !cursor.Listing {
 		t.Fatalf("the first cycle ended with %+v", cursor)
 	}
-	before := slices.Clone(large.lists)
-	large.refuse, large.lists, large.counts = nil, nil, nil
-	c.must(reconcile.Options{Apply: true})
-	if n, cursor := c.snapshot(); n != users || !cursor.Complete || cursor.Listing || len(large.counts) > 0 {
-		t.Errorf("%d users, %+v, counted %q", n, cursor, large.counts)
+	before := slices.Clone(source.lists)
+	source.refuse, source.lists, source.counts = nil, nil, nil
+	c.must()
+	if n, cursor := c.users(); n != users || !cursor.Complete || cursor.Listing || len(source.counts) > 0 {
+		t.Errorf("%d users, %+v, counted %q", n, cursor, source.counts)
 	}
-	if again := len(before) + len(large.lists) - 26; again > 8 { // parts under way when the network went
-		t.Errorf("%d pages were read twice: %q, then %q", again, before, large.lists)
+	if again := len(before) + len(source.lists) - 26; again > 8 { // parts under way when the network went
+		t.Errorf("%d pages were read twice: %q, then %q", again, before, source.lists)
 	}
-}
-
-// In a cycle that read users by lists removals are held, whatever first_run_removals says. The next one reads a plain
-// round.
-func TestRemovalsAreHeldAfterLists(t *testing.T) {
-	t.Parallel()
-	c := linked(t, nil, "Ada", "Bob")
-	tenant, err := c.store.Tenant(c.id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = tenant.Update(func(tx *state.Tx) error { // as if the last round had been listed
-		properties := reconcile.NeedsOf([]*reconcile.Sync{c.rules()}).UserProperties
-		if err := tx.Cursors().BeginListing(graphsync.SelectKey(properties), "delta", 2, nil, c.now); err != nil {
-			return err
-		}
-		return tx.Cursors().EndListing()
-	})
-	if err := firstError(err, tenant.Close()); err != nil {
-		t.Fatal(err)
-	}
-	c.source.gone("bob@example.com", graphsync.SoftDeleted)
-	report, err := c.run(reconcile.Options{Apply: true})
-	if err != nil || len(report.Held) != 1 || report.Held[0].Guard != "first_run" {
-		t.Fatalf("held %+v: %v", report.Held, err)
-	}
-	want(t, "accounts", c.app().String(), "ada=Ada bob=Bob")
-	c.approve()
-	want(t, "approved", c.cycle(), "1 deactivated, 1 unchanged")
-	if _, cursor := c.snapshot(); cursor.Unverified || cursor.Round != 3 {
-		t.Errorf("the second cycle read no plain round: %+v", cursor)
-	}
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

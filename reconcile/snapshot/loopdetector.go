@@ -1,4 +1,4 @@
-package reconcile
+package snapshot
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 // never thousands. The largest directories have some hundred thousand pages.
 var deltaLimits = paging.Limits{Pages: 2_000_000, Empty: 1000, Same: 50}
 
-// errEndless means that a round does not come to its end where it leads to: the next cycle starts it
+// errLoop means that a round does not come to its end where it leads to: the next cycle starts it
 // again.
-var errEndless = errors.New("the round has no end")
+var errLoop = errors.New("the round has no end")
 
 // A loopDetector notices that a round of delta pages never ends.
 type loopDetector struct {
@@ -39,7 +39,7 @@ func (l *loopDetector) add(page *graphsync.Page) error {
 	}
 	if err := l.pages.Page(len(page.Changes), l.ids, page.Next); err != nil {
 		return fmt.Errorf("read %s: %w", l.stream, &graphsync.Error{Class: graphsync.BadResponse, Op: string(l.stream) + "/delta",
-			Message: err.Error(), Hint: "the next cycle reads everything again", Err: errEndless})
+			Message: err.Error(), Hint: "the next cycle reads everything again", Err: errLoop})
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package reconcile_test
+package snapshot_test
 
 import (
 	"context"
@@ -11,13 +11,12 @@ import (
 	"time"
 
 	"entrasync/graphsync"
-	"entrasync/reconcile"
-	"entrasync/reconcile/guard"
+	"entrasync/state"
 )
 
 // A slowDirectory has long lists, and each page of them takes its time.
 type slowDirectory struct {
-	*directory
+	directory
 	latency                    time.Duration
 	users, groups, assignments int // pages of each
 
@@ -88,23 +87,18 @@ func TestListsAreReadSideBySide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newService(t).customer("contoso")
-			c.change = func(s *reconcile.Sync) { s.Scope.All, s.AppID = false, "app" }
-			slow := &slowDirectory{directory: c.source, latency: 150 * time.Millisecond, users: pages[0], groups: pages[1], assignments: pages[2],
+			slow := &slowDirectory{latency: 150 * time.Millisecond, users: pages[0], groups: pages[1], assignments: pages[2],
 				finished: map[string]time.Time{}}
+			c := newCopy(t, slow)
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				c.reader = slow
-				report, err := c.run(reconcile.Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
+				result := c.must()
 				longest := time.Duration(max(pages[0], pages[1], pages[2])) * slow.latency
 				if took := time.Since(began); took < longest || took > longest*11/10 {
 					t.Errorf("took %s, want that of the longest list, %s", took, longest)
 				}
-				if want := min(pages[0], pages[1], pages[2]); report.Summary.Create != want {
-					t.Errorf("%d accounts are to be created, want %d: %v", report.Summary.Create, want, report.Notes)
+				if got, want := c.placed(), [3]int{pages[0], pages[1], pages[2]}; got != want || len(result.Notes) > 0 {
+					t.Errorf("users, groups with a member and assignments: %d, want %d: %v", got, want, result.Notes)
 				}
 			})
 		})
@@ -117,103 +111,49 @@ func TestErrorOfOneListEndsTheOthers(t *testing.T) {
 	for _, failing := range []string{"users", "groups", "assignments"} {
 		t.Run(failing, func(t *testing.T) {
 			t.Parallel()
-			c := newService(t).customer("contoso")
-			c.change = func(s *reconcile.Sync) { s.Scope.All, s.AppID = false, "app" }
 			broken := errors.New("the list of " + failing + " is broken")
-			slow := &slowDirectory{directory: c.source, latency: time.Second, users: 100, groups: 100, assignments: 100, finished: map[string]time.Time{},
+			slow := &slowDirectory{latency: time.Second, users: 100, groups: 100, assignments: 100, finished: map[string]time.Time{},
 				fail: func(list string, page int) error {
 					if list == failing && page == 10 {
 						return broken
 					}
 					return nil
 				}}
+			c := newCopy(t, slow)
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				c.reader = slow
-				_, err := c.run(reconcile.Options{})
+				_, err := c.read()
 				if took := time.Since(began); !errors.Is(err, broken) || took > 20*time.Second {
 					t.Errorf("ended after %s with %v", took, err)
 				}
 			})
 			slow.latency, slow.fail = 0, nil
-			want(t, "afterwards", c.must(reconcile.Options{}), "100 created")
+			c.must()
+			if got, want := c.placed(), [3]int{100, 100, 100}; got != want {
+				t.Errorf("afterwards, users, groups with a member and assignments: %d, want %d", got, want)
+			}
 		})
 	}
 }
 
-// A user is assigned first and taken out of the assigned group then, while a full round is read: the
-// assignments were read before, the group after. The user has never been without access.
-func TestAssignedThenTakenOutOfTheGroup(t *testing.T) {
-	t.Parallel()
-	c := staffed(t, 2, 1, guard.Guard{})
-	moving := &movingDirectory{directory: c.source}
-	c.reader = moving
-	want(t, "the move", c.must(reconcile.Options{Apply: true, Full: true}), "3 unchanged")
-	if moving.lists != 2 {
-		t.Errorf("the assignments were read %d times, want twice", moving.lists)
-	}
-	want(t, "accounts", c.app().String(), "p1=P1 p2=P2 p3=P3")
-}
-
-// In a movingDirectory the first reading of the assignments comes before user 1 is assigned and leaves group 1.
-type movingDirectory struct {
-	*directory
-	read  sync.Once
-	first chan struct{}
-	lists int
-	moved bool
-}
-
-func (d *movingDirectory) begin() chan struct{} {
-	d.read.Do(func() { d.first = make(chan struct{}) })
-	return d.first
-}
-
-func (d *movingDirectory) DeltaPage(ctx context.Context, stream graphsync.Stream, properties []string, link string) (*graphsync.Page, error) {
-	if stream != graphsync.Groups {
-		return d.directory.DeltaPage(ctx, stream, properties, link)
-	}
-	if link != "rest" {
-		return &graphsync.Page{Next: "rest"}, nil
-	}
-	<-d.begin()
-	d.mu.Lock()
-	d.moved = true
-	delete(d.groups.members[groupID(1)], userID(1))
-	d.mu.Unlock()
-	return d.directory.DeltaPage(ctx, stream, properties, "")
-}
-
-func (d *movingDirectory) Assignments(ctx context.Context, app graphsync.ID, yield func([]graphsync.Assignment) error) (graphsync.AssignmentList, error) {
-	d.mu.Lock()
-	d.lists++
-	if d.lists == 1 {
-		defer close(d.begin())
-	}
-	moved := d.moved
-	d.mu.Unlock()
-	list, err := d.directory.Assignments(ctx, app, yield)
-	if err == nil && moved {
-		err = yield([]graphsync.Assignment{{ID: "direct", Principal: userID(1), PrincipalKind: graphsync.User}})
-	}
-	return list, err
-}
-
-// A cycle in which nothing has changed keeps the delta link that it was read from; the link is renewed long before it
-// expires, and a change is seen all the same.
-func TestDeltaLinkIsKeptWhileNothingChanges(t *testing.T) {
-	t.Parallel()
-	c := linked(t, nil, "Ada", "Bob")
-	_, first := c.snapshot()
-	want(t, "nothing to do", c.cycle(), "2 unchanged")
-	if _, cursor := c.snapshot(); cursor.Completed != first.Completed {
-		t.Errorf("a round that told nothing was stored: %+v", cursor)
-	}
-	c.service.now = c.now.Add(13 * time.Hour)
-	want(t, "later", c.cycle(), "2 unchanged")
-	if _, cursor := c.snapshot(); cursor.Completed == first.Completed {
-		t.Errorf("the link was not renewed: %+v", cursor)
-	}
-	c.source.person(1, "ada@example.com", "New Ada")
-	want(t, "a change", c.cycle(), "1 updated, 1 unchanged")
+// placed counts the users, the groups that have a user as their member, and the assigned groups.
+func (c *copy) placed() (n [3]int) {
+	c.t.Helper()
+	c.view(func(tx *state.Tx) error {
+		n[0] = tx.Objects().Count(graphsync.User)
+		for group := range tx.Objects().All(graphsync.Group, graphsync.ID{}) {
+			for member := range tx.Members().Of(group.ID) {
+				if member.Kind == graphsync.User {
+					n[1]++
+				}
+			}
+		}
+		for principal := range tx.Assignments("app").Principals(graphsync.ID{}) {
+			if principal.Kind == graphsync.Group {
+				n[2]++
+			}
+		}
+		return nil
+	})
+	return n
 }

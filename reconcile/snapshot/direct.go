@@ -1,4 +1,4 @@
-package reconcile
+package snapshot
 
 import (
 	"context"
@@ -17,14 +17,10 @@ const directLimit = 200
 // A directReader reads single objects and the members of single groups, where a delta round left
 // something open.
 type directReader struct {
-	source graphsync.Source
-	tenant *state.Tenant
-	syncs  []string      // all syncs of the tenant: what changed is pending for them
-	losses *atomic.Int64 // groups and memberships that are gone
-}
-
-func (p *puller) direct(order *readOrder) *directReader {
-	return &directReader{source: p.source, tenant: p.tenant, syncs: p.peers, losses: &order.losses}
+	source      graphsync.Source
+	tenant      *state.Tenant
+	tenantSyncs []string      // what changed is pending for them
+	losses      *atomic.Int64 // groups and memberships that are gone
 }
 
 // resolve reads the doubtful objects of a kind. One that cannot be understood here either stays
@@ -43,16 +39,16 @@ func (r *directReader) resolve(ctx context.Context, kind graphsync.Kind, propert
 		return err
 	}
 	for _, id := range ids {
-		if err := r.object(ctx, kind, id, properties); err != nil && !isOdd(err) {
+		if err := r.object(ctx, kind, id, properties); err != nil && !concernsOne(err) {
 			return fmt.Errorf("read %s %s directly: %w", kind, id, err)
 		}
 	}
 	return nil
 }
 
-// isOdd reports whether an error concerns one object alone: Graph does not tell of it what can be
-// understood, or may not tell of it at all.
-func isOdd(err error) bool {
+// concernsOne reports whether an error concerns one object alone: what Graph sends of it cannot be
+// understood, or the app may not read it.
+func concernsOne(err error) bool {
 	e := (*graphsync.Error)(nil)
 	return errors.As(err, &e) && (e.Class == graphsync.BadResponse || e.Class == graphsync.PermissionMissing)
 }
@@ -64,21 +60,21 @@ func (r *directReader) object(ctx context.Context, kind graphsync.Kind, id graph
 		return err
 	}
 	if change == nil {
-		answers, err := r.source.Presence(ctx, kind, []graphsync.ID{id})
+		presence, err := r.source.Presence(ctx, kind, []graphsync.ID{id})
 		if err != nil {
 			return err
 		}
-		if kind == graphsync.Group && answers[0] != graphsync.Present {
+		if kind == graphsync.Group && presence[0] != graphsync.Present {
 			r.losses.Add(1)
 		}
 		return r.tenant.Update(func(tx *state.Tx) error {
-			if err := tx.Objects().RecordPresence(kind, id, answers[0], r.syncs); err != nil || answers[0] == graphsync.Unknown {
+			if err := tx.Objects().RecordPresence(kind, id, presence[0], r.tenantSyncs); err != nil || presence[0] == graphsync.Unknown {
 				return err
 			}
 			return tx.Doubts().End(kind, id)
 		})
 	}
-	if err := r.tenant.Update(func(tx *state.Tx) error { return tx.Objects().Put(change, r.syncs) }); err != nil || kind == graphsync.User {
+	if err := r.tenant.Update(func(tx *state.Tx) error { return tx.Objects().Put(change, r.tenantSyncs) }); err != nil || kind == graphsync.User {
 		return err
 	}
 	return r.members(ctx, id)
@@ -97,7 +93,7 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 	}
 	return r.tenant.Update(func(tx *state.Tx) error {
 		for member := range present {
-			if err := tx.Members().Set(group, member, true, r.syncs); err != nil {
+			if err := tx.Members().Set(group, member, true, r.tenantSyncs); err != nil {
 				return err
 			}
 		}
@@ -115,7 +111,7 @@ func (r *directReader) members(ctx context.Context, group graphsync.ID) error {
 		}
 		r.losses.Add(int64(len(gone)))
 		for _, member := range gone {
-			if err := tx.Members().Set(group, member, false, r.syncs); err != nil {
+			if err := tx.Members().Set(group, member, false, r.tenantSyncs); err != nil {
 				return err
 			}
 		}
@@ -128,13 +124,13 @@ func (r *directReader) areHidden(ctx context.Context, group graphsync.ID) (bool,
 	hidden := false
 	err := r.tenant.View(func(tx *state.Tx) error {
 		object, ok := tx.Objects().Get(graphsync.Group, group)
-		hidden = ok && hidesMembers(&object)
+		hidden = ok && HidesMembers(&object)
 		return nil
 	})
 	if err != nil || !hidden {
 		return false, err
 	}
-	return lacksHiddenMembers(ctx, r.source)
+	return LacksHiddenMembers(ctx, r.source)
 }
 
 // membersOf reads the members of a group that are users or groups. It asks Graph about those whose

@@ -1,4 +1,4 @@
-package reconcile
+package snapshot
 
 import (
 	"cmp"
@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
-	"entrasync/reconcile/desired"
 	"entrasync/state"
 )
 
@@ -35,26 +34,26 @@ var errChangeOver = errors.New("the directory is large: list it")
 
 // mayList reports whether a round of users may change over to lists: a first one, since a list proves no
 // absence. The manager of a user is no part of a list.
-func (p *puller) mayList(stream graphsync.Stream, properties []string, c state.Cursor) bool {
-	_, can := p.source.(graphsync.Lister)
-	return can && stream == graphsync.Users && c.Round == 1 && c.Full && !c.Complete && !p.opts.Full && !p.plain && !desired.ContainsFold(properties, listedManager)
+func (s *streamReader) mayList(c state.Cursor) bool {
+	_, can := s.source.(graphsync.Lister)
+	return can && s.stream == graphsync.Users && c.Round == 1 && c.Full && !c.Complete && !s.full && !s.plain && !containsFold(s.properties, listedManager)
 }
 
 // beginListing counts the users and prepares the lists. Where that is of no use or not possible, the
 // plain round continues.
-func (p *puller) beginListing(ctx context.Context, properties []string) error {
-	source := p.source.(graphsync.Lister)
-	token, total, parts, err := prepareLists(ctx, source, properties)
+func (s *streamReader) beginListing(ctx context.Context) error {
+	source := s.source.(graphsync.Lister)
+	token, total, parts, err := prepareLists(ctx, source, s.properties)
 	switch {
 	case err != nil && !refusesLists(err):
 		return fmt.Errorf("prepare to list users: %w", err)
 	case len(parts) == 0:
-		p.log.Info("users are read page by page", "tenant", p.sync.Tenant, "counted", total, "error", err)
-		p.plain = true
+		s.log.Info("users are read page by page", "tenant", s.tenantID, "counted", total, "error", err)
+		s.plain = true
 		return nil
 	}
-	return p.tenant.Update(func(tx *state.Tx) error {
-		return tx.Cursors().BeginListing(graphsync.SelectKey(properties), token, total, parts, p.now)
+	return s.tenant.Update(func(tx *state.Tx) error {
+		return tx.Cursors().BeginListing(graphsync.SelectKey(s.properties), token, total, parts, s.now)
 	})
 }
 
@@ -81,7 +80,7 @@ func prepareLists(ctx context.Context, source graphsync.Lister, properties []str
 // refusesLists reports whether an error is about counting and listing as such, so that the plain round has
 // to do, and not about Graph being unavailable.
 func refusesLists(err error) bool {
-	if errors.Is(err, graphsync.ErrResync) || errors.Is(err, errEndless) {
+	if errors.Is(err, graphsync.ErrResync) || errors.Is(err, errLoop) {
 		return true
 	}
 	e := (*graphsync.Error)(nil)
@@ -102,10 +101,10 @@ type listedPage struct {
 }
 
 // listUsers reads the parts that are not read yet, several at a time, and commits their pages as they come.
-func (p *puller) listUsers(ctx context.Context, properties []string, order *readOrder) error {
+func (s *streamReader) listUsers(ctx context.Context) error {
 	var round uint32
 	var parts []state.Part
-	err := p.tenant.View(func(tx *state.Tx) error {
+	err := s.tenant.View(func(tx *state.Tx) error {
 		round = tx.Cursors().Get(graphsync.Users).Round
 		for part := range tx.Cursors().Parts() {
 			if !part.Done {
@@ -125,14 +124,14 @@ func (p *puller) listUsers(ctx context.Context, properties []string, order *read
 		readers, ctx := errgroup.WithContext(ctx)
 		readers.SetLimit(listsAtOnce)
 		for _, part := range parts {
-			readers.Go(func() error { return p.readPart(ctx, part, properties, order, pages) })
+			readers.Go(func() error { return s.readPart(ctx, part, pages) })
 		}
 		return readers.Wait()
 	})
 	group.Go(func() error {
 		for page := range pages {
 			batch := gather(page, pages, cap(pages))
-			if err := p.commitListed(round, batch, order); err != nil {
+			if err := s.commitListed(round, batch); err != nil {
 				return err
 			}
 		}
@@ -141,24 +140,24 @@ func (p *puller) listUsers(ctx context.Context, properties []string, order *read
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	p.ledger.note("the users were listed side by side, because a first read page by page takes long; the next cycle reads them page by page, and removals of this one are held")
-	return p.tenant.Update(func(tx *state.Tx) error { return tx.Cursors().EndListing() })
+	s.took.note("the users were listed side by side, because a first read page by page takes long; the next cycle reads them page by page, and removals of this one are held")
+	return s.tenant.Update(func(tx *state.Tx) error { return tx.Cursors().EndListing() })
 }
 
 // readPart reads the pages of one part from where it stands.
-func (p *puller) readPart(ctx context.Context, part state.Part, properties []string, order *readOrder, pages chan<- listedPage) error {
-	source, loop := p.source.(graphsync.Lister), newLoopDetector(graphsync.Users)
+func (s *streamReader) readPart(ctx context.Context, part state.Part, pages chan<- listedPage) error {
+	source, loop := s.source.(graphsync.Lister), newLoopDetector(graphsync.Users)
 	for link := part.Link; ; {
-		page, err := source.ListUsers(ctx, properties, part.Prefix, link)
+		page, err := source.ListUsers(ctx, s.properties, part.Prefix, link)
 		if err != nil {
 			return fmt.Errorf("list users that begin with %q: %w", part.Prefix, err)
 		}
 		if err := loop.add(page); err != nil {
 			return err
 		}
-		order.users.begun.reach()
+		s.progress.begun.reach()
 		read := listedPage{readPage{page, link}, part.Prefix}
-		if err := order.ahead.Acquire(ctx, read.readPage.weight()); err != nil {
+		if err := s.order.ahead.Acquire(ctx, read.readPage.weight()); err != nil {
 			return err
 		}
 		select {
@@ -173,21 +172,21 @@ func (p *puller) readPart(ctx context.Context, part state.Part, properties []str
 }
 
 // commitListed stores pages of lists, and where each part has come to.
-func (p *puller) commitListed(round uint32, pages []listedPage, order *readOrder) error {
-	err := p.tenant.Update(func(tx *state.Tx) error {
+func (s *streamReader) commitListed(round uint32, pages []listedPage) error {
+	err := s.tenant.Update(func(tx *state.Tx) error {
 		listed := make([]state.ListPage, len(pages))
 		for i, page := range pages {
 			listed[i] = state.ListPage{Prefix: page.prefix, From: page.readPage.from, Page: page.readPage.Page}
 		}
-		return tx.PutListPages(round, listed, p.peers)
+		return tx.PutListPages(round, listed, s.tenantSyncs)
 	})
 	if err != nil {
 		return fmt.Errorf("store users: %w", err)
 	}
 	for _, page := range pages {
-		order.ahead.Release(page.readPage.weight())
-		p.countPage(graphsync.Users, page.readPage.Page, order)
+		s.order.ahead.Release(page.readPage.weight())
+		s.countPage(page.readPage.Page)
 	}
-	p.ledger.reportProgress(string(graphsync.Users), order.users.objects, 0)
+	s.took.report(string(graphsync.Users), s.progress.objects)
 	return nil
 }

@@ -1,4 +1,4 @@
-package reconcile
+package snapshot
 
 import (
 	"context"
@@ -20,85 +20,77 @@ const (
 	openLimit = 10_000
 )
 
-// An assignmentReader brings the assignments of one application up to date.
+// An assignmentReader brings an enterprise application and its assignments up to date.
 type assignmentReader struct {
-	source graphsync.Source
-	tenant *state.Tenant
-	syncs  []string // all syncs of the tenant
-	twice  bool     // a row must be missed by two cycles, because accounts are deleted for it
-	note   func(format string, args ...any)
-	page   func(rows int) // reports progress
-	order  *readOrder
-	// uncounted takes a list whose rows are not as many as were counted.
-	uncounted bool
+	source      graphsync.Source
+	tenant      *state.Tenant
+	tenantID    graphsync.ID
+	sync        string // whose cycle it is
+	appID       string
+	tenantSyncs []string // all syncs of the tenant
+	twice       bool     // a row must be missed by two cycles, because accounts are deleted for it
+	apply       bool     // not a dry run
+	took        *tally
+	order       *readOrder
 }
 
-// pullAssignments reads the enterprise application and all its assignments. Graph has no delta
+// bringUpToDate reads the enterprise application and all its assignments. Graph has no delta
 // for them; they are compared by id, and taken only when as many came as Graph counted.
-func (p *puller) pullAssignments(ctx context.Context, order *readOrder) error {
-	if err := order.groups.begun.wait(ctx); err != nil {
+func (r *assignmentReader) bringUpToDate(ctx context.Context) error {
+	if err := r.order.groups.begun.wait(ctx); err != nil {
 		return err
 	}
-	app, err := p.source.App(ctx, p.sync.AppID)
+	app, err := r.source.App(ctx, r.appID)
 	if err != nil {
-		return fmt.Errorf("read the enterprise application %s: %w", p.sync.AppID, err)
+		return fmt.Errorf("read the enterprise application %s: %w", r.appID, err)
 	}
 	if !app.Enabled {
 		return &graphsync.Error{Class: graphsync.AppDisabled, Op: "servicePrincipals",
-			Message: fmt.Sprintf("the enterprise application %q is disabled in tenant %s", app.Name, p.sync.Tenant),
+			Message: fmt.Sprintf("the enterprise application %q is disabled in tenant %s", app.Name, r.tenantID),
 			Hint:    "an administrator of the tenant can enable it: Enterprise applications, Properties, \"Enabled for users to sign-in\""}
 	}
-	same := false
-	err = p.tenant.View(func(tx *state.Tx) error {
-		known, ok := tx.Assignments(p.sync.AppID).App()
-		same = ok && reflect.DeepEqual(known, *app)
-		return nil
-	})
-	if err != nil {
+	if err := r.putApp(app); err != nil {
 		return err
 	}
-	if same {
-		return p.readAssignments(ctx, app, order)
-	}
-	err = p.tenant.Update(func(tx *state.Tx) error {
-		changed, err := tx.PutApp(*app)
-		for i := 0; changed && err == nil && i < len(p.peers); i++ { // roles may have changed, for all who read them
-			err = tx.Pending(p.peers[i]).SetEverything(true)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return p.readAssignments(ctx, app, order)
-}
-
-func (p *puller) readAssignments(ctx context.Context, app *graphsync.App, order *readOrder) error {
-	reader := assignmentReader{source: p.source, tenant: p.tenant, syncs: p.peers, twice: p.needs.Deletes, note: p.ledger.note, order: order,
-		page: func(rows int) {
-			p.ledger.readPage(0, 0)
-			p.ledger.reportProgress("assignments", rows, 0)
-		}}
 	var diff state.AssignmentDiff
-	counted := miscount{tenant: p.tenant, sync: p.sync.Name, appID: p.sync.AppID}
-	err := readMiscounted(ctx, &counted, p.opts.Apply, func(ctx context.Context, uncounted bool) (err error) {
-		reader.uncounted = uncounted
-		diff, err = reader.read(ctx, p.sync.AppID, app.ID)
+	counted := miscount{tenant: r.tenant, sync: r.sync, appID: r.appID}
+	err = readMiscounted(ctx, &counted, r.apply, func(ctx context.Context, uncounted bool) (err error) {
+		diff, err = r.read(ctx, app.ID, uncounted)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read the assignments of %q: %w", app.Name, err)
 	}
-	p.ledger.readObjects(diff.Added + diff.Removed)
+	r.took.count(0, diff.Added+diff.Removed, 0)
 	return nil
+}
+
+// putApp stores the application when it is not as it was: its roles may have changed, for all syncs that read them.
+func (r *assignmentReader) putApp(app *graphsync.App) error {
+	same := false
+	err := r.tenant.View(func(tx *state.Tx) error {
+		known, ok := tx.Assignments(r.appID).App()
+		same = ok && reflect.DeepEqual(known, *app)
+		return nil
+	})
+	if err != nil || same {
+		return err
+	}
+	return r.tenant.Update(func(tx *state.Tx) error {
+		changed, err := tx.PutApp(*app)
+		if err != nil || !changed {
+			return err
+		}
+		return setEverything(tx, r.tenantSyncs)
+	})
 }
 
 // read takes in Graph's list. A row that the list lacks is asked for by its own id: the list may be
 // of a replica that lags behind, and so may its count (Graph's documentation warns of recently
-// granted assignments missing for a while).
-func (r *assignmentReader) read(ctx context.Context, appID string, servicePrincipal graphsync.ID) (diff state.AssignmentDiff, err error) {
+// granted assignments missing for a while). uncounted takes a list whose rows are not as many as were counted.
+func (r *assignmentReader) read(ctx context.Context, servicePrincipal graphsync.ID, uncounted bool) (diff state.AssignmentDiff, err error) {
 	losses := r.order.losses.Load()
-	reading, err := r.list(ctx, appID, servicePrincipal)
+	reading, err := r.list(ctx, servicePrincipal, uncounted)
 	if err != nil {
 		return diff, err
 	}
@@ -106,7 +98,7 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 		return diff, err
 	}
 	if r.order.losses.Load() != losses { // see readLists
-		if reading, err = r.list(ctx, appID, servicePrincipal); err != nil {
+		if reading, err = r.list(ctx, servicePrincipal, uncounted); err != nil {
 			return diff, err
 		}
 	}
@@ -119,19 +111,19 @@ func (r *assignmentReader) read(ctx context.Context, appID string, servicePrinci
 	if err := r.askUnseen(ctx, servicePrincipal, reading.round); err != nil {
 		return diff, err
 	}
-	if diff, err = reading.round.Commit(r.syncs, r.twice); err != nil {
+	if diff, err = reading.round.Commit(r.tenantSyncs, r.twice); err != nil {
 		return diff, err
 	}
 	if diff.Waiting > 0 {
-		r.note("%s", counted(diff.Waiting, "app role assignment is missing for the first time: it counts until the next cycle misses it too",
-			"app role assignments are missing for the first time: they count until the next cycle misses them too"))
+		r.took.noteCount(diff.Waiting, "app role assignment is missing for the first time: it counts until the next cycle misses it too",
+			"app role assignments are missing for the first time: they count until the next cycle misses them too")
 	}
-	return diff, r.remember(appID, reading.strangers)
+	return diff, r.remember(reading.strangers)
 }
 
 // list reads Graph's list.
-func (r *assignmentReader) list(ctx context.Context, appID string, servicePrincipal graphsync.ID) (*assignmentReading, error) {
-	round, err := r.tenant.BeginAssignments(appID)
+func (r *assignmentReader) list(ctx context.Context, servicePrincipal graphsync.ID, uncounted bool) (*assignmentReading, error) {
+	round, err := r.tenant.BeginAssignments(r.appID)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +131,8 @@ func (r *assignmentReader) list(ctx context.Context, appID string, servicePrinci
 	rows := 0
 	list, err := r.source.Assignments(ctx, servicePrincipal, func(page []graphsync.Assignment) error {
 		rows += len(page)
-		r.page(rows)
+		r.took.count(1, 0, 0)
+		r.took.report("assignments", rows)
 		if len(reading.open) > openLimit { // their types are known when users and groups have been read
 			if err := r.order.users.read.wait(ctx); err != nil {
 				return err
@@ -154,18 +147,18 @@ func (r *assignmentReader) list(ctx context.Context, appID string, servicePrinci
 		return reading.add(page)
 	})
 	differs := err
-	if err != nil && !(r.uncounted && errors.Is(err, graphsync.ErrIncomplete)) {
+	if err != nil && !(uncounted && errors.Is(err, graphsync.ErrIncomplete)) {
 		return nil, err
 	}
 	for _, bad := range list.Skipped {
-		r.note("an app role assignment was not understood and left as it was: %s: %s", bad.ID, bad.Reason)
+		r.took.note("an app role assignment was not understood and left as it was: %s: %s", bad.ID, bad.Reason)
 	}
 	switch {
 	case differs != nil:
-		r.note("Graph's count of the app role assignments ($count) has differed from the rows in %d cycles (%v), so it is set aside: "+
+		r.took.note("Graph's count of the app role assignments ($count) has differed from the rows in %d cycles (%v), so it is set aside: "+
 			"new ones are used, and each that is missing is asked for; if this lasts, ask Microsoft support about appRoleAssignedTo with $count", miscountedCycles, differs)
 	case !list.Counted:
-		r.note("Graph gave no count of the app role assignments ($count), so it cannot be known whether all %d were read: "+
+		r.took.note("Graph gave no count of the app role assignments ($count), so it cannot be known whether all %d were read: "+
 			"new ones are used, and each that is missing is asked for; if this lasts, see whether something between here and Graph drops $count or the header ConsistencyLevel", list.Rows)
 	}
 	return reading, nil
@@ -218,16 +211,16 @@ func (r *assignmentReading) place() error {
 	return r.round.Add(known)
 }
 
-func (r *assignmentReader) remember(appID string, strangers map[graphsync.ID]string) error {
+func (r *assignmentReader) remember(strangers map[graphsync.ID]string) error {
 	same := false
 	err := r.tenant.View(func(tx *state.Tx) error {
-		same = maps.Equal(tx.Assignments(appID).Strangers(), strangers)
+		same = maps.Equal(tx.Assignments(r.appID).Strangers(), strangers)
 		return nil
 	})
 	if err != nil || same {
 		return err
 	}
-	return r.tenant.Update(func(tx *state.Tx) error { return tx.Assignments(appID).PutStrangers(strangers) })
+	return r.tenant.Update(func(tx *state.Tx) error { return tx.Assignments(r.appID).PutStrangers(strangers) })
 }
 
 // askUnseen asks Graph for each row that its list lacks.
@@ -241,20 +234,20 @@ func (r *assignmentReader) askUnseen(ctx context.Context, servicePrincipal graph
 		if len(ids) == 0 {
 			break
 		}
-		answers, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)
+		presence, err := r.source.AssignmentPresence(ctx, servicePrincipal, ids)
 		if err != nil {
 			return fmt.Errorf("confirm that %d app role assignments are gone: %w", len(ids), err)
 		}
 		for i, id := range ids {
-			round.Answer(id, answers[i])
-			if answers[i] == graphsync.Present {
+			round.Answer(id, presence[i])
+			if presence[i] == graphsync.Present {
 				present++
 			}
 		}
 		after = ids[len(ids)-1]
 	}
 	if present > 0 {
-		r.note("%s", counted(present, "app role assignment was missing from Graph's list but exists: it was kept", "app role assignments were missing from Graph's list but exist: they were kept"))
+		r.took.noteCount(present, "app role assignment was missing from Graph's list but exists: it was kept", "app role assignments were missing from Graph's list but exist: they were kept")
 	}
 	return nil
 }

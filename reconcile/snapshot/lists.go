@@ -1,4 +1,4 @@
-package reconcile
+package snapshot
 
 import (
 	"context"
@@ -23,24 +23,43 @@ import (
 //   - assignments are read after the last member has left a group. Read before, they would lack
 //     the assignment of a user who was assigned first and taken out of the group then, and who has
 //     never been without access. When a full round of groups finds such a loss, they are read again.
-func (p *puller) readLists(ctx context.Context) error {
+func (r *Reader) readLists(ctx context.Context, took *tally) error {
 	order := newReadOrder()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return p.pullUsers(ctx, order)
+		return r.stream(graphsync.Users, took, order).bringUpToDate(ctx)
 	})
 	group.Go(func() error {
-		if len(p.needs.GroupProperties) == 0 {
+		if len(r.Requirements.GroupProperties) == 0 {
 			return order.skipGroups(ctx)
 		}
-		return p.pullGroups(ctx, order)
+		if err := order.users.begun.wait(ctx); err != nil {
+			return err
+		}
+		return r.stream(graphsync.Groups, took, order).bringUpToDate(ctx)
 	})
-	if NeedsOf([]*Sync{p.sync}).App {
+	if r.Assignments {
 		group.Go(func() error {
-			return p.pullAssignments(ctx, order)
+			return r.assignments(took, order).bringUpToDate(ctx)
 		})
 	}
 	return group.Wait()
+}
+
+// stream is the reader of a delta stream.
+func (r *Reader) stream(stream graphsync.Stream, took *tally, order *readOrder) *streamReader {
+	return &streamReader{
+		stream: stream, properties: r.Requirements.of(stream), source: r.Source, tenant: r.Tenant, tenantID: r.TenantID, sync: r.Sync,
+		tenantSyncs: r.TenantSyncs, full: r.Full, now: r.Now, log: r.Log, took: took, order: order, progress: order.of(stream),
+	}
+}
+
+// assignments is the reader of the application and its assignments.
+func (r *Reader) assignments(took *tally, order *readOrder) *assignmentReader {
+	return &assignmentReader{
+		source: r.Source, tenant: r.Tenant, tenantID: r.TenantID, sync: r.Sync, appID: r.AppID, tenantSyncs: r.TenantSyncs,
+		twice: r.Requirements.Deletes, apply: r.Apply, took: took, order: order,
+	}
 }
 
 // A readOrder is how far the lists of one read have come.
