@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // An AssignmentRound takes in a reading of an app's assignments and compares it with the state by
@@ -181,8 +182,8 @@ func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 	}
 	staged := make([]assignmentRow, len(rows))
 	for i, a := range rows {
-		n, err := trees.ids.NextSequence()
-		if err != nil {
+		n := trees.ids.Sequence() + 1
+		if err := trees.ids.SetSequence(n); err != nil {
 			return err
 		}
 		staged[i] = assignmentRow{number: uint32(n), generation: r.base + 1, a: a}
@@ -235,7 +236,7 @@ func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, er
 }
 
 // isEmpty reports whether a bucket that may not exist holds nothing.
-func isEmpty(b *bucket) bool {
+func isEmpty(b kv.Bucket) bool {
 	for range scan(b, nil, nil) {
 		return false
 	}

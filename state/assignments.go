@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // The assignments of an app lie in assignments/APPID/. A row belongs to a generation: rows of
@@ -114,7 +115,7 @@ func (r *assignmentRow) encode() []byte {
 
 func parseAssignmentRow(k, v []byte) assignmentRow {
 	if len(v) != 41 {
-		panic(badRecord{"an assignment cannot be read"})
+		panic(kv.BadRecord{What: "an assignment cannot be read"})
 	}
 	return assignmentRow{
 		number: binary.BigEndian.Uint32(v), generation: binary.BigEndian.Uint32(v[4:]),
@@ -124,7 +125,7 @@ func parseAssignmentRow(k, v []byte) assignmentRow {
 
 func parsePrincipalRow(k, v []byte) (graphsync.Assignment, uint32) {
 	if len(k) != 20 || len(v) < 21 {
-		panic(badRecord{"a principal's assignment cannot be read"})
+		panic(kv.BadRecord{What: "a principal's assignment cannot be read"})
 	}
 	return graphsync.Assignment{
 		ID: string(v[21:]), Principal: parseID(k[:16]), PrincipalKind: graphsync.Kind(v[4]), Role: parseID(v[5:21]),
@@ -142,7 +143,7 @@ func (r *assignmentRow) principalValue() []byte {
 }
 
 // appTrees are an app's buckets open for writing.
-type appTrees struct{ ids, principals *bucket }
+type appTrees struct{ ids, principals kv.Bucket }
 
 func (t Assignments) buckets() (appTrees, error) {
 	ids, err1 := t.tx.kv.createBucket(bucketAssignments, t.app, inIDs)

@@ -3,6 +3,8 @@ package state
 import (
 	"errors"
 	"fmt"
+
+	"entrasync/state/kv"
 )
 
 var errPanicked = errors.New("the function of a batch panicked")
@@ -21,17 +23,17 @@ const maxBatch = 256
 // batch commits the callers that wait for the disk together. It has no delay: whoever comes
 // while a commit is under way is part of the next one, so that a single caller loses no time
 // (bbolt's own Batch waits 10 ms for company, and a panic in its timer ends the process).
-func (f *file) batch(fn func(*Tx) error) error {
+func (d *database) batch(fn func(*Tx) error) error {
 	mine := &batched{fn: fn}
-	f.queueMu.Lock()
-	f.queue = append(f.queue, mine)
-	f.queueMu.Unlock()
+	d.queueMu.Lock()
+	d.queue = append(d.queue, mine)
+	d.queueMu.Unlock()
 
-	f.commit.Lock()
+	d.commit.Lock()
 	for !mine.done {
-		f.commitQueue()
+		d.commitQueue()
 	}
-	f.commit.Unlock()
+	d.commit.Unlock()
 	if mine.panicked != nil {
 		panic(mine.panicked)
 	}
@@ -39,16 +41,16 @@ func (f *file) batch(fn func(*Tx) error) error {
 }
 
 // commitQueue commits those that wait. One that fails is taken out and the rest tried again.
-func (f *file) commitQueue() {
-	f.queueMu.Lock()
-	n := min(len(f.queue), maxBatch)
-	calls := append([]*batched(nil), f.queue[:n]...)
-	f.queue = append(f.queue[:0:0], f.queue[n:]...)
-	f.queueMu.Unlock()
+func (d *database) commitQueue() {
+	d.queueMu.Lock()
+	n := min(len(d.queue), maxBatch)
+	calls := append([]*batched(nil), d.queue[:n]...)
+	d.queue = append(d.queue[:0:0], d.queue[n:]...)
+	d.queueMu.Unlock()
 
 	for len(calls) > 0 {
 		failed := -1
-		err := f.update(func(tx *Tx) error {
+		err := d.update(func(tx *Tx) error {
 			failed = -1
 			for i, c := range calls {
 				if err := c.call(tx); err != nil {
@@ -77,8 +79,11 @@ func (c *batched) call(tx *Tx) (err error) {
 		if p == nil {
 			return
 		}
-		if isDamage(p) {
-			panic(badRecord{fmt.Sprint(p)})
+		switch fault, ok := p.(kv.Fault); {
+		case ok:
+			panic(fault)
+		case tx.db.db.IsFault(p):
+			panic(kv.BadRecord{What: fmt.Sprint(p)})
 		}
 		c.panicked, err = p, errPanicked
 	}()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // A badRecord is the panic value of accessors that meet what they cannot decode; file.guard
@@ -16,14 +17,14 @@ func (b badRecord) Error() string { return b.what }
 
 func parseID(b []byte) (id graphsync.ID) {
 	if len(b) != len(id) {
-		panic(badRecord{fmt.Sprintf("an id has %d bytes", len(b))})
+		panic(kv.BadRecord{What: fmt.Sprintf("an id has %d bytes", len(b))})
 	}
 	return graphsync.ID(b)
 }
 
 func parseUint32(b []byte) uint32 {
 	if len(b) != 4 {
-		panic(badRecord{fmt.Sprintf("a number has %d bytes", len(b))})
+		panic(kv.BadRecord{What: fmt.Sprintf("a number has %d bytes", len(b))})
 	}
 	return binary.BigEndian.Uint32(b)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // The claims on accounts are in the registry, and what they are made for is in the tenants' files.
@@ -38,7 +39,7 @@ func decodeGeneration(rec []byte) (g generation) {
 		return g
 	}
 	if len(rec) != 24 {
-		panic(badRecord{"a generation cannot be read"})
+		panic(kv.BadRecord{What: "a generation cannot be read"})
 	}
 	g.count = binary.BigEndian.Uint64(rec)
 	copy(g.line[:], rec[8:])
@@ -69,8 +70,8 @@ func (c claims) advance(tenant graphsync.ID) error {
 
 // stamp writes what is due to a tenant's file before that is closed: index entries of its links, and the
 // generation of its claims.
-func (s *Store) stamp(id graphsync.ID, f *file) error {
-	if f.broken.Load() != nil {
+func (s *Store) stamp(id graphsync.ID, f *database) error {
+	if f.broken() {
 		return nil
 	}
 	if err := errors.Join(f.writeIndexes(), s.settleClaims(id)); err != nil {
@@ -79,10 +80,10 @@ func (s *Store) stamp(id graphsync.ID, f *file) error {
 	var claims, known generation
 	err := s.registry.view(func(tx *Tx) error { claims = claimsOf(tx).generation(id); return nil })
 	if err == nil {
-		err = f.view(func(tx *Tx) error { known = decodeGeneration(tx.kv.get(keyClaims, bucketMeta)); return nil })
+		err = f.view(func(tx *Tx) error { known = decodeGeneration(tx.kv.get(keyClaims, kv.Meta)); return nil })
 	}
 	if err != nil || claims == known || claims == (generation{}) {
 		return err
 	}
-	return f.update(func(tx *Tx) error { return tx.kv.put(keyClaims, claims.encode(), bucketMeta) })
+	return f.update(func(tx *Tx) error { return tx.kv.put(keyClaims, claims.encode(), kv.Meta) })
 }

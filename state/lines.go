@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"entrasync/state/kv"
 )
 
 // The lines of a run lie in its bucket by the number of the first line of each record. A record is one line,
@@ -33,7 +35,7 @@ func (t Runs) AppendLines(runID string, lines [][]byte) error {
 	if err != nil {
 		return err
 	}
-	b.b.FillPercent = 1 // only ever appended to
+	b.Pack(1) // only ever appended to
 	var packer *flate.Writer
 	for len(lines) > 0 {
 		block := lines[:min(len(lines), linesPerBlock)]
@@ -71,9 +73,9 @@ func (t Runs) AppendLines(runID string, lines [][]byte) error {
 }
 
 // putLines stores a record of n lines behind the last one. The bucket's sequence is the number of the last line.
-func putLines(b *bucket, n int, record []byte) error {
-	last := b.b.Sequence()
-	if err := b.b.SetSequence(last + uint64(n)); err != nil {
+func putLines(b kv.Bucket, n int, record []byte) error {
+	last := b.Sequence()
+	if err := b.SetSequence(last + uint64(n)); err != nil {
 		return err
 	}
 	return b.Put(binary.BigEndian.AppendUint64(nil, last+1), record)
@@ -91,10 +93,10 @@ func (t Runs) LinesAfter(runID string, n int) iter.Seq[[]byte] {
 			return
 		}
 		wanted := uint64(max(n, 0)) + 1
-		from := b.floor(binary.BigEndian.AppendUint64(nil, wanted))
+		from := b.Floor(binary.BigEndian.AppendUint64(nil, wanted))
 		for key, record := range scan(b, nil, from) {
 			if len(key) != 8 {
-				panic(badRecord{"a run has a line without a number"})
+				panic(kv.BadRecord{What: "a run has a line without a number"})
 			}
 			number := binary.BigEndian.Uint64(key)
 			for line := range linesOf(record) {
@@ -116,12 +118,12 @@ func linesOf(record []byte) iter.Seq[[]byte] {
 		}
 		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(record[1:])))
 		if err != nil {
-			panic(badRecord{fmt.Sprintf("the lines of a run cannot be read: %v", err)})
+			panic(kv.BadRecord{What: fmt.Sprintf("the lines of a run cannot be read: %v", err)})
 		}
 		for d := (decoder{buf: text}); len(d.buf) > 0; {
 			line := d.bytes(d.uvarint())
 			if d.bad {
-				panic(badRecord{"the lines of a run cannot be read"})
+				panic(kv.BadRecord{What: "the lines of a run cannot be read"})
 			}
 			if !yield(line) {
 				return
@@ -136,5 +138,5 @@ func (t Runs) CountLines(runID string) int {
 	if b == nil {
 		return 0
 	}
-	return int(b.b.Sequence())
+	return int(b.Sequence())
 }

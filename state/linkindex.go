@@ -103,7 +103,7 @@ func (tx *Tx) hinted(key hint) []graphsync.ID {
 	}
 	sources := tx.hints.get(key)
 	if before := tx.hints.before.Load(); before != nil {
-		if written := tx.hints.written.Load(); written == 0 || uint64(tx.kv.b.ID()) < written {
+		if written := tx.hints.written.Load(); written == 0 || tx.kv.tx.Number() < written {
 			sources = append(sources, before.get(key)...)
 		}
 	}
@@ -114,7 +114,7 @@ func (tx *Tx) hinted(key hint) []graphsync.ID {
 // the transaction, so that a link which changes while its former entries are written stays marked.
 func (t Links) mark(kind graphsync.Kind, source graphsync.ID, target bool) error {
 	key := objectKey(kind, source)
-	value := append(binary.BigEndian.AppendUint64(nil, uint64(t.tx.kv.b.ID())), 0)
+	value := append(binary.BigEndian.AppendUint64(nil, t.tx.kv.tx.Number()), 0)
 	if target || marksTarget(t.tx.kv.get(key, bucketSyncs, t.sync, inUnindexed)) {
 		value[8] = 1
 	}
@@ -146,10 +146,10 @@ type indexEntry struct {
 }
 
 // loadHints makes the hints of what is marked.
-func (f *file) loadHints() error {
+func (d *database) loadHints() error {
 	hints := newLinkHints(nil)
-	f.hints.Store(hints)
-	return f.view(func(tx *Tx) error {
+	d.hints.Store(hints)
+	return d.view(func(tx *Tx) error {
 		entries, err := tx.unindexed()
 		for _, e := range entries {
 			hints.add(hintOf(e.sync, e.index, e.key), e.source)
@@ -185,33 +185,33 @@ func (tx *Tx) unindexed() (entries []indexEntry, err error) {
 
 // indexWhenDue writes index entries when there are many hints. The transaction that made them is committed: an
 // error is none of its own, and the next attempt writes what this one has not.
-func (f *file) indexWhenDue() {
-	if hints := f.hints.Load(); hints != nil && hints.size() >= maxHints {
-		_ = f.writeIndexes()
+func (d *database) indexWhenDue() {
+	if hints := d.hints.Load(); hints != nil && hints.size() >= maxHints {
+		_ = d.writeIndexes()
 	}
 }
 
 // writeIndexes writes the index entries of all marked links. Others may write meanwhile.
-func (f *file) writeIndexes() error {
-	hints := f.hints.Load()
+func (d *database) writeIndexes() error {
+	hints := d.hints.Load()
 	if hints == nil || hints.size() == 0 && (hints.before.Load() == nil || hints.written.Load() != 0) {
 		return nil // nothing is marked
 	}
-	f.indexing.Lock()
-	defer f.indexing.Unlock()
+	d.indexing.Lock()
+	defer d.indexing.Unlock()
 	var entries []indexEntry
 	var begun uint64
-	err := f.update(func(tx *Tx) (err error) {
+	err := d.update(func(tx *Tx) (err error) {
 		// A transaction after this one, of the same number or a later one, makes marks and hints of its own.
 		if entries, err = tx.unindexed(); err != nil || len(entries) == 0 {
 			return err
 		}
-		begun = uint64(tx.kv.b.ID())
+		begun = tx.kv.tx.Number()
 		if before := tx.hints.before.Load(); before != nil && tx.hints.written.Load() == 0 {
 			tx.hints.take(before) // the last attempt did not end
 		}
 		tx.hints.before.Store(nil)
-		f.hints.Store(newLinkHints(tx.hints))
+		d.hints.Store(newLinkHints(tx.hints))
 		return nil
 	})
 	if err != nil || len(entries) == 0 {
@@ -221,7 +221,7 @@ func (f *file) writeIndexes() error {
 		return cmp.Or(strings.Compare(a.sync, b.sync), strings.Compare(a.index, b.index), bytes.Compare(a.key, b.key), bytes.Compare(a.source[:], b.source[:]))
 	})
 	for chunk := range slices.Chunk(entries, indexChunk) {
-		err := f.update(func(tx *Tx) error {
+		err := d.update(func(tx *Tx) error {
 			for i := range chunk {
 				if err := tx.writeEntry(&chunk[i]); err != nil {
 					return err
@@ -234,10 +234,10 @@ func (f *file) writeIndexes() error {
 		}
 	}
 	var ended uint64
-	if err := f.update(func(tx *Tx) error { ended = uint64(tx.kv.b.ID()); return tx.unmark(begun) }); err != nil {
+	if err := d.update(func(tx *Tx) error { ended = tx.kv.tx.Number(); return tx.unmark(begun) }); err != nil {
 		return err
 	}
-	f.hints.Load().written.Store(ended)
+	d.hints.Load().written.Store(ended)
 	return nil
 }
 

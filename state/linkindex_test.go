@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"entrasync/graphsync"
+	"entrasync/state/bolt"
 )
 
 // Links are found by their target and by their keys at any time: before their index entries are written, while
@@ -19,12 +20,12 @@ func TestLinksAreFoundWhileTheirIndexIsBehind(t *testing.T) {
 	t.Parallel()
 	dir, files := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		open := func(path string) *file {
+		open := func(path string) *database {
 			f, err := openFile(path, tenantSchema, "x", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.db.NoSync = true // a process is killed below, and no machine
+			f.db.(*bolt.File).NoSync() // a process is killed below, and no machine
 			return f
 		}
 		fresh := func() string { files++; return filepath.Join(dir, fmt.Sprint(files)+".db") }

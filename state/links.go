@@ -290,7 +290,7 @@ func (t Links) decode(kind graphsync.Kind, source graphsync.ID, rec []byte) (Lin
 		}
 	}
 	if d.bad {
-		return Link{}, &DamagedError{Path: t.tx.file.path, Cause: fmt.Errorf("the link of %s %s cannot be read", kind, source)}
+		return Link{}, t.tx.db.db.Damaged(fmt.Errorf("the link of %s %s cannot be read", kind, source))
 	}
 	return l, nil
 }

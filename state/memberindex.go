@@ -98,7 +98,8 @@ func sortPairs(pairs []memberPair) {
 }
 
 func (tx *Tx) putIndex(pairs []memberPair) error {
-	index := tx.kv.bucket(bucketMemberOf).filled()
+	index := tx.kv.bucket(bucketMemberOf)
+	index.Pack(0.9) // in the order of the keys
 	for i := range pairs {
 		if err := index.Put(pairs[i][:], []byte{}); err != nil {
 			return err

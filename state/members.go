@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // A Member is a direct member of a group.
@@ -105,7 +106,7 @@ func memberKey(group graphsync.ID, m Member) []byte {
 
 func parseMemberKey(k []byte) (graphsync.ID, Member) {
 	if len(k) != 33 {
-		panic(badRecord{"a membership cannot be read"})
+		panic(kv.BadRecord{What: "a membership cannot be read"})
 	}
 	return parseID(k[:16]), Member{Kind: graphsync.Kind(k[16]), ID: parseID(k[17:])}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // An Object is a user or group as the snapshot has it. A removed one keeps the properties it
@@ -172,7 +173,7 @@ func (t Objects) Forget(kind graphsync.Kind, id graphsync.ID) error {
 
 // tombstone makes an object a tombstone and its consequences pending: its own, and those of a
 // group's members. It tells whether that changed anything.
-func (t Objects) tombstone(p *pendingWriter, objects *bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
+func (t Objects) tombstone(p *pendingWriter, objects kv.Bucket, kind graphsync.Kind, id graphsync.ID, old []byte, reason graphsync.Removal, round uint32) (bool, error) {
 	if removals[old[0]] == reason {
 		return false, nil
 	}
@@ -213,7 +214,7 @@ func nextProperty(rest []byte) (property, []byte) {
 			return property{index, rest[from:to:to]}, rest[to:]
 		}
 	}
-	panic(badRecord{"an object's record is cut off"})
+	panic(kv.BadRecord{What: "an object's record is cut off"})
 }
 
 func appendProperty(rec []byte, p property) []byte {
@@ -225,13 +226,12 @@ func appendProperty(rec []byte, p property) []byte {
 // merge returns the record of an object after a change: properties that came overwrite, others
 // stay as they were. fresh is sorted by index.
 func (t Objects) merge(round uint32, old []byte, fresh []property) (rec []byte) {
-	size := recordHeader + len(old) + checksumSize
+	size := recordHeader + len(old) + kv.ValueOverhead
 	for _, p := range fresh {
 		size += len(p.value) + 2*binary.MaxVarintLen32
 	}
-	t.tx.kv.reserve(size)
-	start := len(t.tx.kv.arena)
-	rec = appendHeader(t.tx.kv.arena, graphsync.NotRemoved, round)
+	arena := t.tx.kv.tx.Arena()
+	rec = appendHeader(arena.Begin(size), graphsync.NotRemoved, round)
 	for rest := old; len(rest) > 0; {
 		p, next := nextProperty(rest)
 		for len(fresh) > 0 && fresh[0].index < p.index {
@@ -247,8 +247,7 @@ func (t Objects) merge(round uint32, old []byte, fresh []property) (rec []byte) 
 	for _, p := range fresh {
 		rec = appendProperty(rec, p)
 	}
-	t.tx.kv.arena = rec
-	return rec[start:len(rec):len(rec)]
+	return arena.End(rec)
 }
 
 func encodeRecord(removed graphsync.Removal, round uint32, properties []byte) []byte {
@@ -262,7 +261,7 @@ func appendHeader(rec []byte, removed graphsync.Removal, round uint32) []byte {
 // record verifies a record as it comes from the file; nil stays nil.
 func record(rec []byte) []byte {
 	if rec != nil && (len(rec) < recordHeader || int(rec[0]) >= len(removals)) {
-		panic(badRecord{"the record of an object cannot be read"})
+		panic(kv.BadRecord{What: "the record of an object cannot be read"})
 	}
 	return rec
 }
@@ -277,7 +276,7 @@ func (t Objects) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[grap
 	return func(yield func(graphsync.ID, []byte) bool) {
 		for k, rec := range scan(t.tx.kv.bucket(bucketObjects), []byte{byte(kind)}, objectKey(kind, after)) {
 			if rec == nil {
-				panic(badRecord{"there is a bucket among the objects"})
+				panic(kv.BadRecord{What: "there is a bucket among the objects"})
 			}
 			if !yield(parseID(k[1:]), record(rec)) {
 				return

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // A member whose type an entry does not give, or gives in a word that Graph has added, is kept by group and
@@ -25,7 +26,7 @@ func (t Members) PlaceOpen(syncs []string) error {
 	var open [][]byte
 	for k := range scan(t.tx.kv.bucket(bucketOpenMembers), nil, nil) {
 		if len(k) != 32 {
-			panic(badRecord{"a member of an unknown type cannot be read"})
+			panic(kv.BadRecord{What: "a member of an unknown type cannot be read"})
 		}
 		open = append(open, slices.Clone(k))
 	}

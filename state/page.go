@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // A Cursor is how far a stream has been read. Its zero value: never.
@@ -198,8 +199,8 @@ type pageWriter struct {
 	round     uint32
 	full      bool   // the round tells the present state of everything
 	stamp     []byte // round as memberships store it
-	objects   *bucket
-	members   *bucket
+	objects   kv.Bucket
+	members   kv.Bucket
 	memberOf  []memberOfChange // written together, in the order of their keys
 	unindexed bool             // memberships by member are written later
 	doubtful  bool             // there are doubts that an entry may end
@@ -275,7 +276,7 @@ func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	case !same:
 		w.stats.Changed++
 	case roundOf(old) == w.round:
-		w.tx.kv.giveBack(rec)
+		w.tx.kv.tx.Arena().GiveBack(rec)
 		return nil
 	default: // seen for the first time in this round, and as it was
 		return w.objects.Put(w.key[:], rec)

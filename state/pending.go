@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // Everything of one sync lies in syncs/NAME/: the following buckets and spaces.
@@ -60,7 +61,7 @@ func parsePendingKey(key []byte) PendingKey {
 	case len(key) == 17:
 		return PendingKey{Kind: graphsync.Kind(key[0]), ID: parseID(key[1:])}
 	}
-	panic(badRecord{"a pending key cannot be read"})
+	panic(kv.BadRecord{What: "a pending key cannot be read"})
 }
 
 // Add makes something pending for a sync. Adding it twice is adding it once.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // bucketRecalled was used by earlier versions while a lost registry was rebuilt.
@@ -23,7 +24,7 @@ const bucketRecalled = "recalled"
 var keyComplete = []byte("complete")
 
 // markComplete says so of a registry that was never lost: schema version 2 did not.
-func markComplete(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, bucketMeta) }
+func markComplete(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, kv.Meta) }
 
 // recallChunk is how many links are compared with the claims in one transaction.
 const recallChunk = 10_000
@@ -36,7 +37,7 @@ const recallChunk = 10_000
 // file that is not here.
 func (s *Store) recall() error {
 	lost := false
-	err := s.registry.view(func(tx *Tx) error { lost = tx.kv.get(keyComplete, bucketMeta) == nil; return nil })
+	err := s.registry.view(func(tx *Tx) error { lost = tx.kv.get(keyComplete, kv.Meta) == nil; return nil })
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Store) peek(t *storedTenant) error {
 		return f.close()
 	}
 	err = f.view(func(tx *Tx) error {
-		t.known = decodeGeneration(tx.kv.get(keyClaims, bucketMeta))
+		t.known = decodeGeneration(tx.kv.get(keyClaims, kv.Meta))
 		for _, name := range tx.Syncs() {
 			for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 				for range scan(tx.kv.bucket(bucketSyncs, name, inLinks), []byte{byte(kind)}, nil) {
@@ -202,7 +203,7 @@ func (r *recaller) tenant(t storedTenant) error {
 		return nil
 	}
 	err = r.file(t, f)
-	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && damaged.Path == f.path {
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && damaged.Path == r.path(t.id) {
 		err = nil
 	} else if err == nil {
 		r.done = append(r.done, t)
@@ -210,7 +211,7 @@ func (r *recaller) tenant(t storedTenant) error {
 	return errors.Join(err, f.close())
 }
 
-func (r *recaller) file(t storedTenant, f *file) error {
+func (r *recaller) file(t storedTenant, f *database) error {
 	applications := map[string]string{} // by sync
 	err := f.view(func(tx *Tx) error {
 		for _, name := range tx.Syncs() {
@@ -252,7 +253,7 @@ func (r *recaller) file(t storedTenant, f *file) error {
 }
 
 // links claims what some links are of, where nobody does, and settles those that somebody else claims.
-func (r *recaller) links(t storedTenant, f *file, owner Owner, application string, links []Link) error {
+func (r *recaller) links(t storedTenant, f *database, owner Owner, application string, links []Link) error {
 	type conflict struct {
 		link    *Link
 		claimed Owner
@@ -303,7 +304,7 @@ func (r *recaller) links(t storedTenant, f *file, owner Owner, application strin
 }
 
 // linkOf returns the link of an owner to an account. current is the file that is open already.
-func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current *file) (link Link, linked, readable bool, err error) {
+func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current *database) (link Link, linked, readable bool, err error) {
 	f := current
 	if owner.Tenant != id {
 		if _, err := os.Stat(r.path(owner.Tenant)); err != nil {
@@ -345,13 +346,13 @@ func (r *recaller) finish() error {
 		if err := tx.kv.deleteBucket(bucketRecalled); err != nil {
 			return err
 		}
-		return tx.kv.put(keyComplete, []byte{1}, bucketMeta)
+		return tx.kv.put(keyComplete, []byte{1}, kv.Meta)
 	})
 	for _, t := range r.done {
 		if err != nil {
 			break
 		}
-		var f *file
+		var f *database
 		if f, err = openFile(r.path(t.id), tenantSchema, t.id.String(), nil); err == nil {
 			err = errors.Join(r.stamp(t.id, f), f.close())
 		}

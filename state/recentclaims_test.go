@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"entrasync/graphsync"
+	"entrasync/state/bolt"
 )
 
 // An account has one owner, whichever way it was claimed and whether the claim is in the file by now.
@@ -20,7 +21,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	s.registry.db.NoSync = true
+	s.registry.db.(*bolt.File).NoSync()
 	run := 0
 	rapid.Check(t, func(t *rapid.T) {
 		run++

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // bucketOwners holds target NUL kind resource id → Owner.
@@ -236,7 +237,7 @@ func (o Owner) encode() []byte {
 
 func decodeOwner(rec []byte) Owner {
 	if len(rec) < 33 {
-		panic(badRecord{"an account's owner cannot be read"})
+		panic(kv.BadRecord{What: "an account's owner cannot be read"})
 	}
 	return Owner{
 		Tenant: parseID(rec[:16]), Kind: graphsync.Kind(rec[16]),

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"entrasync/state/kv"
 )
 
 // A Run is one cycle of a sync. Ids sort by time.
@@ -45,7 +47,7 @@ func (t Runs) Put(r Run) error {
 // Latest returns the newest runs, newest first.
 func (t Runs) Latest(limit int) []Run {
 	var runs []Run
-	for k, text := range t.tx.kv.bucket(bucketSyncs, t.sync, inRuns).backward() {
+	for k, text := range backward(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns)) {
 		if len(runs) >= limit {
 			break
 		}
@@ -119,7 +121,7 @@ func (tx *Tx) PutSyncInfo(sync string, info SyncInfo) error {
 // Syncs returns the names of the syncs that have state, sorted.
 func (tx *Tx) Syncs() []string {
 	var names []string
-	for name := range tx.kv.bucket(bucketSyncs).children() {
+	for name := range tx.kv.tx.Buckets(bucketSyncs) {
 		names = append(names, name)
 	}
 	return names
@@ -165,11 +167,12 @@ func (s *Space) Put(key, value []byte) error {
 	if value == nil {
 		value = []byte{}
 	}
+	put := b.Put
 	if b.Get(key) == nil {
 		s.tx.bump(s.counter(), 1)
-		b.fillInOrder(key)
+		put = b.Append
 	}
-	if err := b.Put(key, value); err != nil {
+	if err := put(key, value); err != nil {
 		return fmt.Errorf("put into space %s of sync %s: %w", s.path[3], s.path[1], err)
 	}
 	return nil
@@ -205,6 +208,6 @@ func (s *Space) Clear() error {
 // Count returns the number of entries.
 func (s *Space) Count() int { return int(s.tx.count(s.counter())) }
 
-func (s *Space) tree() *bucket { return s.tx.kv.bucket(s.path...) }
+func (s *Space) tree() kv.Bucket { return s.tx.kv.bucket(s.path...) }
 
 func (s *Space) counter() string { return syncCounter(s.path[1], inSpaces+"\x00"+s.path[3]) }

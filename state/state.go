@@ -39,9 +39,9 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"entrasync/graphsync"
+	"entrasync/state/bolt"
 )
 
 // A Store is a state directory, held exclusively by this process. Its methods may be called
@@ -50,7 +50,7 @@ type Store struct {
 	dir      string
 	opts     Options
 	lock     *os.File
-	registry *file
+	registry *database
 
 	creations creations
 	recent    recentClaims
@@ -63,7 +63,7 @@ type Store struct {
 
 // opened is a tenant's file while somebody uses it.
 type opened struct {
-	file *file
+	file *database
 	uses int
 }
 
@@ -72,7 +72,7 @@ type opened struct {
 type Tenant struct {
 	store *Store
 	id    graphsync.ID
-	file  *file
+	file  *database
 	once  sync.Once
 }
 
@@ -89,30 +89,22 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
 // Exists reports whether a directory holds a state.
 func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, registryFile))
+	_, err := os.Stat(filepath.Join(dir, bolt.RegistryFile))
 	return err == nil
 }
 
 // OpenWith is Open with options.
 func OpenWith(dir string, opts Options) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		if errors.Is(err, syscall.ENOTDIR) {
-			return nil, fmt.Errorf("open state directory %s: it is or lies below a file, not a directory; name another one in `state`", dir)
-		}
-		return nil, fmt.Errorf("create state directory %s: %w", dir, explain(err))
-	}
-	if err := verifyPrivate(dir); err != nil {
-		return nil, err
-	}
-	lock, err := acquire(dir)
+	lock, err := bolt.Acquire(dir)
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openFile(filepath.Join(dir, registryFile), registrySchema, "", opts.OnCommit)
+	s := &Store{dir: dir, opts: opts, lock: lock, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
+	registry, err := openFile(filepath.Join(dir, bolt.RegistryFile), registrySchema, "", s.committed(filepath.Join(dir, bolt.RegistryFile), nil))
 	if err != nil {
-		return nil, errors.Join(err, release(lock))
+		return nil, errors.Join(err, bolt.Release(lock))
 	}
-	s := &Store{dir: dir, opts: opts, lock: lock, registry: registry, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
+	s.registry = registry
 	if err := s.recall(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -132,7 +124,7 @@ func (s *Store) Close() error {
 	for id, o := range s.tenants {
 		errs = append(errs, s.stamp(id, o.file), o.file.close())
 	}
-	return errors.Join(append(errs, s.writeClaims(), s.registry.close(), release(s.lock))...)
+	return errors.Join(append(errs, s.writeClaims(), s.registry.close(), bolt.Release(s.lock))...)
 }
 
 // Dir returns the directory as it was given to Open.
@@ -148,11 +140,10 @@ func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
 	}
 	o := s.tenants[id]
 	if o == nil {
-		f, err := openFile(s.path(id), tenantSchema, id.String(), s.opts.OnCommit)
+		f, err := openFile(s.path(id), tenantSchema, id.String(), s.committed(s.path(id), s.counter(id)))
 		if err != nil {
 			return nil, err
 		}
-		f.commits = s.counter(id)
 		o = &opened{file: f}
 		s.tenants[id] = o
 	}
@@ -211,9 +202,21 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	}
 	s.creations.endAll(id)
 	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove state of tenant %s: %w", id, explain(err))
+		return fmt.Errorf("remove state of tenant %s: %w", id, bolt.Explain(err))
 	}
 	return nil
+}
+
+// committed returns what is to be done after each commit to a file, whose commits are counted.
+func (s *Store) committed(path string, count *atomic.Uint64) func() {
+	return func() {
+		if count != nil {
+			count.Add(1)
+		}
+		if s.opts.OnCommit != nil {
+			s.opts.OnCommit(path)
+		}
+	}
 }
 
 func (s *Store) path(id graphsync.ID) string { return filepath.Join(s.dir, id.String()+".db") }
@@ -256,4 +259,4 @@ func (t *Tenant) Batch(fn func(*Tx) error) error {
 }
 
 // Check reads the whole file and reports the first inconsistency, for tests and diagnosis.
-func (t *Tenant) Check() error { return t.file.check() }
+func (t *Tenant) Check() error { return t.file.db.Check() }

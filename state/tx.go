@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
+	"entrasync/state/kv"
 )
 
 // The buckets of a tenant's file. Nested ones are named where they are used.
@@ -32,7 +32,7 @@ const (
 // given to has returned, nor by several goroutines.
 type Tx struct {
 	kv       *buckets
-	file     *file
+	db       *database
 	counters map[string]uint64 // changed so far, written before the commit
 	dict     *names
 	dictOwn  bool // dict was copied to be extended
@@ -63,24 +63,6 @@ func (d *names) add(attribute string) {
 	if lower := strings.ToLower(attribute); lower != attribute {
 		d.index[lower] = i
 	}
-}
-
-func (f *file) view(fn func(*Tx) error) error {
-	return f.raw(false, func(b *bbolt.Tx) error { return fn(newTx(b, f)) })
-}
-
-func (f *file) update(fn func(*Tx) error) error {
-	return f.raw(true, func(b *bbolt.Tx) error {
-		tx := newTx(b, f)
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return tx.flush()
-	})
-}
-
-func newTx(b *bbolt.Tx, f *file) *Tx {
-	return &Tx{kv: &buckets{b: b, trees: map[string]*bucket{}, checksums: f.checksums}, file: f, hints: f.hints.Load()}
 }
 
 // count reads a counter.
@@ -128,17 +110,17 @@ func (tx *Tx) names() *names {
 	}
 	b := tx.kv.bucket(bucketNames)
 	stored := 0
-	for last := range b.backward() {
+	for last := range backward(b) {
 		stored = int(parseUint32(last)) + 1
 		break
 	}
-	d := tx.file.names.Load()
+	d := tx.db.names.Load()
 	if d == nil || len(d.list) < stored {
 		d = &names{index: make(map[string]uint32, 2*stored)}
 		for _, name := range scan(b, nil, nil) {
 			d.add(string(name))
 		}
-		tx.file.names.Store(d)
+		tx.db.names.Store(d)
 	}
 	tx.dict = d
 	return d
@@ -167,7 +149,7 @@ func (tx *Tx) name(attribute string) (uint32, error) {
 
 func (d *names) name(i uint64) string {
 	if i >= uint64(len(d.list)) {
-		panic(badRecord{fmt.Sprintf("a record names attribute %d of %d", i, len(d.list))})
+		panic(kv.BadRecord{What: fmt.Sprintf("a record names attribute %d of %d", i, len(d.list))})
 	}
 	return d.list[i]
 }
@@ -176,7 +158,7 @@ func (d *names) name(i uint64) string {
 func fromJSON[T any](what string, text []byte) T {
 	var record T
 	if err := json.Unmarshal(text, &record); err != nil {
-		panic(badRecord{fmt.Sprintf("%s: %v", what, err)})
+		panic(kv.BadRecord{What: fmt.Sprintf("%s: %v", what, err)})
 	}
 	return record
 }

@@ -162,7 +162,7 @@ var keeping = slices.Concat(
 		r.done`},
 		fault{"RCL4", "of two links to one account the older one owns it", `if linked && !c.link.Since.After(other.Since)`, `if linked && c.link.Since.After(other.Since)`},
 		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == recallChunk; err == nil`, `if more = false; err == nil`},
-		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.kv.put(keyComplete, []byte{1}, bucketMeta)
+		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.kv.put(keyComplete, []byte{1}, kv.Meta)
 	})
 	for _, t := range r.done`, `return nil
 	})
@@ -181,7 +181,7 @@ var keeping = slices.Concat(
 		fault{"LNK3", "an inactive link is read as active", `Active: flags&flagActive != 0,`, `Active: true,`},
 		fault{"LNK4", "dropping a link drops the account of who took it over", `source != nil && parseID(source) == old.Source && old.TargetID != next.TargetID`, `source != nil && parseID(source) != old.Source || old.TargetID != next.TargetID`},
 		fault{"LNK20", "a link is not marked for its index", `return t.mark(l.Kind, l.Source, target)`, `return nil`},
-		fault{"LNK21", "a view does not find what is being written to the index", `written == 0 || uint64(tx.kv.b.ID()) < written`, `written == 1`},
+		fault{"LNK21", "a view does not find what is being written to the index", `written == 0 || tx.kv.tx.Number() < written`, `written == 1`},
 		fault{"LNK22", "a hint counts although its link has changed", `ok && link.TargetID == targetID {`, `ok && link.TargetID != "" {`},
 		fault{"LNK23", "a link is not found by the id of its source", `err == nil && foundByItself(key, source)`, `err == nil && !foundByItself(key, source)`},
 	),

@@ -50,7 +50,9 @@ var mayImport = map[string][]string{
 	"graphsync/odata":           {"graphsync"},
 	"graphsync/paging":          {},
 	"graphsync/redact":          {},
-	"state":                     {"graphsync"},
+	"state":                     {"graphsync", "state/*"},
+	"state/bolt":                {"state/kv"},
+	"state/kv":                  {},
 	"reconcile":                 {"graphsync", "graphsync/redact", "state", "target", "reconcile/*"},
 	"reconcile/desired":         {"graphsync", "reconcile/mapping", "reconcile/plan", "reconcile/scope", "state", "target"},
 	"reconcile/plan":            {"graphsync", "state", "target"},
@@ -77,7 +79,7 @@ var testsOf = map[string][]string{"graphsync/msgraph": {"state"}, "cmd/internal/
 var onlyIn = map[string]string{
 	"github.com/microsoftgraph/":  "graphsync/msgraph",
 	"github.com/microsoft/kiota-": "graphsync/msgraph",
-	"go.etcd.io/bbolt":            "state",
+	"go.etcd.io/bbolt":            "state/bolt",
 }
 
 var topLevel = []string{"cmd", "graphsync", "reconcile", "target", "state", "configs"}

@@ -1,4 +1,4 @@
-package state
+package bolt
 
 import (
 	"bytes"
@@ -7,9 +7,10 @@ import (
 	"hash/crc32"
 	"iter"
 	"slices"
-	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"entrasync/state/kv"
 )
 
 // checksumSize is the length of the CRC-32C that ends each stored value. It covers the path of the
@@ -24,7 +25,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // account that is not found is a decision.
 type bucket struct {
 	b     *bbolt.Bucket
-	kv    *buckets
+	tx    *tx
 	path  string // names, with NUL between them
 	seed  uint32 // checksum of path
 	plain bool   // the file is older than checksums
@@ -32,15 +33,12 @@ type bucket struct {
 
 func seedOf(path string) uint32 { return crc32.Checksum([]byte(path), castagnoli) }
 
-// fill is how full the pages of the file are left that are written in the order of their keys. bbolt leaves half of each
-// free by default, for keys that come in between.
+// fill is how full pages are left that are written in the order of their keys. bbolt leaves half of each free by
+// default, for keys that come in between.
 const fill = 0.9
 
-// filled has a bucket leave its pages nearly full.
-func (b *bucket) filled() *bucket {
-	b.b.FillPercent = fill
-	return b
-}
+// Pack has the bucket fill the pages that it writes in this transaction.
+func (b *bucket) Pack(fill float64) { b.b.FillPercent = fill }
 
 // checksum covers the key's length, too: a key that took a byte from its value is another key.
 func checksum(seed uint32, key, value []byte) uint32 {
@@ -92,7 +90,7 @@ func (b *bucket) inOrder(before, after []byte) {
 
 // verified returns a stored value without its checksum.
 func (b *bucket) verified(key, stored []byte) []byte {
-	if b.plain || b.path == bucketMeta && slices.Contains(headerKeys, string(key)) {
+	if b.plain || b.path == kv.Meta && slices.Contains(headerKeys, string(key)) {
 		return stored
 	}
 	n := len(stored) - checksumSize
@@ -103,7 +101,7 @@ func (b *bucket) verified(key, stored []byte) []byte {
 }
 
 func (b *bucket) damaged(key []byte, what string) {
-	panic(badRecord{fmt.Sprintf("the record %.40x of %s %s", key, strings.ReplaceAll(b.path, "\x00", "/"), what)})
+	panic(kv.BadRecord{What: fmt.Sprintf("the record %.40x of %s %s", key, kv.Readable(b.path), what)})
 }
 
 // Put stores a value, which must not be changed until the transaction ends.
@@ -111,29 +109,36 @@ func (b *bucket) Put(key, value []byte) error {
 	if b.plain {
 		return b.b.Put(key, value)
 	}
-	return b.b.Put(key, b.kv.withChecksum(checksum(b.seed, key, value), value))
+	sum := checksum(b.seed, key, value)
+	value = b.tx.arena.Extend(value, checksumSize)
+	binary.BigEndian.PutUint32(value[len(value)-checksumSize:], sum)
+	return b.b.Put(key, value)
 }
 
-// fillInOrder has pages filled in this transaction when a new key is behind all others: what comes in the order of
-// the keys leaves no room that others need.
-func (b *bucket) fillInOrder(key []byte) {
+// Append stores a value. Pages are filled when its key is behind all others: what comes in the order of the keys
+// leaves no room that others need.
+func (b *bucket) Append(key, value []byte) error {
 	if last, _ := b.b.Cursor().Last(); bytes.Compare(last, key) < 0 {
-		b.b.FillPercent = 0.9
+		b.b.FillPercent = fill
 	}
+	return b.Put(key, value)
 }
 
 // Delete removes a key; none is fine.
 func (b *bucket) Delete(key []byte) error { return b.b.Delete(key) }
 
-// NextSequence returns the next number of the bucket's own counter, from 1.
-func (b *bucket) NextSequence() (uint64, error) { return b.b.NextSequence() }
+// Sequence is the bucket's own counter.
+func (b *bucket) Sequence() uint64 { return b.b.Sequence() }
 
-// scan yields the entries whose key begins with prefix and is greater than after, in order.
-func scan(b *bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
+// SetSequence sets the counter.
+func (b *bucket) SetSequence(n uint64) error { return b.b.SetSequence(n) }
+
+// Warm does nothing: the file is in memory as far as it is used.
+func (b *bucket) Warm([][]byte) {}
+
+// Scan yields the entries whose key begins with prefix and is greater than after, in order.
+func (b *bucket) Scan(prefix, after []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		if b == nil {
-			return
-		}
 		c := b.b.Cursor()
 		from := prefix
 		if bytes.Compare(after, from) > 0 {
@@ -162,9 +167,9 @@ func scan(b *bucket, prefix, after []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// floor returns what to scan after to begin with the greatest key that is not behind the one given; nil begins
+// Floor returns what to scan after to begin with the greatest key that is not behind the one given; nil begins
 // with the first.
-func (b *bucket) floor(key []byte) (before []byte) {
+func (b *bucket) Floor(key []byte) (before []byte) {
 	c := b.b.Cursor()
 	k, v := c.Seek(key)
 	if !bytes.Equal(k, key) || k == nil {
@@ -182,32 +187,11 @@ func (b *bucket) floor(key []byte) (before []byte) {
 	return before
 }
 
-// backward yields all entries, the greatest key first.
-func (b *bucket) backward() iter.Seq2[[]byte, []byte] {
+// Backward yields all entries, the greatest key first.
+func (b *bucket) Backward() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		if b == nil {
-			return
-		}
 		c := b.b.Cursor()
 		for k, v := c.Last(); k != nil && yield(k, b.verified(k, v)); k, v = c.Prev() {
-		}
-	}
-}
-
-// children yields the names of the buckets inside a bucket.
-func (b *bucket) children() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if b == nil {
-			return
-		}
-		c := b.b.Cursor()
-		for k, v := c.First(); k != nil; k, v = c.Next() {
-			if v != nil || b.b.Bucket(k) == nil || !b.plain && b.kv.get([]byte(bucketMark+b.path+"\x00"+string(k)), bucketMeta) == nil {
-				b.damaged(k, "is no bucket")
-			}
-			if !yield(string(k)) {
-				return
-			}
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package state
+package bolt
 
 import (
 	"bufio"
@@ -28,6 +28,21 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("open state directory %s: it is in use by %s; wait for it to end or stop it, or use another directory", e.Dir, holder)
 }
 
+// Acquire takes a state directory, creating it (mode 0700) when it does not exist. When another process holds it, the
+// error is an *[InUseError].
+func Acquire(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, fmt.Errorf("open state directory %s: it is or lies below a file, not a directory; name another one in `state`", dir)
+		}
+		return nil, fmt.Errorf("create state directory %s: %w", dir, Explain(err))
+	}
+	if err := verifyPrivate(dir); err != nil {
+		return nil, err
+	}
+	return acquire(dir)
+}
+
 // acquire takes the lock that keeps a second process out. It is an flock, so that it ends with
 // the process however that ends; the file's text only says who holds it.
 func acquire(dir string) (*os.File, error) {
@@ -38,7 +53,7 @@ func acquire(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("open state directory %s: %s is a symbolic link, which entrasync never makes; find out who made it, and remove it", dir, name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open state directory %s: %w", dir, explain(err))
+		return nil, fmt.Errorf("open state directory %s: %w", dir, Explain(err))
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
@@ -60,17 +75,17 @@ func acquire(dir string) (*os.File, error) {
 		_, err = fmt.Fprintf(f, "%d\n%s\n", os.Getpid(), command())
 	}
 	if err != nil {
-		release(f)
-		return nil, fmt.Errorf("write lock of state directory %s: %w", dir, explain(err))
+		Release(f)
+		return nil, fmt.Errorf("write lock of state directory %s: %w", dir, Explain(err))
 	}
 	return f, nil
 }
 
-// release empties the lock file and gives up the lock. Closing the file is not enough: a child process
+// Release empties the lock file and gives up the lock. Closing the file is not enough: a child process
 // that is just being started has a copy of every open file until it runs its program, and an flock
 // lasts as long as its last copy. The empty file names no holder in the moment between the next
 // holder's lock and its name.
-func release(lock *os.File) error {
+func Release(lock *os.File) error {
 	return errors.Join(lock.Truncate(0), syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
 }
 
@@ -79,7 +94,7 @@ func release(lock *os.File) error {
 func verifyPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("open state directory %s: %w", dir, explain(err))
+		return fmt.Errorf("open state directory %s: %w", dir, Explain(err))
 	}
 	groups, err := os.Getgroups()
 	if err != nil {
@@ -119,9 +134,9 @@ func command() string {
 	}, name)
 }
 
-// explain adds what to do to the errors of an operating system that people meet. bbolt hands
+// Explain adds what to do to the errors of an operating system that people meet. bbolt hands
 // some on as text only.
-func explain(err error) error {
+func Explain(err error) error {
 	is := func(number syscall.Errno) bool {
 		return errors.Is(err, number) || strings.Contains(err.Error(), number.Error())
 	}

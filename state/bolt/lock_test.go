@@ -1,4 +1,4 @@
-package state
+package bolt
 
 import (
 	"errors"
@@ -9,30 +9,35 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"entrasync/state/kv"
 )
+
+// things is a schema with one bucket.
+var things = &kv.Schema{Kind: "fake", Buckets: []string{"things"}, Checksums: 1}
 
 // A child process has a copy of every open file between its fork and its exec. The lock ends with
 // Close nevertheless: the next command must not be told that the state is in use.
 func TestLockEndsWithCloseWhileAChildHasACopy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(dir)
+	lock, err := Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	inherited, err := syscall.Dup(int(s.lock.Fd()))
+	inherited, err := syscall.Dup(int(lock.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer syscall.Close(inherited)
-	if err := s.Close(); err != nil {
+	if err := Release(lock); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Open(dir)
+	again, err := Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Close(); err != nil {
+	if err := Release(again); err != nil {
 		t.Error(err)
 	}
 }
@@ -41,14 +46,14 @@ func TestLockEndsWithCloseWhileAChildHasACopy(t *testing.T) {
 func TestLockOfAReadOnlyFileEndsWithCloseWhileAChildHasACopy(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tenant.db")
-	f, err := openFile(path, tenantSchema, "of", nil)
+	f, err := Open(path, things, "of", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	looked, _, err := openReadOnly(path, tenantSchema, "of")
+	looked, _, err := OpenReadOnly(path, things, "of")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,14 +62,14 @@ func TestLockOfAReadOnlyFileEndsWithCloseWhileAChildHasACopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(inherited)
-	if err := looked.close(); err != nil {
+	if err := looked.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f, err = openFile(path, tenantSchema, "of", nil)
+	f, err = Open(path, things, "of", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.close(); err != nil {
+	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,7 +99,7 @@ func TestLockEndsWithCloseWhileProcessesStart(t *testing.T) {
 		if err != nil {
 			t.Fatalf("time %d: %v", n, err)
 		}
-		if err := release(lock); err != nil {
+		if err := Release(lock); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +112,7 @@ func TestLockFollowsNoLink(t *testing.T) {
 	if err := errors.Join(os.WriteFile(precious, []byte("keep me"), 0o600), os.Symlink(precious, filepath.Join(dir, "lock"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "lock")+" is a symbolic link") {
+	if _, err := Acquire(dir); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "lock")+" is a symbolic link") {
 		t.Errorf("got %v", err)
 	}
 	if text, err := os.ReadFile(precious); err != nil || string(text) != "keep me" {
@@ -124,9 +129,9 @@ func TestDirectoryThatOthersCanWriteIsRefused(t *testing.T) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(dir)
+		lock, err := Acquire(dir)
 		if err == nil {
-			err = s.Close()
+			err = Release(lock)
 		}
 		if refused && (err == nil || !strings.Contains(err.Error(), "chmod go-w "+dir)) || !refused && err != nil {
 			t.Errorf("mode %v: %v", mode, err)

@@ -1,4 +1,4 @@
-package state
+package bolt
 
 import (
 	"encoding/binary"
@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"go.etcd.io/bbolt"
+
+	"entrasync/state/kv"
 )
 
 // errNoChecksums means that a file is older than checksums.
@@ -23,9 +25,9 @@ const upgradeChunk = 4 << 20
 // addChecksums replaces the file, which stays open for reading, by a copy whose values carry
 // checksums. The copy takes the file's name when it is complete and on disk: an upgrade that is
 // interrupted starts again, and its memory does not grow with the file.
-func (f *file) addChecksums(s *schema) error {
+func (f *File) addChecksums(s *kv.Schema) error {
 	fail := func(err error) error {
-		return fmt.Errorf("add checksums to state file %s: %w", f.path, explain(err))
+		return fmt.Errorf("add checksums to state file %s: %w", f.path, Explain(err))
 	}
 	name := f.path + ".upgrade"
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +50,7 @@ func (f *file) addChecksums(s *schema) error {
 		err = u.commit()
 	}
 	if err == nil {
-		err = errors.Join(db.Update(func(b *bbolt.Tx) error { return putVersion(b, s.checksums) }), db.Sync())
+		err = errors.Join(db.Update(func(b *bbolt.Tx) error { return putVersion(b, s.Checksums) }), db.Sync())
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
 		return errors.Join(fail(err), os.Remove(name))
@@ -89,7 +91,7 @@ func (u *upgrade) bucket(path []string, from *bbolt.Bucket) error {
 		}
 		to.FillPercent = 0.9
 		value = slices.Clone(value)
-		if len(path) > 1 || path[0] != bucketMeta || !slices.Contains(headerKeys, string(key)) {
+		if len(path) > 1 || path[0] != kv.Meta || !slices.Contains(headerKeys, string(key)) {
 			value = binary.BigEndian.AppendUint32(value, checksum(seed, key, value))
 		}
 		if err := to.Put(key, value); err != nil {
@@ -102,17 +104,17 @@ func (u *upgrade) bucket(path []string, from *bbolt.Bucket) error {
 	})
 }
 
-// mark records in the copy that a bucket is there, see [buckets.noteBucket].
+// mark records in the copy that a bucket is there, see noteBucket.
 func (u *upgrade) mark(path string) error {
-	if path == bucketMeta {
+	if path == kv.Meta {
 		return nil
 	}
-	meta, err := u.open([]string{bucketMeta})
+	meta, err := u.open([]string{kv.Meta})
 	if err != nil {
 		return err
 	}
 	key := []byte(bucketMark + path)
-	return meta.Put(key, binary.BigEndian.AppendUint32(nil, checksum(seedOf(bucketMeta), key, nil)))
+	return meta.Put(key, binary.BigEndian.AppendUint32(nil, checksum(seedOf(kv.Meta), key, nil)))
 }
 
 // open returns a bucket of the copy in the present transaction.

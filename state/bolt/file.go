@@ -1,4 +1,6 @@
-package state
+// Package bolt keeps databases in bbolt files: one a tenant and one for the registry, in a directory that one process
+// holds at a time. Values carry checksums, so that a damaged file is an error that names it and never a decision.
+package bolt
 
 import (
 	"encoding/binary"
@@ -9,13 +11,14 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"entrasync/state/kv"
 )
 
 // A DamagedError names a state file that cannot be read.
@@ -29,12 +32,12 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("state file %s is damaged: %v; stop entrasync, move the file away and start again: %s", e.Path, e.Cause, rebuilt(e.Path))
 }
 
-// registryFile is the name of the registry's file.
-const registryFile = "registry.db"
+// RegistryFile is the name of the registry's file.
+const RegistryFile = "registry.db"
 
 // rebuilt says what becomes of a file that is moved away.
 func rebuilt(path string) string {
-	if filepath.Base(path) == registryFile {
+	if filepath.Base(path) == RegistryFile {
 		return "who keeps which account is read from the tenants' files again, and no account is touched because of it; " +
 			"tenants that joined by consent have to be invited again, and those paused by command paused again"
 	}
@@ -56,36 +59,6 @@ func (e *VersionError) Error() string {
 		"use the newer entrasync that wrote it, or move the file away: %s", e.Path, e.Has, e.Knows, rebuilt(e.Path))
 }
 
-// A schema is what a kind of file looks like: its buckets at present, and how a file of
-// version n becomes one of version n+1 (migrations[n-1]), each in a transaction of its own.
-type schema struct {
-	kind       string
-	buckets    []string
-	migrations []func(*Tx) error
-	checksums  int // the version since which values carry checksums; its migration is nil, see addChecksums
-}
-
-func (s *schema) version() int { return len(s.migrations) + 1 }
-
-var (
-	registrySchema = &schema{
-		kind: "registry", buckets: []string{bucketTenants, bucketOwners, bucketApplications},
-		migrations: []func(*Tx) error{recordsByID, markComplete, nil}, checksums: 4,
-	}
-	tenantSchema = &schema{kind: "tenant", buckets: []string{
-		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
-		bucketApps, bucketAssignments, bucketSyncs, bucketOrganization,
-	}, migrations: []func(*Tx) error{nil, unchanged}, checksums: 2}
-)
-
-// unchanged is the migration to a version that reads what the one before wrote, and writes what that one would
-// not read: tenants have blocks of lines, stored actions in a binary form and index entries that are behind
-// their links since version 3.
-func unchanged(*Tx) error { return nil }
-
-// The bucket that tells what a file is.
-const bucketMeta = "meta"
-
 var (
 	keySchema = []byte("schema") // uint32
 	keyKind   = []byte("kind")   // the schema's kind
@@ -96,32 +69,20 @@ var (
 // a changed bit in one is a file of another kind, owner or version.
 var headerKeys = []string{string(keySchema), string(keyKind), string(keyOf)}
 
-// A file is one bbolt file, with what must not get out of it: panics, and bbolt itself.
-type file struct {
-	path   string
-	db     *bbolt.DB
-	os     *os.File // the database's own, to give it free when bbolt no longer can
-	broken atomic.Pointer[DamagedError]
-
-	checksums bool // values carry them
-	names     atomic.Pointer[names]
-
-	hints    atomic.Pointer[linkHints] // of a tenant's file
-	indexing sync.Mutex                // held while index entries are written
-
-	onCommit func(path string) // may be nil
-
-	commits *atomic.Uint64 // counts them; nil: nobody asks
-
-	queueMu sync.Mutex // protects queue
-	queue   []*batched
-	commit  sync.Mutex // held by the caller that commits for those in the queue
+// A File is one bbolt file, with what must not get out of it: panics, and bbolt itself.
+type File struct {
+	path      string
+	db        *bbolt.DB
+	os        *os.File // the database's own, to release it when bbolt no longer can
+	broken    atomic.Pointer[DamagedError]
+	checksums bool   // values carry them
+	committed func() // called after each commit
 }
 
-// openFile opens or creates a file and brings it to its schema's version. of binds it to its
-// owner, so that a file under another's name is noticed.
-func openFile(path string, s *schema, of string, onCommit func(path string)) (*file, error) {
-	f := &file{path: path, onCommit: onCommit}
+// Open opens or creates a file and brings it to its schema's version. of binds it to its owner, so that a file under
+// another's name is noticed. committed is called after each commit.
+func Open(path string, s *kv.Schema, of string, committed func()) (*File, error) {
+	f := &File{path: path, committed: committed}
 	_, statErr := os.Stat(path)
 	options := &bbolt.Options{
 		// The directory is locked already: only a foreign tool can hold the file.
@@ -149,29 +110,26 @@ func openFile(path string, s *schema, of string, onCommit func(path string)) (*f
 		err != nil && strings.Contains(err.Error(), "file size too small"):
 		return nil, &DamagedError{Path: path, Cause: err}
 	case err != nil:
-		return nil, fmt.Errorf("open state file %s: %w", path, explain(err))
+		return nil, fmt.Errorf("open state file %s: %w", path, Explain(err))
 	}
 	err = f.prepare(s, of)
 	if errors.Is(err, errNoChecksums) {
-		if err = errors.Join(f.addChecksums(s), f.close()); err == nil {
-			return openFile(path, s, of, onCommit)
+		if err = errors.Join(f.addChecksums(s), f.Close()); err == nil {
+			return Open(path, s, of, committed)
 		}
 		return nil, err
 	}
 	if err == nil && errors.Is(statErr, os.ErrNotExist) {
 		err = syncDir(filepath.Dir(path))
 	}
-	if err == nil && s == tenantSchema {
-		err = f.loadHints()
-	}
 	if err != nil {
-		return nil, errors.Join(err, f.close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
 // prepare verifies what the file is and migrates it.
-func (f *file) prepare(s *schema, of string) error {
+func (f *File) prepare(s *kv.Schema, of string) error {
 	version, fresh := 0, false
 	err := f.raw(false, func(b *bbolt.Tx) error {
 		info, err := f.os.Stat()
@@ -181,7 +139,7 @@ func (f *file) prepare(s *schema, of string) error {
 		if info.Size() < b.Size() {
 			return &DamagedError{Path: f.path, Cause: fmt.Errorf("it was cut off at %d of %d bytes", info.Size(), b.Size())}
 		}
-		meta := b.Bucket([]byte(bucketMeta))
+		meta := b.Bucket([]byte(kv.Meta))
 		if meta == nil {
 			first, _ := b.Cursor().First()
 			if fresh = first == nil; fresh {
@@ -189,8 +147,8 @@ func (f *file) prepare(s *schema, of string) error {
 			}
 			return fmt.Errorf("open state file %s: it was not written by entrasync; move it away", f.path)
 		}
-		if kind, owner := string(meta.Get(keyKind)), string(meta.Get(keyOf)); kind != s.kind || owner != of {
-			return fmt.Errorf("open state file %s: it holds the state of %s %s, not of %s %s; give it its own name back", f.path, kind, owner, s.kind, of)
+		if kind, owner := string(meta.Get(keyKind)), string(meta.Get(keyOf)); kind != s.Kind || owner != of {
+			return fmt.Errorf("open state file %s: it holds the state of %s %s, not of %s %s; give it its own name back", f.path, kind, owner, s.Kind, of)
 		}
 		v := meta.Get(keySchema)
 		if len(v) != 4 {
@@ -200,36 +158,37 @@ func (f *file) prepare(s *schema, of string) error {
 		switch {
 		case version == 0:
 			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is 0, which no entrasync has written")}
-		case version > s.version():
-			return &VersionError{Path: f.path, Has: version, Knows: s.version()}
+		case version > s.Version():
+			return &VersionError{Path: f.path, Has: version, Knows: s.Version()}
 		}
-		f.checksums = s.checksums != 0 && version >= s.checksums
+		f.checksums = s.Checksums != 0 && version >= s.Checksums
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if fresh {
-		f.checksums = s.checksums != 0
-		return f.update(func(tx *Tx) error {
-			for _, name := range append([]string{bucketMeta}, s.buckets...) {
-				if _, err := tx.kv.createBucket(name); err != nil {
+		f.checksums = s.Checksums != 0
+		return f.raw(true, func(b *bbolt.Tx) error {
+			tx := f.begin(b)
+			for _, name := range append([]string{kv.Meta}, s.Buckets...) {
+				if _, err := tx.CreateBucket(name); err != nil {
 					return err
 				}
 			}
-			meta := tx.kv.b.Bucket([]byte(bucketMeta))
-			return errors.Join(putVersion(tx.kv.b, s.version()), meta.Put(keyKind, []byte(s.kind)), meta.Put(keyOf, []byte(of)))
+			meta := b.Bucket([]byte(kv.Meta))
+			return errors.Join(putVersion(b, s.Version()), meta.Put(keyKind, []byte(s.Kind)), meta.Put(keyOf, []byte(of)))
 		})
 	}
-	for ; version < s.version(); version++ {
-		if version+1 == s.checksums {
+	for ; version < s.Version(); version++ {
+		if version+1 == s.Checksums {
 			return errNoChecksums
 		}
-		err := f.update(func(tx *Tx) error {
-			if err := s.migrations[version-1](tx); err != nil {
+		err := f.raw(true, func(b *bbolt.Tx) error {
+			if err := s.Migrations[version-1](f.begin(b)); err != nil {
 				return fmt.Errorf("migrate state file %s from schema version %d: %w", f.path, version, err)
 			}
-			return putVersion(tx.kv.b, version+1)
+			return putVersion(b, version+1)
 		})
 		if err != nil {
 			return err
@@ -239,7 +198,7 @@ func (f *file) prepare(s *schema, of string) error {
 }
 
 func putVersion(b *bbolt.Tx, version int) error {
-	return b.Bucket([]byte(bucketMeta)).Put(keySchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
+	return b.Bucket([]byte(kv.Meta)).Put(keySchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
 }
 
 // syncDir makes a new file's name durable; the file's content already is.
@@ -252,7 +211,8 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-func (f *file) close() error {
+// Close closes the file.
+func (f *File) Close() error {
 	if f.broken.Load() != nil {
 		return f.abandon()
 	}
@@ -266,7 +226,7 @@ func (f *file) close() error {
 
 // abandon gives the file free without bbolt, whose locks a panic may have left held. What is
 // still mapped would keep the lock on the file, so that goes first.
-func (f *file) abandon() error {
+func (f *File) abandon() error {
 	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.os.Close())
 }
 
@@ -281,8 +241,24 @@ func untouched(b *bbolt.Tx) bool {
 	return stats.GetNodeCount() == 0
 }
 
+// NoSync has commits no longer wait for the disk: for tests that end no machine.
+func (f *File) NoSync() { f.db.NoSync = true }
+
+// View runs fn on the content as it stands.
+func (f *File) View(fn func(kv.Tx) error) error {
+	return f.raw(false, func(b *bbolt.Tx) error { return fn(f.begin(b)) })
+}
+
+// Update runs fn and commits what it changed.
+func (f *File) Update(fn func(kv.Tx) error) error {
+	return f.raw(true, func(b *bbolt.Tx) error { return fn(f.begin(b)) })
+}
+
+// Damaged returns the error that says what cannot be read.
+func (f *File) Damaged(cause error) error { return &DamagedError{Path: f.path, Cause: cause} }
+
 // raw runs a transaction. An error of fn comes back as it is; any other names the file.
-func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
+func (f *File) raw(write bool, fn func(*bbolt.Tx) error) error {
 	if broken := f.broken.Load(); broken != nil {
 		return broken
 	}
@@ -303,21 +279,18 @@ func (f *file) raw(write bool, fn func(*bbolt.Tx) error) error {
 	if same && errors.Is(err, errUntouched) {
 		return nil
 	}
-	if write && err == nil && f.commits != nil {
-		f.commits.Add(1)
-	}
-	if err == nil && write && f.onCommit != nil {
-		f.onCommit(f.path)
+	if write && err == nil && f.committed != nil {
+		f.committed()
 	}
 	if damaged := (*DamagedError)(nil); err == nil || own || errors.As(err, &damaged) {
 		return err
 	}
-	return fmt.Errorf("%s state file %s: %w", verb, f.path, explain(err))
+	return fmt.Errorf("%s state file %s: %w", verb, f.path, Explain(err))
 }
 
 // guard turns the panics of a damaged file into errors. bbolt trusts its pages: a wrong one
 // makes it panic, and a page beyond the end of a truncated file faults on access.
-func (f *file) guard(fn func() error) (err error) {
+func (f *File) guard(fn func() error) (err error) {
 	before := debug.SetPanicOnFault(true)
 	defer debug.SetPanicOnFault(before)
 	defer func() {
@@ -325,7 +298,7 @@ func (f *file) guard(fn func() error) (err error) {
 		if p == nil {
 			return
 		}
-		if !isDamage(p) {
+		if !f.IsFault(p) {
 			panic(p)
 		}
 		damaged := &DamagedError{Path: f.path, Cause: fmt.Errorf("%v", p)}
@@ -335,11 +308,11 @@ func (f *file) guard(fn func() error) (err error) {
 	return fn()
 }
 
-// isDamage tells a damaged file from a programming error, which must stay a panic: it is a
+// IsFault tells a damaged file from a programming error, which must stay a panic: it is a
 // record of ours, a fault in the mapped file, or raised inside bbolt.
-func isDamage(p any) bool {
+func (f *File) IsFault(p any) bool {
 	switch p.(type) {
-	case badRecord, interface{ Addr() uintptr }:
+	case kv.BadRecord, interface{ Addr() uintptr }:
 		return true
 	}
 	pcs := make([]uintptr, 32)
@@ -355,7 +328,8 @@ func isDamage(p any) bool {
 	}
 }
 
-func (f *file) check() error {
+// Check reads the whole file and reports the first inconsistency.
+func (f *File) Check() error {
 	return f.raw(false, func(b *bbolt.Tx) error {
 		var first error
 		for err := range b.Check() {

@@ -1,0 +1,103 @@
+package state
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"entrasync/state/bolt"
+	"entrasync/state/kv"
+)
+
+type (
+	// A DamagedError names a state file that cannot be read.
+	DamagedError = bolt.DamagedError
+	// A VersionError names a state file that a newer entrasync wrote.
+	VersionError = bolt.VersionError
+	// An InUseError says that another process holds the state directory.
+	InUseError = bolt.InUseError
+)
+
+var (
+	registrySchema = &kv.Schema{
+		Kind: "registry", Buckets: []string{bucketTenants, bucketOwners, bucketApplications},
+		Migrations: []func(kv.Tx) error{migration(recordsByID), migration(markComplete), nil}, Checksums: 4,
+	}
+	tenantSchema = &kv.Schema{Kind: "tenant", Buckets: []string{
+		bucketNames, bucketCounts, bucketCursors, bucketObjects, bucketMembers, bucketMemberOf,
+		bucketApps, bucketAssignments, bucketSyncs, bucketOrganization,
+	}, Migrations: []func(kv.Tx) error{nil, unchanged}, Checksums: 2}
+)
+
+func migration(fn func(*Tx) error) func(kv.Tx) error {
+	return func(raw kv.Tx) error { return fn(newTx(raw, &database{})) }
+}
+
+// unchanged is the migration to a version that reads what the one before wrote, and writes what that one would
+// not read: tenants have blocks of lines, stored actions in a binary form and index entries that are behind
+// their links since version 3.
+func unchanged(kv.Tx) error { return nil }
+
+// A database is that of a tenant, or of the registry, with what is kept in memory beside it.
+type database struct {
+	db    kv.DB
+	names atomic.Pointer[names]
+
+	hints    atomic.Pointer[linkHints] // of a tenant's file
+	indexing sync.Mutex                // held while index entries are written
+
+	queueMu sync.Mutex // protects queue
+	queue   []*batched
+	commit  sync.Mutex // held by the caller that commits for those in the queue
+}
+
+// openFile opens or creates a file. onCommit may be nil.
+func openFile(path string, s *kv.Schema, of string, onCommit func()) (*database, error) {
+	f, err := bolt.Open(path, s, of, onCommit)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{db: f}
+	if s == tenantSchema {
+		if err := d.loadHints(); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// openReadOnly opens a file to look at it. current is false when it is not of the present version.
+func openReadOnly(path string, s *kv.Schema, of string) (d *database, current bool, err error) {
+	f, current, err := bolt.OpenReadOnly(path, s, of)
+	if err != nil {
+		return nil, false, err
+	}
+	return &database{db: f}, current, nil
+}
+
+// broken reports whether the database was found damaged.
+func (d *database) broken() bool {
+	var damaged *DamagedError
+	return errors.As(d.db.View(func(kv.Tx) error { return nil }), &damaged)
+}
+
+func (d *database) close() error { return d.db.Close() }
+
+func (d *database) view(fn func(*Tx) error) error {
+	return d.db.View(func(raw kv.Tx) error { return fn(newTx(raw, d)) })
+}
+
+func (d *database) update(fn func(*Tx) error) error {
+	return d.db.Update(func(raw kv.Tx) error {
+		tx := newTx(raw, d)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.flush()
+	})
+}
+
+func newTx(raw kv.Tx, d *database) *Tx {
+	return &Tx{kv: &buckets{tx: raw, opened: map[string]kv.Bucket{}}, db: d, hints: d.hints.Load()}
+}
