@@ -33,14 +33,13 @@ type applier struct {
 	quarantine *quarantine
 	intents    *intentLog
 	executor   *executor
-	reporter   *reporter
 }
 
 // apply carries out the plan: leavers, users, references, groups, memberships. Within a phase
 // objects are worked on concurrently, and what happens to one object happens in order. What
 // came of a call is recorded within recordDelay.
 func (ap *applier) apply(ctx context.Context) error {
-	if ap.reporter.recordMatchStep(); !ap.opts.Apply {
+	if !ap.opts.Apply {
 		return nil
 	}
 	total := ap.ledger.counts.Changes()

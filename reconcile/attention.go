@@ -14,19 +14,6 @@ import (
 	"entrasync/state"
 )
 
-// An Attention is why a cycle in which nothing failed is no success all the same.
-type Attention struct {
-	Code    string `json:"code"` // mostly_skipped, retrying or quarantine
-	Message string `json:"message"`
-}
-
-// The codes of an Attention.
-const (
-	MostlySkipped    = "mostly_skipped"
-	Retrying         = "retrying"
-	TargetQuarantine = "quarantine"
-)
-
 // attention finds what keeps a cycle that ran from being a success. A cycle for one object says
 // nothing about the others.
 func (r *reporter) attention() (found []Attention, err error) {

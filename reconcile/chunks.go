@@ -1,6 +1,10 @@
 package reconcile
 
-import "entrasync/state"
+import (
+	"fmt"
+
+	"entrasync/state"
+)
 
 // inChunks reads items in a View, at most size of them, and visits them when it has ended, so that no transaction
 // stays open while they are worked on. It repeats that until nothing is read. read continues where it was and stops
@@ -21,4 +25,14 @@ func inChunks[T any](tenant *state.Tenant, size int, read func(tx *state.Tx, add
 			return err
 		}
 	}
+}
+
+// errStop ends a walk that the caller has had enough of.
+var errStop = fmt.Errorf("stop")
+
+func stopUnless(more bool) error {
+	if more {
+		return nil
+	}
+	return errStop
 }

@@ -111,7 +111,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.applier = &applier{
 		sync: s.Sync, opts: opts, runID: runID, now: now, clock: s.Now, workers: workers, store: s.Store, tenant: s.Tenant,
 		target: s.Target, info: info, ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners, quarantine: c.quarantine,
-		intents: c.intents, executor: c.executor, reporter: c.reporter,
+		intents: c.intents, executor: c.executor,
 	}
 	c.discovery = &discovery{sync: s.Sync, tenant: s.Tenant, target: s.Target, eval: eval, matching: c.matching}
 	c.findings.kind = Incremental

@@ -88,7 +88,7 @@ func (r *reporter) finish() (*Report, error) {
 	default:
 		r.ledger.report.Result = OK
 	}
-	r.recordActStep()
+	r.recordAct()
 	r.tally()
 	if err := r.lists(); err != nil {
 		return r.failed(err)

@@ -2,13 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
-	"entrasync/reconcile/guard"
-	"entrasync/reconcile/plan"
-	"entrasync/state"
 )
-
-// lostCause groups the holds of guard.lost.
-const lostCause = "accounts that are gone from the application"
 
 // loseLink drops the link of an account that is gone from the application. That an active one was
 // there is remembered: a guard looks at how many would be made again.
@@ -34,34 +28,4 @@ func (r records) rememberLost(kind graphsync.Kind, source graphsync.ID) error {
 // clearLost forgets that an account was lost: it is there again, or nobody is to have it.
 func (r records) clearLost(kind graphsync.Kind, source graphsync.ID) error {
 	return r.delete(lostSpace, lostKey(kind, source))
-}
-
-// losses counts by kind what a plan makes again because it was gone from the application.
-type losses map[graphsync.Kind]int
-
-// add counts a create of the plan.
-func (l losses) add(lost *state.Space, key []byte) {
-	if lost.Count() == 0 {
-		return
-	}
-	if k, err := plan.ParseKey(key); err == nil {
-		if kind := k.PendingKey().Kind; lost.Has(lostKey(kind, k.ID)) {
-			l[kind]++
-		}
-	}
-}
-
-// exceed reports whether more of a kind was lost than a limit lets pass, of all there were.
-func (l losses) exceed(tx *state.Tx, sync string, limit guard.Limit, kind graphsync.Kind) bool {
-	if l[kind] == 0 {
-		return false
-	}
-	linked, _ := tx.Links(sync).Count(kind)
-	return limit.Exceeds(l[kind], linked+l[kind])
-}
-
-// lost reports whether an action makes an account again that a guard holds for being lost.
-func (r *reviewer) lost(a *plan.StoredAction) bool {
-	return a.Op == plan.Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
-		r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
 }

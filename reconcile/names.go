@@ -1,7 +1,10 @@
 package reconcile
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
@@ -44,4 +47,15 @@ func counted(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// temporaryName is a name that no other object has, in the form of another: the object's mark comes
+// before the @.
+func temporaryName(value, word string, object graphsync.ID) string {
+	sum := sha256.Sum256(object[:])
+	mark := word + "-" + hex.EncodeToString(sum[:4])
+	if at := strings.LastIndexByte(value, '@'); at > 0 {
+		return value[:at] + "." + mark + value[at:]
+	}
+	return value + "." + mark
 }

@@ -1,6 +1,11 @@
 package reconcile
 
-import "entrasync/reconcile/plan"
+import (
+	"errors"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/plan"
+)
 
 // Options say what kind of run it is. The zero value is a dry incremental run.
 type Options struct {
@@ -31,3 +36,16 @@ func (o *Options) rejectedSpace() string {
 	}
 	return plan.RejectedSpace
 }
+
+// A Subject names one object for provision on demand: an object id, a user principal name, an
+// address, or a group's display name.
+type Subject struct {
+	Kind graphsync.Kind
+	Key  string
+}
+
+// ErrPlanMoved means that source, target links or mapping moved since the plan was made.
+var ErrPlanMoved = errors.New("the plan no longer fits")
+
+// ErrUnknownSubject means that the directory has nobody of that name.
+var ErrUnknownSubject = errors.New("not found in the directory")

@@ -3,12 +3,9 @@ package reconcile
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
@@ -75,17 +72,6 @@ func inCircle(open map[graphsync.ID][]graphsync.ID, freed map[graphsync.ID]bool)
 		}
 	}
 	return id
-}
-
-// temporaryName is a name that no other object has, in the form of another: the object's mark comes
-// before the @.
-func temporaryName(value, word string, object graphsync.ID) string {
-	sum := sha256.Sum256(object[:])
-	mark := word + "-" + hex.EncodeToString(sum[:4])
-	if at := strings.LastIndexByte(value, '@'); at > 0 {
-		return value[:at] + "." + mark + value[at:]
-	}
-	return value + "." + mark
 }
 
 // waitingRenames finds the renames of a phase that wait for another.

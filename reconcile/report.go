@@ -103,3 +103,27 @@ func (s SubjectStep) Mark() string {
 	}
 	return "✗"
 }
+
+// A Wait is how long some changes may have waited between the directory and the application.
+//
+// Graph does not tell when something was changed. What a cycle finds was not there yet when
+// the last complete one began to read, so that the wait is at most the time since then; what had
+// failed before has waited since it first failed. How long a person took to approve a hold is not
+// in it, and an initial cycle, before which nothing was kept in step, has no waits.
+type Wait struct {
+	For     time.Duration // in whole seconds
+	Changes int
+}
+
+// An Attention is why a cycle in which nothing failed is no success all the same.
+type Attention struct {
+	Code    string `json:"code"` // mostly_skipped, retrying or quarantine
+	Message string `json:"message"`
+}
+
+// The codes of an Attention.
+const (
+	MostlySkipped    = "mostly_skipped"
+	Retrying         = "retrying"
+	TargetQuarantine = "quarantine"
+)

@@ -8,17 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
 )
-
-// identityError is the error of a record whose account turned out to be another one.
-func identityError(op plan.Op, kind graphsync.Kind, format string, args ...any) error {
-	return &target.Error{Code: identityMismatch, Op: string(op) + " " + kind.String(), Message: fmt.Sprintf(format, args...)}
-}
 
 // checkResponse decides whether the response to a write is about the account that was written. A
 // target whose ids follow the userName answers a rename with another id: moved is that id when the
@@ -33,42 +27,6 @@ func checkResponse(a *plan.Action, known *desired.Account, rules *desired.Rules,
 	}
 	return "", identityError(a.Op, a.Kind, "the target answered about another account than %s: %s, with %s; nothing was recorded, and the account is read by the next cycle",
 		ref.ID, target.Clean(response.ID), desired.Describe(a.Kind, rules, response))
-}
-
-// formerKeys returns the values by which a linked account may still be known.
-func formerKeys(tx *state.Tx, sync string, link *state.Link) (keys []state.MatchKey) {
-	raw := tx.Space(sync, formerSpace).Get(plan.LinkKey(link.Kind, link.Source))
-	if raw == nil || plan.Decode(raw, &keys) != nil {
-		return nil
-	}
-	return keys
-}
-
-// keepFormerKeys stores by which values an account was known before an action that a response did not
-// confirm, and forgets them when it did.
-func keepFormerKeys(tx *state.Tx, sync string, done *result) error {
-	space, key := tx.Space(sync, formerSpace), plan.LinkKey(done.action.Kind, done.action.SourceID)
-	switch {
-	case done.confirmed && space.Has(key):
-		return space.Delete(key)
-	case done.confirmed || len(done.formerKeys) == 0:
-		return nil
-	}
-	return space.Put(key, plan.Encode(done.formerKeys))
-}
-
-// replacedKeys are the matching values of a link that an action replaces.
-func replacedKeys(link *state.Link, a *plan.Action, rules *desired.Rules) (keys []state.MatchKey) {
-	for _, path := range desired.IdentityPaths(link.Kind, rules) {
-		for _, change := range a.Changes {
-			if strings.EqualFold(change.Attribute, path.String()) {
-				if value := matchingValue(link, rules, path); value != "" {
-					keys = append(keys, state.MatchKey{Attribute: path.String(), Value: value})
-				}
-			}
-		}
-	}
-	return keys
 }
 
 // confirms reports whether a response shows other values than those that were replaced.

@@ -2,9 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
@@ -12,15 +10,6 @@ import (
 	"entrasync/state"
 	"entrasync/target"
 )
-
-// A successor is an active account with the matching values of somebody whose linked account is
-// not there any more: applications that are restored, or that make accounts at single sign-on,
-// give the same person another id.
-type successor struct {
-	TargetID string `json:"target_id"`
-	Sure     bool   `json:"sure,omitempty"` // it carries the person's externalId
-	Shown    string `json:"shown"`
-}
 
 // A successorFinder looks for accounts of the same person under another id.
 type successorFinder struct {
@@ -78,20 +67,4 @@ func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, e
 	}
 	owner, owned, err := s.store.OwnerOf(s.sync.application(), r.ID, link.Kind)
 	return !owned || owner == s.owners.owner(link.Kind, link.Source), err
-}
-
-// matchingValue is the value of an attribute as it was last written, or as it is matched by.
-func matchingValue(link *state.Link, rules *desired.Rules, path target.Path) string {
-	if mapped := desired.MappedAt(rules, path); mapped != nil && !mapped.Redact {
-		var text string
-		if json.Unmarshal(link.Applied[mapped.Path.String()], &text) == nil && text != "" {
-			return text
-		}
-	}
-	for _, key := range link.Keys {
-		if strings.EqualFold(key.Attribute, path.String()) {
-			return key.Value
-		}
-	}
-	return ""
 }

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -30,16 +29,6 @@ type Syncer struct {
 	Now         func() time.Time
 }
 
-// A Subject names one object for provision on demand: an object id, a user principal name, an
-// address, or a group's display name.
-type Subject struct {
-	Kind graphsync.Kind
-	Key  string
-}
-
-// ErrPlanMoved means that source, target links or mapping moved since the plan was made.
-var ErrPlanMoved = errors.New("the plan no longer fits")
-
 // Run makes one cycle: what entrasync is, in one screen. The report is never nil; the error is
 // why the cycle could not run, and nothing is changed in the application after it is known.
 // A failed record is not an error: it is in the report.
@@ -63,6 +52,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.identifier.identifyGroups, // groups whose members change: still the linked ones
 		c.guards.review,             // guards hold back, approvals let go
 		c.reporter.verifyPlan,       // a reviewed plan is applied exactly or not at all
+		c.reporter.recordMatch,      // on demand: which account was found
 		c.applier.apply,             // leavers, users, groups, then memberships
 		c.finalizer.finalize,        // what is done is no longer pending
 	} {
@@ -90,3 +80,6 @@ func (s *Syncer) workers() int {
 
 // defaultWorkers is how many actions are applied at least at once.
 const defaultWorkers = 8
+
+// Plan returns the plan of the run that a report is of.
+func (s *Syncer) Plan(r *Report) *Plan { return planOf(s.Sync, s.Tenant, r) }

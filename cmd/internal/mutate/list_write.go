@@ -186,7 +186,13 @@ var writing = slices.Concat(
 		fault{"APL1", "a refused deletion counts as done", `done.drop = done.err == nil`, `done.drop = true`},
 		fault{"APL2", "held actions are carried out", `if actions[i].Held != nil || plan.IsEarly(keys[i]) != of.Early {`, `if plan.IsEarly(keys[i]) != of.Early {`},
 		fault{"APL9", "what a call may have done is not written down before it", `if err := ap.intents.recordIntents(due); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"APL3", "a dry run changes accounts", `if ap.reporter.recordMatchStep(); !ap.opts.Apply {`, `if ap.reporter.recordMatchStep(); false {`},
+		fault{"APL3", "a dry run changes accounts", `if !ap.opts.Apply {
+		return nil
+	}
+	total`, `if false {
+		return nil
+	}
+	total`},
 		fault{"APL4", "a refused credential does not stop the cycle", `if target.CodeOf(done.err).Stops() {`, `if false {`},
 		fault{"APL5", "parts of one group's change are written at once", `if len(run) > 0 && run[0].Key.ID != s.Key.ID {`, `if len(run) > 0 {`},
 		fault{"APL6", "an interrupted call counts as failed", `if ctx.Err() != nil && errors.Is(done.err, ctx.Err()) {`, `if false && errors.Is(done.err, ctx.Err()) {`},

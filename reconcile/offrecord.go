@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
+	"entrasync/reconcile/plan"
+)
+
+// An offRecord says when an account that was switched off was to be deleted.
+type offRecord struct {
+	After time.Duration `json:"after"` // of observed time; 0 at once, or never
+	Since time.Duration `json:"since"` // the time that was observed when it was switched off
+}
+
+// never is the deletion time of accounts that are only switched off.
+const never = time.Duration(-1)
+
+// deleteAfter is when the account of a leaver is deleted.
+func deleteAfter(r desired.OnRemove) time.Duration {
+	switch {
+	case r.Do == plan.Delete:
+		return 0
+	case r.After > 0:
+		return r.After
+	}
+	return never
+}
+
+// onRemoveText says in the configuration's words when an account is deleted.
+func onRemoveText(after time.Duration) string {
+	switch after {
+	case never:
+		return "deactivate"
+	case 0:
+		return "delete"
+	}
+	return "delete after " + days(after)
+}
+
+// sooner reports whether accounts are deleted sooner by one on_remove than by another.
+func sooner(after, than time.Duration) bool {
+	return after != never && (than == never || after < than)
+}
+
+// days is a duration in whole days where it has some.
+func days(d time.Duration) string {
+	switch n := int(d / (24 * time.Hour)); {
+	case d%(24*time.Hour) != 0 && n < 3:
+		return d.Round(time.Minute).String()
+	case n == 1:
+		return "1 day"
+	default:
+		return fmt.Sprintf("%d days", n)
+	}
+}
+
+// forgetOff drops what was noted: the account is in use again, or gone.
+func (r records) forgetOff(id graphsync.ID) error {
+	return r.delete(offSpace, id[:])
+}
