@@ -6,77 +6,150 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // SCIMMY starts the npm package scimmy 1.3.5 with its Express routers in a Node.js process.
-// The packages are installed from the lock file when they are missing. The process ends with
-// the test, and by itself when the test binary is killed.
+// The packages are installed from the lock file when they are missing. Tests of one binary that
+// follow each other share a process, which begins each of them without a record: starting Node.js
+// costs more than most tests. The process ends with the test binary, also when that is killed.
 func SCIMMY(tb testing.TB, opts Options) *Server {
 	tb.Helper()
 	opts = withDefaults(opts)
-	dir, err := scimmyDir()
-	if err == nil {
-		err = installSCIMMY(dir)
-	}
-	if err != nil {
-		tb.Fatalf("start SCIMMY: %v", err)
-	}
-
 	settings, err := json.Marshal(map[string]any{
 		"token": opts.Token, "extensions": append([]Extension{}, opts.Extensions...), "sameGroupNames": opts.SameGroupNames,
 	})
 	if err != nil {
 		tb.Fatalf("start SCIMMY: %v", err)
 	}
-	cmd := exec.Command("node", "server.mjs", string(settings))
-	cmd.Dir = dir
-	stderr := &lockedBuffer{}
-	cmd.Stderr = stderr
-	stdin, err := cmd.StdinPipe()
+	process, err := scimmyProcesses.take(string(settings))
 	if err != nil {
 		tb.Fatalf("start SCIMMY: %v", err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		tb.Fatalf("start SCIMMY: %v", err)
-	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatalf("start SCIMMY: %v (Node.js 18 or newer is needed)", err)
 	}
 	tb.Cleanup(func() {
-		stdin.Close() // this is how it learns that it may end
-		killer := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
-		defer killer.Stop()
-		if err := cmd.Wait(); err != nil {
-			tb.Errorf("stop SCIMMY: %v", err)
-		}
-		if text := stderr.String(); tb.Failed() && text != "" {
+		if text := process.stderr.String(); tb.Failed() && text != "" {
 			tb.Logf("SCIMMY wrote:\n%s", text)
 		}
+		scimmyProcesses.put(process)
 	})
 
-	var started struct{ Port int }
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &started)
-	}
-	if err != nil {
-		tb.Fatalf("start SCIMMY: read its port: %v\n%s", err, stderr.String())
-	}
-	address := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", started.Port)}
+	address := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", process.port)}
 	proxy := httputil.NewSingleHostReverseProxy(address)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // a client that goes away is part of many tests
 	return start(tb, opts, proxy)
+}
+
+// scimmyProcesses are those that no test uses.
+var scimmyProcesses scimmyPool
+
+type scimmyPool struct {
+	mu   sync.Mutex // guards idle
+	idle []*scimmyProcess
+}
+
+// A scimmyProcess serves one test at a time.
+type scimmyProcess struct {
+	settings string
+	port     int // another one for each test
+	stdin    io.Writer
+	stdout   *bufio.Reader
+	stderr   *lockedBuffer
+}
+
+// take returns a process with these settings and no records.
+func (p *scimmyPool) take(settings string) (*scimmyProcess, error) {
+	for process := range p.matching(settings) {
+		if process.reset() == nil {
+			return process, nil
+		}
+	}
+	dir, err := scimmyDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := installSCIMMY(dir); err != nil {
+		return nil, err
+	}
+	return startSCIMMY(dir, settings)
+}
+
+// matching takes idle processes with these settings out of the pool, one after the other.
+func (p *scimmyPool) matching(settings string) iter.Seq[*scimmyProcess] {
+	return func(yield func(*scimmyProcess) bool) {
+		for {
+			p.mu.Lock()
+			i := slices.IndexFunc(p.idle, func(process *scimmyProcess) bool { return process.settings == settings })
+			if i < 0 {
+				p.mu.Unlock()
+				return
+			}
+			process := p.idle[i]
+			p.idle = slices.Delete(p.idle, i, i+1)
+			p.mu.Unlock()
+			if !yield(process) {
+				return
+			}
+		}
+	}
+}
+
+func (p *scimmyPool) put(process *scimmyProcess) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, process)
+}
+
+func startSCIMMY(dir, settings string) (*scimmyProcess, error) {
+	cmd := exec.Command("node", "server.mjs", settings)
+	cmd.Dir = dir
+	process := &scimmyProcess{settings: settings, stderr: &lockedBuffer{}}
+	cmd.Stderr = process.stderr
+	stdin, err := cmd.StdinPipe() // the process ends when this is closed
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%w (Node.js 18 or newer is needed)", err)
+	}
+	process.stdin, process.stdout = stdin, bufio.NewReader(stdout)
+	return process, process.readPort()
+}
+
+// reset drops the records and the connections of the test before. The process then listens on another port, so
+// that no request meant for that test arrives.
+func (p *scimmyProcess) reset() error {
+	p.stderr.Reset()
+	if _, err := io.WriteString(p.stdin, "reset\n"); err != nil {
+		return err
+	}
+	return p.readPort()
+}
+
+func (p *scimmyProcess) readPort() error {
+	var listening struct{ Port int }
+	line, err := p.stdout.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &listening)
+	}
+	if err != nil {
+		return fmt.Errorf("read its port: %w\n%s", err, p.stderr.String())
+	}
+	p.port = listening.Port
+	return nil
 }
 
 // scimmyDir finds the launcher's folder from wherever in the module the test runs.
@@ -148,4 +221,10 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+func (b *lockedBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
 }

@@ -1,7 +1,8 @@
 // Starts SCIMMY (https://github.com/scimmyjs) on a free loopback port. The protocol is SCIMMY's
 // own; keeping records, uniqueness and the clean-up after a deleted user are ours, since SCIMMY
 // leaves them to its user. Settings come as JSON in the first argument; the port goes to
-// standard output as JSON; the process ends when standard input closes.
+// standard output as JSON. A line on standard input drops all records and connections and moves
+// the server to another port. The process ends when standard input closes.
 //
 // Express stays at version 4: under 5 a request's query cannot be changed, so the routers' turning
 // of startIndex and count into numbers has no effect, and every page is the first one.
@@ -25,14 +26,14 @@ const taken = (kind, attribute, id, value) => [...records[kind].values()].some(
     (r) => r.id !== id && r[attribute]?.toLowerCase() === value?.toLowerCase());
 
 function keep(kind, unique) {
-    const all = records[kind];
+    const all = () => records[kind];
     const one = (id) => {
-        if (!all.has(id)) throw new SCIMMY.Types.Error(404, null, `Resource ${id} not found`);
-        return all.get(id);
+        if (!all().has(id)) throw new SCIMMY.Types.Error(404, null, `Resource ${id} not found`);
+        return all().get(id);
     };
     return {
         egress: (resource) => resource.id ? one(resource.id)
-            : resource.filter ? resource.filter.match([...all.values()]) : [...all.values()],
+            : resource.filter ? resource.filter.match([...all().values()]) : [...all().values()],
         ingress: (resource, data) => {
             const before = resource.id ? one(resource.id) : undefined;
             const id = resource.id ?? randomUUID();
@@ -41,12 +42,12 @@ function keep(kind, unique) {
             const now = new Date().toISOString();
             const record = {...JSON.parse(JSON.stringify(data)), id,
                 meta: {created: before?.meta.created ?? now, lastModified: now}};
-            all.set(id, record);
+            all().set(id, record);
             return record;
         },
         degress: (resource) => {
             one(resource.id);
-            all.delete(resource.id);
+            all().delete(resource.id);
             for (const group of records.Group.values())
                 group.members = group.members?.filter((m) => m.value !== resource.id);
         },
@@ -68,6 +69,18 @@ app.use("/v2", new SCIMMYRouters({
         return "client";
     },
 }));
-const listener = app.listen(0, "127.0.0.1", () => console.log(JSON.stringify({port: listener.address().port})));
+let listener;
+function listen() {
+    listener = app.listen(0, "127.0.0.1", () => console.log(JSON.stringify({port: listener.address().port})));
+}
+listen();
 
-process.stdin.resume().on("end", () => process.exit(0)).on("error", () => process.exit(0));
+function reset() {
+    records.User = new Map();
+    records.Group = new Map();
+    listener.close();
+    listener.closeAllConnections();
+    listen();
+}
+
+process.stdin.on("data", reset).on("end", () => process.exit(0)).on("error", () => process.exit(0));
