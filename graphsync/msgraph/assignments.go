@@ -2,7 +2,6 @@ package msgraph
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"entrasync/graphsync"
 	"entrasync/graphsync/odata"
 
-	"github.com/go-json-experiment/json/jsontext"
 	abs "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/serviceprincipals"
 	"golang.org/x/sync/errgroup"
@@ -61,7 +59,7 @@ func (s *Source) assignments(ctx context.Context, app graphsync.ID, count bool, 
 	}
 	counted := int64(-1)
 	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (odata.List, func() error, error) {
-		page, skipped, l, err := decodeAssignments(body)
+		page, skipped, l, err := odata.DecodeAssignments(body)
 		return l, func() error {
 			list.Rows += l.Entries
 			list.Skipped = append(list.Skipped, skipped...)
@@ -95,55 +93,6 @@ const (
 	assignmentsMeanwhile = 20_000
 	skippedAssignments   = 10_000
 )
-
-// decodeAssignments reads a page of rows. A row that cannot be understood costs only itself.
-func decodeAssignments(body []byte) (page []graphsync.Assignment, skipped []graphsync.BadRecord, l odata.List, err error) {
-	l, err = odata.DecodeList(body, func(dec *jsontext.Decoder) error {
-		raw, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		a, provisioned, bad := decodeAssignment(raw)
-		switch {
-		case bad != nil:
-			skipped = append(skipped, *bad)
-		case provisioned:
-			page = append(page, a)
-		}
-		return nil
-	})
-	return page, skipped, l, err
-}
-
-// decodeAssignment also reports whether the principal may be a user or group.
-func decodeAssignment(raw []byte) (a graphsync.Assignment, provisioned bool, bad *graphsync.BadRecord) {
-	var row struct {
-		ID            string `json:"id"`
-		Role          string `json:"appRoleId"`
-		Principal     string `json:"principalId"`
-		PrincipalType string `json:"principalType"`
-	}
-	if err := json.Unmarshal(raw, &row); err != nil || row.ID == "" {
-		return a, false, &graphsync.BadRecord{Reason: "an app role assignment cannot be understood"}
-	}
-	switch row.PrincipalType {
-	case "User":
-		a.PrincipalKind = graphsync.User
-	case "Group":
-		a.PrincipalKind = graphsync.Group
-	case "ServicePrincipal":
-		return a, false, nil
-	}
-	a.ID = row.ID
-	var err error
-	if a.Principal, err = graphsync.ParseID(row.Principal); err == nil {
-		a.Role, err = graphsync.ParseID(row.Role)
-	}
-	if err != nil {
-		return a, false, &graphsync.BadRecord{ID: row.ID, Reason: fmt.Sprintf("app role assignment of principal %.60q: %v", row.Principal, err)}
-	}
-	return a, true, nil
-}
 
 // AssignmentPresence asks for each assignment by its own id (Get appRoleAssignment). Once Graph has
 // refused one of these requests, the others are Unknown too.

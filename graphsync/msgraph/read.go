@@ -14,7 +14,6 @@ import (
 	"entrasync/graphsync/odata"
 	"entrasync/graphsync/paging"
 
-	"github.com/go-json-experiment/json/jsontext"
 	abs "github.com/microsoft/kiota-abstractions-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/groups"
 	"github.com/microsoftgraph/msgraph-sdk-go/organization"
@@ -45,7 +44,7 @@ func (s *Source) App(ctx context.Context, appID string) (*graphsync.App, error) 
 	}
 	var app *graphsync.App
 	err = s.call(ctx, readApp, info, func(body []byte) (err error) {
-		app, err = decodeApp(body)
+		app, err = odata.DecodeApp(body)
 		return err
 	})
 	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
@@ -55,33 +54,6 @@ func (s *Source) App(ctx context.Context, appID string) (*graphsync.App, error) 
 	}
 	if err != nil {
 		return nil, err
-	}
-	return app, nil
-}
-
-func decodeApp(body []byte) (*graphsync.App, error) {
-	var sp struct {
-		ID          *graphsync.ID `json:"id"`
-		AppID       string        `json:"appId"`
-		DisplayName string        `json:"displayName"`
-		Enabled     *bool         `json:"accountEnabled"`
-		Required    bool          `json:"appRoleAssignmentRequired"`
-		Roles       []struct {
-			ID          graphsync.ID `json:"id"`
-			Value       string       `json:"value"`
-			DisplayName string       `json:"displayName"`
-			Enabled     bool         `json:"isEnabled"`
-		} `json:"appRoles"`
-	}
-	if err := odata.DecodeObject(body, &sp); err != nil {
-		return nil, err
-	}
-	if sp.ID == nil || sp.Enabled == nil {
-		return nil, odata.Undocumented("the service principal has no id or no accountEnabled")
-	}
-	app := &graphsync.App{ID: *sp.ID, AppID: sp.AppID, Name: sp.DisplayName, Enabled: *sp.Enabled, Required: sp.Required}
-	for _, r := range sp.Roles {
-		app.Roles = append(app.Roles, graphsync.AppRole{ID: r.ID, Value: r.Value, Name: r.DisplayName, Enabled: r.Enabled})
 	}
 	return app, nil
 }
@@ -101,24 +73,7 @@ func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]g
 	}
 	var skipped []graphsync.BadRecord
 	err = s.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
-		var page []graphsync.MemberChange
-		var faults []graphsync.BadRecord
-		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
-			m, other, bad, err := odata.ReadMember(dec)
-			switch {
-			case err != nil:
-				return err
-			case bad == nil && m.Removed:
-				bad = &graphsync.BadRecord{ID: m.ID.String(), Reason: "it is removed, in a list of members"}
-				fallthrough
-			case bad != nil:
-				bad.Object = group
-				faults = append(faults, *bad)
-			case !other:
-				page = append(page, m)
-			}
-			return nil
-		})
+		page, faults, l, err := odata.DecodeMembers(group, body)
 		return l, func() error {
 			skipped = append(skipped, faults...)
 			if len(page) == 0 {
@@ -181,39 +136,16 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 	if err != nil {
 		return graphsync.Organization{}, fmt.Errorf("%s: build request: %w", readOrganization.name, err)
 	}
-	var answer struct {
-		Value []struct {
-			ID      graphsync.ID `json:"id"`
-			Name    string       `json:"displayName"`
-			Domains []struct {
-				Name    string `json:"name"`
-				Default bool   `json:"isDefault"`
-			} `json:"verifiedDomains"`
-		} `json:"value"`
-	}
-	err = s.call(ctx, readOrganization, info, func(body []byte) error {
-		answer.Value = nil
-		if err := odata.DecodeObject(body, &answer); err != nil {
-			return err
-		}
-		if len(answer.Value) != 1 {
-			return odata.Undocumented(fmt.Sprintf("the token belongs to %d organizations", len(answer.Value)))
-		}
-		return nil
+	var organization graphsync.Organization
+	err = s.call(ctx, readOrganization, info, func(body []byte) (err error) {
+		organization, err = odata.DecodeOrganization(body)
+		return err
 	})
 	if errors.Is(err, errOtherTenant) {
 		return graphsync.Organization{}, otherOrganization()
 	}
 	if err != nil {
 		return graphsync.Organization{}, err
-	}
-	said := answer.Value[0]
-	organization := graphsync.Organization{ID: said.ID, Name: said.Name}
-	for _, domain := range said.Domains {
-		organization.Domains = append(organization.Domains, strings.ToLower(domain.Name))
-		if domain.Default {
-			organization.DefaultDomain = strings.ToLower(domain.Name)
-		}
 	}
 	token, _, err := s.tokens.get(ctx)
 	if err != nil {

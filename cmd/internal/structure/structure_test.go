@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"configs":                   {},
 	"graphsync":                 {},
 	"graphsync/msgraph":         {"graphsync", "graphsync/odata", "graphsync/paging", "graphsync/redact"},
-	"graphsync/graphtest":       {"graphsync"},
+	"graphsync/graphtest":       {"graphsync", "graphsync/odata"},
 	"graphsync/odata":           {"graphsync"},
 	"graphsync/paging":          {},
 	"graphsync/redact":          {},
