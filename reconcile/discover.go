@@ -182,14 +182,14 @@ func (d *discovery) inventory(ctx context.Context) error {
 
 // classify tells whose an account is.
 func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
-	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, graphsync.User)
+	owner, owned, err := m.store.Accounts().OwnerOf(m.sync.application(), r.ID, graphsync.User)
 	if err != nil {
 		return err
 	}
 	if owned {
 		a.State, a.SourceID, a.Why = Linked, &owner.Source, "kept by this sync"
 		if owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name {
-			a.Others, a.Why = true, fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, m.store.NameOf(owner.Tenant))
+			a.Others, a.Why = true, fmt.Sprintf("kept by sync %s of tenant %s", owner.Sync, m.store.TenantRecords().NameOf(owner.Tenant))
 		}
 		return nil
 	}

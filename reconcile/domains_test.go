@@ -83,7 +83,7 @@ func TestAccountIsProvablyTheTenants(t *testing.T) {
 				return
 			}
 			want(t, "held", got, "held by foreign_domain: adopt ada@contoso.example")
-			if _, owned, err := s.store.OwnerOf(s.to, id, graphsync.User); s.app().asked["update"] > 0 || owned || err != nil {
+			if _, owned, err := s.store.Accounts().OwnerOf(s.to, id, graphsync.User); s.app().asked["update"] > 0 || owned || err != nil {
 				t.Errorf("%d writes; claimed: %t %v", s.app().asked["update"], owned, err)
 			}
 			contoso.approve()

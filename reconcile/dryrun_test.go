@@ -90,7 +90,7 @@ func (c *customer) lasting(holds bool) (lines []string) {
 		c.t.Fatal(err)
 	}
 	for n := range 20 {
-		owner, owned, err := c.store.OwnerOf(location.ID, fmt.Sprint(n), graphsync.User)
+		owner, owned, err := c.store.Accounts().OwnerOf(location.ID, fmt.Sprint(n), graphsync.User)
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -444,7 +444,7 @@ func (i *identifier) takeDoubted() error {
 	if !i.opts.Apply {
 		return nil
 	}
-	owners, err := i.store.Doubted(i.sync.Tenant, i.sync.Name)
+	owners, err := i.store.Accounts().Doubted(i.sync.Tenant, i.sync.Name)
 	if err != nil || len(owners) == 0 {
 		return err
 	}
@@ -459,7 +459,7 @@ func (i *identifier) takeDoubted() error {
 	if err != nil {
 		return err
 	}
-	return i.store.EndDoubt(owners)
+	return i.store.Accounts().EndDoubt(owners)
 }
 
 // checkMarked reads the accounts that are marked.

@@ -47,7 +47,7 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 			intent.Keys = append(intent.Keys, desired.IdentityChanges(&a.Action)...)
 		}
 		if intents = append(intents, intent); a.Op == plan.Create {
-			l.store.BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
+			l.store.Accounts().BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
 		}
 	}
 	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {

@@ -211,7 +211,7 @@ func (b *linkBuilder) knownFor(a *plan.StoredAction, link *state.Link, applied m
 // moveLink takes over the id that an account has from a write of ours on.
 func (b *linkBuilder) moveLink(done *result, id string) error {
 	link := done.link
-	present, err := b.store.Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
+	present, err := b.store.Accounts().Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
 	if err == nil && present != b.owners.owner(link.Kind, link.Source) {
 		done.doubt = present
 		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.describe(present))

@@ -79,7 +79,7 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 	if !fits {
 		return nil
 	}
-	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, m.kind)
+	owner, owned, err := m.store.Accounts().OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
 		return err
 	}

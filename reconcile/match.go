@@ -258,12 +258,12 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 		return matchResult{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
 	creator, making := m.creator(a, r, value)
-	owner, owned, err := m.store.OwnerOf(m.sync.application(), r.ID, m.kind)
+	owner, owned, err := m.store.Accounts().OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
 		return matchResult{}, err
 	}
 	if making && !owned {
-		return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.store.NameOf(creator.Tenant))}, nil
+		return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is being made by sync %s of tenant %s", by, r.ID, creator.Sync, m.store.TenantRecords().NameOf(creator.Tenant))}, nil
 	}
 	v := matchResult{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
 	switch {

@@ -142,7 +142,7 @@ func (m *migration) forgetIntents() error {
 			if err := tx.Intents(m.sync.Name).Delete(intent.Kind, intent.Source); err != nil {
 				return err
 			}
-			m.store.EndCreation(m.owners.owner(intent.Kind, intent.Source))
+			m.store.Accounts().EndCreation(m.owners.owner(intent.Kind, intent.Source))
 		}
 		return nil
 	})
@@ -224,7 +224,7 @@ func (m *migration) partition(found []observedLink) error {
 			}
 		}
 	}
-	if err := m.store.ReleaseAll(m.sync.application(), away); err != nil {
+	if err := m.store.Accounts().ReleaseAll(m.sync.application(), away); err != nil {
 		return err
 	}
 	err := m.tenant.Update(func(tx *state.Tx) error {
@@ -264,7 +264,7 @@ func (m *migration) claim(links []state.Link) error {
 	for i := range links {
 		claims[links[i].TargetID] = m.owners.owner(links[i].Kind, links[i].Source)
 	}
-	present, err := m.store.ClaimAll(m.sync.application(), claims)
+	present, err := m.store.Accounts().ClaimAll(m.sync.application(), claims)
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func (f *orphanFinder) page(unlinked []target.Resource) error {
 
 // owned finds the user whose account it is: by its claim, else by its externalId.
 func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
-	owner, claimed, err := f.store.OwnerOf(f.sync.application(), o.Account, graphsync.User)
+	owner, claimed, err := f.store.Accounts().OwnerOf(f.sync.application(), o.Account, graphsync.User)
 	switch {
 	case err != nil:
 		return false, err

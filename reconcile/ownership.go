@@ -53,7 +53,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 			return nil
 		})
 		if err == nil {
-			err = o.store.GiveUp(o.sync.application(), claims)
+			err = o.store.Accounts().GiveUp(o.sync.application(), claims)
 		}
 		if err != nil || n < plan.DraftChunk {
 			return err
@@ -64,7 +64,7 @@ func (o *ownership) offerTransfers(ctx context.Context) error {
 // dropLost reports whether a linked account is somebody else's by now. Its link is dropped then, and
 // nothing is done to it.
 func (o *ownership) dropLost(tx *state.Tx, link *state.Link) (owner state.Owner, lost bool, err error) {
-	owner, owned, err := o.store.OwnerOf(o.sync.application(), link.TargetID, link.Kind)
+	owner, owned, err := o.store.Accounts().OwnerOf(o.sync.application(), link.TargetID, link.Kind)
 	if err != nil || !owned || owner == o.owner(link.Kind, link.Source) {
 		return owner, false, err
 	}
@@ -81,8 +81,8 @@ func (o *ownership) transferable(owner state.Owner, account string) (cause strin
 		}
 		return fmt.Sprintf("accounts of sync %s, which is no longer configured", owner.Sync), true, nil
 	}
-	yields, err = o.store.Yields(o.sync.application(), account, owner)
-	return "accounts that tenant " + o.store.NameOf(owner.Tenant) + " has no use for any more", yields, err
+	yields, err = o.store.Accounts().Yields(o.sync.application(), account, owner)
+	return "accounts that tenant " + o.store.TenantRecords().NameOf(owner.Tenant) + " has no use for any more", yields, err
 }
 
 // describe says whose an account is.
@@ -90,7 +90,7 @@ func (o *ownership) describe(owner state.Owner) string {
 	if owner.Tenant == o.sync.Tenant && owner.Sync == o.sync.Name {
 		return fmt.Sprintf("of %s %s of this sync", owner.Kind, owner.Source)
 	}
-	return fmt.Sprintf("of sync %s of tenant %s", owner.Sync, o.store.NameOf(owner.Tenant))
+	return fmt.Sprintf("of sync %s of tenant %s", owner.Sync, o.store.TenantRecords().NameOf(owner.Tenant))
 }
 
 // howToRelease says what gives an account free that somebody else has.
@@ -98,7 +98,7 @@ func (o *ownership) howToRelease(owner state.Owner) string {
 	if owner.Tenant == o.sync.Tenant {
 		return "two syncs of a tenant cannot keep one account"
 	}
-	name := o.store.NameOf(owner.Tenant)
+	name := o.store.TenantRecords().NameOf(owner.Tenant)
 	if owner.Kind == graphsync.Group {
 		return fmt.Sprintf("a group is not offered to another tenant, and is free when the tenant is removed (entrasync tenants remove %s)", name)
 	}
@@ -112,9 +112,9 @@ func (o *ownership) claim(a *plan.StoredAction, account string) (state.Owner, er
 		former = o.owner(a.Kind, a.Former)
 	}
 	if former.Source.IsZero() {
-		return o.store.Claim(o.sync.application(), account, o.owner(a.Kind, a.SourceID))
+		return o.store.Accounts().Claim(o.sync.application(), account, o.owner(a.Kind, a.SourceID))
 	}
-	return o.store.Succeed(o.sync.application(), account, former, o.owner(a.Kind, a.SourceID))
+	return o.store.Accounts().Succeed(o.sync.application(), account, former, o.owner(a.Kind, a.SourceID))
 }
 
 func (o *ownership) owner(kind graphsync.Kind, id graphsync.ID) state.Owner {

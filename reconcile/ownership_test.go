@@ -186,7 +186,7 @@ func TestOwnerIsUnknown(t *testing.T) {
 func TestOwnerIsNamed(t *testing.T) {
 	t.Parallel()
 	s, contoso, fabrikam := moving(t)
-	if err := s.store.PutTenantRecord(state.TenantRecord{ID: contoso.id, Name: "contoso-ltd"}); err != nil {
+	if err := s.store.TenantRecords().Put(state.TenantRecord{ID: contoso.id, Name: "contoso-ltd"}); err != nil {
 		t.Fatal(err)
 	}
 	report, err := fabrikam.run(reconcile.Options{Apply: true})

@@ -111,18 +111,18 @@ func (r *recorder) commit(batch []*result) error {
 	}
 	for _, done := range batch {
 		if done.action.Op == plan.Create && !done.halfway {
-			r.store.EndCreation(r.owners.owner(done.action.Kind, done.action.SourceID))
+			r.store.Accounts().EndCreation(r.owners.owner(done.action.Kind, done.action.SourceID))
 		}
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
-		if err := r.store.Release(r.sync.application(), *done.action.TargetID, r.owners.owner(done.action.Kind, done.action.SourceID)); err != nil {
+		if err := r.store.Accounts().Release(r.sync.application(), *done.action.TargetID, r.owners.owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
 		}
 	}
 	for _, done := range batch {
 		if owner := done.doubt; !owner.Source.IsZero() && owner.Tenant != r.sync.Tenant {
-			if err := r.store.Doubt(owner); err != nil {
+			if err := r.store.Accounts().Doubt(owner); err != nil {
 				return err
 			}
 		}
@@ -131,7 +131,7 @@ func (r *recorder) commit(batch []*result) error {
 		if done.left == "" || done.link == nil {
 			continue
 		}
-		if err := r.store.Release(r.sync.application(), done.left, r.owners.owner(done.link.Kind, done.link.Source)); err != nil {
+		if err := r.store.Accounts().Release(r.sync.application(), done.left, r.owners.owner(done.link.Kind, done.link.Source)); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,7 @@ func (r *recorder) claim(batch []*result) error {
 		if len(claims) == 0 {
 			continue
 		}
-		present, err := r.store.ClaimAll(r.sync.application(), claims)
+		present, err := r.store.Accounts().ClaimAll(r.sync.application(), claims)
 		if err != nil {
 			return err
 		}

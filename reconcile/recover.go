@@ -142,9 +142,9 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	if err != nil || !r.opts.Apply {
 		return err
 	}
-	r.store.EndCreation(r.owners.owner(link.Kind, link.Source))
+	r.store.Accounts().EndCreation(r.owners.owner(link.Kind, link.Source))
 	if gone && link.Kind != graphsync.User {
-		return r.store.Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
+		return r.store.Accounts().Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
 	}
 	return nil
 }
@@ -232,7 +232,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if len(found) != 1 {
 			continue
 		}
-		owner, owned, err := r.store.OwnerOf(r.sync.application(), found[0].ID, intent.Kind)
+		owner, owned, err := r.store.Accounts().OwnerOf(r.sync.application(), found[0].ID, intent.Kind)
 		if err != nil {
 			return nil, err
 		}
@@ -276,7 +276,7 @@ func intendedAccount(rules *desired.Rules, intent state.Intent) *desired.Account
 func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) error {
 	if found != nil && r.opts.Apply {
 		owner := r.owners.owner(intent.Kind, intent.Source)
-		if present, err := r.store.Claim(r.sync.application(), found.ID, owner); err != nil || present != owner {
+		if present, err := r.store.Accounts().Claim(r.sync.application(), found.ID, owner); err != nil || present != owner {
 			return err
 		}
 	}
@@ -302,7 +302,7 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 		return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
 	if err == nil && r.opts.Apply {
-		r.store.EndCreation(r.owners.owner(intent.Kind, intent.Source))
+		r.store.Accounts().EndCreation(r.owners.owner(intent.Kind, intent.Source))
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func (x *executor) removeOrphan(ctx context.Context, a *plan.StoredAction, done 
 	}
 	if a.Op == plan.Delete {
 		if done.err = x.target.Delete(ctx, ref); done.err == nil {
-			done.err = x.store.Release(x.sync.application(), ref.ID, x.owners.owner(a.Kind, a.SourceID))
+			done.err = x.store.Accounts().Release(x.sync.application(), ref.ID, x.owners.owner(a.Kind, a.SourceID))
 			return
 		}
 		var refusal *target.Error

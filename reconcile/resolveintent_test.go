@@ -34,7 +34,7 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 		if err := tenant.Update(func(tx *state.Tx) error { return tx.Intents(sync.Name).Put(intent) }); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Claim(sync.application(), account, owner); err != nil {
+		if _, err := store.Accounts().Claim(sync.application(), account, owner); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.resolveIntent(intent, &target.Resource{Ref: target.Ref{Kind: target.User, ID: account}}); err != nil {

@@ -47,7 +47,7 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 // answeredAnother fails a creation whose response is about another account: nothing is linked.
 func (x *executor) answeredAnother(a *plan.StoredAction, done *result, resource *target.Resource) {
 	whose := ""
-	owner, owned, err := x.store.OwnerOf(x.sync.application(), resource.ID, a.Kind)
+	owner, owned, err := x.store.Accounts().OwnerOf(x.sync.application(), resource.ID, a.Kind)
 	if err == nil && owned {
 		done.doubt = owner
 		whose = ", which is " + x.owners.describe(owner)

@@ -65,6 +65,6 @@ func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, e
 	if r.ID == link.TargetID || link.Kind == graphsync.User && s.sync.Scope.Protects(r) {
 		return false, nil
 	}
-	owner, owned, err := s.store.OwnerOf(s.sync.application(), r.ID, link.Kind)
+	owner, owned, err := s.store.Accounts().OwnerOf(s.sync.application(), r.ID, link.Kind)
 	return !owned || owner == s.owners.owner(link.Kind, link.Source), err
 }

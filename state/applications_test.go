@@ -123,7 +123,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 			"eve": {Tenant: fabrikam, Sync: "front", Kind: graphsync.User, Source: id(4)},
 			"1":   {Tenant: contoso, Sync: "other", Kind: graphsync.Group, Source: id(9)},
 		} {
-			got, ok, err := s.OwnerOf("people", account, want.Kind)
+			got, ok, err := s.Accounts().OwnerOf("people", account, want.Kind)
 			if err != nil || !ok || got != want {
 				t.Errorf("%s is of %v, %v, %v", account, got, ok, err)
 			}
@@ -152,7 +152,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 	if s, err = state.Open(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, _ := s.OwnerOf("people", "bob", graphsync.User); ok {
+	if _, ok, _ := s.Accounts().OwnerOf("people", "bob", graphsync.User); ok {
 		t.Error("a removed tenant owns accounts again")
 	}
 	if err := s.Close(); err != nil {
@@ -205,7 +205,7 @@ func TestRegistryIsRebuiltFromManyLinks(t *testing.T) {
 	defer s.Close()
 	free := 0
 	for n := range uint32(links) {
-		owner, owned, err := s.OwnerOf("people", fmt.Sprint(n), graphsync.User)
+		owner, owned, err := s.Accounts().OwnerOf("people", fmt.Sprint(n), graphsync.User)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,18 +235,18 @@ func TestSucceed(t *testing.T) {
 	}{
 		"kept":                         {func(*state.Store) error { return nil }, ada, eve, ada},
 		"within the tenant":            {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
-		"given up":                     {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
-		"given up by a stranger":       {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
-		"given up in another":          {func(s *state.Store) error { return s.GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
-		"somebody else's by now":       {func(s *state.Store) error { return s.GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
-		"given free":                   {func(s *state.Store) error { return s.Release("app", "a", ada) }, ada, eve, eve},
+		"given up":                     {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
+		"given up by a stranger":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
+		"given up in another":          {func(s *state.Store) error { return s.Accounts().GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
+		"somebody else's by now":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
+		"given free":                   {func(s *state.Store) error { return s.Accounts().Release("app", "a", ada) }, ada, eve, eve},
 		"of a tenant that was removed": {func(s *state.Store) error { return s.RemoveTenant(contoso) }, ada, eve, eve},
 		"of a tenant without a file":   {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, ada},
 		"given up and taken back": {func(s *state.Store) error {
-			return errors.Join(s.GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
+			return errors.Join(s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
 		}, ada, eve, ada},
 		"given up, free, and kept by the next": {func(s *state.Store) error {
-			return errors.Join(s.GiveUp("app", map[string]state.Owner{"a": ada}), s.Release("app", "a", ada), claim(s, ada))
+			return errors.Join(s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}), s.Accounts().Release("app", "a", ada), claim(s, ada))
 		}, ada, eve, ada},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -267,7 +267,7 @@ func TestSucceed(t *testing.T) {
 			if err := tt.happens(s); err != nil {
 				t.Fatal(err)
 			}
-			present, err := s.Succeed("app", "a", tt.former, tt.to)
+			present, err := s.Accounts().Succeed("app", "a", tt.former, tt.to)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,7 +275,7 @@ func TestSucceed(t *testing.T) {
 			if present != tt.to {
 				return
 			}
-			if present, err = s.Succeed("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
+			if present, err = s.Accounts().Succeed("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
 				t.Errorf("it went on to %v, %v", present, err)
 			}
 		})
@@ -283,7 +283,7 @@ func TestSucceed(t *testing.T) {
 }
 
 func claim(s *state.Store, owner state.Owner) error {
-	_, err := s.Claim("app", "a", owner)
+	_, err := s.Accounts().Claim("app", "a", owner)
 	return err
 }
 
@@ -323,7 +323,7 @@ func TestRegistryIsNotRebuiltWithoutARefusedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	owner, owned, err := s.OwnerOf("people", "ada", graphsync.User)
+	owner, owned, err := s.Accounts().OwnerOf("people", "ada", graphsync.User)
 	if want := (state.Owner{Tenant: contoso, Sync: "front", Kind: graphsync.User, Source: id(1)}); err != nil || !owned || owner != want {
 		t.Errorf("ada is of %v, %v, %v", owner, owned, err)
 	}

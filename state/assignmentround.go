@@ -229,7 +229,7 @@ func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, er
 	}
 	var diff AssignmentDiff
 	err = r.tenant.Update(func(tx *Tx) error {
-		diff, err = r.commit(tx, tx.pendingWriter(syncs, false), twice)
+		diff, err = r.commit(tx, newPendingWriter(tx, syncs, false), twice)
 		return err
 	})
 	return diff, err

@@ -68,10 +68,10 @@ func fullState(t *testing.T) (dir, path string) {
 	}
 	fullTenant(t, tn)
 	owner := state.Owner{Tenant: contoso, Sync: "front", Kind: graphsync.User, Source: id(1)}
-	if _, err := s.Claim("front", "target-1", owner); err != nil {
+	if _, err := s.Accounts().Claim("front", "target-1", owner); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.PutTenantRecord(state.TenantRecord{ID: contoso, Name: "contoso"}), tn.Close(), s.Close()); err != nil {
+	if err := errors.Join(s.TenantRecords().Put(state.TenantRecord{ID: contoso, Name: "contoso"}), tn.Close(), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return dir, filepath.Join(dir, contoso.String()+".db")
@@ -225,9 +225,9 @@ func TestFilesWithoutChecksumsAreUpgraded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	owner, ok, err := s.OwnerOf("front", "target-1", graphsync.User)
-	if err != nil || !ok || owner.Source != id(1) || s.NameOf(contoso) != "contoso" {
-		t.Errorf("the registry: %+v %v %v, %s", owner, ok, err, s.NameOf(contoso))
+	owner, ok, err := s.Accounts().OwnerOf("front", "target-1", graphsync.User)
+	if err != nil || !ok || owner.Source != id(1) || s.TenantRecords().NameOf(contoso) != "contoso" {
+		t.Errorf("the registry: %+v %v %v, %s", owner, ok, err, s.TenantRecords().NameOf(contoso))
 	}
 	tn, err := s.Tenant(contoso)
 	if err != nil {

@@ -23,28 +23,28 @@ func creationKey(application string, kind graphsync.Kind, value string) string {
 }
 
 // BeginCreation says that an account with some values is about to be made in an application.
-func (s *Store) BeginCreation(application string, owner Owner, values []string) {
-	s.creations.mu.Lock()
-	defer s.creations.mu.Unlock()
-	s.creations.end(owner)
-	if s.creations.byOwner == nil {
-		s.creations.byOwner, s.creations.byValue = map[Owner][]string{}, map[string][]Owner{}
+func (a *Accounts) BeginCreation(application string, owner Owner, values []string) {
+	a.creations.mu.Lock()
+	defer a.creations.mu.Unlock()
+	a.creations.end(owner)
+	if a.creations.byOwner == nil {
+		a.creations.byOwner, a.creations.byValue = map[Owner][]string{}, map[string][]Owner{}
 	}
 	for _, value := range values {
 		if value == "" {
 			continue
 		}
 		key := creationKey(application, owner.Kind, value)
-		s.creations.byOwner[owner] = append(s.creations.byOwner[owner], key)
-		s.creations.byValue[key] = append(s.creations.byValue[key], owner)
+		a.creations.byOwner[owner] = append(a.creations.byOwner[owner], key)
+		a.creations.byValue[key] = append(a.creations.byValue[key], owner)
 	}
 }
 
 // EndCreation says that the account has been claimed, or is known not to have been made.
-func (s *Store) EndCreation(owner Owner) {
-	s.creations.mu.Lock()
-	defer s.creations.mu.Unlock()
-	s.creations.end(owner)
+func (a *Accounts) EndCreation(owner Owner) {
+	a.creations.mu.Lock()
+	defer a.creations.mu.Unlock()
+	a.creations.end(owner)
 }
 
 func (c *creations) end(owner Owner) {
@@ -74,12 +74,12 @@ func (c *creations) endAll(tenant graphsync.ID) {
 }
 
 // CreatorOf returns who other than an owner is making an account with one of some values. Ask it
-// before [Store.OwnerOf]: what is no longer being made has been claimed by then.
-func (s *Store) CreatorOf(application string, owner Owner, values []string) (other Owner, making bool) {
-	s.creations.mu.Lock()
-	defer s.creations.mu.Unlock()
+// before [Accounts.OwnerOf]: what is no longer being made has been claimed by then.
+func (a *Accounts) CreatorOf(application string, owner Owner, values []string) (other Owner, making bool) {
+	a.creations.mu.Lock()
+	defer a.creations.mu.Unlock()
 	for _, value := range values {
-		for _, other := range s.creations.byValue[creationKey(application, owner.Kind, value)] {
+		for _, other := range a.creations.byValue[creationKey(application, owner.Kind, value)] {
 			if other != owner {
 				return other, true
 			}

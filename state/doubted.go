@@ -13,17 +13,17 @@ import (
 const bucketDoubted = "doubted"
 
 // Doubt marks the link of an owner for a check by the next cycle of its sync.
-func (s *Store) Doubt(owner Owner) error {
-	err := s.registry.batch(func(tx *Tx) error { return tx.kv.put(owner.encode(), []byte{}, bucketDoubted) })
+func (a *Accounts) Doubt(owner Owner) error {
+	err := a.registry.batch(func(tx *Tx) error { return tx.kv.put(owner.encode(), []byte{}, bucketDoubted) })
 	if err != nil {
 		return fmt.Errorf("mark the account of %s %s of tenant %s for a check: %w", owner.Kind, owner.Source, owner.Tenant, err)
 	}
 	return nil
 }
 
-// Doubted returns the owners of a tenant's sync that are marked, see [Store.Doubt].
-func (s *Store) Doubted(tenant graphsync.ID, sync string) (owners []Owner, err error) {
-	err = s.registry.view(func(tx *Tx) error {
+// Doubted returns the owners of a tenant's sync that are marked, see [Accounts.Doubt].
+func (a *Accounts) Doubted(tenant graphsync.ID, sync string) (owners []Owner, err error) {
+	err = a.registry.view(func(tx *Tx) error {
 		tree := tx.kv.bucket(bucketDoubted)
 		if tree == nil {
 			return nil
@@ -39,11 +39,11 @@ func (s *Store) Doubted(tenant graphsync.ID, sync string) (owners []Owner, err e
 }
 
 // EndDoubt takes marks back: the owners' sync has them in its own file.
-func (s *Store) EndDoubt(owners []Owner) error {
+func (a *Accounts) EndDoubt(owners []Owner) error {
 	if len(owners) == 0 {
 		return nil
 	}
-	return s.registry.batch(func(tx *Tx) error {
+	return a.registry.batch(func(tx *Tx) error {
 		for _, owner := range owners {
 			if _, err := tx.kv.delete(owner.encode(), bucketDoubted); err != nil {
 				return err

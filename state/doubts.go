@@ -58,7 +58,7 @@ func (t Objects) KindOf(id graphsync.ID) graphsync.Kind {
 // would be: properties that came overwrite, others stay. What changed is pending for the syncs.
 func (t Objects) Put(change *graphsync.Change, syncs []string) error {
 	stream := streamOf(change.Kind)
-	w := t.tx.pageWriter(stream, t.tx.Cursors().Get(stream).Round, t.tx.pendingWriter(syncs, false))
+	w := newPageWriter(t.tx, stream, t.tx.Cursors().Get(stream).Round, newPendingWriter(t.tx, syncs, false))
 	if err := w.change(change); err != nil {
 		return fmt.Errorf("put %s %s: %w", change.Kind, change.ID, err)
 	}

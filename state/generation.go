@@ -74,7 +74,7 @@ func (s *Store) stamp(id graphsync.ID, f *database) error {
 	if f.broken() {
 		return nil
 	}
-	if err := errors.Join(f.writeIndexes(), s.settleClaims(id)); err != nil {
+	if err := errors.Join(f.writeIndexes(), s.accounts.settleClaims(id)); err != nil {
 		return err
 	}
 	var claims, known generation

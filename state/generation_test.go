@@ -88,7 +88,7 @@ func owned(tenant graphsync.ID, source uint32) state.Owner {
 // links claims an account and links it, as a cycle does.
 func (o *office) links(owner state.Owner, account string, since time.Time) {
 	o.t.Helper()
-	_, err := o.store.Claim("app", account, owner)
+	_, err := o.store.Accounts().Claim("app", account, owner)
 	o.must(err)
 	o.write(owner.Tenant, func(tx *state.Tx) error {
 		return tx.Links(owner.Sync).Put(state.Link{Kind: owner.Kind, Source: owner.Source, TargetID: account, Active: true, Since: since})
@@ -98,7 +98,7 @@ func (o *office) links(owner state.Owner, account string, since time.Time) {
 func (o *office) unlinks(owner state.Owner, account string) {
 	o.t.Helper()
 	o.write(owner.Tenant, func(tx *state.Tx) error { return tx.Links(owner.Sync).Delete(owner.Kind, owner.Source) })
-	o.must(o.store.Release("app", account, owner))
+	o.must(o.store.Accounts().Release("app", account, owner))
 }
 
 func (o *office) write(tenant graphsync.ID, do func(*state.Tx) error) {
@@ -113,10 +113,10 @@ func (o *office) write(tenant graphsync.ID, do func(*state.Tx) error) {
 
 func (o *office) owns(account string, want state.Owner) {
 	o.t.Helper()
-	got, _, err := o.store.OwnerOf("app", account, graphsync.User)
+	got, _, err := o.store.Accounts().OwnerOf("app", account, graphsync.User)
 	o.must(err)
 	equal(o.t, "owner of "+account, got, want)
-	taken, err := o.store.Claim("app", account, owned(id(77), 77))
+	taken, err := o.store.Accounts().Claim("app", account, owned(id(77), 77))
 	if o.must(err); taken != want {
 		o.t.Errorf("a third takes %s", account)
 	}
@@ -179,8 +179,8 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		},
 		"and a link that is dead is left of the former owner": func(o *office) {
 			o.between(func() { o.keep(registry) })
-			o.must(o.store.GiveUp("app", map[string]state.Owner{"1": ada}))
-			present, err := o.store.Succeed("app", "1", ada, eve)
+			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
+			present, err := o.store.Accounts().Succeed("app", "1", ada, eve)
 			if o.must(err); present != eve {
 				o.t.Fatal(present)
 			}
@@ -189,11 +189,11 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.owns("1", eve)
 		},
 		"and what was given up then has been taken back": func(o *office) {
-			o.must(o.store.GiveUp("app", map[string]state.Owner{"1": ada}))
+			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
 			o.between(func() { o.keep(registry) })
 			o.links(ada, "1", now)
 			o.between(func() { o.restore(registry) })
-			if yields, err := o.store.Yields("app", "1", ada); yields || err != nil {
+			if yields, err := o.store.Accounts().Yields("app", "1", ada); yields || err != nil {
 				o.t.Error(yields, err)
 			}
 		},
@@ -214,16 +214,16 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		"and its account is just being taken over by another": func(o *office) {
 			o.between(func() { o.keep(contoso) })
 			o.unlinks(ada, "1")
-			_, err := o.store.Claim("app", "1", eve)
+			_, err := o.store.Accounts().Claim("app", "1", eve)
 			o.must(err)
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", eve)
 		},
 		"and its account was made over and given free since then": func(o *office) {
 			o.between(func() { o.keep(contoso) })
-			o.must(o.store.GiveUp("app", map[string]state.Owner{"1": ada}))
-			_, err := o.store.Succeed("app", "1", ada, eve)
-			o.must(err, o.store.Release("app", "1", eve))
+			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
+			_, err := o.store.Accounts().Succeed("app", "1", ada, eve)
+			o.must(err, o.store.Accounts().Release("app", "1", eve))
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", ada)
 		},
@@ -235,10 +235,10 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		},
 		"a tenant's file is missing": func(o *office) {
 			o.between(func() { o.must(os.Remove(o.path(contoso))) })
-			if yields, err := o.store.Yields("app", "1", ada); yields || err != nil {
+			if yields, err := o.store.Accounts().Yields("app", "1", ada); yields || err != nil {
 				o.t.Error(yields, err)
 			}
-			if present, err := o.store.Succeed("app", "1", ada, eve); present != ada || err != nil {
+			if present, err := o.store.Accounts().Succeed("app", "1", ada, eve); present != ada || err != nil {
 				o.t.Error(present, err)
 			}
 			o.owns("1", ada)
@@ -318,33 +318,33 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 	ada, eve := owned(contoso, 1), owned(other, 2)
 	making := func(owner state.Owner, values ...string) bool {
 		t.Helper()
-		by, found := o.store.CreatorOf("app", owner, values)
+		by, found := o.store.Accounts().CreatorOf("app", owner, values)
 		if found && by != ada {
 			t.Errorf("made by %v", by)
 		}
 		return found
 	}
-	o.store.BeginCreation("app", ada, []string{"", "Ada@contoso.example", "a-1", "a-1"})
+	o.store.Accounts().BeginCreation("app", ada, []string{"", "Ada@contoso.example", "a-1", "a-1"})
 	group := eve
 	group.Kind = graphsync.Group
 	if !making(eve, "x", "ada@contoso.example") || !making(eve, "A-1") || making(ada, "a-1") || making(eve, "") || making(group, "a-1") {
 		t.Error("what is being made is not known")
 	}
-	if _, found := o.store.CreatorOf("another", eve, []string{"a-1"}); found {
+	if _, found := o.store.Accounts().CreatorOf("another", eve, []string{"a-1"}); found {
 		t.Error("it is made in another application")
 	}
 	// Another one with the same value: each ends for itself.
 	bob := owned(contoso, 3)
-	o.store.BeginCreation("app", bob, []string{"a-1"})
-	o.store.EndCreation(bob)
+	o.store.Accounts().BeginCreation("app", bob, []string{"a-1"})
+	o.store.Accounts().EndCreation(bob)
 	if !making(eve, "a-1") {
 		t.Error("the end of another creation ended it")
 	}
-	o.store.BeginCreation("app", ada, []string{"a-2"}) // it begins again, with another value
+	o.store.Accounts().BeginCreation("app", ada, []string{"a-2"}) // it begins again, with another value
 	if !making(eve, "a-2") || making(eve, "a-1") {
 		t.Error("it is not known by its present values alone")
 	}
-	o.store.EndCreation(ada)
+	o.store.Accounts().EndCreation(ada)
 	if making(eve, "ada@contoso.example", "a-1", "a-2") {
 		t.Error("it is no longer being made")
 	}
@@ -358,15 +358,15 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 	if !making(eve, "ada@contoso.example") {
 		t.Error("forgotten with the process")
 	}
-	if _, found := o.store.CreatorOf("app", eve, []string{"bob@contoso.example"}); found {
+	if _, found := o.store.Accounts().CreatorOf("app", eve, []string{"bob@contoso.example"}); found {
 		t.Error("what is changed is not being made")
 	}
-	o.store.BeginCreation("app", eve, []string{"e-1"})
+	o.store.Accounts().BeginCreation("app", eve, []string{"e-1"})
 	o.must(o.store.RemoveTenant(contoso))
 	if making(eve, "ada@contoso.example") {
 		t.Error("a removed tenant makes nothing")
 	}
-	if by, _ := o.store.CreatorOf("app", ada, []string{"e-1"}); by != eve {
+	if by, _ := o.store.Accounts().CreatorOf("app", ada, []string{"e-1"}); by != eve {
 		t.Error("the removal of a tenant ended the creation of another")
 	}
 }

@@ -18,6 +18,9 @@ type InvitationKey [32]byte
 // Name is what people call the invitation: enough of its key to tell it from the others.
 func (k InvitationKey) Name() string { return hex.EncodeToString(k[:4]) }
 
+// Invitations are those of all tenants. Its methods may be called concurrently.
+type Invitations struct{ registry *database }
+
 // An Invitation lets one tenant join by consent, once.
 type Invitation struct {
 	Tenant  graphsync.ID `json:"tenant"` // the only tenant that may use it; zero for any
@@ -85,14 +88,14 @@ func (c *ConsentClaim) Proving() bool {
 // ErrNoInvitation means that there is no such invitation (any more).
 var ErrNoInvitation = errors.New("there is no such invitation")
 
-// PutInvitation stores an invitation.
-func (s *Store) PutInvitation(key InvitationKey, invitation Invitation) error {
-	return s.registry.update(func(tx *Tx) error { return tx.kv.putJSON(key[:], invitation, bucketInvitations) })
+// Put stores an invitation.
+func (i Invitations) Put(key InvitationKey, invitation Invitation) error {
+	return i.registry.update(func(tx *Tx) error { return tx.kv.putJSON(key[:], invitation, bucketInvitations) })
 }
 
-// Invitation returns an invitation, or [ErrNoInvitation].
-func (s *Store) Invitation(key InvitationKey) (invitation Invitation, err error) {
-	err = s.registry.view(func(tx *Tx) error {
+// Get returns an invitation, or [ErrNoInvitation].
+func (i Invitations) Get(key InvitationKey) (invitation Invitation, err error) {
+	err = i.registry.view(func(tx *Tx) error {
 		text := tx.kv.get(key[:], bucketInvitations)
 		if text == nil {
 			return ErrNoInvitation
@@ -103,10 +106,10 @@ func (s *Store) Invitation(key InvitationKey) (invitation Invitation, err error)
 	return invitation, err
 }
 
-// ChangeInvitation changes an invitation in one step, unless change returns an error. The error
+// Change changes an invitation in one step, unless change returns an error. The error
 // is [ErrNoInvitation] when there is none.
-func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) error) error {
-	return s.registry.update(func(tx *Tx) error {
+func (i Invitations) Change(key InvitationKey, change func(*Invitation) error) error {
+	return i.registry.update(func(tx *Tx) error {
 		text := tx.kv.get(key[:], bucketInvitations)
 		if text == nil {
 			return ErrNoInvitation
@@ -119,10 +122,10 @@ func (s *Store) ChangeInvitation(key InvitationKey, change func(*Invitation) err
 	})
 }
 
-// Invitations returns all invitations.
-func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
+// All returns all invitations.
+func (i Invitations) All() (map[InvitationKey]Invitation, error) {
 	all := map[InvitationKey]Invitation{}
-	err := s.registry.view(func(tx *Tx) error {
+	err := i.registry.view(func(tx *Tx) error {
 		for key, text := range scan(tx.kv.bucket(bucketInvitations), nil, nil) {
 			all[InvitationKey(key)] = fromJSON[Invitation]("an invitation", text)
 		}
@@ -131,11 +134,11 @@ func (s *Store) Invitations() (map[InvitationKey]Invitation, error) {
 	return all, err
 }
 
-// DropInvitations forgets the invitations that fit, and returns how many those are. Their links
+// Drop forgets the invitations that fit, and returns how many those are. Their links
 // lead nowhere from then on. fits is asked again as they are dropped: one that changed since the
 // first look, such as by joining, is kept.
-func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (dropped int, err error) {
-	all, err := s.Invitations()
+func (i Invitations) Drop(fits func(InvitationKey, Invitation) bool) (dropped int, err error) {
+	all, err := i.All()
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +146,7 @@ func (s *Store) DropInvitations(fits func(InvitationKey, Invitation) bool) (drop
 	if len(all) == 0 {
 		return 0, nil // without a commit
 	}
-	err = s.registry.update(func(tx *Tx) error {
+	err = i.registry.update(func(tx *Tx) error {
 		dropped = 0
 		for key := range all {
 			text := tx.kv.get(key[:], bucketInvitations)

@@ -17,19 +17,19 @@ func TestInvitations(t *testing.T) {
 	}
 	key, old := state.InvitationKey{1}, state.InvitationKey{2}
 	now := time.Date(2026, 7, 2, 15, 0, 0, 0, time.UTC)
-	if _, err := s.Invitation(key); !errors.Is(err, state.ErrNoInvitation) {
+	if _, err := s.Invitations().Get(key); !errors.Is(err, state.ErrNoInvitation) {
 		t.Errorf("an invitation nobody made: %v", err)
 	}
-	if err := s.ChangeInvitation(key, func(*state.Invitation) error { return nil }); !errors.Is(err, state.ErrNoInvitation) {
+	if err := s.Invitations().Change(key, func(*state.Invitation) error { return nil }); !errors.Is(err, state.ErrNoInvitation) {
 		t.Errorf("change an invitation nobody made: %v", err)
 	}
 	made := state.Invitation{Tenant: id(1), Note: "Contoso Ltd", Created: now, Expires: now.Add(time.Hour)}
-	if err := errors.Join(s.PutInvitation(key, made), s.PutInvitation(old, state.Invitation{Expires: now})); err != nil {
+	if err := errors.Join(s.Invitations().Put(key, made), s.Invitations().Put(old, state.Invitation{Expires: now})); err != nil {
 		t.Fatal(err)
 	}
 	expired := func(_ state.InvitationKey, i state.Invitation) bool { return i.Expires.Equal(now) }
 	for _, want := range []int{1, 0} {
-		if n, err := s.DropInvitations(expired); err != nil || n != want {
+		if n, err := s.Invitations().Drop(expired); err != nil || n != want {
 			t.Errorf("%d dropped, %v, want %d", n, err, want)
 		}
 	}
@@ -37,20 +37,20 @@ func TestInvitations(t *testing.T) {
 		if i.Claim != nil {
 			return false
 		}
-		err := s.ChangeInvitation(key, func(i *state.Invitation) error {
+		err := s.Invitations().Change(key, func(i *state.Invitation) error {
 			i.Claim = &state.ConsentClaim{Joined: true}
 			return nil
 		})
 		return err == nil
 	}
-	if n, err := s.DropInvitations(joins); err != nil || n != 0 {
+	if n, err := s.Invitations().Drop(joins); err != nil || n != 0 {
 		t.Errorf("%d dropped, %v, want none: it changed before it was dropped", n, err)
 	}
 	refused := errors.New("no")
-	if err := s.ChangeInvitation(key, func(i *state.Invitation) error { i.Note = "other"; return refused }); !errors.Is(err, refused) {
+	if err := s.Invitations().Change(key, func(i *state.Invitation) error { i.Note = "other"; return refused }); !errors.Is(err, refused) {
 		t.Errorf("a change that fails: %v", err)
 	}
-	err = s.ChangeInvitation(key, func(i *state.Invitation) error {
+	err = s.Invitations().Change(key, func(i *state.Invitation) error {
 		i.Claim = &state.ConsentClaim{Tenant: id(2), Since: now}
 		return nil
 	})
@@ -62,7 +62,7 @@ func TestInvitations(t *testing.T) {
 	}
 	defer s.Close()
 	made.Claim = &state.ConsentClaim{Tenant: id(2), Since: now}
-	all, err := s.Invitations()
+	all, err := s.Invitations().All()
 	if err != nil {
 		t.Fatal(err)
 	}

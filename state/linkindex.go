@@ -96,8 +96,8 @@ func (h *linkHints) take(other *linkHints) {
 	}
 }
 
-// hinted returns the objects whose links may have an entry that is not in its index yet.
-func (tx *Tx) hinted(key hint) []graphsync.ID {
+// hintedSources returns the objects whose links may have an entry that is not in its index yet.
+func hintedSources(tx *Tx, key hint) []graphsync.ID {
 	if tx.hints == nil {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (d *database) loadHints() error {
 	hints := newLinkHints(nil)
 	d.hints.Store(hints)
 	return d.view(func(tx *Tx) error {
-		entries, err := tx.unindexed()
+		entries, err := unindexedLinks(tx)
 		for _, e := range entries {
 			hints.add(hintOf(e.sync, e.index, e.key), e.source)
 		}
@@ -158,8 +158,8 @@ func (d *database) loadHints() error {
 	})
 }
 
-// unindexed returns the entries that marked links need.
-func (tx *Tx) unindexed() (entries []indexEntry, err error) {
+// unindexedLinks returns the entries that marked links need.
+func unindexedLinks(tx *Tx) (entries []indexEntry, err error) {
 	for _, name := range tx.Syncs() {
 		links := tx.Links(name)
 		for k, mark := range scan(tx.kv.bucket(bucketSyncs, name, inUnindexed), nil, nil) {
@@ -203,7 +203,7 @@ func (d *database) writeIndexes() error {
 	var begun uint64
 	err := d.update(func(tx *Tx) (err error) {
 		// A transaction after this one, of the same number or a later one, makes marks and hints of its own.
-		if entries, err = tx.unindexed(); err != nil || len(entries) == 0 {
+		if entries, err = unindexedLinks(tx); err != nil || len(entries) == 0 {
 			return err
 		}
 		begun = tx.kv.tx.Number()
@@ -223,7 +223,7 @@ func (d *database) writeIndexes() error {
 	for chunk := range slices.Chunk(entries, indexChunk) {
 		err := d.update(func(tx *Tx) error {
 			for i := range chunk {
-				if err := tx.writeEntry(&chunk[i]); err != nil {
+				if err := writeIndexEntry(tx, &chunk[i]); err != nil {
 					return err
 				}
 			}
@@ -234,16 +234,16 @@ func (d *database) writeIndexes() error {
 		}
 	}
 	var ended uint64
-	if err := d.update(func(tx *Tx) error { ended = tx.kv.tx.Number(); return tx.unmark(begun) }); err != nil {
+	if err := d.update(func(tx *Tx) error { ended = tx.kv.tx.Number(); return unmarkLinks(tx, begun) }); err != nil {
 		return err
 	}
 	d.hints.Load().written.Store(ended)
 	return nil
 }
 
-// writeEntry writes an entry that its link still needs. An entry by target id that is there already is of a
+// writeIndexEntry writes an entry that its link still needs. An entry by target id that is there already is of a
 // later link.
-func (tx *Tx) writeEntry(e *indexEntry) error {
+func writeIndexEntry(tx *Tx, e *indexEntry) error {
 	link, ok, err := tx.Links(e.sync).Get(e.kind, e.source)
 	if err != nil || !ok {
 		return err
@@ -266,8 +266,8 @@ func (tx *Tx) writeEntry(e *indexEntry) error {
 	return tx.kv.put(key, value, bucketSyncs, e.sync, e.index)
 }
 
-// unmark removes the marks that transactions before one have made.
-func (tx *Tx) unmark(before uint64) error {
+// unmarkLinks removes the marks that transactions before one have made.
+func unmarkLinks(tx *Tx, before uint64) error {
 	for _, name := range tx.Syncs() {
 		var done [][]byte
 		all := true

@@ -170,7 +170,7 @@ func (t Links) ByTarget(kind graphsync.Kind, targetID string) (graphsync.ID, boo
 // hintedTarget returns an object with a link to a target whose entry is yet to be written, other than one, and that one
 // when there is no other.
 func (t Links) hintedTarget(kind graphsync.Kind, targetID string, one graphsync.ID) graphsync.ID {
-	for _, source := range t.tx.hinted(hintOf(t.sync, inTargets, targetKey(kind, targetID))) {
+	for _, source := range hintedSources(t.tx, hintOf(t.sync, inTargets, targetKey(kind, targetID))) {
 		if source == one {
 			continue
 		}
@@ -193,7 +193,7 @@ func (t Links) SourcesByKey(kind graphsync.Kind, key MatchKey) []graphsync.ID {
 	for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inKeys), prefix, nil) {
 		ids = append(ids, parseID(k[len(prefix):]))
 	}
-	candidates := t.tx.hinted(hintOf(t.sync, inKeys, prefix))
+	candidates := hintedSources(t.tx, hintOf(t.sync, inKeys, prefix))
 	if source, err := graphsync.ParseID(key.Value); err == nil && foundByItself(key, source) {
 		candidates = append(candidates, source)
 	}

@@ -71,7 +71,7 @@ func (tx *Tx) PutListPages(round uint32, listed []ListPage, syncs []string) erro
 		}
 		pages = append(pages, l.Page)
 	}
-	if _, err := tx.putChanges(graphsync.Users, &c, pages, syncs); err != nil {
+	if _, err := putChanges(tx, graphsync.Users, &c, pages, syncs); err != nil {
 		return err
 	}
 	return tx.Cursors().put(graphsync.Users, c)

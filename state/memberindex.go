@@ -40,7 +40,7 @@ func (t *Tenant) indexMembers(together int) error {
 			return err
 		}
 		for chunk := range slices.Chunk(pairs, indexedAtOnce) {
-			if err := t.Update(func(tx *Tx) error { return tx.putIndex(chunk) }); err != nil {
+			if err := t.Update(func(tx *Tx) error { return putMemberIndex(tx, chunk) }); err != nil {
 				return err
 			}
 		}
@@ -52,8 +52,8 @@ func (t *Tenant) indexMembers(together int) error {
 	})
 }
 
-// indexFew writes the index in the transaction that completes the round, when there are not many memberships.
-func (tx *Tx) indexFew(c *Cursor) error {
+// indexFewMembers writes the index in the transaction that completes the round, when there are not many memberships.
+func indexFewMembers(tx *Tx, c *Cursor) error {
 	var pairs []memberPair
 	for k := range scan(tx.kv.bucket(bucketMembers), nil, nil) {
 		if pairs = append(pairs, indexKey(k)); len(pairs) > indexedAtOnce {
@@ -62,7 +62,7 @@ func (tx *Tx) indexFew(c *Cursor) error {
 	}
 	sortPairs(pairs)
 	c.Unindexed = false
-	return tx.putIndex(pairs)
+	return putMemberIndex(tx, pairs)
 }
 
 // A memberPair is a key of the index: member, group.
@@ -97,7 +97,7 @@ func sortPairs(pairs []memberPair) {
 	slices.SortFunc(pairs, func(a, b memberPair) int { return bytes.Compare(a[:], b[:]) })
 }
 
-func (tx *Tx) putIndex(pairs []memberPair) error {
+func putMemberIndex(tx *Tx, pairs []memberPair) error {
 	index := tx.kv.bucket(bucketMemberOf)
 	index.Pack(0.9) // in the order of the keys
 	for i := range pairs {

@@ -54,7 +54,7 @@ func TestIndexMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tenant.Update(func(tx *Tx) error { return tx.putIndex(some) }); err != nil {
+	if err := tenant.Update(func(tx *Tx) error { return putMemberIndex(tx, some) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := tenant.indexMembers(7000); err != nil {

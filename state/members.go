@@ -92,7 +92,7 @@ func (t Members) Set(group graphsync.ID, m Member, present bool, syncs []string)
 			return nil
 		}
 	}
-	p := t.tx.pendingWriter(syncs, false)
+	p := newPendingWriter(t.tx, syncs, false)
 	if err := p.member(group, m); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestRecordsByID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.TenantRecords()
+		got, err := s.TenantRecords().All()
 		want := []TenantRecord{
 			{Name: "fabrikam", ID: graphsync.ID{2}, Origin: "consent", State: "active"},
 			{Name: "joined", ID: graphsync.ID{1}, Origin: "consent", Note: "Contoso Ltd", Paused: true},

@@ -120,7 +120,7 @@ func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer gra
 		return nil
 	}
 	round := t.tx.Cursors().Get(streamOf(kind)).Round
-	p := t.tx.pendingWriter(syncs, false)
+	p := newPendingWriter(t.tx, syncs, false)
 	switch answer {
 	case graphsync.Present:
 		if old[0] == 0 && roundOf(old) == round {

@@ -131,7 +131,7 @@ func (tx *Tx) PutPages(stream graphsync.Stream, pages []*graphsync.Page, now tim
 	if c.Complete {
 		c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0
 	}
-	stats, err := tx.putChanges(stream, &c, pages, syncs)
+	stats, err := putChanges(tx, stream, &c, pages, syncs)
 	if err != nil {
 		return PageStats{}, err
 	}
@@ -142,7 +142,7 @@ func (tx *Tx) PutPages(stream graphsync.Stream, pages []*graphsync.Page, now tim
 		c.Sweep = c.Sweep || c.Full
 		c.Miscounted = c.Full && c.Unverified && !c.countFits()
 		if c.Unindexed {
-			if err := tx.indexFew(&c); err != nil {
+			if err := indexFewMembers(tx, &c); err != nil {
 				return PageStats{}, err
 			}
 		}
@@ -151,8 +151,8 @@ func (tx *Tx) PutPages(stream graphsync.Stream, pages []*graphsync.Page, now tim
 }
 
 // putChanges applies the entries of pages and counts them in the cursor.
-func (tx *Tx) putChanges(stream graphsync.Stream, c *Cursor, pages []*graphsync.Page, syncs []string) (PageStats, error) {
-	w := tx.pageWriter(stream, c.Round, tx.pendingWriter(syncs, c.Full))
+func putChanges(tx *Tx, stream graphsync.Stream, c *Cursor, pages []*graphsync.Page, syncs []string) (PageStats, error) {
+	w := newPageWriter(tx, stream, c.Round, newPendingWriter(tx, syncs, c.Full))
 	w.full, w.unindexed = c.Full, c.Unindexed
 	for _, change := range w.inOrder(pages) {
 		if err := w.change(change); err != nil {
@@ -183,7 +183,7 @@ func (tx *Tx) putChanges(stream graphsync.Stream, c *Cursor, pages []*graphsync.
 	return w.stats, nil
 }
 
-func (tx *Tx) pageWriter(stream graphsync.Stream, round uint32, pending *pendingWriter) *pageWriter {
+func newPageWriter(tx *Tx, stream graphsync.Stream, round uint32, pending *pendingWriter) *pageWriter {
 	return &pageWriter{
 		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
 		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers),

@@ -66,7 +66,7 @@ func parsePendingKey(key []byte) PendingKey {
 
 // Add makes something pending for a sync. Adding it twice is adding it once.
 func (t Pending) Add(key PendingKey) error {
-	p := t.tx.pendingWriter([]string{t.sync}, false)
+	p := newPendingWriter(t.tx, []string{t.sync}, false)
 	if err := p.add(key); err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ type pendingWriter struct {
 	over  bool // there were too many keys
 }
 
-// pendingWriter prepares adding. With sparing, a sync that has everything pending gets no keys.
-func (tx *Tx) pendingWriter(syncs []string, sparing bool) *pendingWriter {
+// newPendingWriter prepares adding. With sparing, a sync that has everything pending gets no keys.
+func newPendingWriter(tx *Tx, syncs []string, sparing bool) *pendingWriter {
 	p := &pendingWriter{tx: tx}
 	for _, name := range syncs {
 		if !sparing || !tx.Pending(name).Everything() {

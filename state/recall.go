@@ -95,7 +95,7 @@ func (s *Store) storedTenants() ([]storedTenant, error) {
 	_ = group.Wait()
 	for _, t := range tenants {
 		for _, c := range t.making {
-			s.BeginCreation(c.application, c.owner, c.values)
+			s.accounts.BeginCreation(c.application, c.owner, c.values)
 		}
 	}
 	return tenants, nil

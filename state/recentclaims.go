@@ -52,13 +52,13 @@ func (r *recentClaims) size() int {
 // ClaimAll claims several accounts for their owners and returns who owns each. A claim holds at once. It is on disk
 // when the handle on its tenant is closed; should the process be killed before, it is made again from the tenant's
 // links.
-func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
+func (a *Accounts) ClaimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
 	present = make(map[string]Owner, len(claims))
 	if len(claims) == 0 {
 		return present, nil
 	}
-	if present, err = s.claimAll(target, claims); err == nil && s.recent.size() >= maxRecentClaims {
-		err = s.writeClaims()
+	if present, err = a.claimAll(target, claims); err == nil && a.recent.size() >= maxRecentClaims {
+		err = a.writeClaims()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim %d accounts of target %s: %w", len(claims), target, err)
@@ -66,18 +66,18 @@ func (s *Store) ClaimAll(target string, claims map[string]Owner) (present map[st
 	return present, nil
 }
 
-func (s *Store) claimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
-	s.recent.gate.Lock()
-	defer s.recent.gate.Unlock()
+func (a *Accounts) claimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
+	a.recent.gate.Lock()
+	defer a.recent.gate.Unlock()
 	present = make(map[string]Owner, len(claims))
 	fresh := map[string]Owner{}
-	err = s.registry.view(func(tx *Tx) error {
+	err = a.registry.view(func(tx *Tx) error {
 		for id, owner := range claims {
 			if owner.Kind == 0 || id == "" {
 				return fmt.Errorf("it needs an id and a kind")
 			}
 			key := ownerKey(target, owner.Kind, id)
-			if known, ok := s.recent.owner(key); ok {
+			if known, ok := a.recent.owner(key); ok {
 				present[id] = known
 			} else if rec := tx.kv.get(key, bucketOwners); rec != nil {
 				present[id] = decodeOwner(rec)
@@ -94,27 +94,27 @@ func (s *Store) claimAll(target string, claims map[string]Owner) (present map[st
 	for _, owner := range fresh {
 		tenants[owner.Tenant] = true
 	}
-	if err := s.advanceOnce(tenants); err != nil {
+	if err := a.advanceOnce(tenants); err != nil {
 		return nil, err
 	}
-	s.recent.mu.Lock()
-	defer s.recent.mu.Unlock()
-	if s.recent.owners == nil {
-		s.recent.owners = map[string]Owner{}
+	a.recent.mu.Lock()
+	defer a.recent.mu.Unlock()
+	if a.recent.owners == nil {
+		a.recent.owners = map[string]Owner{}
 	}
-	maps.Copy(s.recent.owners, fresh)
+	maps.Copy(a.recent.owners, fresh)
 	return present, nil
 }
 
 // advanceOnce advances the generations of tenants whose claims have been written since it last did.
-func (s *Store) advanceOnce(tenants map[graphsync.ID]bool) error {
-	s.recent.mu.Lock()
-	defer s.recent.mu.Unlock()
-	maps.DeleteFunc(tenants, func(id graphsync.ID, _ bool) bool { return s.recent.advanced[id] })
+func (a *Accounts) advanceOnce(tenants map[graphsync.ID]bool) error {
+	a.recent.mu.Lock()
+	defer a.recent.mu.Unlock()
+	maps.DeleteFunc(tenants, func(id graphsync.ID, _ bool) bool { return a.recent.advanced[id] })
 	if len(tenants) == 0 {
 		return nil
 	}
-	err := s.registry.update(func(tx *Tx) error {
+	err := a.registry.update(func(tx *Tx) error {
 		for id := range tenants {
 			if err := claimsOf(tx).advance(id); err != nil {
 				return err
@@ -125,42 +125,42 @@ func (s *Store) advanceOnce(tenants map[graphsync.ID]bool) error {
 	if err != nil {
 		return err
 	}
-	if s.recent.advanced == nil {
-		s.recent.advanced = map[graphsync.ID]bool{}
+	if a.recent.advanced == nil {
+		a.recent.advanced = map[graphsync.ID]bool{}
 	}
-	maps.Copy(s.recent.advanced, tenants)
+	maps.Copy(a.recent.advanced, tenants)
 	return nil
 }
 
 // changeClaims changes claims with some keys in the registry's file, in a commit that concurrent callers share.
-func (s *Store) changeClaims(keys [][]byte, fn func(*Tx) error) error {
+func (a *Accounts) changeClaims(keys [][]byte, fn func(*Tx) error) error {
 	for {
-		s.recent.gate.RLock()
-		if !s.recent.any(keys) {
-			defer s.recent.gate.RUnlock()
-			return s.registry.batch(fn)
+		a.recent.gate.RLock()
+		if !a.recent.any(keys) {
+			defer a.recent.gate.RUnlock()
+			return a.registry.batch(fn)
 		}
-		s.recent.gate.RUnlock()
-		if err := s.writeClaims(); err != nil {
+		a.recent.gate.RUnlock()
+		if err := a.writeClaims(); err != nil {
 			return err
 		}
 	}
 }
 
 // writeClaims writes the claims that are in memory.
-func (s *Store) writeClaims() error {
-	if s.recent.size() == 0 {
+func (a *Accounts) writeClaims() error {
+	if a.recent.size() == 0 {
 		return nil
 	}
-	s.recent.gate.Lock()
-	defer s.recent.gate.Unlock()
-	s.recent.mu.RLock()
-	keys := slices.Sorted(maps.Keys(s.recent.owners))
-	s.recent.mu.RUnlock()
+	a.recent.gate.Lock()
+	defer a.recent.gate.Unlock()
+	a.recent.mu.RLock()
+	keys := slices.Sorted(maps.Keys(a.recent.owners))
+	a.recent.mu.RUnlock()
 	for chunk := range slices.Chunk(keys, indexChunk) {
-		err := s.registry.update(func(tx *Tx) error {
+		err := a.registry.update(func(tx *Tx) error {
 			for _, key := range chunk {
-				owner, _ := s.recent.owner([]byte(key))
+				owner, _ := a.recent.owner([]byte(key))
 				if err := tx.kv.put([]byte(key), owner.encode(), bucketOwners); err != nil {
 					return err
 				}
@@ -170,22 +170,22 @@ func (s *Store) writeClaims() error {
 		if err != nil {
 			return err
 		}
-		s.recent.mu.Lock()
+		a.recent.mu.Lock()
 		for _, key := range chunk {
-			delete(s.recent.owners, key)
+			delete(a.recent.owners, key)
 		}
-		s.recent.mu.Unlock()
+		a.recent.mu.Unlock()
 	}
 	return nil
 }
 
 // settleClaims writes what is in memory, so that a tenant's file may take its generation over.
-func (s *Store) settleClaims(tenant graphsync.ID) error {
-	if err := s.writeClaims(); err != nil {
+func (a *Accounts) settleClaims(tenant graphsync.ID) error {
+	if err := a.writeClaims(); err != nil {
 		return err
 	}
-	s.recent.mu.Lock()
-	defer s.recent.mu.Unlock()
-	delete(s.recent.advanced, tenant)
+	a.recent.mu.Lock()
+	defer a.recent.mu.Unlock()
+	delete(a.recent.advanced, tenant)
 	return nil
 }

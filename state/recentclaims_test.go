@@ -42,7 +42,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 			switch rapid.IntRange(0, 6).Draw(t, "step") {
 			case 0, 1:
 				claims := map[string]Owner{id: owner, account.Draw(t, "another"): owner}
-				present, err := s.ClaimAll(application, claims)
+				present, err := s.Accounts().ClaimAll(application, claims)
 				ok(err)
 				for id := range claims {
 					if _, taken := owners[id]; !taken {
@@ -53,7 +53,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 					}
 				}
 			case 2:
-				present, err := s.Claim(application, id, owner)
+				present, err := s.Accounts().Claim(application, id, owner)
 				ok(err)
 				if _, taken := owners[id]; !taken {
 					owners[id] = owner
@@ -65,19 +65,19 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 					t.Fatalf("%s is of %v, want %v", id, present, owners[id])
 				}
 			case 3:
-				ok(s.Release(application, id, owner))
+				ok(s.Accounts().Release(application, id, owner))
 				if owners[id] == owner {
 					delete(owners, id)
 					delete(given, id)
 				}
 			case 4:
-				ok(s.GiveUp(application, map[string]Owner{id: owner}))
+				ok(s.Accounts().GiveUp(application, map[string]Owner{id: owner}))
 				if owners[id] == owner {
 					given[id] = true
 				}
 			case 5:
 				former := someone.Draw(t, "former")
-				present, err := s.Succeed(application, id, former, owner)
+				present, err := s.Accounts().Succeed(application, id, former, owner)
 				ok(err)
 				if now, taken := owners[id]; !taken || now == former && (given[id] || former.Tenant == owner.Tenant) {
 					owners[id] = owner
@@ -87,14 +87,14 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 					t.Fatalf("%s is of %v, want %v", id, present, owners[id])
 				}
 			case 6:
-				ok(s.writeClaims())
+				ok(s.Accounts().writeClaims())
 			}
 			for n := 1; n < 5; n++ {
 				id := fmt.Sprint("u-", n)
-				owner, owned, err := s.OwnerOf(application, id, graphsync.User)
+				owner, owned, err := s.Accounts().OwnerOf(application, id, graphsync.User)
 				ok(err)
 				want, taken := owners[id]
-				yields, err := s.Yields(application, id, want)
+				yields, err := s.Accounts().Yields(application, id, want)
 				ok(err)
 				if owned != taken || owner != want || yields != given[id] {
 					t.Fatalf("%s is of %v (%v, given up %v), want %v (%v, %v)", id, owner, owned, yields, want, taken, given[id])
@@ -127,9 +127,9 @@ func TestClaimsOfAKilledProcess(t *testing.T) {
 		ours.Source[0]++
 		account := fmt.Sprint("u-", ours.Source[0])
 		if cycle == 0 {
-			_, err = s.Claim(location.ID, account, ours)
+			_, err = s.Accounts().Claim(location.ID, account, ours)
 		} else {
-			_, err = s.ClaimAll(location.ID, map[string]Owner{account: ours})
+			_, err = s.Accounts().ClaimAll(location.ID, map[string]Owner{account: ours})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +153,7 @@ func TestClaimsOfAKilledProcess(t *testing.T) {
 		}
 		theirs := ours
 		theirs.Tenant = graphsync.ID{2}
-		present, err := killed.ClaimAll(location.ID, map[string]Owner{account: theirs})
+		present, err := killed.Accounts().ClaimAll(location.ID, map[string]Owner{account: theirs})
 		if err != nil || present[account] != ours {
 			t.Errorf("%s is of %v, %v; want %v", account, present[account], err, ours)
 		}

@@ -24,6 +24,14 @@ type Owner struct {
 	Source graphsync.ID
 }
 
+// Accounts are the accounts of targets with their owners: those that are claimed, and those that are being made. All
+// tenants share them. Its methods may be called concurrently.
+type Accounts struct {
+	registry  *database
+	creations creations
+	recent    recentClaims
+}
+
 // claims are the registry's records on accounts and applications, within one transaction.
 type claims struct{ kv *buckets }
 
@@ -32,16 +40,16 @@ func claimsOf(tx *Tx) claims { return claims{tx.kv} }
 // Claim takes an account of a target for an owner and returns who owns it now: the owner given,
 // or the one who came first. Claiming what one owns costs no write, but takes it back when it had
 // been given up; concurrent claims share a commit.
-func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, err error) {
+func (a *Accounts) Claim(target, resourceID string, owner Owner) (present Owner, err error) {
 	if owner.Kind == 0 || resourceID == "" || strings.ContainsRune(target, 0) {
 		return Owner{}, fmt.Errorf("claim account %q of target %q: it needs an id, a kind and a plain target name", resourceID, target)
 	}
 	key := ownerKey(target, owner.Kind, resourceID)
 	taken := false
-	if present, taken = s.recent.owner(key); taken {
+	if present, taken = a.recent.owner(key); taken {
 		return present, nil
 	}
-	err = s.registry.view(func(tx *Tx) error {
+	err = a.registry.view(func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			present, taken = decodeOwner(rec), tx.kv.get(key, bucketGiven) == nil
 		}
@@ -50,7 +58,7 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 	if err != nil || taken {
 		return present, err
 	}
-	err = s.changeClaims([][]byte{key}, func(tx *Tx) error {
+	err = a.changeClaims([][]byte{key}, func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			if present = decodeOwner(rec); present != owner {
 				return nil
@@ -71,12 +79,12 @@ func (s *Store) Claim(target, resourceID string, owner Owner) (present Owner, er
 }
 
 // OwnerOf returns who owns an account of a target.
-func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
+func (a *Accounts) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner Owner, ok bool, err error) {
 	key := ownerKey(target, kind, resourceID)
-	if owner, ok = s.recent.owner(key); ok {
+	if owner, ok = a.recent.owner(key); ok {
 		return owner, true, nil
 	}
-	err = s.registry.view(func(tx *Tx) error {
+	err = a.registry.view(func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			owner, ok = decodeOwner(rec), true
 		}
@@ -86,16 +94,16 @@ func (s *Store) OwnerOf(target, resourceID string, kind graphsync.Kind) (owner O
 }
 
 // Release gives an account free. Nothing happens when somebody else owns it.
-func (s *Store) Release(target, resourceID string, owner Owner) error {
-	return s.ReleaseAll(target, map[string]Owner{resourceID: owner})
+func (a *Accounts) Release(target, resourceID string, owner Owner) error {
+	return a.ReleaseAll(target, map[string]Owner{resourceID: owner})
 }
 
 // ReleaseAll gives several accounts free in one commit, but for those that somebody else owns.
-func (s *Store) ReleaseAll(target string, claims map[string]Owner) error {
+func (a *Accounts) ReleaseAll(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
 	}
-	return s.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
+	return a.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
 			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
@@ -122,11 +130,11 @@ func (c claims) own(key []byte, owner Owner) error {
 
 // GiveUp says that owners have no use for their accounts any more, such as those of people who
 // are gone for good: whoever wants one may ask for it, see Succeed. They own them until then.
-func (s *Store) GiveUp(target string, claims map[string]Owner) error {
+func (a *Accounts) GiveUp(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
 	}
-	err := s.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
+	err := a.changeClaims(ownerKeys(target, claims), func(tx *Tx) error {
 		for id, owner := range claims {
 			key := ownerKey(target, owner.Kind, id)
 			if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) || tx.kv.get(key, bucketGiven) != nil {
@@ -146,8 +154,8 @@ func (s *Store) GiveUp(target string, claims map[string]Owner) error {
 
 // Yields reports whether an owner lets an account go: it has given it up. That the file of its tenant
 // is missing says nothing: it may come back, and its accounts are free when the tenant is removed.
-func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
-	err = s.registry.view(func(tx *Tx) error {
+func (a *Accounts) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
+	err = a.registry.view(func(tx *Tx) error {
 		yields = tx.kv.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
 		return nil
 	})
@@ -156,9 +164,9 @@ func (s *Store) Yields(target, resourceID string, owner Owner) (yields bool, err
 
 // Succeed makes an account over to another owner, if the former one of it lets it go or is of the
 // same tenant, and returns who owns it now.
-func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
+func (a *Accounts) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
 	key := ownerKey(target, owner.Kind, resourceID)
-	err = s.changeClaims([][]byte{key}, func(tx *Tx) error {
+	err = a.changeClaims([][]byte{key}, func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {
 			present = decodeOwner(rec)
 			if present != former || former.Tenant != owner.Tenant && tx.kv.get(key, bucketGiven) == nil {
@@ -181,14 +189,14 @@ func (s *Store) Succeed(target, resourceID string, former, owner Owner) (present
 }
 
 // releaseAll gives free what a tenant owns, in transactions of bounded size.
-func (s *Store) releaseAll(tenant graphsync.ID) error {
-	if err := s.writeClaims(); err != nil {
+func (a *Accounts) releaseAll(tenant graphsync.ID) error {
+	if err := a.writeClaims(); err != nil {
 		return err
 	}
 	const chunk = 10_000
 	var after []byte
 	for done := false; !done; {
-		err := s.registry.update(func(tx *Tx) error {
+		err := a.registry.update(func(tx *Tx) error {
 			done = true
 			var keys [][]byte
 			for k, rec := range scan(tx.kv.bucket(bucketOwners), nil, after) {

@@ -51,9 +51,7 @@ type Store struct {
 	opts     Options
 	lock     *os.File
 	registry *database
-
-	creations creations
-	recent    recentClaims
+	accounts *Accounts
 
 	mu      sync.Mutex // protects all fields below
 	tenants map[graphsync.ID]*opened
@@ -104,7 +102,7 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, bolt.Release(lock))
 	}
-	s.registry = registry
+	s.registry, s.accounts = registry, &Accounts{registry: registry}
 	if err := s.recall(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -124,11 +122,20 @@ func (s *Store) Close() error {
 	for id, o := range s.tenants {
 		errs = append(errs, s.stamp(id, o.file), o.file.close())
 	}
-	return errors.Join(append(errs, s.writeClaims(), s.registry.close(), bolt.Release(s.lock))...)
+	return errors.Join(append(errs, s.accounts.writeClaims(), s.registry.close(), bolt.Release(s.lock))...)
 }
 
 // Dir returns the directory as it was given to Open.
 func (s *Store) Dir() string { return s.dir }
+
+// Accounts returns who owns which account of a target.
+func (s *Store) Accounts() *Accounts { return s.accounts }
+
+// Invitations returns the invitations to join by consent.
+func (s *Store) Invitations() Invitations { return Invitations{s.registry} }
+
+// TenantRecords returns what is known of tenants beside the configuration.
+func (s *Store) TenantRecords() TenantRecords { return TenantRecords{s.registry} }
 
 // Tenant opens a tenant's state, creating it when there is none. Close it when done: an idle
 // tenant then costs neither memory nor a file descriptor.
@@ -197,10 +204,10 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	}
 	s.counter(id).Add(1)
 	// The claims first: ended in between, the next start makes them again from the file.
-	if err := s.releaseAll(id); err != nil {
+	if err := s.accounts.releaseAll(id); err != nil {
 		return err
 	}
-	s.creations.endAll(id)
+	s.accounts.creations.endAll(id)
 	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove state of tenant %s: %w", id, bolt.Explain(err))
 	}

@@ -222,7 +222,7 @@ func TestClaimIsFirstComeFirstServed(t *testing.T) {
 	for n := range uint32(50) { // each account is wanted by two
 		for _, source := range []uint32{n, n + 1000} {
 			wg.Go(func() {
-				_, err := s.Claim("app", fmt.Sprint(n), state.Owner{Tenant: contoso, Sync: "s", Kind: graphsync.User, Source: id(source)})
+				_, err := s.Accounts().Claim("app", fmt.Sprint(n), state.Owner{Tenant: contoso, Sync: "s", Kind: graphsync.User, Source: id(source)})
 				if err != nil {
 					t.Error(err)
 				}
@@ -231,7 +231,7 @@ func TestClaimIsFirstComeFirstServed(t *testing.T) {
 	}
 	wg.Wait()
 	for n := range uint32(50) {
-		o, ok, err := s.OwnerOf("app", fmt.Sprint(n), graphsync.User)
+		o, ok, err := s.Accounts().OwnerOf("app", fmt.Sprint(n), graphsync.User)
 		if err != nil || !ok || o.Source != id(n) && o.Source != id(n+1000) {
 			t.Errorf("account %d is owned by %v, %v, %v", n, o, ok, err)
 		}
@@ -239,52 +239,52 @@ func TestClaimIsFirstComeFirstServed(t *testing.T) {
 
 	second := state.Owner{Tenant: id(9), Sync: "front", Kind: graphsync.User, Source: id(1)}
 	for _, owner := range []state.Owner{first, second, first} {
-		got, err := s.Claim("app", "a-1", owner)
+		got, err := s.Accounts().Claim("app", "a-1", owner)
 		if err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "owner after a claim", got, first)
 	}
 	// What is given up is its owner's until it is made over, and claiming it takes it back.
-	if err := s.GiveUp("app", map[string]state.Owner{"a-1": first}); err != nil {
+	if err := s.Accounts().GiveUp("app", map[string]state.Owner{"a-1": first}); err != nil {
 		t.Fatal(err)
 	}
 	for _, owner := range []state.Owner{second, first, second} {
-		got, err := s.Claim("app", "a-1", owner)
+		got, err := s.Accounts().Claim("app", "a-1", owner)
 		if err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "owner of what was given up", got, first)
 	}
-	present, err := s.ClaimAll("app", map[string]state.Owner{"a-1": second, "a-2": second})
+	present, err := s.Accounts().ClaimAll("app", map[string]state.Owner{"a-1": second, "a-2": second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "owners after claims of several", present, map[string]state.Owner{"a-1": first, "a-2": second})
-	if err := s.Release("app", "a-1", second); err != nil {
+	if err := s.Accounts().Release("app", "a-1", second); err != nil {
 		t.Fatal(err)
 	}
-	if o, ok, err := s.OwnerOf("app", "a-1", graphsync.User); err != nil || !ok || o != first {
+	if o, ok, err := s.Accounts().OwnerOf("app", "a-1", graphsync.User); err != nil || !ok || o != first {
 		t.Errorf("a stranger released the account: %v, %v, %v", o, ok, err)
 	}
 	for _, k := range []graphsync.Kind{graphsync.Group} {
-		if _, ok, err := s.OwnerOf("app", "a-1", k); ok || err != nil {
+		if _, ok, err := s.Accounts().OwnerOf("app", "a-1", k); ok || err != nil {
 			t.Errorf("another kind of the same id is owned: %v", err)
 		}
 	}
-	if err := s.Release("app", "a-1", first); err != nil {
+	if err := s.Accounts().Release("app", "a-1", first); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Claim("app", "a-1", second); err != nil || got != second {
+	if got, err := s.Accounts().Claim("app", "a-1", second); err != nil || got != second {
 		t.Errorf("claim of a released account: %v, %v", got, err)
 	}
 	if err := s.RemoveTenant(contoso); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := s.OwnerOf("app", "7", graphsync.User); ok || err != nil {
+	if _, ok, err := s.Accounts().OwnerOf("app", "7", graphsync.User); ok || err != nil {
 		t.Errorf("a removed tenant owns accounts: %v", err)
 	}
-	if _, ok, err := s.OwnerOf("app", "a-1", graphsync.User); !ok || err != nil {
+	if _, ok, err := s.Accounts().OwnerOf("app", "a-1", graphsync.User); !ok || err != nil {
 		t.Errorf("removing a tenant released the account of another: %v", err)
 	}
 }

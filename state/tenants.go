@@ -14,6 +14,9 @@ import (
 // bucketTenants holds tenant id → TenantRecord as JSON.
 const bucketTenants = "tenants"
 
+// TenantRecords are the records of all tenants. Its methods may be called concurrently.
+type TenantRecords struct{ registry *database }
+
 // A TenantRecord is what is known of a tenant beside the configuration. There is one for an id,
 // whatever the tenant is called.
 type TenantRecord struct {
@@ -42,10 +45,10 @@ type Credential struct {
 	Ends  time.Time `json:"ends,omitzero"` // the end to count with; zero when that is not known
 }
 
-// TenantRecords returns all records by name, those of one name by id.
-func (s *Store) TenantRecords() ([]TenantRecord, error) {
+// All returns all records by name, those of one name by id.
+func (t TenantRecords) All() ([]TenantRecord, error) {
 	var records []TenantRecord
-	err := s.registry.view(func(tx *Tx) error {
+	err := t.registry.view(func(tx *Tx) error {
 		for k, text := range scan(tx.kv.bucket(bucketTenants), nil, nil) {
 			records = append(records, fromJSON[TenantRecord]("tenant "+parseID(k).String(), text))
 		}
@@ -58,9 +61,9 @@ func (s *Store) TenantRecords() ([]TenantRecord, error) {
 }
 
 // NameOf returns what a tenant is called, its id when nobody has said.
-func (s *Store) NameOf(id graphsync.ID) string {
+func (t TenantRecords) NameOf(id graphsync.ID) string {
 	name := id.String()
-	_ = s.registry.view(func(tx *Tx) error {
+	_ = t.registry.view(func(tx *Tx) error {
 		if text := tx.kv.get(id[:], bucketTenants); text != nil {
 			name = cmp.Or(fromJSON[TenantRecord]("tenant "+name, text).Name, name)
 		}
@@ -69,17 +72,17 @@ func (s *Store) NameOf(id graphsync.ID) string {
 	return name
 }
 
-// PutTenantRecord stores a record in place of the one of its tenant.
-func (s *Store) PutTenantRecord(r TenantRecord) error {
+// Put stores a record in place of the one of its tenant.
+func (t TenantRecords) Put(r TenantRecord) error {
 	if r.Name == "" {
 		return fmt.Errorf("put the record of tenant %s: it has no name", r.ID)
 	}
-	return s.ChangeTenantRecord(r.ID, func(present *TenantRecord) error { *present = r; return nil })
+	return t.Change(r.ID, func(present *TenantRecord) error { *present = r; return nil })
 }
 
-// ChangeTenantRecord changes the record of a tenant in one step; a tenant without one begins
+// Change changes the record of a tenant in one step; a tenant without one begins
 // with its id alone. What is left as it was costs no write, and an error of change leaves it so.
-func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) error) error {
+func (t TenantRecords) Change(id graphsync.ID, change func(*TenantRecord) error) error {
 	if id.IsZero() {
 		return errors.New("change the record of a tenant: it has no id")
 	}
@@ -92,14 +95,14 @@ func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) e
 		}
 		return nil
 	}
-	if err := s.registry.view(read); err != nil {
+	if err := t.registry.view(read); err != nil {
 		return err
 	}
 	after := before
 	if err := change(&after); err != nil || after == before {
 		return err
 	}
-	return s.registry.update(func(tx *Tx) error {
+	return t.registry.update(func(tx *Tx) error {
 		if err := read(tx); err != nil {
 			return err
 		}
@@ -114,9 +117,9 @@ func (s *Store) ChangeTenantRecord(id graphsync.ID, change func(*TenantRecord) e
 	})
 }
 
-// DeleteTenantRecord forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
-func (s *Store) DeleteTenantRecord(id graphsync.ID) error {
-	return s.registry.update(func(tx *Tx) error {
+// Delete forgets a record; none is fine. The tenant's state stays, see RemoveTenant.
+func (t TenantRecords) Delete(id graphsync.ID) error {
+	return t.registry.update(func(tx *Tx) error {
 		_, err := tx.kv.delete(id[:], bucketTenants)
 		return err
 	})

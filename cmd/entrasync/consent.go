@@ -131,7 +131,7 @@ func (i invitations) withdraw(name string) error {
 	defer w.Close()
 	used := false
 	note := ""
-	n, err := w.Store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
+	n, err := w.Store.Invitations().Drop(func(key state.InvitationKey, i state.Invitation) bool {
 		if key.Name() != name {
 			return false
 		}

@@ -41,7 +41,7 @@ syncs:
 		t.Fatal(err)
 	}
 	for name, id := range map[string]graphsync.ID{"litware": litware, "tailspin": tailspin} {
-		if err := store.PutTenantRecord(state.TenantRecord{Name: name, ID: id, Origin: worker.FromConsent}); err != nil {
+		if err := store.TenantRecords().Put(state.TenantRecord{Name: name, ID: id, Origin: worker.FromConsent}); err != nil {
 			t.Fatal(err)
 		}
 	}

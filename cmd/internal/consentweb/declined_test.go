@@ -14,7 +14,7 @@ import (
 // only is the one invitation there is.
 func (c *consents) only() state.Invitation {
 	c.t.Helper()
-	all, err := c.store.Invitations()
+	all, err := c.store.Invitations().All()
 	if err != nil || len(all) != 1 {
 		c.t.Fatalf("%d invitations, %v", len(all), err)
 	}

@@ -52,7 +52,7 @@ func (c *Server) progress(w http.ResponseWriter, r *http.Request, settings Setti
 	}
 	key := state.InvitationKey(raw)
 	cookie, _ := cookieOf(r, settings)
-	invitation, err := c.Store.Invitation(key)
+	invitation, err := c.Store.Invitations().Get(key)
 	switch {
 	case err != nil:
 		c.refuse(w, r, err)
@@ -96,7 +96,7 @@ func (c *Server) progress(w http.ResponseWriter, r *http.Request, settings Setti
 			return
 		case <-time.After(lookEvery):
 		}
-		invitation, err = c.Store.Invitation(key)
+		invitation, err = c.Store.Invitations().Get(key)
 		if claim := invitation.Claim; err != nil || claim == nil || len(claim.SignIn) > 0 || !equal(claim.Cookie, hash(cookie)) {
 			c.part(w, "end", joiningEnd{Head: head, Todo: noticeState.Todo}) // withdrawn, or started again elsewhere
 			return

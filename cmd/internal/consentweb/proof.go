@@ -51,7 +51,7 @@ func (c *Server) Run(ctx context.Context) {
 		case <-c.wake:
 		case <-sweep.C:
 			old := c.Now().Add(-rememberFor)
-			_, err := c.Store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool { return i.Expires.Before(old) })
+			_, err := c.Store.Invitations().Drop(func(_ state.InvitationKey, i state.Invitation) bool { return i.Expires.Before(old) })
 			if err != nil {
 				c.Log.Error("forget old invitations", "error", err)
 			}
@@ -69,7 +69,7 @@ func (c *Server) nudge() {
 
 // claims returns the invitations whose claim waits for its proof.
 func (c *Server) claims() map[state.InvitationKey]state.Invitation {
-	all, err := c.Store.Invitations()
+	all, err := c.Store.Invitations().All()
 	if err != nil {
 		c.Log.Error("read invitations", "error", err)
 		return nil
@@ -134,7 +134,7 @@ func (c *Server) attempt(ctx context.Context, key state.InvitationKey, tenant gr
 		err = &graphsync.Error{Class: graphsync.TenantUnknown, Message: "the token is of another organization", Hint: "open the link again"}
 	}
 	if err == nil {
-		_, err = c.Store.Invitation(key) // it may have been withdrawn
+		_, err = c.Store.Invitations().Get(key) // it may have been withdrawn
 	}
 	if _, open := c.Settings(tenant); err == nil && !open {
 		err = errClosed
@@ -174,7 +174,7 @@ func sentences(err error) (problem, hint string) {
 
 // keep stores the outcome of a claim, unless the invitation has another by now.
 func (c *Server) keep(key state.InvitationKey, claim state.ConsentClaim) error {
-	return c.Store.ChangeInvitation(key, func(i *state.Invitation) error {
+	return c.Store.Invitations().Change(key, func(i *state.Invitation) error {
 		if i.Claim == nil || !i.Claim.Since.Equal(claim.Since) {
 			return fmt.Errorf("keep the outcome: %w", errState)
 		}

@@ -230,7 +230,7 @@ func TestConsentWithdrawn(t *testing.T) {
 		link := c.invite(time.Hour, graphsync.ID{})
 		claimed := v.leave(link)
 		v.back(claimed, fabrikam)
-		if n, err := c.store.DropInvitations(func(state.InvitationKey, state.Invitation) bool { return true }); err != nil || n != 1 {
+		if n, err := c.store.Invitations().Drop(func(state.InvitationKey, state.Invitation) bool { return true }); err != nil || n != 1 {
 			t.Fatalf("%d, %v", n, err)
 		}
 		time.Sleep(time.Hour)

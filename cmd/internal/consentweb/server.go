@@ -125,7 +125,7 @@ func Invite(store *state.Store, settings Settings, invitation state.Invitation) 
 	}
 	secret := rand.Text() // 130 bits
 	key = sha256.Sum256([]byte(secret))
-	if err := store.PutInvitation(key, invitation); err != nil {
+	if err := store.Invitations().Put(key, invitation); err != nil {
 		return "", key, fmt.Errorf("keep invitation: %w", err)
 	}
 	return settings.at(startPath) + "?i=" + secret, key, nil
@@ -340,10 +340,10 @@ var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // change changes an invitation. Most requests of those who guess end with a look.
 func (c *Server) change(key state.InvitationKey, change func(*state.Invitation) error) error {
-	if _, err := c.Store.Invitation(key); err != nil {
+	if _, err := c.Store.Invitations().Get(key); err != nil {
 		return err
 	}
-	return c.Store.ChangeInvitation(key, change)
+	return c.Store.Invitations().Change(key, change)
 }
 
 // Reasons to refuse a page. Each has a text.

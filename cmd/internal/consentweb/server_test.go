@@ -224,7 +224,7 @@ func TestConsentKeepsHashesAlone(t *testing.T) {
 	v := &visitor{consents: newConsents(t)}
 	link := v.invite(time.Hour, graphsync.ID{})
 	state := v.leave(link)
-	all, err := v.store.Invitations()
+	all, err := v.store.Invitations().All()
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
@@ -336,7 +336,7 @@ func TestConsentLooksAheadUseUpNothing(t *testing.T) {
 	for range 30 {
 		(&visitor{consents: v.consents}).get(link)
 	}
-	all, err := v.store.Invitations()
+	all, err := v.store.Invitations().All()
 	if err != nil {
 		t.Fatal(err)
 	}

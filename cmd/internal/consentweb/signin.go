@@ -24,7 +24,7 @@ func derived(what, cookie, state string) string {
 
 // signsIn reports whether a state is that of a sign-in.
 func (c *Server) signsIn(key state.InvitationKey, text string) bool {
-	i, err := c.Store.Invitation(key)
+	i, err := c.Store.Invitations().Get(key)
 	return err == nil && i.Claim != nil && len(i.Claim.SignIn) > 0 && equal(i.Claim.SignIn, hash(text))
 }
 

@@ -64,7 +64,7 @@ func TestConsentSignIn(t *testing.T) {
 		link := c.invite(5*time.Hour, graphsync.ID{})
 		proving := func(want bool) {
 			t.Helper()
-			all, err := c.store.Invitations()
+			all, err := c.store.Invitations().All()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestConsentSignIn(t *testing.T) {
 			t.Errorf("verifier %q: %s", *asked, c.log)
 		}
 		// What is kept would not let anybody else finish it.
-		all, err := c.store.Invitations()
+		all, err := c.store.Invitations().All()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestNoOpenLinkWithoutSignIn(t *testing.T) {
 	if !errors.Is(err, consentweb.ErrOpenLink) {
 		t.Errorf("a link for any tenant was made: %v", err)
 	}
-	all, err := c.store.Invitations()
+	all, err := c.store.Invitations().All()
 	if err != nil || len(all) != 1 {
 		t.Fatalf("invitations %v, %v", all, err)
 	}

@@ -218,7 +218,7 @@ func TestInvitations(t *testing.T) {
 		{Note: "first", Created: started, Expires: started.Add(time.Hour)},
 		{Note: "second", Created: started.Add(time.Minute), Expires: started.Add(24 * time.Hour), Tenant: contoso},
 	} {
-		if err := w.Store.PutInvitation(state.InvitationKey{byte(i)}, invitation); err != nil {
+		if err := w.Store.Invitations().Put(state.InvitationKey{byte(i)}, invitation); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,7 +33,7 @@ type Refusal struct {
 
 // Invitations lists the links that were made, newest first.
 func Invitations(store *state.Store, now time.Time) ([]Invitation, error) {
-	all, err := store.Invitations()
+	all, err := store.Invitations().All()
 	if err != nil {
 		return nil, err
 	}

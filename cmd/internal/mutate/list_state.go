@@ -25,7 +25,7 @@ var keeping = slices.Concat(
 	w.stats.MembersAdded++`},
 		fault{"PAG8", "of a property given twice the first counts", `if i+1 == len(p) || p[i+1].index != p[i].index {`, `if i == 0 || p[i-1].index != p[i].index {`},
 		fault{"PAG10", "memberships of a first round are not kept by member", `c.Unindexed = false
-	return tx.putIndex(pairs)`, `c.Unindexed = false
+	return putMemberIndex(tx, pairs)`, `c.Unindexed = false
 	return nil`},
 		fault{"PAG9", "a changed object is not pending", `if err := w.pending.add(PendingKey{Kind: c.Kind, ID: c.ID}); err != nil || !restored`, `if err := error(nil); err != nil || !restored`},
 	),
@@ -76,10 +76,10 @@ var keeping = slices.Concat(
 		fault{"RGS2", "claiming several overwrites the owners there are", `present[id] = decodeOwner(rec)
 			} else {`, `present[id], fresh[string(key)] = owner, owner
 			} else {`},
-		fault{"RGS20", "a claim in memory does not hold", `if known, ok := s.recent.owner(key); ok {`, `if known, ok := s.recent.owner(key); ok && false {`},
-		fault{"RGS21", "claims in memory are not told of before they are lost", `if err := s.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"RGS22", "claims of a later cycle are not told of", `delete(s.recent.advanced, tenant)`, `_ = tenant`},
-		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.settleClaims(id))`, `f.writeIndexes()`},
+		fault{"RGS20", "a claim in memory does not hold", `if known, ok := a.recent.owner(key); ok {`, `if known, ok := a.recent.owner(key); ok && false {`},
+		fault{"RGS21", "claims in memory are not told of before they are lost", `if err := a.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RGS22", "claims of a later cycle are not told of", `delete(a.recent.advanced, tenant)`, `_ = tenant`},
+		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id))`, `f.writeIndexes()`},
 		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}`, ``},
@@ -119,7 +119,7 @@ var keeping = slices.Concat(
 				errs = append(errs, err)`, `_ = bucketGenerations`},
 	),
 	in("state/creations.go",
-		fault{"CRN1", "an account that is being made is not known by its values", `s.creations.byValue[key] = append(s.creations.byValue[key], owner)`, `_ = key`},
+		fault{"CRN1", "an account that is being made is not known by its values", `a.creations.byValue[key] = append(a.creations.byValue[key], owner)`, `_ = key`},
 		fault{"CRN2", "an account that is being made is not known in another case", `return application + "\x00" + string(byte(kind)) + strings.ToLower(value)`, `return application + "\x00" + string(byte(kind)) + strings.Clone(value)`},
 		fault{"CRN3", "what is made in one application is made in all", `return application + "\x00"`, `return "\x00"`},
 		fault{"CRN4", "what was made is still being made", `if other != owner {
@@ -131,14 +131,14 @@ var keeping = slices.Concat(
 		fault{"CRN6", "a sync does not take what it makes itself", `if other != owner {
 				return other, true`, `if true {
 				return other, true`},
-		fault{"CRN7", "a creation that begins again is known by the former values too", `s.creations.end(owner)
-	if s.creations.byOwner == nil`, `if s.creations.byOwner == nil`},
+		fault{"CRN7", "a creation that begins again is known by the former values too", `a.creations.end(owner)
+	if a.creations.byOwner == nil`, `if a.creations.byOwner == nil`},
 		fault{"CRN8", "removing a tenant ends the creations of others", `if owner.Tenant == tenant {
 			c.end(owner)`, `if true {
 			c.end(owner)`},
 	),
 	in("state/state.go",
-		fault{"CRN9", "a tenant that was removed is still making accounts", `s.creations.endAll(id)`, `_ = id`},
+		fault{"CRN9", "a tenant that was removed is still making accounts", `s.accounts.creations.endAll(id)`, `_ = id`},
 	),
 	in("state/recall.go",
 		fault{"CRN10", "what was being made is forgotten with the process", `s.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},

@@ -120,7 +120,7 @@ var answering = slices.Concat(
 	),
 	in("cmd/internal/consentweb/proof.go",
 		fault{"WCO1", "a claim joins without proof", `organization, err := c.Prove(ctx, tenant)`, `organization, err := graphsync.Organization{ID: tenant}, error(nil)`},
-		fault{"WCO2", "a claim joins though the invitation was withdrawn", `_, err = c.Store.Invitation(key) // it may`, `_ = key // it may`},
+		fault{"WCO2", "a claim joins though the invitation was withdrawn", `_, err = c.Store.Invitations().Get(key) // it may`, `_ = key // it may`},
 		fault{"WCO3", "a claim joins though the link is closed", `err == nil && !open {`, `err == nil && !open && false {`},
 		fault{"WCO4", "the token of another organization proves a claim", `if err == nil && organization.ID != tenant {`, `if false {`},
 	),

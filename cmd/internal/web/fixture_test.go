@@ -287,7 +287,7 @@ func (b *bench) invitations() {
 		{Note: "Humongous Insurance", Expires: now.AddDate(0, 0, 2), Declined: &state.ConsentRefusal{At: now.Add(-10 * time.Minute), Reason: "The consent was declined (access_denied)"}},
 	} {
 		i.Created = now.Add(-time.Duration(n+1) * time.Hour)
-		if err := b.store.PutInvitation(state.InvitationKey{byte(n + 1), 0xab}, i); err != nil {
+		if err := b.store.Invitations().Put(state.InvitationKey{byte(n + 1), 0xab}, i); err != nil {
 			b.tb.Fatal(err)
 		}
 	}

@@ -47,7 +47,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !r.Ready {
 		r.Message = "waiting for the first cycle of every sync"
 	}
-	if _, err := s.Store.TenantRecords(); err != nil {
+	if _, err := s.Store.TenantRecords().All(); err != nil {
 		s.Log.Error("the state cannot be read", "error", err)
 		r.Ready, r.Message = false, "the state cannot be read; the log says why"
 	}

@@ -45,7 +45,7 @@ func TestHostileData(t *testing.T) {
 		{Name: hostile[:1000], ID: id(9), Origin: hostile, State: hostile, Message: hostile, Note: hostile},
 		{Name: hostile, ID: sync.Tenant, Origin: hostile, State: "active", Message: hostile, Note: hostile, CredentialEnds: now},
 	}
-	err := b.store.PutInvitation(state.InvitationKey{1}, state.Invitation{Note: hostile, Created: now, Expires: now.Add(time.Hour),
+	err := b.store.Invitations().Put(state.InvitationKey{1}, state.Invitation{Note: hostile, Created: now, Expires: now.Add(time.Hour),
 		Claim: &state.ConsentClaim{Problem: hostile, Hint: hostile, Name: hostile}})
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
 	s.page(func(r *http.Request, p page) (string, any, error) {
 		name := r.PathValue("invitation")
 		var note string
-		n, err := s.Store.DropInvitations(func(key state.InvitationKey, i state.Invitation) bool {
+		n, err := s.Store.Invitations().Drop(func(key state.InvitationKey, i state.Invitation) bool {
 			if key.Name() != name || i.Claim != nil && i.Claim.Joined {
 				return false
 			}

@@ -61,7 +61,7 @@ func TestInvite(t *testing.T) {
 			t.Error(fault)
 		}
 	}
-	all, err := b.store.Invitations()
+	all, err := b.store.Invitations().All()
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
@@ -113,7 +113,7 @@ func TestInviteRefuses(t *testing.T) {
 	if w := b.do(good.post("/tenants", "")); w.Code != 400 || !strings.Contains(w.Body.String(), "Give the tenant ID: a link for any tenant needs consent.sign_in") {
 		t.Errorf("a link for any tenant, without a sign-in: %d %s", w.Code, w.Body)
 	}
-	if all, err := b.store.Invitations(); err != nil || len(all) != 0 {
+	if all, err := b.store.Invitations().All(); err != nil || len(all) != 0 {
 		t.Errorf("invitations %v, %v", all, err)
 	}
 	if w := b.do(good.with("tenant", id(1).String()).post("/tenants", "")); w.Code != 200 {
@@ -130,7 +130,7 @@ func TestWithdraw(t *testing.T) {
 	good := b.form("/tenants")
 	count := func(want int) {
 		t.Helper()
-		if all, err := b.store.Invitations(); err != nil || len(all) != want {
+		if all, err := b.store.Invitations().All(); err != nil || len(all) != want {
 			t.Errorf("%d invitations, %v, want %d", len(all), err, want)
 		}
 	}

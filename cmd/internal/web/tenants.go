@@ -65,7 +65,7 @@ func (s *Server) tenants(r *http.Request, p page) (string, any, error) {
 
 // invitations are those that are of interest still: joined and expired ones for a while.
 func (s *Server) invitations(now time.Time) (all []invited, err error) {
-	kept, err := s.Store.Invitations()
+	kept, err := s.Store.Invitations().All()
 	if err != nil {
 		return nil, err
 	}

@@ -36,12 +36,12 @@ func (t *Tenants) Admit(organization graphsync.Organization, invitation state.In
 	if t.Configures(organization.ID) {
 		return true, nil
 	}
-	records, err := t.store.TenantRecords()
+	records, err := t.store.TenantRecords().All()
 	if err != nil {
 		return false, err
 	}
 	name := uniqueName(organization.Name, organization.ID, t.namesTaken(records))
-	err = t.store.ChangeTenantRecord(organization.ID, func(r *state.TenantRecord) error {
+	err = t.store.TenantRecords().Change(organization.ID, func(r *state.TenantRecord) error {
 		known = r.Origin == FromConsent && r.Removed.IsZero()
 		switch {
 		case known:

@@ -30,7 +30,7 @@ func (w *Worker) CredentialOf(ctx context.Context, s *compile.Sync, source graph
 	var records []state.TenantRecord
 	var err error
 	if w.Store != nil { // a check of connections has none
-		if records, err = w.Store.TenantRecords(); err != nil {
+		if records, err = w.Store.TenantRecords().All(); err != nil {
 			w.Log.Error("read what is known of a credential", "tenant", s.TenantName, "error", err)
 		}
 	}

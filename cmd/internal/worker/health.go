@@ -28,7 +28,7 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 		}
 	}
 	learned := false // domains changed, and the syncs are made with them
-	err := w.Store.ChangeTenantRecord(s.Tenant, func(r *state.TenantRecord) error {
+	err := w.Store.TenantRecords().Change(s.Tenant, func(r *state.TenantRecord) error {
 		if cycleErr == nil {
 			learned = domains != "" && r.Domains != domains
 			r.Credential, r.Domains = credential, cmp.Or(domains, r.Domains)

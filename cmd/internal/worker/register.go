@@ -11,7 +11,7 @@ import (
 // register adds what the registry knows: the syncs of tenants that joined by consent, and which tenants
 // are paused by command.
 func (w *Worker) register() error {
-	records, err := w.Store.TenantRecords()
+	records, err := w.Store.TenantRecords().All()
 	if err != nil {
 		return err
 	}

@@ -23,13 +23,13 @@ func (w *Worker) Remove(ctx context.Context, t Tenant) error {
 // strike takes a tenant off the registry, with the invitations that are for it alone. The registry keeps
 // that it was removed: an open link must not bring it back.
 func (t *Tenants) strike(of Tenant) error {
-	_, err := t.store.DropInvitations(func(_ state.InvitationKey, i state.Invitation) bool {
+	_, err := t.store.Invitations().Drop(func(_ state.InvitationKey, i state.Invitation) bool {
 		return i.Tenant == of.ID || i.Claim.Proving() && i.Claim.Tenant == of.ID
 	})
 	if err != nil {
 		return err
 	}
-	return t.store.ChangeTenantRecord(of.ID, func(r *state.TenantRecord) error {
+	return t.store.TenantRecords().Change(of.ID, func(r *state.TenantRecord) error {
 		*r = state.TenantRecord{
 			ID: of.ID, Name: of.Name, Origin: of.Origin, Note: r.Note, Paused: t.Configures(of.ID),
 			Removed: time.Now().UTC().Truncate(time.Second),

@@ -45,7 +45,7 @@ func (w *Worker) checkSharedAccounts(ctx context.Context, s *compile.Sync, key s
 			return err
 		}
 		for i := range page {
-			owner, owned, err := w.Store.OwnerOf(location.ID, page[i].ID, graphsync.User)
+			owner, owned, err := w.Store.Accounts().OwnerOf(location.ID, page[i].ID, graphsync.User)
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ func (t *Tenants) joined(records []state.TenantRecord) (joined []state.TenantRec
 			former := record.Name
 			records[i].Name = uniqueName(record.Name, record.ID, t.namesTaken(records))
 			record = records[i]
-			err := t.store.ChangeTenantRecord(record.ID, func(r *state.TenantRecord) error { r.Name = record.Name; return nil })
+			err := t.store.TenantRecords().Change(record.ID, func(r *state.TenantRecord) error { r.Name = record.Name; return nil })
 			if err != nil {
 				return nil, err
 			}
@@ -79,7 +79,7 @@ type Tenant struct {
 
 // List lists the tenants of the configuration and those that joined, by name.
 func (t *Tenants) List() ([]Tenant, error) {
-	records, err := t.store.TenantRecords()
+	records, err := t.store.TenantRecords().All()
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (t *Tenants) Named(name string) (Tenant, error) {
 
 // SetPaused pauses or resumes a tenant, at once where a service runs.
 func (t *Tenants) SetPaused(of Tenant, paused bool) error {
-	err := t.store.ChangeTenantRecord(of.ID, func(r *state.TenantRecord) error {
+	err := t.store.TenantRecords().Change(of.ID, func(r *state.TenantRecord) error {
 		if r.Origin == "" {
 			r.Origin, r.Name = of.Origin, of.Name
 		}

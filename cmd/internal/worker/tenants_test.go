@@ -93,14 +93,14 @@ func TestHealthOfSeveralSyncs(t *testing.T) {
 			s = &compile.Sync{Sync: &reconcile.Sync{Name: step.sync, Tenant: fabrikam}, TenantName: "fabrikam"}
 		}
 		w.NoteHealth(t.Context(), s, nil, step.err)
-		records, err := w.Store.TenantRecords()
+		records, err := w.Store.TenantRecords().All()
 		if err != nil || records[0].State != step.want {
 			t.Errorf("step %d: %s, %v, want %s", i, records[0].State, err, step.want)
 		}
 	}
 	w.Syncs = []*compile.Sync{syncs["own"]}
 	w.NoteHealth(t.Context(), syncs["own"], nil, nil)
-	if records, err := w.Store.TenantRecords(); err != nil || records[0].State != Active {
+	if records, err := w.Store.TenantRecords().All(); err != nil || records[0].State != Active {
 		t.Errorf("what a sync met that there is no more: %+v, %v", records, err)
 	}
 }
@@ -166,7 +166,7 @@ func openWith(t *testing.T, cfg *configs.Config, syncs []*compile.Sync, records 
 		t.Fatal(err)
 	}
 	for _, record := range records {
-		if err := store.PutTenantRecord(record); err != nil {
+		if err := store.TenantRecords().Put(record); err != nil {
 			t.Fatal(err)
 		}
 	}
