@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +26,18 @@ func stampOf(path string) (stamp, error) {
 	if err != nil {
 		return stamp{}, err
 	}
+	return stampOfInfo(path, info)
+}
+
+func stampOfOpen(f *os.File) (stamp, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return stamp{}, err
+	}
+	return stampOfInfo(f.Name(), info)
+}
+
+func stampOfInfo(path string, info fs.FileInfo) (stamp, error) {
 	if info.IsDir() {
 		return stamp{}, fmt.Errorf("%s is a directory; the target needs a file", path)
 	}
@@ -45,43 +56,56 @@ func (a *Adapter) open(writing bool) error {
 		if err != nil {
 			return err
 		}
-		if log != nil {
-			a.log = log
-			if empty, err := log.empty(); err != nil || !empty {
-				a.store = nil // another run left something to take up
-			}
+		if log != nil && log.size() > 0 {
+			a.drop() // another run left something to take up
 		}
+		a.log = log
 	}
 	now, err := stampOf(a.path)
 	if err != nil {
 		return err
 	}
-	if a.store != nil && now == a.seen {
+	if a.store != nil && now == a.store.base.stamp {
+		a.store.log = a.log
 		return nil
 	}
-	a.store = nil
-	s, err := readStore(a.path)
+	a.drop()
+	s, err := openStore(a.path, a.sizes)
 	if err != nil {
 		return err
 	}
 	if a.log != nil {
-		if err := a.log.flush(); err != nil {
+		if err := errors.Join(a.log.flush(), s.replay(a.log)); err != nil {
+			s.close()
 			return err
-		}
-		if empty, err := a.log.empty(); err != nil {
-			return err
-		} else if !empty {
-			if err := a.log.replay(s); err != nil {
-				return err
-			}
 		}
 	}
-	a.store, a.seen = s, now
+	a.store = s
 	return nil
 }
 
+// drop forgets the store. The caller holds mu.
+func (a *Adapter) drop() {
+	if a.store != nil {
+		a.store.close()
+	}
+	a.store = nil
+}
+
+// abandon begins again from the disk, which memory is ahead of or has lost. The caller holds mu.
+func (a *Adapter) abandon() {
+	if a.log != nil {
+		_ = a.log.giveUp() // closing it does the same
+		if a.store == nil || a.store.log != a.log {
+			a.log.file.Close()
+		}
+	}
+	a.log = nil
+	a.drop()
+}
+
 // read runs f on the current store.
-func (a *Adapter) read(ctx context.Context, op string, f func(*store)) error {
+func (a *Adapter) read(ctx context.Context, op string, f func(*store) error) error {
 	if err := begun(ctx, op); err != nil {
 		return err
 	}
@@ -90,13 +114,15 @@ func (a *Adapter) read(ctx context.Context, op string, f func(*store)) error {
 	if err := a.open(false); err != nil {
 		return unavailable(op, err)
 	}
-	f(a.store)
+	if err := f(a.store); err != nil {
+		return unavailable(op, err)
+	}
 	return nil
 }
 
 // write changes the store and returns when the journal has the change on disk. change returns
-// the journal's record, or nil when there is nothing to do.
-func (a *Adapter) write(ctx context.Context, op string, change func(*store) (record any, err error)) error {
+// the number of its last record, or 0 when there is nothing to do.
+func (a *Adapter) write(ctx context.Context, op string, change func(*store) (n int, err error)) error {
 	if err := begun(ctx, op); err != nil {
 		return err
 	}
@@ -107,27 +133,32 @@ func (a *Adapter) write(ctx context.Context, op string, change func(*store) (rec
 	if err := log.sync(n); err != nil {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.log == log { // memory is ahead of the disk: begin again from the disk
-			a.log, a.store = nil, nil
-			log.file.Close()
+		if a.log == log {
+			a.abandon()
 		}
-		return &target.Error{Code: target.Unavailable, Op: op, Message: err.Error(), Unsure: true, Err: err}
+		return unsure(op, err)
 	}
 	return nil
 }
 
-// queue changes the store and gives the change's record to the journal, in the same order.
-func (a *Adapter) queue(op string, change func(*store) (any, error)) (log *journal, n int, err error) {
+// queue changes the store, which gives the change's records to the journal in the same order.
+func (a *Adapter) queue(op string, change func(*store) (int, error)) (log *journal, n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.open(true); err != nil {
 		return nil, 0, unavailable(op, err)
 	}
-	record, err := change(a.store)
-	if err != nil || record == nil {
-		return nil, 0, err
+	n, err = change(a.store)
+	var refused *target.Error
+	if err != nil && !errors.As(err, &refused) { // of the disk: the record may be queued
+		a.abandon()
+		return nil, 0, unsure(op, err)
 	}
-	return a.log, a.log.append(record), nil
+	return a.log, n, err
+}
+
+func unsure(op string, err error) error {
+	return &target.Error{Code: target.Unavailable, Op: op, Message: err.Error(), Unsure: true, Err: err}
 }
 
 // Close writes the file when something changed and releases the lock; the adapter can be used
@@ -138,7 +169,7 @@ func (a *Adapter) Close(context.Context) error {
 	if err := a.compact(); err != nil {
 		return unavailable("close file", err)
 	}
-	a.store = nil // between cycles it would only take memory
+	a.drop() // between cycles it would only take memory
 	return nil
 }
 
@@ -146,70 +177,22 @@ func (a *Adapter) compact() error {
 	if a.log == nil {
 		return nil
 	}
-	if err := errors.Join(a.open(true), a.log.flush()); err != nil {
+	if err := a.open(true); err != nil {
 		return err
 	}
-	empty, err := a.log.empty()
-	if err != nil {
-		return err
-	}
-	if !empty {
-		if err := a.store.writeFile(a.path); err != nil {
+	if a.log.size() > 0 {
+		if err := a.store.publish(); err != nil {
 			return err
 		}
 	}
-	err = a.log.remove()
+	err := a.log.release()
 	a.log = nil
 	return err
 }
 
-// writeFile replaces the file by a rename; whoever has the old one open keeps reading that.
-func (s *store) writeFile(path string) (err error) {
-	dir, name := filepath.Split(path)
-	f, err := os.CreateTemp(dir, "."+name+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if before, err := os.Stat(path); err == nil {
-		if err := f.Chmod(before.Mode().Perm()); err != nil {
-			return err
-		}
-	}
-	w := bufio.NewWriterSize(f, 1<<16)
-	for _, e := range s.all() {
-		w.Write(e.line())
-		w.WriteByte('\n')
-	}
-	if err := w.Flush(); err != nil { // tells of every write before it
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// probe reads the file and looks whether the next cycle could write it, leaving no trace. The
-// note is for people.
-func probe(path string) (note string, err error) {
-	if _, err := stampOf(path); err != nil {
-		return "", err
-	}
-	if _, err := readStore(path); err != nil {
-		return "", err
-	}
+// canWrite looks whether the next cycle could write the file, leaving no trace. The note is for
+// people.
+func canWrite(path string) (note string, err error) {
 	dir := filepath.Dir(path)
 	for {
 		info, err := os.Stat(dir)

@@ -57,7 +57,7 @@ func names(tb testing.TB, a *file.Adapter) []string {
 func crash(tb testing.TB, path string) (copied string) {
 	tb.Helper()
 	copied = filepath.Join(tb.TempDir(), "people.jsonl")
-	for _, suffix := range []string{"", ".journal"} {
+	for _, suffix := range []string{"", ".journal", ".index"} {
 		b, err := os.ReadFile(path + suffix)
 		if errors.Is(err, os.ErrNotExist) {
 			continue

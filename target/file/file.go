@@ -1,7 +1,8 @@
 // Package file keeps an application's accounts in a JSON Lines file: one user or group a line,
 // in its SCIM representation. It is the embedded target: for a first look, for tests, and for
-// applications that read a file. It is not a database: the whole file is held in memory, about
-// a kilobyte for an account.
+// applications that read a file. It is not a database, and does not hold the file in memory: where lines are takes
+// about four bytes for an account and a few for one that a cycle makes or changes. The groups whose members a cycle
+// changes are in memory, up to 262,144 members or one group.
 //
 // # The file
 //
@@ -15,7 +16,12 @@
 // A change that was reported as done is on disk: it is in the journal (the file's name with
 // .journal behind it) and synced. A crash or a power failure at any instant loses none of them.
 // The file itself changes at Close, from one complete content to the next by a rename; a reader
-// never sees half of it. What a crash left in the journal is taken up by the next use.
+// never sees half of it. What a crash left in the journal is taken up by the next use. Lines that did not change are
+// copied in blocks; a cycle without a change writes nothing.
+//
+// From a megabyte on, an index (the file's name with .index behind it) says where the lines are, so that a change
+// reads its own lines only. It can be removed at any time: without it, and when it is not that of the file as it is,
+// the file is read once.
 //
 // Another process that uses the same file meanwhile is refused. Within a process, all that use
 // a path have to share one [Adapter]. A file that somebody else edited is noticed and read again
@@ -42,11 +48,11 @@ type Config struct {
 
 // An Adapter is one file. It is safe for concurrent use.
 type Adapter struct {
-	path string
+	path  string
+	sizes sizes
 
 	mu    sync.Mutex // guards all below
 	store *store     // nil until first needed, and after a failed write
-	seen  stamp      // the file as it was read
 	log   *journal   // nil when no cycle is under way
 }
 
@@ -72,7 +78,7 @@ func New(cfg Config) (*Adapter, error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // so that the rename replaces the file and not the link to it
 	}
-	return &Adapter{path: path}, nil
+	return &Adapter{path: path, sizes: usualSizes()}, nil
 }
 
 // Concurrency implements [target.Limited]. Calls that come while the disk is busy share the next sync of the
@@ -87,7 +93,10 @@ func (a *Adapter) Probe(ctx context.Context, _ map[target.Kind][]target.Path) (*
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	note, err := probe(a.path)
+	if err := a.check(); err != nil {
+		return nil, unavailable(op, err)
+	}
+	note, err := canWrite(a.path)
 	if err != nil {
 		return nil, unavailable(op, err)
 	}
@@ -104,10 +113,12 @@ func (a *Adapter) Probe(ctx context.Context, _ map[target.Kind][]target.Path) (*
 // Find looks the value up in an index that the first question about an attribute builds.
 func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
 	found := []target.Resource{}
-	err := a.read(ctx, "find "+string(kind), func(s *store) {
-		for _, e := range s.find(kind, by, value) {
+	err := a.read(ctx, "find "+string(kind), func(s *store) error {
+		entries, err := s.find(kind, by, value)
+		for _, e := range entries {
 			found = append(found, e.resource(false))
 		}
+		return err
 	})
 	return found, err
 }
@@ -115,39 +126,53 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 // List yields the resources in the file's order, without members.
 func (a *Adapter) List(ctx context.Context, kind target.Kind, yield func([]target.Resource) error) error {
 	op := "list " + string(kind) + "s"
-	var all []*entry
-	if err := a.read(ctx, op, func(s *store) { all = s.list(kind) }); err != nil {
+	var s *store
+	err := a.read(ctx, op, func(current *store) error {
+		s = current
+		s.readers++
+		return nil
+	})
+	if err != nil {
 		return err
 	}
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if s.readers--; s.dropped {
+			s.close()
+		}
+	}()
 	const pageSize = 1000
-	for len(all) > 0 {
+	for w := new(walk); ; {
 		if err := begun(ctx, op); err != nil {
 			return err
 		}
-		n := min(pageSize, len(all))
-		page := make([]target.Resource, n)
-		a.mu.Lock() // an entry changes in place
-		for i, e := range all[:n] {
-			page[i] = e.resource(false)
-		}
+		a.mu.Lock()
+		page, err := s.page(w, kind, pageSize)
 		a.mu.Unlock()
+		if err != nil {
+			return unavailable(op, err)
+		}
+		if len(page) == 0 {
+			return nil
+		}
 		if err := yield(page); err != nil {
 			return err
 		}
-		all = all[n:]
 	}
-	return nil
 }
 
 // Get returns a resource; a group comes with its members.
 func (a *Adapter) Get(ctx context.Context, ref target.Ref) (*target.Resource, error) {
 	op := "get " + string(ref.Kind)
 	var got *target.Resource
-	err := a.read(ctx, op, func(s *store) {
-		if e := s.get(ref); e != nil {
+	err := a.read(ctx, op, func(s *store) error {
+		e, err := s.get(ref)
+		if e != nil {
 			r := e.resource(true)
 			got = &r
 		}
+		return err
 	})
 	if err == nil && got == nil {
 		err = missing(op, ref)
@@ -159,14 +184,11 @@ func (a *Adapter) Get(ctx context.Context, ref target.Ref) (*target.Resource, er
 func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
 	op := "create " + string(kind)
 	var made target.Resource
-	err := a.write(ctx, op, func(s *store) (any, error) {
-		e := &entry{ref: target.Ref{Kind: kind, ID: uuid.NewString()}}
-		written, err := s.put(op, e, attributes)
-		if err != nil {
-			return nil, err
-		}
+	err := a.write(ctx, op, func(s *store) (int, error) {
+		e := &entry{ref: target.Ref{Kind: kind, ID: uuid.NewString()}, where: nowhere()}
+		n, written, err := s.put(op, e, attributes)
 		made = e.with(written, true)
-		return putRecord{Put: e.line()}, nil
+		return n, err
 	})
 	if err != nil {
 		return nil, err
@@ -178,21 +200,17 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
 	op := "update " + string(ref.Kind)
 	var changed target.Resource
-	err := a.write(ctx, op, func(s *store) (any, error) {
-		e := s.get(ref)
-		if e == nil {
-			return nil, missing(op, ref)
-		}
-		before := string(e.raw)
-		written, err := s.put(op, e, attributes)
+	err := a.write(ctx, op, func(s *store) (int, error) {
+		e, err := s.get(ref)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
+		if e == nil {
+			return 0, missing(op, ref)
+		}
+		n, written, err := s.put(op, e, attributes)
 		changed = e.with(written, false)
-		if string(e.raw) == before && !touchesMembers(attributes) {
-			return nil, nil
-		}
-		return putRecord{Put: e.line()}, nil
+		return n, err
 	})
 	if err != nil {
 		return nil, err
@@ -202,13 +220,12 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 
 // Delete removes a resource, and with it its memberships.
 func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
-	return a.write(ctx, "delete "+string(ref.Kind), func(s *store) (any, error) {
-		e := s.get(ref)
-		if e == nil {
-			return nil, nil
+	return a.write(ctx, "delete "+string(ref.Kind), func(s *store) (int, error) {
+		e, err := s.get(ref)
+		if err != nil || e == nil {
+			return 0, err
 		}
-		s.remove(e)
-		return deleteRecord{Delete: ref.ID}, nil
+		return s.remove(e)
 	})
 }
 
@@ -216,23 +233,34 @@ func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
 func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remove []string) ([]target.MemberError, error) {
 	const op = "change members"
 	var refused []target.MemberError
-	err := a.write(ctx, op, func(s *store) (any, error) {
-		e := s.get(group)
-		if e == nil || group.Kind != target.Group {
-			return nil, missing(op, group)
+	err := a.write(ctx, op, func(s *store) (int, error) {
+		if group.Kind != target.Group {
+			return 0, missing(op, group)
+		}
+		e, err := s.openGroup(group)
+		if err != nil {
+			return 0, err
+		}
+		if e == nil {
+			return 0, missing(op, group)
 		}
 		change := memberChange{ID: group.ID}
 		for _, id := range add {
-			switch _, in := e.members[id]; {
-			case in:
-			case s.byID[id] == nil:
-				refused = append(refused, target.MemberError{ID: id, Err: &target.Error{
-					Code: target.Rejected, Op: op, Message: fmt.Sprintf("no user or group has the id %q", id),
-					Hint: "provision the member first",
-				}})
-			default:
-				change.Add = append(change.Add, id)
+			if _, in := e.members[id]; in {
+				continue
 			}
+			known, err := s.exists(id)
+			if err != nil {
+				return 0, err
+			}
+			if known {
+				change.Add = append(change.Add, id)
+				continue
+			}
+			refused = append(refused, target.MemberError{ID: id, Err: &target.Error{
+				Code: target.Rejected, Op: op, Message: fmt.Sprintf("no user or group has the id %q", id),
+				Hint: "provision the member first",
+			}})
 		}
 		for _, id := range remove {
 			if _, in := e.members[id]; in {
@@ -240,10 +268,11 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 			}
 		}
 		if len(change.Add)+len(change.Remove) == 0 {
-			return nil, nil
+			return 0, nil
 		}
-		e.changeMembers(change)
-		return memberRecord{Members: change}, nil
+		n, _ := s.log.append(memberRecord{Members: change})
+		s.change(e, change)
+		return n, nil
 	})
 	if err != nil {
 		return nil, err
@@ -255,15 +284,36 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, ok bool, err error) {
 	const op = "read members"
 	found := false
-	err = a.read(ctx, op, func(s *store) {
-		if e := s.get(group); e != nil && group.Kind == target.Group {
+	err = a.read(ctx, op, func(s *store) error {
+		e, err := s.get(group)
+		if e != nil && group.Kind == target.Group {
 			ids, found = e.memberIDs(), true
 		}
+		return err
 	})
 	if err == nil && !found {
 		err = missing(op, group)
 	}
 	return ids, err == nil, err
+}
+
+// check reads the file, unless it was read since it changed.
+func (a *Adapter) check() error {
+	now, err := stampOf(a.path)
+	if err != nil || a.store != nil && a.store.base.stamp == now {
+		return err
+	}
+	s, err := openStore(a.path, a.sizes)
+	if err != nil {
+		return err
+	}
+	if a.log != nil {
+		s.close() // the next call takes it up with the journal
+		return nil
+	}
+	a.drop()
+	a.store = s
+	return nil
 }
 
 func missing(op string, ref target.Ref) error {

@@ -22,6 +22,33 @@ func open(tb testing.TB, path string) *file.Adapter {
 	return a
 }
 
+// openSmall opens the file with sizes at which a few lines have several blocks and an index.
+func openSmall(tb testing.TB, path string) *file.Adapter {
+	tb.Helper()
+	a, err := file.NewSmall(file.Config{Path: path})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { a.Close(tb.Context()) })
+	return a
+}
+
+func TestConformanceOfAnIndexedFile(t *testing.T) {
+	t.Parallel()
+	targettest.Run(t, targettest.Harness{
+		New: func(tb testing.TB) targettest.App {
+			path := filepath.Join(tb.TempDir(), "people.jsonl")
+			a := openSmall(tb, path)
+			return targettest.App{Adapter: a, Reopen: func(tb testing.TB) target.Adapter {
+				if err := a.Close(tb.Context()); err != nil {
+					tb.Fatal(err)
+				}
+				return openSmall(tb, path)
+			}}
+		},
+	})
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	folders, err := target.ParsePath("urn:ietf:params:scim:schemas:extension:2.0:CustomExtensionName:folders")

@@ -35,10 +35,12 @@ type (
 // come while the disk is busy share the next sync.
 type journal struct {
 	file *os.File
+	over bool // its file is to be closed with the store
 
-	mu     sync.Mutex // guards buffer and queued
-	buffer bytes.Buffer
-	queued int // records taken
+	mu      sync.Mutex // guards pending, written and queued
+	pending []byte     // records that are not in the file yet
+	written int64      // bytes of the file
+	queued  int        // records taken
 
 	disk   sync.Mutex // guards synced and failed
 	synced int        // records on disk
@@ -73,7 +75,7 @@ func openJournal(path string, create bool) (*journal, error) {
 		mine, err1 := f.Stat()
 		there, err2 := os.Stat(path)
 		if err1 == nil && err2 == nil && os.SameFile(mine, there) {
-			return &journal{file: f}, syncDir(filepath.Dir(path))
+			return &journal{file: f, written: mine.Size()}, syncDir(filepath.Dir(path))
 		}
 		f.Close()
 		if err := errors.Join(err1, err2); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -82,21 +84,23 @@ func openJournal(path string, create bool) (*journal, error) {
 	}
 }
 
-// append queues a record and returns its number.
-func (j *journal) append(record any) int {
+// append queues a record. It returns the record's number and its place in the file.
+func (j *journal) append(record any) (n int, at int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	at = j.written + int64(len(j.pending))
 	if put, ok := record.(putRecord); ok { // a line is JSON already
-		j.buffer.WriteString(`{"put":`)
-		j.buffer.Write(put.Put)
-		j.buffer.WriteString("}\n")
+		j.pending = append(append(append(j.pending, putStart...), put.Put...), "}\n"...)
 	} else {
-		writeJSON(&j.buffer, record)
-		j.buffer.WriteByte('\n')
+		var b bytes.Buffer
+		writeJSON(&b, record)
+		j.pending = append(append(j.pending, b.Bytes()...), '\n')
 	}
 	j.queued++
-	return j.queued
+	return j.queued, at
 }
+
+const putStart = `{"put":`
 
 // sync returns when record n is on disk. After a failure the journal is of no use any more.
 func (j *journal) sync(n int) error {
@@ -106,8 +110,7 @@ func (j *journal) sync(n int) error {
 		return j.failed
 	}
 	j.mu.Lock()
-	lines, upTo := bytes.Clone(j.buffer.Bytes()), j.queued
-	j.buffer.Reset()
+	lines, upTo := j.pending, j.queued // what is appended meanwhile comes behind them
 	j.mu.Unlock()
 	_, err := j.file.Write(lines)
 	if err == nil {
@@ -117,6 +120,10 @@ func (j *journal) sync(n int) error {
 		j.failed = fmt.Errorf("write %s: %w", j.file.Name(), err)
 		return j.failed
 	}
+	j.mu.Lock()
+	j.written += int64(len(lines))
+	j.pending = j.pending[:copy(j.pending, j.pending[len(lines):])]
+	j.mu.Unlock()
 	j.synced = upTo
 	return nil
 }
@@ -129,53 +136,92 @@ func (j *journal) flush() error {
 	return j.sync(n)
 }
 
-func (j *journal) empty() (bool, error) {
-	info, err := j.file.Stat()
-	return err == nil && info.Size() == 0, err
+// size is how long the file is when everything queued is written.
+func (j *journal) size() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.written + int64(len(j.pending))
 }
 
-// replay does the journal's records to a store. A last line without its end was never
-// reported as done; it is cut off.
-func (j *journal) replay(s *store) error {
-	data, err := io.ReadAll(io.NewSectionReader(j.file, 0, 1<<62))
-	if err != nil {
-		return err
+// record returns the record at a place that append returned, for the caller to own.
+func (j *journal) record(at int64) ([]byte, error) {
+	j.mu.Lock()
+	written := j.written
+	if at >= written {
+		line, _, _ := bytes.Cut(j.pending[at-written:], []byte{'\n'})
+		line = bytes.Clone(line)
+		j.mu.Unlock()
+		return line, nil
 	}
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	if whole < len(data) {
-		if err := j.file.Truncate(int64(whole)); err != nil {
-			return err
+	j.mu.Unlock()
+	for line := make([]byte, min(1<<10, written-at)); ; line = make([]byte, min(8*int64(len(line)), written-at)) {
+		if _, err := j.file.ReadAt(line, at); err != nil {
+			return nil, fmt.Errorf("read %s: %w", j.file.Name(), err)
+		}
+		if whole, _, ended := bytes.Cut(line, []byte{'\n'}); ended {
+			return whole, nil
+		}
+		if at+int64(len(line)) == written {
+			return nil, fmt.Errorf("read %s: a record has no end", j.file.Name())
 		}
 	}
-	return eachLine(bytes.NewReader(data[:whole]), func(n int, line []byte) error {
-		var r struct {
-			Put     json.RawMessage
-			Delete  string
-			Members *memberChange
-		}
-		err := json.Unmarshal(line, &r)
-		if err == nil {
-			switch {
-			case r.Put != nil:
-				err = s.replace(r.Put)
-			case r.Members != nil:
-				if e := s.byID[r.Members.ID]; e != nil {
-					e.changeMembers(*r.Members)
-				}
-			case s.byID[r.Delete] != nil:
-				s.remove(s.byID[r.Delete])
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("%s line %d: %w; correct the line, or remove it and run a full cycle", j.file.Name(), n, err)
-		}
-		return nil
+}
+
+// each calls f for every record from a place in the file on that is written; the text is valid until f returns.
+func (j *journal) each(from int64, f func(at int64, record []byte) error) error {
+	j.mu.Lock()
+	to := j.written
+	j.mu.Unlock()
+	return eachLine(io.NewSectionReader(j.file, from, to-from), func(_ int, whole []byte) error {
+		at := from
+		from += int64(len(whole))
+		return f(at, bytes.TrimSuffix(whole, []byte{'\n'}))
 	})
 }
 
-// remove ends the journal; the lock goes with it.
-func (j *journal) remove() error {
-	return errors.Join(os.Remove(j.file.Name()), j.file.Close(), syncDir(filepath.Dir(j.file.Name())))
+// trim cuts off a last record without its end, which was never reported as done.
+func (j *journal) trim() error {
+	const part = 1 << 16
+	buffer := make([]byte, part)
+	for end := j.written; end > 0; end -= part {
+		start := max(0, end-part)
+		text := buffer[:end-start]
+		if _, err := j.file.ReadAt(text, start); err != nil {
+			return err
+		}
+		if last := bytes.LastIndexByte(text, '\n'); last >= 0 {
+			return j.cut(start + int64(last) + 1)
+		}
+	}
+	return j.cut(0)
+}
+
+func (j *journal) cut(size int64) error {
+	if size == j.written {
+		return nil
+	}
+	j.written = size
+	return j.file.Truncate(size)
+}
+
+// putLine returns the line of a record that puts one, and whether it is such a record.
+func putLine(record []byte) (line []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(record, []byte(putStart))
+	if !ok || !bytes.HasSuffix(rest, []byte("}")) {
+		return nil, false
+	}
+	return rest[:len(rest)-1], true
+}
+
+// release removes the journal and gives up the lock.
+func (j *journal) release() error {
+	return errors.Join(os.Remove(j.file.Name()), j.giveUp(), syncDir(filepath.Dir(j.file.Name())))
+}
+
+// giveUp gives up the lock and leaves the file. Its store closes it: a list may still read it.
+func (j *journal) giveUp() error {
+	j.over = true
+	return syscall.Flock(int(j.file.Fd()), syscall.LOCK_UN)
 }
 
 // syncDir makes a file's appearance or disappearance last.

@@ -16,10 +16,23 @@ import (
 // groups are large and change often, so members have their own set.
 type entry struct {
 	ref     target.Ref
-	order   int
 	raw     []byte
 	members map[string]map[string]any // by id; what else the file says of a member, or nil
+
+	where   where
+	dirty   bool           // members changed since the last record with the whole line
+	decoded map[string]any // raw decoded, for the next who asks
 }
+
+// where is how a resource is found.
+type where struct {
+	logged bool
+	home   place // when logged: of the first record in the journal that is about it
+	block  int   // in the published file, -1 when it is not there
+	at     int64 // in the published file, -1 when it was not read from there
+}
+
+func nowhere() where { return where{block: -1, at: -1} }
 
 // parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay. Its error
 // repeats nothing of the line: the path may lead to a file of something else, such as one with secrets.
@@ -44,9 +57,11 @@ func parseLine(line []byte) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{ref: target.Ref{Kind: kind, ID: id}, raw: slices.Clone(line)}
+	e := &entry{ref: target.Ref{Kind: kind, ID: id}, where: nowhere()}
 	if _, has := attrs["members"]; has && kind == target.Group {
 		e.set(attrs)
+	} else {
+		e.raw, e.decoded = slices.Clone(line), attrs
 	}
 	return e, nil
 }
@@ -67,6 +82,10 @@ func kindOf(attrs map[string]any) (target.Kind, error) {
 
 // attributes returns the entry decoded; the caller owns the result.
 func (e *entry) attributes() map[string]any {
+	if attrs := e.decoded; attrs != nil {
+		e.decoded = nil
+		return attrs
+	}
 	value, _ := target.DecodeJSON(e.raw) // was read or written by this package before
 	if attrs, ok := value.(map[string]any); ok {
 		return attrs
@@ -95,7 +114,7 @@ func (e *entry) set(attrs map[string]any) {
 			}
 		}
 	}
-	e.raw = encode(e.ref, attrs)
+	e.raw, e.decoded = encode(e.ref, attrs), nil
 }
 
 // encode writes attributes in the one form: id, meta, then the rest by name.
