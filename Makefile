@@ -76,13 +76,13 @@ check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory,
 BENCH_USERS ?= 10000,100000
 
 .PHONY: bench
-bench: build ## Measure reading, a first sync, a change and nothing to do beside the floor and the SDK's typed models (BENCH_USERS=10000,100000)
+bench: build ## Measure reading, a first sync, a change and nothing to do; compare with the floor and the SDK's typed models (BENCH_USERS=10000,100000)
 	@mkdir -p .cache
 	CGO_ENABLED=0 $(GO) run -p $(SDK_JOBS) ./cmd/internal/bench -users $(BENCH_USERS) -json .cache/bench.json
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -run '^$$' -bench 'Benchmark(Typed)?Round$$' -benchmem ./graphsync/msgraph
 
 .PHONY: microbench
-microbench: notice ## Run every benchmark that stands beside the code it measures
+microbench: notice ## Run every benchmark, each in the package it measures
 	$(GO) test -p 1 -run '^$$' -bench . -benchmem ./...
 
 .PHONY: mutate

@@ -48,7 +48,7 @@ func TestReadLogo(t *testing.T) {
 	}
 }
 
-// A logo is a file beside the configuration, or an address that stays as it is written.
+// A logo is a file next to the configuration, or an address that stays as it is written.
 func TestLogoFile(t *testing.T) {
 	t.Parallel()
 	good := string(read(t, "testdata/good/branding.yaml"))

@@ -171,7 +171,7 @@ func sectionWith(key string, fields []field) string {
 	return ""
 }
 
-// exclusive refuses x beside x_file, and two keys of one group.
+// exclusive refuses x together with x_file, and two keys of one group.
 func (d *decoder) exclusive(given map[string]*node, fields []field, key string) {
 	first := map[string]field{}
 	for _, f := range fields {

@@ -121,7 +121,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// Each file breaks one rule. The .want beside it has what the loader says, after a line with what
+// Each file breaks one rule. The .want file of the same name has what the loader says, after a line with what
 // the JSON Schema makes of it.
 func TestBad(t *testing.T) {
 	t.Parallel()
@@ -215,7 +215,7 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-func TestChecksRunBesideFaults(t *testing.T) {
+func TestChecksRunDespiteFaults(t *testing.T) {
 	t.Parallel()
 	check := func(c *configs.Config) configs.Faults {
 		return configs.Faults{{Position: c.Position("syncs", "front", "users", "attributes", "userName", "expr"), Message: "no such function"}}

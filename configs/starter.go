@@ -7,5 +7,5 @@ var starter string
 
 // Starter returns the commented configuration that `entrasync init` writes: one tenant, one SCIM
 // target. It loads as it is; three values in it are placeholders. Its first line points editors
-// to the schema beside it, entrasync.schema.json.
+// to the schema next to it, entrasync.schema.json.
 func Starter() string { return starter }

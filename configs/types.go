@@ -61,7 +61,7 @@ type Consent struct {
 	TrustedProxies []string `yaml:"trusted_proxies" format:"network" doc:"Addresses or networks of the proxies in front of these pages, whose X-Forwarded-For says who asks. This machine is always one."`
 
 	Name       string `yaml:"name" doc:"Name that your customers know you or your product by, shown on every consent page."`
-	Logo       string `yaml:"logo" format:"logo" doc:"Logo beside the name: a PNG, JPEG, WebP or SVG file of at most 256 KiB, which these pages serve, or an https address, which the customer's browser loads from there."`
+	Logo       string `yaml:"logo" format:"logo" doc:"Logo next to the name: a PNG, JPEG, WebP or SVG file of at most 256 KiB, which these pages serve, or an https address, which the customer's browser loads from there."`
 	SupportURL string `yaml:"support_url" format:"support" doc:"Where customers get help, linked from every consent page: https://... or mailto:support@example.com."`
 	PrivacyURL string `yaml:"privacy_url" format:"link" doc:"Your privacy statement, linked from every consent page."`
 }
@@ -113,7 +113,7 @@ type Clause struct {
 type Users struct {
 	Match        []Text         `yaml:"match" doc:"Matching attributes, tried in order; each needs a mapping. Default: externalId and userName, as far as they are mapped."`
 	Actions      []string       `yaml:"actions" enum:"create,update,deactivate,reactivate,delete" doc:"What may be done at all; delete must be named."`
-	OnRemove     OnRemove       `yaml:"on_remove" doc:"What happens to the account of someone who leaves the scope."`
+	OnRemove     OnRemove       `yaml:"on_remove" doc:"What happens to the account of a user who leaves the scope."`
 	Attributes   Map[Attribute] `yaml:"attributes" required:"true" doc:"SCIM path of the target attribute: expression over directory attributes, or a section with options."`
 	MappingRoles *MappingRoles  `yaml:"mapping_roles" doc:"One directory value decides roles in several scopes."`
 }
@@ -176,7 +176,7 @@ type Attribute struct {
 	Redact   bool      `yaml:"redact" doc:"true: the value is hidden in logs, plans and pages."`
 }
 
-// OnRemove says what happens to the account of someone who left the scope.
+// OnRemove says what happens to the account of a user who left the scope.
 type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
@@ -191,7 +191,7 @@ type Share struct {
 	OfAtLeast int      `yaml:"of_at_least" min:"1" doc:"Fewer than this are not counted."`
 }
 
-// A Limit is the most a cycle may do by itself. nil is no limit; 0 holds everything.
+// A Limit is the most a cycle may do without an approval. nil is no limit; 0 holds everything.
 type Limit struct {
 	Count   *int     `yaml:"count" min:"0" doc:"At most so many."`
 	Percent *Percent `yaml:"percent" doc:"At most this share of those linked, such as 10 or 10%."`

@@ -215,7 +215,7 @@ func (v *validator) groups(name string, g Groups) {
 func (v *validator) match(match []Text, attributes Map[Attribute], key []string, usual, implied string) {
 	if len(match) == 0 && len(attributes) > 0 {
 		v.fault(append(key, "match"), "map "+usual+", or name other matching attributes",
-			"%s.match names no attribute, so nobody could be matched", strings.Join(key, "."))
+			"%s.match names no attribute, so no account could be matched", strings.Join(key, "."))
 	}
 	seen := map[string]bool{}
 	for _, m := range match {
@@ -256,7 +256,7 @@ func (a Attribute) namesTenant() bool {
 	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, "{tenant}") })
 }
 
-// takes reports whether a value is allowed by itself or through an alias.
+// takes reports whether a value is allowed, as it is or through an alias.
 func (a Attribute) takes(value string) bool {
 	allowed := values(a.Allowed)
 	if alias, ok := a.Aliases.Get(value); ok && slices.Contains(allowed, alias.Value) {

@@ -307,7 +307,7 @@ func TestNearest(t *testing.T) {
 	}
 }
 
-// A function in an adapter's options reads a secret, given as text or in a file, anew each time.
+// A function in an adapter's options reads a secret, given as text or in a file, again on each call.
 func TestSecretFunction(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -223,6 +223,6 @@ func (m *matcher) classify(tx *state.Tx, r *target.Resource, a *Account) error {
 			return nil
 		}
 	}
-	a.State, a.Why = NoSource, "nobody in the directory has its "+strings.Join(m.rules.Match, " or ")
+	a.State, a.Why = NoSource, "no user in the directory has its "+strings.Join(m.rules.Match, " or ")
 	return nil
 }

@@ -17,7 +17,7 @@ type planStats struct {
 	groupMembers                         map[graphsync.ID]int // removed per group
 	decisions, heldBefore                int                  // what people decided, and what the last plan held
 	recent                               int                  // removals of the last 24 hours
-	nobody                               string               // why an empty read is suspected, "" when not
+	emptyRead                            string               // why an empty read is suspected, "" when not
 	unverified                           bool                 // users were listed, and a list may lack some
 	administrators                       int
 	losing                               map[graphsync.ID]bool // administrators the plan would lose
@@ -37,9 +37,9 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		f.unverified = tx.Cursors().Get(graphsync.Users).Unverified
 		switch {
 		case tx.Objects().Count(graphsync.User) == 0:
-			f.nobody = "the tenant returned no users"
+			f.emptyRead = "the tenant returned no users"
 		case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:
-			f.nobody = "the application has no assignments"
+			f.emptyRead = "the application has no assignments"
 		}
 		given := guard.DecisionsIn(tx, g.sync.Name)
 		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()

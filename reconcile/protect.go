@@ -113,7 +113,7 @@ func (pr *protector) dropInspected(tx *state.Tx, key []byte, a *plan.StoredActio
 func (pr *protector) protectedAccount(ctx context.Context, id string) (bool, error) {
 	getter, ok := pr.target.(target.Getter)
 	if !ok {
-		return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)
+		return false, fmt.Errorf("scope.protect: target %s cannot show an account, so no account can be protected", pr.sync.TargetName)
 	}
 	r, err := getter.Get(ctx, target.Ref{Kind: target.User, ID: id})
 	switch {

@@ -162,8 +162,8 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 		return "administrator", "the last administrators would be lost"
 	case a.Op.Removes() && a.Again:
 	case a.Op.Removes():
-		if f.nobody != "" {
-			return "empty_read", f.nobody
+		if f.emptyRead != "" {
+			return "empty_read", f.emptyRead
 		}
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause

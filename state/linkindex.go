@@ -133,8 +133,8 @@ func (t Links) hintKey(l *Link, k MatchKey) {
 	t.tx.hints.add(hintOf(t.sync, inKeys, matchKey(l.Kind, k)), l.Source)
 }
 
-// foundByItself reports whether a key is the id of its source, which needs no entry: the value leads to the link.
-func foundByItself(k MatchKey, source graphsync.ID) bool { return k.Value == source.String() }
+// isSourceID reports whether a key is the id of its source, which needs no entry: the value leads to the link.
+func isSourceID(k MatchKey, source graphsync.ID) bool { return k.Value == source.String() }
 
 // An indexEntry is to be written.
 type indexEntry struct {
@@ -174,7 +174,7 @@ func unindexedLinks(tx *Tx) (entries []indexEntry, err error) {
 				entries = append(entries, indexEntry{sync: name, index: inTargets, key: targetKey(link.Kind, link.TargetID), kind: link.Kind, source: link.Source})
 			}
 			for _, key := range link.Keys {
-				if !foundByItself(key, link.Source) {
+				if !isSourceID(key, link.Source) {
 					entries = append(entries, indexEntry{sync: name, index: inKeys, key: matchKey(link.Kind, key), kind: link.Kind, source: link.Source, value: key})
 				}
 			}

@@ -99,7 +99,7 @@ func (t Links) index(l, old *Link) error {
 		t.hintTarget(l)
 	}
 	for _, k := range l.Keys {
-		if slices.Contains(old.Keys, k) || foundByItself(k, l.Source) {
+		if slices.Contains(old.Keys, k) || isSourceID(k, l.Source) {
 			continue
 		}
 		due = true
@@ -194,7 +194,7 @@ func (t Links) SourcesByKey(kind graphsync.Kind, key MatchKey) []graphsync.ID {
 		ids = append(ids, parseID(k[len(prefix):]))
 	}
 	candidates := hintedSources(t.tx, hintOf(t.sync, inKeys, prefix))
-	if source, err := graphsync.ParseID(key.Value); err == nil && foundByItself(key, source) {
+	if source, err := graphsync.ParseID(key.Value); err == nil && isSourceID(key, source) {
 		candidates = append(candidates, source)
 	}
 	if len(candidates) == 0 {

@@ -23,7 +23,7 @@ func discoverCommand(a *app) *cobra.Command {
 		Short: "List the target's accounts: kept, would be adopted, without a user in the directory",
 		Long: `Reads the directory and lists the target's accounts with who they belong to. Nothing is changed.
 Where the sync reads from several tenants it is told for each, and what another one keeps is left
-out. With --csv it prints those that nobody in the directory has, in the form in which Entra's
+out. With --csv it prints those that no user in the directory has, in the form in which Entra's
 "Bulk create" takes users. The column of initial passwords is left for you to fill in.`,
 		Args: oneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {

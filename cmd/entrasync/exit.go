@@ -36,7 +36,7 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
-// exitCode tells a caller what became of a command, and the person why.
+// exitCode maps a command's error to its exit code and prints the error to w.
 func exitCode(err error, w io.Writer) int {
 	var done exitError
 	var faults configs.Faults

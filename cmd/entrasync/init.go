@@ -16,7 +16,7 @@ func initCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a commented starter configuration",
-		Long: `Writes a starter configuration that says what to fill in and where to find it. Beside it goes the
+		Long: `Writes a starter configuration that says what to fill in and where to find it. Next to it goes the
 JSON Schema that its first line points editors to, for help and completion while typing.`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return a.init(force) },
@@ -37,11 +37,11 @@ func (a *app) init(force bool) error {
 	if err := writeNew(name, configs.Starter(), force); err != nil {
 		return err
 	}
-	// The schema is this version's, not the user's: it is always written anew.
+	// The schema belongs to this version, not to the user: it is always overwritten.
 	if err := os.WriteFile(filepath.Join(filepath.Dir(name), schemaFile), schema, 0o644); err != nil {
 		return fmt.Errorf("write the schema for editors: %w", err)
 	}
-	fmt.Fprintf(a.err, "Wrote %s, and %s beside it for editors. Fill in what it asks for, then: entrasync check\n", name, schemaFile)
+	fmt.Fprintf(a.err, "Wrote %s, and %s next to it for editors. Fill in what it asks for, then: entrasync check\n", name, schemaFile)
 	return nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The schema kept beside the code is the one that init writes.
+// The schema kept next to the code is the one that init writes.
 func TestSchemaIsCurrent(t *testing.T) {
 	t.Parallel()
 	const kept = "../../configs/" + schemaFile

@@ -145,7 +145,7 @@ func runRules(t *testing.T, dir string, start func(testing.TB, scimtest.Options)
 	})
 }
 
-// productExtensions are the attributes the five products have beside SCIM's own.
+// productExtensions are the attributes the five products have in addition to SCIM's own.
 var productExtensions = []scimtest.Extension{
 	{URN: "urn:ietf:params:scim:schemas:extension:2.0:CustomExtensionName", Resource: "User", Attributes: []scimtest.Attribute{
 		{Name: "folders", Type: "string", MultiValued: true}}},

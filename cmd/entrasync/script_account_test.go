@@ -25,8 +25,8 @@ import (
 //	account NAME [PATH VALUE]     this account exists, with this value; ! account: it does not
 //	group NAME [PATH VALUE]       so for a group
 //	asked                         print the requests so far, with query and body
-//	seed NAME [PATH=VALUE…]       an account nobody provisioned, in the application
-//	change NAME PATH=VALUE        somebody else changes an account, by hand or at login
+//	seed NAME [PATH=VALUE…]       an account that entrasync did not provision, in the application
+//	change NAME PATH=VALUE        another client changes an account, by hand or at login
 //	answer STATUS METHOD WORD DETAIL
 //	                              what the application says to requests of the method that have
 //	                              WORD in path or body; alone: it is itself again

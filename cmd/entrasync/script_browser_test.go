@@ -27,7 +27,7 @@ import (
 //	browser open ADDRESS|FILE          go there, or to the address in the file; follows redirects
 //	browser look ADDRESS|FILE HEADER…  ask without a visit: HEAD, or GET with a header NAME=VALUE
 //	browser accept [TENANT [ACCOUNT]]  on Entra's page; also browser cancel
-//	browser forge TENANT               go to the callback for a tenant that nobody consented to
+//	browser forge TENANT               go to the callback for a tenant that has not consented
 //	browser again                      load the page again
 //	browser shows PATTERN              the page has it, or will have: one that grows is waited for,
 //	                                   and one that ends with "Look again" is loaded again

@@ -32,7 +32,7 @@ import (
 //
 //	chromium open ADDRESS|PATH|FILE     go there, or to the address in the file
 //	chromium accept [TENANT [ACCOUNT]]  fill in Entra's page and press the button; also chromium cancel
-//	chromium forge TENANT               go to the callback for a tenant that nobody consented to
+//	chromium forge TENANT               go to the callback for a tenant that has not consented
 //	chromium replay                     go to the address that Entra led back to last, once more
 //	chromium new                        another window, without cookies
 //	chromium shows PATTERN…             wait until the page has them all

@@ -78,13 +78,13 @@ func (a *application) fail(r *http.Request) *http.Response {
 	}
 	a.stalled <- struct{}{}
 	<-r.Context().Done() // until the program has gone
-	return refusal(http.StatusServiceUnavailable, "nobody is listening")
+	return refusal(http.StatusServiceUnavailable, "the connection is closed")
 }
 
 // swallowed marks the requests that carryOut sends.
 const swallowed = "X-Swallowed"
 
-// carryOut has the server do what a request asks, whose answer nobody will see.
+// carryOut has the server do what a request asks; its response is discarded.
 func (a *application) carryOut(r *http.Request) {
 	again := r.Clone(r.Context())
 	again.RequestURI, again.URL.Scheme, again.URL.Host = "", "http", r.Host

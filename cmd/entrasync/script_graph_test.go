@@ -31,7 +31,7 @@ import (
 //	graph grant [PERMISSION…]                the consented permissions; none: consent taken back
 //	graph app disable                        or enable, remove, consent; expire or renew its secret,
 //	                                         or remind: it is another-secret, which ends in ten days
-//	graph clock AHEAD                        what Graph's clock shows beside ours, such as 2h or -1h
+//	graph clock AHEAD                        the difference of Graph's clock to ours, such as 2h or -1h
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, assignment (one by
 //	                                         its id), members, lookups, token; KIND status has status=N
@@ -52,7 +52,7 @@ type directory struct {
 	ids    map[string]graphsync.ID // by tenant and short name
 	names  map[string]string       // short names by id
 	heal   []func()
-	seen   int // requests told of
+	seen   int // requests reported
 }
 
 func (w *world) startGraph() error {

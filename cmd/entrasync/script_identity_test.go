@@ -14,7 +14,7 @@ import (
 func (w *world) replace(kind, nameAttribute, name, newName string) {
 	other := map[string]any{nameAttribute: newName, "externalId": "another " + newName}
 	if kind == "User" {
-		other["displayName"], other["active"] = "Somebody else", true
+		other["displayName"], other["active"] = "Another user", true
 	}
 	if w.target.server == nil {
 		w.rewrite(func(lines []map[string]any) []map[string]any {

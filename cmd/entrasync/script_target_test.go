@@ -25,7 +25,7 @@ import (
 //	target untouched              nothing was asked of it, or written to it, since the last time
 //	target writes                 print the writes since the last time, runs of the same as one
 //	target bodies                 print them with what was sent
-//	target seed USERNAME [ATTRIBUTE=VALUE…]   an account nobody provisioned
+//	target seed USERNAME [ATTRIBUTE=VALUE…]   an account that entrasync did not provision
 //	target seed-group NAME [MEMBER…]          a group of accounts, by userName
 //	target replace USERNAME NEWNAME           the id of an account is that of another one from now on;
 //	                              group: and a group's, by displayName
@@ -55,7 +55,7 @@ import (
 type application struct {
 	file   string
 	server *scimtest.Server // nil: the file
-	seen   int              // requests told of
+	seen   int              // requests reported
 	last   string           // what the file held when last looked at
 
 	mu      sync.Mutex // guards faults

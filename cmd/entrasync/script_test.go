@@ -30,7 +30,7 @@ import (
 //
 // A script starts in an empty folder with a tenant (contoso), an app registration that is
 // consented to, its secret in the file client-secret, and, unless it brings its own, the
-// configuration testdata/entrasync.yaml. Beside the commands of testscript there are:
+// configuration testdata/entrasync.yaml. In addition to the commands of testscript there are:
 //
 //	exits CODE COMMAND…     run a command that must end with that exit code
 //	encode FILE utf-8-bom|utf-16|utf-16-without-bom   rewrite a file as Windows would
@@ -44,10 +44,10 @@ import (
 //	browser …               an administrator who consents: see script_browser_test.go
 //	chromium …              the same in a real browser: see script_chromium_test.go
 //
-// `go test ./cmd/entrasync -run 'Stories|Scripts' -update` writes the expected files anew. When a
+// `go test ./cmd/entrasync -run 'Stories|Scripts' -update` rewrites the expected files. When a
 // script ends, everything the program wrote is searched for the secrets it was given.
 
-var update = flag.Bool("update", false, "write expected files anew")
+var update = flag.Bool("update", false, "rewrite expected files")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -116,8 +116,8 @@ func runScriptFiles(t *testing.T, files []string, kind string) {
 
 // The secrets every script plants.
 const (
-	clientSecret = "the-client-secret-nobody-may-see"
-	scimToken    = "the-scim-token-nobody-may-see"
+	clientSecret = "the-client-secret-of-no-output"
+	scimToken    = "the-scim-token-of-no-output"
 )
 
 // A world is what surrounds one script: a directory and an application.

@@ -17,7 +17,7 @@ type SCIM struct {
 	URL  string   `yaml:"url" format:"url" required:"true" doc:"Base address, as the application's provisioning page names it. {tenant} stands for the tenant's name, or its id when it joined by consent."`
 	Auth SCIMAuth `yaml:"auth" doc:"The credential: bearer_token, basic or oauth2."`
 
-	CAFile                string `yaml:"ca_file" doc:"Certificates (PEM) to trust beside the system's."`
+	CAFile                string `yaml:"ca_file" doc:"Certificates (PEM) to trust in addition to the system's."`
 	ClientCertificateFile string `yaml:"client_certificate_file" doc:"Certificate (PEM) to show to the application."`
 	ClientKeyFile         string `yaml:"client_key_file" doc:"Private key (PEM) of the client certificate."`
 	PlainHTTP             bool   `yaml:"plain_http" doc:"true: url and auth.oauth2.token_url may be http beyond this machine. Anyone on the network path then reads the credential and every account."`
@@ -35,7 +35,7 @@ type SCIM struct {
 	VerifyWrites    bool     `yaml:"verify_writes" doc:"Read back what was written when the answer does not show it."`
 	Replace         bool     `yaml:"replace" doc:"Write whole resources with PUT, for applications without PATCH."`
 	NoFilter        bool     `yaml:"no_filter" doc:"Never search by filter: read every account once a cycle."`
-	GroupSchemas    []string `yaml:"group_schemas" doc:"URNs to name in a new group's schemas beside the core one."`
+	GroupSchemas    []string `yaml:"group_schemas" doc:"URNs to name in a new group's schemas in addition to the core one."`
 }
 
 // SCIMAuth is at most one way to authorize.

@@ -26,14 +26,14 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 		}
 	}
 	if err != nil {
-		a.indexes[kind].forget() // whoever looks now must not be shown what was before
+		a.indexes[kind].forget() // a later look-up must not be shown what was before
 		if e := blamed(err, attributes); e != nil {
 			return nil, e
 		}
 		return nil, err
 	}
 	if r := ans.resource(kind); r != nil {
-		if ans.status == http.StatusOK && somebodyElse(r, attributes) {
+		if ans.status == http.StatusOK && anotherIdentity(r, attributes) {
 			return nil, &target.Error{
 				Op: op, Code: target.Conflict, Status: ans.status,
 				Message: "the application answered with one that exists already",
@@ -69,9 +69,9 @@ func (a *Adapter) switchOn(ctx context.Context, status int, r *target.Resource, 
 	return &made
 }
 
-// somebodyElse reports whether a resource bears another identity than was sent: some servers
+// anotherIdentity reports whether a resource bears another identity than was sent: some servers
 // answer a creation with 200 and whom they have under that name.
-func somebodyElse(r *target.Resource, attributes []target.Attribute) bool {
+func anotherIdentity(r *target.Resource, attributes []target.Attribute) bool {
 	for _, attribute := range attributes {
 		switch strings.ToLower(attribute.Path.Canonical()) {
 		case "externalid", "username":

@@ -101,7 +101,7 @@ func TestListen(t *testing.T) {
 		left.SetUnlinkOnClose(false)
 		left.Close()
 		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); !errors.Is(err, admin.ErrUnreachable) {
-			t.Errorf("nobody behind the socket: %v", err)
+			t.Errorf("no server behind the socket: %v", err)
 		}
 		service(t, dir, done)
 		if _, _, _, _, err := call(t.Context(), dir, admin.Request{Args: []string{"plan"}}); err != nil {

@@ -2,7 +2,7 @@
 // emulated tenant and the file target, at several sizes of the directory.
 //
 // It prints for each command the CPU time of the process, the bytes that it wrote, the memory that it held
-// and its requests, beside the floor: the bytes that must be durable, appended and synced in groups. It is
+// and its requests, next to the floor: the bytes that must be durable, appended and synced in groups. It is
 // not a profiler, and elapsed times of a busy machine say little: ratios within one run, CPU time, bytes
 // and requests do. With -check it fails when a figure that does not depend on the machine is exceeded.
 package main

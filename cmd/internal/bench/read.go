@@ -96,7 +96,7 @@ func openSource(url string) (*msgraph.Source, error) {
 }
 
 // measureReading measures a first read and a read in which nothing has changed, of a tenant whose users are all
-// assigned one by one, beside the floor: the same pages fetched, decoded and put once in the order of
+// assigned one by one, next to the floor: the same pages fetched, decoded and put once in the order of
 // their keys. Of a directory that is not too large a first read with a latency shows the elapsed time.
 func measureReading(ctx context.Context, users int) (all []figures, err error) {
 	dir, err := os.MkdirTemp("", "entrasync-bench-")

@@ -1,7 +1,7 @@
 // Package check tests what a configuration needs before a service is started with it: the addresses it listens on, its
 // tenants and its targets.
 //
-// It is not the command: it does not load a configuration and prints nothing by itself. It changes nothing in a tenant
+// It is not the command: it does not load a configuration and prints nothing. It changes nothing in a tenant
 // or a target. It promises that each connection has a time limit, so that one which hangs does not keep the others from
 // being reported, and that results come in the order of the configuration.
 package check

@@ -97,7 +97,7 @@ func checkPermissions(what string, needs snapshot.Requirements, held []string, h
 	}
 	out.Pass(what, "%s", strings.Join(needed, ", "))
 	if lacking, _ := graphsync.ComparePermissions([]string{lifecycle}, held); dates && len(lacking) > 0 {
-		out.warn(what, "employeeHireDate may come back null for everybody without "+lifecycle, "grant it if nobody has a hire date")
+		out.warn(what, "employeeHireDate may come back null for everybody without "+lifecycle, "grant it if no user has a hire date")
 	}
 	if doubt := hidden.doubt(held); doubt != "" {
 		out.warn(what, doubt, "entrasync sync names each group that needs it (hidden_members)")

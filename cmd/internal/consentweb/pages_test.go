@@ -45,7 +45,7 @@ func TestConsentPages(t *testing.T) {
 		page("refused", 200, v.get("/join/consent/callback?admin_consent=True&error=access_denied&state="+v.leave(link)))
 		page("refused-unknown", 200, v.get("/join/consent/callback?error=server_error&state="+v.leave(link)))
 		page("tenant", 403, v.back(v.leave(link), tailspin))
-		page("checking", 200, v.back(v.leave(link), fabrikam)) // nobody proves yet
+		page("checking", 200, v.back(v.leave(link), fabrikam)) // no proof yet
 		page("in-use", 409, other.get(link))
 
 		prove := func(how func(int) error, lasts time.Duration) {

@@ -14,7 +14,7 @@ import (
 	"entrasync/graphsync"
 )
 
-// The page tells of each step when it happens, in one answer, over a real connection.
+// The page shows each step when it happens, in one answer, over a real connection.
 func TestConsentProgressGrows(t *testing.T) {
 	t.Parallel()
 	c := newConsents(t)

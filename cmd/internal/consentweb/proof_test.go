@@ -74,7 +74,7 @@ func TestConsentPatience(t *testing.T) {
 	}
 }
 
-// A token of another organization proves nothing: nobody joins, and the page says so.
+// A token of another organization proves nothing: no tenant is connected, and the page says so.
 func TestProofOfAnotherOrganization(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestProofOfAnotherOrganization(t *testing.T) {
 }
 
 // A claim outlives the service.
-func TestConsentGoesOnAfterARestart(t *testing.T) {
+func TestConsentResumesAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsents(t)
@@ -125,7 +125,7 @@ func TestConsentGoesOnAfterARestart(t *testing.T) {
 	})
 }
 
-// A service that was away has tried nothing: its patience begins anew.
+// A service that was away has tried nothing: its time limit starts again.
 func TestConsentPatienceIsForTries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,8 +148,8 @@ func TestConsentPatienceIsForTries(t *testing.T) {
 	})
 }
 
-// Those whose consent does not come keep nobody waiting, however many they are.
-func TestConsentSlowOnesBlockNobody(t *testing.T) {
+// Visitors whose consent does not come delay no other visitor, however many they are.
+func TestConsentSlowVisitorsBlockNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsents(t)
@@ -178,7 +178,7 @@ func TestConsentSlowOnesBlockNobody(t *testing.T) {
 	})
 }
 
-// Pages that are closed while a consent is being checked let nobody in until they are open again.
+// Pages that are closed while a consent is being checked connect no tenant until they are open again.
 func TestConsentClosedWhileProving(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestConsentClosedWhileProving(t *testing.T) {
 	})
 }
 
-// Withdrawn while its consent is being checked, an invitation lets nobody in.
+// Withdrawn while its consent is being checked, an invitation connects no tenant.
 func TestConsentWithdrawn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -105,7 +105,7 @@ type Settings struct {
 	Cloud     graphsync.Cloud
 	ClientID  string
 	PublicURL string         // how browsers reach the pages
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, beside this machine
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed, in addition to this machine's
 	Brand     Brand          // what the pages show of whom an administrator connects to
 	SignIn    bool           // a link for any tenant takes a sign-in there; without it there are no such links
 }

@@ -218,7 +218,7 @@ func TestConsentCookie(t *testing.T) {
 	shows(t, v.back(state, fabrikam), 200, "Your consent has arrived")
 }
 
-// What is kept would not let anybody in who reads it.
+// What is stored does not let in a person who reads it.
 func TestConsentKeepsHashesAlone(t *testing.T) {
 	t.Parallel()
 	v := &visitor{consents: newConsents(t)}
@@ -294,8 +294,8 @@ func TestConsentStatesAndBrowsers(t *testing.T) {
 	})
 }
 
-// An error that no visit of this browser brings is nobody's refusal: nothing of it is shown, and
-// no operator is told that somebody refused.
+// An error that no visit of this browser brings is no refusal: nothing of it is shown, and
+// no operator is told that a customer refused.
 func TestConsentUnasked(t *testing.T) {
 	t.Parallel()
 	v := &visitor{consents: newConsents(t)}
@@ -311,7 +311,7 @@ func TestConsentUnasked(t *testing.T) {
 		}
 	}
 	if w := v.get("/consent/callback?error=call+0123+456&state=" + state); w.Code != 200 || strings.Contains(w.Body.String(), "0123") {
-		t.Errorf("somebody's own words on our page: %d %s", w.Code, w.Body)
+		t.Errorf("a visitor's own words on our page: %d %s", w.Code, w.Body)
 	}
 	if n := strings.Count(v.log.String(), "consent was not given"); n != 1 {
 		t.Errorf("%d refusals in the log: %s", n, v.log)

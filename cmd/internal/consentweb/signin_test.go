@@ -47,7 +47,7 @@ func (v *visitor) signedIn(state string) *httptest.ResponseRecorder {
 	return w
 }
 
-// A consent on a link for anybody counts when somebody of that organization signs in, in the same
+// A consent on a link for any tenant counts when a user of that organization signs in, in the same
 // browser, once and in time.
 func TestConsentSignIn(t *testing.T) {
 	t.Parallel()
@@ -119,7 +119,7 @@ func TestConsentSignIn(t *testing.T) {
 		if !strings.Contains(c.log.String(), "by=global@fabrikam.example") || strings.Contains(c.log.String(), *asked) || len(*asked) != 43 {
 			t.Errorf("verifier %q: %s", *asked, c.log)
 		}
-		// What is kept would not let anybody else finish it.
+		// What is stored does not let another person finish it.
 		all, err := c.store.Invitations().All()
 		if err != nil {
 			t.Fatal(err)
@@ -147,7 +147,7 @@ func TestNoOpenLinkWithoutSignIn(t *testing.T) {
 	c.noSignIn.Store(true)
 	shows(t, v.get(link), 403, "This link can no longer be used")
 	shows(t, v.back(opened, fabrikam), 403, "This link can no longer be used")
-	_, _, err := consentweb.Invite(c.store, consentweb.Settings{PublicURL: "https://sync.example.com"}, state.Invitation{Note: "anybody"})
+	_, _, err := consentweb.Invite(c.store, consentweb.Settings{PublicURL: "https://sync.example.com"}, state.Invitation{Note: "any tenant"})
 	if !errors.Is(err, consentweb.ErrOpenLink) {
 		t.Errorf("a link for any tenant was made: %v", err)
 	}

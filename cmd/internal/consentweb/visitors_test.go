@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Behind a proxy each visitor has a limit of its own, and nobody chooses whose it is.
+// Behind a proxy each visitor has a limit of its own, and no visitor chooses whose it is.
 func TestConsentLimitsBehindProxies(t *testing.T) {
 	t.Parallel()
 	c := newConsents(t)
@@ -43,7 +43,7 @@ func TestConsentLimitsBehindProxies(t *testing.T) {
 		"another visitor of the same proxy":              {"10.1.1.1:4711", "203.0.113.10", 404},
 		"another household":                              {"127.0.0.1:80", "2001:db8:1:200::8", 404},
 		"the proxy itself":                               {"10.1.1.1:4711", "", 404},
-		"nobody a proxy trusts says who asks":            {"198.51.100.1:4711", "192.0.2.2", 429},
+		"an untrusted client says who asks":              {"198.51.100.1:4711", "192.0.2.2", 429},
 		"the address of the proxy, as v4 mapped into v6": {"[::ffff:10.1.1.1]:4711", "203.0.113.9", 429},
 		"nonsense": {"10.9.9.9:4711", "unknown, ;;", 404},
 	} {

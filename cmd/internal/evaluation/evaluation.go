@@ -24,7 +24,7 @@ import (
 	"entrasync/reconcile/mapping"
 )
 
-// Options are what an evaluation depends on beside the object.
+// Options are what an evaluation depends on in addition to the object.
 type Options struct {
 	Now           time.Time // zero: the machine's clock
 	DefaultDomain string    // for DefaultDomain()

@@ -42,7 +42,7 @@ func TestWrongInput(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"one in a list": "[" + good + "]", "a template around it": `{"id":"t","schema":` + good + `}`,
-		"a rule beside that writes into Entra": `{"synchronizationRules":[` + inbound + `,` + outbound + `]}`,
+		"a second rule that writes into Entra": `{"synchronizationRules":[` + inbound + `,` + outbound + `]}`,
 	} {
 		if _, err := importschema.Convert("schema.json", []byte(text), importschema.Options{}); err != nil {
 			t.Errorf("%s: %v", name, err)

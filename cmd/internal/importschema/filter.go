@@ -14,12 +14,12 @@ type group struct {
 	clauses []scope.Clause
 }
 
-// nobody is a filter that nobody passes: every object has an id.
-var nobody = group{clauses: []scope.Clause{{Attribute: "objectId", Operator: "IS NULL"}}}
+// passNone is a filter that no object passes: every object has an id.
+var passNone = group{clauses: []scope.Clause{{Attribute: "objectId", Operator: "IS NULL"}}}
 
 // filter converts a scoping filter. A group with a clause that cannot be carried over is left
 // out as a whole: without the clause it would let people in whom Entra keeps out. When none is
-// left, nobody passes, because a filter without groups lets everybody pass.
+// left, no object passes: an empty filter would let every object pass.
 func (c *converter) filter(label string, f *filter) []group {
 	if f == nil {
 		return nil
@@ -47,7 +47,7 @@ func (c *converter) filter(label string, f *filter) []group {
 				patterns = patterns || strings.Contains(out.Operator, "REGEX")
 				continue
 			}
-			c.note(LeftOut, place+", "+name, "%s: the whole group of clauses is left out, so that nobody enters through it", reason)
+			c.note(LeftOut, place+", "+name, "%s: the whole group of clauses is left out, so that no user enters through it", reason)
 			g.clauses, lost = nil, true
 			break
 		}
@@ -56,8 +56,8 @@ func (c *converter) filter(label string, f *filter) []group {
 		}
 	}
 	if len(groups) == 0 && lost {
-		c.note(Changed, place, "no group of clauses could be carried over, so a filter is written that nobody passes; put your own in its place")
-		return []group{nobody}
+		c.note(Changed, place, "no group of clauses could be carried over, so a filter is written that no object passes; put your own in its place")
+		return []group{passNone}
 	}
 	if patterns {
 		c.note(Advice, place, "a pattern of REGEX MATCH must match the whole value here, as Entra's examples imply; write .*text.* to search")

@@ -3,7 +3,7 @@
 //
 // It is not a reader of jobs: it makes no call, and what is not in the schema (assigned or all,
 // the accidental-deletion threshold, the application's address and credential) is not known to
-// it. It promises that the section loads and compiles, that nobody enters the scope through a
+// it. It promises that the section loads and compiles, that no user enters the scope through a
 // clause that could not be carried over, that deletion is never switched on, and that all of what
 // was left out or means something else here is told with the reason.
 package importschema
@@ -37,7 +37,7 @@ const (
 	Advice  Kind = "advice"   // the same, and worth a look
 )
 
-// A Note tells what became of a part of the schema.
+// A Note says what a part of the schema was converted to.
 type Note struct {
 	Kind    Kind   `json:"kind"`
 	Place   string `json:"place"` // such as "Users: userType"

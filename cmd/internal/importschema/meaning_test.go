@@ -71,7 +71,7 @@ func texts(in []configs.Text) (out []string) {
 	return out
 }
 
-// Options of a mapping, beside the golden file: what the loaded configuration says.
+// Options of a mapping, in addition to the golden file: what the loaded configuration says.
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	_, cfg := convert(t, "everything.json")
@@ -183,7 +183,7 @@ func notes(result *importschema.Result) string {
 	return b.String()
 }
 
-// What a filter loses lets nobody in.
+// What a filter loses lets no user in.
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	person := func(attribute string) scope.Value {
@@ -200,9 +200,9 @@ func TestFilters(t *testing.T) {
 		{"OR between groups", `{"clauses":[{"operatorName":"EQUALS","sourceOperandName":"department","targetOperand":{"values":["IT"]}}]},
 			{"clauses":[{"operatorName":"Includes","sourceOperandName":"city","targetOperand":{"values":["onn"]}}]}`, scope.In, ""},
 		{"one of two is lost", `{"clauses":[{"operatorName":"EQUALS","sourceOperandName":"department","targetOperand":{"values":["IT"]}}]},
-			{"clauses":[{"operatorName":"&","sourceOperandName":"city","targetOperand":{"values":["Bonn"]}}]}`, scope.Out, "so that nobody enters through it"},
+			{"clauses":[{"operatorName":"&","sourceOperandName":"city","targetOperand":{"values":["Bonn"]}}]}`, scope.Out, "so that no user enters through it"},
 		{"a clause of a group is lost", `{"clauses":[{"operatorName":"EQUALS","sourceOperandName":"department","targetOperand":{"values":["Sales"]}},
-			{"operatorName":"IsMemberOf","sourceOperandName":"city","targetOperand":{"values":["x"]}}]}`, scope.Out, "nobody passes"},
+			{"operatorName":"IsMemberOf","sourceOperandName":"city","targetOperand":{"values":["x"]}}]}`, scope.Out, "no object passes"},
 		{"several values", `{"clauses":[{"operatorName":"EQUALS","sourceOperandName":"city","targetOperand":{"values":["Bonn","Ulm"]}}]}`, scope.Out, "several values"},
 		{"a computed attribute", `{"clauses":[{"operatorName":"IS FALSE","sourceOperandName":"IsSoftDeleted"}]}`, scope.Out, "worked out, not stored"},
 		{"a pattern that cannot run", `{"clauses":[{"operatorName":"REGEX MATCH","sourceOperandName":"city","targetOperand":{"values":["(?=B).*"]}}]}`, scope.Out, "left out"},

@@ -9,7 +9,7 @@ import (
 	"entrasync/target"
 )
 
-// A part is what became of an object mapping.
+// A part is what an object mapping was converted to.
 type part struct {
 	kind       target.Kind
 	label      string // "Users", "Groups"

@@ -116,7 +116,7 @@ func TestExplain(t *testing.T) {
 		"zo":               "both/zoe@example.com",
 		"both@example.com": "people/both@example.com both/both@example.com both/both@example.com",
 		"example.com":      `several users of the tenants contoso, fabrikam contain "example.com"`,
-		"nobody":           `user "nobody" is not in the snapshot of the tenants contoso, fabrikam`,
+		"unknown":          `user "unknown" is not in the snapshot of the tenants contoso, fabrikam`,
 	} {
 		var got []string
 		err := Explain(t.Context(), w, w.Syncs, reconcile.Subject{Kind: graphsync.User, Key: key}, func(s *compile.Sync, x *reconcile.Explanation) error {

@@ -61,7 +61,7 @@ func (sel Selection) Of(w *worker.Worker) ([]*compile.Sync, error) {
 	return slices.DeleteFunc(named, func(s *compile.Sync) bool { return !chosen[s.Tenant] }), nil
 }
 
-// TenantID finds a tenant by its id or its name. Ids go first, so that nobody's name can be taken
+// TenantID finds a tenant by its id or its name. Ids go first, so that no tenant's name is taken
 // for the id of another; names that syncs read from go before those of tenants no longer in use.
 func TenantID(w *worker.Worker, named string) (graphsync.ID, error) {
 	for _, s := range w.Syncs {

@@ -18,7 +18,7 @@ import (
 	"entrasync/reconcile/plan"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 const configs = "../../../configs/"
 
@@ -154,7 +154,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// Observing a cycle costs nothing beside the cycle.
+// The cost of observing a cycle is small compared with the cycle.
 func BenchmarkObserve(b *testing.B) {
 	m := metrics.New("1.0")
 	report := &reconcile.Report{Sync: "front", Result: reconcile.OK, Started: started, DurationMS: 1500, Summary: reconcile.Summary{Update: 3}}
@@ -178,6 +178,6 @@ func golden(t *testing.T, file, have string) {
 		t.Fatalf("%v (write it with -update)", err)
 	}
 	if diff := cmp.Diff(string(want), have); diff != "" {
-		t.Errorf("%s differs (-want +have); write it anew with -update:\n%s", file, diff)
+		t.Errorf("%s differs (-want +have); rewrite it with -update:\n%s", file, diff)
 	}
 }

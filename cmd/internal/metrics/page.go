@@ -79,7 +79,7 @@ var all = []series{
 	{name: lastSuccess, kind: gauge, labels: bySync, help: "When a cycle last ran to its end, as Unix time; 0 for never. Single records may have failed in it."},
 	{name: linked, kind: gauge, labels: bySync, help: "Active accounts and groups that the sync keeps."},
 	{name: mostlySkipped, kind: gauge, labels: bySync, help: "1 while more of the people in scope are skipped than guard.skipped lets pass, else 0."},
-	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph told of: in an initial cycle all, then the changed ones."},
+	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph reported: in an initial cycle all, then the changed ones."},
 	{name: quarantined, kind: gauge, labels: bySync, help: "1 while the sync is paused because too much failed, else 0."},
 	{name: rejectedActions, kind: gauge, labels: bySync, help: "Actions that are due and that a person rejected. A rejected removal leaves an account active whose person has no right to it."},
 	{name: retrying, kind: gauge, labels: bySync, help: "Records that failed and are tried again."},
@@ -93,7 +93,7 @@ func Page() string {
 	var page strings.Builder
 	page.WriteString(`# Metrics
 
-` + "`/metrics`" + ` of the service tells these to Prometheus, beside those of the Go runtime and the process (` + "`go_*`, `process_*`" + `).
+` + "`/metrics`" + ` of the service exposes these to Prometheus, in addition to those of the Go runtime and the process (` + "`go_*`, `process_*`" + `).
 Labels are names from the configuration. ` + "[alerts.yaml](alerts.yaml)" + ` has alert rules to start from.
 
 | metric | type | labels | meaning |

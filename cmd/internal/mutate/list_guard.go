@@ -5,7 +5,7 @@ import "slices"
 // Guards, holds, answers to them, quarantine.
 var guarding = slices.Concat(
 	in("reconcile/review.go",
-		fault{"GRD1", "an empty read removes everybody", `if f.nobody != "" {`, `if false {`},
+		fault{"GRD1", "an empty read removes everybody", `if f.emptyRead != "" {`, `if false {`},
 		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:`, `case false:`},
 		fault{"GRD3", "removals of a first run pass", `if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return "first_run", a.Cause
@@ -67,7 +67,7 @@ var guarding = slices.Concat(
 		fault{"PRO2", "an account that cannot be looked at is changed though it may be protected", `return inspection{unseen: err}, nil`, `return inspection{}, nil`},
 		fault{"PRO3", "leavers are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.UserPhase}`},
 		fault{"PRO4", "updates are not looked at for protection", `[]plan.Phase{plan.LeavePhase, plan.UserPhase}`, `[]plan.Phase{plan.LeavePhase}`},
-		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so nobody can be protected", pr.sync.TargetName)`, `return false, nil`},
+		fault{"PRO5", "a target that cannot show accounts lets protected ones be changed", `return false, fmt.Errorf("scope.protect: target %s cannot show an account, so no account can be protected", pr.sync.TargetName)`, `return false, nil`},
 	),
 	in("reconcile/quarantine.go",
 		fault{"QUA1", "a scheduled cycle does not wait for the probe", `if k.opts.Scheduled && k.now.Before(q.NextProbe) {`, `if false {`},

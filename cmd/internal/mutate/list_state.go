@@ -77,8 +77,8 @@ var keeping = slices.Concat(
 			} else {`, `present[id], fresh[string(key)] = owner, owner
 			} else {`},
 		fault{"RGS20", "a claim in memory does not hold", `if known, ok := a.recent.owner(key); ok {`, `if known, ok := a.recent.owner(key); ok && false {`},
-		fault{"RGS21", "claims in memory are not told of before they are lost", `if err := a.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
-		fault{"RGS22", "claims of a later cycle are not told of", `delete(a.recent.advanced, tenant)`, `_ = tenant`},
+		fault{"RGS21", "claims in memory are not announced before they are lost", `if err := a.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
+		fault{"RGS22", "claims of a later cycle are not announced", `delete(a.recent.advanced, tenant)`, `_ = tenant`},
 		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id))`, `f.writeIndexes()`},
 		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
@@ -183,7 +183,7 @@ var keeping = slices.Concat(
 		fault{"LNK20", "a link is not marked for its index", `return t.mark(l.Kind, l.Source, target)`, `return nil`},
 		fault{"LNK21", "a view does not find what is being written to the index", `written == 0 || tx.kv.tx.Number() < written`, `written == 1`},
 		fault{"LNK22", "a hint counts although its link has changed", `ok && link.TargetID == targetID {`, `ok && link.TargetID != "" {`},
-		fault{"LNK23", "a link is not found by the id of its source", `err == nil && foundByItself(key, source)`, `err == nil && !foundByItself(key, source)`},
+		fault{"LNK23", "a link is not found by the id of its source", `err == nil && isSourceID(key, source)`, `err == nil && !isSourceID(key, source)`},
 	),
 	in("state/pending.go",
 		fault{"PND1", "more than fits makes nothing pending", `if err := p.tx.Pending(sync).SetEverything(true); err != nil {`, `if err := error(nil); err != nil {`},

@@ -33,12 +33,12 @@ var transporting = slices.Concat(
 // The SCIM adapter.
 var provisioning = slices.Concat(
 	in("target/scim/create.go",
-		fault{"CRE1", "an answer with another user's identity counts as ours", `if ans.status == http.StatusOK && somebodyElse(r, attributes) {`, `if false {`},
+		fault{"CRE1", "an answer with another user's identity counts as ours", `if ans.status == http.StatusOK && anotherIdentity(r, attributes) {`, `if false {`},
 		fault{"CRE2", "a deletion that failed counts as done when the account cannot be read", `missing(gone) {`, `gone != nil {`},
 		fault{"CRE3", "an account without an id is the first of several", `err == nil && len(found) == 1 {`, `err == nil && len(found) > 0 {`},
 		fault{"CRE4", "a deletion of an account that is gone fails", `if err == nil || missing(err) {`, `if err == nil {`},
 		fault{"CRE5", "a creation whose account is not found counts as not done", `Op: op, Code: target.Unavailable, Unsure: true,`, `Op: op, Code: target.Unavailable,`},
-		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // whoever`, `_ = kind // whoever`},
+		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // a later`, `_ = kind // a later`},
 	),
 	in("target/scim/switchedoff.go",
 		fault{"SWO1", "an account that a search misses for another reason counts as off", `finds, err := a.searchFinds(ctx, name)
@@ -68,7 +68,7 @@ var provisioning = slices.Concat(
 	),
 	in("target/scim/find.go",
 		fault{"FND1", "an answer to a filter is believed whatever it holds", `case by.Holds(r.Attributes, value):`, `case true:`},
-		fault{"FND2", "a filter that the application ignores means nobody is there", `case err == nil: // ignored: a true match may be on any page
+		fault{"FND2", "a filter that the application ignores means no account is there", `case err == nil: // ignored: a true match may be on any page
 		a.learned.learn(noFilter, kind, key)`, `case err == nil: // ignored: a true match may be on any page
 		return matches, nil`},
 		fault{"FND3", "another resource than the one asked for is believed", `if !strings.EqualFold(r.ID, ref.ID) {`, `if false {`},

@@ -32,12 +32,12 @@ var matching = slices.Concat(
 			break
 		}
 		if err := ctx.Err()`},
-		fault{"MAT16", "a look-up that failed counts as nobody found", `return matchResult{retry: err}, nil
+		fault{"MAT16", "a look-up that failed counts as nothing found", `return matchResult{retry: err}, nil
 		}
 		if len(found) > 1`, `continue
 		}
 		if len(found) > 1`},
-		fault{"MAT17", "of two who match one account the first of the plan takes it, whoever it carries the id of", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
+		fault{"MAT17", "of two who match one account the first of the plan takes it, whichever user's id it carries", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
 		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
@@ -94,7 +94,7 @@ var locating = slices.Concat(
 		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), plan.Encode(link)); err != nil {
 			return err
 		}`, ``},
-		fault{"LOC11", "after a move nobody is evaluated", `return tx.Pending(m.sync.Name).SetEverything(true)
+		fault{"LOC11", "after a move no user is evaluated", `return tx.Pending(m.sync.Name).SetEverything(true)
 	})`, `return nil
 	})`},
 	),
@@ -230,10 +230,10 @@ var writing = slices.Concat(
 				done.waiting = append(done.waiting, member)
 				continue
 			}`, `_ = ok`},
-		fault{"WRT14", "an account whom somebody gave up is written before it is claimed", `if adopting || a.Op == plan.Reactivate {`, `if adopting {`},
+		fault{"WRT14", "an account that another sync gave up is written before it is claimed", `if adopting || a.Op == plan.Reactivate {`, `if adopting {`},
 	),
 	in("reconcile/intents.go",
-		fault{"CRN12", "no other sync is told of an account that is being made", `if intents = append(intents, intent); a.Op == plan.Create {`, `if intents = append(intents, intent); false {`},
+		fault{"CRN12", "no other sync learns about an account that is being made", `if intents = append(intents, intent); a.Op == plan.Create {`, `if intents = append(intents, intent); false {`},
 		fault{"INT1", "a reference hides that an account may have been made", `return !linked, err
 }
 

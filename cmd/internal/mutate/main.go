@@ -17,7 +17,7 @@
 // The faults are a list and not generated. A generated fault is a flipped operator; these are
 // the mistakes whose harm is known, such as "a refused deletion counts as done", each at the
 // place where one line stands between it and a user. A fault whose old text is no longer in its
-// file exactly once no longer applies: whoever changed the line changes the entry with it.
+// file exactly once no longer applies: change the entry together with the line.
 //
 // Survivors that are accepted are listed with the reason in survivors.md. Any other survivor,
 // an entry that no longer applies or does not build, and tests that fail without a fault make

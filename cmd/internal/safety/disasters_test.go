@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// empty deletes the accounts that are ours, as somebody does who resets an application.
+// empty deletes the accounts that are ours, as an administrator does who resets an application.
 func (h *history) empty() {
 	for _, a := range h.inventory().accounts {
 		if a.external == "" || h.watch.foreign[a.id]+h.watch.strangers[a.id] != "" {

@@ -10,8 +10,8 @@
 //     -rapid.checks; what they have found is told in regressions_test.go.
 //   - A real process killed at every commit and every call (sweep_test.go); all of them with
 //     -sweep.all.
-//   - A table of faults: what happened, and that nobody was removed (faults_test.go); names,
-//     cycles and sizes that nobody should have (hostile_test.go).
+//   - A table of faults: what happened, and that no user was removed (faults_test.go); names,
+//     cycles and sizes that no directory should have (hostile_test.go).
 //   - Weeks of cycles (soak_test.go), hundreds of tenants in one process (tenants_test.go), state
 //     that cannot be written or read (state_test.go), planted secrets (secrets_test.go).
 package safety

@@ -78,7 +78,7 @@ func drawCallFault(rt *rapid.T) callFault {
 			return r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/Groups/")
 		}, answer: refuse(400, "invalidValue")},
 		{name: "answer lost", match: writes, answer: lose},
-		{name: "answer about another", match: method(http.MethodPost, http.MethodPatch), answer: somebodyElse},
+		{name: "answer about another", match: method(http.MethodPost, http.MethodPatch), answer: anotherAccount},
 		{name: "request lost", match: all, answer: drop},
 	}
 	names := make([]string, len(faults))

@@ -27,7 +27,7 @@ type mishap struct {
 }
 
 // Every fault at every stage: a cycle that changes only what is needed, and a full one, run
-// into it. Nobody is removed; it is told what happened; and when the fault is over, all is as
+// into it. No user is removed; the report says what happened; and when the fault is over, all is as
 // it should be.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func (w *world) mustRun(opts reconcile.Options) *reconcile.Report {
 	return report
 }
 
-// bustle gives a cycle something to do at every stage. Nobody leaves.
+// bustle gives a cycle something to do at every stage. No user leaves.
 func bustle(d *cast, round int) {
 	who, team := fmt.Sprintf("joiner%d", round), fmt.Sprintf("Team %d", round)
 	d.hire(who)
@@ -133,7 +133,7 @@ func suffer(t *testing.T, m mishap) string {
 	undo()
 	for round := range 3 {
 		time.Sleep(25 * time.Hour)
-		report, err := w.run(reconcile.Options{Apply: true, Full: round == 0}) // what was damaged under way is read anew
+		report, err := w.run(reconcile.Options{Apply: true, Full: round == 0}) // what was damaged under way is read again
 		if err != nil {
 			t.Fatalf("after %s at %s: %v", m.name, m.stage, err)
 		}
@@ -237,7 +237,7 @@ func graphMishaps() (out []mishap) {
 	for _, stage := range stages {
 		for _, f := range faults {
 			if stage == "app" && f.name == "invalid UTF-8" || stage == "lookups" && f.name == "empty list" {
-				continue // a name that nothing is made of; a lookup that finds nobody is in directoryMishaps
+				continue // a name that nothing is made of; a lookup that finds no user is in directoryMishaps
 			}
 			out = append(out, onGraph(stage, f.name, f.fault))
 		}
@@ -266,7 +266,7 @@ func onGraph(stage, name string, f graphtest.Fault) mishap {
 		if stage != "lookups" {
 			return end
 		}
-		// Somebody is asked about who is missing from a full round.
+		// Users missing from a full round are looked up.
 		endMissing := w.graph.Fault(graphtest.MissingRow().On(streams["users"]).Always())
 		return func() { end(); endMissing() }
 	}}
@@ -301,8 +301,8 @@ func directoryMishaps() []mishap {
 			w.source.Refresh(w.t.Context())
 			return func() { w.graph.SetSecret(frontApp, clientSecret, time.Time{}) }
 		}},
-		{"lookups", "nobody is found", func(w *world) func() {
-			// A full round shows nobody, and asked directly Graph knows nobody either.
+		{"lookups", "no user is found", func(w *world) func() {
+			// A full round shows no user, and asked directly Graph knows none either.
 			var ends []func()
 			for _, path := range []string{streams["users"], streams["lookups"]} {
 				ends = append(ends, w.graph.Fault(graphtest.Fault{Path: path, Times: -1, Match: func(r *http.Request) bool {

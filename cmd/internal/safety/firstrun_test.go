@@ -8,7 +8,7 @@ import (
 )
 
 // A first synchronization takes a group over with all its members, also when it is interrupted
-// anywhere and goes on: who is in the group and not in the directory's leaves it with an approval.
+// anywhere and resumes: who is in the group and not in the directory's leaves it with an approval.
 func TestFirstRunRemovesNoMembers(t *testing.T) {
 	t.Parallel()
 	held := 0

@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 }
 
 // Whatever happens in the directory, whatever fails and whenever the process dies: once all is
-// quiet the accounts are what the configuration says, and on the way nobody lost an account
-// who should have one, nobody had two, and nothing was touched that is not ours.
+// quiet the accounts are what the configuration says, and on the way no user lost an account
+// they should have, no user had two, and nothing was touched that is not ours.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -89,9 +89,9 @@ type history struct {
 	users, groups []graphsync.ID // alive or deleted, not purged
 	gone          map[graphsync.ID]bool
 	upns          map[graphsync.ID]string
-	free          []string // user principal names that nobody has any more
+	free          []string // user principal names that no user has any more
 	made          int
-	drift         map[graphsync.ID]bool // whose account somebody deleted in the application
+	drift         map[graphsync.ID]bool // whose account was deleted in the application
 	healing       []func()
 	copies        map[string][]byte // of the state's files, by name
 }

@@ -55,7 +55,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		for line := range strings.Lines(w.log.String()) {
 			if !strings.HasPrefix(line, "time=") || strings.ContainsAny(strings.TrimSuffix(line, "\n"), "\r\x00\x1b") {
-				t.Errorf("a line of the log is somebody's name: %.100q", line)
+				t.Errorf("a line of the log is a user's name: %.100q", line)
 			}
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"entrasync/target/scim/scimtest"
 )
 
-// giveOutAgain gives the id of an account of ours to somebody else's, as a restored application
+// giveOutAgain gives the id of an account of ours to another user's account, as a restored application
 // does.
 func (h *history) giveOutAgain() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
@@ -20,11 +20,11 @@ func (h *history) giveOutAgain() {
 			}
 			h.made++
 			h.front.Replace(h.t, "/Users/"+a.id, map[string]any{"userName": fmt.Sprintf("stranger%d@other.example", h.made),
-				"externalId": fmt.Sprintf("stranger-%d", h.made), "displayName": "Somebody else", "active": true})
+				"externalId": fmt.Sprintf("stranger-%d", h.made), "displayName": "Another user", "active": true})
 			h.watch.free(a.id)
 			h.watch.stranger(a.id)
 			h.drift[id] = true
-			h.note("account %s of %s is somebody else's from now on", a.id, a.values["userName"])
+			h.note("account %s of %s is another user's from now on", a.id, a.values["userName"])
 		}
 	})
 }
@@ -74,8 +74,8 @@ func (a account) identity() string {
 	return fmt.Sprint(a.external, " ", a.values["userName"], " ", a.values["email"], " active: ", a.active)
 }
 
-// somebodyElse does the work and answers about another account.
-func somebodyElse(r *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+// anotherAccount does the work and answers about another account.
+func anotherAccount(r *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 	answer, err := next()
 	if err != nil || answer.StatusCode >= 300 || !strings.Contains(r.URL.Path, "/Users") {
 		return answer, err

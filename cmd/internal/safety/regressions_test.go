@@ -45,14 +45,14 @@ func TestFoundBefore(t *testing.T) {
 			w.wire.interrupt(interruption{on: http.MethodPatch, crash: true, after: true})
 			w.cycleOnce()
 		}},
-		"somebody leaves whose account was just taken over, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user leaves whose account was just taken over, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(504)})
 			d.unassign("zoe")
 		}},
-		"somebody leaves whose account was just taken over, with the answer lost and the repeated request refused": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user leaves whose account was just taken over, with the answer lost and the repeated request refused": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
@@ -60,7 +60,7 @@ func TestFoundBefore(t *testing.T) {
 			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
 			d.unassign("zoe")
 		}},
-		"somebody leaves whose account could not be taken over": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user leaves whose account could not be taken over": {desired.OnRemove{}, func(w *world, d *cast) {
 			id := w.front.Seed(w.t, map[string]any{"userName": "zoe@contoso.example", "active": true})
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
@@ -68,35 +68,35 @@ func TestFoundBefore(t *testing.T) {
 			d.unassign("zoe")
 			w.watch.leave(id)
 		}},
-		"somebody leaves whose account was just made, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user leaves whose account was just made, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.hire("zoe")
 			d.Assign(frontApp, d.ids["zoe"], "Viewer")
 			w.wire.interrupt(interruption{on: http.MethodPost, crash: true, after: true})
 			w.cycleOnce()
 			d.unassign("zoe")
 		}},
-		"somebody comes back whose account was switched off, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user comes back whose account was switched off, with the answer lost": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodPatch), answer: belated(500)})
 			d.Restore(d.ids["kim"])
 		}},
-		"somebody comes back whose account was deleted, with the answer lost": {deleted, func(w *world, d *cast) {
+		"a user comes back whose account was deleted, with the answer lost": {deleted, func(w *world, d *cast) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodDelete), answer: lose})
 			d.Restore(d.ids["kim"])
 		}},
-		"somebody comes back whose account was made again with other values, and switched off": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user comes back whose account was made again with other values, and switched off": {desired.OnRemove{}, func(w *world, d *cast) {
 			w.makeKimAgain(d)
 			d.SoftDelete(d.ids["kim"])
 			w.cycleOnce()
 			d.Restore(d.ids["kim"])
 		}},
-		"somebody leaves whose account was made again after it could not be switched off": {desired.OnRemove{}, func(w *world, d *cast) {
+		"a user leaves whose account was made again after it could not be switched off": {desired.OnRemove{}, func(w *world, d *cast) {
 			d.SoftDelete(d.ids["kim"])
 			troubled(w, callFault{match: users(http.MethodPatch), answer: refuse(400, "invalidValue")})
 			w.makeKimAgain(d)
 		}},
-		"somebody leaves whose account was made again while an assignment was not confirmed": {deleted, func(w *world, d *cast) {
+		"a user leaves whose account was made again while an assignment was not confirmed": {deleted, func(w *world, d *cast) {
 			w.makeKimAgain(d)
 			d.Set(d.ids["kim"], "jobTitle", "Head")
 			w.wire.fault(callFault{match: users(http.MethodPatch), times: 1, answer: refuse(400, "invalidValue")})

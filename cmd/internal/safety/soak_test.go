@@ -54,7 +54,7 @@ func (f footprint) String() string {
 
 // Weeks of cycles every half hour, with people who join, move and leave, leave nothing
 // behind: no goroutine, no descriptor, no memory, no growing file. It counts what the whole
-// process has and so runs beside no other test.
+// process has and so runs alone.
 func TestSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, settings{guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: desired.OnRemove{Do: plan.Delete},

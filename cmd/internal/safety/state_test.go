@@ -110,7 +110,7 @@ func (w *world) damaged(which string) {
 }
 
 // A disk that fills up in the middle of a cycle stops it with a clear message; with room again
-// it goes on, and nothing is lost or doubled. Where this user may not mount a small file system,
+// it resumes, and nothing is lost or doubled. Where this user may not mount a small file system,
 // a limit on the size of files stands for all of them.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
@@ -187,7 +187,7 @@ func (st *stage) hireMany(n int) {
 	st.cast.Assign(frontApp, st.cast.ids["Everybody"], "Viewer")
 }
 
-// A state directory that somebody holds, or that cannot be written, is refused in plain words.
+// A state directory that another process holds, or that cannot be written, is refused in plain words.
 func TestStateRefused(t *testing.T) {
 	t.Parallel()
 	dir := stateDir(t)
@@ -200,10 +200,10 @@ func TestStateRefused(t *testing.T) {
 	if _, err := state.Open(dir); !errors.As(err, &held) || held.PID != os.Getpid() {
 		t.Errorf("opened twice: %v", err)
 	}
-	// Nobody may make a directory there, not even root.
+	// No user may make a directory there, not even root.
 	_, err = state.Open("/sys/kernel/entrasync")
 	if err == nil || !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.EROFS) || !strings.Contains(err.Error(), "/sys/kernel/entrasync") {
-		t.Errorf("opened where nobody may write: %v", err)
+		t.Errorf("opened where no user may write: %v", err)
 	}
 }
 

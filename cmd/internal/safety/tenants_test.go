@@ -87,7 +87,7 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// open starts the service's parts anew; every cycle is told to done.
+// open starts new parts of the service; every cycle is reported to done.
 func (h *house) open(t *testing.T, dir string, done func(visit)) {
 	t.Helper()
 	store, err := state.Open(dir)
@@ -176,7 +176,7 @@ func usage(t *testing.T) (f footprint) {
 
 // Five hundred tenants in one process get their cycles in time and in turn while some hang and
 // some are refused, and take next to nothing in between. Every answer of Graph takes a second,
-// so that they wait for slots. The test counts what the whole process has and so runs beside no
+// so that they wait for slots. The test counts what the whole process has and so runs without any
 // other.
 func TestFiveHundredTenants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestFiveHundredTenants(t *testing.T) {
 }
 
 // checkVisits wants two cycles of every healthy tenant, each within the interval of its plan and
-// in the order of the plans, by slots that never stood idle while somebody waited.
+// in the order of the plans, by slots that were never idle while a tenant waited.
 func (h *house) checkVisits(t *testing.T, visits []visit, planned map[string]time.Time) {
 	t.Helper()
 	rounds := make([][]visit, 2)
@@ -285,15 +285,15 @@ func (h *house) checkVisits(t *testing.T, visits []visit, planned map[string]tim
 			}
 		}
 		bound := work/time.Duration(slots-hanging) + longest
-		t.Logf("round %d: %d cycles of at most %v, work of %v on %d free slots of %d; nobody waited longer than %v", round+1, len(cycles), longest, work, slots-hanging, slots, wait)
+		t.Logf("round %d: %d cycles of at most %v, work of %v on %d free slots of %d; no tenant waited longer than %v", round+1, len(cycles), longest, work, slots-hanging, slots, wait)
 		if wait == 0 || wait > bound {
 			t.Errorf("round %d: the longest wait was %v, want some and at most %v", round+1, wait, bound)
 		}
 	}
 }
 
-// checkAccounts wants everybody who was ever read to have an active account, with the change of
-// the second round where that went through, and nobody else.
+// checkAccounts wants every user who was ever read to have an active account, with the change of
+// the second round where that went through, and no one in addition.
 func (h *house) checkAccounts(t *testing.T) {
 	t.Helper()
 	for i, people := range h.people {

@@ -216,7 +216,7 @@ func (v *watch) moved() {
 	v.truths = append(v.truths, v.w.set.truth(v.w.tenant.Snapshot()))
 }
 
-// leave marks a user or group that nobody has anything to do with.
+// leave marks a user or group that no tenant has anything to do with.
 func (v *watch) leave(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -232,7 +232,7 @@ func (v *watch) report(format string, args ...any) {
 	v.reported = append(v.reported, fmt.Sprintf(format, args...))
 }
 
-// free takes back that nobody has anything to do with an account.
+// free takes back that no tenant has anything to do with an account.
 func (v *watch) free(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -293,7 +293,7 @@ func (v *watch) look() {
 	}
 	for id, identity := range v.strangers {
 		if is := now.accounts[id].identity(); is != identity {
-			v.report("wrote to somebody else's account %s: it was %s and is %s", id, identity, is)
+			v.report("wrote to another user's account %s: it was %s and is %s", id, identity, is)
 		}
 	}
 	v.last = now

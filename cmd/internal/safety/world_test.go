@@ -54,7 +54,7 @@ type settings struct {
 	membersPage         int
 	maxBody             int64 // of an answer
 	verify              bool  // read back what an answer does not show
-	redact              bool  // map an attribute that nobody may see
+	redact              bool  // map an attribute that must not be shown
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -154,7 +154,7 @@ func (w *world) crash() {
 	}
 }
 
-// restart goes on as a new process.
+// restart continues as a new process.
 func (w *world) restart() {
 	w.t.Helper()
 	if err := w.store.Close(); err != nil {
@@ -177,7 +177,7 @@ func (w *world) syncer() *reconcile.Syncer {
 	}
 }
 
-// run makes a cycle. A cycle that was interrupted by a crash goes on in a new process.
+// run makes a cycle. A cycle that was interrupted by a crash resumes in a new process.
 func (w *world) run(opts reconcile.Options) (*reconcile.Report, error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())

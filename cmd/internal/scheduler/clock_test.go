@@ -10,7 +10,7 @@ import (
 )
 
 // The wall clock can go back, which no bubble does, so turns are taken by hand: what was planned
-// by the wrong time is planned anew, and what was due stays due.
+// by the wrong time is planned again, and what was due stays due.
 func TestClockGoesBack(t *testing.T) {
 	t.Parallel()
 	daily, err := Parse("CRON_TZ=UTC 0 3 * * *")
@@ -57,7 +57,7 @@ func TestClockGoesBack(t *testing.T) {
 	// A step of less than a second is the everyday work of time synchronization.
 	s.turn(t.Context(), &runs, right.Add(-time.Minute-500*time.Millisecond))
 	if got := s.jobs["half"].next; !got.Equal(right.Add(29 * time.Minute)) {
-		t.Errorf("half was planned anew, for %v", got)
+		t.Errorf("half was planned again, for %v", got)
 	}
 }
 

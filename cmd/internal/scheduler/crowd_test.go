@@ -28,7 +28,7 @@ type folk struct {
 }
 
 // Hundreds of jobs with the same schedule on eight slots: what hangs, or has much to do, keeps
-// nobody else from a run in every interval. The bounds say what the others lose by it: beside
+// no other job from a run in every interval. The bounds say what the others lose by it: in addition to
 // what their own work takes on all slots, LongAfter for each crowd that hangs. Those that hung
 // before are a crowd of their own.
 func TestOthersAreInTime(t *testing.T) {

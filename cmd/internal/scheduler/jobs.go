@@ -15,7 +15,7 @@ type entry struct {
 	jitter  time.Duration // added to the ticks of the clock, which are the same for all jobs
 	next    time.Time     // next planned run, zero for none; in the past while waiting
 	asked   *run          // triggered and not yet started
-	current *run          // going on
+	current *run          // in progress
 	slow    bool          // the last run was long
 	removed bool          // goes away when current ends
 
@@ -29,7 +29,7 @@ type run struct {
 	group  string                      // of the job as it was when this began
 	crowd  crowd                       // likewise
 	work   func(context.Context) error // nil: the job's own
-	own    bool                        // stands for a tick; those that find it going on are skipped
+	own    bool                        // stands for a tick; those that find it in progress are skipped
 	asked  time.Time
 	start  time.Time
 	cancel context.CancelCauseFunc
@@ -60,7 +60,7 @@ func (e *entry) after(t time.Time) time.Time {
 	return first
 }
 
-// replan sets the next run anew after the clock went back from last to now. What was due, or
+// replan plans the next run again after the clock went back from last to now. What was due, or
 // had yet to run for the first time, is due at once.
 func (e *entry) replan(last, now time.Time) {
 	if e.anchor.After(now) {
@@ -85,7 +85,7 @@ func (e *entry) record(r *run) {
 
 // Put adds jobs, or replaces those of the same name. A new job has its first run at once, spread
 // a little when many are added together. A replaced one runs next when it would have, or by its
-// new schedules; a run going on keeps the definition it began with.
+// new schedules; a run in progress keeps the definition it began with.
 func (s *Scheduler) Put(jobs ...Job) {
 	s.mu.Lock()
 	s.put(jobs)
@@ -236,7 +236,7 @@ func (s *Scheduler) Trigger(ctx context.Context, name string, work func(context.
 // A Status is what is known of a job.
 type Status struct {
 	Name      string
-	Since     time.Time // start of the run going on, zero when there is none
+	Since     time.Time // start of the run in progress, zero when there is none
 	Next      time.Time // next planned run; in the past while it waits; zero for none
 	LastStart time.Time // of the last run that ended, zero before
 	LastEnd   time.Time
@@ -246,7 +246,7 @@ type Status struct {
 	Skipped   int64 // ticks that found the job still running
 }
 
-// Running reports whether a run is going on.
+// Running reports whether a run is in progress.
 func (s Status) Running() bool { return !s.Since.IsZero() }
 
 // Status returns every job's status, by name.

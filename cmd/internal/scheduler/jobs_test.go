@@ -41,7 +41,7 @@ func TestReload(t *testing.T) {
 			t.Errorf("running began %v with its old definition", got)
 		}
 		if st := status(t, s, "running"); st.Runs != 3 || st.Failed != 0 {
-			t.Errorf("the run going on during the reload was disturbed: %+v", st)
+			t.Errorf("the run in progress during the reload was disturbed: %+v", st)
 		}
 		if n := len(s.Status()); n != 4 {
 			t.Errorf("%d jobs, want 4 without the one dropped", n)
@@ -126,7 +126,7 @@ func TestTrigger(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 
-		// Whoever asked leaves: the run is cancelled and Trigger still waits for its end.
+		// The caller leaves: the run is cancelled and Trigger still waits for its end.
 		sit(25 * time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

@@ -175,7 +175,7 @@ func compareWithModel(rt *rapid.T, every Schedule) {
 				end(e)
 			}
 		},
-		"somebody asks": func(rt *rapid.T) {
+		"a caller asks": func(rt *rapid.T) {
 			if e := pick(func(e *entry) bool { return e.current == nil && e.asked == nil }); e != nil {
 				e.asked = newRun(nil)
 			}

@@ -3,7 +3,7 @@
 // It knows nothing of directories, keeps nothing over a restart and bounds no run's duration. It
 // bounds what a run takes from others: one that hangs, or has much to do, occupies its job and
 // the job's group for as long as it lasts, but its slot for some minutes only. And when slots are
-// short, those jobs go first that lean on what has the fewest runs going on. Something dead, on
+// short, those jobs go first that lean on what has the fewest runs in progress. Something dead, on
 // which run after run hangs, thus delays what leans on it and not the rest; likewise jobs whose
 // last run was long delay each other.
 //
@@ -36,7 +36,7 @@ type Job struct {
 type Options struct {
 	Slots     int           // runs at once over all jobs, long ones aside; 4 when 0
 	LongAfter time.Duration // a run older than this is long and gives its slot away, 5m when 0
-	LongRuns  int           // as many at most go on without a slot, 64 when 0
+	LongRuns  int           // most runs without a slot, 64 when 0
 	Beat      func()        // called by the loop to show that it is alive, may be nil
 	BeatEvery time.Duration // the longest time between two beats, 15s when 0
 	Log       *slog.Logger  // skipped ticks and panics; slog.Default() when nil
@@ -59,7 +59,7 @@ type Scheduler struct {
 
 	mu      sync.Mutex // protects all fields below
 	jobs    map[string]*entry
-	runs    []*run    // going on, the oldest first
+	runs    []*run    // in progress, the oldest first
 	last    time.Time // when the loop last looked
 	running bool
 }
@@ -92,7 +92,7 @@ func New(options Options) *Scheduler {
 	}
 }
 
-// Run starts jobs until ctx ends; the runs going on then are cancelled and waited for. An
+// Run starts jobs until ctx ends; the runs in progress then are cancelled and waited for. An
 // ordered stop is no error. A scheduler runs once.
 func (s *Scheduler) Run(ctx context.Context) error {
 	s.mu.Lock()

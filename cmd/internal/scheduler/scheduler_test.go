@@ -191,7 +191,7 @@ func TestFairness(t *testing.T) {
 			}
 		}
 		// Four slots take so long for 10 s of work each, one of them being lost for five minutes;
-		// being fair, nobody waits longer.
+		// with fair turns, no job waits longer.
 		if most := (tenants*10*time.Second+5*time.Minute)/4 + 10*time.Second; late > most {
 			t.Errorf("the last began after %v, want at most %v", late, most)
 		}
@@ -214,7 +214,7 @@ func TestWaitingLongestGoesFirst(t *testing.T) {
 		for _, name := range []string{"d", "c", "b", "a"} {
 			add(name)
 		}
-		go s.Trigger(t.Context(), "b", nil) // somebody waits for this one
+		go s.Trigger(t.Context(), "b", nil) // a caller waits for this one
 		sit(5 * time.Hour)
 		if got := strings.Join(order, ""); got != "dbca" {
 			t.Errorf("order %s, want dbca", got)
@@ -223,7 +223,7 @@ func TestWaitingLongestGoesFirst(t *testing.T) {
 	})
 }
 
-// Of a group one runs at a time, also while a removed one ends. Whoever waits for its group takes
+// Of a group one runs at a time, also while a removed one ends. A job that waits for its group takes
 // no slot, and goes first when it was asked for.
 func TestGroup(t *testing.T) {
 	t.Parallel()

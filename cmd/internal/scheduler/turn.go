@@ -59,8 +59,8 @@ func (e *entry) crowd() crowd {
 	return crowd{on: e.job.On}
 }
 
-// taken is what the runs going on take from the jobs that wait. Runs are few, so that it is counted
-// anew each time and cannot drift.
+// taken is what the runs in progress take from the jobs that wait. Runs are few, so that it is counted
+// again each time and cannot drift.
 type taken struct {
 	slots  int             // by runs that are not long, or beyond LongRuns
 	share  map[crowd]int   // of the slots
@@ -72,7 +72,7 @@ type taken struct {
 func (s *Scheduler) taken(now time.Time) taken {
 	t := taken{share: map[crowd]int{}, runs: map[crowd]int{}, groups: map[string]bool{}, aging: s.options.LongAfter}
 	long := 0
-	for _, r := range s.runs { // the oldest first, so that whoever gave a slot away never takes it back
+	for _, r := range s.runs { // the oldest first, so that a run that gave its slot away never takes it back
 		t.runs[r.crowd]++
 		t.groups[r.group] = true
 		left := s.options.LongAfter - now.Sub(r.start)
@@ -89,7 +89,7 @@ func (s *Scheduler) taken(now time.Time) taken {
 }
 
 // choose returns the job to start next, nil for none: of those that may run, one of the crowd with
-// the fewest runs going on. Runs that hang make their crowd large; what they cost others are the
+// the fewest runs in progress. Runs that hang make their crowd large; what they cost others are the
 // slots of the first few until these are long. No crowd is passed over for ever, as one that gets
 // no slot becomes smaller with every run that ends.
 //
@@ -121,7 +121,7 @@ type candidate struct {
 	crowded int // runs of its crowd
 }
 
-// before orders candidates: somebody waits for a triggered one. Within a crowd the one goes first
+// before orders candidates: a triggered one goes first, because a caller waits for it. Within a crowd the one goes first
 // that has waited longest.
 func (c candidate) before(other candidate) bool {
 	if (c.asked != nil) != (other.asked != nil) {

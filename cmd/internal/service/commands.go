@@ -67,7 +67,7 @@ func (s *Service) lend(command, file string, stderr io.Writer) (*worker.Worker, 
 		return nil, fmt.Errorf("%s names the state directory %s, but the service has %s", file, StateDir(cfg), dir)
 	}
 	fmt.Fprintf(stderr, "note: this command uses %s as it is now; the service loads it with its next reload (SIGHUP) or start\n", file)
-	next, err := own.Beside(cfg, syncs)
+	next, err := own.WithConfig(cfg, syncs)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (s *Service) reload() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, err := old.Beside(cfg, syncs)
+	next, err := old.WithConfig(cfg, syncs)
 	if err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		s.refuse(err.Error())

@@ -13,7 +13,7 @@ import (
 	"entrasync/state"
 )
 
-// fullSpread is for how long complete compares are spread for each sync beside the first, and
+// fullSpread is for how long complete compares are spread for each sync after the first, and
 // longestSpread for how long in all.
 const (
 	fullSpread    = time.Minute

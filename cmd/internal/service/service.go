@@ -31,7 +31,7 @@ import (
 	"entrasync/graphsync"
 )
 
-// slots is how many cycles run at once over all tenants, beside those that take long.
+// slots is how many cycles run at once over all tenants, in addition to those that take long.
 const slots = 8
 
 // beatEvery is how often the scheduler shows that it is alive; /healthz wants it once a minute.

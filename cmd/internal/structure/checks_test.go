@@ -156,7 +156,7 @@ func checkLayout(tree fs.FS) (faults []string) {
 	return faults
 }
 
-// Paths of the machine somebody worked on. Written in parts, as this file is read too.
+// Paths of the machine of a developer. Written in parts, as this file is read too.
 var outside = regexp.MustCompile(`\.\.` + `/shared\b|(?:^|[^\w.-])(/wo` + `rk/)`)
 
 func checkMentions(tree fs.FS) (faults []string) {

@@ -188,7 +188,7 @@ func TestChecksFindViolations(t *testing.T) {
 		{"a hidden folder at the top", ".ci/run", "x", ""},
 		{"what the build leaves", "bin/entrasync", "x", ""},
 		{"Go at the top", "main.go", "// Command x.\npackage main", "main.go: the top level holds no Go package"},
-		{"a path beside the project", "README.md", "see .." + "/shared/notes.md", "README.md:1 mentions .." + "/shared"},
+		{"a path outside the project", "README.md", "see .." + "/shared/notes.md", "README.md:1 mentions .." + "/shared"},
 		{"a path of a machine", ".ci/run", "set -eu\ncd /wo" + "rk/main", ".ci/run:2 mentions /wo" + "rk/"},
 		{"a path at the start of a line", ".ci/run", "set -eu\n/wo" + "rk/main/run", ".ci/run:2 mentions /wo" + "rk/"},
 		{"a path that ends alike", "README.md", "https://example.com/wo" + "rk/", ""},

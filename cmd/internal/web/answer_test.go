@@ -79,7 +79,7 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("the page behind the answer does not say so, or still shows the hold as waiting, or not as rejected:\n%s", page)
 			}
 			if !strings.Contains(b.log.String(), `msg="hold `+want+`" sync=front tenant=contoso hold=h-1 actions=3`) {
-				t.Errorf("the log does not tell of it: %s", b.log)
+				t.Errorf("the log does not report it: %s", b.log)
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func TestForgedAnswers(t *testing.T) {
 	if w := b.do(good.post(path, "burn")); w.Code != 400 {
 		t.Errorf("an unknown answer: %d, want 400", w.Code)
 	}
-	for path, want := range map[string]int{"/holds/front/contoso/h-2": 404, "/holds/front/nobody/h-1": 404, "/holds": 405} {
+	for path, want := range map[string]int{"/holds/front/contoso/h-2": 404, "/holds/front/unknown/h-1": 404, "/holds": 405} {
 		if w := b.do(good.post(path, "approve")); w.Code != want {
 			t.Errorf("POST %s: %d, want %d", path, w.Code, want)
 		}
@@ -130,7 +130,7 @@ func TestForgedAnswers(t *testing.T) {
 	}
 }
 
-// Whoever answers has seen what is answered: a hold that has grown since is shown anew.
+// A decision is for what was shown: a hold that has grown since is shown again.
 func TestAnswerToWhatWasShown(t *testing.T) {
 	t.Parallel()
 	b := canned(t)

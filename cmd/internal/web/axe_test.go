@@ -75,7 +75,7 @@ func TestAxe(t *testing.T) {
 	paths := encode(t, append(consent, []string{
 		"/", "/?q=nothing", "/syncs/front/contoso", "/syncs/archive/tailspin", run, run + "?show=actions", run + "?show=skipped",
 		"/holds", "/holds?answered=approved&sync=front&tenant=contoso", "/holds/front/contoso/h-1",
-		"/people", "/people?q=contoso.example", "/people?q=Ada", "/people?q=nobody", "/tenants", "/golden/invitation.html", "/nowhere",
+		"/people", "/people?q=contoso.example", "/people?q=Ada", "/people?q=no-such-user", "/tenants", "/golden/invitation.html", "/nowhere",
 	}...))
 	schemes := []string{"light", "dark"}
 	if testing.Short() {

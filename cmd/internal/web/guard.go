@@ -76,7 +76,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// proxyHeaders are set by proxies in common use, beside those that begin with X-Forwarded-.
+// proxyHeaders are set by proxies in common use, in addition to those that begin with X-Forwarded-.
 var proxyHeaders = []string{
 	"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Host", "X-Original-Url", "X-Original-For",
 	"Cf-Connecting-Ip", "Cf-Ray", "True-Client-Ip", "Fastly-Client-Ip", "Fly-Client-Ip", "X-Azure-Clientip", "X-Appengine-User-Ip",

@@ -73,8 +73,8 @@ func TestNoProxyWithoutACredential(t *testing.T) {
 	}
 }
 
-// Whoever guesses is logged, and soon not answered any more, not even with the right credential: an
-// answer would tell it. Others are let in meanwhile, and so is that address after a while.
+// An address that guesses is logged, and soon refused, even with the right credential: a response
+// would confirm the guess. Other addresses are served meanwhile, and so is that address after a while.
 func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, &web.Credential{Username: "operator", Secret: func() (string, error) { return "right", nil }})
@@ -116,7 +116,7 @@ func TestWrongCredentials(t *testing.T) {
 	}
 }
 
-// Connections on which nothing is asked keep nobody out, however many there are.
+// Connections on which nothing is asked block no request, however many there are.
 func TestHealthUnderAFlood(t *testing.T) {
 	t.Parallel()
 	b := canned(t)

@@ -30,9 +30,9 @@ func TestPages(t *testing.T) {
 		"people":          "/people",
 		"people-several":  "/people?q=contoso.example",
 		"people-one":      "/people?q=Ada",
-		"people-none":     "/people?q=nobody",
+		"people-none":     "/people?q=no-such-user",
 		"tenants":         "/tenants?withdrawn=1",
-		"missing":         "/syncs/front/nobody",
+		"missing":         "/syncs/front/unknown",
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := b.get(path)

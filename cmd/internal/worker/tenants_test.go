@@ -219,7 +219,7 @@ func TestConsentedSyncs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s.Guard.FirstRunRemovals {
-			t.Errorf("the first sync of %s may remove somebody", s.TenantName)
+			t.Errorf("the first sync of %s may remove a user", s.TenantName)
 		}
 		if bounded := s.Guard.Domains != nil; bounded != (s.Name == "common") {
 			t.Errorf("sync %s of %s, whose domains are not known: adoptions by address are bounded: %t", s.Name, s.TenantName, bounded)

@@ -75,9 +75,9 @@ func New(cfg *configs.Config, syncs []*compile.Sync, store *state.Store, options
 	}
 }
 
-// Beside makes a worker of another configuration that shares the state, the tenants' turns, the
+// WithConfig makes a worker of another configuration that shares the state, the tenants' turns, the
 // sources and the adapters of w.
-func (w *Worker) Beside(cfg *configs.Config, syncs []*compile.Sync) (*Worker, error) {
+func (w *Worker) WithConfig(cfg *configs.Config, syncs []*compile.Sync) (*Worker, error) {
 	next := New(cfg, syncs, w.Store, w.options)
 	next.turns, next.parts, next.service = w.turns, w.parts, w.service
 	next.Tenants.changed = w.Tenants.changed
@@ -85,9 +85,9 @@ func (w *Worker) Beside(cfg *configs.Config, syncs []*compile.Sync) (*Worker, er
 }
 
 // Again makes the worker of the same configuration with the tenants that the registry has now.
-func (w *Worker) Again() (*Worker, error) { return w.Beside(w.Config, w.configured) }
+func (w *Worker) Again() (*Worker, error) { return w.WithConfig(w.Config, w.configured) }
 
-// Serve makes w, and every worker made beside it, one of the running service.
+// Serve makes w, and every worker made from it, one of the running service.
 func (w *Worker) Serve(service Service) { w.service, w.Tenants.changed = service, service.Changed }
 
 // Lent is w for a command that the service runs: Close leaves it open.

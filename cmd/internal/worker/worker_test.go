@@ -35,7 +35,7 @@ func TestIdleTenantsAreClosed(t *testing.T) {
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := w.turns.take(impatient, store, id); !errors.Is(err, context.Canceled) {
-		t.Errorf("a second turn beside the first: %v", err)
+		t.Errorf("a second turn during the first: %v", err)
 	}
 	if err := first.View(func(*state.Tx) error { return nil }); err != nil {
 		t.Errorf("a cycle that gave up waiting closed it for the other: %v", err)
@@ -122,7 +122,7 @@ syncs: {people: {from: contoso, to: people, users: {attributes: {userName: "[mai
 		}
 	}
 	use(w)
-	next, err := w.Beside(load("secret-2", "people-2.jsonl"))
+	next, err := w.WithConfig(load("secret-2", "people-2.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
