@@ -33,7 +33,7 @@ func (c Cloud) ConsentURL(r ConsentRequest) string {
 }
 
 // A ConsentAnswer is what a browser brings back from the admin consent page. Nothing in it is
-// proven: anybody can make such an address.
+// proven: anyone can make such an address.
 type ConsentAnswer struct {
 	State  string
 	Tenant ID     // zero when there is none
@@ -83,7 +83,7 @@ func ReadConsentAnswer(query url.Values) ConsentAnswer {
 	return answer
 }
 
-// A SignInRequest asks somebody to sign in at a tenant (authorization code flow with PKCE, "Microsoft
+// A SignInRequest asks a user to sign in at a tenant (authorization code flow with PKCE, "Microsoft
 // identity platform and OAuth 2.0 authorization code flow"). The answer proves who is at the browser.
 type SignInRequest struct {
 	Tenant   ID
@@ -94,7 +94,7 @@ type SignInRequest struct {
 	Verifier string // of PKCE: 43 to 128 characters that only the asker knows
 }
 
-// SignInURL returns the address of the tenant's sign-in page. Whoever has just consented there is
+// SignInURL returns the address of the tenant's sign-in page. A user who has just consented there is
 // led back without being asked again.
 func (c Cloud) SignInURL(r SignInRequest) string {
 	challenge := sha256.Sum256([]byte(r.Verifier))

@@ -14,7 +14,7 @@ var (
 	ErrResync = errors.New("the link is no longer valid")
 
 	// ErrIncomplete: a read ended without an error but not with everything Graph counted.
-	// Nobody is removed because of it.
+	// No user is removed because of it.
 	ErrIncomplete = errors.New("the read was not complete")
 
 	// ErrForeignLink: a link led away from the configured Graph host or from TLS. No
@@ -22,8 +22,8 @@ var (
 	ErrForeignLink = errors.New("the link does not lead to the configured Graph host over TLS")
 )
 
-// A Class says who has to do something about an error. Every class but Transient stops the
-// tenant's cycle with nobody removed.
+// A Class says who has to act on an error. Every class but Transient stops the
+// tenant's cycle, and no user is removed.
 type Class string
 
 // The classes. Their words are stable: they are codes in reports and tenant states.

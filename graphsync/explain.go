@@ -22,7 +22,7 @@ const (
 
 // explainAADSTS knows the token endpoint's numbers. Microsoft publishes them for diagnosis
 // ("Microsoft Entra authentication and authorization error codes") and may change them, so
-// an unknown number falls back on the OAuth error beside it.
+// an unknown number falls back on the OAuth error next to it.
 func explainAADSTS(number int) (explanation, bool) {
 	switch number {
 	case 700016:
@@ -152,7 +152,7 @@ func ExplainGraph(status int, code, message string) *Error {
 		(status == http.StatusBadRequest || status == http.StatusNotFound) &&
 			(strings.HasPrefix(lower, "sync") || strings.HasPrefix(lower, "resync")):
 		e.Err = ErrResync
-		return set(Transient, "the delta link has expired or was reset", "nothing to do: a new round begins; nobody is removed by absence alone")
+		return set(Transient, "the delta link has expired or was reset", "nothing to do: a new round begins; no user is removed by absence alone")
 	case lower == "authorization_identitynotfound":
 		return set(ConsentMissing, "the app has no identity in this tenant", consentHint)
 	case lower == "authentication_requestfromnonpremiumtenantorb2ctenant":

@@ -146,7 +146,7 @@ type MemberChange struct {
 // A Page is one response of a delta stream. Exactly one of Next and Delta is set.
 type Page struct {
 	Changes []Change
-	Next    string // the round goes on there
+	Next    string // where the round continues
 	Delta   string // the round is complete; the next one starts there
 	Bytes   int    // size of the body, for reports
 	Skipped []BadRecord
@@ -217,14 +217,14 @@ type AssignmentList struct {
 type Organization struct {
 	ID            ID
 	Name          string
-	Domains       []string // verified: nobody else can have addresses there, or make people up with them
+	Domains       []string // verified: no other tenant can have addresses there, or make people up with them
 	DefaultDomain string   // the verified domain that new users get; "" when Graph marks none
 }
 
 // A Presence is the answer to the question whether an object still exists.
 type Presence byte
 
-// The answers. Unknown means Graph could not say; nobody is removed on it.
+// The answers. Unknown means Graph could not say; no user is removed on it.
 const (
 	Unknown Presence = iota
 	Present
@@ -260,7 +260,7 @@ type Source interface {
 	AssignmentPresence(ctx context.Context, app ID, ids []string) ([]Presence, error)
 
 	// Members reads the direct members of a group that are users or groups, or may be. Entries
-	// that could not be understood are returned beside. A refused link is [ErrResync], as with
+	// that could not be understood are returned separately. A refused link is [ErrResync], as with
 	// Assignments.
 	Members(ctx context.Context, group ID, yield func([]MemberChange) error) ([]BadRecord, error)
 

@@ -20,7 +20,7 @@ func (l Location) Same(other Location) bool { return l.ID == other.ID && l.Place
 
 // Locate returns what accounts are claimed under in the application that the configuration calls
 // key and has at place. It stays the same when only one of the two changes: an application with
-// another name is known by its place, and one that moved by its name, so that nobody's claims are
+// another name is known by its place, and one that moved by its name, so that no tenant's claims are
 // lost with a name. placeOf returns where the configuration has the application of another key,
 // "" for nowhere: two that are at one place, as two organisations behind one address, stay two.
 func (s *Store) Locate(key, place string, placeOf func(key string) string) (Location, error) {

@@ -56,7 +56,7 @@ func TestLocate(t *testing.T) {
 	}
 }
 
-// A registry that is lost is made anew from the links of all tenants before anything else, also
+// A registry that is lost is rebuilt from the links of all tenants before anything else, also
 // when that is interrupted: at whatever commit.
 func TestRegistryIsRebuilt(t *testing.T) {
 	t.Parallel()
@@ -145,7 +145,7 @@ func TestRegistryIsRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(s)
-	// What was given free since is not claimed again.
+	// What was released since is not claimed again.
 	if err := errors.Join(s.RemoveTenant(contoso), s.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -238,8 +238,8 @@ func TestSucceed(t *testing.T) {
 		"given up":                     {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
 		"given up by a stranger":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
 		"given up in another":          {func(s *state.Store) error { return s.Accounts().GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
-		"somebody else's by now":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
-		"given free":                   {func(s *state.Store) error { return s.Accounts().Release("app", "a", ada) }, ada, eve, eve},
+		"another owner's by now":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
+		"released":                     {func(s *state.Store) error { return s.Accounts().Release("app", "a", ada) }, ada, eve, eve},
 		"of a tenant that was removed": {func(s *state.Store) error { return s.RemoveTenant(contoso) }, ada, eve, eve},
 		"of a tenant without a file":   {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, ada},
 		"given up and taken back": {func(s *state.Store) error {
@@ -276,7 +276,7 @@ func TestSucceed(t *testing.T) {
 				return
 			}
 			if present, err = s.Accounts().Succeed("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
-				t.Errorf("it went on to %v, %v", present, err)
+				t.Errorf("it passed to %v, %v", present, err)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ type batched struct {
 // maxBatch bounds how many callers share a commit, and so what a failure has to repeat.
 const maxBatch = 256
 
-// batch commits the callers that wait for the disk together. It has no delay: whoever comes
+// batch commits the callers that wait for the disk together. It has no delay: a caller that comes
 // while a commit is under way is part of the next one, so that a single caller loses no time
 // (bbolt's own Batch waits 10 ms for company, and a panic in its timer ends the process).
 func (d *database) batch(fn func(*Tx) error) error {

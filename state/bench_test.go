@@ -43,7 +43,7 @@ func personPage(rnd *rand.Rand, n, size int) (page *graphsync.Page, raw [][]byte
 
 const benchPage = 200
 
-// BenchmarkPutPage beside BenchmarkPutPageFloor: an initial pull, a number of pages a commit.
+// BenchmarkPutPage, to compare with BenchmarkPutPageFloor: an initial pull, a number of pages a commit.
 func BenchmarkPutPage(b *testing.B) {
 	for _, pages := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("pages=%d", pages), func(b *testing.B) {
@@ -203,7 +203,7 @@ func BenchmarkLinks(b *testing.B) {
 			}
 		})
 	})
-	// Writers as in applying a plan: each wants its link on disk before it goes on.
+	// Writers as in applying a plan: each wants its link on disk before its next action.
 	b.Run("Batch", func(b *testing.B) {
 		b.SetParallelism(16)
 		b.RunParallel(func(pb *testing.PB) {
@@ -217,7 +217,7 @@ func BenchmarkLinks(b *testing.B) {
 }
 
 func benchLink(n uint32) state.Link {
-	return state.Link{Kind: graphsync.User, Source: id(n), TargetID: fmt.Sprintf("target-%d", n), Key: "someone@contoso.example", Active: true, Since: now,
+	return state.Link{Kind: graphsync.User, Source: id(n), TargetID: fmt.Sprintf("target-%d", n), Key: "user@contoso.example", Active: true, Since: now,
 		Keys: []state.MatchKey{{Attribute: "externalId", Value: fmt.Sprint(n)}, {Attribute: "userName", Value: fmt.Sprintf("user%d@contoso.example", n)}}}
 }
 

@@ -77,7 +77,7 @@ func fullState(t *testing.T) (dir, path string) {
 	return dir, filepath.Join(dir, contoso.String()+".db")
 }
 
-// told is all that a file tells of its tenant, by looking up and by listing.
+// told is all that a file holds about its tenant, by looking up and by listing.
 func told(tx *state.Tx) (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {

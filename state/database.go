@@ -38,7 +38,7 @@ func migration(fn func(*Tx) error) func(kv.Tx) error {
 // their links since version 3.
 func unchanged(kv.Tx) error { return nil }
 
-// A database is that of a tenant, or of the registry, with what is kept in memory beside it.
+// A database is that of a tenant, or of the registry, with what is kept in memory in addition to it.
 type database struct {
 	db    kv.DB
 	names atomic.Pointer[names]

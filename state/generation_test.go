@@ -122,7 +122,7 @@ func (o *office) owns(account string, want state.Owner) {
 	}
 }
 
-// Whatever file is of another time than the rest, nobody's account is anybody else's.
+// Whatever file is of another time than the rest, no account changes its owner.
 func TestClaimsFollowTheLinks(t *testing.T) {
 	t.Parallel()
 	ada, bob, eve, newcomer := owned(contoso, 1), owned(contoso, 2), owned(other, 3), owned(id(0x7A), 5)
@@ -149,7 +149,7 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.between(func() { o.restore(contoso) })
 			o.owns("2", bob)
 		},
-		"and as much was given free since then": func(o *office) {
+		"and as much was released since then": func(o *office) {
 			o.between(func() { o.keep(registry) })
 			o.links(bob, "2", later)
 			o.between(func() { o.keep(contoso); o.restore(registry) })
@@ -219,7 +219,7 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", eve)
 		},
-		"and its account was made over and given free since then": func(o *office) {
+		"and its account was transferred and released since then": func(o *office) {
 			o.between(func() { o.keep(contoso) })
 			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
 			_, err := o.store.Accounts().Succeed("app", "1", ada, eve)
@@ -227,7 +227,7 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", ada)
 		},
-		"and nobody has claimed its account since then": func(o *office) {
+		"and its account was not claimed since then": func(o *office) {
 			o.between(func() { o.keep(contoso) })
 			o.unlinks(ada, "1")
 			o.between(func() { o.restore(contoso) })

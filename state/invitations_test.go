@@ -18,10 +18,10 @@ func TestInvitations(t *testing.T) {
 	key, old := state.InvitationKey{1}, state.InvitationKey{2}
 	now := time.Date(2026, 7, 2, 15, 0, 0, 0, time.UTC)
 	if _, err := s.Invitations().Get(key); !errors.Is(err, state.ErrNoInvitation) {
-		t.Errorf("an invitation nobody made: %v", err)
+		t.Errorf("an invitation that does not exist: %v", err)
 	}
 	if err := s.Invitations().Change(key, func(*state.Invitation) error { return nil }); !errors.Is(err, state.ErrNoInvitation) {
-		t.Errorf("change an invitation nobody made: %v", err)
+		t.Errorf("change an invitation that does not exist: %v", err)
 	}
 	made := state.Invitation{Tenant: id(1), Note: "Contoso Ltd", Created: now, Expires: now.Add(time.Hour)}
 	if err := errors.Join(s.Invitations().Put(key, made), s.Invitations().Put(old, state.Invitation{Expires: now})); err != nil {

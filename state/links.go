@@ -225,7 +225,7 @@ func targetKey(kind graphsync.Kind, targetID string) []byte {
 }
 
 // matchKey hashes a key, because values may be longer than keys of the store can be. Half a
-// SHA-256 is short and beyond anybody's finding a second value for.
+// SHA-256 is short, and finding a second value for it is not feasible.
 func matchKey(kind graphsync.Kind, k MatchKey) []byte {
 	sum := sha256.Sum256([]byte(k.Attribute + "\x00" + k.Value))
 	return append([]byte{byte(kind)}, sum[:16]...)

@@ -93,7 +93,7 @@ func (t Cursors) EndListing() error {
 }
 
 // countFits reports whether a list of users fits the number that was counted before it, give or take one for
-// each change that the delta link has told of since.
+// each change that the delta link has reported since.
 func (c *Cursor) countFits() bool {
 	differs := c.Listed - c.Counted
 	return uint64(max(differs, -differs)) <= c.Objects

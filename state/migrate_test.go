@@ -10,7 +10,7 @@ import (
 	"entrasync/state/kv"
 )
 
-// Records were kept by name: two of one tenant become one, that of its consent, and nobody who
+// Records were kept by name: two of one tenant become one, that of its consent, and no tenant that
 // was paused runs again.
 func TestRecordsByID(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 
 // A Cursor is how far a stream has been read. Its zero value: never.
 type Cursor struct {
-	Link     string `json:"link"`   // where to go on; empty: begin at the first page
+	Link     string `json:"link"`   // where to resume; empty: begin at the first page
 	Select   string `json:"select"` // graphsync.SelectKey of the round that Link belongs to
 	Round    uint32 `json:"round"`  // counts full rounds
 	Full     bool   `json:"full"`   // the round under way or just ended reads everything

@@ -177,7 +177,7 @@ func TestRemovedAndRestored(t *testing.T) {
 		[]state.PendingKey{userKey(1), groupKey(9), state.Membership(id(9), id(1))})
 }
 
-func TestRoundGoesOnAfterARestart(t *testing.T) {
+func TestRoundResumesAfterARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pages := []*graphsync.Page{
@@ -278,7 +278,7 @@ func TestSweep(t *testing.T) {
 	begin(t, tn, graphsync.Users, graphsync.Groups)
 	putPage(t, tn, graphsync.Users, &graphsync.Page{Changes: []graphsync.Change{user(1)}, Next: "n"})
 	view(t, tn, func(tx *state.Tx) {
-		equal(t, "unseen while the round goes on", unseen(tx, graphsync.User), []graphsync.ID(nil))
+		equal(t, "unseen during the round", unseen(tx, graphsync.User), []graphsync.ID(nil))
 	})
 	put(t, tn, graphsync.Users)
 	put(t, tn, graphsync.Groups, group(20, joins(1)))

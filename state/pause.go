@@ -2,7 +2,7 @@ package state
 
 import "time"
 
-// keyPause is beside the streams' cursors.
+// keyPause is in the bucket of the streams' cursors.
 var keyPause = []byte("pause")
 
 // A Pause is how long Graph has asked not to be asked: a long Retry-After, which outlives the cycle

@@ -252,7 +252,7 @@ func (r *recaller) file(t storedTenant, f *database) error {
 	return err
 }
 
-// links claims what some links are of, where nobody does, and settles those that somebody else claims.
+// links claims what some links are of, where there is no claim, and settles those with another claim.
 func (r *recaller) links(t storedTenant, f *database, owner Owner, application string, links []Link) error {
 	type conflict struct {
 		link    *Link
@@ -289,7 +289,7 @@ func (r *recaller) links(t storedTenant, f *database, owner Owner, application s
 		if err != nil {
 			return err
 		}
-		// An account is linked twice when somebody else took it over: it is whose link is younger. A
+		// An account is linked twice when another user took it over: it is whose link is younger. A
 		// claim without a link was given up since the registry's time, if the file is newer.
 		if linked && !c.link.Since.After(other.Since) || !linked && !(t.ahead && readable) {
 			continue

@@ -28,7 +28,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 		application := fmt.Sprint("app-", run)
 		owners, given := map[string]Owner{}, map[string]bool{}
 		account := rapid.Map(rapid.IntRange(1, 4), func(n int) string { return fmt.Sprint("u-", n) })
-		someone := rapid.Map(rapid.IntRange(1, 3), func(n int) Owner {
+		anyOwner := rapid.Map(rapid.IntRange(1, 3), func(n int) Owner {
 			return Owner{Tenant: graphsync.ID{byte(n)}, Sync: "s", Kind: graphsync.User, Source: graphsync.ID{byte(10 * n)}}
 		})
 		ok := func(err error) {
@@ -38,7 +38,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			id, owner := account.Draw(t, "account"), someone.Draw(t, "owner")
+			id, owner := account.Draw(t, "account"), anyOwner.Draw(t, "owner")
 			switch rapid.IntRange(0, 6).Draw(t, "step") {
 			case 0, 1:
 				claims := map[string]Owner{id: owner, account.Draw(t, "another"): owner}
@@ -76,7 +76,7 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 					given[id] = true
 				}
 			case 5:
-				former := someone.Draw(t, "former")
+				former := anyOwner.Draw(t, "former")
 				present, err := s.Accounts().Succeed(application, id, former, owner)
 				ok(err)
 				if now, taken := owners[id]; !taken || now == former && (given[id] || former.Tenant == owner.Tenant) {

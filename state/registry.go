@@ -93,12 +93,12 @@ func (a *Accounts) OwnerOf(target, resourceID string, kind graphsync.Kind) (owne
 	return owner, ok, err
 }
 
-// Release gives an account free. Nothing happens when somebody else owns it.
+// Release releases an account. Nothing happens when it has another owner.
 func (a *Accounts) Release(target, resourceID string, owner Owner) error {
 	return a.ReleaseAll(target, map[string]Owner{resourceID: owner})
 }
 
-// ReleaseAll gives several accounts free in one commit, but for those that somebody else owns.
+// ReleaseAll releases several accounts in one commit, but not those with another owner.
 func (a *Accounts) ReleaseAll(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
@@ -129,7 +129,7 @@ func (c claims) own(key []byte, owner Owner) error {
 }
 
 // GiveUp says that owners have no use for their accounts any more, such as those of people who
-// are gone for good: whoever wants one may ask for it, see Succeed. They own them until then.
+// are permanently deleted: another sync may ask for one, see Succeed. They own them until then.
 func (a *Accounts) GiveUp(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
@@ -188,7 +188,7 @@ func (a *Accounts) Succeed(target, resourceID string, former, owner Owner) (pres
 	return present, nil
 }
 
-// releaseAll gives free what a tenant owns, in transactions of bounded size.
+// releaseAll releases what a tenant owns, in transactions of bounded size.
 func (a *Accounts) releaseAll(tenant graphsync.ID) error {
 	if err := a.writeClaims(); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 type Run struct {
 	ID      string          `json:"id"`
 	Started time.Time       `json:"started"`
-	Ended   time.Time       `json:"ended"` // zero while it goes on
+	Ended   time.Time       `json:"ended"` // zero while it runs
 	Result  string          `json:"result"`
 	Report  json.RawMessage `json:"report,omitempty"`
 }

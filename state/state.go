@@ -2,14 +2,14 @@
 // owns which account of a target; per tenant the directory snapshot with its delta links; and
 // per sync the links to accounts, the work that is pending, retries, holds and runs.
 //
-// It decides nothing and asks nobody: it neither reads Graph nor knows a target, and time
+// It decides nothing and sends no request: it neither reads Graph nor knows a target, and time
 // always comes in as an argument.
 //
 // It promises that a transaction is all or nothing and on disk when it returns (one fsync), so
 // that a page's objects, its link and the work it causes move together; that memory does not
-// grow with the directory; that nobody but the owner can read the files; and that a damaged
+// grow with the directory; that no user but the owner can read the files; and that a damaged
 // file is an error that names it, never a panic. Losing the files loses no account: links are
-// found again by matching, and the registry's claims on accounts are made anew from the links.
+// found again by matching, and the registry's claims on accounts are rebuilt from the links.
 //
 // # What a page does not say
 //
@@ -26,7 +26,7 @@
 // store below it (bbolt):
 //
 //   - What an iterator or getter yields as bytes is valid until the transaction ends.
-//   - Do not write to what is being iterated: collect a chunk, write, go on with after.
+//   - Do not write to what is being iterated: collect a chunk, write, continue with after.
 //   - Do not wait inside a View for an Update of the same tenant, such as by feeding workers
 //     that write: a writer that must grow the file waits for the readers.
 package state
@@ -59,7 +59,7 @@ type Store struct {
 	closed  bool
 }
 
-// opened is a tenant's file while somebody uses it.
+// opened is a tenant's file while it is in use.
 type opened struct {
 	file *database
 	uses int

@@ -17,7 +17,7 @@ const bucketTenants = "tenants"
 // TenantRecords are the records of all tenants. Its methods may be called concurrently.
 type TenantRecords struct{ registry *database }
 
-// A TenantRecord is what is known of a tenant beside the configuration. There is one for an id,
+// A TenantRecord is what is known of a tenant in addition to the configuration. There is one for an id,
 // whatever the tenant is called.
 type TenantRecord struct {
 	ID      graphsync.ID `json:"id"`
@@ -33,7 +33,7 @@ type TenantRecord struct {
 	// are not known.
 	Domains    string     `json:"domains,omitempty"`
 	Credential Credential `json:"credential,omitzero"`
-	// Removed is when somebody removed it: it joins again only by an invitation of its own.
+	// Removed is when an operator removed it: it joins again only by an invitation of its own.
 	Removed time.Time `json:"removed,omitzero"`
 }
 
@@ -60,7 +60,7 @@ func (t TenantRecords) All() ([]TenantRecord, error) {
 	return records, err
 }
 
-// NameOf returns what a tenant is called, its id when nobody has said.
+// NameOf returns what a tenant is called, its id when it has no name.
 func (t TenantRecords) NameOf(id graphsync.ID) string {
 	name := id.String()
 	_ = t.registry.view(func(tx *Tx) error {

@@ -25,7 +25,7 @@ func TestTenantRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "records", got, []state.TenantRecord{{Name: "a", ID: id(1)}, {Name: "a", ID: id(4)}, b})
-	for _, r := range []state.TenantRecord{{}, {Name: "nobody"}, {ID: id(5)}} {
+	for _, r := range []state.TenantRecord{{}, {Name: "unnamed"}, {ID: id(5)}} {
 		if err := s.TenantRecords().Put(r); err == nil {
 			t.Errorf("%+v was stored", r)
 		}

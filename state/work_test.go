@@ -68,7 +68,7 @@ func TestLinks(t *testing.T) {
 			t.Error("another sync's link is gone")
 		}
 	})
-	// Of two links to one account the younger has it, whatever becomes of the other.
+	// Of two links to one account the younger has it, whatever happens to the other.
 	link := func(source uint32, account string) state.Link {
 		return state.Link{Kind: graphsync.User, Source: id(source), TargetID: account}
 	}

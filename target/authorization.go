@@ -126,7 +126,7 @@ func (a *authorizer) renew(refused string) bool {
 }
 
 // redactor blanks the secrets that were sent. Short ones are left alone in good responses, where
-// they may well be somebody's name.
+// they may well be a user's name.
 func (a *authorizer) redactor(credential string, failed bool) redact.Redactor {
 	_, secret, _ := strings.Cut(credential, " ")
 	secrets := []string{secret}

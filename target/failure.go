@@ -92,7 +92,7 @@ func neverSent(err error) bool {
 	return errors.As(err, &e) && !e.Unsure && e.Code == Unavailable
 }
 
-// final reports whether an error will not go away by itself.
+// final reports whether retrying cannot cure an error.
 func final(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code != Unavailable || errors.Is(err, context.Canceled)

@@ -326,7 +326,7 @@ func (p *parser) take(while func(byte) bool) string {
 	return p.text[start:p.pos]
 }
 
-// word takes a keyword that stands by itself.
+// word takes a keyword that stands alone.
 func (p *parser) word(word string) bool {
 	p.space()
 	end := p.pos + len(word)

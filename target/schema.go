@@ -79,7 +79,7 @@ func (r reference) misspelled(kind Kind) (m Misspelling, ok bool) {
 }
 
 // nearName returns the candidate that differs from a word by a letter or two, or by their order, ""
-// for none. Of a short word nothing is near: role is a name of its own beside roles.
+// for none. Of a short word nothing is near: role and roles are two names.
 func nearName(word string, candidates []string) string {
 	word = strings.ToLower(word)
 	candidates = slices.Sorted(slices.Values(candidates))

@@ -89,7 +89,7 @@ type Adapter interface {
 	// afterwards where the application says so, else nil. A resource that does not exist
 	// is an error of code NotFound. Attributes that are refused or did not take are named
 	// in the error (several are joined); the others are written all the same, and the
-	// resource is returned beside the error. What was accepted but is not shown as it was
+	// resource is returned with the error. What was accepted but is not shown as it was
 	// written is an error with a Remark: to write it again is of no use.
 	Update(ctx context.Context, ref Ref, attributes []Attribute) (*Resource, error)
 
@@ -163,7 +163,7 @@ type Code string
 
 // The codes. Their words are stable: reports carry them.
 const (
-	Rejected     Code = "target_rejected"     // this record as it is; others go on
+	Rejected     Code = "target_rejected"     // this record as it is; others are written
 	Conflict     Code = "duplicate_target"    // exists already: look it up
 	NotFound     Code = "target_missing"      // the resource is gone
 	Unsupported  Code = "target_unsupported"  // the application cannot do this at all
@@ -185,7 +185,7 @@ type Remark string
 
 // The remarks.
 const (
-	NotShown Remark = "not_shown" // it shows nothing there, so that nobody can tell
+	NotShown Remark = "not_shown" // it shows nothing there, so it cannot be compared
 	Spelled  Remark = "respelled" // it keeps a spelling of its own
 	NotTaken Remark = "not_taken" // it shows another value
 	Kept     Remark = "kept"      // it keeps an account that it was told to delete, switched off

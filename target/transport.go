@@ -25,7 +25,7 @@ type TransportConfig struct {
 	Version string // of entrasync, for the User-Agent; "dev" when empty
 	Auth    Auth
 
-	CAFile            string // PEM, trusted beside the system's
+	CAFile            string // PEM, trusted in addition to the system's
 	CertFile, KeyFile string // PEM, shown to the application; read again for each connection
 	Proxy             string // URL; the environment's HTTPS_PROXY and NO_PROXY when empty
 
@@ -210,7 +210,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// drain takes the body, which every attempt sends anew.
+// drain takes the body, which every attempt sends again.
 func drain(req *http.Request) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil

@@ -289,7 +289,7 @@ func TestTransportPace(t *testing.T) {
 	})
 }
 
-// Several applications that are one for the configuration share its rate, whoever of them has much
+// Several applications that are one for the configuration share its rate, whichever of them has much
 // to do; their requests in flight are their own, so that one that hangs stops no other.
 func TestTransportsShareARate(t *testing.T) {
 	t.Parallel()

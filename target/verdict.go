@@ -21,7 +21,7 @@ const (
 
 // Judge compares what an application shows with what was written there. A text that differs by
 // white space, Unicode normalization, escapes of HTML or case only is respelled, and so is one
-// that was cut at the end. An element of a list that lost sub-attributes beside its value is too.
+// that was cut at the end. An element of a list that lost sub-attributes other than its value is too.
 func (p Path) Judge(written, shown any) Verdict {
 	switch {
 	case p.Same(written, shown):

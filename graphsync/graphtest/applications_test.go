@@ -29,7 +29,7 @@ func TestApplicationIsInItsHomeTenant(t *testing.T) {
 		t.Errorf("the home is %s, not the first tenant", app.Home)
 	}
 	vendor, _ := b.tenant.App(graphtest.AppSpec{Name: "by a vendor", Home: other.ID()})
-	unknown := b.server.Register(graphtest.AppSpec{Name: "of nobody here"})
+	unknown := b.server.Register(graphtest.AppSpec{Name: "of no tenant here"})
 	b.tenant.Consent(unknown.ClientID)
 
 	golden(t, "application.json", b.get("/applications(appId='"+b.app.ClientID+"')?$select=id,appId,displayName,createdDateTime,signInAudience,passwordCredentials,keyCredentials,web"))
@@ -41,7 +41,7 @@ func TestApplicationIsInItsHomeTenant(t *testing.T) {
 	diff(t, home.String(), owner(b.app.ClientID))
 	diff(t, other.ID().String(), owner(vendor.ClientID))
 	if elsewhere, err := graphsync.ParseID(owner(unknown.ClientID)); err != nil || b.server.Tenant(elsewhere.String()) != nil {
-		t.Errorf("an app of nobody here is at home in %s, %v", elsewhere, err)
+		t.Errorf("an app of no tenant here is at home in %s, %v", elsewhere, err)
 	}
 	listed := b.get("/servicePrincipals?$select=appOwnerOrganizationId&$filter=appId+eq+'" + vendor.ClientID + "'").value(t)
 	found := b.postJSON("/directoryObjects/getByIds?$select=appOwnerOrganizationId", map[string]any{"ids": []any{listed[0]["id"]}}).value(t)

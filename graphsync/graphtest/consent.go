@@ -52,7 +52,7 @@ func (c *call) consentRequest(tenant string, query url.Values) (application, str
 }
 
 // linked checks what a link says about who wants to be led back where; c.tenant is the tenant
-// it is for, nil at organizations. On an error nobody is led anywhere.
+// it is for, nil at organizations. On an error there is no redirect.
 func (c *call) linked(tenant string, query url.Values, required ...string) (application, *tokenError) {
 	for _, name := range required {
 		if query.Get(name) == "" {

@@ -99,7 +99,7 @@ func TestConsentLinkRefused(t *testing.T) {
 	b, _, app := consentBench(t, graphtest.Options{})
 	for name, c := range map[string]struct{ path, number string }{
 		"unregistered redirect": {consentPath(b, "organizations", app.ClientID, "redirect_uri", callback+"/x"), "AADSTS50011"},
-		"unknown app":           {consentPath(b, "organizations", "nobody"), "AADSTS700016"},
+		"unknown app":           {consentPath(b, "organizations", "unknown"), "AADSTS700016"},
 		"unknown tenant":        {consentPath(b, "nowhere.example", app.ClientID), "AADSTS90002"},
 		"common":                {consentPath(b, "common", app.ClientID), "AADSTS50059"},
 		"no scope":              {consentPath(b, "organizations", app.ClientID, "scope", ""), "AADSTS900144"},

@@ -45,7 +45,7 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 	}
 	seen := w.cur.At
 	if w.cur.Member > 0 {
-		seen++ // the object whose members go on has been seen: a change of it is told anew
+		seen++ // the object whose members continue has been seen: a change of it is reported again
 	}
 	w.feed.sealed = max(w.feed.sealed, seen)
 	w.out.WriteString(link)
@@ -145,7 +145,7 @@ func (w *walk) run() {
 func (w *walk) object(o *object) bool {
 	since := w.cur.Since
 	if o.state != live {
-		// A first round tells of none but those who went while it was being read.
+		// A first round reports only those removals that happened while it was being read.
 		if o.stateAt > w.cur.Start {
 			w.removed(o)
 		}

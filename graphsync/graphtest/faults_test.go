@@ -40,7 +40,7 @@ func TestFaultsThatAnswerInstead(t *testing.T) {
 				t.Errorf("%d %v %s", got.status, got.header, got.body)
 			}
 			if again := b.get(link); again.status != 200 {
-				t.Errorf("the fault goes on: %d", again.status)
+				t.Errorf("the fault continues: %d", again.status)
 			}
 		})
 	}

@@ -84,7 +84,7 @@ func (f *feed) version() uint32 { return uint32(len(f.entries)) }
 // touch moves an object to the end and returns the version of the change.
 func (f *feed) touch(o *object) uint32 {
 	if now := f.version(); o.last == now && now > f.sealed {
-		return now // nobody has seen this version: the change joins it
+		return now // no client has seen this version: the change joins it
 	}
 	f.entries = append(f.entries, o)
 	o.last = f.version()

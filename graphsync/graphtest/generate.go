@@ -102,7 +102,7 @@ func (g *generator) people() {
 	}
 }
 
-// unique returns an address nobody has.
+// unique returns an address that no user has.
 func (g *generator) unique(local string) string {
 	g.taken[local]++
 	if n := g.taken[local]; n > 1 {

@@ -84,7 +84,7 @@ var units = []unit{
 
 var partners = []string{"fabrikam.example", "northwind.example", "adatum.example", "tailspin.example"}
 
-// ascii is what becomes of letters in addresses.
+// ascii is what letters become in addresses.
 var ascii = strings.NewReplacer(
 	"ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "ø", "oe", "å", "aa", "é", "e", "í", "i", "á", "a", "ó", "o", "ú", "u", "ñ", "n",
 	"ō", "o", "ł", "l", "ś", "s", "ń", "n", "ż", "z", "ź", "z", "ą", "a", "ę", "e", "ó", "o", "đ", "d", "ễ", "e", "ầ", "a", "ê", "e",

@@ -35,7 +35,7 @@ func (c *call) back(link, parameters url.Values) *Answer {
 	return &Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirect + separator + parameters.Encode()}}}
 }
 
-// refusal is an error screen: nobody is sent back to the application.
+// refusal is an error screen: the browser is not sent back to the application.
 func (c *call) refusal(title string, e *tokenError) *Answer {
 	text := "The application was given nothing."
 	if e.number == 90094 {

@@ -63,7 +63,7 @@ func TestSingleObjects(t *testing.T) {
 	}
 	diff(t, "Mo", b.get("/users/"+u1.String()+"/manager").text(t, "displayName"))
 	diff(t, "Sales", b.get("/groups/"+g1.String()+"?$select=displayName").text(t, "displayName"))
-	for _, path := range []string{"/users/" + u2.String(), "/users/" + g1.String(), "/users/nobody@x", "/users/" + u9.String() + "/manager",
+	for _, path := range []string{"/users/" + u2.String(), "/users/" + g1.String(), "/users/unknown@x", "/users/" + u9.String() + "/manager",
 		"/groups/" + u1.String(), "/directory/deletedItems/" + u1.String(), "/organization/" + u1.String(), "/servicePrincipals(appId='x')"} {
 		if got := b.get(path); got.status != 404 || got.code(t) != "Request_ResourceNotFound" {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
@@ -227,6 +227,6 @@ func TestAssignmentPagingIsStable(t *testing.T) {
 	}
 	diff(t, rows, got)
 	if strings.Contains(string(first.body), "@odata.count") {
-		t.Error("a count nobody asked for")
+		t.Error("a count that was not asked for")
 	}
 }

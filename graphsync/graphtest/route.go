@@ -151,7 +151,7 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 	return nil, badRequest("Resource not found for the segment '%s'.", unknownSegment(given))
 }
 
-// notEmulated is for what Graph documents and this emulator lacks, so that nobody takes its
+// notEmulated is for what Graph documents and this emulator lacks, so that no reader takes its
 // refusal for Graph's.
 func (c *call) notEmulated() (*Answer, *graphError) {
 	return nil, refuse(http.StatusNotImplemented, "notImplemented", "The emulator does not offer %s. Graph does.", c.r.URL.Path)
@@ -195,7 +195,7 @@ func (r route) match(given []string) ([]string, bool) {
 	return args, true
 }
 
-// unknownSegment names the first segment after which no documented path goes on.
+// unknownSegment names the first segment after which no documented path continues.
 func unknownSegment(given []string) string {
 	for n := 1; n <= len(given); n++ {
 		known := slices.ContainsFunc(routes(), func(r route) bool {

@@ -109,7 +109,7 @@ func openIDScope(asked string) (string, *tokenError) {
 	return strings.Join(granted, " "), nil
 }
 
-// signInScreen asks who one is, unless that is known or nobody may be asked.
+// signInScreen asks for the user, unless the user is known or prompt forbids to ask.
 func (c *call) signInScreen(app application, link url.Values) *Answer {
 	who, known := c.signedIn()
 	hint := link.Get("login_hint")

@@ -103,13 +103,13 @@ func TestSignInScreen(t *testing.T) {
 		change []string
 		shows  string // "" for a code
 	}{
-		"at once":              {nil, ""},
-		"silently":             {[]string{"prompt", "none"}, ""},
-		"with the right hint":  {[]string{"login_hint", "Employee@fabrikam.onmicrosoft.com"}, ""},
-		"with another hint":    {[]string{"login_hint", "cloudapp@contoso.onmicrosoft.com"}, `value="cloudapp" selected`},
-		"and again":            {[]string{"prompt", "login"}, "<h1>Sign in</h1>"},
-		"as somebody":          {[]string{"prompt", "select_account"}, "<h1>Sign in</h1>"},
-		"with another's realm": {[]string{"prompt", "login", "domain_hint", "fabrikam.onmicrosoft.com"}, ` selected>Fabrikam`},
+		"at once":                   {nil, ""},
+		"silently":                  {[]string{"prompt", "none"}, ""},
+		"with the right hint":       {[]string{"login_hint", "Employee@fabrikam.onmicrosoft.com"}, ""},
+		"with another hint":         {[]string{"login_hint", "cloudapp@contoso.onmicrosoft.com"}, `value="cloudapp" selected`},
+		"and again":                 {[]string{"prompt", "login"}, "<h1>Sign in</h1>"},
+		"with an account to choose": {[]string{"prompt", "select_account"}, "<h1>Sign in</h1>"},
+		"with another's realm":      {[]string{"prompt", "login", "domain_hint", "fabrikam.onmicrosoft.com"}, ` selected>Fabrikam`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := b.get(b.base + signInLink("organizations", app.ClientID, c.change...))
@@ -148,7 +148,7 @@ func TestSignInLinkRefused(t *testing.T) {
 	t.Parallel()
 	b, _, app := signInBench(t, graphtest.Options{})
 	for name, c := range map[string]struct{ path, number string }{
-		"unknown app":           {signInLink("organizations", "nobody"), "AADSTS700016"},
+		"unknown app":           {signInLink("organizations", "unknown"), "AADSTS700016"},
 		"no app":                {signInLink("organizations", ""), "AADSTS900144"},
 		"unregistered redirect": {signInLink("organizations", app.ClientID, "redirect_uri", callback+"/x"), "AADSTS50011"},
 		"no redirect":           {signInLink("organizations", app.ClientID, "redirect_uri", ""), "AADSTS900144"},

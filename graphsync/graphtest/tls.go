@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// An authority is the emulator's own certificate authority, made anew with each server.
+// An authority is the emulator's own certificate authority, created with each server.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate

@@ -104,7 +104,7 @@ func TestGivesUp(t *testing.T) {
 				page, err := readUsers(t, s)
 				e := explained(t, err, test.class)
 				if page != nil {
-					t.Error("a page beside the error")
+					t.Error("a page next to the error")
 				}
 				if got := s.Traffic().Requests; got != test.requests {
 					t.Errorf("%d requests, want %d", got, test.requests)
@@ -199,7 +199,7 @@ func TestLinks(t *testing.T) {
 		if len(d.requests()) != before || d.issued() != issued {
 			t.Errorf("%s: something was sent", link)
 		}
-		// The same link in an answer, before anybody stores it.
+		// The same link in an answer, before it is stored.
 		for _, name := range []string{"nextLink", "deltaLink"} {
 			other := &double{graph: answer(200, `{"value":[],"@odata.`+name+`":`+quoteJSON(link)+`}`)}
 			if page, err := readUsers(t, other.open(t)); !errors.Is(err, graphsync.ErrForeignLink) || page != nil {

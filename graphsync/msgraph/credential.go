@@ -62,14 +62,14 @@ type tokens struct {
 	credential Credential
 	client     *http.Client
 
-	// slot is held by whoever reads or changes what follows; a lock that a cancelled
+	// slot is held by the goroutine that reads or changes what follows: a lock that a cancelled
 	// context can stop waiting for.
 	slot   chan struct{}
 	source azcore.TokenCredential
 	made   []byte // the secret or certificate file that source was made from
 	secret string // to be kept out of error texts
 	token  azcore.AccessToken
-	failed *graphsync.Error // what the exchange going on has met, set by Do
+	failed *graphsync.Error // what the exchange in progress has met, set by Do
 
 	expires atomic.Pointer[time.Time] // of the certificate, nil when there is none
 }
@@ -138,7 +138,7 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 		Message: "the token endpoint's answer is not in the documented form", Hint: "a proxy or firewall may be answering in its place; check cloud.authority"}
 }
 
-// prepare makes the azidentity credential, anew when its secret or certificate has changed.
+// prepare makes the azidentity credential, and a new one when its secret or certificate has changed.
 func (t *tokens) prepare() error {
 	options := azcore.ClientOptions{
 		Cloud:     cloud.Configuration{ActiveDirectoryAuthorityHost: t.cloud.Authority},
@@ -252,7 +252,7 @@ func (t *tokens) discard(ctx context.Context, token string) {
 var errOtherTenant = errors.New("the token is of another tenant")
 
 // verifyTenant refuses an access token of another tenant: what is read with it would be taken for this
-// tenant's directory, in which nobody is assigned any more. A token that cannot be read is left to Graph.
+// tenant's directory, in which no user is assigned any more. A token that cannot be read is left to Graph.
 func (t *tokens) verifyTenant(token string) error {
 	said, err := claimsOf(token)
 	if err != nil || said.Tenant.IsZero() || said.Tenant == t.tenant {

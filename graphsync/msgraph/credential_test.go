@@ -330,7 +330,7 @@ func TestWorkloadIdentity(t *testing.T) {
 	if _, err := with(inFile(t, "token", sign("system:serviceaccount:sync:entrasync"))).Organization(t.Context()); err != nil {
 		t.Error(err)
 	}
-	_, err = with(inFile(t, "token", sign("somebody else"))).Organization(t.Context())
+	_, err = with(inFile(t, "token", sign("another issuer"))).Organization(t.Context())
 	explained(t, err, graphsync.Configuration)
 	_, err = with(filepath.Join(t.TempDir(), "none")).Organization(t.Context())
 	if e := explained(t, err, graphsync.CredentialInvalid); !strings.Contains(e.Message, "none") {

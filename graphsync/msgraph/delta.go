@@ -110,7 +110,7 @@ func refusedLink(err error) error {
 	}
 	e.Class, e.Err = graphsync.BadResponse, graphsync.ErrResync
 	e.Message = "Microsoft Graph refuses a link that it gave out itself: " + e.Message
-	e.Hint = "nothing to do: reading begins again, and nobody is removed by absence alone; if this lasts, report it with the request id"
+	e.Hint = "nothing to do: reading begins again, and no user is removed by absence alone; if this lasts, report it with the request id"
 	return err
 }
 

@@ -284,7 +284,7 @@ func TestPresenceOverTLS(t *testing.T) {
 		t.Errorf("presence (-want +got):\n%s", diff)
 	}
 
-	// Where getByIds is refused, one by one; where deleted items are refused, nobody is absent.
+	// Where getByIds is refused, one by one; where deleted items are refused, no object is absent.
 	refuse := func(path string) {
 		w.server.Fault(graphtest.GraphFailure(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.").On(path).Always())
 	}
@@ -297,7 +297,7 @@ func TestPresenceOverTLS(t *testing.T) {
 		t.Errorf("without deleted items: %v, %v", got, err)
 	}
 	if got, err := s.Presence(t.Context(), graphsync.Group, nil); err != nil || len(got) != 0 {
-		t.Errorf("presence of nobody: %v, %v", got, err)
+		t.Errorf("presence of no objects: %v, %v", got, err)
 	}
 }
 
@@ -364,7 +364,7 @@ func TestLastingFaultsOverTLS(t *testing.T) {
 		}
 		w.server.Reset()
 	}
-	w.server.Fault(graphtest.BadRecord(`{"id":"nobody"}`).On("/v1.0/users/delta"))
+	w.server.Fault(graphtest.BadRecord(`{"id":"unnamed"}`).On("/v1.0/users/delta"))
 	page, err := s.DeltaPage(t.Context(), graphsync.Users, userProperties, "")
 	if err != nil || len(page.Skipped) != 1 || len(page.Changes) != 10 {
 		t.Errorf("a bad record: %+v, %v", page, err)

@@ -230,7 +230,7 @@ func TestAnswersRefused(t *testing.T) {
 	for _, body := range []string{`{}`, `[]`, `{"id":"7","accountEnabled":true}`, `{"id":"` + g1 + `"}`, `{"id":null,"accountEnabled":true}`, `{"id":"` + g1 + `","accountEnabled":"yes"}`} {
 		app, err := (&double{graph: answer(200, body)}).open(t).App(t.Context(), g2)
 		if explained(t, err, graphsync.BadResponse); app != nil {
-			t.Error("an app beside the error")
+			t.Error("an app next to the error")
 		}
 	}
 	for _, body := range []string{`{"value":[]}`, `{"value":[{"id":"` + g1 + `"},{"id":"` + g2 + `"}]}`, `{"value":[{"id":"x"}]}`} {
@@ -254,7 +254,7 @@ func TestAnswersRefused(t *testing.T) {
 			d := &double{graph: inTurn(answer(200, `{"value":[]}`), answer(status, "<html>"))}
 			got, err := d.open(t).Presence(t.Context(), graphsync.User, []graphsync.ID{mustID(u1)})
 			if explained(t, err, graphsync.BadResponse); got != nil {
-				t.Errorf("presence %v beside the error", got)
+				t.Errorf("presence %v next to the error", got)
 			}
 		}
 	})

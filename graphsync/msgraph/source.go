@@ -114,7 +114,7 @@ func Open(cfg Config) (*Source, error) {
 	writers.ContentTypeAssociatedFactories["application/json"] = kiotajson.NewJsonSerializationWriterFactory()
 	client := &http.Client{
 		Transport: graphTransport{base: cfg.HTTP, requests: &s.requests, date: &s.date},
-		// A redirect would carry the token to a place nobody checked.
+		// A redirect would carry the token to a host that was not checked.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	// The token is attached by attempt, after the link has been checked: the SDK's own

@@ -1,8 +1,8 @@
 // Package odata decodes what Microsoft Graph answers: delta pages, collections and single
 // objects, from bytes to the directory's vocabulary.
 //
-// It sends nothing and knows no SDK, so that it can be fuzzed and measured by itself. It
-// promises that an explicit null stays one, that an entry nobody can understand is named and
+// It sends nothing and knows no SDK, so that it can be fuzzed and measured alone. It
+// promises that an explicit null stays one, that an entry that cannot be understood is named and
 // costs only itself, and that a page which is not whole is an error.
 package odata
 

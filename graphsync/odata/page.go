@@ -28,7 +28,7 @@ const (
 // DecodePage decodes a delta page. Values point into body, which the page keeps.
 //
 // What makes one entry unusable (no id, a property given twice, an undocumented @removed)
-// puts it into Page.Skipped and the page goes on; what makes the page unusable is an error.
+// puts it into Page.Skipped and the rest of the page is read; what makes the page unusable is an error.
 // Text that is not Unicode, such as half of an emoji, is replaced by U+FFFD.
 func DecodePage(kind graphsync.Kind, properties []string, body []byte) (*graphsync.Page, error) {
 	d := pageDecoder{

@@ -94,13 +94,13 @@ func TestPageEntries(t *testing.T) {
 		"bytes that are no text": {kind: users, body: entries(`{"id":"` + u1 + `","displayName":"A` + "\xff" + `"}`),
 			want: []graphsync.Change{{Kind: users, ID: mustID(u1), Properties: []graphsync.Property{prop("displayName", `"A`+"\ufffd"+`"`)}}}},
 		"bad entries are named, the rest stays": {kind: users, body: entries(
-			`{"id":"nobody","displayName":"x"}`, `{"displayName":"no id"}`, `null`, `"text"`,
+			`{"id":"unnamed","displayName":"x"}`, `{"displayName":"no id"}`, `null`, `"text"`,
 			`{"id":"`+u1+`","mail":"a","mail":"b"}`, `{"id":"`+u1+`","@removed":{"reason":"whim"}}`, `{"id":"`+u1+`","@removed":null}`,
 			`{"id":"`+u1+`","@odata.type":"#microsoft.graph.group"}`, `{"id":"`+u1+`","x":`+strings.Repeat("[", 40)+strings.Repeat("]", 40)+`}`,
 			`{"id":"`+strings.Repeat("x", 100)+`"}`, `{"id":"`+u2+`"}`),
 			want: []graphsync.Change{{Kind: users, ID: mustID(u2)}},
 			skipped: []graphsync.BadRecord{
-				{ID: "nobody", Reason: "its id is not a GUID"}, {ID: "", Reason: "its id is not a GUID"}, {Reason: "it is not an object"}, {Reason: "it is not an object"},
+				{ID: "unnamed", Reason: "its id is not a GUID"}, {ID: "", Reason: "its id is not a GUID"}, {Reason: "it is not an object"}, {Reason: "it is not an object"},
 				{Object: mustID(u1), ID: u1, Reason: `it has "mail" twice`}, {Object: mustID(u1), ID: u1, Reason: "its @removed gives no reason that Graph documents"}, {Object: mustID(u1), ID: u1, Reason: "its @removed gives no reason that Graph documents"},
 				{Object: mustID(u1), ID: u1, Reason: `its type is "#microsoft.graph.group"`}, {Object: mustID(u1), ID: u1, Reason: `"x" is nested too deeply`},
 				{ID: strings.Repeat("x", 60) + "…", Reason: "its id is not a GUID"}}},
@@ -236,7 +236,7 @@ func FuzzPage(f *testing.F) {
 		page, err := odata.DecodePage(kind, []string{"manager"}, body)
 		if err != nil {
 			if page != nil {
-				t.Fatal("a page beside an error")
+				t.Fatal("a page next to an error")
 			}
 			return
 		}

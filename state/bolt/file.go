@@ -27,7 +27,7 @@ type DamagedError struct {
 	Cause error
 }
 
-// Error says what is broken and how to go on without it.
+// Error says what is broken and how to continue without it.
 func (e *DamagedError) Error() string {
 	return fmt.Sprintf("state file %s is damaged: %v; stop entrasync, move the file away and start again: %s", e.Path, e.Cause, rebuilt(e.Path))
 }
@@ -35,7 +35,7 @@ func (e *DamagedError) Error() string {
 // RegistryFile is the name of the registry's file.
 const RegistryFile = "registry.db"
 
-// rebuilt says what becomes of a file that is moved away.
+// rebuilt says how the content of a file that is moved away comes back.
 func rebuilt(path string) string {
 	if filepath.Base(path) == RegistryFile {
 		return "who keeps which account is read from the tenants' files again, and no account is touched because of it; " +

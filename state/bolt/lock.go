@@ -120,7 +120,7 @@ func private(mode os.FileMode, owner, group, user int, groups []int) bool {
 	return mode&os.ModeSetgid != 0 && (owner == 0 || owner == user) && slices.Contains(groups, group)
 }
 
-// command returns program and subcommand; other arguments are nobody's business.
+// command returns program and subcommand; other arguments may be private.
 func command() string {
 	name := filepath.Base(os.Args[0])
 	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {

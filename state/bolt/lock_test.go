@@ -105,7 +105,7 @@ func TestLockEndsWithCloseWhileProcessesStart(t *testing.T) {
 	}
 }
 
-// The lock file is emptied and written to: it is never somebody else's file.
+// The lock file is emptied and written to: it is never another program's file.
 func TestLockFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	dir, precious := t.TempDir(), filepath.Join(t.TempDir(), "precious")

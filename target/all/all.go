@@ -1,5 +1,5 @@
 // Package all is the list of the kinds of applications that can be provisioned: a map from the
-// configuration's `type` word to the options of that kind. To add one, write a package beside
+// configuration's `type` word to the options of that kind. To add one, write a package next to
 // target/scim, give it options here, and let its tests run target/targettest.
 //
 // Options are plain structs. Their tags (yaml, doc, required, oneof, format, enum, min) are what

@@ -48,7 +48,7 @@ func stampOfInfo(path string, info fs.FileInfo) (stamp, error) {
 	return s, nil
 }
 
-// open makes the store current. Reading leaves no trace on disk: without a journal nobody is
+// open makes the store current. Reading leaves no trace on disk: without a journal no process is
 // writing, and the file alone is the truth. The caller holds mu.
 func (a *Adapter) open(writing bool) error {
 	if a.log == nil {

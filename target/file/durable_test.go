@@ -106,7 +106,7 @@ func TestWhatWasDoneSurvivesACrash(t *testing.T) {
 }
 
 // At every byte at which a write can have been cut off, the calls before it are there, the one
-// that was cut off is not, and the next cycle goes on.
+// that was cut off is not, and the next cycle resumes.
 func TestATornJournalLosesOnlyWhatWasNotDone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "people.jsonl")
@@ -275,7 +275,7 @@ func TestAFileThatCannotBeWrittenSaysSo(t *testing.T) {
 }
 
 // A full disk: the call says that it may or may not have happened, memory falls back to what
-// the disk has, and when there is room again all goes on.
+// the disk has, and when there is room again writing resumes.
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "people.jsonl")

@@ -24,7 +24,7 @@
 // the file is read once.
 //
 // Another process that uses the same file meanwhile is refused. Within a process, all that use
-// a path have to share one [Adapter]. A file that somebody else edited is noticed and read again
+// a path have to share one [Adapter]. A file that another program edited is noticed and read again
 // before the next call; where the edit and an unfinished cycle changed one resource, the cycle's
 // change stays.
 package file

@@ -42,7 +42,7 @@ func TestTheFormOfALine(t *testing.T) {
 	}
 }
 
-func TestLinesNobodyChangedStayAsTheyWere(t *testing.T) {
+func TestUnchangedLinesStayAsTheyWere(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "people.jsonl")
 	odd := `{ "userName":"odd",  "id":"1", "big":12345678901234567890, "meta":{"resourceType":"User","note":"kept"} }`

@@ -14,7 +14,7 @@ import (
 	"entrasync/target"
 )
 
-// The index keeps, beside a large file, where its lines are, so that the next cycle need not read them all. It
+// The index keeps, next to a large file, where its lines are, so that the next cycle need not read them all. It
 // belongs to one content of the file; with any other it is of no use and the file is read. Runs of records come
 // first; the last of several directories behind them, and a trailer at the end, name those that count.
 

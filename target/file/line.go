@@ -34,7 +34,7 @@ type where struct {
 
 func nowhere() where { return where{block: -1, at: -1} }
 
-// parseLine reads a line strictly as JSON and leniently as SCIM: attributes nobody knows stay. Its error
+// parseLine reads a line strictly as JSON and leniently as SCIM: unknown attributes stay. Its error
 // repeats nothing of the line: the path may lead to a file of something else, such as one with secrets.
 func parseLine(line []byte) (*entry, error) {
 	value, err := target.DecodeJSON(line)

@@ -318,7 +318,7 @@ func decodeRecord(b []byte) record {
 	return record{key: binary.LittleEndian.Uint64(b), value: binary.LittleEndian.Uint64(b[8:])}
 }
 
-// A filter tells of most keys that a run does not have them (a Bloom filter of twelve bits a record, wrong
+// A filter says of most keys that a run does not have them (a Bloom filter of twelve bits a record, wrong
 // for one key in 150). nil may hold every key.
 type filter []uint64
 

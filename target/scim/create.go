@@ -70,7 +70,7 @@ func (a *Adapter) switchOn(ctx context.Context, status int, r *target.Resource, 
 }
 
 // anotherIdentity reports whether a resource bears another identity than was sent: some servers
-// answer a creation with 200 and whom they have under that name.
+// answer a creation with 200 and the account they have under that name.
 func anotherIdentity(r *target.Resource, attributes []target.Attribute) bool {
 	for _, attribute := range attributes {
 		switch strings.ToLower(attribute.Path.Canonical()) {

@@ -85,7 +85,7 @@ func (p *provider) read(object map[string]any) {
 	}
 }
 
-// Probe implements [target.Adapter]. It asks for a user nobody can have, which proves address,
+// Probe implements [target.Adapter]. It asks for a user that does not exist, which proves address,
 // credential and protocol at once, as Entra's connection test does.
 func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path) (*target.Profile, error) {
 	provider := a.provider(ctx)
@@ -138,7 +138,7 @@ func noService(err error) error {
 	}
 }
 
-// probeUsers asks for a userName that is random; strangers means that somebody came.
+// probeUsers asks for a userName that is random; strangers means that a user was returned.
 func (a *Adapter) probeUsers(ctx context.Context) (strangers bool, err error) {
 	c := call{
 		op: "probe", method: http.MethodGet, path: []string{"Users"},

@@ -19,7 +19,7 @@ import (
 )
 
 // A fake is a SCIM server over HTTP that behaves, until a knob is turned, and then misbehaves
-// as one of the servers in the field does. What real servers do by themselves is tested against
+// as one of the servers in the field does. What real servers do is tested against
 // scimtest; this is for the rest.
 type fake struct {
 	t   testing.TB

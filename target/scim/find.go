@@ -72,8 +72,8 @@ func (a *Adapter) ofThisValue(ctx context.Context, err error) bool {
 }
 
 // comparesExactly finds out whether a server's filter on a name knows one case only, as
-// SCIMMY's and Polis's do; there, nothing found does not mean that nobody is there. It asks for
-// somebody who is, in the other case.
+// SCIMMY's and Polis's do; there, nothing found does not mean that no account is there. It asks for
+// an account that is there, in the other case.
 func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Kind, by target.Path) (bool, error) {
 	switch strings.ToLower(by.Canonical()) {
 	case "username", "displayname", "emails", "emails.value":

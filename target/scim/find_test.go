@@ -22,7 +22,7 @@ func TestFilterAnsweredWithEveryone(t *testing.T) {
 		f.seed("Users", fmt.Sprintf(`{"userName":"user%d"}`, i))
 	}
 	a := f.adapter(scim.Config{PageSize: 2})
-	if got := find(t, a, "userName", "nobody"); len(got) != 0 {
+	if got := find(t, a, "userName", "unknown"); len(got) != 0 {
 		t.Errorf("found %v", got)
 	}
 	before := len(f.sent("GET /Users?"))
@@ -98,7 +98,7 @@ func TestFilterText(t *testing.T) {
 	}
 }
 
-// A filter that knows one case only hides whoever is spelled otherwise.
+// A filter that knows one case only hides accounts that are spelled otherwise.
 func TestFilterComparesExactly(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // Bounds on an index: of more resources none is kept, and each search reads them all. One
-// that nobody forgot, because no cycle ended, is not used for longer than indexLife.
+// that was not dropped, because no cycle ended, is not used for longer than indexLife.
 const (
 	maxIndexed = 500_000
 	indexLife  = 30 * time.Minute

@@ -20,7 +20,7 @@ type learned struct {
 	typesAt     time.Time
 	servedAt    time.Time                // when it last answered a list as SCIM has it
 	made        map[target.Ref]time.Time // when what was made here lately was made
-	empty       map[string]bool          // ids of groups made here that nobody was added to
+	empty       map[string]bool          // ids of groups made here that no member was added to
 }
 
 // A fact is one thing learned, about a kind and, where it matters, an attribute.
@@ -39,7 +39,7 @@ const (
 	filterFinds   = "the filter has found an account"
 	exactFilter   = "the filter compares in exact case"
 	looseFilter   = "the filter compares in any case"
-	emptyFilter   = "nobody to try the filter's case on"
+	emptyFilter   = "no user to try the filter's case on"
 	noPathFilters = "paths with a filter are refused, the whole attribute works"
 	noExclude     = "excludedAttributes is refused"
 	noCursor      = "pages by cursor are claimed and not kept"

@@ -126,7 +126,7 @@ func (r *roster) apply(ctx context.Context, changes []membership) error {
 }
 
 // left looks, once for each batch that is refused, who is in the group, and returns the changes that
-// are still to be made; some is false when those are all, or nobody can tell. Adding who is there
+// are still to be made; some is false when those are all, or when it cannot be told. Adding who is there
 // is an error in some applications (409 and 500 were seen), and in others removing who is not.
 func (r *roster) left(ctx context.Context, changes []membership, look bool) (left []membership, some bool) {
 	if r.looked || !look {
@@ -256,7 +256,7 @@ func (r *roster) patch(ctx context.Context, changes []membership) error {
 }
 
 // undouble puts right that SCIMMY and scimply list a member twice who was there already: in
-// one PATCH, so that nobody is out of the group in between.
+// one PATCH, so that no member is out of the group in between.
 func (r *roster) undouble(ctx context.Context, group map[string]any, changes []membership) error {
 	list, _ := member(group, "members").([]any)
 	times := map[string]int{}
@@ -315,7 +315,7 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 	after, err := a.replace(ctx, group, func(doc map[string]any) error {
 		list, shown := member(doc, "members").([]any)
 		if len(list) == 0 && a.learned.isEmpty(group.ID) {
-			shown = true // made here, and nobody was added
+			shown = true // made here, and no member was added
 		}
 		if !shown && !a.isEmpty(ctx, group) {
 			return &target.Error{
@@ -347,7 +347,7 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 }
 
 // Members implements [target.MemberReader]. A group without a members attribute is empty only
-// where other groups have shown theirs; a list that stays empty after somebody was added is
+// where other groups have shown theirs; a list that stays empty after a member was added is
 // hidden.
 func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, ok bool, err error) {
 	r, err := a.read(ctx, call{op: "read members of group", method: http.MethodGet, path: []string{"Groups", group.ID}}, group)
@@ -375,7 +375,7 @@ func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, 
 	return ids, true, nil
 }
 
-// noteMembers learns from a group whether members are shown; added says that somebody was
+// noteMembers learns from a group whether members are shown; added says that a member was
 // added just before.
 func (a *Adapter) noteMembers(object map[string]any, added bool) {
 	list, _ := member(object, "members").([]any)

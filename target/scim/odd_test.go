@@ -449,7 +449,7 @@ func TestLabelsOfRolesRefused(t *testing.T) {
 	roles := []any{map[string]any{"value": "Admin", "display": "Admin", "type": "WindowsAzureActiveDirectoryRole", "primary": false}}
 	f := newFake(t)
 	f.intercept = func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
-		if bytes.Contains(body, []byte("WindowsAzure")) || bytes.Contains(body, []byte("Nobody")) {
+		if bytes.Contains(body, []byte("WindowsAzure")) || bytes.Contains(body, []byte("Unwelcome")) {
 			refuseWith(w, 400, "invalidValue")
 			return true
 		}
@@ -466,11 +466,11 @@ func TestLabelsOfRolesRefused(t *testing.T) {
 	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "bob", "roles", roles)); err != nil || len(f.sent("POST")) != 3 {
 		t.Errorf("%v after %v", err, f.sent("POST"))
 	}
-	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "cleo", "roles", []any{map[string]any{"value": "Nobody"}})); err == nil {
+	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "cleo", "roles", []any{map[string]any{"value": "Unwelcome"}})); err == nil {
 		t.Error("a refused role is taken for written")
 	}
 
-	// The same in an update, beside what is taken.
+	// The same in an update, together with what is taken.
 	a = f.adapter(scim.Config{})
 	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "title", "x", "roles", []any{map[string]any{"value": "Viewer", "type": "WindowsAzureActiveDirectoryRole"}})); err != nil {
 		t.Error(err)
@@ -483,7 +483,7 @@ func TestLabelsOfRolesRefused(t *testing.T) {
 	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "roles", roles)); err != nil || len(f.sent("PATCH")) != patches+1 {
 		t.Errorf("%v after %v", err, f.sent("PATCH"))
 	}
-	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "roles", []any{map[string]any{"value": "Nobody", "type": "x"}})); err == nil {
+	if _, err := a.Update(t.Context(), user(r.ID), attributes(t, "roles", []any{map[string]any{"value": "Unwelcome", "type": "x"}})); err == nil {
 		t.Error("a refused role is taken for written")
 	}
 }

@@ -157,7 +157,7 @@ func (p *pager) byCursor(ctx context.Context) error {
 	return p.follow(ctx, page)
 }
 
-// follow goes on from the first page of a list by cursor. A cursor that is no longer good
+// follow continues from the first page of a list by cursor. A cursor that is no longer good
 // begins the pass again.
 func (p *pager) follow(ctx context.Context, page *listing) error {
 	for {
@@ -281,7 +281,7 @@ func (p *pager) take(page *listing, next string) (fresh bool, err error) {
 	if page.total != page.came || p.total < 0 {
 		p.total = page.total
 	}
-	p.entries += page.came - len(page.resources) // some without an id, which nobody can link
+	p.entries += page.came - len(page.resources) // some without an id, which cannot be linked
 	added := page.resources[:0]
 	for _, r := range page.resources {
 		key := maphash.String(p.seed, r.ID)

@@ -45,7 +45,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// Somebody who is deleted while the list is read moves somebody else to a page already read.
+// A user who is deleted while the list is read moves another one to a page already read.
 func TestPagingWhileAccountsGo(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

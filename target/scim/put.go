@@ -35,7 +35,7 @@ func (a *Adapter) put(ctx context.Context, ref target.Ref, attributes []target.A
 	})
 }
 
-// replace does a GET, a change and a PUT, and all again once when somebody else wrote between.
+// replace does a GET, a change and a PUT, and all again once when another client wrote in between.
 func (a *Adapter) replace(ctx context.Context, ref target.Ref, change func(doc map[string]any) error) (*target.Resource, error) {
 	op := opName("update", ref.Kind)
 	for again := false; ; again = true {

@@ -28,7 +28,7 @@ type Dialect string
 const (
 	// RFC sends one operation for each attribute, with a path, as RFC 7644 has it.
 	RFC Dialect = "rfc"
-	// EntraLegacy sends what Entra sends by itself: capitalized operations, booleans as
+	// EntraLegacy sends what Entra sends by default: capitalized operations, booleans as
 	// texts, a member removed by a list of values. On a server that follows the RFC to the
 	// letter such a removal empties the group.
 	EntraLegacy Dialect = "entra-legacy"
@@ -48,7 +48,7 @@ type Config struct {
 	VerifyWrites    bool     // read back after a write that was answered without the resource
 	Replace         bool     // write with PUT, never PATCH
 	NoFilter        bool     // never search by filter: read everyone once a cycle
-	GroupSchemas    []string // URNs beside the core schema in a new group's schemas
+	GroupSchemas    []string // URNs in addition to the core schema in a new group's schemas
 
 	// Settle is for how long an application may answer 404 for what it has just made; default 10 s.
 	Settle time.Duration

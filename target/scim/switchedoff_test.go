@@ -41,8 +41,8 @@ func TestSwitchedOff(t *testing.T) {
 	}{
 		"off":                            {[]string{"ada", "bob"}, "bob", "bob", true},
 		"on":                             {[]string{"ada", "bob"}, "bob", "ada", false},
-		"nobody to compare with":         {[]string{"bob"}, "bob", "bob", false},
-		"a search finds nobody":          {[]string{"ada", "bob"}, "ada bob", "bob", false},
+		"no account to compare with":     {[]string{"bob"}, "bob", "bob", false},
+		"a search finds nothing":         {[]string{"ada", "bob"}, "ada bob", "bob", false},
 		"a name that may be misread":     {[]string{"ada", "a+b"}, "a+b", "a+b", false},
 		"others that are off come first": {[]string{"x1", "x2", "ada", "bob"}, "x1 x2 bob", "bob", true},
 	} {

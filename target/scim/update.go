@@ -186,7 +186,7 @@ func aboutValues(err error) bool {
 }
 
 // split parts what was refused: the attribute that is blamed goes last; else activity goes
-// first, so that nobody stays active for a bad title; else in halves.
+// first, so that no account stays active for a bad title; else in halves.
 func split(attributes []target.Attribute, err error) (first, rest []target.Attribute) {
 	var e *target.Error
 	if errors.As(err, &e) {

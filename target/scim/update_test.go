@@ -30,7 +30,7 @@ func TestSilentNoOp(t *testing.T) {
 		t.Error(err)
 	}
 	if r == nil || r.Attributes["title"] != "x" {
-		t.Errorf("the resource is not returned beside the error: %v", r)
+		t.Errorf("the resource is not returned with the error: %v", r)
 	}
 	for range 2 {
 		_, err := a.Update(t.Context(), user(id), attributes(t, "active", false))
@@ -364,7 +364,7 @@ func TestWithoutPatch(t *testing.T) {
 			t.Errorf("%d: PATCH was tried %d times", status, n)
 		}
 		if _, err := a.Update(t.Context(), user("none"), attributes(t, "title", "x")); target.CodeOf(err) != target.NotFound {
-			t.Errorf("%d: of somebody who is gone: %v", status, err)
+			t.Errorf("%d: of a deleted user: %v", status, err)
 		}
 
 		gid := f.seed("Groups", `{"displayName":"g","members":[{"value":"a"},{"value":"b"}]}`)

@@ -14,12 +14,12 @@ import (
 //
 //   - read as written, it was taken;
 //   - shown in another spelling, it is the application's own ([target.Spelled]);
-//   - shown by neither, nobody can tell ([target.NotShown]), and it is not written in another way:
+//   - shown by neither, it cannot be told ([target.NotShown]), and it is not written in another way:
 //     what an application hides would be lost;
 //   - shown otherwise by both, it is written once more without a path, and then as a whole unless
 //     something is known to be hidden. What does not take then is [target.NotTaken].
 //
-// Each of the last three is an error beside the resource, of active always without a remark.
+// Each of the last three is an error in addition to the resource, of active always without a remark.
 func (u *update) check(ctx context.Context) error {
 	answered := u.result
 	u.a.noteLabels(u.ref.Kind, u.taken, answered)

@@ -20,7 +20,7 @@ import (
 	"entrasync/target/scim"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestDialects pins what goes over the wire for the same changes in each dialect.
 func TestDialects(t *testing.T) {

@@ -81,9 +81,9 @@ func findWhatIsThere(t *trial) error {
 	if err := t.findsOne(target.User, "userName", "ada@example.com", ada.ID); err != nil {
 		return err
 	}
-	none, err = t.a.Find(t.ctx, target.User, at("userName"), "nobody@example.com")
+	none, err = t.a.Find(t.ctx, target.User, at("userName"), "unknown@example.com")
 	if err != nil || len(none) != 0 {
-		return fmt.Errorf("found %d users of a name that nobody has (error: %v)", len(none), err)
+		return fmt.Errorf("found %d users of a name that no user has (error: %v)", len(none), err)
 	}
 	return nil
 }
@@ -282,8 +282,8 @@ func deleteTwice(t *trial) error {
 }
 
 func missingResources(t *trial) error {
-	gone := target.Ref{Kind: target.User, ID: nobody}
-	_, err := t.a.Update(t.ctx, gone, t.attrs("title", "Nobody"))
+	gone := target.Ref{Kind: target.User, ID: noSuchID}
+	_, err := t.a.Update(t.ctx, gone, t.attrs("title", "Unknown"))
 	if err := code(err, target.NotFound, "Update of what does not exist"); err != nil {
 		return err
 	}
@@ -330,7 +330,7 @@ func groupLifeCycle(t *trial) error {
 	if err := t.holds(sales.Ref, change); err != nil {
 		return err
 	}
-	_, err = t.a.Update(t.ctx, target.Ref{Kind: target.Group, ID: nobody}, change)
+	_, err = t.a.Update(t.ctx, target.Ref{Kind: target.Group, ID: noSuchID}, change)
 	if err := code(err, target.NotFound, "Update of a group that does not exist"); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (t *trial) refusesToWrite(ctx context.Context, user target.Ref) error {
 			name string
 			call func() error
 		}{"ChangeMembers", func() error {
-			_, err := w.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: nobody}, []string{user.ID}, nil)
+			_, err := w.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: noSuchID}, []string{user.ID}, nil)
 			return err
 		}})
 	}

@@ -11,7 +11,7 @@ var memberRules = []rule{
 	{"members", "members are added and removed one by one and twice over; adding one who is there and removing one who is not are success", membersIdempotent},
 	{"members-many", "hundreds of members are added and removed in one call, however many the application takes in a request", membersMany},
 	{"members-refused", "a member that the application refuses is named in the result, and the others are written all the same", membersRefused},
-	{"members-missing-group", "changing the members of a group that does not exist is an error of code NotFound", membersOfNobody},
+	{"members-missing-group", "changing the members of a group that does not exist is an error of code NotFound", membersOfNoGroup},
 	{"members-of-the-deleted", "a deleted user is in no group any more, and the group's other members stay", membersOfTheDeleted},
 }
 
@@ -54,7 +54,7 @@ func membersIdempotent(t *trial) error {
 		{"after adding two", ids[:2], nil, ids[:2]},
 		{"after adding the same two", ids[:2], nil, ids[:2]},
 		{"after adding one who is there and one who is not", ids[1:], nil, ids},
-		{"after removing one and adding nobody", nil, ids[:1], ids[1:]},
+		{"after removing one and adding none", nil, ids[:1], ids[1:]},
 		{"after removing the same one", nil, ids[:1], ids[1:]},
 		{"after adding and removing in one call", ids[:1], ids[1:2], []string{ids[0], ids[2]}},
 		{"after removing everybody", nil, ids, nil},
@@ -93,7 +93,7 @@ func membersRefused(t *trial) error {
 	if err != nil {
 		return err
 	}
-	refused, err := w.ChangeMembers(t.ctx, group, []string{ids[0], nobody, ids[1]}, nil)
+	refused, err := w.ChangeMembers(t.ctx, group, []string{ids[0], noSuchID, ids[1]}, nil)
 	if err != nil {
 		return fmt.Errorf("returned an error for a call of which one member of three is unknown, want the member in the result: %w", err)
 	}
@@ -101,9 +101,9 @@ func membersRefused(t *trial) error {
 	switch {
 	case len(refused) == 0:
 		t.tb.Log("your application takes members that do not exist; naming the refused could not be tested")
-		want = append(want, nobody)
-	case len(refused) != 1 || refused[0].ID != nobody:
-		return fmt.Errorf("refused %v, want the unknown id %s alone", refused, nobody)
+		want = append(want, noSuchID)
+	case len(refused) != 1 || refused[0].ID != noSuchID:
+		return fmt.Errorf("refused %v, want the unknown id %s alone", refused, noSuchID)
 	case refused[0].Err == nil:
 		return fmt.Errorf("gave no reason for refusing a member; people read MemberError.Err")
 	}
@@ -112,18 +112,18 @@ func membersRefused(t *trial) error {
 		return err
 	}
 	// An application may take an unknown id and keep quiet about it.
-	if got := slices.DeleteFunc(got, func(id string) bool { return id == nobody }); len(got) != 2 {
-		return fmt.Errorf("wrote %d of the two good members beside an unknown one: %s", len(got), brief(want))
+	if got := slices.DeleteFunc(got, func(id string) bool { return id == noSuchID }); len(got) != 2 {
+		return fmt.Errorf("wrote %d of the two good members next to an unknown one: %s", len(got), brief(want))
 	}
 	return nil
 }
 
-func membersOfNobody(t *trial) error {
+func membersOfNoGroup(t *trial) error {
 	w, _, ids, err := t.team(1)
 	if err != nil {
 		return err
 	}
-	_, err = w.ChangeMembers(t.ctx, target.Ref{Kind: target.Group, ID: nobody}, ids, nil)
+	_, err = w.ChangeMembers(t.ctx, target.Ref{Kind: target.Group, ID: noSuchID}, ids, nil)
 	return code(err, target.NotFound, "ChangeMembers of a group that does not exist")
 }
 

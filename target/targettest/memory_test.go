@@ -316,7 +316,7 @@ func (m *memory) ChangeMembers(ctx context.Context, group target.Ref, add, remov
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.records[group] == nil {
-		if m.is("gives members to nobody") {
+		if m.is("gives members to no group") {
 			return nil, nil
 		}
 		return nil, failed(target.NotFound)

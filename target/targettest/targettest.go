@@ -29,7 +29,7 @@ type Harness struct {
 	// to be stopped is stopped by tb.Cleanup.
 	New func(tb testing.TB) App
 
-	// More are attributes that your application has for users beside SCIM's core ones, such
+	// More are attributes that your application has for users in addition to SCIM's core ones, such
 	// as an extension's. They are written and read back with the rest.
 	More []target.Attribute
 

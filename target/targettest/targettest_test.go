@@ -52,7 +52,7 @@ var faults = []struct{ fault, rule string }{
 	{"writes a hundred members", "members-many"},
 	{"fails for one member", "members-refused"},
 	{"drops all for one member", "members-refused"},
-	{"gives members to nobody", "members-missing-group"},
+	{"gives members to no group", "members-missing-group"},
 	{"keeps deleted members", "members-of-the-deleted"},
 	{"writes back what is shown", "quirk-hidden"},
 	{"makes lists longer", "quirk-types"},

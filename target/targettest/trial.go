@@ -13,8 +13,8 @@ import (
 
 const enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:"
 
-// nobody is an id that no application gives.
-const nobody = "00000000-0000-4000-8000-0000deadbeef"
+// noSuchID is an id that no application gives.
+const noSuchID = "00000000-0000-4000-8000-0000deadbeef"
 
 // at parses a path that this package wrote.
 func at(path string) target.Path {
@@ -177,7 +177,7 @@ func code(err error, want target.Code, call string) error {
 	return nil
 }
 
-// members returns a group's members, sorted; ok is false when nobody can tell.
+// members returns a group's members, sorted; ok is false when they cannot be read.
 func (t *trial) members(group target.Ref) (ids []string, ok bool, err error) {
 	if t.app.ReadBack != nil {
 		r, err := t.read(group)
@@ -211,7 +211,7 @@ func (t *trial) membersAre(group target.Ref, want []string, when string) error {
 		return err
 	}
 	if !ok {
-		t.tb.Logf("members %s: nobody can read them, so they were not compared", when)
+		t.tb.Logf("members %s: they cannot be read, so they were not compared", when)
 		return nil
 	}
 	want = slices.Clone(want)

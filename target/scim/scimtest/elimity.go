@@ -249,7 +249,7 @@ func (r *record) resource() scim.Resource {
 	}
 }
 
-// flat puts an extension's attributes beside the core ones, as the library's filters want them.
+// flat puts an extension's attributes next to the core ones, as the library's filters want them.
 func flat(attributes map[string]any) map[string]any {
 	m := maps.Clone(attributes)
 	for name, value := range attributes {

@@ -44,7 +44,7 @@ func sends(change func(r *http.Request, object map[string]any)) middleware {
 	}
 }
 
-// stores makes a middleware of what becomes of a user that was written.
+// stores makes a middleware of a function that changes what is stored of a user that was written.
 func stores(change func(user map[string]any)) middleware {
 	return func(q *quirks, next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

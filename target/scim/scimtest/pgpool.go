@@ -55,7 +55,7 @@ func startPostgresPool(tb testing.TB, dir, upstream string) *postgresPool {
 	return p
 }
 
-// drop closes the connections that nobody uses.
+// drop closes the connections that are not in use.
 func (p *postgresPool) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

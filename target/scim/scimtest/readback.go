@@ -55,14 +55,14 @@ func (s *Server) Group(tb testing.TB, displayName string) map[string]any {
 	return nil
 }
 
-// Seed makes a user that nobody provisioned and returns its id. Without schemas it gets those
+// Seed makes a user that was not provisioned and returns its id. Without schemas it gets those
 // that its attributes need.
 func (s *Server) Seed(tb testing.TB, user map[string]any) string {
 	tb.Helper()
 	return s.seed(tb, "User", user)
 }
 
-// SeedGroup makes a group that nobody provisioned and returns its id.
+// SeedGroup makes a group that was not provisioned and returns its id.
 func (s *Server) SeedGroup(tb testing.TB, group map[string]any) string {
 	tb.Helper()
 	return s.seed(tb, "Group", group)

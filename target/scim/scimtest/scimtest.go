@@ -31,7 +31,7 @@ type Options struct {
 	Token          string      // the bearer token it accepts; "scimtest-token" by default
 	TLS            bool        // serve over TLS with a certificate of its own, see Server.CAFile
 	InProcess      bool        // no socket: reached through Server.Transport alone
-	Extensions     []Extension // schemas it knows beside core and enterprise
+	Extensions     []Extension // schemas it knows in addition to core and enterprise
 	SameGroupNames bool        // let two groups have one displayName; otherwise 409
 	PageSize       int         // Elimity only: resources a page has at most; 50 by default
 	CheckMembers   bool        // Elimity only: refuse unknown member ids with 400
@@ -58,7 +58,7 @@ type Server struct {
 	URL    string       // base URL, ends in /v2
 	Token  string       // the bearer token it accepts
 	CAFile string       // PEM file with the certificate to trust, empty without TLS
-	Client *http.Client // trusts the server; sends no token by itself
+	Client *http.Client // trusts the server; sends no token of its own
 
 	// What an operator does with Zabbix, nil for other servers: Stop and Resume take it down and up, Backup keeps its
 	// database as it is and Restore puts it back.

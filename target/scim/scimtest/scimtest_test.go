@@ -250,7 +250,7 @@ func TestElimityChecksMembers(t *testing.T) {
 	t.Parallel()
 	s := scimtest.Elimity(t, scimtest.Options{CheckMembers: true})
 	group := s.SeedGroup(t, map[string]any{"displayName": "Sales"})
-	status, _ := ask(t, s, "PATCH", "/Groups/"+group, patch(`{"op":"add","path":"members","value":[{"value":"nobody"}]}`))
+	status, _ := ask(t, s, "PATCH", "/Groups/"+group, patch(`{"op":"add","path":"members","value":[{"value":"unknown"}]}`))
 	if status != http.StatusBadRequest {
 		t.Errorf("an unknown member: %d, want 400", status)
 	}
