@@ -18,6 +18,7 @@ type cycle struct {
 	owners       *ownership
 	puller       *puller
 	gaps         *gapLister
+	removals     *removalsGate
 	timeObserver *timeObserver
 	quarantine   *quarantine
 	links        *linkBuilder
@@ -52,6 +53,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.owners = &ownership{sync: s.Sync, opts: opts, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
 	c.puller = &puller{reader: s.reader(opts, now, c.ledger), opts: opts, ledger: c.ledger}
 	c.gaps = &gapLister{sync: s.Sync, requirements: s.Requirements, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
+	c.removals = &removalsGate{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, findings: c.findings, plans: c.plans, ledger: c.ledger}
 	c.timeObserver = &timeObserver{
 		sync: s.Sync, opts: opts, now: now, clock: s.Now, interval: s.Interval, source: s.Source, info: info, ledger: c.ledger,
 		findings: c.findings,
@@ -126,7 +128,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 func (s *Syncer) reader(opts Options, now time.Time, ledger *ledger) *snapshot.Reader {
 	r := &snapshot.Reader{
 		Tenant: s.Tenant, TenantID: s.Sync.Tenant, Source: s.Source, TenantSyncs: s.Peers, Requirements: s.Requirements, Sync: s.Sync.Name,
-		AppID: s.Sync.AppID, Assignments: RequirementsOf([]*Sync{s.Sync}).App, Full: opts.Full, Apply: opts.Apply, Now: now, Clock: s.Now,
+		AppID: s.Sync.AppID, Assignments: !opts.Removals && RequirementsOf([]*Sync{s.Sync}).App, Full: opts.Full, Apply: opts.Apply, Now: now, Clock: s.Now,
 		Log: s.Log,
 	}
 	if s.Progress != nil {

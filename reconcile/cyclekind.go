@@ -8,4 +8,6 @@ const (
 	Initial     Cycle = "initial"
 	Incremental Cycle = "incremental"
 	OnDemand    Cycle = "on-demand"
+
+	RemovalsOnly Cycle = "removals" // see [Options.Removals]
 )

@@ -77,7 +77,7 @@ func (p *planner) draft(ctx context.Context) error {
 // draftChanged evaluates what is pending, and everybody when values depend on the time: those can
 // change without any page saying so.
 func (p *planner) draftChanged(ctx context.Context) error {
-	if err := p.draftPending(ctx); err != nil || !p.sync.readsClock() {
+	if err := p.draftPending(ctx); err != nil || !p.sync.readsClock() || p.opts.Removals {
 		return err
 	}
 	p.findings.clock = true

@@ -51,6 +51,9 @@ func (f *finalizer) finalize(ctx context.Context) error {
 		return err
 	}
 	f.rememberRemovals()
+	if !f.opts.Removals { // one that only removes says nothing of the rest
+		f.info.LastSuccess = f.now
+	}
 	return f.tenant.Update(func(tx *state.Tx) error {
 		if f.findings.all {
 			if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {
@@ -63,7 +66,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 		if f.info.FirstRun.IsZero() {
 			f.info.FirstRun = f.now
 		}
-		f.info.ConfigHash, f.info.LastSuccess = f.sync.Hash(), f.now
+		f.info.ConfigHash = f.sync.Hash()
 		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(f.sync.Name, name).Clear(); err != nil {
 				return err
@@ -89,11 +92,11 @@ func (f *finalizer) rememberRemovals() {
 func (f *finalizer) finalizeRetries(ctx context.Context) error {
 	err := f.tenant.Update(func(tx *state.Tx) error {
 		failed, skipped := tx.Space(f.sync.Name, failedSpace), tx.Space(f.sync.Name, plan.SkippedSpace)
-		drafted := tx.Space(f.sync.Name, draftedSpace)
+		drafted, postponed := tx.Space(f.sync.Name, draftedSpace), tx.Space(f.sync.Name, requeuedSpace)
 		var well []state.PendingKey
 		for retry := range tx.Retries(f.sync.Name).All() {
 			looked := f.findings.all || due(&retry, f.now) || drafted.Has(pendingBytes(retry.Key)) || retry.Skipped && !f.opts.Scheduled
-			if !looked || failed.Has(pendingBytes(retry.Key)) {
+			if !looked || failed.Has(pendingBytes(retry.Key)) || f.opts.Removals && postponed.Has(pendingBytes(retry.Key)) {
 				continue
 			}
 			if retry.Key.Member.IsZero() && skipped.Has(plan.SkippedKey(retry.Key)) {

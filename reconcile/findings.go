@@ -9,4 +9,5 @@ type findings struct {
 	all      bool   // by draft: everybody is evaluated, not only the pending
 	clock    bool   // by draft: everybody is evaluated because time alone may have changed something
 	applied  bool   // by apply
+	lastHold int    // by admit: number of the newest hold before a removals cycle
 }

@@ -49,7 +49,7 @@ func (r *reporter) failed(cause error) (*Report, error) {
 			r.log.Error("end a dry run", "error", err)
 		}
 	}
-	if r.opts.Apply && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
+	if r.opts.Apply && r.worthKeeping() && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
 		if err := r.finalizer.store(); err != nil {
 			r.log.Error("store run", "sync", r.sync.Name, "error", err)
 		}
@@ -94,13 +94,40 @@ func (r *reporter) finish() (*Report, error) {
 		return r.failed(err)
 	}
 	last := r.finalizer.store
-	if !r.opts.Apply {
+	switch {
+	case !r.worthKeeping():
+		last = func() error { return nil }
+	case !r.opts.Apply:
 		last = func() error { return r.finalizer.putBack(context.Background()) }
 	}
 	if err := last(); err != nil {
 		return r.failed(err)
 	}
 	return &r.ledger.report, nil
+}
+
+// nothingDue ends a removals cycle that has nothing to do. It leaves no run behind.
+func (r *reporter) nothingDue() (*Report, error) {
+	if err := r.closeTarget(); err != nil {
+		return r.failed(err)
+	}
+	r.ledger.report.Result = OK
+	r.tally()
+	if !r.opts.Apply {
+		if err := r.finalizer.putBack(context.Background()); err != nil {
+			return r.failed(err)
+		}
+	}
+	return &r.ledger.report, nil
+}
+
+// worthKeeping reports whether a run is kept. Of removals cycles, which come every few minutes, those are that did
+// something, or after which the sync does not stand as it did before.
+func (r *reporter) worthKeeping() bool {
+	if !r.opts.Removals || !r.opts.Apply {
+		return true
+	}
+	return r.ledger.attempted > 0 || r.info.Quarantine != nil || r.findings.known && r.info.LastHold != r.findings.lastHold
 }
 
 // tally fills the figures of the report.

@@ -136,7 +136,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 	if err != nil {
 		return err
 	}
-	if part.unconfirmed && wanted && !applied {
+	if (part.unconfirmed || d.opts.Removals) && wanted && !applied {
 		if !d.opts.Apply {
 			return nil
 		}

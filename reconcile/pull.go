@@ -16,6 +16,9 @@ type puller struct {
 // pull reads what the syncs of the tenant need; nothing is decided before all of it is there. A plan from the
 // snapshot alone reads nothing and says what it lacks.
 func (p *puller) pull(ctx context.Context) error {
+	if p.opts.WasRead {
+		return nil
+	}
 	if p.opts.NoRefresh {
 		unread, err := snapshot.Unread(p.reader.Tenant, p.reader.Requirements)
 		p.ledger.took(snapshot.Result{Notes: unread})

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -36,12 +37,15 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
 	for _, step := range []func(context.Context) error{
 		c.finalizer.putBack,         // what a dry run that was killed left behind
+		c.removals.admit,            // a removals cycle runs where nothing waits for another cycle
 		c.puller.pull,               // Graph → snapshot, page by page
+		c.removals.checkPending,     // a removals cycle ends where nothing changed
 		c.quarantine.check,          // a sync in quarantine waits for its next probe
 		c.migration.migrateTarget,   // when the accounts are in another application than they were → links
 		c.recovery.recover,          // accounts that an interrupted cycle was making → links
 		c.comparer.compare,          // in a full cycle: what the application really holds → links
 		c.planner.draft,             // snapshot and links → what should happen to accounts and groups
+		c.removals.postpone,         // in a removals cycle: what creates or changes → stays pending
 		c.gaps.nameGaps,             // what Graph told and the snapshot cannot show → skipped
 		c.identifier.identify,       // accounts that are removed or renamed: still the linked ones
 		c.matching.match,            // people without a link → accounts that exist
@@ -56,7 +60,10 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.applier.apply,             // leavers, users, groups, then memberships
 		c.finalizer.finalize,        // what is done is no longer pending
 	} {
-		if err := step(ctx); err != nil {
+		switch err := step(ctx); {
+		case errors.Is(err, errNothingDue):
+			return c.reporter.nothingDue()
+		case err != nil:
 			return c.reporter.failed(err)
 		}
 	}

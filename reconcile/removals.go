@@ -1,0 +1,102 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"entrasync/reconcile/guard"
+	"entrasync/reconcile/plan"
+	"entrasync/state"
+)
+
+// A removals cycle takes access away soon, and gives it back: between two cycles on schedule it reads what
+// changed about users and groups, and deactivates, deletes and reactivates accounts and removes members. What
+// creates or changes anything else stays pending for the cycle on schedule. Guards, holds and approvals are those of
+// every cycle.
+
+// errNothingDue ends a removals cycle early: there is nothing to do that it may do.
+var errNothingDue = errors.New("nothing is due for a removals cycle")
+
+// A removalsGate decides whether a removals cycle runs, and how far.
+type removalsGate struct {
+	sync     *Sync
+	opts     Options
+	now      time.Time
+	tenant   *state.Tenant
+	findings *findings
+	plans    *plan.Store
+	ledger   *ledger
+}
+
+// admit ends a removals cycle of a sync that needs another cycle first: its first one, one that evaluates all
+// users after the configuration or the application changed, or one that ends a quarantine.
+func (g *removalsGate) admit(context.Context) error {
+	if !g.opts.Removals {
+		return nil
+	}
+	g.findings.kind = RemovalsOnly
+	return g.tenant.View(func(tx *state.Tx) error {
+		info := tx.SyncInfo(g.sync.Name)
+		if info.FirstRun.IsZero() || info.ConfigHash != g.sync.Hash() || info.Moving || !info.Location.Same(g.sync.location()) ||
+			info.Quarantine != nil || tx.Pending(g.sync.Name).Everything() {
+			return errNothingDue
+		}
+		g.findings.lastHold = info.LastHold
+		return nil
+	})
+}
+
+// checkPending ends a removals cycle when no page and no earlier cycle left anything to look at.
+func (g *removalsGate) checkPending(context.Context) error {
+	if !g.opts.Removals {
+		return nil
+	}
+	return g.tenant.View(func(tx *state.Tx) error {
+		if tx.Pending(g.sync.Name).Everything() { // a list was read again from its beginning
+			return errNothingDue
+		}
+		if tx.Pending(g.sync.Name).Count() > 0 {
+			return nil
+		}
+		for range tx.Intents(g.sync.Name).All() {
+			return nil
+		}
+		for retry := range tx.Retries(g.sync.Name).All() {
+			if due(&retry, g.now) {
+				return nil
+			}
+		}
+		return errNothingDue
+	})
+}
+
+// postpone takes what a removals cycle leaves to the schedule out of the plan, and keeps it pending. What the
+// last plan held, or was decided about, stays: holds and decisions are kept by what a plan contains.
+func (g *removalsGate) postpone(ctx context.Context) error {
+	if !g.opts.Removals {
+		return nil
+	}
+	return g.plans.Entries(ctx, plan.ActionSpace, func(tx *state.Tx, key, raw []byte) error {
+		op := plan.OpOf(raw)
+		if takesOrReturnsAccess(op) || tx.Space(g.sync.Name, g.opts.heldSpace()).Has(key) || guard.DecisionsIn(tx, g.sync.Name).Has(key) {
+			return nil
+		}
+		k, err := plan.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		pending := k.PendingKey()
+		g.ledger.planned(pending.Kind, op, -1)
+		if err := plan.In(tx, g.sync.Name).Delete(key); err != nil || !g.opts.Apply {
+			return err
+		}
+		return requeue(tx, g.sync.Name, pending)
+	})
+}
+
+// takesOrReturnsAccess reports whether a removals cycle carries an operation out. Members are planned later, and
+// only those who leave.
+func takesOrReturnsAccess(op plan.Op) bool {
+	return op.Removes() || op == plan.Reactivate || op == plan.Unlink || op == plan.Members
+}
