@@ -15,6 +15,9 @@ import (
 
 const guidPattern = `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`
 
+// cronPattern is what the schema can tell of a schedule.
+const cronPattern = `((CRON_)?TZ=\S+ +)?(@(every \S+|yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( +\S+){4})`
+
 var guid = regexp.MustCompile(guidPattern)
 
 // format returns the scalar in its format's own form: GUIDs in lower case, paths joined to the
@@ -81,7 +84,10 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			d.fault(n, key, "write it as 2027-05-01", "%s %s is not a date", key, quote(n.raw))
 			return "", false
 		}
-	case "cron":
+	case "cron", "cron-off":
+		if text == "off" && format == "cron-off" {
+			break
+		}
 		if why := badSchedule(text); why != "" {
 			d.fault(n, key, `write five cron fields such as "0 3 * * 0", or "@every 30m"`, "%s %s is not a schedule: %s", key, quote(n.raw), why)
 			return "", false

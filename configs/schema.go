@@ -110,7 +110,9 @@ func word(f field, types ...string) schema {
 	case "date":
 		s = schema{"type": "string", "pattern": `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`}
 	case "cron":
-		s = schema{"type": "string", "pattern": `^((CRON_)?TZ=\S+ +)?(@(every \S+|yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( +\S+){4})$`}
+		s = schema{"type": "string", "pattern": "^" + cronPattern + "$"}
+	case "cron-off":
+		s = schema{"type": "string", "pattern": "^(off|" + cronPattern + ")$"}
 	case "link":
 		s = schema{"type": "string", "pattern": `^[Hh][Tt][Tt][Pp][Ss]://`}
 	case "support":

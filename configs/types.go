@@ -7,6 +7,7 @@ type Config struct {
 	State     string      `yaml:"state" format:"path" doc:"Folder of the state, one file per tenant. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
+	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
 	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
 	HTTP      HTTP        `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`
@@ -72,6 +73,8 @@ type Tenant struct {
 	App    *App   `yaml:"app" doc:"App registration for this tenant, when not the common one."`
 	Cloud  *Cloud `yaml:"cloud" doc:"Cloud of this tenant, when not the common one."`
 	Paused bool   `yaml:"paused" doc:"true: this tenant's syncs do not run."`
+
+	Removals string `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this tenant, when not the common ones; off: none."`
 }
 
 // A Sync provisions the people of tenants to one target.
@@ -83,6 +86,7 @@ type Sync struct {
 	Groups     Groups     `yaml:"groups" doc:"Whether and how groups are provisioned."`
 	Guard      Guard      `yaml:"guard" doc:"More than this in one cycle is held until approved. A limit that is not named keeps its default."`
 	Quarantine Quarantine `yaml:"quarantine" doc:"When so many records fail that the sync is paused."`
+	Removals   string     `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this sync, when not those of its tenant; off: none."`
 }
 
 // A Scope says who is provisioned.

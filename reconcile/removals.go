@@ -38,8 +38,9 @@ func (g *removalsGate) admit(context.Context) error {
 	g.findings.kind = RemovalsOnly
 	return g.tenant.View(func(tx *state.Tx) error {
 		info := tx.SyncInfo(g.sync.Name)
-		if info.FirstRun.IsZero() || info.ConfigHash != g.sync.Hash() || info.Moving || !info.Location.Same(g.sync.location()) ||
-			info.Quarantine != nil || tx.Pending(g.sync.Name).Everything() {
+		changed := info.ConfigHash != g.sync.Hash() || // also before the first cycle is complete
+			info.Moving || !info.Location.Same(g.sync.location())
+		if changed || info.Quarantine != nil || tx.Pending(g.sync.Name).Everything() {
 			return errNothingDue
 		}
 		g.findings.lastHold = info.LastHold

@@ -4,11 +4,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/guard"
 	"entrasync/state"
+	"entrasync/target"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // removals makes a cycle that only takes access away and gives it back.
@@ -143,6 +147,50 @@ func TestRemovalsCycleAfterAChange(t *testing.T) {
 	e.tenant.SoftDelete(ada)
 	want(t, "a removals cycle with another configuration", e.removals(), "2 unchanged")
 	want(t, "the cycle on schedule", e.cycle(), "1 deactivated, 1 unchanged")
+}
+
+// An update that the application refused waits for the cycle on schedule with its attempts, also when its next attempt
+// is due in between.
+func TestRemovalsCycleKeepsRetries(t *testing.T) {
+	t.Parallel()
+	e := newEmulated(t)
+	ada := e.hire("ada")
+	e.cycle()
+	e.app().refuse = func(method, _ string) error {
+		if method != "update" {
+			return nil
+		}
+		return refusal(target.Rejected, 400)
+	}
+	e.tenant.Set(ada, "displayName", "Refused")
+	for range 2 {
+		if _, err := e.run(reconcile.Options{Apply: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := e.retries()
+	if len(before) != 1 || before[0].Attempts != 2 {
+		t.Fatalf("two refused updates are kept as %+v", before)
+	}
+	e.service.now = e.now.Add(48 * time.Hour)
+	want(t, "a removals cycle", e.removals(), "1 unchanged")
+	if diff := cmp.Diff(before, e.retries()); diff != "" {
+		t.Errorf("after a removals cycle (-before +after):\n%s", diff)
+	}
+	e.app().refuse = nil
+	want(t, "the cycle on schedule", e.cycle(), "1 updated")
+}
+
+// retries are the records that wait for their next attempt.
+func (e *emulated) retries() (all []state.Retry) {
+	e.t.Helper()
+	e.write(func(tx *state.Tx) error {
+		for retry := range tx.Retries(e.sync).All() {
+			all = append(all, retry)
+		}
+		return nil
+	})
+	return all
 }
 
 // shown is what the application holds, sorted.

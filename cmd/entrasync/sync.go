@@ -22,6 +22,7 @@ type syncFlags struct {
 	lookup.Selection
 	full      bool
 	noRefresh bool
+	removals  bool
 	exitCode  bool
 	out       string
 	plan      string
@@ -47,6 +48,7 @@ made from the snapshot, which shows at once what a changed mapping or filter wou
 	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 2 when changes are pending")
 	cmd.Flags().BoolVar(&f.noRefresh, "no-refresh", false, "plan from the snapshot alone, without a Graph call")
 	cmd.Flags().BoolVar(&f.full, "full", false, "read everything again and evaluate everybody")
+	removalsFlag(cmd, &f)
 	return cmd
 }
 
@@ -65,8 +67,14 @@ func syncCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.full, "full", false, "initial cycle: read everything again and evaluate everybody")
 	cmd.Flags().StringVar(&f.user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
 	cmd.Flags().StringVar(&f.group, "group", "", "provision on demand: this group only (object id or name)")
-	cmd.MarkFlagsMutuallyExclusive("plan", "user", "group")
+	removalsFlag(cmd, &f)
+	cmd.MarkFlagsMutuallyExclusive("plan", "user", "group", "removals")
 	return cmd
+}
+
+func removalsFlag(cmd *cobra.Command, f *syncFlags) {
+	cmd.Flags().BoolVar(&f.removals, "removals", false, "only what takes access away or gives it back; the rest waits for the next cycle")
+	cmd.MarkFlagsMutuallyExclusive("full", "removals")
 }
 
 // cycles plan and run the cycles of syncs, and print what they would do or did.
@@ -108,7 +116,7 @@ func (c cycles) planOne(ctx context.Context, s *compile.Sync, f syncFlags, keep 
 		return err
 	}
 	defer release()
-	result, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh})
+	result, err := syncer.Run(ctx, reconcile.Options{Full: f.full, NoRefresh: f.noRefresh, Removals: f.removals})
 	done()
 	if err != nil {
 		return worker.RunError(s, result, err)
@@ -144,7 +152,7 @@ func (c cycles) sync(ctx context.Context, syncs []*compile.Sync, f syncFlags) (e
 			return err
 		}
 	}
-	options := reconcile.Options{Apply: true, Full: f.full}
+	options := reconcile.Options{Apply: true, Full: f.full, Removals: f.removals}
 	switch {
 	case f.user != "":
 		options.Subject = &reconcile.Subject{Kind: graphsync.User, Key: f.user}

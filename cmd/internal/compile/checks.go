@@ -12,13 +12,22 @@ import (
 // schedules parses the schedules as the service does: a date that never comes, or an interval
 // below a second, must not first be refused when the service starts.
 func schedules(cfg *configs.Config) (faults configs.Faults) {
-	for key, spec := range map[string]string{"schedule": cfg.Schedule, "full_cycle": cfg.FullCycle} {
-		if spec == "" {
-			continue
+	check := func(spec string, key ...string) {
+		if spec == "" || spec == "off" {
+			return
 		}
 		if _, err := scheduler.Parse(spec); err != nil {
-			faults = append(faults, configs.Fault{Position: cfg.Position(key), Key: key, Message: err.Error()})
+			faults = append(faults, configs.Fault{Position: cfg.Position(key...), Key: strings.Join(key, "."), Message: err.Error()})
 		}
+	}
+	check(cfg.Schedule, "schedule")
+	check(cfg.FullCycle, "full_cycle")
+	check(cfg.Removals, "removals")
+	for _, tenant := range cfg.Tenants {
+		check(tenant.Value.Removals, "tenants", tenant.Name, "removals")
+	}
+	for _, sync := range cfg.Syncs {
+		check(sync.Value.Removals, "syncs", sync.Name, "removals")
 	}
 	return faults
 }

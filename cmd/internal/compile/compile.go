@@ -7,6 +7,7 @@
 package compile
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -81,6 +82,7 @@ type Sync struct {
 	Section    configs.Tenant // of the configuration; the id alone for a tenant that joined by consent
 	Expansion  string         // what {tenant} stands for
 	Paused     string         // what its tenant is paused by, "" when it is not
+	Removals   string         // schedule of its removals cycles, "" for none
 
 	// Faults are what is wrong with the sync for this tenant alone, which joined after the
 	// configuration was loaded. The embedded Sync is then that of another tenant and must not run.
@@ -177,6 +179,9 @@ func (t Template) For(name, expansion string, tenant configs.Tenant) (*Sync, con
 	sync := &Sync{Sync: &own, TenantName: name, Section: tenant, Expansion: expansion, Faults: faults}
 	if tenant.Paused {
 		sync.Paused = "in the configuration"
+	}
+	if sync.Removals = cmp.Or(t.entry.Value.Removals, tenant.Removals, t.cfg.Removals); sync.Removals == "off" {
+		sync.Removals = ""
 	}
 	return sync, faults
 }

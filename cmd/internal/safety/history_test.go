@@ -149,7 +149,14 @@ func (h *history) cycle() {
 	}
 	h.wire.interrupt(stop)
 	before := h.inventory()
-	report, err := h.run(reconcile.Options{Apply: true, Full: rapid.IntRange(0, 4).Draw(h.rt, "full") == 0})
+	options := reconcile.Options{Apply: true}
+	switch rapid.SampledFrom([]reconcile.Cycle{reconcile.Incremental, reconcile.Initial, reconcile.RemovalsOnly, reconcile.Incremental}).Draw(h.rt, "kind of cycle") {
+	case reconcile.Initial:
+		options.Full = true
+	case reconcile.RemovalsOnly:
+		options.Removals, options.Scheduled = true, true
+	}
+	report, err := h.run(options)
 	h.tell(report, err)
 	h.withinLimits(before)
 	if rapid.Bool().Draw(h.rt, "heal") {
@@ -184,7 +191,7 @@ func (h *history) heal() {
 
 // tell adds a cycle to the story, and fails on what must never be seen.
 func (h *history) tell(report *reconcile.Report, err error) {
-	h.note("cycle %s: %+v, %d calls", report.Result, report.Summary, h.wire.count())
+	h.note("%s cycle %s: %+v, %d calls", report.Cycle, report.Result, report.Summary, h.wire.count())
 	if err != nil {
 		h.note("  %v", err)
 	}

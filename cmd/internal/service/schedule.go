@@ -2,13 +2,16 @@ package service
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -44,6 +47,17 @@ func (s *Service) schedule(w *worker.Worker) error {
 			// Also where each tenant has an application of its own there: they tend to fail together.
 			On:  planned.TargetName,
 			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full, spread) },
+		})
+		if planned.Removals == "" {
+			continue
+		}
+		soon, err := scheduler.Parse(planned.Removals)
+		if err != nil {
+			return err
+		}
+		jobs = append(jobs, scheduler.Job{
+			Name: jobName(planned) + " removals", Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), On: planned.TargetName,
+			Run: func(ctx context.Context) error { return s.removals(ctx, w, planned) },
 		})
 	}
 	s.scheduler.Set(jobs...)
@@ -98,8 +112,42 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 	}
 	w.NoteHealth(ctx, planned, syncer.Source, err)
 	s.pages.observe(planned, report, err)
+	return logCycle(log, report, err)
+}
+
+// removals runs a cycle between two on schedule that only takes access away and gives it back. It says nothing
+// where it did nothing. Health and the pages are those of the cycles on schedule, which read everything: what keeps
+// this one from running is reported there.
+func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compile.Sync) error {
+	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
+	syncer, release, err := w.Syncer(ctx, planned, nil)
 	if err != nil {
-		log.Error("cycle could not run", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
+		log.Debug("removals cycle could not run", "error", err)
+		return err
+	}
+	defer release()
+	options := reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned)}
+	report, err := syncer.Run(ctx, options)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil && report.Graph.Requests > 0 {
+		s.reads.note(planned)
+	}
+	if err == nil && report.Summary.Changes() == 0 && len(report.Errors) == 0 {
+		log.Debug("removals cycle done: nothing was due", "graph_requests", report.Graph.Requests)
+		return nil
+	}
+	if err == nil {
+		s.pages.observe(planned, report, err)
+	}
+	return logCycle(log, report, err)
+}
+
+// logCycle logs how a cycle ended.
+func logCycle(log *slog.Logger, report *reconcile.Report, err error) error {
+	if err != nil {
+		log.Error("cycle could not run", "cycle", string(report.Cycle), "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
 		return err
 	}
 	summary := report.Summary
@@ -107,4 +155,36 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 		"done", strings.TrimSpace(words.Done(report)), "held", summary.Held, "skipped", summary.Skipped, "errors", len(report.Errors),
 		"graph_requests", report.Graph.Requests, "target_requests", report.Target.Requests, "ms", report.DurationMS)
 	return nil
+}
+
+// recentReads remembers which removals cycle read a tenant's directory last: the cycles of the tenant's other syncs,
+// which follow it, use that.
+type recentReads struct {
+	mu   sync.Mutex // guards last
+	last map[graphsync.ID]recentRead
+}
+
+type recentRead struct {
+	sync string
+	at   time.Time
+}
+
+// freshFor is for how long a reading serves the other syncs.
+const freshFor = 15 * time.Second
+
+// byAnother reports whether another sync of the tenant has just read.
+func (r *recentReads) byAnother(planned *compile.Sync) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := r.last[planned.Tenant]
+	return last.sync != planned.Name && time.Since(last.at) < freshFor
+}
+
+func (r *recentReads) note(planned *compile.Sync) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil {
+		r.last = map[graphsync.ID]recentRead{}
+	}
+	r.last[planned.Tenant] = recentRead{planned.Name, time.Now()}
 }

@@ -66,6 +66,7 @@ type Service struct {
 	loaded    atomic.Pointer[fingerprint] // of the configuration that worker is of
 	refused   atomic.Pointer[string]      // why the file did not load at the last reload; nil: it did
 	scheduler *scheduler.Scheduler
+	reads     recentReads
 	pages     *pages
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
