@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -29,7 +31,7 @@ type applier struct {
 	ledger     *ledger
 	findings   *findings
 	plans      *plan.Store
-	owners     *ownership
+	owners     *ownership.Accounts
 	quarantine *quarantine
 	intents    *intentLog
 	executor   *executor
@@ -178,23 +180,6 @@ func nextChunk(size int, took time.Duration) int {
 	return min(2*size, maxChunk)
 }
 
-// recordExistingMembers records the members that groups had already, and those that are no longer in them.
-func (ap *applier) recordExistingMembers(ctx context.Context) error {
-	return ap.plans.Entries(ctx, existingMemberSpace, func(tx *state.Tx, key, value []byte) error {
-		group, member := graphsync.ID(key[:16]), graphsync.ID(key[16:])
-		if _, linked, err := tx.Links(ap.sync.Name).Get(graphsync.Group, group); err != nil || !linked {
-			return err
-		}
-		if _, linked, err := tx.Links(ap.sync.Name).Get(graphsync.User, member); err != nil || !linked {
-			return err
-		}
-		if len(value) == 0 { // it is there no more, and need not be
-			return tx.AppliedMembers(ap.sync.Name).Delete(group, member)
-		}
-		return tx.AppliedMembers(ap.sync.Name).Put(group, member, string(value))
-	})
-}
-
 // applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
 // and whether to go on.
 func (ap *applier) applyProbe(ctx context.Context, total int) (tried plan.Part, goOn bool, err error) {
@@ -211,4 +196,34 @@ func (ap *applier) applyProbe(ctx context.Context, total int) (tried plan.Part, 
 		return tried, ap.info.Quarantine == nil, nil
 	}
 	return tried, true, nil
+}
+
+// applyInOrder applies the actions on users, or groups: first those that wait for no other, then the
+// renames that do, in order.
+func (ap *applier) applyInOrder(ctx context.Context, rest plan.Part, total int) error {
+	needs, err := ap.waitingRenames(rest.Phase)
+	if err != nil {
+		return err
+	}
+	if len(needs) > 0 {
+		rest.Pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
+	}
+	if err := ap.applyPhase(ctx, rest, total); err != nil {
+		return err
+	}
+	for _, step := range renameOrder(needs) {
+		of := plan.Part{Phase: rest.Phase, From: rest.From, Pick: func(id graphsync.ID) bool {
+			_, found := slices.BinarySearchFunc(step.objects, id, compareIDs)
+			return found
+		}}
+		if step.temporary {
+			err = ap.moveAside(ctx, of)
+		} else {
+			err = ap.applyPhase(ctx, of, total)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

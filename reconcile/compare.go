@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -29,7 +30,7 @@ type comparer struct {
 	breaker  *breaker
 	ledger   *ledger
 	findings *findings
-	owners   *ownership
+	owners   *ownership.Accounts
 	recovery *recovery
 }
 
@@ -115,7 +116,7 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 		m.Gone = true
 		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	case identityIn(tx, c.sync, c.now, link, shown, nil) == desired.Foreign:
-		if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
+		if _, lost, err := dropLost(c.owners, c.opts.records(tx, c.sync), c.ledger, link); err != nil || lost {
 			return err
 		}
 		m.Shown = desired.Describe(link.Kind, c.sync.rules(link.Kind), shown)
@@ -134,7 +135,7 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 	if leave {
 		link.Active, link.InactiveSince = false, since
 	}
-	if _, lost, err := c.owners.dropLost(tx, link); err != nil || lost {
+	if _, lost, err := dropLost(c.owners, c.opts.records(tx, c.sync), c.ledger, link); err != nil || lost {
 		return err
 	}
 	return c.opts.records(tx, c.sync).putLink(link)

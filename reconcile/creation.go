@@ -37,7 +37,7 @@ func (m *matcher) creator(a *plan.StoredAction, r *target.Resource, value string
 	if m.kind == graphsync.Group {
 		values = append(values, textAttribute(r, "displayName"))
 	}
-	return m.store.Accounts().CreatorOf(m.sync.application(), m.owners.owner(m.kind, a.SourceID), values)
+	return m.store.Accounts().CreatorOf(m.sync.application(), m.owners.Owner(m.kind, a.SourceID), values)
 }
 
 // made reports whether a resource that was found after a creation without an answer is what the

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/snapshot"
 	"entrasync/state"
@@ -15,7 +16,7 @@ type cycle struct {
 	ledger       *ledger
 	findings     *findings
 	plans        *plan.Store
-	owners       *ownership
+	owners       *ownership.Accounts
 	puller       *puller
 	gaps         *gapLister
 	removals     *removalsGate
@@ -50,7 +51,9 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.ledger = &ledger{sync: s.Sync, now: now, log: s.Log, progress: s.Progress}
 	c.findings = &findings{}
 	c.plans = plan.NewStore(s.Tenant, s.Sync.Name)
-	c.owners = &ownership{sync: s.Sync, opts: opts, peers: s.Peers, store: s.Store, tenant: s.Tenant, ledger: c.ledger}
+	c.owners = &ownership.Accounts{
+		Store: s.Store, Application: s.Sync.application(), Tenant: s.Sync.Tenant, Sync: s.Sync.Name, TenantSyncs: s.Peers,
+	}
 	c.puller = &puller{reader: s.reader(opts, now, c.ledger), opts: opts, ledger: c.ledger}
 	c.gaps = &gapLister{sync: s.Sync, requirements: s.Requirements, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
 	c.removals = &removalsGate{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, findings: c.findings, plans: c.plans, ledger: c.ledger}
@@ -93,7 +96,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		protector: c.protector, successors: c.successors,
 	}
 	c.matching = &matching{
-		sync: s.Sync, opts: opts, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
+		sync: s.Sync, apply: opts.Apply, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
 		ledger: c.ledger, owners: c.owners,
 	}
 	c.guards = &guardReview{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, info: info, ledger: c.ledger, lastHolds: c.lastHolds}

@@ -9,6 +9,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -26,7 +27,7 @@ type planner struct {
 	ledger      *ledger
 	findings    *findings
 	plans       *plan.Store
-	owners      *ownership
+	owners      *ownership.Accounts
 
 	drafted int // objects so far
 	wanted  wantedValues

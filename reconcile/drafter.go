@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -20,7 +21,7 @@ type drafter struct {
 	info     *state.SyncInfo
 	ledger   *ledger
 	findings *findings
-	owners   *ownership
+	owners   *ownership.Accounts
 	tx       *state.Tx
 	eval     *desired.Evaluator
 	plan     plan.Actions
@@ -379,12 +380,12 @@ func (d *drafter) put(p plan.Phase, a plan.StoredAction) error {
 		if err != nil {
 			return err
 		}
-		owner, lost, err := d.owners.dropLost(d.tx, &link)
+		owner, lost, err := dropLost(d.owners, d.opts.records(d.tx, d.sync), d.ledger, &link)
 		switch {
 		case err != nil || lost && a.Op.Removes():
 			return err
 		case lost:
-			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.owners.describe(owner), d.owners.howToRelease(owner)))
+			return d.skip(a.Kind, a.SourceID, a.Key, "duplicate_target", fmt.Sprintf("its account (%s) is %s by now; %s", *a.TargetID, d.owners.Describe(owner), d.owners.HowToRelease(owner)))
 		}
 	}
 	d.ledger.planned(a.Kind, a.Op, 1)

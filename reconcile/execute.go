@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -19,7 +20,7 @@ type executor struct {
 	store      *state.Store
 	tenant     *state.Tenant
 	target     target.Adapter
-	owners     *ownership
+	owners     *ownership.Accounts
 	links      *linkBuilder
 	successors *successorFinder
 	matching   *matching

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -22,7 +23,7 @@ type finalizer struct {
 	ledger     *ledger
 	findings   *findings
 	plans      *plan.Store
-	owners     *ownership
+	owners     *ownership.Accounts
 	quarantine *quarantine
 
 	remembered bool // removals of this cycle have been added to those of the last day
@@ -37,7 +38,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 	if f.opts.Subject != nil {
 		return nil
 	}
-	if err := f.owners.offerTransfers(ctx); err != nil {
+	if err := f.offerTransfers(ctx); err != nil {
 		return err
 	}
 	if err := f.finalizeRetries(ctx); err != nil {

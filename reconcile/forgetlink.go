@@ -50,3 +50,12 @@ func (r records) forgetLink(kind graphsync.Kind, source graphsync.ID) error {
 	}
 	return nil
 }
+
+// forgetOff drops what was noted: the account is in use again, or gone.
+func (r records) forgetOff(id graphsync.ID) error {
+	return r.delete(offSpace, id[:])
+}
+
+func (r records) forgetStillActive(source graphsync.ID) error {
+	return r.delete(stillActiveSpace, source[:])
+}

@@ -61,3 +61,7 @@ func matchingValue(link *state.Link, rules *desired.Rules, path target.Path) str
 	}
 	return ""
 }
+
+// formerSpace keeps, by kind and source id, the matching values that an account had before a
+// rename whose response did not show the new ones.
+const formerSpace = "former-keys"

@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -61,7 +62,7 @@ type identifier struct {
 	ledger     *ledger
 	findings   *findings
 	plans      *plan.Store
-	owners     *ownership
+	owners     *ownership.Accounts
 	lastHolds  *holdHistory
 	protector  *protector
 	successors *successorFinder

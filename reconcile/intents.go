@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -16,7 +17,7 @@ type intentLog struct {
 	now    time.Time
 	store  *state.Store
 	tenant *state.Tenant
-	owners *ownership
+	owners *ownership.Accounts
 }
 
 // recordIntents writes down what is about to be done, before any call: a change whose answer is lost,
@@ -47,7 +48,7 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 			intent.Keys = append(intent.Keys, desired.IdentityChanges(&a.Action)...)
 		}
 		if intents = append(intents, intent); a.Op == plan.Create {
-			l.store.Accounts().BeginCreation(l.sync.application(), l.owners.owner(a.Kind, a.SourceID), creationValues(a))
+			l.store.Accounts().BeginCreation(l.sync.application(), l.owners.Owner(a.Kind, a.SourceID), creationValues(a))
 		}
 	}
 	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {

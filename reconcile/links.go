@@ -11,6 +11,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/mapping"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -24,7 +25,7 @@ type linkBuilder struct {
 	store  *state.Store
 	tenant *state.Tenant
 	target target.Adapter
-	owners *ownership
+	owners *ownership.Accounts
 }
 
 // desire works out, from the snapshot as it stands, what one object should be in the
@@ -211,10 +212,10 @@ func (b *linkBuilder) knownFor(a *plan.StoredAction, link *state.Link, applied m
 // moveLink takes over the id that an account has from a write of ours on.
 func (b *linkBuilder) moveLink(done *result, id string) error {
 	link := done.link
-	present, err := b.store.Accounts().Claim(b.sync.application(), id, b.owners.owner(link.Kind, link.Source))
-	if err == nil && present != b.owners.owner(link.Kind, link.Source) {
+	present, err := b.store.Accounts().Claim(b.sync.application(), id, b.owners.Owner(link.Kind, link.Source))
+	if err == nil && present != b.owners.Owner(link.Kind, link.Source) {
 		done.doubt = present
-		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.describe(present))
+		err = identityError(done.action.Op, link.Kind, "the target answered that account %s is %s from now on, which is %s", link.TargetID, id, b.owners.Describe(present))
 	}
 	if err != nil {
 		done.link = nil

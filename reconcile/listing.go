@@ -84,11 +84,11 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 		return err
 	}
 	if owned && (owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name) {
-		_, yields, err := m.owners.transferable(owner, r.ID)
+		_, transferable, err := m.owners.Transferable(owner, r.ID)
 		if err != nil {
 			return err
 		}
-		if !yields {
+		if !transferable {
 			r = &target.Resource{Ref: r.Ref}
 		}
 	}

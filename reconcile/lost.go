@@ -29,3 +29,7 @@ func (r records) rememberLost(kind graphsync.Kind, source graphsync.ID) error {
 func (r records) clearLost(kind graphsync.Kind, source graphsync.ID) error {
 	return r.delete(lostSpace, lostKey(kind, source))
 }
+
+// lostSpace remembers active accounts and groups that were gone from the application until they
+// are there again: kind, source id → the target id they had.
+const lostSpace = "lost"

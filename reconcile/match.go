@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -27,7 +28,7 @@ const matchChunk = 200
 // matching looks for accounts of people without a link.
 type matching struct {
 	sync    *Sync
-	opts    Options
+	apply   bool // not a dry run
 	now     time.Time
 	workers int
 	store   *state.Store
@@ -36,7 +37,7 @@ type matching struct {
 	eval    *desired.Evaluator
 	breaker *breaker
 	ledger  *ledger
-	owners  *ownership
+	owners  *ownership.Accounts
 }
 
 // match looks for accounts of people who have no link: by filter when they are few beside the
@@ -102,7 +103,7 @@ func (mt *matching) countCreates(kind graphsync.Kind) (n int, err error) {
 // A matcher finds existing resources of one kind.
 type matcher struct {
 	sync    *Sync
-	opts    Options
+	apply   bool // not a dry run
 	workers int
 	store   *state.Store
 	tenant  *state.Tenant
@@ -110,7 +111,7 @@ type matcher struct {
 	eval    *desired.Evaluator
 	breaker *breaker
 	ledger  *ledger
-	owners  *ownership
+	owners  *ownership.Accounts
 	kind    graphsync.Kind
 	rules   *desired.Rules
 	paths   []target.Path
@@ -123,7 +124,7 @@ type matcher struct {
 }
 
 func (mt *matching) newMatcher(kind graphsync.Kind) (*matcher, error) {
-	m := &matcher{sync: mt.sync, opts: mt.opts, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), now: mt.now, adopted: map[string]graphsync.ID{}}
+	m := &matcher{sync: mt.sync, apply: mt.apply, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), now: mt.now, adopted: map[string]graphsync.ID{}}
 	m.find = m.ask
 	for _, text := range m.rules.Match {
 		path, err := target.ParsePath(text)
@@ -267,17 +268,17 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 	}
 	v := matchResult{adopt: r, byID: strings.EqualFold(by.String(), "externalId")}
 	switch {
-	case !owned || owner == m.owners.owner(m.kind, a.SourceID):
+	case !owned || owner == m.owners.Owner(m.kind, a.SourceID):
 	case owner.Tenant != m.sync.Tenant || owner.Sync != m.sync.Name:
-		cause, yields, err := m.owners.transferable(owner, r.ID)
+		cause, transferable, err := m.owners.Transferable(owner, r.ID)
 		if err != nil {
 			return matchResult{}, err
 		}
-		if !yields {
-			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.describe(owner), m.owners.howToRelease(owner))}, nil
+		if !transferable {
+			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.Describe(owner), m.owners.HowToRelease(owner))}, nil
 		}
 		v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}
-		v.note = fmt.Sprintf("it was the account %s", m.owners.describe(owner))
+		v.note = fmt.Sprintf("it was the account %s", m.owners.Describe(owner))
 	default:
 		gone, name, err := m.isFormer(owner)
 		if err != nil {
@@ -305,7 +306,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 	}
 	switch {
 	case v.hold != nil:
-	case owned && owner == m.owners.owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
+	case owned && owner == m.owners.Owner(m.kind, a.SourceID): // set aside while the sync wrote elsewhere
 	case v.byID && !m.sync.Guard.HoldGroups:
 	case m.sync.Groups.Takeover == desired.TakeoverSkip:
 		return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
@@ -405,12 +406,12 @@ func (m *matcher) recordResults(keys [][]byte, actions []plan.StoredAction, verd
 				if err := planned.Delete(keys[i]); err != nil {
 					return err
 				}
-				if !v.doubt.Source.IsZero() && m.opts.Apply {
+				if !v.doubt.Source.IsZero() && m.apply {
 					if err := markForCheck(tx, m.sync.Tenant, v.doubt); err != nil {
 						return err
 					}
 				}
-				if v.retry != nil && m.opts.Apply {
+				if v.retry != nil && m.apply {
 					m.ledger.fail(tx, state.PendingKey{Kind: a.Kind, ID: a.SourceID}, a, v.retry)
 					continue
 				}

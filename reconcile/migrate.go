@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -77,7 +78,7 @@ type migration struct {
 	info     *state.SyncInfo
 	ledger   *ledger
 	findings *findings
-	owners   *ownership
+	owners   *ownership.Accounts
 	was      state.Location
 	left     guard.Sample // accounts that are not here
 
@@ -142,7 +143,7 @@ func (m *migration) forgetIntents() error {
 			if err := tx.Intents(m.sync.Name).Delete(intent.Kind, intent.Source); err != nil {
 				return err
 			}
-			m.store.Accounts().EndCreation(m.owners.owner(intent.Kind, intent.Source))
+			m.store.Accounts().EndCreation(m.owners.Owner(intent.Kind, intent.Source))
 		}
 		return nil
 	})
@@ -218,7 +219,7 @@ func (m *migration) partition(found []observedLink) error {
 			drifted(m.sync.rules(link.Kind), m.now, link, found[i].shown, nothingShown)
 			here = append(here, *link)
 		} else {
-			away[link.TargetID] = m.owners.owner(link.Kind, link.Source)
+			away[link.TargetID] = m.owners.Owner(link.Kind, link.Source)
 			if !m.refused[string(parkedKey(link))] {
 				m.left.Add(link.Key)
 			}
@@ -262,7 +263,7 @@ func (m *migration) park(tx *state.Tx, link *state.Link) error {
 func (m *migration) claim(links []state.Link) error {
 	claims := make(map[string]state.Owner, len(links))
 	for i := range links {
-		claims[links[i].TargetID] = m.owners.owner(links[i].Kind, links[i].Source)
+		claims[links[i].TargetID] = m.owners.Owner(links[i].Kind, links[i].Source)
 	}
 	present, err := m.store.Accounts().ClaimAll(m.sync.application(), claims)
 	if err != nil {
@@ -270,8 +271,8 @@ func (m *migration) claim(links []state.Link) error {
 	}
 	for i := range links {
 		link := &links[i]
-		if owner := present[link.TargetID]; owner != m.owners.owner(link.Kind, link.Source) {
-			m.ledger.note("account %s is %s: the link of %s to it was dropped", link.TargetID, m.owners.describe(owner), link.Key)
+		if owner := present[link.TargetID]; owner != m.owners.Owner(link.Kind, link.Source) {
+			m.ledger.note("account %s is %s: the link of %s to it was dropped", link.TargetID, m.owners.Describe(owner), link.Key)
 		}
 	}
 	return m.tenant.Update(func(tx *state.Tx) error {
@@ -281,7 +282,7 @@ func (m *migration) claim(links []state.Link) error {
 			if err := aside.Delete(parkedKey(link)); err != nil {
 				return err
 			}
-			if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
+			if present[link.TargetID] != m.owners.Owner(link.Kind, link.Source) {
 				if err := m.opts.records(tx, m.sync).forgetLink(link.Kind, link.Source); err != nil {
 					return err
 				}

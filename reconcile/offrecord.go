@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 )
@@ -57,7 +56,6 @@ func days(d time.Duration) string {
 	}
 }
 
-// forgetOff drops what was noted: the account is in use again, or gone.
-func (r records) forgetOff(id graphsync.ID) error {
-	return r.delete(offSpace, id[:])
-}
+// offSpace remembers of accounts that were switched off which on_remove was in force then: source
+// id → offRecord.
+const offSpace = "off"

@@ -129,36 +129,6 @@ func (ap *applier) waitingRenames(of plan.Phase) (needs map[graphsync.ID][]graph
 	return needs, err
 }
 
-// applyInOrder applies the actions on users, or groups: first those that wait for no other, then the
-// renames that do, in order.
-func (ap *applier) applyInOrder(ctx context.Context, rest plan.Part, total int) error {
-	needs, err := ap.waitingRenames(rest.Phase)
-	if err != nil {
-		return err
-	}
-	if len(needs) > 0 {
-		rest.Pick = func(id graphsync.ID) bool { _, waits := needs[id]; return !waits }
-	}
-	if err := ap.applyPhase(ctx, rest, total); err != nil {
-		return err
-	}
-	for _, step := range renameOrder(needs) {
-		of := plan.Part{Phase: rest.Phase, From: rest.From, Pick: func(id graphsync.ID) bool {
-			_, found := slices.BinarySearchFunc(step.objects, id, compareIDs)
-			return found
-		}}
-		if step.temporary {
-			err = ap.moveAside(ctx, of)
-		} else {
-			err = ap.applyPhase(ctx, of, total)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // moveAside gives objects temporary names, so that their present ones are free. When that fails, the
 // renames that wait for it are refused, and tried again.
 func (ap *applier) moveAside(ctx context.Context, of plan.Part) error {

@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -35,7 +36,7 @@ type recorder struct {
 	info        *state.SyncInfo
 	ledger      *ledger
 	findings    *findings
-	owners      *ownership
+	owners      *ownership.Accounts
 	results     chan *result
 	total       int
 	unavailable int      // failures in a row because the application did not answer
@@ -111,12 +112,12 @@ func (r *recorder) commit(batch []*result) error {
 	}
 	for _, done := range batch {
 		if done.action.Op == plan.Create && !done.halfway {
-			r.store.Accounts().EndCreation(r.owners.owner(done.action.Kind, done.action.SourceID))
+			r.store.Accounts().EndCreation(r.owners.Owner(done.action.Kind, done.action.SourceID))
 		}
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}
-		if err := r.store.Accounts().Release(r.sync.application(), *done.action.TargetID, r.owners.owner(done.action.Kind, done.action.SourceID)); err != nil {
+		if err := r.store.Accounts().Release(r.sync.application(), *done.action.TargetID, r.owners.Owner(done.action.Kind, done.action.SourceID)); err != nil {
 			return err
 		}
 	}
@@ -131,7 +132,7 @@ func (r *recorder) commit(batch []*result) error {
 		if done.left == "" || done.link == nil {
 			continue
 		}
-		if err := r.store.Accounts().Release(r.sync.application(), done.left, r.owners.owner(done.link.Kind, done.link.Source)); err != nil {
+		if err := r.store.Accounts().Release(r.sync.application(), done.left, r.owners.Owner(done.link.Kind, done.link.Source)); err != nil {
 			return err
 		}
 	}
@@ -156,7 +157,7 @@ func (r *recorder) claim(batch []*result) error {
 		claims := map[string]state.Owner{}
 		for _, done := range batch {
 			if done.link != nil && done.link.Kind == kind && done.link.LastOp == string(plan.Create) {
-				claims[done.link.TargetID] = r.owners.owner(kind, done.link.Source)
+				claims[done.link.TargetID] = r.owners.Owner(kind, done.link.Source)
 			}
 		}
 		if len(claims) == 0 {
@@ -170,9 +171,9 @@ func (r *recorder) claim(batch []*result) error {
 			if done.link == nil || done.link.Kind != kind || done.link.LastOp != string(plan.Create) {
 				continue
 			}
-			if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {
+			if owner := present[done.link.TargetID]; owner != r.owners.Owner(kind, done.link.Source) {
 				done.err = &target.Error{Code: target.Conflict, Op: "create " + kind.String(),
-					Message: fmt.Sprintf("the target answered with account %s, which is %s; whether that link still fits is looked at by its next cycle", done.link.TargetID, r.owners.describe(owner))}
+					Message: fmt.Sprintf("the target answered with account %s, which is %s; whether that link still fits is looked at by its next cycle", done.link.TargetID, r.owners.Describe(owner))}
 				done.link, done.doubt = nil, owner
 			}
 		}

@@ -60,7 +60,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	for _, refused := range done.refused {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: refused.member}
 		if _, again := tx.Retries(r.sync.Name).Get(key); !again { // the account may be gone: it is read once, not in each cycle
-			if err := markForCheck(tx, r.sync.Tenant, r.owners.owner(graphsync.User, refused.member)); err != nil {
+			if err := markForCheck(tx, r.sync.Tenant, r.owners.Owner(graphsync.User, refused.member)); err != nil {
 				return err
 			}
 		}

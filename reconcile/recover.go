@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -29,7 +30,7 @@ type recovery struct {
 	target  target.Adapter
 	breaker *breaker
 	ledger  *ledger
-	owners  *ownership
+	owners  *ownership.Accounts
 
 	successors *successorFinder
 }
@@ -142,9 +143,9 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	if err != nil || !r.opts.Apply {
 		return err
 	}
-	r.store.Accounts().EndCreation(r.owners.owner(link.Kind, link.Source))
+	r.store.Accounts().EndCreation(r.owners.Owner(link.Kind, link.Source))
 	if gone && link.Kind != graphsync.User {
-		return r.store.Accounts().Release(r.sync.application(), link.TargetID, r.owners.owner(link.Kind, link.Source))
+		return r.store.Accounts().Release(r.sync.application(), link.TargetID, r.owners.Owner(link.Kind, link.Source))
 	}
 	return nil
 }
@@ -236,7 +237,7 @@ func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*targ
 		if err != nil {
 			return nil, err
 		}
-		if owned && owner != r.owners.owner(intent.Kind, intent.Source) || !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {
+		if owned && owner != r.owners.Owner(intent.Kind, intent.Source) || !wasIntended(r.sync.rules(intent.Kind), intent, &found[0]) {
 			continue
 		}
 		if !owned && !r.sync.Guard.ProvesCreation(&found[0], intent) {
@@ -275,7 +276,7 @@ func intendedAccount(rules *desired.Rules, intent state.Intent) *desired.Account
 
 func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) error {
 	if found != nil && r.opts.Apply {
-		owner := r.owners.owner(intent.Kind, intent.Source)
+		owner := r.owners.Owner(intent.Kind, intent.Source)
 		if present, err := r.store.Accounts().Claim(r.sync.application(), found.ID, owner); err != nil || present != owner {
 			return err
 		}
@@ -302,7 +303,7 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 		return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
 	if err == nil && r.opts.Apply {
-		r.store.Accounts().EndCreation(r.owners.owner(intent.Kind, intent.Source))
+		r.store.Accounts().EndCreation(r.owners.Owner(intent.Kind, intent.Source))
 	}
 	return err
 }

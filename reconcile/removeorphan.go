@@ -21,16 +21,16 @@ func (x *executor) removeOrphan(ctx context.Context, a *plan.StoredAction, done 
 		done.err = err
 		return
 	}
-	if present, err := x.owners.claim(a, ref.ID); err != nil || present != x.owners.owner(a.Kind, a.SourceID) {
+	if present, err := x.owners.Claim(a, ref.ID); err != nil || present != x.owners.Owner(a.Kind, a.SourceID) {
 		if err == nil {
-			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " user", Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.describe(present))}
+			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " user", Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.Describe(present))}
 		}
 		done.err = err
 		return
 	}
 	if a.Op == plan.Delete {
 		if done.err = x.target.Delete(ctx, ref); done.err == nil {
-			done.err = x.store.Accounts().Release(x.sync.application(), ref.ID, x.owners.owner(a.Kind, a.SourceID))
+			done.err = x.store.Accounts().Release(x.sync.application(), ref.ID, x.owners.Owner(a.Kind, a.SourceID))
 			return
 		}
 		var refusal *target.Error

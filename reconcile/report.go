@@ -127,3 +127,83 @@ const (
 	Retrying         = "retrying"
 	TargetQuarantine = "quarantine"
 )
+
+// A Summary counts a plan's actions by what they do.
+type Summary struct {
+	Create     int `json:"create"`
+	Adopt      int `json:"adopt"`
+	Update     int `json:"update"`
+	Deactivate int `json:"deactivate"`
+	Reactivate int `json:"reactivate"`
+	Delete     int `json:"delete"`
+	Members    int `json:"members"`
+	Unlink     int `json:"unlink,omitzero"` // links to accounts that are others now
+	Held       int `json:"held"`
+	Rejected   int `json:"rejected"` // due, but a person rejected them
+	Skipped    int `json:"skipped"`
+	Unchanged  int `json:"unchanged"`
+
+	Seats Seats `json:"seats"`
+
+	// Users and Groups are the same figures by kind.
+	Users  Counts `json:"users"`
+	Groups Counts `json:"groups"`
+}
+
+// Counts are a summary's figures for the objects of one kind.
+type Counts struct {
+	Create     int `json:"create"`
+	Adopt      int `json:"adopt"`
+	Update     int `json:"update"`
+	Deactivate int `json:"deactivate"`
+	Reactivate int `json:"reactivate"`
+	Delete     int `json:"delete"`
+	Members    int `json:"members"`
+	Unlink     int `json:"unlink,omitzero"`
+	Held       int `json:"held"`
+	Rejected   int `json:"rejected"`
+	Skipped    int `json:"skipped"`
+	Unchanged  int `json:"unchanged"`
+
+	heldLinked int // held or rejected actions on linked objects
+}
+
+// Seats counts the accounts this sync keeps active: before the plan, and when it is applied.
+// What is held is not counted as applied.
+type Seats struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+// A Cycle is how much a run looked at.
+type Cycle string
+
+// The cycles of the contract.
+const (
+	Initial     Cycle = "initial"
+	Incremental Cycle = "incremental"
+	OnDemand    Cycle = "on-demand"
+
+	RemovalsOnly Cycle = "removals" // see [Options.Removals]
+)
+
+// A Document is a plan as it was written and reviewed.
+type Document struct {
+	planHead
+	Actions []plan.Action `json:"actions"`
+	Held    []plan.Held   `json:"held"`
+	// Rejected is what is due but was rejected.
+	Rejected []plan.Rejected `json:"rejected"`
+	Skipped  []plan.Skipped  `json:"skipped"`
+}
+
+// planHead is a plan's document without its lists.
+type planHead struct {
+	Format   string       `json:"format"`
+	Sync     string       `json:"sync"`
+	Tenant   graphsync.ID `json:"tenant"`
+	Cycle    Cycle        `json:"cycle"`
+	Complete bool         `json:"complete"`
+	Binding  string       `json:"binding"` // what the plan is bound to: these actions under this configuration
+	Summary  Summary      `json:"summary"`
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -28,7 +29,7 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 	sync := &Sync{Name: ours.Sync, TargetName: "front", Tenant: ours.Tenant}
 	opts := Options{Apply: true}
 	r := &recovery{sync: sync, opts: opts, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), store: store, tenant: tenant,
-		owners: &ownership{sync: sync, opts: opts, store: store, tenant: tenant}}
+		owners: &ownership.Accounts{Store: store, Application: sync.application(), Tenant: sync.Tenant, Sync: sync.Name}}
 	for account, owner := range map[string]state.Owner{"1": other, "2": ours} {
 		intent := state.Intent{Kind: graphsync.User, Source: ours.Source, Op: string(plan.Create), At: r.now, Keys: []state.MatchKey{{Attribute: "userName", Value: "ada@example.com"}}}
 		if err := tenant.Update(func(tx *state.Tx) error { return tx.Intents(sync.Name).Put(intent) }); err != nil {

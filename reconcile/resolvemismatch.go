@@ -10,6 +10,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -55,7 +56,7 @@ type resolver struct {
 	info            *state.SyncInfo
 	ledger          *ledger
 	findings        *findings
-	owners          *ownership
+	owners          *ownership.Accounts
 	lastHolds       *holdHistory
 	linked, foreign int // links, and those of them whose accounts are others
 }

@@ -50,7 +50,7 @@ func (x *executor) answeredAnother(a *plan.StoredAction, done *result, resource 
 	owner, owned, err := x.store.Accounts().OwnerOf(x.sync.application(), resource.ID, a.Kind)
 	if err == nil && owned {
 		done.doubt = owner
-		whose = ", which is " + x.owners.describe(owner)
+		whose = ", which is " + x.owners.Describe(owner)
 	}
 	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
 		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), desired.Describe(a.Kind, x.sync.rules(a.Kind), resource), whose)}

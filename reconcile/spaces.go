@@ -38,21 +38,5 @@ const (
 	wantedSpace  = "wanted"   // attribute NUL value NUL source id → 1 when in scope; source id → a byte per account
 )
 
-// offSpace remembers of accounts that were switched off which on_remove was in force then: source
-// id → offRecord.
-const offSpace = "off"
-
-// lostSpace remembers active accounts and groups that were gone from the application until they
-// are there again: kind, source id → the target id they had.
-const lostSpace = "lost"
-
 // freedSpace notes which object of the phase that is applied gives up a value: attribute, value → source id.
 const freedSpace = "freed"
-
-// formerSpace keeps, by kind and source id, the matching values that an account had before a
-// rename whose response did not show the new ones.
-const formerSpace = "former-keys"
-
-// stillActiveSpace holds, by source id, the accounts that the application shows as active although
-// they were switched off. It is kept over cycles.
-const stillActiveSpace = "still-active"

@@ -55,10 +55,6 @@ func (r records) putStillActive(source graphsync.ID, known stillActive) error {
 	return r.put(stillActiveSpace, source[:], plan.Encode(&known))
 }
 
-func (r records) forgetStillActive(source graphsync.ID) error {
-	return r.delete(stillActiveSpace, source[:])
-}
-
 // activity is what an application shows of an account: told is false when it does not say.
 func activity(r *target.Resource) (active, told bool) {
 	if r == nil {
@@ -96,3 +92,7 @@ func (r records) compareActivity(link *state.Link, shown *target.Resource) (leav
 	}
 	return false, r.putStillActive(link.Source, stillActive{TargetID: link.TargetID, InactiveSince: link.InactiveSince})
 }
+
+// stillActiveSpace holds, by source id, the accounts that the application shows as active although
+// they were switched off. It is kept over cycles.
+const stillActiveSpace = "still-active"

@@ -6,6 +6,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -17,7 +18,7 @@ type successorFinder struct {
 	store   *state.Store
 	target  target.Adapter
 	breaker *breaker
-	owners  *ownership
+	owners  *ownership.Accounts
 }
 
 // find looks for such an account before somebody who left counts as removed. It returns
@@ -66,5 +67,5 @@ func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, e
 		return false, nil
 	}
 	owner, owned, err := s.store.Accounts().OwnerOf(s.sync.application(), r.ID, link.Kind)
-	return !owned || owner == s.owners.owner(link.Kind, link.Source), err
+	return !owned || owner == s.owners.Owner(link.Kind, link.Source), err
 }

@@ -6,53 +6,6 @@ import (
 	"entrasync/reconcile/plan"
 )
 
-// A Summary counts a plan's actions by what they do.
-type Summary struct {
-	Create     int `json:"create"`
-	Adopt      int `json:"adopt"`
-	Update     int `json:"update"`
-	Deactivate int `json:"deactivate"`
-	Reactivate int `json:"reactivate"`
-	Delete     int `json:"delete"`
-	Members    int `json:"members"`
-	Unlink     int `json:"unlink,omitzero"` // links to accounts that are others now
-	Held       int `json:"held"`
-	Rejected   int `json:"rejected"` // due, but a person rejected them
-	Skipped    int `json:"skipped"`
-	Unchanged  int `json:"unchanged"`
-
-	Seats Seats `json:"seats"`
-
-	// Users and Groups are the same figures by kind.
-	Users  Counts `json:"users"`
-	Groups Counts `json:"groups"`
-}
-
-// Counts are a summary's figures for the objects of one kind.
-type Counts struct {
-	Create     int `json:"create"`
-	Adopt      int `json:"adopt"`
-	Update     int `json:"update"`
-	Deactivate int `json:"deactivate"`
-	Reactivate int `json:"reactivate"`
-	Delete     int `json:"delete"`
-	Members    int `json:"members"`
-	Unlink     int `json:"unlink,omitzero"`
-	Held       int `json:"held"`
-	Rejected   int `json:"rejected"`
-	Skipped    int `json:"skipped"`
-	Unchanged  int `json:"unchanged"`
-
-	heldLinked int // held or rejected actions on linked objects
-}
-
-// Seats counts the accounts this sync keeps active: before the plan, and when it is applied.
-// What is held is not counted as applied.
-type Seats struct {
-	Before int `json:"before"`
-	After  int `json:"after"`
-}
-
 // Changes is the number of actions that would be applied.
 func (s Summary) Changes() int {
 	return s.Create + s.Adopt + s.Update + s.Deactivate + s.Reactivate + s.Delete + s.Members + s.Unlink

@@ -117,9 +117,9 @@ func (x *executor) write(ctx context.Context, a *plan.StoredAction, done *result
 		done.former = a.Former
 	}
 	if adopting || a.Op == plan.Reactivate { // an account that was given up is taken back
-		present, err := x.owners.claim(a, ref.ID)
-		if err == nil && present != x.owners.owner(a.Kind, a.SourceID) {
-			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.describe(present))}
+		present, err := x.owners.Claim(a, ref.ID)
+		if err == nil && present != x.owners.Owner(a.Kind, a.SourceID) {
+			err = &target.Error{Code: target.Conflict, Op: string(a.Op) + " " + a.Kind.String(), Message: fmt.Sprintf("account %s is %s by now", ref.ID, x.owners.Describe(present))}
 		}
 		if err != nil {
 			done.err = err

@@ -71,8 +71,8 @@ var planning = slices.Concat(
 		}`, ``},
 		fault{"STD16", "a value stays reserved for a user who is gone and switched off", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return false && linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`},
 		fault{"STD17", "a value is free as soon as its user is inactive, deleted or not", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return linked && !link.Active && (true || known && object.Removed != graphsync.NotRemoved), err`},
-		fault{"STD18", "an account that another sync owns by now is changed", `owner, lost, err := d.owners.dropLost(d.tx, &link)`, `_ = link
-		owner, lost, err := d.owners.owner(a.Kind, a.SourceID), false, error(nil)`},
+		fault{"STD18", "an account that another sync owns by now is changed", `owner, lost, err := dropLost(d.owners, d.opts.records(d.tx, d.sync), d.ledger, &link)`, `_ = link
+		owner, lost, err := d.owners.Owner(a.Kind, a.SourceID), false, error(nil)`},
 		fault{"STD19", "an object that an expression says to ignore is written", `if result.IgnoreObject {`, `if false {`},
 		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
 		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !link.Active:

@@ -9,7 +9,7 @@ var matching = slices.Concat(
 		fault{"MAT2", "the account of a user who can be restored is offered to another", `object.Removed == graphsync.Purged`, `object.Removed != graphsync.NotRemoved`},
 		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.Protects(r) {`, `if false {`},
 		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
-		fault{"MAT5", "an account that another sync owns is adopted", `if !yields {
+		fault{"MAT5", "an account that another sync owns is adopted", `if !transferable {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
 		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
@@ -57,13 +57,15 @@ var matching = slices.Concat(
 				return err
 			}`, ``},
 	),
-	in("reconcile/former.go",
+	in("reconcile/ownership/accounts.go",
+		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(a.TenantSyncs, owner.Sync) {`, `if false {`},
+	),
+	in("reconcile/offertransfers.go",
 		fault{"FOR1", "an account is given up while it is active", "case !link.Active:\n\t\treturn d.tx", "case true:\n\t\treturn d.tx"},
 		fault{"FOR2", "an account that is active is given up in the registry", `if linked && !link.Active {
-					claims`, `if linked {
-					claims`},
-		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(o.peers, owner.Sync) {`, `if false {`},
-		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, o.opts.records(tx, o.sync).forgetLink(link.Kind, link.Source)`, `return owner, true, nil`},
+					accounts`, `if linked {
+					accounts`},
+		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, in.forgetLink(link.Kind, link.Source)`, `return owner, true, nil`},
 		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
 	),
 )
@@ -88,7 +90,7 @@ var locating = slices.Concat(
 	}`, ``},
 		fault{"LOC7", "an interrupted move is not resumed", `info.Moving = true; return nil`, `return nil`},
 		fault{"LOC8", "links that were set aside are not taken up again", `return m.restore(ctx)`, `return nil`},
-		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.owner(link.Kind, link.Source) {
+		fault{"LOC9", "an account that another owns is linked after a move", `if present[link.TargetID] != m.owners.Owner(link.Kind, link.Source) {
 				if err := m.opts.records(tx, m.sync).forgetLink`, `if false {
 				if err := m.opts.records(tx, m.sync).forgetLink`},
 		fault{"LOC10", "links that are set aside are lost", `if err := tx.Space(m.sync.Name, parkedSpace).Put(parkedKey(link), plan.Encode(link)); err != nil {
@@ -107,7 +109,7 @@ var locating = slices.Concat(
 	}
 	return a.Evaluate(shown) != desired.Foreign`},
 		fault{"REC3", "a protected account is linked after a lost answer", `if intent.Kind == graphsync.Group || !r.sync.Scope.Protects(&found[0]) {`, `if true {`},
-		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
+		fault{"REC4", "an account that another owns is linked after a lost answer", `if owned && owner != r.owners.Owner(intent.Kind, intent.Source) ||`, `if owned && owner.Sync == "" ||`},
 		fault{"REC6", "a membership whose answer was lost is not marked", `if err := tx.AppliedMembers(l.sync.Name).Put(a.SourceID, member, unsure); err != nil {
 						return err
 					}`, `_ = member`},
@@ -214,7 +216,7 @@ var writing = slices.Concat(
 		fault{"WRT16", "an account that stays inactive counts as switched on", `return &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`, `_ = &target.Error{Code: target.Rejected, Op: string(a.Op) + " user",
 			Message: fmt.Sprintf("the target answered success but active is still %v", got),`},
-		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != x.owners.owner(a.Kind, a.SourceID) {`, `if false {`},
+		fault{"WRT3", "an account that another has claimed meanwhile is written", `if err == nil && present != x.owners.Owner(a.Kind, a.SourceID) {`, `if false {`},
 		fault{"WRT4", "a create that meets a protected, ambiguous or foreign account takes it over", `case v.code != "":
 		done.doubt`, `case false:
 		done.doubt`},
@@ -248,7 +250,7 @@ var writing = slices.Concat(
 var recording = slices.Concat(
 	in("reconcile/record.go",
 		fault{"RCD1", "what a failed write may have done is not looked into", `halfway = done.err != nil // whatever`, `_ = halfway // whatever`},
-		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owners.owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
+		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owners.Owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
 		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
 		fault{"RCD4", "an account that is gone is not made again", `if err := requeue(tx, r.sync.Name, key); err != nil {
 			return err
@@ -284,7 +286,7 @@ var recording = slices.Concat(
 		fault{"SET1", "an on-demand run settles what it did not look at", `if f.opts.Subject != nil {
 		return nil
 	}
-	if err := f.owners.offerTransfers`, `if err := f.owners.offerTransfers`},
+	if err := f.offerTransfers`, `if err := f.owners.offerTransfers`},
 		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && f.findings.applied {`},
 		fault{"SET3", "removals are not remembered for removals_per_day", `f.info.Removals = append(f.info.Removals, state.Removals{At: f.now, Count: n})`, `_ = n`},
 		fault{"SET4", "everything stays pending", `if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {`, `if err := tx.Pending(f.sync.Name).SetEverything(true); err != nil {`},

@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 	"state/kv":                  {},
 	"reconcile":                 {"graphsync", "graphsync/redact", "state", "target", "reconcile/*"},
 	"reconcile/desired":         {"graphsync", "reconcile/mapping", "reconcile/plan", "reconcile/scope", "state", "target"},
+	"reconcile/ownership":       {"graphsync", "reconcile/plan", "state"},
 	"reconcile/plan":            {"graphsync", "state", "target"},
 	"reconcile/guard":           {"graphsync", "reconcile/desired", "reconcile/mapping", "reconcile/plan", "state", "target"},
 	"reconcile/mapping":         {"graphsync", "target"},

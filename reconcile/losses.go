@@ -7,9 +7,6 @@ import (
 	"entrasync/state"
 )
 
-// lostCause groups the holds of guard.lost.
-const lostCause = "accounts that are gone from the application"
-
 // losses counts by kind what a plan makes again because it was gone from the application.
 type losses map[graphsync.Kind]int
 
@@ -32,10 +29,4 @@ func (l losses) exceed(tx *state.Tx, sync string, limit guard.Limit, kind graphs
 	}
 	linked, _ := tx.Links(sync).Count(kind)
 	return limit.Exceeds(l[kind], linked+l[kind])
-}
-
-// lost reports whether an action makes an account again that a guard holds for being lost.
-func (r *reviewer) lost(a *plan.StoredAction) bool {
-	return a.Op == plan.Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
-		r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
 }
