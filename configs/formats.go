@@ -15,7 +15,7 @@ import (
 
 const guidPattern = `^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`
 
-// cronPattern is what the schema can tell of a schedule.
+// cronPattern is what the schema can check of a schedule.
 const cronPattern = `((CRON_)?TZ=\S+ +)?(@(every \S+|yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( +\S+){4})`
 
 var guid = regexp.MustCompile(guidPattern)

@@ -12,7 +12,7 @@ import (
 // would lose it because they are no longer members, of how many who had it.
 type accessLoss struct{ leaving, had int }
 
-// loses counts somebody who left the group that gave access; zero is no group.
+// loses counts a user who left the group that gave access; zero is no group.
 func (f *planStats) loses(group graphsync.ID) {
 	if group.IsZero() {
 		return

@@ -28,7 +28,7 @@ var roleFilter = `roles[type eq "app"].value eq "Admin"`
 func role(value string) []any { return []any{attributes{"type": "app", "value": value}} }
 
 // The first sync of an application that has administrators already does not take the last of them its
-// role: they are counted though no link tells of them yet.
+// role: they are counted though they have no links yet.
 func TestFirstSyncKeepsTheLastAdministrator(t *testing.T) {
 	t.Parallel()
 	path := `roles[type eq "app"].value`
@@ -74,7 +74,7 @@ func TestFirstSyncKeepsTheLastAdministrator(t *testing.T) {
 }
 
 // Taking an account over is a change of it where a role, a name or an address is replaced: the limit
-// of updates counts it, also when nobody is linked yet.
+// of updates counts it, also when no user is linked yet.
 func TestAdoptionsThatChangeAccounts(t *testing.T) {
 	t.Parallel()
 	limit := 2

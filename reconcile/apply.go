@@ -50,9 +50,9 @@ func (ap *applier) apply(ctx context.Context) error {
 	}
 	var tried plan.Part
 	if ap.quarantine.probing {
-		goOn := false
+		resume := false
 		var err error
-		if tried, goOn, err = ap.applyProbe(ctx, total); err != nil || !goOn {
+		if tried, resume, err = ap.applyProbe(ctx, total); err != nil || !resume {
 			if err == nil {
 				err = fmt.Errorf("target %s is still paused: %s", ap.sync.TargetName, ap.info.Quarantine.Message)
 			}
@@ -85,7 +85,7 @@ func (ap *applier) apply(ctx context.Context) error {
 }
 
 // applyPhase runs the actions of one phase. Workers make the calls; the recorder, apart from
-// them, writes what came of each. Neither goes on when the other cannot.
+// them, writes the result of each. Neither continues when the other cannot.
 func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -180,9 +180,9 @@ func nextChunk(size int, took time.Duration) int {
 	return min(2*size, maxChunk)
 }
 
-// applyProbe tries a few actions of a paused sync. It tells how many of which phase were tried,
-// and whether to go on.
-func (ap *applier) applyProbe(ctx context.Context, total int) (tried plan.Part, goOn bool, err error) {
+// applyProbe tries a few actions of a paused sync. It returns how many of which phase were tried,
+// and whether the sync resumes.
+func (ap *applier) applyProbe(ctx context.Context, total int) (tried plan.Part, resume bool, err error) {
 	for _, p := range plan.Phases {
 		before := ap.ledger.attempted
 		tried = plan.Part{Phase: p, To: probeSize}

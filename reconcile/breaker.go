@@ -11,8 +11,8 @@ import (
 )
 
 // maxFailures is how many calls in a row may find the application not answering before the cycle
-// ends, and maxFailuresAtStart how many look-ups when it has not answered any: each is repeated by itself,
-// and takes minutes when nobody is there. After so many look-ups it is asked whether it works:
+// ends, and maxFailuresAtStart how many look-ups when it has not answered any: each is retried in the target's client,
+// and takes minutes when there is no response. After so many look-ups it is asked whether it works:
 // one that does, but cannot look for a few people, must not keep the leavers from leaving.
 const (
 	maxFailures        = 20

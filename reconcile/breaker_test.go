@@ -21,7 +21,7 @@ func TestLookUpsOfADeadTarget(t *testing.T) {
 			s := newService(t)
 			c := s.customer("contoso")
 			for n := range 45 {
-				c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "Somebody")
+				c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "User")
 			}
 			dead := false
 			s.app().down = func(method string) bool {
@@ -73,7 +73,7 @@ func TestLookUpsThatFailNowAndThen(t *testing.T) {
 	s := newService(t)
 	c := s.customer("contoso")
 	for n := range 45 {
-		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "Somebody")
+		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "User")
 	}
 	s.app().down = func(method string) bool { return method == "find" && s.app().asked["find"]%3 != 1 }
 	report, err := c.run(reconcile.Options{Apply: true})
@@ -97,7 +97,7 @@ func TestLookUpsThatFailWhileTheTargetWorks(t *testing.T) {
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			c.source.person(2, "bob@example.com", "Robert")
 			for n := range joiners {
-				c.source.person(n+3, fmt.Sprintf("user%d@example.com", n), "Somebody")
+				c.source.person(n+3, fmt.Sprintf("user%d@example.com", n), "User")
 			}
 			s.app().asked = map[string]int{}
 			s.app().down = func(method string) bool { return method == "find" }
@@ -122,7 +122,7 @@ func TestProbeAfterSilence(t *testing.T) {
 	s := newService(t)
 	c := s.customer("contoso")
 	for n := range 45 {
-		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "Somebody")
+		c.source.person(n+1, fmt.Sprintf("user%d@example.com", n), "User")
 	}
 	s.app().down = func(string) bool { return true }
 	if _, err := c.run(reconcile.Options{Apply: true}); err == nil {

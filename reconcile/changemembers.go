@@ -73,7 +73,7 @@ func (x *executor) changeMembers(ctx context.Context, a *plan.StoredAction, done
 	refused, err := writer.ChangeMembers(ctx, target.Ref{Kind: target.Group, ID: group}, add, remove)
 	if err != nil {
 		done.err = err
-		if target.CodeOf(err) == target.NotFound { // somebody deleted the group: it is made anew
+		if target.CodeOf(err) == target.NotFound { // the group was deleted: it is created again
 			done.drop, a.TargetID = true, &group
 		}
 		return

@@ -107,7 +107,7 @@ func TestTheOnlyGroupIsEmptiedByHand(t *testing.T) {
 	want(t, "Support", g.membersOf("Support"), "cyd")
 }
 
-// What an application does with an attribute is reported once for a sync, whoever it is about, and by
+// What an application does with an attribute is reported once for a sync, not once a user, and by
 // the next process neither. The value counts as written.
 func TestRemarksAreReportedOnce(t *testing.T) {
 	t.Parallel()
@@ -140,8 +140,8 @@ func TestRemarksAreReportedOnce(t *testing.T) {
 	}
 }
 
-// A refusal beside a remark is a refusal: the record is tried again.
-func TestARefusalBesideARemark(t *testing.T) {
+// A refusal together with a remark is a refusal: the record is tried again.
+func TestARefusalWithARemark(t *testing.T) {
 	t.Parallel()
 	c := newService(t).customer("contoso")
 	c.source.hire("Ada")

@@ -10,7 +10,7 @@ import (
 	"entrasync/target"
 )
 
-// Between the request that makes an account and the claim on it, the account is there and nobody's.
+// Between the request that makes an account and the claim on it, the account is there without an owner.
 // What a sync is making is therefore noted before the request, by the values the account will have,
 // and no other sync takes over an account with one of them.
 

@@ -65,8 +65,8 @@ func TestConflictIsPlannedFirst(t *testing.T) {
 		domains []string
 		next    string
 	}{
-		"nobody's":               {attributes{"userName": "ada@contoso.example", "displayName": "there"}, nil, "1 adopted"},
-		"of somebody else":       {attributes{"userName": "ada@contoso.example", "externalId": "eve"}, nil, "held by adoption: adopt ada@contoso.example"},
+		"unowned":                {attributes{"userName": "ada@contoso.example", "displayName": "there"}, nil, "1 adopted"},
+		"of another user":        {attributes{"userName": "ada@contoso.example", "externalId": "eve"}, nil, "held by adoption: adopt ada@contoso.example"},
 		"of another's domain":    {attributes{"userName": "ada@contoso.example", "emails": "eve@fabrikam.example"}, []string{"contoso.example"}, "held by foreign_domain: adopt ada@contoso.example"},
 		"of the tenant's domain": {attributes{"userName": "ada@contoso.example"}, []string{"contoso.example"}, "1 adopted"},
 	} {
@@ -117,7 +117,7 @@ func TestAccountThatIsBeingMade(t *testing.T) {
 	}
 }
 
-// A create that fails leaves nothing behind: the account that is there is free for whoever fits.
+// A create that fails leaves nothing behind: the account that is there is free for any user who matches.
 func TestCreationEnds(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

@@ -146,7 +146,7 @@ func TestRejectionExpires(t *testing.T) {
 	want(t, "approved", c.cycle(), "3 deactivated, 7 unchanged")
 }
 
-// A rejection is for its cause: a person who is rejected for one and deleted for another asks anew.
+// A rejection is for its cause: a user whose removal was rejected for one cause is held again for another.
 func TestRejectionIsForItsCause(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)

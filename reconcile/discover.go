@@ -21,7 +21,7 @@ const (
 	Linked    AccountState = "linked"    // a sync keeps it
 	Adoptable AccountState = "adoptable" // the next cycle would take it over
 	Ambiguous AccountState = "ambiguous" // several accounts or several people have the matching value
-	NoSource  AccountState = "no_source" // nobody in scope has it
+	NoSource  AccountState = "no_source" // no user in scope has it
 )
 
 // An Account is one account of the application, compared with the directory: a line of the
@@ -30,7 +30,7 @@ type Account struct {
 	TargetID string       `json:"target_id"`
 	Key      string       `json:"key"`
 	State    AccountState `json:"state"`
-	// SourceID is the person it belongs to, or would; with NoSource somebody of the directory
+	// SourceID is the person it belongs to, or would; with NoSource a user of the directory
 	// who has it but is not in scope.
 	SourceID *graphsync.ID `json:"source_id"`
 	Why      string        `json:"why"`
@@ -49,7 +49,7 @@ type discovery struct {
 }
 
 // Discover lists the application's accounts, in the order of their ids, with who they belong to.
-// The directory is read first. Protected accounts are left out: they are nobody's business
+// The directory is read first. Protected accounts are left out: they are not to be shown
 // here. Nothing is written to the application or to the links.
 func (s *Syncer) Discover(ctx context.Context, visit func(Account) error) error {
 	c := s.newCycle(Options{})
@@ -161,7 +161,7 @@ func (d *discovery) inventory(ctx context.Context) error {
 				if err := m.classify(tx, r, &found.Account); err != nil {
 					return err
 				}
-				if found.State != NoSource { // nobody asks for its values, and they may be another tenant's
+				if found.State != NoSource { // its values are not needed, and they may be another tenant's
 					found.Resource = target.Resource{Ref: r.Ref}
 				}
 				found.Others = found.Account.Others

@@ -7,7 +7,7 @@
 //
 // It decides on levels, not on edges: what an account should be is computed from the snapshot
 // as it stands and compared with what was last applied. The set of pending keys only narrows
-// the work, so that an action that failed is planned again by itself.
+// the work, so that a later cycle plans a failed action again.
 //
 // It promises: no one is removed because of an error or an unproven absence; only accounts
 // this sync created or adopted are changed, and only in the attributes it maps; one bad record

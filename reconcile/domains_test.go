@@ -112,7 +112,7 @@ func TestAccountIsReadBeforeItIsTakenOver(t *testing.T) {
 }
 
 // No account is made with, and none is given, an address that the tenant does not own: it would be
-// the account of whoever has that address.
+// the account of the owner of that address.
 func TestNoAddressesOfOthersAreClaimed(t *testing.T) {
 	t.Parallel()
 	specs := func(address string) []mapping.Spec {
@@ -135,7 +135,7 @@ func TestNoAddressesOfOthersAreClaimed(t *testing.T) {
 		t.Errorf("%d accounts were made", s.app().asked["create"])
 	}
 
-	// A change is judged as a whole account is; what stays as it is is nobody's question.
+	// A change is judged as a whole account is; what stays as it is is not judged.
 	contoso.source.person(1, "eve@fabrikam.example", "ada@contoso.example")
 	contoso.source.person(2, "bob@contoso.example", "bob@contoso.example")
 	contoso.source.person(3, "eva@contoso.example", "eva@contoso.example")

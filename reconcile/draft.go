@@ -34,7 +34,7 @@ type planner struct {
 }
 
 // draft writes the plan of accounts and groups: for each pending object what should be there,
-// compared with what was last applied. It asks nobody outside. People without a link get a
+// compared with what was last applied. It sends no request. People without a link get a
 // provisional create, which match turns into an adoption where an account exists.
 func (p *planner) draft(ctx context.Context) error {
 	err := p.tenant.Update(func(tx *state.Tx) error {

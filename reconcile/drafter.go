@@ -33,7 +33,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	object, known := d.tx.Objects().Get(graphsync.User, id)
 	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.User, id)
 	if err != nil || !known {
-		return err // never told of by the directory: nothing is concluded
+		return err // never reported by the directory: nothing is concluded
 	}
 	if d.findings.clock {
 		if retry, ok := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
@@ -129,7 +129,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	return d.put(plan.UserPhase, a)
 }
 
-// remove plans what on_remove says for somebody who has an account and should not.
+// remove plans what on_remove says for a user who has an account and should not.
 func (d *drafter) remove(link *state.Link, stand *desired.Eligibility, key string) error {
 	op := d.sync.Users.OnRemove.Do
 	on, again := stillActiveOf(d.tx, d.sync.Name, link)
@@ -202,8 +202,8 @@ func (d *drafter) remains(link *state.Link, stand *desired.Eligibility, key stri
 	return d.remove(link, stand, key)
 }
 
-// keepLater has somebody looked at in each cycle until the account is due for deletion: nothing
-// else tells that the time has come.
+// keepLater keeps a user pending in each cycle until the account is due for deletion: no change
+// of the directory reports that the time has come.
 func (d *drafter) keepLater(id graphsync.ID) error {
 	if !d.opts.Apply {
 		return nil
@@ -211,7 +211,7 @@ func (d *drafter) keepLater(id graphsync.ID) error {
 	return requeue(d.tx, d.sync.Name, state.PendingKey{Kind: graphsync.User, ID: id})
 }
 
-// create plans an account for somebody who has none, as far as is known before the target is
+// create plans an account for a user who has none, as far as is known before the target is
 // asked. Two people with one matching value are both left out: neither is the right one.
 func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand *desired.Eligibility, result desired.Outcome) error {
 	rules := d.sync.rules(kind)
@@ -396,7 +396,7 @@ func (d *drafter) skip(kind graphsync.Kind, id graphsync.ID, key, code, why stri
 	return d.ledger.skip(d.tx, plan.Skipped{Kind: kind, SourceID: id, Key: key, Code: code, Why: why})
 }
 
-// refreshVia keeps the way by which somebody is in scope up to date, so that the cause can be named
+// refreshVia keeps the way by which a user is in scope up to date, so that the cause can be named
 // when it goes away. It is no change of the account.
 func (d *drafter) refreshVia(link *state.Link, stand *desired.Eligibility) error {
 	if !d.opts.Apply || link.Via == stand.Via && link.Cause == "" {
@@ -406,7 +406,7 @@ func (d *drafter) refreshVia(link *state.Link, stand *desired.Eligibility) error
 	return d.tx.Links(d.sync.Name).Put(*link)
 }
 
-// offerTransfer notes that the account of somebody who was deleted for good can be given up: when it is
+// offerTransfer notes that the account of a user who was permanently deleted can be given up: when it is
 // switched off, and nothing is due to it any more.
 func (d *drafter) offerTransfer(link *state.Link) error {
 	rules := &d.sync.Users

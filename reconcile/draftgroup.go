@@ -34,7 +34,7 @@ func (d *drafter) group(id graphsync.ID) error {
 	}
 	if linked {
 		// A failed change of members is kept as one retry of the group: who it was about is worked
-		// out anew, as it is when a group comes back, because nobody watched it meanwhile.
+		// out again, as it is when a group comes back, because its changes were not followed meanwhile.
 		failed, _ := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.Group, ID: id})
 		if d.findings.all || failed.Op == string(plan.Members) || !link.Active {
 			if err := markMembers(d.tx, d.sync.Name, id); err != nil {

@@ -49,7 +49,7 @@ func TestDeletionAfterDaysOfCycles(t *testing.T) {
 	want(t, "days", fmt.Sprint(leaving(t, 2).deletedAfter(40)), "30")
 }
 
-// A clock that jumps deletes nobody, and the days that follow count as before.
+// A clock that jumps deletes no account, and the days that follow count as before.
 func TestClockThatJumps(t *testing.T) {
 	t.Parallel()
 	for name, jumps := range map[string][]time.Duration{
@@ -81,7 +81,7 @@ func TestClockThatJumps(t *testing.T) {
 	}
 }
 
-// While Graph shows another time than this machine, nobody is removed because of a time.
+// While Graph shows another time than this machine, no user is removed because of a time.
 func TestClockThatDiffersFromGraphs(t *testing.T) {
 	t.Parallel()
 	c := leaving(t, 2)

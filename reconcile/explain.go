@@ -144,7 +144,7 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-// explainEligibility tells of assignment, roles and scope.
+// explainEligibility explains assignment, roles and scope.
 func (e *explainer) explainEligibility(eval *desired.Evaluator, x *Explanation, user *state.Object, stand *desired.Eligibility) {
 	if !e.sync.Scope.All {
 		switch {

@@ -78,7 +78,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 }
 
 // rememberRemovals keeps what the guard over several cycles counts: removals that passed
-// without anybody's approval.
+// without an approval.
 func (f *finalizer) rememberRemovals() {
 	f.info.Removals = slices.DeleteFunc(f.info.Removals, func(r state.Removals) bool { return f.now.Sub(r.At) >= window })
 	if n := f.ledger.unapproved; n > 0 && !f.remembered {

@@ -62,7 +62,7 @@ func (s *service) open() {
 	}
 }
 
-// restart goes on as a new process, after something was done to the files.
+// restart continues as a new process, after something was done to the files.
 func (s *service) restart(damage func() error) {
 	s.t.Helper()
 	if err := s.store.Close(); err != nil {
@@ -250,7 +250,7 @@ type directory struct {
 	mu       sync.Mutex                               // held while a list is read: users, groups and assignments are read side by side
 	readings int                                      // of the assignments
 	lag      func(reading int, row graphsync.ID) bool // rows that a reading leaves out; may be nil
-	presence func() error                             // why nobody can be asked for; may be nil
+	presence func() error                             // why look-ups fail; may be nil
 	refuse   func(graphsync.Stream, string) error     // why a page is not given: its stream and link; may be nil
 	asked    []string                                 // the pages asked for: stream and link
 	app      func(*graphsync.App)                     // changes the enterprise application; may be nil
@@ -258,7 +258,7 @@ type directory struct {
 	short    func() error                             // why the list of assignments ends early; may be nil
 }
 
-// person makes somebody, or changes the display name.
+// person makes a user, or changes the display name.
 func (d *directory) person(n int, upn, name string) { d.user(n, upn, name, "Member") }
 
 func (d *directory) guest(n int, upn, name string) { d.user(n, upn, name, "Guest") }
@@ -518,7 +518,7 @@ func (a *application) Delete(_ context.Context, ref target.Ref) error {
 	return nil
 }
 
-// seed makes an account that nobody here has to do with.
+// seed makes an account that is not provisioned.
 func (a *application) seed(userName string) string {
 	a.last++
 	id := strconv.Itoa(a.last)

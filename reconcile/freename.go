@@ -26,8 +26,8 @@ func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link,
 	return link, false, nil
 }
 
-// freeName plans, held, that an account that is switched off gives up a name that somebody else
-// wants: it takes the name its user has now, or a marked one when the user was deleted.
+// freeName plans, held, that an account that is switched off gives up a name that another user
+// needs: it takes the name its user has now, or a marked one when the user was deleted.
 func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, err error) {
 	object, known := d.tx.Objects().Get(graphsync.User, link.Source)
 	if link.Active || !known || !d.sync.Users.May(plan.Update) {

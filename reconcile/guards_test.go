@@ -160,7 +160,7 @@ func TestChangedActionIsJudgedAgain(t *testing.T) {
 	want(t, "one changed, one no longer due", c.cycle(), "1 updated, 18 unchanged, held by updates: update p1@example.com")
 }
 
-// An approval is of what was shown: whoever came to the hold since then is not in it.
+// An approval is of what was shown: users who came to the hold since then are not in it.
 func TestApprovalOfWhatWasShown(t *testing.T) {
 	t.Parallel()
 	c := linked(t, guarded(guard.Guard{Removals: count(2)}), "A", "B", "C", "D", "E")

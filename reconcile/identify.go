@@ -121,7 +121,7 @@ func (i *identifier) read(ctx context.Context, link state.Link, op plan.Op, also
 	if err != nil {
 		found.mismatch, found.unseen = nil, err
 	} else if found.mismatch.Gone && found.mismatch.Successor == nil {
-		found.mismatch = nil // nobody is there to be removed
+		found.mismatch = nil // there is no account to remove
 	}
 	return found, nil
 }

@@ -96,7 +96,7 @@ func failures(r *reconcile.Report) string {
 	return strings.Join(parts, ", ")
 }
 
-// An id that the application gave out again leads to somebody else. Whatever is due, nothing is
+// An id that the application gave out again leads to another user. Whatever is due, nothing is
 // written to that account; the person is matched again.
 func TestIDGivenOutAgain(t *testing.T) {
 	t.Parallel()
@@ -142,7 +142,7 @@ func TestIDGivenOutAgain(t *testing.T) {
 	}
 }
 
-// With the credential of another organization every link leads to somebody else. That waits for
+// With the credential of another organization every link leads to another user. That waits for
 // an answer, costs little while it does, and goes away when the right credential is back.
 func TestAnotherOrganization(t *testing.T) {
 	t.Parallel()
@@ -188,7 +188,7 @@ func TestAnotherOrganization(t *testing.T) {
 	}
 }
 
-// When somebody approves, the links are dropped and the people matched again in the same cycle.
+// When it is approved, the links are dropped and the people matched again in the same cycle.
 func TestApprovedMismatches(t *testing.T) {
 	t.Parallel()
 	s, c := people(t, 30, mapsExternalID(t))
@@ -207,14 +207,14 @@ func TestApprovedMismatches(t *testing.T) {
 	}
 }
 
-// Somebody who left is not removed before no account of theirs is active: it may have been made
+// A leaver does not count as removed before none of their accounts is active: one may have been made
 // again under another id, as single sign-on does.
 func TestMadeAgainUnderAnotherID(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change     func(*reconcile.Sync)
 		externalID string
-		again      bool // the former id was given to somebody else
+		again      bool // the former id was given to another user
 		full       bool
 		delete     bool
 		told, last string
@@ -265,7 +265,7 @@ func TestMadeAgainUnderAnotherID(t *testing.T) {
 	}
 }
 
-// A namesake that somebody says is not the one who left stays as it is.
+// A namesake whose removal is rejected stays as it is.
 func TestNamesakeRejected(t *testing.T) {
 	t.Parallel()
 	s, c := people(t, 30, nil)
@@ -304,7 +304,7 @@ func (a answering) Update(ctx context.Context, ref target.Ref, attributes []targ
 }
 
 // A response about another account stops that record; it is read again and put right.
-func TestResponseAboutSomebodyElse(t *testing.T) {
+func TestResponseAboutAnotherUser(t *testing.T) {
 	t.Parallel()
 	for name, say := range map[string]func(method string, r *target.Resource){
 		"another id": func(_ string, r *target.Resource) { r.ID = "77"; r.Attributes["externalId"] = "of another" },
@@ -359,7 +359,7 @@ func TestIDFollowsTheUserName(t *testing.T) {
 	if app.accounts["renamed"]["active"] != false {
 		t.Error(app.String())
 	}
-	// The former id is nobody's: another tenant may be given it.
+	// The former id has no owner: another tenant may be given it.
 	other := s.customer("fabrikam")
 	other.change = mapsExternalID(t)
 	s.apps["https://one"] = answering{app, func(method string, r *target.Resource) {
@@ -373,7 +373,7 @@ func TestIDFollowsTheUserName(t *testing.T) {
 	want(t, "fabrikam", other.cycle(), "1 created")
 }
 
-// A creation that is answered with an account of somebody else is evidence that the link to it
+// A creation that is answered with an account of another user is evidence that the link to it
 // does not fit any more: it is read by the next cycle.
 func TestCreatedUnderTheIDOfAnother(t *testing.T) {
 	t.Parallel()
@@ -475,7 +475,7 @@ func TestHeldRemovalsAreNotReadAgain(t *testing.T) {
 	if report.Summary.Held != 9 || len(s.app().asked) > 0 {
 		t.Errorf("%d held, asked %v", report.Summary.Held, s.app().asked)
 	}
-	// One of them is somebody else by the time of the answer.
+	// One of them is another user by the time of the answer.
 	s.app().stranger("1", "Stranger1")
 	c.approve()
 	report = mustRun(t, c, reconcile.Options{Apply: true})
@@ -556,8 +556,8 @@ func TestIDGivenToAnotherTenant(t *testing.T) {
 	}
 }
 
-// While it is not decided what becomes of an account that is another one now, that account is put
-// into no group, and nobody refers to it as the manager.
+// While it is not decided what to do with an account that is another one now, that account is put
+// into no group, and no user refers to it as the manager.
 func TestNothingRefersToAnotherAccount(t *testing.T) {
 	t.Parallel()
 	c, g := teams(t, withManager)

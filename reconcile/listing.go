@@ -23,10 +23,10 @@ func (m *matcher) clearList() error {
 }
 
 // list reads the application once into scratch space, indexed by the matching attributes, unless
-// it has more accounts than that is worth. Only what fits somebody in the plan is kept, and of what
+// it has more accounts than that is worth. Only what matches a user in the plan is kept, and of what
 // another sync keeps nothing but the id: an application of many tenants is not copied into the
 // file of each. Values of redacted attributes are left out: they are in no state file, and an
-// adopted account gets them written anew.
+// adopted account gets them written again.
 func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (complete bool, err error) {
 	if err := m.clearList(); err != nil {
 		return false, err
@@ -55,7 +55,7 @@ func (m *matcher) list(ctx context.Context, lister target.Lister, worth int) (co
 	return true, nil
 }
 
-// keepFitting keeps a listed account if somebody in the plan has one of its matching values.
+// keepFitting keeps a listed account if a user in the plan has one of its matching values.
 func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 	index := tx.Space(m.sync.Name, indexSpace)
 	fits := false

@@ -25,7 +25,7 @@ func (r records) rememberLost(kind graphsync.Kind, source graphsync.ID) error {
 	return r.put(lostSpace, lostKey(kind, source), []byte(link.TargetID))
 }
 
-// clearLost forgets that an account was lost: it is there again, or nobody is to have it.
+// clearLost forgets that an account was lost: it is there again, or no user is to have it.
 func (r records) clearLost(kind graphsync.Kind, source graphsync.ID) error {
 	return r.delete(lostSpace, lostKey(kind, source))
 }

@@ -40,10 +40,10 @@ type matching struct {
 	owners  *ownership.Accounts
 }
 
-// match looks for accounts of people who have no link: by filter when they are few beside the
+// match looks for accounts of people who have no link: by filter when they are few compared with the
 // accounts there are, in a list read once when they are many and the application can be listed. A
 // provisional create becomes an adoption, or is skipped when the account is ambiguous, protected or
-// somebody else's.
+// another user's.
 func (mt *matching) match(ctx context.Context) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		creates, err := mt.countCreates(kind)
@@ -210,7 +210,7 @@ type matchResult struct {
 }
 
 // evaluate tries the matching attributes in order and stops at the first that yields a match. What
-// counts is a person and not a look-up: an adapter may know the answer to one of two by itself.
+// counts is a person and not a look-up: an adapter may answer one of two without a request.
 func (m *matcher) evaluate(ctx context.Context, a *plan.StoredAction) (matchResult, error) {
 	v, err := m.lookAt(ctx, a)
 	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
@@ -365,8 +365,8 @@ func (m *matcher) externalID(a *plan.StoredAction) string {
 	return ""
 }
 
-// assign decides who adopts a resource that several people of one chunk matched: whoever it
-// carries the id of, else the first in the order of the plan.
+// assign decides who adopts a resource that several people of one chunk matched: the user whose id it
+// carries, else the first in the order of the plan.
 func (m *matcher) assign(actions []plan.StoredAction, verdicts []matchResult) {
 	for _, byID := range []bool{true, false} {
 		for i := range verdicts {

@@ -32,9 +32,9 @@ func TestMatchingOrder(t *testing.T) {
 	ids := c.app()
 	ids.seedWith("former-ada@example.com", map[string]any{"externalId": userID(1).String()}) // 1: by externalId
 	ids.seedWith("bob@example.com", nil)                                                     // 2: by name alone
-	ids.seedWith("ada@example.com", map[string]any{"externalId": "of somebody else"})        // 3: ada's name
+	ids.seedWith("ada@example.com", map[string]any{"externalId": "of another user"})         // 3: ada's name
 	want(t, "first cycle", c.cycle(), "1 created, 2 adopted")
-	for id, external := range map[string]string{"1": userID(1).String(), "2": userID(2).String(), "3": "of somebody else"} {
+	for id, external := range map[string]string{"1": userID(1).String(), "2": userID(2).String(), "3": "of another user"} {
 		if got := ids.accounts[id]["externalId"]; got != external {
 			t.Errorf("account %s has externalId %v, want %s", id, got, external)
 		}
@@ -90,8 +90,8 @@ func TestTwoUsersFitOneAccount(t *testing.T) {
 	}
 }
 
-// A look-up that failed is no answer: nobody is made for whom an account may exist.
-func TestFailedLookUpMakesNobody(t *testing.T) {
+// A look-up that failed is no answer: no account is created where one may exist.
+func TestFailedLookUpCreatesNothing(t *testing.T) {
 	t.Parallel()
 	c := newService(t).customer("contoso")
 	c.app().seedWith("ada@example.com", nil)
@@ -108,7 +108,7 @@ func TestForeignExternalIDIsHeld(t *testing.T) {
 	t.Parallel()
 	c := newService(t).customer("contoso")
 	c.change = withExternalID
-	c.app().seedWith("ada@example.com", map[string]any{"externalId": "of somebody else"})
+	c.app().seedWith("ada@example.com", map[string]any{"externalId": "of another user"})
 	c.source.hire("Ada", "Bob")
 	want(t, "first cycle", c.cycle(), "1 created, held by adoption: adopt ada@example.com")
 	want(t, "accounts", c.app().String(), "ada=Seeded ada@example.com bob=Bob")
@@ -120,7 +120,7 @@ func TestForeignExternalIDIsHeld(t *testing.T) {
 }
 
 // The account of a user who was deleted is offered to a namesake, whether or not the user can be
-// restored, and goes over when somebody says so.
+// restored, and goes over when that is approved.
 func TestAccountOfADeletedUserAndANamesake(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada", "Bob")
@@ -224,7 +224,7 @@ func TestCreationMeetsAForeignAccount(t *testing.T) {
 		change     func(*reconcile.Sync)
 		next       string
 	}{
-		"of another externalId": {map[string]any{"externalId": "of somebody else"}, withExternalID, "held by adoption: adopt ada@example.com"},
+		"of another externalId": {map[string]any{"externalId": "of another user"}, withExternalID, "held by adoption: adopt ada@example.com"},
 		"protected":             {map[string]any{"title": "owner"}, protected(t, `title eq "owner"`), "skipped ada@example.com: protected"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestCreationMeetsAForeignAccount(t *testing.T) {
 	}
 }
 
-// After a creation whose answer was lost, an account that somebody else made in the meantime is
+// After a creation whose answer was lost, an account that another client made in the meantime is
 // not taken for our own.
 func TestStrangerAfterALostCreation(t *testing.T) {
 	t.Parallel()
@@ -265,7 +265,7 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 		accounts string
 	}{
 		"another externalId": {withExternalID, func(c *customer) {
-			c.app().seedWith("ada@example.com", map[string]any{"externalId": "of somebody else"})
+			c.app().seedWith("ada@example.com", map[string]any{"externalId": "of another user"})
 		}, "held by adoption: adopt ada@example.com", "bob=Bob ada=Seeded ada@example.com"},
 		"two of the name": {nil, func(c *customer) {
 			c.app().seedWith("ada@example.com", nil)
@@ -309,7 +309,7 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 	}
 }
 
-// An account that was made although the answer was lost is ours: whoever left in the meantime
+// An account that was made although the answer was lost is ours: a user who left in the meantime
 // does not keep it, also when the plan had more to do for the user than to make the account.
 func TestOwnAccountAfterALostCreation(t *testing.T) {
 	t.Parallel()
@@ -337,7 +337,7 @@ func TestOwnAccountAfterALostCreation(t *testing.T) {
 	}
 }
 
-// Two tenants whose plans both adopt one account: whoever is second finds it claimed, and writes
+// Two tenants whose plans both adopt one account: the second finds it claimed, and writes
 // nothing there.
 func TestTwoTenantsAdoptOneAccount(t *testing.T) {
 	t.Parallel()

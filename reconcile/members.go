@@ -12,7 +12,7 @@ import (
 	"entrasync/state"
 )
 
-// markMemberships marks the memberships of somebody whose account appears, changes its state or goes.
+// markMemberships marks the memberships of a user whose account appears, changes its state or goes.
 func (d *drafter) markMemberships(user graphsync.ID, linked bool) error {
 	if !d.sync.Groups.Enabled || d.findings.all && linked {
 		return nil // when everybody is evaluated, groups mark their members themselves

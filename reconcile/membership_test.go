@@ -51,7 +51,7 @@ func TestMembershipsFollow(t *testing.T) {
 }
 
 // A membership that the application refuses is a failure of that member, is tried again, and keeps
-// nobody else from being written.
+// no other member from being written.
 func TestRefusedMemberIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for method, user := range map[string]int{"leave": 2, "join": 4} {
@@ -349,7 +349,7 @@ func TestApprovedLeaversLeaveTheirGroups(t *testing.T) {
 	want(t, "members, approved", g.membersOf("Sales"), "")
 }
 
-// A group that somebody deleted in the application is made again with all its members.
+// A group that was deleted in the application is made again with all its members.
 func TestGroupDeletedByHand(t *testing.T) {
 	t.Parallel()
 	c, g := teams(t)
@@ -367,7 +367,7 @@ func TestGroupDeletedByHand(t *testing.T) {
 	want(t, "members", g.membersOf("Sales"), "ada bob dan")
 }
 
-// Members that a full read of the directory leaves out are asked for before anybody is taken out.
+// Members that a full read of the directory leaves out are asked for before any is taken out.
 func TestMembersLeftOutOfAFullRead(t *testing.T) {
 	t.Parallel()
 	c, g := teams(t)

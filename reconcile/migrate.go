@@ -18,7 +18,7 @@ import (
 // migrateTarget makes sure that the links are of accounts in the application that the sync writes to:
 // a changed `to:`, another address, or another name of a tenant in it leave them pointing
 // elsewhere. They are looked for there and claimed, and those that are not there are set aside:
-// they are nobody's any more here, and taken up again when the configuration goes back. Until
+// they have no owner here any more, and are taken up again when the configuration goes back. Until
 // that is done nothing else is. It costs an ordinary cycle nothing. A dry run changes no link and
 // no claim: it cannot tell what there is to do in another application, and says so.
 func (m *migration) migrateTarget(ctx context.Context) error {
@@ -109,7 +109,7 @@ func (m *migration) move(ctx context.Context) error {
 	if anything, err := m.anything(); err != nil || !anything {
 		return err
 	}
-	// What answers there has to be an application, lest nobody is found for a mistyped address.
+	// What answers there has to be an application, or no account would be found at a mistyped address.
 	if _, err := m.target.Probe(ctx, m.sync.Paths()); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func isHere(rules *desired.Rules, link *state.Link, shown *target.Resource) bool
 }
 
 // partition keeps the links whose accounts are here and sets the others aside. What is claimed here
-// for an account that is not is given free before its link goes, so that no claim is left over
+// for an account that is not is released before its link goes, so that no claim is left over
 // wherever this ends.
 func (m *migration) partition(found []observedLink) error {
 	var here []state.Link
@@ -258,7 +258,7 @@ func (m *migration) park(tx *state.Tx, link *state.Link) error {
 	return m.opts.records(tx, m.sync).forgetLink(link.Kind, link.Source)
 }
 
-// claim claims the accounts of links and stores them. One whose account is somebody else's is
+// claim claims the accounts of links and stores them. One whose account is another user's is
 // dropped, and nothing is done to that account.
 func (m *migration) claim(links []state.Link) error {
 	claims := make(map[string]state.Owner, len(links))
@@ -319,7 +319,7 @@ func (m *migration) claimAll() error {
 }
 
 // restore takes up again the links that were set aside when the sync wrote elsewhere, if their
-// accounts are here and the people have no other: somebody who has left must not keep an account
+// accounts are here and the people have no other: a leaver must not keep an account
 // because it was out of sight for a while.
 func (m *migration) restore(ctx context.Context) error {
 	var after []byte

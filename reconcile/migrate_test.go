@@ -35,8 +35,8 @@ func (s *service) moveTo(two target.Adapter) {
 	s.places["second"], s.to = "https://two", "second"
 }
 
-// Several tenants into one target never touch each other's accounts, whatever becomes of the
-// target's name and of the registry, and whoever comes first afterwards.
+// Several tenants into one target never touch each other's accounts, whatever happens to the
+// target's name and to the registry, and whichever tenant comes first afterwards.
 func TestClaimsOutlive(t *testing.T) {
 	t.Parallel()
 	for name, happens := range map[string]func(s *service){
@@ -58,7 +58,7 @@ func TestClaimsOutlive(t *testing.T) {
 			t.Parallel()
 			s, contoso, fabrikam := sharing(t)
 			happens(s)
-			// A cycle that asks about everybody, and a tenant nobody has seen before.
+			// A cycle that looks up every user, and a new tenant.
 			tailspin := s.customer("tailspin")
 			tailspin.source.person(5, "ada@example.com", "Another Ada")
 			want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, skipped bob@example.com: duplicate_target")
@@ -109,7 +109,7 @@ func TestAnotherApplication(t *testing.T) {
 			want(t, "accounts of before", one.String(), "ada=Ada bob=Bob eve=Eve")
 			want(t, "accounts", two.String(), "zoe=Seeded zoe@example.com bob=Bob eve=Eve")
 			if two.accounts[stranger]["active"] != true {
-				t.Error("an account of somebody else was touched")
+				t.Error("an account of another user was touched")
 			}
 
 			move.back(s)
@@ -120,7 +120,7 @@ func TestAnotherApplication(t *testing.T) {
 	}
 }
 
-// A target that has moved with all its accounts is gone on with.
+// A target that has moved with all its accounts keeps its links.
 func TestMovedApplication(t *testing.T) {
 	t.Parallel()
 	s, contoso, fabrikam := sharing(t)
@@ -137,9 +137,9 @@ func TestMovedApplication(t *testing.T) {
 	}
 }
 
-// A link whose account is somebody else's in the application that it leads to now is dropped, and
+// A link whose account is another user's in the application that it leads to now is dropped, and
 // nothing is done to the account.
-func TestMovedToSomebodyElses(t *testing.T) {
+func TestMovedToAnotherUsersAccount(t *testing.T) {
 	t.Parallel()
 	s, contoso, fabrikam := sharing(t)
 	s.places["second"] = "https://one" // two organisations behind one address, it says
@@ -160,18 +160,18 @@ func TestMovedToSomebodyElses(t *testing.T) {
 func TestMovedByMistake(t *testing.T) {
 	t.Parallel()
 	s, contoso, _ := sharing(t)
-	nobody := newApplication()
-	nobody.down = func(method string) bool { return method == "probe" }
-	s.apps["https://two"] = nobody
+	empty := newApplication()
+	empty.down = func(method string) bool { return method == "probe" }
+	s.apps["https://two"] = empty
 	s.places["people"] = "https://two"
 	one := 1
 	contoso.change = func(s *reconcile.Sync) { s.Guard.Creations.Count = &one }
 	if report, err := contoso.run(reconcile.Options{Apply: true}); err == nil || report.Failure.Code != "target_unavailable" {
 		t.Errorf("%v", err)
 	}
-	nobody.down = nil
+	empty.down = nil
 	want(t, "contoso", contoso.cycle(), "held by creations: create ada@example.com, held by creations: create bob@example.com")
-	want(t, "accounts", nobody.String(), "")
+	want(t, "accounts", empty.String(), "")
 	s.places["people"] = "https://one"
 	want(t, "contoso, back", contoso.cycle(), "2 unchanged")
 }
@@ -310,11 +310,11 @@ func TestMovedDespiteOneRefused(t *testing.T) {
 	want(t, "accounts of before", s.app().String(), "!ada=Ada bob=Bob eve=Eve")
 }
 
-// A look for the accounts that ended half-way goes on, or is undone when the configuration goes
-// back: whom it had set aside by then is not out of sight.
+// A look for the accounts that ended half-way resumes, or is undone when the configuration goes
+// back: accounts that it had set aside by then are taken up again.
 func TestMoveInterrupted(t *testing.T) {
 	t.Parallel()
-	for name, where := range map[string]string{"and undone": "people", "and gone on with": "second"} {
+	for name, where := range map[string]string{"and undone": "people", "and resumed": "second"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, contoso, _ := sharing(t)
@@ -342,7 +342,7 @@ func TestMoveInterrupted(t *testing.T) {
 	}
 }
 
-// What a look claimed that ended half-way is given free when it turns out to be somebody else's.
+// What a look claimed that ended half-way is released when it turns out to be another user's.
 func TestMoveInterruptedLeavesNoClaim(t *testing.T) {
 	t.Parallel()
 	s, contoso, fabrikam := sharing(t)
@@ -369,7 +369,7 @@ func (mute) Create(context.Context, target.Kind, []target.Attribute) (*target.Re
 }
 
 // What was being made when the sync still wrote elsewhere is not looked into here: whom the same
-// name fits may be a stranger, who would be taken for somebody of ours.
+// name fits may be a stranger, who would be taken for one of our users.
 func TestMovedWithSomethingUnanswered(t *testing.T) {
 	t.Parallel()
 	s, contoso, _ := sharing(t)

@@ -72,7 +72,7 @@ func (r records) putMismatch(link *state.Link, m *mismatch) error {
 	return r.put(plan.MismatchSpace, plan.LinkKey(link.Kind, link.Source), plan.Encode(m))
 }
 
-// A successor is an active account with the matching values of somebody whose linked account is
+// A successor is an active account with the matching values of a user whose linked account is
 // not there any more: applications that are restored, or that make accounts at single sign-on,
 // give the same person another id.
 type successor struct {

@@ -83,7 +83,7 @@ func TestSearch(t *testing.T) {
 		{"m@EXAMPLE", 9, "Adam adam@example.com"},
 		{"bob", 9, "Bob bob@example.com (removed)"},
 		{userID(1).String(), 9, "Ada ada@example.com"},
-		{"nobody", 9, ""},
+		{"unknown", 9, ""},
 	} {
 		found, err := reconcile.Search(t.Context(), tenant, test.text, test.limit, graphsync.User, graphsync.Group)
 		if err != nil {

@@ -49,5 +49,5 @@ type Subject struct {
 // ErrPlanMoved means that source, target links or mapping moved since the plan was made.
 var ErrPlanMoved = errors.New("the plan no longer fits")
 
-// ErrUnknownSubject means that the directory has nobody of that name.
+// ErrUnknownSubject means that the directory has no object of that name.
 var ErrUnknownSubject = errors.New("not found in the directory")

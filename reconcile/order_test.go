@@ -126,8 +126,8 @@ func TestSameAddressNewUser(t *testing.T) {
 	want(t, "accounts", c.app().String(), "p1=Again p2=P")
 }
 
-// A leaver whose address was given to somebody else: the account is offered to give it up.
-func TestLeaversAddressGivenToSomebodyElse(t *testing.T) {
+// A leaver whose address was given to another user: the account is offered to give it up.
+func TestLeaversAddressGivenToAnotherUser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		next func(*customer)

@@ -23,11 +23,11 @@ func (p *planner) orphansIn(tx *state.Tx) *state.Space {
 	return tx.Space(p.sync.Name, orphanSpace)
 }
 
-// draftOrphans plans what becomes of orphans. The removal of one whose user has no right to an
+// draftOrphans plans what is done about orphans. The removal of one whose user has no right to an
 // account is always held. A second account of a user is reported, and so are accounts of users
 // whom the directory does not know.
 func (p *planner) draftOrphans(ctx context.Context) error {
-	var nobody guard.Sample
+	var unknown guard.Sample
 	var after []byte
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
@@ -48,8 +48,8 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			}
 			more = len(chunk) == plan.DraftChunk
 			for i := range chunk {
-				if chunk[i].Nobody {
-					nobody.Add(chunk[i].Name)
+				if chunk[i].Unknown {
+					unknown.Add(chunk[i].Name)
 				} else if err := d.orphan(&chunk[i]); err != nil {
 					return err
 				}
@@ -60,8 +60,8 @@ func (p *planner) draftOrphans(ctx context.Context) error {
 			return fmt.Errorf("plan accounts without a link: %w", err)
 		}
 	}
-	if nobody.N > 0 {
-		p.ledger.note("active accounts that carry the object id of a user this directory does not know, and have no link: %s; see entrasync discover %s", nobody.String(), p.sync.Name)
+	if unknown.N > 0 {
+		p.ledger.note("active accounts that carry the object id of a user this directory does not know, and have no link: %s; see entrasync discover %s", unknown.String(), p.sync.Name)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 // An account without a link is not looked at by any other step: when the state was lost or is
 // older than the application, the account of a user who left meanwhile would stay active, and
-// nothing would say so. Whoever lists the application's accounts therefore notes those that are
+// nothing would say so. Each listing of the application's accounts therefore notes those that are
 // provably this tenant's: they carry the externalId of one of its users, or are claimed.
 
 // An orphan is such an account.
@@ -30,7 +30,7 @@ type orphan struct {
 	Former   state.Owner  `json:"former,omitzero"`  // a sync that is no longer configured and claims it
 	Deleted  bool         `json:"deleted,omitzero"` // the user is not in the snapshot but among Graph's deleted items
 	Seen     time.Time    `json:"seen,omitzero"`    // when it was last read
-	Nobody   bool         `json:"nobody,omitzero"`  // the externalId is an object id that the directory does not know
+	Unknown  bool         `json:"nobody,omitzero"`  // the externalId is an object id that the directory does not know
 }
 
 func (o *orphan) key() []byte { return append(slices.Clone(o.Source[:]), o.Account...) }
@@ -126,7 +126,7 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 	}
 	o.Source = id
 	_, known := tx.Objects().Get(graphsync.User, id)
-	o.Nobody = !known // until Graph was asked
+	o.Unknown = !known // until Graph was asked
 	return known || o.Active, nil
 }
 
@@ -231,7 +231,7 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 				if err := plan.Decode(raw, &o); err != nil {
 					return err
 				}
-				if !o.Nobody {
+				if !o.Unknown {
 					continue
 				}
 				if unknown = append(unknown, o); len(unknown) == snapshot.ConfirmBatch {
@@ -257,7 +257,7 @@ func (f *orphanFinder) askFor(ctx context.Context) error {
 				o := &unknown[i]
 				switch answers[i] {
 				case graphsync.InDeletedItems:
-					o.Nobody, o.Deleted = false, true
+					o.Unknown, o.Deleted = false, true
 				case graphsync.Present: // the next round reads it
 					if err := space.Delete(o.key()); err != nil {
 						return err

@@ -116,8 +116,8 @@ func (c *customer) wantOrphans(report *reconcile.Report, keys ...string) {
 	}
 }
 
-// When nobody can say any more whose the account was, a line says that it is there.
-func TestAccountOfSomebodyNobodyKnows(t *testing.T) {
+// When the directory does not know any more whose the account was, a line reports it.
+func TestAccountOfAnUnknownUser(t *testing.T) {
 	t.Parallel()
 	c := named(t, newService(t), 3, "[objectId]")
 	want(t, "first cycle", c.cycle(), "3 created")
@@ -184,7 +184,7 @@ func TestTwoAccountsOfOneUser(t *testing.T) {
 	}
 }
 
-// An account that became somebody else's since it was shown is left alone.
+// An account that became another user's since it was shown is left alone.
 func TestOrphanThatChangedHands(t *testing.T) {
 	t.Parallel()
 	c := named(t, newService(t), 2, "[objectId]")
@@ -196,7 +196,7 @@ func TestOrphanThatChangedHands(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wantOrphans(report, "p1@example.com")
-	c.app().accounts["1"]["externalId"] = "somebody else"
+	c.app().accounts["1"]["externalId"] = "another user"
 	c.approve()
 	report, err = c.run(reconcile.Options{Apply: true})
 	if err != nil || len(report.Errors) != 1 || !strings.Contains(report.Errors[0].Message, "is not the one that was shown") {

@@ -53,7 +53,7 @@ func (c *customer) approve() {
 
 const offered = "held by former_owner: adopt ada@example.com"
 
-// The account of somebody who left one tenant for another goes over when somebody says so, and is
+// The account of a user who left one tenant for another goes over when that is approved, and is
 // the former tenant's no more.
 func TestPersonMovesToAnotherTenant(t *testing.T) {
 	t.Parallel()
@@ -76,7 +76,7 @@ func TestPersonMovesToAnotherTenant(t *testing.T) {
 	want(t, "contoso", contoso.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
 	want(t, "accounts", s.app().String(), "ada=Ada bob=Bob")
 
-	// The registry knows it also when it is made anew.
+	// The registry knows it also when it is rebuilt.
 	s.restart(s.loseRegistry)
 	want(t, "fabrikam", fabrikam.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
 	text, err := os.ReadFile(filepath.Join(s.dir, contoso.id.String()+".db"))
@@ -88,8 +88,8 @@ func TestPersonMovesToAnotherTenant(t *testing.T) {
 	}
 }
 
-// What a tenant still has to do with an account of somebody who left is not done to that of
-// another tenant; and somebody who was believed gone keeps what nobody has taken.
+// What a tenant still has to do with an account of a leaver is not done to that of
+// another tenant; and a user who was believed gone keeps an account that was not taken.
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -166,7 +166,7 @@ func TestOwnerIsUnknown(t *testing.T) {
 	s, contoso, fabrikam := moving(t)
 	s.restart(func() error { return os.Remove(filepath.Join(s.dir, contoso.id.String()+".db")) })
 	want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
-	want(t, "contoso, all anew", contoso.cycle(), "2 adopted")
+	want(t, "contoso, all again", contoso.cycle(), "2 adopted")
 	s.restart(func() error { return os.Remove(filepath.Join(s.dir, contoso.id.String()+".db")) })
 	if err := s.store.RemoveTenant(contoso.id); err != nil {
 		t.Fatal(err)
@@ -200,7 +200,7 @@ func TestOwnerIsNamed(t *testing.T) {
 // crowd makes so many users that the application is listed to find their accounts.
 func (d *directory) crowd(domain string) {
 	for n := range 60 {
-		d.person(n+2, fmt.Sprintf("user%d@%s", n, domain), "Somebody")
+		d.person(n+2, fmt.Sprintf("user%d@%s", n, domain), "User")
 	}
 }
 

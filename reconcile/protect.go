@@ -26,7 +26,7 @@ type protector struct {
 }
 
 // protect takes out of the plan what would change accounts that scope.protect names. They are
-// looked at as they are now: an administrator, or somebody switched to the application's own
+// looked at as they are now: an administrator, or a user switched to the application's own
 // login, may have been made one long after the account was linked. Without such filters it
 // costs no request.
 func (pr *protector) protect(ctx context.Context) error {

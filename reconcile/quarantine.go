@@ -13,7 +13,7 @@ import (
 // ErrPaused means that the sync is in quarantine and its next probe is not due.
 var ErrPaused = errors.New("the sync is paused")
 
-// probeSize is how many actions are tried before a paused sync goes on with all.
+// probeSize is how many actions are tried before a paused sync resumes with all.
 const probeSize = 5
 
 // quarantine pauses a sync whose target does not work, and probes whether it works again.
@@ -108,7 +108,7 @@ func (k *quarantine) pauseAfterStop(cause error) {
 // evaluateFailures pauses the sync when most of what was tried failed. Small tenants count too.
 func (k *quarantine) evaluateFailures() {
 	limit := k.sync.Quarantine
-	if limit.Failures <= 0 { // one that was paused for another reason goes on when anything works
+	if limit.Failures <= 0 { // one that was paused for another reason resumes when anything works
 		if k.info.Quarantine == nil {
 			return
 		}

@@ -13,7 +13,7 @@ import (
 	"entrasync/target"
 )
 
-// A list of assignments that ends early, twice, is an error: nobody who is not in it is removed.
+// A list of assignments that ends early, twice, is an error: no user who is not in it is removed.
 func TestIncompleteAssignments(t *testing.T) {
 	t.Parallel()
 	c := staffed(t, 2, 2, guard.Guard{})
@@ -27,7 +27,7 @@ func TestIncompleteAssignments(t *testing.T) {
 	want(t, "read completely", c.cycle(), "2 deactivated, 2 unchanged")
 }
 
-// An enterprise application that is disabled ends the cycle: whoever is not assigned to it then may
+// An enterprise application that is disabled ends the cycle: users who are not assigned to it then may
 // only have been taken out for the time.
 func TestDisabledApplicationIsNotRead(t *testing.T) {
 	t.Parallel()
@@ -98,7 +98,7 @@ func TestSyncThatWasAway(t *testing.T) {
 func TestMembersAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	c := staffed(t, 2, 2, guard.Guard{})
-	delete(c.source.groups.members[groupID(1)], userID(1)) // no page tells of it: a new round leaves her out
+	delete(c.source.groups.members[groupID(1)], userID(1)) // no page reports it: a new round leaves her out
 	c.source.unread = func(graphsync.ID) error {
 		return &graphsync.Error{Class: graphsync.Transient, Message: "try later"}
 	}
@@ -162,7 +162,7 @@ func TestDisabledRole(t *testing.T) {
 	want(t, "accounts", c.app().String(), "ada=none")
 }
 
-// A mapping of active decides like the directory: nobody gets an account that would be off, and an
+// A mapping of active decides like the directory: no user gets an account that would be off, and an
 // account that is off is not kept in step.
 func TestMappingOfActive(t *testing.T) {
 	t.Parallel()

@@ -151,7 +151,7 @@ func (r *recorder) checkAvailable(done *result) error {
 }
 
 // claim takes the accounts just made for this sync. One that an application gave out twice is
-// nobody's to change: the result becomes a failure.
+// changed by neither: the result becomes a failure.
 func (r *recorder) claim(batch []*result) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		claims := map[string]state.Owner{}
@@ -385,7 +385,7 @@ func (r *recorder) endPending(tx *state.Tx, a *plan.StoredAction, key state.Pend
 	return nil
 }
 
-// A runLine is one line of a stored run: an action and what became of it.
+// A runLine is one line of a stored run: an action and its result.
 type runLine struct {
 	plan.Action
 	Outcome string        `json:"outcome"`

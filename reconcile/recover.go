@@ -36,8 +36,8 @@ type recovery struct {
 }
 
 // recover looks into what a cycle was doing when it ended without knowing what came of it. An
-// account that was being made or taken over is linked as our own when it is found, whatever has
-// become of its person since; one that was being changed is read, so that what is compared is
+// account that was being made or taken over is linked as our own when it is found, whatever
+// happened to its user since; one that was being changed is read, so that what is compared is
 // what it really is. Without this a person who left in between would keep an account.
 func (r *recovery) recover(ctx context.Context) error {
 	if err := r.clearFailed(); err != nil || r.opts.NoRefresh {
@@ -219,7 +219,7 @@ func updateShown(rules *desired.Rules, now time.Time, link *state.Link, resource
 }
 
 // findIntended looks for the account of an intent by its matching values. One that belongs to
-// somebody else, or is not the only one, is not it.
+// another user, or is not the only one, is not it.
 func (r *recovery) findIntended(ctx context.Context, intent state.Intent) (*target.Resource, error) {
 	for _, key := range intent.Keys {
 		path, err := target.ParsePath(key.Attribute)

@@ -49,7 +49,7 @@ func TestShownValuesAreNotKept(t *testing.T) {
 	id := ""
 	for n := range 60 {
 		name := fmt.Sprintf("user%d@example.com", n)
-		c.source.person(n+1, name, "Somebody")
+		c.source.person(n+1, name, "User")
 		id = app.seed(name)
 		app.accounts[id]["nickName"] = planted
 	}

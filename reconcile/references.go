@@ -11,7 +11,7 @@ import (
 )
 
 // waits notes that a user's manager has no account. The note outlives the cycle: whenever the
-// manager gets an account, the reference is looked at again by itself.
+// manager gets an account, the reference is planned again.
 func (d *drafter) waits(user, manager graphsync.ID) error {
 	if manager.IsZero() {
 		return nil

@@ -34,7 +34,7 @@ func (k *keeper) activity() (text string) {
 	return text
 }
 
-// A deleted account that the application keeps is off in the end: by itself, which is noted once, or
+// A deleted account that the application keeps is off in the end: the application does it, which is noted once, or
 // because it is switched off after the deletion, which stays an error.
 func TestDeletedAccountsThatAreKept(t *testing.T) {
 	t.Parallel()

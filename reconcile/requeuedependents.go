@@ -8,7 +8,7 @@ import (
 	"entrasync/state"
 )
 
-// requeueDependents makes those who waited for somebody's account pending.
+// requeueDependents makes those who waited for a user's account pending.
 func (r *recorder) requeueDependents(tx *state.Tx, link *state.Link) error {
 	if link.Kind != graphsync.User || link.LastOp != string(plan.Create) && link.LastOp != string(plan.Adopt) {
 		return nil

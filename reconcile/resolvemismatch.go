@@ -84,7 +84,7 @@ func (r *resolver) resolve(tx *state.Tx, key, raw []byte) error {
 	}
 	drafted := r.findings.all || tx.Space(r.sync.Name, draftedSpace).Has(pendingBytes(state.PendingKey{Kind: kind, ID: id}))
 	if !drafted && (r.opts.Subject != nil || m.Successor != nil) {
-		return nil // somebody else is provisioned on demand; or what was decided about a removal stands
+		return nil // another user is provisioned on demand; or what was decided about a removal stands
 	}
 	unlink := plan.StoredAction{Action: plan.Action{Op: plan.Unlink, Kind: kind, SourceID: id, TargetID: &m.TargetID, Key: link.Key, Why: m.why(), Cause: causeMismatch}, Gone: m.Gone}
 	held, approved := r.held(tx, &unlink, &m)
@@ -161,7 +161,7 @@ func (r *resolver) detach(tx *state.Tx, unlink *plan.StoredAction) error {
 	return d.wanted.store(tx, r.sync.Name, slices.Collect(maps.Keys(d.wanted.recent)))
 }
 
-// follow plans the removal of the account that somebody who left has under another id. One that
+// follow plans the removal of the account that a leaver has under another id. One that
 // is not proven to be theirs waits for an answer.
 func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *plan.StoredAction, m *mismatch) error {
 	next := m.Successor

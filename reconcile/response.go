@@ -96,7 +96,7 @@ func (x *executor) takeShown(ctx context.Context, link *state.Link, id string) {
 }
 
 // deactivateSuccessor is for an account that was deleted between reading and writing, or that
-// cannot be read: nobody counts as removed while an account of the same person is active.
+// cannot be read: no user counts as removed while another account of theirs is active.
 func (x *executor) deactivateSuccessor(ctx context.Context, a *plan.StoredAction, link *state.Link, done *result) {
 	next, err := x.successors.find(ctx, link, a.Op)
 	switch {

@@ -7,7 +7,7 @@ import (
 	"entrasync/target"
 )
 
-// A result is what became of one action.
+// A result is the outcome of one action.
 type result struct {
 	key     plan.Key
 	action  *plan.StoredAction

@@ -43,5 +43,5 @@ func codeOf(err error) string {
 }
 
 // asksTarget are the codes of skips that only the application can end: a scheduled cycle looks
-// again with growing waits, because each look is a request.
+// again with exponential backoff, because each look is a request.
 var asksTarget = map[string]bool{"ambiguous_match": true, "duplicate_target": true, "protected": true, "group_exists": true}

@@ -31,7 +31,7 @@ type guardReview struct {
 
 // review holds back what a guard does not let pass without an approval. Guards only hold:
 // nothing is added to a plan or changed in it. Held actions are grouped by cause, so that one
-// answer fits them, and everything else goes on. What was held stays so until it is answered or
+// decision fits them, and all other actions are applied. What was held stays so until it is answered or
 // no longer due, also when the number that tripped the guard has fallen since.
 func (g *guardReview) review(ctx context.Context) error {
 	facts, err := g.stats(ctx)
@@ -165,7 +165,7 @@ func (r *reviewer) hold(key []byte, a *plan.StoredAction) {
 }
 
 // keepHolds stores the holds of this plan, gives them their names, and drops those whose cause
-// went away. A hold that holds something else than it did gets another name, so that nobody
+// went away. A hold that holds something else than it did gets another name, so that no operator
 // approves what was not shown; numbers are not used twice.
 func (r *reviewer) keepHolds() error {
 	r.ledger.report.held, r.ledger.report.holds = r.opts.heldSpace(), map[string]string{}

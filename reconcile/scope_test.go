@@ -194,7 +194,7 @@ func TestOneNameTwoUsers(t *testing.T) {
 	}
 }
 
-// An incomplete read of assignments deactivates nobody: a row that one reading leaves out may be
+// An incomplete read of assignments deactivates no user: a row that one reading leaves out may be
 // of a replica that lags behind.
 func TestAssignmentMissingFromOneReading(t *testing.T) {
 	t.Parallel()
@@ -218,7 +218,7 @@ func TestAssignmentMissingFromOneReading(t *testing.T) {
 func TestAbsenceIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada", "Bob", "Cyd")
-	c.source.removed[userID(1)] = graphsync.Purged // no page tells of it: a new round leaves her out
+	c.source.removed[userID(1)] = graphsync.Purged // no page reports it: a new round leaves her out
 	c.source.presence = func() error { return &graphsync.Error{Class: graphsync.Transient, Message: "try later"} }
 	if _, err := c.run(reconcile.Options{Apply: true, Full: true}); err == nil {
 		t.Fatal("the absence was not asked for")

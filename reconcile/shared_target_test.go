@@ -31,9 +31,9 @@ func TestNeighboursAreNotKept(t *testing.T) {
 	} {
 		c := s.customer(tt.name)
 		for n := range tt.people {
-			c.source.person(n+1, fmt.Sprintf("user%d@%s.example", n, tt.name), "Somebody")
+			c.source.person(n+1, fmt.Sprintf("user%d@%s.example", n, tt.name), "User")
 		}
-		// One of them has an account already, and one has a name that somebody else's person has.
+		// One of them has an account already, and one has a name that a user of another tenant has.
 		other := s.customer("other to " + tt.name)
 		other.source.person(1, fmt.Sprintf("user0@%s.example", tt.name), "Neighbour of "+tt.name)
 		want(t, other.name, other.cycle(), "1 created")

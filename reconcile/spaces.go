@@ -3,7 +3,7 @@ package reconcile
 // The spaces of a sync's scratch storage in which a cycle keeps its plan.
 const (
 	claimSpace          = "claims"  // attribute NUL value → source id, for duplicates within a plan
-	listingSpace        = "listing" // target id → resource that fits somebody; in a survey source id, of what was seen
+	listingSpace        = "listing" // target id → resource that matches a user; in a link scan source id, of what was seen
 	indexSpace          = "index"   // attribute NUL value NUL target id
 	membershipSpace     = "pairs"   // group id, member id: memberships to look at
 	waitingSpace        = "waiting" // manager id, user id: users whose manager has no account yet; kept over cycles

@@ -139,8 +139,8 @@ func TestIgnoredDeactivation(t *testing.T) {
 	}
 }
 
-// A compare that finds active what was switched off switches it off again: whoever did that by
-// hand is put right, and an application that shows everybody as active is reported once.
+// A compare that finds active what was switched off switches it off again: an account reactivated by
+// hand is corrected, and an application that shows every account as active is reported once.
 func TestCompareFindsActive(t *testing.T) {
 	t.Parallel()
 	app := &stubborn{answers: true}

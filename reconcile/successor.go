@@ -21,8 +21,8 @@ type successorFinder struct {
 	owners  *ownership.Accounts
 }
 
-// find looks for such an account before somebody who left counts as removed. It returns
-// nil when nobody is active, or, for a deletion, none has the externalId.
+// find looks for such an account before a leaver counts as removed. It returns
+// nil when no account is active, or, for a deletion, none has the externalId.
 func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op) (*successor, error) {
 	rules := s.sync.rules(link.Kind)
 	known := desired.KnownAccount(link, rules)
@@ -61,7 +61,7 @@ func (s *successorFinder) find(ctx context.Context, link *state.Link, op plan.Op
 }
 
 // mayBeOf reports whether a found account may be that of a link: it is not the linked one, not
-// protected, and nobody else's here.
+// protected, and not another user's here.
 func (s *successorFinder) mayBeOf(link *state.Link, r *target.Resource) (bool, error) {
 	if r.ID == link.TargetID || link.Kind == graphsync.User && s.sync.Scope.Protects(r) {
 		return false, nil

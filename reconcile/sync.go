@@ -29,7 +29,7 @@ type Sync struct {
 	Groups     desired.GroupRules
 	Guard      guard.Guard
 	Quarantine Quarantine
-	Text       string // the configuration it was compiled from; a change evaluates everybody anew
+	Text       string // the configuration it was compiled from; a change evaluates every user again
 }
 
 // Quarantine says when a sync that mostly fails is paused: when more than Failures percent of

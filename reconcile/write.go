@@ -91,8 +91,8 @@ const (
 	otherLogin      target.Code = "other_login"      // it belongs to another way of signing in
 )
 
-// hidden is the error of somebody whose account exists, says the application, but who is not
-// found there. To try again soon is of no use: somebody has to look.
+// hidden is the error of a user whose account exists, says the application, but who is not
+// found there. To try again soon is of no use: an operator has to look.
 func hidden(a *plan.StoredAction, cause error) error {
 	e := &target.Error{Code: hiddenDuplicate, Op: "create " + a.Kind.String(), RetryAfter: 24 * time.Hour, Err: cause,
 		Message: "the application says that one exists but does not show it: it may have been deleted there before"}

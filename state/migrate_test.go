@@ -25,7 +25,7 @@ func TestRecordsByID(t *testing.T) {
 			"contoso":  {Name: "contoso", ID: graphsync.ID{1}, Origin: "file", Paused: true},
 			"joined":   {Name: "joined", ID: graphsync.ID{1}, Origin: "consent", Note: "Contoso Ltd"},
 			"fabrikam": {Name: "fabrikam", ID: graphsync.ID{2}, Origin: "consent", State: "active"},
-			"nobody":   {Name: "nobody"},
+			"unnamed":  {Name: "unnamed"},
 		} {
 			errs = append(errs, tx.kv.putJSON([]byte(name), record, bucketTenants))
 		}

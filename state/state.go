@@ -134,7 +134,7 @@ func (s *Store) Accounts() *Accounts { return s.accounts }
 // Invitations returns the invitations to join by consent.
 func (s *Store) Invitations() Invitations { return Invitations{s.registry} }
 
-// TenantRecords returns what is known of tenants beside the configuration.
+// TenantRecords returns what is known of tenants in addition to the configuration.
 func (s *Store) TenantRecords() TenantRecords { return TenantRecords{s.registry} }
 
 // Tenant opens a tenant's state, creating it when there is none. Close it when done: an idle

@@ -102,7 +102,7 @@ func WithActive(changes []plan.Change, old, new any) []plan.Change {
 	return append([]plan.Change{{Attribute: "active", Old: old, New: new}}, changes...)
 }
 
-// Nothing is the held function of somebody who has no account.
+// Nothing is the held function of a user who has no account.
 func Nothing(string) (any, bool) { return nil, false }
 
 // AppliedChanges compares what is desired with what this sync last applied.

@@ -6,7 +6,7 @@
 // neither Graph nor an application, except through the function that answers whether a value is taken.
 // It changes nothing and plans nothing: see package reconcile for what follows from its results.
 //
-// It promises that what cannot be told is never a reason to remove anyone: a filter that cannot judge a
+// It promises that what cannot be decided is never a reason to remove a user: a filter that cannot judge a
 // value gives a problem, an assignment that Graph's last list lacked keeps what exists and grants nothing
 // new (see [Eligibility]), and an account that shows no known attribute is [Indeterminate], not foreign.
 package desired

@@ -18,7 +18,7 @@ import (
 
 // An Eligibility is where a person stands towards an application, and why.
 type Eligibility struct {
-	Known    bool // the directory has told of this person
+	Known    bool // the directory has reported this user
 	InScope  bool // assigned (or all), not excluded, passes the filter, exists
 	Enabled  bool // accountEnabled
 	Disabled bool // accountEnabled is false; neither is set when Graph did not say
@@ -51,7 +51,7 @@ type Evaluator struct {
 	roles  map[graphsync.ID]graphsync.AppRole
 	domain string // the tenant's default, "" when not known
 	groups map[graphsync.ID]*GroupFacts
-	// ask asks the application whether a value is in use; nil when nobody outside is asked.
+	// ask asks the application whether a value is in use; nil when no request is allowed.
 	Ask func(by target.Path, value string) (bool, error)
 }
 
@@ -309,7 +309,7 @@ func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause str
 	if sc.Filter != nil {
 		verdict, reason := sc.Filter.Match(filterLookup(user))
 		switch verdict {
-		case scope.Invalid: // the filter cannot judge this value: that is no reason to remove anybody
+		case scope.Invalid: // the filter cannot judge this value: that is no reason to remove a user
 			s.Problem = reason.String()
 		case scope.Out:
 			return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true
@@ -344,7 +344,7 @@ func (e *Evaluator) GroupInScope(group *state.Object) (why string, ok bool, prob
 	return "not assigned to the application", false, ""
 }
 
-// InProvisionedGroup tells whether somebody is a member of a group that is provisioned.
+// InProvisionedGroup reports whether a user is a member of a group that is provisioned.
 func (e *Evaluator) InProvisionedGroup(user graphsync.ID) bool {
 	for id := range e.tx.Members().GroupsOf(user) {
 		facts := e.Group(id)
@@ -362,7 +362,7 @@ func (e *Evaluator) InProvisionedGroup(user graphsync.ID) bool {
 	return false
 }
 
-// taken tells whether somebody else has a value that must be unique: among the links, and in the
+// taken reports whether another user has a value that must be unique: among the links, and in the
 // application where it may be asked.
 func (e *Evaluator) taken(object *state.Object, m *mapping.Mapping, value string) (bool, error) {
 	for _, a := range m.Attributes() {

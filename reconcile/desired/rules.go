@@ -43,7 +43,7 @@ type Scope struct {
 	Protect       []target.Filter
 }
 
-// Rules say what becomes of the objects of one kind.
+// Rules say how the objects of one kind are provisioned.
 type Rules struct {
 	Mapping  *mapping.Mapping
 	Match    []string // target paths, tried in order
@@ -65,7 +65,7 @@ func (r *Rules) Maps(path string) bool {
 	return slices.ContainsFunc(r.Mapping.Attributes(), func(a *mapping.Attribute) bool { return strings.EqualFold(a.Path.String(), path) })
 }
 
-// OnRemove says what happens to the account of somebody who left.
+// OnRemove says what happens to the account of a user who left.
 type OnRemove struct {
 	Do    plan.Op       // Deactivate, Delete or "" for nothing
 	After time.Duration // with Deactivate: delete this long afterwards, 0 for never

@@ -12,9 +12,9 @@ import (
 	"entrasync/target"
 )
 
-// Customers that share an application must not take over or claim each other's accounts. Whoever
-// administers a tenant chooses every value of its users but the object id, and a verified domain is
-// the only part of an address that Entra vouches for. So the account as a whole is judged, and not
+// Customers that share an application must not take over or claim each other's accounts. The
+// administrator of a tenant chooses every value of its users but the object id, and a verified domain
+// is the only part of an address that Entra vouches for. So the account as a whole is judged, and not
 // the value by which it was found.
 
 // The causes under which the guard foreign_domain groups what it holds.
@@ -59,7 +59,7 @@ func (g *Guard) owns(addresses []string) bool {
 }
 
 // Claims holds an action that would give an account an address that the tenant cannot prove to be
-// its own: it would be the account of whoever has that address. nil lets it pass.
+// its own: it would be the account of the owner of that address. nil lets it pass.
 func (g *Guard) Claims(changes []plan.Change, desired []mapping.Desired, guest bool) *plan.StoredHold {
 	if g.Domains == nil || g.owns(addressesWritten(changes, desired)) {
 		return nil

@@ -23,10 +23,10 @@ var portalNames = []string{"objectId", "mobile", "telephoneNumber", "physicalDel
 	"immutableId", "lastDirSyncDateTime", "originalUserPrincipalName"}
 
 // computedNames are the attributes that are no property of Graph's: what they are is worked
-// out by whoever evaluates.
+// out by the caller that evaluates.
 var computedNames = []string{"IsSoftDeleted", "appRoleAssignments", "memberOf", "tenantId", graphsync.TypeProperty}
 
-// spellings has the names of portal and Graph as they are written, by themselves and in lower case.
+// spellings has the names of portal and Graph, as they are written and in lower case.
 var spellings = func() map[string]string {
 	out := map[string]string{}
 	for _, name := range slices.Concat(portalNames, computedNames, userProperties, groupProperties) {

@@ -75,14 +75,14 @@ type Attribute struct {
 // owner "login", or a volatile expression, which would otherwise change with every cycle.
 func (a *Attribute) OnCreateOnly() bool { return a.createOnly }
 
-// Volatile reports whether the value is made anew with every evaluation.
+// Volatile reports whether the value differs with every evaluation.
 func (a *Attribute) Volatile() bool { return a.expr != nil && a.expr.Volatile() }
 
 // Expression returns the canonical text of what computes the value; of mapping roles, their
 // source's.
 func (a *Attribute) Expression() string { return a.source().String() }
 
-// Unique reports whether the value is chosen so that nobody else has it (SelectUniqueValue).
+// Unique reports whether the value is chosen so that no other user has it (SelectUniqueValue).
 func (a *Attribute) Unique() bool {
 	return a.expr != nil && strings.HasPrefix(a.expr.String(), "SelectUniqueValue(")
 }

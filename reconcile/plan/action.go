@@ -82,7 +82,7 @@ type Rejected struct {
 	Decision
 }
 
-// A Skipped record is one the plan does nothing for although somebody may expect it.
+// A Skipped record is one the plan does nothing for although an operator may expect it.
 type Skipped struct {
 	Kind     graphsync.Kind `json:"kind"`
 	SourceID graphsync.ID   `json:"source_id"`

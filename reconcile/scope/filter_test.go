@@ -86,8 +86,8 @@ func TestGroups(t *testing.T) {
 		{"half of a group", [][]scope.Clause{{a, b}, {c}}, "a", scope.Out},
 		{"the other group", [][]scope.Clause{{a, b}, {c}}, "c", scope.In},
 		{"none", [][]scope.Clause{{a, b}, {c}}, "", scope.Out},
-		{"invalid beside true", [][]scope.Clause{{a, odd}}, "a", scope.Invalid},
-		{"invalid beside false", [][]scope.Clause{{odd, a}}, "", scope.Out},
+		{"invalid and true", [][]scope.Clause{{a, odd}}, "a", scope.Invalid},
+		{"invalid or false", [][]scope.Clause{{odd, a}}, "", scope.Out},
 		{"invalid group, true group", [][]scope.Clause{{odd}, {a}}, "a", scope.In},
 		{"invalid group, false group", [][]scope.Clause{{odd}, {a}}, "", scope.Invalid},
 	}

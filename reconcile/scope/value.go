@@ -41,7 +41,7 @@ const (
 	List               // several values, or an object: no clause but IS NULL can judge it
 )
 
-// A Value is an attribute's value. The zero Value is null. Text belongs to whoever made the
+// A Value is an attribute's value. The zero Value is null. Text belongs to the caller that made the
 // value and is not changed or kept.
 type Value struct {
 	Kind Kind

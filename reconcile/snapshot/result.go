@@ -14,7 +14,7 @@ const noteLimit = 1000
 // A Result is what a read has taken in, and what an operator should know of it.
 type Result struct {
 	Pages   int64
-	Objects int64 // users, groups and assignments that the pages told of
+	Objects int64 // users, groups and assignments that the pages held
 	Bytes   int64
 	Notes   []string // sentences, each once
 }
