@@ -30,21 +30,21 @@ func appDisabled(app *application) *tokenError {
 	return aadsts(7000112, "unauthorized_client", "Application '%s'(%s) is disabled.", app.ClientID, app.Name)
 }
 
-func (c *call) wrongMethod(accepted string) *tokenError {
-	return aadsts(900561, "invalid_request", "The endpoint only accepts %s requests. Received a %s request.", accepted, c.r.Method)
+func (te tokenEndpoint) wrongMethod(accepted string) *tokenError {
+	return aadsts(900561, "invalid_request", "The endpoint only accepts %s requests. Received a %s request.", accepted, te.call.r.Method)
 }
 
 // timestamp is the form of times in error descriptions.
 const timestamp = "2006-01-02 15:04:05Z"
 
 // describe is an error's error_description.
-func (c *call) describe(e *tokenError) string {
+func (te tokenEndpoint) describe(e *tokenError) string {
 	return fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
-		e.number, e.message, c.id, c.clientRequestID(), c.now().UTC().Format(timestamp))
+		e.number, e.message, te.call.id, te.call.clientRequestID(), te.call.now().UTC().Format(timestamp))
 }
 
 // deny renders a tokenError.
-func (c *call) deny(e *tokenError) *Answer {
+func (te tokenEndpoint) deny(e *tokenError) *Answer {
 	status := http.StatusBadRequest
 	if e.name == "invalid_client" {
 		status = http.StatusUnauthorized
@@ -59,9 +59,9 @@ func (c *call) deny(e *tokenError) *Answer {
 		URI         string `json:"error_uri"`
 	}{
 		e.name,
-		c.describe(e),
-		[]int{e.number}, c.now().UTC().Format(timestamp), c.id, c.clientRequestID(),
-		c.base + "/error?code=" + strconv.Itoa(e.number),
+		te.describe(e),
+		[]int{e.number}, te.call.now().UTC().Format(timestamp), te.call.id, te.call.clientRequestID(),
+		te.call.base + "/error?code=" + strconv.Itoa(e.number),
 	})
 	a.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return a

@@ -91,18 +91,18 @@ func (a *application) objectID() string { return newID("application", a.ClientID
 
 // getApplication answers the application object, which is in the app's home tenant only; other
 // tenants have service principals ("Application and service principal objects").
-func (c *call) getApplication() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (ar applicationReads) getApplication() (*Answer, *graphError) {
+	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
-	names, err := c.selected()
+	names, err := ar.call.selected()
 	if err != nil {
 		return nil, err
 	}
-	t := c.tenant
-	app := t.applicationOf(c.args[0])
+	t := ar.call.tenant
+	app := t.applicationOf(ar.call.args[0])
 	if app == nil {
-		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -120,5 +120,5 @@ func (c *call) getApplication() (*Answer, *graphError) {
 		"signInAudience":      "AzureADMultipleOrgs",
 		"web":                 map[string]any{"redirectUris": append([]string{}, app.RedirectURIs...)},
 	})
-	return c.one(o, c.args[0], "applications")
+	return ar.call.one(o, ar.call.args[0], "applications")
 }

@@ -18,7 +18,7 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // checkAssertion checks a signed JWT in place of a secret: by the app's certificate
 // ("Microsoft identity platform application authentication certificate credentials") or by
 // a federated issuer ("workload identity federation").
-func (c *call) checkAssertion(app *application, form url.Values) *tokenError {
+func (te tokenEndpoint) checkAssertion(app *application, form url.Values) *tokenError {
 	if form.Get("client_assertion_type") != assertionType {
 		return aadsts(50027, "invalid_request", "JWT token is invalid or malformed: client_assertion_type must be '%s'.", assertionType)
 	}
@@ -46,20 +46,20 @@ func (c *call) checkAssertion(app *application, form url.Values) *tokenError {
 		if claims.Subject != claims.Issuer {
 			return aadsts(700021, "invalid_client", "Client assertion application identifier doesn't match 'client_id' parameter.")
 		}
-		key, audiences = certificate.PublicKey, c.audiences()
+		key, audiences = certificate.PublicKey, te.audiences()
 	case len(app.Federations) > 0:
 		return aadsts(700211, "invalid_client", "No matching federated identity record found for presented assertion issuer '%s'.", claims.Issuer)
 	default:
 		return aadsts(700021, "invalid_client", "Client assertion application identifier doesn't match 'client_id' parameter.")
 	}
-	parser := jwt.NewParser(jwt.WithTimeFunc(c.s.opts.Now), jwt.WithExpirationRequired(),
+	parser := jwt.NewParser(jwt.WithTimeFunc(te.call.s.opts.Now), jwt.WithExpirationRequired(),
 		jwt.WithValidMethods([]string{"RS256", "PS256", "ES256"}))
 	_, err = parser.ParseWithClaims(raw, &claims, func(*jwt.Token) (any, error) { return key, nil })
 	switch {
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid) || errors.Is(err, jwt.ErrTokenUnverifiable):
 		return aadsts(700027, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was found, but use of the key to verify the signature failed.] Please visit the Azure Portal to add the key.")
 	case err != nil:
-		return aadsts(700024, "invalid_client", "Client assertion is not within its valid time range. Current time: %s.", c.now().UTC().Format("2006-01-02T15:04:05.0000000Z"))
+		return aadsts(700024, "invalid_client", "Client assertion is not within its valid time range. Current time: %s.", te.call.now().UTC().Format("2006-01-02T15:04:05.0000000Z"))
 	case !slices.ContainsFunc(claims.Audience, func(a string) bool { return slices.Contains(audiences, a) }):
 		return aadsts(700023, "invalid_client", "Client assertion audience claim does not match Realm issuer. Review the documentation at https://docs.microsoft.com/azure/active-directory/develop/active-directory-certificate-credentials.")
 	}
@@ -68,10 +68,10 @@ func (c *call) checkAssertion(app *application, form url.Values) *tokenError {
 
 // audiences are the spellings of this tenant's token endpoint and issuer, and the endpoint that
 // was asked, which may be organizations.
-func (c *call) audiences() []string {
-	out := []string{c.base + c.r.URL.Path}
-	for _, tenant := range []string{c.tenant.id.String(), c.tenant.domain} {
-		out = append(out, c.base+"/"+tenant+"/oauth2/v2.0/token", c.base+"/"+tenant+"/v2.0")
+func (te tokenEndpoint) audiences() []string {
+	out := []string{te.call.base + te.call.r.URL.Path}
+	for _, tenant := range []string{te.call.tenant.id.String(), te.call.tenant.domain} {
+		out = append(out, te.call.base+"/"+tenant+"/oauth2/v2.0/token", te.call.base+"/"+tenant+"/v2.0")
 	}
 	return out
 }

@@ -45,35 +45,35 @@ func appRoles(roles []AppRole) []any {
 	return out
 }
 
-func (c *call) getServicePrincipal() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (ar applicationReads) getServicePrincipal() (*Answer, *graphError) {
+	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
-	t := c.tenant
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(c.args[0])
+	p := t.findPrincipal(ar.call.args[0])
 	if p == nil {
-		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
 	t.show(p)
-	return c.one(p.object, c.args[0], "servicePrincipals")
+	return ar.call.one(p.object, ar.call.args[0], "servicePrincipals")
 }
 
-func (c *call) listServicePrincipals() (*Answer, *graphError) {
-	t := c.tenant
+func (ar applicationReads) listServicePrincipals() (*Answer, *graphError) {
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, cur, err := c.list("servicePrincipals", "servicePrincipals", 100, 999, "$select", "$top", "$filter", "$count")
+	l, cur, err := ar.call.list("servicePrincipals", "servicePrincipals", 100, 999, "$select", "$top", "$filter", "$count")
 	if err != nil {
 		return nil, err
 	}
 	if l.filter == nil {
-		if l.filter, err = c.filter([]string{"appId", "displayName", "id"}, []string{"displayName"}); err != nil {
+		if l.filter, err = ar.call.filter([]string{"appId", "displayName", "id"}, []string{"displayName"}); err != nil {
 			return nil, err
 		}
 	}
-	counting, err := c.counting()
+	counting, err := ar.call.counting()
 	if err != nil {
 		return nil, err
 	}
@@ -104,82 +104,82 @@ func (c *call) listServicePrincipals() (*Answer, *graphError) {
 
 // listAppRoleAssignedTo answers who holds roles on a service principal. Rows of users and
 // groups in deletedItems are not shown.
-func (c *call) listAppRoleAssignedTo() (*Answer, *graphError) {
-	t := c.tenant
+func (ar applicationReads) listAppRoleAssignedTo() (*Answer, *graphError) {
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(c.args[0])
+	p := t.findPrincipal(ar.call.args[0])
 	if p == nil {
-		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
 	path := "servicePrincipals/" + p.object.id.String() + "/appRoleAssignedTo"
 	context := "servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo"
-	return c.assignments(path, context, []*servicePrincipal{p}, func(assignment) bool { return true })
+	return ar.assignments(path, context, []*servicePrincipal{p}, func(assignment) bool { return true })
 }
 
 // getAppRoleAssignedTo answers one assignment by its id (Get appRoleAssignment).
-func (c *call) getAppRoleAssignedTo() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (ar applicationReads) getAppRoleAssignedTo() (*Answer, *graphError) {
+	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
-	names, err := c.selected()
+	names, err := ar.call.selected()
 	if err != nil {
 		return nil, err
 	}
-	t := c.tenant
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(c.args[0])
+	p := t.findPrincipal(ar.call.args[0])
 	if p == nil {
-		return nil, notFound(strings.TrimPrefix(c.args[0], "appId="))
+		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
 	sel, err := t.selection(assignmentSchema, names, false)
 	if err != nil {
 		return nil, err
 	}
 	for _, a := range p.rows {
-		if a.id != c.args[1] || a.principal.state != live {
+		if a.id != ar.call.args[1] || a.principal.state != live {
 			continue
 		}
 		var out bytes.Buffer
 		a.write(&out, p, sel)
-		context := encodeJSON(c.base + "/v1.0/$metadata#servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo/$entity")
+		context := encodeJSON(ar.call.base + "/v1.0/$metadata#servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo/$entity")
 		return bodyAnswer(append([]byte(`{"@odata.context":`+string(context)+`,`), out.Bytes()[1:]...)), nil
 	}
-	return nil, notFound(c.args[1])
+	return nil, notFound(ar.call.args[1])
 }
 
 // listAppRoleAssignments answers which roles a user holds, directly or by a group the user is
 // a direct member of (List appRoleAssignments granted to a user).
-func (c *call) listAppRoleAssignments() (*Answer, *graphError) {
-	t := c.tenant
+func (ar applicationReads) listAppRoleAssignments() (*Answer, *graphError) {
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	user := t.lookup(userSchema, c.args[0])
+	user := t.lookup(userSchema, ar.call.args[0])
 	if user == nil {
-		return nil, notFound(c.args[0])
+		return nil, notFound(ar.call.args[0])
 	}
 	path := "users/" + user.id.String() + "/appRoleAssignments"
-	return c.assignments(path, "appRoleAssignments", t.principals, func(a assignment) bool {
+	return ar.assignments(path, "appRoleAssignments", t.principals, func(a assignment) bool {
 		return a.principal == user || a.principal.members != nil && a.principal.members.has(user)
 	})
 }
 
-func (c *call) assignments(path, context string, principals []*servicePrincipal, of func(assignment) bool) (*Answer, *graphError) {
-	l, cur, err := c.list(path, context, 100, 999, "$select", "$top", "$filter", "$count")
+func (ar applicationReads) assignments(path, context string, principals []*servicePrincipal, of func(assignment) bool) (*Answer, *graphError) {
+	l, cur, err := ar.call.list(path, context, 100, 999, "$select", "$top", "$filter", "$count")
 	if err != nil {
 		return nil, err
 	}
 	if l.filter == nil {
-		if l.filter, err = c.filter([]string{"id", "resourceId", "principalDisplayName"}, []string{"principalDisplayName"}); err != nil {
+		if l.filter, err = ar.call.filter([]string{"id", "resourceId", "principalDisplayName"}, []string{"principalDisplayName"}); err != nil {
 			return nil, err
 		}
 	}
-	counting, err := c.counting()
+	counting, err := ar.call.counting()
 	if err != nil {
 		return nil, err
 	}
-	sel, err := c.tenant.selection(assignmentSchema, l.names, false)
+	sel, err := ar.call.tenant.selection(assignmentSchema, l.names, false)
 	if err != nil {
 		return nil, err
 	}
@@ -265,11 +265,11 @@ func (t *Tenant) organization() *object {
 	return o
 }
 
-func (c *call) listOrganization() (*Answer, *graphError) {
-	t := c.tenant
+func (ar applicationReads) listOrganization() (*Answer, *graphError) {
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, _, err := c.list("organization", "organization", 100, 999, "$select", "$top")
+	l, _, err := ar.call.list("organization", "organization", 100, 999, "$select", "$top")
 	if err != nil {
 		return nil, err
 	}
@@ -281,15 +281,15 @@ func (c *call) listOrganization() (*Answer, *graphError) {
 	return l.answer(), nil
 }
 
-func (c *call) getOrganization() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (ar applicationReads) getOrganization() (*Answer, *graphError) {
+	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
-	t := c.tenant
+	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !strings.EqualFold(c.args[0], t.id.String()) {
-		return nil, notFound(c.args[0])
+	if !strings.EqualFold(ar.call.args[0], t.id.String()) {
+		return nil, notFound(ar.call.args[0])
 	}
-	return c.one(t.organization(), c.args[0], "organization")
+	return ar.call.one(t.organization(), ar.call.args[0], "organization")
 }

@@ -22,30 +22,30 @@ var permissionTexts = map[string]string{
 }
 
 // adminConsent is the v2.0 admin consent endpoint: a screen, and what its buttons do.
-func (c *call) adminConsent(tenant string) *Answer {
-	query := c.r.URL.Query()
-	app, resource, refusal := c.consentRequest(tenant, query)
+func (bp browserPages) adminConsent(tenant string) *Answer {
+	query := bp.call.r.URL.Query()
+	app, resource, refusal := bp.consentRequest(tenant, query)
 	if refusal != nil {
-		return c.refusal(trouble, refusal)
+		return bp.refusal(trouble, refusal)
 	}
-	tenants := c.choices()
-	switch c.r.Method {
+	tenants := bp.choices()
+	switch bp.call.r.Method {
 	case http.MethodGet, http.MethodHead:
-		return c.consentScreen(app, tenants)
+		return bp.consentScreen(app, tenants)
 	case http.MethodPost:
-		return c.consentDecision(app, tenants, resource, query)
+		return bp.consentDecision(app, tenants, resource, query)
 	}
-	return c.deny(c.wrongMethod("GET, POST"))
+	return tokenEndpoint{bp.call}.deny(tokenEndpoint{bp.call}.wrongMethod("GET, POST"))
 }
 
 // consentRequest checks what the link says, before anyone is asked.
-func (c *call) consentRequest(tenant string, query url.Values) (application, string, *tokenError) {
-	app, refusal := c.linked(tenant, query, "client_id", "scope", "redirect_uri")
+func (bp browserPages) consentRequest(tenant string, query url.Values) (application, string, *tokenError) {
+	app, refusal := bp.linked(tenant, query, "client_id", "scope", "redirect_uri")
 	if refusal != nil {
 		return app, "", refusal
 	}
 	resource, found := strings.CutSuffix(query.Get("scope"), "/.default")
-	if !found || resource != c.base && resource != publicGraph {
+	if !found || resource != bp.call.base && resource != publicGraph {
 		return app, "", aadsts(70011, "invalid_scope", "The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", query.Get("scope"))
 	}
 	return app, resource, nil
@@ -53,7 +53,7 @@ func (c *call) consentRequest(tenant string, query url.Values) (application, str
 
 // linked checks what a link says about who wants to be led back where; c.tenant is the tenant
 // it is for, nil at organizations. On an error there is no redirect.
-func (c *call) linked(tenant string, query url.Values, required ...string) (application, *tokenError) {
+func (bp browserPages) linked(tenant string, query url.Values, required ...string) (application, *tokenError) {
 	for _, name := range required {
 		if query.Get(name) == "" {
 			return application{}, missing(name)
@@ -65,12 +65,12 @@ func (c *call) linked(tenant string, query url.Values, required ...string) (appl
 	case "common", "consumers":
 		return application{}, aadsts(50059, "invalid_request", "No tenant-identifying information found in either the request or implied by any provided credentials. Use the organizations endpoint or a tenant's.")
 	default:
-		if c.tenant = c.s.Tenant(tenant); c.tenant == nil {
+		if bp.call.tenant = bp.call.s.Tenant(tenant); bp.call.tenant == nil {
 			return application{}, tenantNotFound(tenant)
 		}
-		directory = c.tenant.name
+		directory = bp.call.tenant.name
 	}
-	app := c.s.lookupApp(query.Get("client_id"))
+	app := bp.call.s.lookupApp(query.Get("client_id"))
 	switch {
 	case app == nil:
 		return application{}, aadsts(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory '%s'.", query.Get("client_id"), directory)
@@ -82,7 +82,7 @@ func (c *call) linked(tenant string, query url.Values, required ...string) (appl
 	return *app, nil
 }
 
-func (c *call) consentScreen(app application, tenants []*Tenant) *Answer {
+func (bp browserPages) consentScreen(app application, tenants []*Tenant) *Answer {
 	type permission struct{ Name, Text string }
 	var asked []permission
 	for _, name := range app.Permissions {
@@ -92,31 +92,31 @@ func (c *call) consentScreen(app application, tenants []*Tenant) *Answer {
 		}
 		asked = append(asked, permission{name, text})
 	}
-	return c.html(http.StatusOK, "consent", map[string]any{
+	return bp.html(http.StatusOK, "consent", map[string]any{
 		"App": app.Name, "Permissions": asked, "Tenants": tenants, "Accounts": accounts(),
 	})
 }
 
 // consentDecision does what a button asks for and leads back to the application.
-func (c *call) consentDecision(app application, tenants []*Tenant, resource string, query url.Values) *Answer {
+func (bp browserPages) consentDecision(app application, tenants []*Tenant, resource string, query url.Values) *Answer {
 	back := url.Values{"admin_consent": {"True"}}
-	who, accepted, refusal := c.decision(tenants)
+	who, accepted, refusal := bp.decision(tenants)
 	switch {
 	case refusal != nil:
-		return c.refusal(trouble, refusal)
+		return bp.refusal(trouble, refusal)
 	case !accepted:
 		back.Set("error", "access_denied")
 		back.Set("error_description", "AADSTS65004: User declined to consent to access the app.")
-		return c.back(query, back)
-	case !c.admits(who):
-		return c.refusal(wrongAccount, c.notOfTenant(app))
+		return bp.back(query, back)
+	case !bp.admits(who):
+		return bp.refusal(wrongAccount, bp.notOfTenant(app))
 	case !who.may:
-		return c.refusal(needAdmin, adminOnly(app))
+		return bp.refusal(needAdmin, adminOnly(app))
 	}
-	c.tenant = who.tenant
-	c.tenant.mu.Lock()
-	c.tenant.consent(app, c.s.opts.ConsentDelay)
-	c.tenant.mu.Unlock()
+	bp.call.tenant = who.tenant
+	bp.call.tenant.mu.Lock()
+	bp.call.tenant.consent(app, bp.call.s.opts.ConsentDelay)
+	bp.call.tenant.mu.Unlock()
 
 	granted := make([]string, len(app.Permissions))
 	for i, name := range app.Permissions {
@@ -124,5 +124,5 @@ func (c *call) consentDecision(app application, tenants []*Tenant, resource stri
 	}
 	back.Set("tenant", who.tenant.id.String())
 	back.Set("scope", strings.Join(granted, " "))
-	return c.remember(who, c.back(query, back))
+	return bp.remember(who, bp.back(query, back))
 }

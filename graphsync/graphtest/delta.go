@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-func (c *call) usersDelta() (*Answer, *graphError)  { return c.delta(userSchema) }
-func (c *call) groupsDelta() (*Answer, *graphError) { return c.delta(groupSchema) }
+func (d directoryReads) usersDelta() (*Answer, *graphError)  { return d.delta(userSchema) }
+func (d directoryReads) groupsDelta() (*Answer, *graphError) { return d.delta(groupSchema) }
 
 // delta answers a page of a delta round.
-func (c *call) delta(s *schema) (*Answer, *graphError) {
-	t := c.tenant
+func (d directoryReads) delta(s *schema) (*Answer, *graphError) {
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(c.now())
-	cur, err := c.deltaCursor(s)
+	t.expire(d.call.now())
+	cur, err := d.deltaCursor(s)
 	if err != nil {
 		return nil, err
 	}
@@ -24,16 +24,16 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	if sel.members && !c.mayAny(readMembers) {
+	if sel.members && !d.call.mayAny(readMembers) {
 		return nil, insufficient()
 	}
-	w := walk{c: c, t: t, feed: t.feed(s), sel: sel, cur: *cur,
-		minimal: prefersMinimal(c.r.Header), objects: c.s.opts.PageSize, links: c.s.opts.MembersPageSize}
+	w := walk{c: d.call, t: t, feed: t.feed(s), sel: sel, cur: *cur,
+		minimal: prefersMinimal(d.call.r.Header), objects: d.call.s.opts.PageSize, links: d.call.s.opts.MembersPageSize}
 	again := *cur
 	again.Nonce++
 
 	w.out.WriteString(`{"@odata.context":`)
-	w.out.Write(encodeJSON(c.context(s, cur.Select)))
+	w.out.Write(encodeJSON(d.context(s, cur.Select)))
 	w.out.WriteString(`,"value":[`)
 	w.run()
 	w.out.WriteByte(']')
@@ -49,51 +49,51 @@ func (c *call) delta(s *schema) (*Answer, *graphError) {
 	}
 	w.feed.sealed = max(w.feed.sealed, seen)
 	w.out.WriteString(link)
-	w.out.Write(encodeJSON(c.link(path, option, w.cur)))
+	w.out.Write(encodeJSON(d.call.link(path, option, w.cur)))
 	w.out.WriteByte('}')
 
 	a := &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: w.out.Bytes()}
 	if w.minimal {
 		a.Header.Set("Preference-Applied", "return=minimal")
 	}
-	a.again = c.link(path, "$skiptoken", again)
+	a.again = d.call.link(path, "$skiptoken", again)
 	return a, nil
 }
 
 // deltaCursor reads where the round stands: at its beginning, or where a link says.
-func (c *call) deltaCursor(s *schema) (*cursor, *graphError) {
+func (d directoryReads) deltaCursor(s *schema) (*cursor, *graphError) {
 	for _, option := range []string{"$deltatoken", "$skiptoken"} {
-		values, ok := c.query[option]
+		values, ok := d.call.query[option]
 		if !ok || option == "$deltatoken" && (values[0] == "latest" || values[0] == "") {
 			continue
 		}
 		// "The token encodes the query options": adding them again is a mistake.
-		if err := c.options(option); err != nil {
+		if err := d.call.options(option); err != nil {
 			return nil, err
 		}
-		return c.verify(values[0], s.collection)
+		return d.call.verify(values[0], s.collection)
 	}
-	if err := c.options("$select", "$filter", "$deltatoken"); err != nil {
+	if err := d.call.options("$select", "$filter", "$deltatoken"); err != nil {
 		return nil, err
 	}
-	names, err := c.selected()
+	names, err := d.call.selected()
 	if err != nil {
 		return nil, err
 	}
-	ids, err := c.filteredIDs()
+	ids, err := d.call.filteredIDs()
 	if err != nil {
 		return nil, err
 	}
-	cur := &cursor{Tenant: c.tenant.id, Query: s.collection, Select: names, IDs: ids,
-		Start: c.tenant.feed(s).version()}
-	if c.query.Get("$deltatoken") == "latest" {
+	cur := &cursor{Tenant: d.call.tenant.id, Query: s.collection, Select: names, IDs: ids,
+		Start: d.call.tenant.feed(s).version()}
+	if d.call.query.Get("$deltatoken") == "latest" {
 		cur.Since, cur.At = cur.Start, cur.Start
 	}
 	return cur, nil
 }
 
-func (c *call) context(s *schema, names []string) string {
-	context := c.base + "/v1.0/$metadata#" + s.collection
+func (d directoryReads) context(s *schema, names []string) string {
+	context := d.call.base + "/v1.0/$metadata#" + s.collection
 	if names != nil {
 		context += "(" + strings.Join(names, ",") + ")"
 	}

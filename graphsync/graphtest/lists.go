@@ -90,29 +90,29 @@ func (l *list) answer() *Answer {
 }
 
 // listMembers answers the direct members of a group, of any type.
-func (c *call) listMembers() (*Answer, *graphError) {
-	t := c.tenant
+func (d directoryReads) listMembers() (*Answer, *graphError) {
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	group := t.lookup(groupSchema, c.args[0])
+	group := t.lookup(groupSchema, d.call.args[0])
 	if group == nil {
-		return nil, notFound(c.args[0])
+		return nil, notFound(d.call.args[0])
 	}
-	l, cur, err := c.list("groups/"+group.id.String()+"/members", "directoryObjects", 100, 999, "$select", "$top", "$count")
+	l, cur, err := d.call.list("groups/"+group.id.String()+"/members", "directoryObjects", 100, 999, "$select", "$top", "$count")
 	if err != nil {
 		return nil, err
 	}
-	counting, err := c.counting()
+	counting, err := d.call.counting()
 	if err != nil {
 		return nil, err
 	}
-	shapes, err := c.shapes(l.names)
+	shapes, err := d.shapes(l.names)
 	if err != nil {
 		return nil, err
 	}
 	visible := func(i int) bool {
 		e := group.members.entries[i]
-		return !e.removed && e.member.state == live && !c.hides(group) && group.members.last[e.member] == uint32(i)
+		return !e.removed && e.member.state == live && !d.call.hides(group) && group.members.last[e.member] == uint32(i)
 	}
 	if counting {
 		l.count = 0
@@ -142,11 +142,11 @@ type shapes struct {
 	sels map[*schema]*selection
 }
 
-func (c *call) shapes(names []string) (shapes, *graphError) {
-	out := shapes{c, map[*schema]*selection{}}
+func (d directoryReads) shapes(names []string) (shapes, *graphError) {
+	out := shapes{d.call, map[*schema]*selection{}}
 	var failure *graphError
 	for _, s := range []*schema{userSchema, groupSchema, servicePrincipalSchema} {
-		sel, err := c.tenant.selection(s, names, false)
+		sel, err := d.call.tenant.selection(s, names, false)
 		if err != nil {
 			// A property need be known to one of the types only.
 			failure = err
@@ -172,24 +172,24 @@ func (s shapes) write(out *bytes.Buffer, o *object) {
 	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.odataType()+`",`)
 }
 
-func (c *call) listUsers() (*Answer, *graphError)  { return c.listAll(userSchema) }
-func (c *call) listGroups() (*Answer, *graphError) { return c.listAll(groupSchema) }
+func (d directoryReads) listUsers() (*Answer, *graphError)  { return d.listAll(userSchema) }
+func (d directoryReads) listGroups() (*Answer, *graphError) { return d.listAll(groupSchema) }
 
 // listAll answers a collection with all that is live, in the order of last change.
-func (c *call) listAll(s *schema) (*Answer, *graphError) {
-	t := c.tenant
+func (d directoryReads) listAll(s *schema) (*Answer, *graphError) {
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l, cur, err := c.list(s.collection, s.collection, 100, 999, "$select", "$top", "$filter", "$count")
+	l, cur, err := d.call.list(s.collection, s.collection, 100, 999, "$select", "$top", "$filter", "$count")
 	if err != nil {
 		return nil, err
 	}
 	if l.filter == nil {
-		if l.filter, err = c.filterOf(s); err != nil {
+		if l.filter, err = d.filterOf(s); err != nil {
 			return nil, err
 		}
 	}
-	counting, err := c.counting()
+	counting, err := d.call.counting()
 	if err != nil {
 		return nil, err
 	}
@@ -226,25 +226,25 @@ func (c *call) listAll(s *schema) (*Answer, *graphError) {
 }
 
 // filterOf reads a $filter over the objects of a collection, nil when there is none.
-func (c *call) filterOf(s *schema) (*comparison, *graphError) {
+func (d directoryReads) filterOf(s *schema) (*comparison, *graphError) {
 	names := []string{"id", "displayName", "mail", "mailNickname", "userPrincipalName", "givenName", "surname", "department", "employeeId"}
 	names = slices.DeleteFunc(names, func(name string) bool { return name != "id" && s.find(name) < 0 })
-	return c.filter(names, names[1:])
+	return d.call.filter(names, names[1:])
 }
 
 // countUsers answers how many users there are, as plain text. It is one of the advanced queries on directory
 // objects, which need ConsistencyLevel: eventual.
-func (c *call) countUsers() (*Answer, *graphError) {
-	t := c.tenant
+func (d directoryReads) countUsers() (*Answer, *graphError) {
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err := c.options("$filter"); err != nil {
+	if err := d.call.options("$filter"); err != nil {
 		return nil, err
 	}
-	if !strings.EqualFold(c.r.Header.Get("ConsistencyLevel"), "eventual") {
+	if !strings.EqualFold(d.call.r.Header.Get("ConsistencyLevel"), "eventual") {
 		return nil, badRequest("$count is not currently supported.")
 	}
-	filter, err := c.filterOf(userSchema)
+	filter, err := d.filterOf(userSchema)
 	if err != nil {
 		return nil, err
 	}
@@ -265,20 +265,20 @@ func (o *object) column(name string) string {
 	return o.text(name)
 }
 
-func (c *call) listDeletedUsers() (*Answer, *graphError)  { return c.listDeleted(userSchema) }
-func (c *call) listDeletedGroups() (*Answer, *graphError) { return c.listDeleted(groupSchema) }
+func (d directoryReads) listDeletedUsers() (*Answer, *graphError)  { return d.listDeleted(userSchema) }
+func (d directoryReads) listDeletedGroups() (*Answer, *graphError) { return d.listDeleted(groupSchema) }
 
-func (c *call) listDeleted(s *schema) (*Answer, *graphError) {
-	t := c.tenant
+func (d directoryReads) listDeleted(s *schema) (*Answer, *graphError) {
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(c.now())
+	t.expire(d.call.now())
 	path := "directory/deletedItems/" + strings.TrimPrefix(s.odataType, "#")
-	l, cur, err := c.list(path, s.collection, 100, 999, "$select", "$top", "$count")
+	l, cur, err := d.call.list(path, s.collection, 100, 999, "$select", "$top", "$count")
 	if err != nil {
 		return nil, err
 	}
-	counting, err := c.counting()
+	counting, err := d.call.counting()
 	if err != nil {
 		return nil, err
 	}

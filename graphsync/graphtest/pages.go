@@ -24,7 +24,7 @@ const (
 
 // back redirects to the application a link came from, with its state and parameters added to
 // those its URI has.
-func (c *call) back(link, parameters url.Values) *Answer {
+func (bp browserPages) back(link, parameters url.Values) *Answer {
 	redirect, separator := link.Get("redirect_uri"), "?"
 	if strings.Contains(redirect, "?") {
 		separator = "&"
@@ -36,19 +36,19 @@ func (c *call) back(link, parameters url.Values) *Answer {
 }
 
 // refusal is an error screen: the browser is not sent back to the application.
-func (c *call) refusal(title string, e *tokenError) *Answer {
+func (bp browserPages) refusal(title string, e *tokenError) *Answer {
 	text := "The application was given nothing."
 	if e.number == 90094 {
 		text = "Sign in as a Global Administrator or Privileged Role Administrator, or ask one to open the link."
 	}
-	return c.html(http.StatusBadRequest, "refusal", map[string]any{
-		"Title": title, "Text": text, "RequestID": c.id,
-		"Timestamp": c.now().UTC().Format("2006-01-02T15:04:05Z"),
+	return bp.html(http.StatusBadRequest, "refusal", map[string]any{
+		"Title": title, "Text": text, "RequestID": bp.call.id,
+		"Timestamp": bp.call.now().UTC().Format("2006-01-02T15:04:05Z"),
 		"Message":   fmt.Sprintf("AADSTS%d: %s", e.number, e.message),
 	})
 }
 
-func (c *call) html(status int, page string, data any) *Answer {
+func (bp browserPages) html(status int, page string, data any) *Answer {
 	var out bytes.Buffer
 	if err := pages.ExecuteTemplate(&out, page, data); err != nil {
 		panic("graphtest: render page: " + err.Error())

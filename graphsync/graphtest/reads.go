@@ -90,69 +90,69 @@ func bodyAnswer(body []byte) *Answer {
 	return &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: body}
 }
 
-func (c *call) getUser() (*Answer, *graphError)  { return c.get(userSchema) }
-func (c *call) getGroup() (*Answer, *graphError) { return c.get(groupSchema) }
+func (d directoryReads) getUser() (*Answer, *graphError)  { return d.get(userSchema) }
+func (d directoryReads) getGroup() (*Answer, *graphError) { return d.get(groupSchema) }
 
-func (c *call) get(s *schema) (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (d directoryReads) get(s *schema) (*Answer, *graphError) {
+	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
-	c.tenant.mu.Lock()
-	defer c.tenant.mu.Unlock()
-	return c.one(c.tenant.lookup(s, c.args[0]), c.args[0], s.collection)
+	d.call.tenant.mu.Lock()
+	defer d.call.tenant.mu.Unlock()
+	return d.call.one(d.call.tenant.lookup(s, d.call.args[0]), d.call.args[0], s.collection)
 }
 
-func (c *call) getManager() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (d directoryReads) getManager() (*Answer, *graphError) {
+	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
-	t := c.tenant
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	user := t.lookup(userSchema, c.args[0])
+	user := t.lookup(userSchema, d.call.args[0])
 	if user == nil {
-		return nil, notFound(c.args[0])
+		return nil, notFound(d.call.args[0])
 	}
 	if user.manager == nil || user.manager.id.IsZero() || t.objects[user.manager.id].state != live {
 		return nil, notFound("manager")
 	}
-	return c.one(t.objects[user.manager.id], "manager", "directoryObjects")
+	return d.call.one(t.objects[user.manager.id], "manager", "directoryObjects")
 }
 
-func (c *call) getDeletedItem() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (d directoryReads) getDeletedItem() (*Answer, *graphError) {
+	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
-	t := c.tenant
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(c.now())
-	id, err := graphsync.ParseID(c.args[0])
+	t.expire(d.call.now())
+	id, err := graphsync.ParseID(d.call.args[0])
 	if err != nil {
-		return nil, refuse(http.StatusBadRequest, "Request_BadRequest", "Invalid object identifier '%s'.", c.args[0])
+		return nil, refuse(http.StatusBadRequest, "Request_BadRequest", "Invalid object identifier '%s'.", d.call.args[0])
 	}
 	o := t.objects[id]
 	if o == nil || o.state != softDeleted {
-		return nil, notFound(c.args[0])
+		return nil, notFound(d.call.args[0])
 	}
 	readable := map[*schema][]string{userSchema: readUsers, groupSchema: readMembers}
-	if !c.mayAny(readable[o.schema]) {
+	if !d.call.mayAny(readable[o.schema]) {
 		return nil, insufficient()
 	}
-	return c.one(o, c.args[0], "directoryObjects")
+	return d.call.one(o, d.call.args[0], "directoryObjects")
 }
 
 // getByIDs answers for up to 1,000 ids; those not found are left out
 // (directoryObject: getByIds).
-func (c *call) getByIDs() (*Answer, *graphError) {
-	if err := c.options("$select"); err != nil {
+func (d directoryReads) getByIDs() (*Answer, *graphError) {
+	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
 	var body struct {
 		IDs   []string `json:"ids"`
 		Types []string `json:"types"`
 	}
-	if err := c.decode(&body); err != nil {
+	if err := d.call.decode(&body); err != nil {
 		return nil, err
 	}
 	if len(body.IDs) == 0 || len(body.IDs) > 1000 {
@@ -170,18 +170,18 @@ func (c *call) getByIDs() (*Answer, *graphError) {
 			wanted = map[*schema]bool{userSchema: true, groupSchema: true, servicePrincipalSchema: true}
 		}
 	}
-	t := c.tenant
+	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	names, refusal := c.selected()
+	names, refusal := d.call.selected()
 	if refusal != nil {
 		return nil, refusal
 	}
-	shapes, refusal := c.shapes(names)
+	shapes, refusal := d.shapes(names)
 	if refusal != nil {
 		return nil, refusal
 	}
-	l := &list{c: c, context: "directoryObjects", count: -1, top: len(body.IDs), names: names}
+	l := &list{c: d.call, context: "directoryObjects", count: -1, top: len(body.IDs), names: names}
 	seen := map[graphsync.ID]bool{}
 	for _, text := range body.IDs {
 		id, err := graphsync.ParseID(text)

@@ -76,7 +76,7 @@ func (g grant) verifies(verifier string) bool {
 
 // redeem gives an app the tokens of a person's sign-in for an authorization code. There is no
 // refresh token, and the access token opens nothing in Graph.
-func (c *call) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
+func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
 	for _, required := range []string{"code", "redirect_uri"} {
 		if form.Get(required) == "" {
 			return nil, missing(required)
@@ -84,20 +84,20 @@ func (c *call) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
 	}
 	authority := tenant
 	if tenant != "organizations" {
-		if c.tenant = c.s.Tenant(tenant); c.tenant == nil {
+		if te.call.tenant = te.call.s.Tenant(tenant); te.call.tenant == nil {
 			return nil, tenantNotFound(tenant)
 		}
-		authority = c.tenant.id.String()
+		authority = te.call.tenant.id.String()
 	}
-	g, known := c.s.codeGrant(form.Get("code"))
+	g, known := te.call.s.codeGrant(form.Get("code"))
 	switch {
 	case !known:
 		return nil, aadsts(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	case g.authority != authority:
 		return nil, aadsts(700005, "invalid_grant", "Provided Authorization Code is intended to use against other tenant, thus rejected. OAuth2 Authorization Code must be redeemed against same tenant it was acquired for (/common or /{tenant-ID} as appropriate).")
 	}
-	c.tenant = g.who.tenant
-	p, refusal := c.client(form)
+	te.call.tenant = g.who.tenant
+	p, refusal := te.client(form)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -111,19 +111,19 @@ func (c *call) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
 		return nil, aadsts(500112, "invalid_client", "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), g.redirect)
 	case !g.verifies(form.Get("code_verifier")):
 		return nil, aadsts(501481, "invalid_grant", "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
-	case !c.s.spend(form.Get("code")):
+	case !te.call.s.spend(form.Get("code")):
 		return nil, aadsts(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
 	}
-	lifetime := int(c.s.opts.TokenLifetime.Seconds())
+	lifetime := int(te.call.s.opts.TokenLifetime.Seconds())
 	answer := map[string]any{
 		"token_type":     "Bearer",
 		"scope":          scope,
 		"expires_in":     lifetime,
 		"ext_expires_in": lifetime,
-		"access_token":   c.userToken(p, g.who, scope),
+		"access_token":   te.userToken(p, g.who, scope),
 	}
 	if scopes := strings.Fields(scope); slices.Contains(scopes, "openid") {
-		answer["id_token"] = c.idToken(g, slices.Contains(scopes, "profile"))
+		answer["id_token"] = te.idToken(g, slices.Contains(scopes, "profile"))
 	}
 	if form.Get("client_info") == "1" {
 		answer["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
@@ -133,9 +133,9 @@ func (c *call) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
 }
 
 // userToken is an access token for Graph on behalf of a person, without application permissions.
-func (c *call) userToken(p *servicePrincipal, who identity, scope string) string {
-	return signed(jwt.SigningMethodES256, c.s.key, c.lasting(jwt.MapClaims{
-		"aud":             c.base,
+func (te tokenEndpoint) userToken(p *servicePrincipal, who identity, scope string) string {
+	return signed(jwt.SigningMethodES256, te.call.s.key, te.lasting(jwt.MapClaims{
+		"aud":             te.call.base,
 		"iss":             "https://sts.windows.net/" + who.tenant.id.String() + "/",
 		"app_displayname": p.name,
 		"appid":           p.clientID,
@@ -146,19 +146,19 @@ func (c *call) userToken(p *servicePrincipal, who identity, scope string) string
 		"sub":             pairwise(publicGraph, who),
 		"tid":             who.tenant.id.String(),
 		"upn":             who.username(),
-		"uti":             c.id,
+		"uti":             te.call.id,
 		"ver":             "1.0",
 	}))
 }
 
 // idToken tells the app who has signed in ("ID token claims reference").
-func (c *call) idToken(g grant, profile bool) string {
-	claims := c.lasting(jwt.MapClaims{
+func (te tokenEndpoint) idToken(g grant, profile bool) string {
+	claims := te.lasting(jwt.MapClaims{
 		"aud": g.clientID,
-		"iss": c.base + "/" + g.who.tenant.id.String() + "/v2.0",
+		"iss": te.call.base + "/" + g.who.tenant.id.String() + "/v2.0",
 		"sub": pairwise(g.clientID, g.who),
 		"tid": g.who.tenant.id.String(),
-		"uti": c.id,
+		"uti": te.call.id,
 		"ver": "2.0",
 	})
 	if g.nonce != "" {
@@ -167,7 +167,7 @@ func (c *call) idToken(g grant, profile bool) string {
 	if profile {
 		claims["name"], claims["oid"], claims["preferred_username"] = g.who.Label, g.who.objectID().String(), g.who.username()
 	}
-	return signed(jwt.SigningMethodRS256, c.s.idKey(), claims)
+	return signed(jwt.SigningMethodRS256, te.call.s.idKey(), claims)
 }
 
 // pairwise is a subject that no two applications share.
@@ -177,8 +177,8 @@ func pairwise(audience string, who identity) string {
 }
 
 // lasting adds the times of a token that begins now.
-func (c *call) lasting(claims jwt.MapClaims) jwt.MapClaims {
-	now := c.now()
-	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), now.Add(c.s.opts.TokenLifetime).Unix()
+func (te tokenEndpoint) lasting(claims jwt.MapClaims) jwt.MapClaims {
+	now := te.call.now()
+	claims["iat"], claims["nbf"], claims["exp"] = now.Unix(), now.Unix(), now.Add(te.call.s.opts.TokenLifetime).Unix()
 	return claims
 }

@@ -23,6 +23,29 @@ type call struct {
 	cost   int // resource units
 }
 
+// Requests are answered by what they are about. Each of these types answers one call.
+type (
+	// directoryReads reads users and groups.
+	directoryReads struct{ call *call }
+	// applicationReads reads service principals, their assignments, applications and the organization.
+	applicationReads struct{ call *call }
+	// tokenEndpoint gives out tokens, and describes the endpoints that do.
+	tokenEndpoint struct{ call *call }
+	// browserPages are the pages on which users sign in and administrators consent.
+	browserPages struct{ call *call }
+)
+
+// A handler answers a request for Graph.
+type handler func(*call) (*Answer, *graphError)
+
+func onDirectory(answer func(directoryReads) (*Answer, *graphError)) handler {
+	return func(c *call) (*Answer, *graphError) { return answer(directoryReads{c}) }
+}
+
+func onApplications(answer func(applicationReads) (*Answer, *graphError)) handler {
+	return func(c *call) (*Answer, *graphError) { return answer(applicationReads{c}) }
+}
+
 // A route is a documented path of Graph v1.0 with the application permissions of which one
 // is required (permissions reference; graph-rest-1.0, "Permissions" of each page).
 type route struct {
@@ -30,7 +53,7 @@ type route struct {
 	pattern string // {} stands for a key
 	anyOf   []string
 	cost    int
-	handle  func(*call) (*Answer, *graphError)
+	handle  handler
 }
 
 var (
@@ -47,32 +70,32 @@ var (
 
 func routes() []route {
 	return []route{
-		{"GET", "users/delta", readUsers, 1, (*call).usersDelta},
-		{"GET", "groups/delta", readGroups, 1, (*call).groupsDelta},
-		{"GET", "users", readUsers, 2, (*call).listUsers},
-		{"GET", "users/$count", readUsers, 2, (*call).countUsers},
-		{"GET", "users/{}", readUsers, 1, (*call).getUser},
-		{"GET", "users/{}/manager", readUsers, 1, (*call).getManager},
-		{"GET", "users/{}/appRoleAssignments", readGrants, 2, (*call).listAppRoleAssignments},
-		{"GET", "groups", readGroups, 1, (*call).listGroups},
-		{"GET", "groups/{}", readGroups, 1, (*call).getGroup},
-		{"GET", "groups/{}/members", readMembers, 3, (*call).listMembers},
-		{"GET", "servicePrincipals", readApps, 1, (*call).listServicePrincipals},
+		{"GET", "users/delta", readUsers, 1, onDirectory(directoryReads.usersDelta)},
+		{"GET", "groups/delta", readGroups, 1, onDirectory(directoryReads.groupsDelta)},
+		{"GET", "users", readUsers, 2, onDirectory(directoryReads.listUsers)},
+		{"GET", "users/$count", readUsers, 2, onDirectory(directoryReads.countUsers)},
+		{"GET", "users/{}", readUsers, 1, onDirectory(directoryReads.getUser)},
+		{"GET", "users/{}/manager", readUsers, 1, onDirectory(directoryReads.getManager)},
+		{"GET", "users/{}/appRoleAssignments", readGrants, 2, onApplications(applicationReads.listAppRoleAssignments)},
+		{"GET", "groups", readGroups, 1, onDirectory(directoryReads.listGroups)},
+		{"GET", "groups/{}", readGroups, 1, onDirectory(directoryReads.getGroup)},
+		{"GET", "groups/{}/members", readMembers, 3, onDirectory(directoryReads.listMembers)},
+		{"GET", "servicePrincipals", readApps, 1, onApplications(applicationReads.listServicePrincipals)},
 		{"GET", "servicePrincipals/delta", readApps, 1, (*call).notEmulated},
 		{"GET", "directoryObjects/delta", readAny, 1, (*call).notEmulated},
 		{"POST", "$batch", readAny, 1, (*call).notEmulated},
-		{"GET", "servicePrincipals/{}", readApps, 1, (*call).getServicePrincipal},
-		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, (*call).listAppRoleAssignedTo},
-		{"GET", "servicePrincipals/{}/appRoleAssignedTo/{}", readApps, 1, (*call).getAppRoleAssignedTo},
+		{"GET", "servicePrincipals/{}", readApps, 1, onApplications(applicationReads.getServicePrincipal)},
+		{"GET", "servicePrincipals/{}/appRoleAssignedTo", readApps, 1, onApplications(applicationReads.listAppRoleAssignedTo)},
+		{"GET", "servicePrincipals/{}/appRoleAssignedTo/{}", readApps, 1, onApplications(applicationReads.getAppRoleAssignedTo)},
 		{"GET", "applications", readApps, 1, (*call).notEmulated},
 		{"GET", "applications/delta", readApps, 1, (*call).notEmulated},
-		{"GET", "applications/{}", readApps, 1, (*call).getApplication},
-		{"GET", "directory/deletedItems/microsoft.graph.user", readUsers, 1, (*call).listDeletedUsers},
-		{"GET", "directory/deletedItems/microsoft.graph.group", readMembers, 1, (*call).listDeletedGroups},
-		{"GET", "directory/deletedItems/{}", readAny, 1, (*call).getDeletedItem},
-		{"POST", "directoryObjects/getByIds", readAny, 5, (*call).getByIDs},
-		{"GET", "organization", readTenant, 1, (*call).listOrganization},
-		{"GET", "organization/{}", readTenant, 1, (*call).getOrganization},
+		{"GET", "applications/{}", readApps, 1, onApplications(applicationReads.getApplication)},
+		{"GET", "directory/deletedItems/microsoft.graph.user", readUsers, 1, onDirectory(directoryReads.listDeletedUsers)},
+		{"GET", "directory/deletedItems/microsoft.graph.group", readMembers, 1, onDirectory(directoryReads.listDeletedGroups)},
+		{"GET", "directory/deletedItems/{}", readAny, 1, onDirectory(directoryReads.getDeletedItem)},
+		{"POST", "directoryObjects/getByIds", readAny, 5, onDirectory(directoryReads.getByIDs)},
+		{"GET", "organization", readTenant, 1, onApplications(applicationReads.listOrganization)},
+		{"GET", "organization/{}", readTenant, 1, onApplications(applicationReads.getOrganization)},
 	}
 }
 
@@ -91,19 +114,19 @@ func (c *call) route() *Answer {
 	case path == "/" || path == "/favicon.ico":
 		return c.notHere()
 	case rest == "oauth2/v2.0/authorize":
-		return c.signIn(unescape(first))
+		return browserPages{c}.signIn(unescape(first))
 	case rest == "oauth2/v2.0/token":
-		return c.token(unescape(first))
+		return tokenEndpoint{c}.token(unescape(first))
 	case rest == "v2.0/.well-known/openid-configuration":
-		return c.openIDConfiguration(unescape(first))
+		return tokenEndpoint{c}.openIDConfiguration(unescape(first))
 	case rest == "discovery/v2.0/keys":
-		return c.signingKeys()
+		return tokenEndpoint{c}.signingKeys()
 	case rest == "discovery/instance" && first == "common":
-		return c.instanceDiscovery()
+		return tokenEndpoint{c}.instanceDiscovery()
 	case rest == "msi/token":
-		return c.managedIdentity(unescape(first))
+		return tokenEndpoint{c}.managedIdentity(unescape(first))
 	case rest == "v2.0/adminconsent":
-		return c.adminConsent(unescape(first))
+		return browserPages{c}.adminConsent(unescape(first))
 	case first == "beta":
 		c.graph = true
 		_, err := c.notEmulated()

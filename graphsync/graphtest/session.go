@@ -40,19 +40,19 @@ func (i identity) objectID() graphsync.ID { return newID(i.tenant.id.String(), "
 func (i identity) username() string { return i.Key + "@" + i.tenant.domain }
 
 // choices are the tenants one may choose from.
-func (c *call) choices() []*Tenant {
-	if c.tenant != nil {
-		return []*Tenant{c.tenant}
+func (bp browserPages) choices() []*Tenant {
+	if bp.call.tenant != nil {
+		return []*Tenant{bp.call.tenant}
 	}
-	return c.s.Tenants()
+	return bp.call.s.Tenants()
 }
 
 // decision reads the form of a page: who has accepted. Who cancels need not say who it is.
-func (c *call) decision(tenants []*Tenant) (who identity, accepted bool, refusal *tokenError) {
-	if err := c.r.ParseForm(); err != nil {
+func (bp browserPages) decision(tenants []*Tenant) (who identity, accepted bool, refusal *tokenError) {
+	if err := bp.call.r.ParseForm(); err != nil {
 		return identity{}, false, aadsts(900144, "invalid_request", "The form could not be read.")
 	}
-	form := c.r.PostForm
+	form := bp.call.r.PostForm
 	if form.Get("decision") == "cancel" {
 		return identity{}, false, nil
 	}
@@ -62,19 +62,19 @@ func (c *call) decision(tenants []*Tenant) (who identity, accepted bool, refusal
 		return identity{}, false, aadsts(900144, "invalid_request", "The form must name a tenant, an account and a decision.")
 	}
 	who = identity{accounts()[at], tenants[chosen]}
-	if c.tenant == nil { // at organizations the one chosen is the account's own
+	if bp.call.tenant == nil { // at organizations the one chosen is the account's own
 		who.elsewhere = false
 	}
 	return who, true, nil
 }
 
 // admits reports whether an account may sign in at the tenant of the link.
-func (c *call) admits(who identity) bool {
-	return c.tenant == nil || c.tenant == who.tenant && !who.elsewhere
+func (bp browserPages) admits(who identity) bool {
+	return bp.call.tenant == nil || bp.call.tenant == who.tenant && !who.elsewhere
 }
 
-func (c *call) notOfTenant(app application) *tokenError {
-	return aadsts(50020, "invalid_request", "User account from identity provider does not exist in tenant '%s' and cannot access the application '%s' in that tenant. The account needs to be added as an external user in the tenant first.", c.tenant.name, app.ClientID)
+func (bp browserPages) notOfTenant(app application) *tokenError {
+	return aadsts(50020, "invalid_request", "User account from identity provider does not exist in tenant '%s' and cannot access the application '%s' in that tenant. The account needs to be added as an external user in the tenant first.", bp.call.tenant.name, app.ClientID)
 }
 
 func adminOnly(app application) *tokenError {
@@ -94,25 +94,25 @@ type session struct {
 }
 
 // remember signs the browser in with an answer.
-func (c *call) remember(who identity, a *Answer) *Answer {
-	now := c.now()
+func (bp browserPages) remember(who identity, a *Answer) *Answer {
+	now := bp.call.now()
 	cookie := http.Cookie{Name: sessionCookie, Value: rand.Text(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode}
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	maps.DeleteFunc(c.s.sessions, func(_ string, s session) bool { return !now.Before(s.ends) })
-	c.s.sessions[cookie.Value] = session{who, now.Add(sessionLifetime)}
+	bp.call.s.mu.Lock()
+	defer bp.call.s.mu.Unlock()
+	maps.DeleteFunc(bp.call.s.sessions, func(_ string, s session) bool { return !now.Before(s.ends) })
+	bp.call.s.sessions[cookie.Value] = session{who, now.Add(sessionLifetime)}
 	a.Header.Add("Set-Cookie", cookie.String())
 	return a
 }
 
 // signedIn returns who the browser is signed in as.
-func (c *call) signedIn() (identity, bool) {
-	cookie, err := c.r.Cookie(sessionCookie)
+func (bp browserPages) signedIn() (identity, bool) {
+	cookie, err := bp.call.r.Cookie(sessionCookie)
 	if err != nil {
 		return identity{}, false
 	}
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	s, known := c.s.sessions[cookie.Value]
-	return s.identity, known && c.now().Before(s.ends)
+	bp.call.s.mu.Lock()
+	defer bp.call.s.mu.Unlock()
+	s, known := bp.call.s.sessions[cookie.Value]
+	return s.identity, known && bp.call.now().Before(s.ends)
 }

@@ -12,36 +12,36 @@ import (
 // signIn is the v2.0 authorization endpoint with response_type=code ("Microsoft identity
 // platform and OAuth 2.0 authorization code flow", "OpenID Connect on the Microsoft identity
 // platform"): a screen to choose who one is, which a browser that is signed in passes by.
-func (c *call) signIn(tenant string) *Answer {
-	link := c.r.URL.Query()
-	app, refusal := c.linked(tenant, link, "client_id", "redirect_uri")
+func (bp browserPages) signIn(tenant string) *Answer {
+	link := bp.call.r.URL.Query()
+	app, refusal := bp.linked(tenant, link, "client_id", "redirect_uri")
 	if refusal != nil {
-		return c.refusal(trouble, refusal)
+		return bp.refusal(trouble, refusal)
 	}
 	if refusal := codeRequest(link); refusal != nil {
-		return c.backWith(link, refusal)
+		return bp.backWith(link, refusal)
 	}
-	switch c.r.Method {
+	switch bp.call.r.Method {
 	case http.MethodGet, http.MethodHead:
-		return c.signInScreen(app, link)
+		return bp.signInScreen(app, link)
 	case http.MethodPost:
-		who, accepted, refusal := c.decision(c.choices())
+		who, accepted, refusal := bp.decision(bp.choices())
 		switch {
 		case refusal != nil:
-			return c.refusal(trouble, refusal)
+			return bp.refusal(trouble, refusal)
 		case !accepted:
-			return c.back(link, url.Values{"error": {"access_denied"}, "error_subcode": {"cancel"}})
-		case !c.admits(who):
-			return c.refusal(wrongAccount, c.notOfTenant(app))
+			return bp.back(link, url.Values{"error": {"access_denied"}, "error_subcode": {"cancel"}})
+		case !bp.admits(who):
+			return bp.refusal(wrongAccount, bp.notOfTenant(app))
 		}
-		return c.remember(who, c.giveCode(app, link, who))
+		return bp.remember(who, bp.giveCode(app, link, who))
 	}
-	return c.deny(c.wrongMethod("GET, POST"))
+	return tokenEndpoint{bp.call}.deny(tokenEndpoint{bp.call}.wrongMethod("GET, POST"))
 }
 
 // backWith leads back with an error.
-func (c *call) backWith(link url.Values, e *tokenError) *Answer {
-	return c.back(link, url.Values{"error": {e.name}, "error_description": {c.describe(e)}})
+func (bp browserPages) backWith(link url.Values, e *tokenError) *Answer {
+	return bp.back(link, url.Values{"error": {e.name}, "error_description": {tokenEndpoint{bp.call}.describe(e)}})
 }
 
 var (
@@ -110,50 +110,50 @@ func openIDScope(asked string) (string, *tokenError) {
 }
 
 // signInScreen asks for the user, unless the user is known or prompt forbids to ask.
-func (c *call) signInScreen(app application, link url.Values) *Answer {
-	who, known := c.signedIn()
+func (bp browserPages) signInScreen(app application, link url.Values) *Answer {
+	who, known := bp.signedIn()
 	hint := link.Get("login_hint")
 	if known && hint != "" && !strings.EqualFold(hint, who.username()) {
 		known = false
 	}
 	switch prompt := link.Get("prompt"); {
-	case prompt == "none" && (!known || !c.admits(who)):
-		return c.backWith(link, aadsts(50058, "login_required", "A silent sign-in request was sent but no user is signed in."))
-	case prompt == "" && known && !c.admits(who):
-		return c.refusal(wrongAccount, c.notOfTenant(app))
+	case prompt == "none" && (!known || !bp.admits(who)):
+		return bp.backWith(link, aadsts(50058, "login_required", "A silent sign-in request was sent but no user is signed in."))
+	case prompt == "" && known && !bp.admits(who):
+		return bp.refusal(wrongAccount, bp.notOfTenant(app))
 	case prompt == "none" || prompt == "" && known:
-		return c.giveCode(app, link, who)
+		return bp.giveCode(app, link, who)
 	}
 	name, domain, _ := strings.Cut(hint, "@")
-	return c.html(http.StatusOK, "signin", map[string]any{
-		"App": app.Name, "Tenants": c.choices(), "Accounts": accounts(),
+	return bp.html(http.StatusOK, "signin", map[string]any{
+		"App": app.Name, "Tenants": bp.choices(), "Accounts": accounts(),
 		"Account": name, "Domain": cmp.Or(domain, link.Get("domain_hint")),
 	})
 }
 
 // giveCode leads back with an authorization code, provided that the application is in the
 // tenant: users cannot consent themselves here, an administrator does so on the consent screen.
-func (c *call) giveCode(app application, link url.Values, who identity) *Answer {
+func (bp browserPages) giveCode(app application, link url.Values, who identity) *Answer {
 	authority := "organizations"
-	if c.tenant != nil {
-		authority = c.tenant.id.String()
+	if bp.call.tenant != nil {
+		authority = bp.call.tenant.id.String()
 	}
-	c.tenant = who.tenant
-	c.tenant.mu.Lock()
-	p := c.tenant.findPrincipal("appId=" + app.ClientID)
+	bp.call.tenant = who.tenant
+	bp.call.tenant.mu.Lock()
+	p := bp.call.tenant.findPrincipal("appId=" + app.ClientID)
 	enabled := p != nil && p.enabled()
-	c.tenant.mu.Unlock()
+	bp.call.tenant.mu.Unlock()
 	switch {
 	case p == nil && link.Get("prompt") == "none":
-		return c.backWith(link, aadsts(65001, "interaction_required", "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.ClientID, app.Name))
+		return bp.backWith(link, aadsts(65001, "interaction_required", "The user or administrator has not consented to use the application with ID '%s' named '%s'. Send an interactive authorization request for this user and resource.", app.ClientID, app.Name))
 	case p == nil:
-		return c.refusal(needAdmin, adminOnly(app))
+		return bp.refusal(needAdmin, adminOnly(app))
 	case !enabled:
-		return c.refusal(trouble, appDisabled(&app))
+		return bp.refusal(trouble, appDisabled(&app))
 	}
-	return c.back(link, url.Values{"code": {c.s.newCode(grant{
+	return bp.back(link, url.Values{"code": {bp.call.s.newCode(grant{
 		who: who, clientID: app.ClientID, authority: authority, redirect: link.Get("redirect_uri"),
 		scope: link.Get("scope"), nonce: link.Get("nonce"), challenge: link.Get("code_challenge"),
-		ends: c.now().Add(codeLifetime),
+		ends: bp.call.now().Add(codeLifetime),
 	})}})
 }

@@ -13,31 +13,31 @@ import (
 const publicGraph = "https://graph.microsoft.com"
 
 // token is the v2.0 token endpoint.
-func (c *call) token(tenant string) *Answer {
-	if c.r.Method != http.MethodPost {
-		return c.deny(c.wrongMethod("POST"))
+func (te tokenEndpoint) token(tenant string) *Answer {
+	if te.call.r.Method != http.MethodPost {
+		return te.deny(te.wrongMethod("POST"))
 	}
-	if err := c.r.ParseForm(); err != nil {
-		return c.deny(aadsts(900144, "invalid_request", "The request body could not be read."))
+	if err := te.call.r.ParseForm(); err != nil {
+		return te.deny(aadsts(900144, "invalid_request", "The request body could not be read."))
 	}
-	form := c.r.PostForm
+	form := te.call.r.PostForm
 	for _, required := range []string{"grant_type", "client_id"} {
 		if form.Get(required) == "" {
-			return c.deny(missing(required))
+			return te.deny(missing(required))
 		}
 	}
 	var a *Answer
 	var refusal *tokenError
 	switch form.Get("grant_type") {
 	case "client_credentials":
-		a, refusal = c.clientCredentials(tenant, form)
+		a, refusal = te.clientCredentials(tenant, form)
 	case "authorization_code":
-		a, refusal = c.redeem(tenant, form)
+		a, refusal = te.redeem(tenant, form)
 	default:
 		refusal = aadsts(70003, "unsupported_grant_type", "The app requested an unsupported grant type '%s'.", form.Get("grant_type"))
 	}
 	if refusal != nil {
-		return c.deny(refusal)
+		return te.deny(refusal)
 	}
 	a.Header.Set("Content-Type", "application/json; charset=utf-8")
 	return a
@@ -45,7 +45,7 @@ func (c *call) token(tenant string) *Answer {
 
 // clientCredentials gives an app a token of its own (Microsoft identity platform, "OAuth 2.0
 // client credentials flow").
-func (c *call) clientCredentials(tenant string, form url.Values) (*Answer, *tokenError) {
+func (te tokenEndpoint) clientCredentials(tenant string, form url.Values) (*Answer, *tokenError) {
 	if form.Get("scope") == "" {
 		return nil, missing("scope")
 	}
@@ -55,33 +55,33 @@ func (c *call) clientCredentials(tenant string, form url.Values) (*Answer, *toke
 	case "organizations":
 		return nil, aadsts(50059, "invalid_request", "No tenant-identifying information found in either the request or implied by any provided credentials.")
 	}
-	if c.tenant = c.s.Tenant(tenant); c.tenant == nil {
+	if te.call.tenant = te.call.s.Tenant(tenant); te.call.tenant == nil {
 		return nil, tenantNotFound(tenant)
 	}
-	resource, refusal := c.resource(form.Get("scope"))
+	resource, refusal := te.resource(form.Get("scope"))
 	if refusal != nil {
 		return nil, refusal
 	}
-	p, refusal := c.client(form)
+	p, refusal := te.client(form)
 	if refusal != nil {
 		return nil, refusal
 	}
-	if c.pending(p) {
-		return nil, c.appNotFound(p.clientID)
+	if te.pending(p) {
+		return nil, te.appNotFound(p.clientID)
 	}
-	lifetime := int(c.s.opts.TokenLifetime.Seconds())
+	lifetime := int(te.call.s.opts.TokenLifetime.Seconds())
 	return jsonAnswer(http.StatusOK, map[string]any{
 		"token_type":     "Bearer",
 		"expires_in":     lifetime,
 		"ext_expires_in": lifetime,
-		"access_token":   c.accessToken(p, resource),
+		"access_token":   te.accessToken(p, resource),
 	}), nil
 }
 
 // pending counts the token requests that fail while consent spreads.
-func (c *call) pending(p *servicePrincipal) bool {
-	c.tenant.mu.Lock()
-	defer c.tenant.mu.Unlock()
+func (te tokenEndpoint) pending(p *servicePrincipal) bool {
+	te.call.tenant.mu.Lock()
+	defer te.call.tenant.mu.Unlock()
 	if p.pending == 0 {
 		return false
 	}
@@ -91,7 +91,7 @@ func (c *call) pending(p *servicePrincipal) bool {
 
 // resource reads the scope: a resource with /.default, besides the OpenID scopes that client
 // libraries add.
-func (c *call) resource(scope string) (string, *tokenError) {
+func (te tokenEndpoint) resource(scope string) (string, *tokenError) {
 	var wanted []string
 	for s := range strings.FieldsSeq(scope) {
 		if !slices.Contains([]string{"openid", "profile", "offline_access"}, s) {
@@ -105,28 +105,28 @@ func (c *call) resource(scope string) (string, *tokenError) {
 	if !found {
 		return "", aadsts(1002012, "invalid_scope", "The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", wanted[0])
 	}
-	if resource = strings.TrimSuffix(resource, "/"); resource != c.base && resource != publicGraph {
-		return "", aadsts(500011, "invalid_resource", "The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", resource, c.tenant.name)
+	if resource = strings.TrimSuffix(resource, "/"); resource != te.call.base && resource != publicGraph {
+		return "", aadsts(500011, "invalid_resource", "The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", resource, te.call.tenant.name)
 	}
 	return resource, nil
 }
 
 // client authenticates the application and finds its service principal in the tenant.
-func (c *call) client(form url.Values) (*servicePrincipal, *tokenError) {
+func (te tokenEndpoint) client(form url.Values) (*servicePrincipal, *tokenError) {
 	clientID := form.Get("client_id")
-	app := c.s.lookupApp(clientID)
-	c.tenant.mu.Lock()
-	defer c.tenant.mu.Unlock()
-	p := c.tenant.principal(clientID)
+	app := te.call.s.lookupApp(clientID)
+	te.call.tenant.mu.Lock()
+	defer te.call.tenant.mu.Unlock()
+	p := te.call.tenant.principal(clientID)
 	if app == nil || p == nil {
-		return nil, c.appNotFound(clientID)
+		return nil, te.appNotFound(clientID)
 	}
 	var refusal *tokenError
 	switch {
 	case form.Get("client_assertion") != "":
-		refusal = c.checkAssertion(app, form)
+		refusal = te.checkAssertion(app, form)
 	case form.Get("client_secret") != "":
-		refusal = c.checkSecret(app, form.Get("client_secret"))
+		refusal = te.checkSecret(app, form.Get("client_secret"))
 	case form.Get("grant_type") == "authorization_code":
 		refusal = aadsts(7000218, "invalid_client", "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	default:
@@ -136,49 +136,49 @@ func (c *call) client(form url.Values) (*servicePrincipal, *tokenError) {
 	case refusal != nil:
 		return nil, refusal
 	case p.removed:
-		return nil, aadsts(7000229, "unauthorized_client", "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clientID, c.tenant.id)
+		return nil, aadsts(7000229, "unauthorized_client", "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clientID, te.call.tenant.id)
 	case app.disabled || !p.enabled():
 		return nil, appDisabled(app)
 	}
 	return p, nil
 }
 
-func (c *call) appNotFound(clientID string) *tokenError {
-	return aadsts(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, c.tenant.name)
+func (te tokenEndpoint) appNotFound(clientID string) *tokenError {
+	return aadsts(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, te.call.tenant.name)
 }
 
-func (c *call) checkSecret(app *application, secret string) *tokenError {
+func (te tokenEndpoint) checkSecret(app *application, secret string) *tokenError {
 	secrets := app.secrets()
 	at := slices.IndexFunc(secrets, func(s clientSecret) bool { return s.text == secret })
 	if at < 0 {
 		return aadsts(7000215, "invalid_client", "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '%s'.", app.ClientID)
 	}
-	if !c.now().Before(secrets[at].ends) {
+	if !te.call.now().Before(secrets[at].ends) {
 		return aadsts(7000222, "invalid_client", "The provided client secret keys for app '%s' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds.", app.ClientID)
 	}
 	return nil
 }
 
 // accessToken signs a token with the permissions granted at this moment.
-func (c *call) accessToken(p *servicePrincipal, resource string) string {
-	c.tenant.mu.Lock()
+func (te tokenEndpoint) accessToken(p *servicePrincipal, resource string) string {
+	te.call.tenant.mu.Lock()
 	roles := slices.Clone(p.granted)
 	object := p.object.id.String()
-	c.tenant.mu.Unlock()
-	claims := c.lasting(jwt.MapClaims{
+	te.call.tenant.mu.Unlock()
+	claims := te.lasting(jwt.MapClaims{
 		"aud":             resource,
-		"iss":             "https://sts.windows.net/" + c.tenant.id.String() + "/",
+		"iss":             "https://sts.windows.net/" + te.call.tenant.id.String() + "/",
 		"app_displayname": p.name,
 		"appid":           p.clientID,
 		"idtyp":           "app",
 		"oid":             object,
 		"sub":             object,
-		"tid":             c.tenant.id.String(),
-		"uti":             c.id,
+		"tid":             te.call.tenant.id.String(),
+		"uti":             te.call.id,
 		"ver":             "1.0",
 	})
 	if len(roles) > 0 {
 		claims["roles"] = roles
 	}
-	return signed(jwt.SigningMethodES256, c.s.key, claims)
+	return signed(jwt.SigningMethodES256, te.call.s.key, claims)
 }
