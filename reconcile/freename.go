@@ -6,6 +6,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -46,7 +47,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 	}
 	a := plan.StoredAction{Action: plan.Action{Op: plan.Update, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: link.Key,
 		Changes: []plan.Change{{Attribute: path, Old: value, New: name}}, Why: "another user has its " + path + " now: " + describeUser(&object, link)},
-		Via: link.Via, Literal: true, Held: &plan.StoredHold{Guard: "former_name", Cause: freeNameCause}}
+		Via: link.Via, Literal: true, Held: guard.Hold(guard.FormerName, freeNameCause)}
 	key := plan.Key{Phase: plan.UserPhase, ID: link.Source, Part: 1}.Bytes()
 	if d.plan.Has(key) {
 		return true, nil

@@ -14,41 +14,41 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 	f := &r.facts
 	switch {
 	case f.losing[a.SourceID] && len(f.losing) >= f.administrators:
-		return "administrator", "the last administrators would be lost"
+		return guard.Administrator, "the last administrators would be lost"
 	case a.Op.Removes() && a.Again:
 	case a.Op.Removes():
 		if f.emptyRead != "" {
-			return "empty_read", f.emptyRead
+			return guard.EmptyRead, f.emptyRead
 		}
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
-			return "first_run", a.Cause
+			return guard.FirstRun, a.Cause
 		}
 		if g.Removals.Exceeds(f.removals, f.linked) {
-			return "removals", a.Cause
+			return guard.Removals, a.Cause
 		}
 		if f.recent > 0 && g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent) {
-			return "removals_per_day", a.Cause
+			return guard.RemovalsPerDay, a.Cause
 		}
 		if loss := f.access[a.Left]; loss != nil && g.MembersRemoved.Exceeds(loss.leaving, loss.had) {
-			return "members_removed", a.Cause
+			return guard.MembersRemoved, a.Cause
 		}
 	case r.lost(a):
-		return "lost", lostCause
+		return guard.Lost, lostCause
 	case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):
-		return "creations", "many new accounts at once"
+		return guard.Creations, "many new accounts at once"
 	case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),
 		changesAccess(&a.Action) && g.Updates.OfUpdates(f.linked+f.adopted).Exceeds(f.updates, f.linked+f.adopted):
-		return "updates", "many accounts change at once"
+		return guard.Updates, "many accounts change at once"
 	case a.Op == plan.Members && len(a.Remove) > 0:
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
-			return "first_run", a.Cause // of a group that existed: its members lose what it gives
+			return guard.FirstRun, a.Cause // of a group that existed: its members lose what it gives
 		}
 		total := r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)
 		if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {
-			return "members_removed", a.Cause
+			return guard.MembersRemoved, a.Cause
 		}
 		if removed := f.groupMembers[a.SourceID]; removed >= guard.Smallest && removed == total {
-			return "empties_group", "group " + a.Key + " would be emptied"
+			return guard.EmptiesGroup, "group " + a.Key + " would be emptied"
 		}
 	}
 	return "", ""

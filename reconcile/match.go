@@ -277,7 +277,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 		if !transferable {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s", by, r.ID, m.owners.Describe(owner), m.owners.HowToRelease(owner))}, nil
 		}
-		v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}
+		v.formerOwner, v.hold = owner, guard.Hold(guard.FormerOwner, cause)
 		v.note = fmt.Sprintf("it was the account %s", m.owners.Describe(owner))
 	default:
 		gone, name, err := m.isFormer(owner)
@@ -291,12 +291,12 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 			}
 			return taken, nil
 		}
-		v.former, v.hold = owner.Source, &plan.StoredHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}
+		v.former, v.hold = owner.Source, guard.Hold(guard.Adoption, "accounts of people who were deleted in Entra")
 		v.note = "it was the account of " + name
 	}
 	if m.kind != graphsync.Group {
 		if theirs, ours := textAttribute(r, "externalId"), m.externalID(a); v.hold == nil && !v.byID && theirs != "" && ours != "" && theirs != ours {
-			v.hold = &plan.StoredHold{Guard: "adoption", Cause: "accounts carry the externalId of another user"}
+			v.hold = guard.Hold(guard.Adoption, "accounts carry the externalId of another user")
 			v.note = "its externalId is " + theirs
 		}
 		if v.hold == nil && !owned && !m.proven(ctx, r, a.SourceID) {
@@ -311,7 +311,7 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 	case m.sync.Groups.Takeover == desired.TakeoverSkip:
 		return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil
 	case m.sync.Groups.Takeover == desired.TakeoverHold || m.sync.Guard.HoldGroups:
-		v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}
+		v.hold = guard.Hold(guard.Takeover, fmt.Sprintf("a group named %q exists", a.Key))
 	}
 	if reader, ok := m.target.(target.MemberReader); ok {
 		ids, visible, err := reader.Members(ctx, r.Ref)

@@ -108,7 +108,7 @@ func (d *drafter) orphanRemoval(o *orphan, stand *desired.Eligibility) error {
 			fmt.Sprintf("account %s has no link (%s), and %s is not among the actions of the sync", o.Account, stand.Why, op))
 	}
 	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: o.Source, TargetID: &o.Account, Key: o.Name, Why: stand.Why + "; the account has no link", Cause: orphanCause},
-		Orphan: true, External: o.External, FormerOwner: o.Former, Held: &plan.StoredHold{Guard: "orphaned", Cause: orphanCause}}
+		Orphan: true, External: o.External, FormerOwner: o.Former, Held: guard.Hold(guard.Orphaned, orphanCause)}
 	if op == plan.Deactivate {
 		if d.sync.Users.OnRemove.After > 0 {
 			if err := d.keepLater(o.Source); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -61,7 +62,7 @@ func (d *drafter) removeInactive(link *state.Link, stand *desired.Eligibility, k
 	}
 	var hold *plan.StoredHold
 	if sooner(after, rec.After) {
-		hold = &plan.StoredHold{Guard: "on_remove", Cause: fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after))}
+		hold = guard.Hold(guard.OnRemove, fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after)))
 	}
 	return d.putRemoval(plan.Delete, link, stand, key, hold)
 }

@@ -123,7 +123,7 @@ func (r *resolver) decidedOn(tx *state.Tx, key []byte, a *plan.StoredAction) gua
 }
 
 func (r *resolver) hold(tx *state.Tx, unlink *plan.StoredAction) error {
-	unlink.Held = &plan.StoredHold{Guard: "identity", Cause: causeMismatch}
+	unlink.Held = guard.Hold(guard.Identity, causeMismatch)
 	r.ledger.planned(unlink.Kind, plan.Unlink, 1)
 	return plan.In(tx, r.sync.Name).Put(plan.UnlinkKey(unlink.Kind, unlink.SourceID), unlink)
 }
@@ -174,7 +174,7 @@ func (r *resolver) follow(tx *state.Tx, link *state.Link, removal, unlink *plan.
 	key := plan.Key{Phase: plan.LeavePhase, ID: link.Source}.Bytes()
 	if !next.Sure {
 		if r.decidedOn(tx, key, removal) != guard.Approved {
-			removal.Held = &plan.StoredHold{Guard: "identity", Cause: causeNamesake}
+			removal.Held = guard.Hold(guard.Identity, causeNamesake)
 		}
 	}
 	planned := plan.In(tx, r.sync.Name)

@@ -26,7 +26,7 @@ const (
 
 // ForeignHold holds what a tenant cannot prove to be its own.
 func ForeignHold(cause string) *plan.StoredHold {
-	return &plan.StoredHold{Guard: "foreign_domain", Cause: cause}
+	return Hold(ForeignDomain, cause)
 }
 
 // Proves reports whether an account that no sync keeps is provably the tenant's: it carries the

@@ -8,7 +8,7 @@ var guarding = slices.Concat(
 		fault{"GRD1", "an empty read removes everybody", `if f.emptyRead != "" {`, `if false {`},
 		fault{"GRD2", "an application without assignments is no empty read", `case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:`, `case false:`},
 		fault{"GRD3", "removals of a first run pass", `if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
-			return "first_run", a.Cause
+			return guard.FirstRun, a.Cause
 		}`, ``},
 		fault{"GRD4", "the removals guard does not hold", `if g.Removals.Exceeds(f.removals, f.linked) {`, `if false {`},
 		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && g.RemovalsPerDay.Exceeds(`, `if false && g.RemovalsPerDay.Exceeds(`},
@@ -16,7 +16,7 @@ var guarding = slices.Concat(
 		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):`, `case false:`},
 		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),`, `case false,`},
 		fault{"GRD9", "the updates guard holds small applications", `g.Updates.OfUpdates(f.linked).Exceeds(f.updates`, `g.Updates.Exceeds(f.updates`},
-		fault{"GRD10", "members of a group that existed leave it in the first run", `return "first_run", a.Cause // of a group`, `return "", "" // of a group`},
+		fault{"GRD10", "members of a group that existed leave it in the first run", `return guard.FirstRun, a.Cause // of a group`, `return "", "" // of a group`},
 		fault{"GRD11", "members_removed does not hold", `if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {`, `if false {`},
 		fault{"GRD12", "a group is emptied without an answer", `removed >= guard.Smallest && removed == total`, `false && removed == total`},
 		fault{"GRD13", "the last administrators are lost without an answer", `case f.losing[a.SourceID] && len(f.losing) >= f.administrators:`, `case false:`},

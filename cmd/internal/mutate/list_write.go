@@ -12,13 +12,13 @@ var matching = slices.Concat(
 		fault{"MAT5", "an account that another sync owns is adopted", `if !transferable {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
-		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, &plan.StoredHold{Guard: "former_owner", Cause: cause}`, `v.formerOwner, _ = owner, cause`},
+		fault{"MAT6", "an account that another sync gave up is taken without an answer", `v.formerOwner, v.hold = owner, guard.Hold(guard.FormerOwner, cause)`, `v.formerOwner, _ = owner, cause`},
 		fault{"MAT7", "the account of another user of this sync is adopted", `if !gone {`, `if false {`},
-		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, &plan.StoredHold{Guard: "adoption", Cause: "accounts of people who were deleted in Entra"}`, `v.former = owner.Source`},
+		fault{"MAT8", "the account of a purged user is taken without an answer", `v.former, v.hold = owner.Source, guard.Hold(guard.Adoption, "accounts of people who were deleted in Entra")`, `v.former = owner.Source`},
 		fault{"MAT9", "an account with the externalId of another user is taken without an answer", `theirs != "" && ours != "" && theirs != ours`, `false && theirs != ours`},
 		fault{"MAT10", "an account in a foreign domain is taken without an answer", `v.hold = guard.ForeignHold(guard.CauseForeignAccount)`, `_ = v`},
 		fault{"MAT11", "a group that exists is taken over though takeover is skip", `return matchResult{code: "group_exists", why: "a group of this name exists and takeover is skip"}, nil`, `_ = v`},
-		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = &plan.StoredHold{Guard: "takeover", Cause: fmt.Sprintf("a group named %q exists", a.Key)}`, `_ = v`},
+		fault{"MAT12", "a group that exists is taken over without an answer", `v.hold = guard.Hold(guard.Takeover, fmt.Sprintf("a group named %q exists", a.Key))`, `_ = v`},
 		fault{"MAT13", "an account is made although create is not allowed", `if !m.rules.May(plan.Create) {`, `if false {`},
 		fault{"MAT14", "a later matching attribute is tried before an earlier one", `for i, path := range m.paths {
 		value := a.Match[i]`, `for i := range m.paths {
