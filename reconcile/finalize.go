@@ -56,6 +56,11 @@ func (f *finalizer) finalize(ctx context.Context) error {
 		f.info.LastSuccess = f.now
 	}
 	return f.tenant.Update(func(tx *state.Tx) error {
+		if !f.opts.Removals {
+			if err := tx.Space(f.sync.Name, membersRemovedSpace).Clear(); err != nil {
+				return err
+			}
+		}
 		if f.findings.all {
 			if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {
 				return err

@@ -23,7 +23,7 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return guard.FirstRun, a.Cause
 		}
-		if g.Removals.Exceeds(f.removals, f.linked) {
+		if g.Removals.Exceeds(f.removals+f.before, f.linked+f.before) {
 			return guard.Removals, a.Cause
 		}
 		if f.recent > 0 && g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent) {
@@ -43,11 +43,12 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 		if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return guard.FirstRun, a.Cause // of a group that existed: its members lose what it gives
 		}
-		total := r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)
-		if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {
+		before := f.membersBefore[a.SourceID]
+		removed, total := f.groupMembers[a.SourceID]+before, r.tx.AppliedMembers(r.sync.Name).Count(a.SourceID)+before
+		if g.MembersRemoved.Exceeds(removed, total) {
 			return guard.MembersRemoved, a.Cause
 		}
-		if removed := f.groupMembers[a.SourceID]; removed >= guard.Smallest && removed == total {
+		if removed >= guard.Smallest && removed == total {
 			return guard.EmptiesGroup, "group " + a.Key + " would be emptied"
 		}
 	}

@@ -17,6 +17,8 @@ type planStats struct {
 	groupMembers                         map[graphsync.ID]int // removed per group
 	decisions, heldBefore                int                  // what people decided, and what the last plan held
 	recent                               int                  // removals of the last 24 hours
+	before                               int                  // removals since the last cycle that was not a removals cycle
+	membersBefore                        map[graphsync.ID]int // likewise, per group
 	emptyRead                            string               // why an empty read is suspected, "" when not
 	unverified                           bool                 // users were listed, and a list may lack some
 	administrators                       int
@@ -31,6 +33,9 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		if g.now.Sub(past.At) < window {
 			f.recent += past.Count
 		}
+		if past.At.After(g.info.LastSuccess) {
+			f.before += past.Count
+		}
 	}
 	err := g.tenant.View(func(tx *state.Tx) error {
 		_, f.linked = tx.Links(g.sync.Name).Count(graphsync.User)
@@ -41,6 +46,7 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 		case !g.sync.Scope.All && tx.Assignments(g.sync.AppID).Count() == 0:
 			f.emptyRead = "the application has no assignments"
 		}
+		f.membersBefore = membersRemovedBefore(tx, g.sync.Name)
 		given := guard.DecisionsIn(tx, g.sync.Name)
 		f.decisions, f.heldBefore = given.Count(), tx.Space(g.sync.Name, g.opts.heldSpace()).Count()
 		for key, raw := range plan.In(tx, g.sync.Name).From(nil) {

@@ -36,6 +36,11 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 			return err
 		}
 	}
+	if r.findings.kind == RemovalsOnly && !done.action.Approved {
+		if err := rememberMembersRemoved(tx, r.sync.Name, group, len(done.removed)); err != nil {
+			return err
+		}
+	}
 	for _, member := range done.removed {
 		if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -100,4 +102,30 @@ func (g *removalsGate) postpone(ctx context.Context) error {
 // only those who leave.
 func takesOrReturnsAccess(op plan.Op) bool {
 	return op.Removes() || op == plan.Reactivate || op == plan.Unlink || op == plan.Members
+}
+
+// What removals cycles take away counts together with what the next cycles would, up to and with the next cycle on
+// schedule: many small cycles must not pass a guard that one cycle would not. Accounts are in [state.SyncInfo].
+
+// membersRemovedSpace counts members by group, as a varint.
+const membersRemovedSpace = "members-removed"
+
+// rememberMembersRemoved adds members whom a removals cycle removed from a group without an approval.
+func rememberMembersRemoved(tx *state.Tx, sync string, group graphsync.ID, n int) error {
+	if n == 0 {
+		return nil
+	}
+	space := tx.Space(sync, membersRemovedSpace)
+	before, _ := binary.Uvarint(space.Get(group[:]))
+	return space.Put(group[:], binary.AppendUvarint(nil, before+uint64(n)))
+}
+
+// membersRemovedBefore returns those members by group.
+func membersRemovedBefore(tx *state.Tx, sync string) map[graphsync.ID]int {
+	removed := map[graphsync.ID]int{}
+	for group, raw := range tx.Space(sync, membersRemovedSpace).All(nil) {
+		n, _ := binary.Uvarint(raw)
+		removed[graphsync.ID(group)] = int(n)
+	}
+	return removed
 }

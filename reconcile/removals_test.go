@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
 	"entrasync/reconcile"
 	"entrasync/reconcile/guard"
@@ -147,6 +148,47 @@ func TestRemovalsCycleAfterAChange(t *testing.T) {
 	e.tenant.SoftDelete(ada)
 	want(t, "a removals cycle with another configuration", e.removals(), "2 unchanged")
 	want(t, "the cycle on schedule", e.cycle(), "1 deactivated, 1 unchanged")
+}
+
+// Many small removals cycles do not pass a guard that one cycle would not: what they took away counts until the cycle
+// on schedule, which counts it too.
+func TestRemovalsCyclesTogether(t *testing.T) {
+	t.Parallel()
+	e := newEmulated(t)
+	two := 2
+	e.change = configured(withGroups, func(s *reconcile.Sync) {
+		s.AppID, s.Groups.All = e.front.ClientID, true
+		s.Guard.Removals, s.Guard.MembersRemoved = guard.Limit{Count: &two}, guard.Limit{Count: &two}
+	})
+	var users []graphsync.ID
+	for _, name := range []string{"ada", "bob", "cyd", "dan", "eve", "fay", "gus"} {
+		users = append(users, e.hire(name))
+	}
+	sales := e.tenant.AddGroup(graphtest.Props{"displayName": "Sales"}, users[:4]...)
+	g := e.behindGateway()
+	e.cycle()
+	for i, want := range []bool{false, false, true} {
+		e.tenant.RemoveMember(sales, users[i])
+		if told := e.removals(); strings.Contains(told, "held by members_removed") != want {
+			t.Errorf("member %d leaves: %s", i+1, told)
+		}
+	}
+	want(t, "Sales", g.membersOf("Sales"), "cyd dan")
+	for i, want := range []bool{false, false, true} {
+		e.tenant.SoftDelete(users[4+i])
+		if told := e.removals(); strings.Contains(told, "held by removals") != want {
+			t.Errorf("leaver %d: %s", i+1, told)
+		}
+	}
+	told := e.cycle()
+	if !strings.Contains(told, "held by removals: deactivate gus") || !strings.Contains(told, "held by members_removed") {
+		t.Errorf("the cycle on schedule: %s", told)
+	}
+	e.tenant.Restore(users[6])
+	e.tenant.AddMember(sales, users[2])
+	e.cycle()
+	e.tenant.SoftDelete(users[6], users[0])
+	want(t, "after the cycle on schedule the count begins again", e.removals(), "2 deactivated, 6 unchanged")
 }
 
 // An update that the application refused waits for the cycle on schedule with its attempts, also when its next attempt

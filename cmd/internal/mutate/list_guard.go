@@ -10,14 +10,15 @@ var guarding = slices.Concat(
 		fault{"GRD3", "removals of a first run pass", `if f.unverified || r.info.FirstRun.IsZero() && !g.FirstRunRemovals {
 			return guard.FirstRun, a.Cause
 		}`, ``},
-		fault{"GRD4", "the removals guard does not hold", `if g.Removals.Exceeds(f.removals, f.linked) {`, `if false {`},
+		fault{"GRD4", "the removals guard does not hold", `if g.Removals.Exceeds(f.removals+f.before, f.linked+f.before) {`, `if false {`},
 		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && g.RemovalsPerDay.Exceeds(`, `if false && g.RemovalsPerDay.Exceeds(`},
 		fault{"GRD6", "removals_per_day counts this cycle alone", `g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent)`, `g.RemovalsPerDay.Exceeds(f.removals, f.linked)`},
 		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):`, `case false:`},
 		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),`, `case false,`},
 		fault{"GRD9", "the updates guard holds small applications", `g.Updates.OfUpdates(f.linked).Exceeds(f.updates`, `g.Updates.Exceeds(f.updates`},
 		fault{"GRD10", "members of a group that existed leave it in the first run", `return guard.FirstRun, a.Cause // of a group`, `return "", "" // of a group`},
-		fault{"GRD11", "members_removed does not hold", `if g.MembersRemoved.Exceeds(f.groupMembers[a.SourceID], total) {`, `if false {`},
+		fault{"GRD40", "what removals cycles took away does not count", `g.Removals.Exceeds(f.removals+f.before, f.linked+f.before)`, `g.Removals.Exceeds(f.removals, f.linked)`},
+		fault{"GRD11", "members_removed does not hold", `if g.MembersRemoved.Exceeds(removed, total) {`, `if false {`},
 		fault{"GRD12", "a group is emptied without an answer", `removed >= guard.Smallest && removed == total`, `false && removed == total`},
 		fault{"GRD13", "the last administrators are lost without an answer", `case f.losing[a.SourceID] && len(f.losing) >= f.administrators:`, `case false:`},
 		fault{"GRD14", "one of several administrators cannot leave", `len(f.losing) >= f.administrators`, `true`},

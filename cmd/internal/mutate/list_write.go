@@ -302,6 +302,7 @@ var recording = slices.Concat(
 		fault{"REM1", "a removals cycle runs after the configuration changed", `info.ConfigHash != g.sync.Hash() ||`, `false ||`},
 		fault{"REM2", "what a removals cycle leaves to the schedule is forgotten", `return requeue(tx, g.sync.Name, pending)`, `return nil`},
 		fault{"REM3", "a removals cycle drops what was held", `tx.Space(g.sync.Name, g.opts.heldSpace()).Has(key) ||`, `false ||`},
+		fault{"REM6", "members whom removals cycles removed are not added up", `space.Put(group[:], binary.AppendUvarint(nil, before+uint64(n)))`, `space.Put(group[:], binary.AppendUvarint(nil, uint64(n)))`},
 		fault{"REM4", "a removals cycle creates and updates accounts", `if takesOrReturnsAccess(op) ||`, `if true ||`},
 	),
 	in("reconcile/syncer.go",
