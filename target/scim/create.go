@@ -13,15 +13,15 @@ import (
 // Create implements [target.Adapter].
 func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
 	op := opName("create", kind)
-	attributes = a.withoutLabels(kind, a.typed(ctx, kind, attributes), false)
+	attributes = a.dialect.withoutLabels(kind, a.dialect.typed(ctx, kind, attributes), false)
 	post := func(attributes []target.Attribute) (*answer, error) {
-		return a.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.document(kind, attributes)})
+		return a.client.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.dialect.document(kind, attributes)})
 	}
 	ans, err := post(attributes)
 	if mayRefuseLabels(err, attributes) {
-		bare := a.withoutLabels(kind, attributes, true)
+		bare := a.dialect.withoutLabels(kind, attributes, true)
 		if again, refused := post(bare); refused == nil {
-			a.noteLabelsRefused(kind, attributes)
+			a.dialect.noteLabelsRefused(kind, attributes)
 			ans, err, attributes = again, nil, bare
 		}
 	}
@@ -40,7 +40,7 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 			}
 		}
 		a.learned.noteMade(r.Ref)
-		a.noteLabels(kind, attributes, r)
+		a.dialect.noteLabels(kind, attributes, r)
 		return r, a.switchOn(ctx, ans.status, r, attributes)
 	}
 	if id := ans.located(kind); id != "" {
@@ -104,10 +104,10 @@ func (a *Adapter) created(ctx context.Context, op string, kind target.Kind, attr
 }
 
 // document makes a new resource's JSON, with only the schemas that it uses.
-func (a *Adapter) document(kind target.Kind, attributes []target.Attribute) map[string]any {
+func (d *dialect) document(kind target.Kind, attributes []target.Attribute) map[string]any {
 	doc := map[string]any{}
 	for _, attribute := range attributes {
-		attribute = a.wired(attribute)
+		attribute = d.wired(attribute)
 		if attribute.Value != nil {
 			attribute.Path.Set(doc, attribute.Value)
 		}
@@ -120,10 +120,10 @@ func (a *Adapter) document(kind target.Kind, attributes []target.Attribute) map[
 	}
 	schemas := []any{coreSchema(kind)}
 	if kind == target.Group {
-		for _, urn := range a.cfg.GroupSchemas {
+		for _, urn := range d.cfg.GroupSchemas {
 			schemas = append(schemas, urn)
 		}
-		if a.cfg.Dialect == EntraLegacy || a.cfg.Dialect == Entra2020 {
+		if d.cfg.Dialect == EntraLegacy || d.cfg.Dialect == Entra2020 {
 			schemas = append(schemas, entraGroup)
 		}
 	}
@@ -153,7 +153,7 @@ func withExtensions(schemas []any, doc map[string]any, attributes []target.Attri
 // Delete implements [target.Adapter]. Servers that answer a second deletion with an error of
 // their own are asked whether the resource is gone.
 func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
-	_, err := a.send(ctx, call{op: opName("delete", ref.Kind), method: http.MethodDelete, path: []string{endpoint(ref.Kind), ref.ID}})
+	_, err := a.client.send(ctx, call{op: opName("delete", ref.Kind), method: http.MethodDelete, path: []string{endpoint(ref.Kind), ref.ID}})
 	if err == nil || missing(err) {
 		a.learned.forgetMade(ref)
 		return nil

@@ -28,17 +28,17 @@ type provider struct {
 
 // provider reads ServiceProviderConfig, which may be missing, refused or rubbish; then the
 // defaults hold that nearly every server keeps to.
-func (a *Adapter) provider(ctx context.Context) *provider {
-	a.learned.mu.Lock()
-	known, at := a.learned.provider, a.learned.providerAt
-	a.learned.mu.Unlock()
+func (cl *client) provider(ctx context.Context) *provider {
+	cl.learned.mu.Lock()
+	known, at := cl.learned.provider, cl.learned.providerAt
+	cl.learned.mu.Unlock()
 	if known != nil && time.Since(at) < providerLife {
 		return known
 	}
 	p := &provider{patch: true, filter: true}
 	answered := true
 	for _, name := range []string{"ServiceProviderConfig", "ServiceProviderConfigs"} {
-		ans, err := a.send(ctx, call{op: "read service provider configuration", method: http.MethodGet, path: []string{name}})
+		ans, err := cl.send(ctx, call{op: "read service provider configuration", method: http.MethodGet, path: []string{name}})
 		if err != nil && statusOf(err) != http.StatusNotFound {
 			answered = target.CodeOf(err) != target.Unavailable
 			var e *target.Error
@@ -54,9 +54,9 @@ func (a *Adapter) provider(ctx context.Context) *provider {
 		break
 	}
 	if answered {
-		a.learned.mu.Lock()
-		a.learned.provider, a.learned.providerAt = p, time.Now()
-		a.learned.mu.Unlock()
+		cl.learned.mu.Lock()
+		cl.learned.provider, cl.learned.providerAt = p, time.Now()
+		cl.learned.mu.Unlock()
 	}
 	return p
 }
@@ -88,7 +88,7 @@ func (p *provider) read(object map[string]any) {
 // Probe implements [target.Adapter]. It asks for a user that does not exist, which proves address,
 // credential and protocol at once, as Entra's connection test does.
 func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path) (*target.Profile, error) {
-	provider := a.provider(ctx)
+	provider := a.client.provider(ctx)
 	profile := &target.Profile{
 		Kinds: map[target.Kind]bool{target.User: true, target.Group: true},
 		Patch: provider.patch, Filter: true, PageSize: provider.maxResults,
@@ -98,7 +98,7 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 	if !provider.found {
 		note("it has no ServiceProviderConfig that could be read%s; PATCH and filters are taken to work", provider.refusal)
 	}
-	strangers, err := a.probeUsers(ctx)
+	strangers, err := a.probe.probeUsers(ctx)
 	switch {
 	case err == nil && !strangers:
 	case err == nil:
@@ -107,13 +107,13 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 	case refusesFilter(err):
 		profile.Filter = false
 		note("it refuses a filter by userName; all accounts are read once in a cycle to find one")
-		if err := a.probeList(ctx, target.User); err != nil {
+		if err := a.probe.probeList(ctx, target.User); err != nil {
 			return nil, noService(err)
 		}
 	default:
 		return nil, noService(err)
 	}
-	if err := a.probeList(ctx, target.Group); err != nil {
+	if err := a.probe.probeList(ctx, target.Group); err != nil {
 		if status := statusOf(err); status == http.StatusUnauthorized || status == 0 || status > http.StatusNotImplemented {
 			return nil, err
 		}
@@ -122,8 +122,8 @@ func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path
 			note("it does not offer groups: %v", err)
 		}
 	}
-	a.probePage(ctx, note)
-	a.probeSchemas(ctx, paths, profile, note)
+	a.probe.probePage(ctx, note)
+	a.probe.probeSchemas(ctx, paths, profile, note)
 	return profile, nil
 }
 
@@ -138,13 +138,19 @@ func noService(err error) error {
 	}
 }
 
+// A probe tries what the application answers, for a test of the connection.
+type probe struct {
+	learned *learned
+	client  *client
+}
+
 // probeUsers asks for a userName that is random; strangers means that a user was returned.
-func (a *Adapter) probeUsers(ctx context.Context) (strangers bool, err error) {
+func (pr *probe) probeUsers(ctx context.Context) (strangers bool, err error) {
 	c := call{
 		op: "probe", method: http.MethodGet, path: []string{"Users"},
 		query: []string{param("filter", "userName eq "+quote("entrasync-probe-"+rand.Text()))}, probe: true,
 	}
-	ans, err := a.send(ctx, c)
+	ans, err := pr.client.send(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -152,15 +158,15 @@ func (a *Adapter) probeUsers(ctx context.Context) (strangers bool, err error) {
 	return err == nil && page.came > 0, err
 }
 
-func (a *Adapter) probeList(ctx context.Context, kind target.Kind) error {
+func (pr *probe) probeList(ctx context.Context, kind target.Kind) error {
 	c := call{op: "probe", method: http.MethodGet, path: []string{endpoint(kind)}, query: []string{"startIndex=1", "count=1"}}
 	if kind == target.Group {
 		c.query = append(c.query, "excludedAttributes=members")
 	}
-	ans, err := a.send(ctx, c)
+	ans, err := pr.client.send(ctx, c)
 	if refusesQuery(err) && kind == target.Group {
 		c.query = c.query[:len(c.query)-1]
-		ans, err = a.send(ctx, c)
+		ans, err = pr.client.send(ctx, c)
 	}
 	if err != nil {
 		return err
@@ -171,8 +177,8 @@ func (a *Adapter) probeList(ctx context.Context, kind target.Kind) error {
 
 // probePage asks for a page as large as a list's, because some applications refuse what is above
 // their maximum.
-func (a *Adapter) probePage(ctx context.Context, note func(string, ...any)) {
-	p := a.pager(ctx, target.User, "probe", "", nil)
+func (pr *probe) probePage(ctx context.Context, note func(string, ...any)) {
+	p := pr.client.pager(ctx, target.User, "probe", "", nil)
 	asked := p.count
 	if _, err := p.page(ctx, param("startIndex", "1"), param("count", strconv.Itoa(p.count))); err == nil && p.count < asked {
 		note("it refuses pages of %d and gives pages of %d; set page_size: %d", asked, p.count, p.count)
@@ -180,9 +186,9 @@ func (a *Adapter) probePage(ctx context.Context, note func(string, ...any)) {
 }
 
 // probeSchemas flags mapped attributes that the application's schemas do not have.
-func (a *Adapter) probeSchemas(ctx context.Context, paths map[target.Kind][]target.Path, profile *target.Profile, note func(string, ...any)) {
+func (pr *probe) probeSchemas(ctx context.Context, paths map[target.Kind][]target.Path, profile *target.Profile, note func(string, ...any)) {
 	c := call{op: "read schemas", method: http.MethodGet, path: []string{"Schemas"}}
-	ans, err := a.send(ctx, c)
+	ans, err := pr.client.send(ctx, c)
 	if status := statusOf(err); status != 0 && status != http.StatusNotFound {
 		note("its schemas cannot be read (%d), so that it is not known which attributes it has", status)
 	}

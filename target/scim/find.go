@@ -10,17 +10,29 @@ import (
 	"entrasync/target"
 )
 
+// A search looks resources up by a value: with a filter, or by reading all where filters cannot be used.
+type search struct {
+	cfg     Config
+	learned *learned
+	client  *client
+	indexes map[target.Kind]*index // of what was read for that
+}
+
 // Find implements [target.Adapter]. A server's answer is believed only as far as its
 // resources really have the value: Casdoor answers a filter with everyone, Polis with whom it
 // knew by that name before. Where filters are refused or ignored, everyone is read instead,
 // once a cycle.
 func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
+	return a.search.find(ctx, kind, by, value)
+}
+
+func (s *search) find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
 	op := opName("find", kind)
 	if value == "" {
 		return nil, &target.Error{Op: op, Code: target.Rejected, Message: "nothing can be found by an empty " + by.String()}
 	}
 	if by.Schema() == "" && strings.EqualFold(by.Name(), "id") {
-		r, err := a.Get(ctx, target.Ref{Kind: kind, ID: value})
+		r, err := s.client.get(ctx, target.Ref{Kind: kind, ID: value})
 		if missing(err) || errors.Is(err, errNoID) {
 			return []target.Resource{}, nil
 		}
@@ -30,43 +42,43 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 		return []target.Resource{*r}, nil
 	}
 	key := strings.ToLower(by.Canonical())
-	if a.cfg.NoFilter || a.learned.knows(noFilter, kind, key) {
-		return a.findByReading(ctx, kind, by, value)
+	if s.cfg.NoFilter || s.learned.knows(noFilter, kind, key) {
+		return s.findByReading(ctx, kind, by, value)
 	}
-	matches, strangers, err := a.filter(ctx, op, kind, by, value)
+	matches, strangers, err := s.filter(ctx, op, kind, by, value)
 	if err == nil && !strangers {
-		a.learned.learn(filterWorks, kind, key)
+		s.learned.learn(filterWorks, kind, key)
 	}
 	switch {
 	case err == nil && !strangers && len(matches) > 0:
 		return matches, nil
 	case err == nil && !strangers:
-		exact, err := a.comparesExactly(ctx, op, kind, by)
+		exact, err := s.comparesExactly(ctx, op, kind, by)
 		if err != nil || !exact {
 			return matches, err
 		}
 	case err == nil: // ignored: a true match may be on any page
-		a.learned.learn(noFilter, kind, key)
-	case refusesFilter(err) && a.learned.knows(filterWorks, kind, key): // of this value only
+		s.learned.learn(noFilter, kind, key)
+	case refusesFilter(err) && s.learned.knows(filterWorks, kind, key): // of this value only
 	case refusesFilter(err):
-		a.learned.learn(noFilter, kind, key)
+		s.learned.learn(noFilter, kind, key)
 	case statusOf(err) == http.StatusInternalServerError: // of this value only, perhaps
-	case a.ofThisValue(ctx, err):
+	case s.ofThisValue(ctx, err):
 	default:
 		return nil, err
 	}
-	return a.findByReading(ctx, kind, by, value)
+	return s.findByReading(ctx, kind, by, value)
 }
 
 // ofThisValue reports whether a filter's failure is about its value, so that the person has to be
 // looked for in another way: the response was not SCIM, or was refused by something in between,
 // while others are answered.
-func (a *Adapter) ofThisValue(ctx context.Context, err error) bool {
+func (s *search) ofThisValue(ctx context.Context, err error) bool {
 	switch target.CodeOf(err) {
 	case target.Rejected:
 		return true
 	case target.Forbidden:
-		return a.serves(ctx)
+		return s.client.serves(ctx)
 	}
 	return false
 }
@@ -74,7 +86,7 @@ func (a *Adapter) ofThisValue(ctx context.Context, err error) bool {
 // comparesExactly finds out whether a server's filter on a name knows one case only, as
 // SCIMMY's and Polis's do; there, nothing found does not mean that no account is there. It asks for
 // an account that is there, in the other case.
-func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Kind, by target.Path) (bool, error) {
+func (s *search) comparesExactly(ctx context.Context, op string, kind target.Kind, by target.Path) (bool, error) {
 	switch strings.ToLower(by.Canonical()) {
 	case "username", "displayname", "emails", "emails.value":
 	default:
@@ -82,13 +94,13 @@ func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Ki
 	}
 	key := strings.ToLower(by.Canonical())
 	switch {
-	case a.learned.knows(exactFilter, kind, key):
+	case s.learned.knows(exactFilter, kind, key):
 		return true, nil
-	case a.learned.knows(looseFilter, kind, key), a.learned.knows(emptyFilter, kind, key):
+	case s.learned.knows(looseFilter, kind, key), s.learned.knows(emptyFilter, kind, key):
 		return false, nil
 	}
 	c := call{op: op, method: http.MethodGet, path: []string{endpoint(kind)}, query: []string{"startIndex=1", "count=5"}}
-	ans, err := a.send(ctx, c)
+	ans, err := s.client.send(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -105,19 +117,19 @@ func (a *Adapter) comparesExactly(ctx context.Context, op string, kind target.Ki
 			if other == value {
 				continue
 			}
-			found, _, err := a.filter(ctx, op, kind, by, other)
+			found, _, err := s.filter(ctx, op, kind, by, other)
 			if err != nil {
 				return false, err
 			}
 			if len(found) > 0 {
-				a.learned.learn(looseFilter, kind, key)
+				s.learned.learn(looseFilter, kind, key)
 				return false, nil
 			}
-			a.learned.learn(exactFilter, kind, key)
+			s.learned.learn(exactFilter, kind, key)
 			return true, nil
 		}
 	}
-	a.learned.learn(emptyFilter, kind, key) // who is made later in this cycle is known to the caller
+	s.learned.learn(emptyFilter, kind, key) // who is made later in this cycle is known to the caller
 	return false, nil
 }
 
@@ -132,7 +144,7 @@ func refusesFilter(err error) bool {
 
 // filter asks by filter and verifies. strangers is true when the answer holds resources that
 // do not have the value in any spelling.
-func (a *Adapter) filter(ctx context.Context, op string, kind target.Kind, by target.Path, value string) (matches []target.Resource, strangers bool, err error) {
+func (s *search) filter(ctx context.Context, op string, kind target.Kind, by target.Path, value string) (matches []target.Resource, strangers bool, err error) {
 	matches = []target.Resource{}
 	enough := errors.New("strangers")
 	asked := by
@@ -141,11 +153,11 @@ func (a *Adapter) filter(ctx context.Context, op string, kind target.Kind, by ta
 			return nil, false, err
 		}
 	}
-	err = a.list(ctx, kind, op, asked.Canonical()+" eq "+quote(value), func(page []target.Resource) error {
+	err = s.client.list(ctx, kind, op, asked.Canonical()+" eq "+quote(value), func(page []target.Resource) error {
 		for i := range page {
 			r := &page[i]
 			if r.Value(asked) == nil { // some list resources without all attributes
-				full, err := a.Get(ctx, r.Ref)
+				full, err := s.client.get(ctx, r.Ref)
 				if missing(err) {
 					continue
 				}
@@ -168,7 +180,7 @@ func (a *Adapter) filter(ctx context.Context, op string, kind target.Kind, by ta
 		err = nil // 404 to a filter is no match
 	}
 	if len(matches) > 0 {
-		a.learned.learn(filterFinds, kind, strings.ToLower(asked.Canonical()))
+		s.learned.learn(filterFinds, kind, strings.ToLower(asked.Canonical()))
 	}
 	return matches, strangers, err
 }
@@ -190,14 +202,14 @@ func refusesQuery(err error) bool {
 }
 
 // findByReading looks a value up among everyone, and reads whom it finds as they are now.
-func (a *Adapter) findByReading(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
-	ids, err := a.indexes[kind].lookup(ctx, a, kind, by, value)
+func (s *search) findByReading(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
+	ids, err := s.indexes[kind].lookup(ctx, s.client, kind, by, value)
 	if err != nil {
 		return nil, err
 	}
 	found := []target.Resource{}
 	for _, id := range ids {
-		r, err := a.Get(ctx, target.Ref{Kind: kind, ID: id})
+		r, err := s.client.get(ctx, target.Ref{Kind: kind, ID: id})
 		if missing(err) {
 			continue
 		}
@@ -208,26 +220,30 @@ func (a *Adapter) findByReading(ctx context.Context, kind target.Kind, by target
 			found = append(found, *r)
 		}
 	}
-	return found, a.markSwitchedOff(ctx, found)
+	return found, s.markSwitchedOff(ctx, found)
 }
 
 // Get implements [target.Getter]. Groups are read without their members.
 func (a *Adapter) Get(ctx context.Context, ref target.Ref) (*target.Resource, error) {
+	return a.client.get(ctx, ref)
+}
+
+func (cl *client) get(ctx context.Context, ref target.Ref) (*target.Resource, error) {
 	c := call{op: opName("read", ref.Kind), method: http.MethodGet, path: []string{endpoint(ref.Kind), ref.ID}}
-	if ref.Kind == target.Group && !a.learned.knows(noExclude, ref.Kind, "") {
+	if ref.Kind == target.Group && !cl.learned.knows(noExclude, ref.Kind, "") {
 		c.query = []string{"excludedAttributes=members"}
 	}
-	return a.read(ctx, c, ref)
+	return cl.read(ctx, c, ref)
 }
 
 // read reads a resource and makes sure that it is the one asked for.
-func (a *Adapter) read(ctx context.Context, c call, ref target.Ref) (*target.Resource, error) {
-	ans, err := a.send(ctx, c)
+func (cl *client) read(ctx context.Context, c call, ref target.Ref) (*target.Resource, error) {
+	ans, err := cl.send(ctx, c)
 	if c.query != nil && refusesQuery(err) {
 		c.query = nil
 		var again error
-		if ans, again = a.send(ctx, c); again == nil {
-			a.learned.learn(noExclude, ref.Kind, "")
+		if ans, again = cl.send(ctx, c); again == nil {
+			cl.learned.learn(noExclude, ref.Kind, "")
 		}
 		err = again
 	}
@@ -236,7 +252,7 @@ func (a *Adapter) read(ctx context.Context, c call, ref target.Ref) (*target.Res
 	}
 	r := ans.resource(ref.Kind)
 	if r == nil {
-		return nil, a.onlyThis(ctx, c, notSCIM(c, ans.status, nil, ans.object))
+		return nil, cl.onlyThis(ctx, c, notSCIM(c, ans.status, nil, ans.object))
 	}
 	if !strings.EqualFold(r.ID, ref.ID) {
 		return nil, &target.Error{Op: c.op, Code: target.Rejected, Message: "the application answered with another resource, " + quote(target.Clean(r.ID))}

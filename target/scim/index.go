@@ -34,7 +34,7 @@ func (x *index) forget() {
 }
 
 // lookup returns the ids of those who have the value, or had it when the index was made.
-func (x *index) lookup(ctx context.Context, a *Adapter, kind target.Kind, by target.Path, value string) ([]string, error) {
+func (x *index) lookup(ctx context.Context, cl *client, kind target.Kind, by target.Path, value string) ([]string, error) {
 	select {
 	case x.lock <- struct{}{}:
 		defer func() { <-x.lock }()
@@ -47,9 +47,9 @@ func (x *index) lookup(ctx context.Context, a *Adapter, kind target.Kind, by tar
 	}
 	if x.ids[key] == nil {
 		made := time.Now()
-		ids, err := build(ctx, a, kind, by)
+		ids, err := build(ctx, cl, kind, by)
 		if errors.Is(err, errTooMany) {
-			return scan(ctx, a, kind, by, value)
+			return scan(ctx, cl, kind, by, value)
 		}
 		if err != nil {
 			return nil, err
@@ -62,9 +62,9 @@ func (x *index) lookup(ctx context.Context, a *Adapter, kind target.Kind, by tar
 	return x.ids[key][strings.ToLower(value)], nil
 }
 
-func build(ctx context.Context, a *Adapter, kind target.Kind, by target.Path) (map[string][]string, error) {
+func build(ctx context.Context, cl *client, kind target.Kind, by target.Path) (map[string][]string, error) {
 	ids := map[string][]string{}
-	err := a.List(ctx, kind, func(page []target.Resource) error {
+	err := cl.all(ctx, kind, func(page []target.Resource) error {
 		for i := range page {
 			for _, value := range valuesAt(by, &page[i]) {
 				value = strings.ToLower(value)
@@ -98,8 +98,8 @@ func valuesAt(by target.Path, r *target.Resource) []string {
 	return texts
 }
 
-func scan(ctx context.Context, a *Adapter, kind target.Kind, by target.Path, value string) (ids []string, err error) {
-	err = a.List(ctx, kind, func(page []target.Resource) error {
+func scan(ctx context.Context, cl *client, kind target.Kind, by target.Path, value string) (ids []string, err error) {
+	err = cl.all(ctx, kind, func(page []target.Resource) error {
 		for i := range page {
 			if by.Holds(page[i].Attributes, value) {
 				ids = append(ids, page[i].ID)

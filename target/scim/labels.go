@@ -39,13 +39,13 @@ func unlabelled(attribute target.Attribute) target.Attribute {
 }
 
 // withoutLabels takes the labels of roles away, of all or of those that are known to be refused.
-func (a *Adapter) withoutLabels(kind target.Kind, attributes []target.Attribute, all bool) []target.Attribute {
+func (d *dialect) withoutLabels(kind target.Kind, attributes []target.Attribute, all bool) []target.Attribute {
 	if !slices.ContainsFunc(attributes, labelled) {
 		return attributes
 	}
 	out := slices.Clone(attributes)
 	for i := range out {
-		if labelled(out[i]) && (all || a.learned.knows(refusesLabels, kind, factKey(out[i]))) {
+		if labelled(out[i]) && (all || d.learned.knows(refusesLabels, kind, factKey(out[i]))) {
 			out[i] = unlabelled(out[i])
 		}
 	}
@@ -59,10 +59,10 @@ func mayRefuseLabels(err error, attributes []target.Attribute) bool {
 }
 
 // noteLabelsRefused learns that the labels of these roles were the trouble.
-func (a *Adapter) noteLabelsRefused(kind target.Kind, attributes []target.Attribute) {
+func (d *dialect) noteLabelsRefused(kind target.Kind, attributes []target.Attribute) {
 	for _, attribute := range attributes {
 		if labelled(attribute) {
-			a.learned.learn(refusesLabels, kind, factKey(attribute))
+			d.learned.learn(refusesLabels, kind, factKey(attribute))
 		}
 	}
 }

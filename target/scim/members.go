@@ -19,6 +19,14 @@ type membership struct {
 	remove bool
 }
 
+// The groupMembers write members of groups as a whole, and learn which groups show theirs.
+type groupMembers struct {
+	cfg     Config
+	learned *learned
+	client  *client
+	dialect *dialect
+}
+
 // A roster is one call of ChangeMembers while it finds out what the application takes.
 type roster struct {
 	a       *Adapter
@@ -42,10 +50,10 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 	}
 	r := &roster{a: a, group: group}
 	if a.learned.knows(noPatch, target.Group, "") || a.cfg.Replace {
-		return nil, a.putMembers(ctx, group, changes)
+		return nil, a.members.putMembers(ctx, group, changes)
 	}
 	if a.learned.knows(noRemoval, target.Group, "") && len(remove) > 0 {
-		if err := a.putMembers(ctx, group, changes[:len(remove)]); err != nil {
+		if err := a.members.putMembers(ctx, group, changes[:len(remove)]); err != nil {
 			return nil, err
 		}
 		changes = changes[len(remove):]
@@ -54,7 +62,7 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 		batch := changes[:min(len(changes), a.learned.limit(a.cfg.MembersPerPatch))]
 		err := r.apply(ctx, batch)
 		if r.taken == 0 && r.withoutPatch(err) {
-			putErr := a.putMembers(ctx, group, changes)
+			putErr := a.members.putMembers(ctx, group, changes)
 			if putErr == nil {
 				a.learned.learn(noPatch, target.Group, "")
 			}
@@ -161,12 +169,12 @@ func (r *roster) refuse(ctx context.Context, change membership, err error) error
 			r.taken++
 			return nil
 		}
-		if refusesPath(err) && r.a.putMembers(ctx, r.group, []membership{change}) == nil {
+		if refusesPath(err) && r.a.members.putMembers(ctx, r.group, []membership{change}) == nil {
 			r.a.learned.learn(noRemoval, target.Group, "")
 			r.taken++
 			return nil
 		}
-	} else if target.CodeOf(err) == target.Conflict && r.a.hidesMembers() {
+	} else if target.CodeOf(err) == target.Conflict && r.a.members.hidesMembers() {
 		r.taken++ // there already, as far as can be told
 		return nil
 	}
@@ -185,18 +193,18 @@ func refusesPath(err error) bool {
 }
 
 // hidesMembers reports whether the application is not known to show members.
-func (a *Adapter) hidesMembers() bool { return !a.learned.knows(showsMembers, target.Group, "") }
+func (gm *groupMembers) hidesMembers() bool { return !gm.learned.knows(showsMembers, target.Group, "") }
 
 // isEmpty reports whether a group that was read without members is known to have none: it was made
 // here and no member was added, or a list of groups shows members of others and none of this one.
 // That the application shows members of another group is no proof alone: some show them in lists and
 // leave them out where a group is read by its id.
-func (a *Adapter) isEmpty(ctx context.Context, group target.Ref) bool {
-	if a.learned.isEmpty(group.ID) {
+func (cl *client) isEmpty(ctx context.Context, group target.Ref) bool {
+	if cl.learned.isEmpty(group.ID) {
 		return true
 	}
 	c := call{op: "read members of groups", method: http.MethodGet, path: []string{"Groups"}, query: []string{"startIndex=1", "count=100"}}
-	ans, err := a.send(ctx, c)
+	ans, err := cl.send(ctx, c)
 	if err != nil {
 		return false
 	}
@@ -237,9 +245,9 @@ func (r *roster) patch(ctx context.Context, changes []membership) error {
 	if len(added) > 0 {
 		ops = append(ops, operation{Op: "add", Path: "members", Value: added})
 	}
-	ans, err := r.a.send(ctx, call{
+	ans, err := r.a.client.send(ctx, call{
 		op: "change members of group", method: http.MethodPatch, path: []string{"Groups", r.group.ID}, fixed: true,
-		body: patchBody{Schemas: []string{patchOp}, Operations: r.a.inDialect(ops)},
+		body: patchBody{Schemas: []string{patchOp}, Operations: r.a.dialect.inDialect(ops)},
 	})
 	if err != nil {
 		return err
@@ -249,7 +257,7 @@ func (r *roster) patch(ctx context.Context, changes []membership) error {
 		r.a.learned.noteFilled(r.group.ID)
 	}
 	if len(added) > 0 && ans.object != nil {
-		r.a.noteMembers(ans.object, true)
+		r.a.members.noteMembers(ans.object, true)
 		return r.undouble(ctx, ans.object, changes)
 	}
 	return nil
@@ -311,13 +319,13 @@ func (r *roster) verify(ctx context.Context, add, remove []string) ([]target.Mem
 }
 
 // putMembers writes the whole group for applications without PATCH, if it shows its members.
-func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []membership) error {
-	after, err := a.replace(ctx, group, func(doc map[string]any) error {
+func (gm *groupMembers) putMembers(ctx context.Context, group target.Ref, changes []membership) error {
+	after, err := gm.client.replace(ctx, group, func(doc map[string]any) error {
 		list, shown := member(doc, "members").([]any)
-		if len(list) == 0 && a.learned.isEmpty(group.ID) {
+		if len(list) == 0 && gm.learned.isEmpty(group.ID) {
 			shown = true // made here, and no member was added
 		}
-		if !shown && !a.isEmpty(ctx, group) {
+		if !shown && !gm.client.isEmpty(ctx, group) {
 			return &target.Error{
 				Op: "change members of group", Code: target.Unsupported,
 				Message: "the application takes groups as a whole only and does not show their members, so that writing one could empty it",
@@ -338,10 +346,10 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 		return nil
 	})
 	if err == nil {
-		a.learned.noteFilled(group.ID)
+		gm.learned.noteFilled(group.ID)
 	}
 	if err == nil && after != nil {
-		a.noteMembers(after.Attributes, false)
+		gm.noteMembers(after.Attributes, false)
 	}
 	return err
 }
@@ -350,12 +358,12 @@ func (a *Adapter) putMembers(ctx context.Context, group target.Ref, changes []me
 // where other groups have shown theirs; a list that stays empty after a member was added is
 // hidden.
 func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, ok bool, err error) {
-	r, err := a.read(ctx, call{op: "read members of group", method: http.MethodGet, path: []string{"Groups", group.ID}}, group)
+	r, err := a.client.read(ctx, call{op: "read members of group", method: http.MethodGet, path: []string{"Groups", group.ID}}, group)
 	if err != nil {
 		return nil, false, err
 	}
 	list, listed := member(r.Attributes, "members").([]any)
-	a.noteMembers(r.Attributes, false)
+	a.members.noteMembers(r.Attributes, false)
 	shown := a.learned.knows(showsMembers, target.Group, "")
 	if len(list) == 0 && (a.learned.knows(hidesMembers, target.Group, "") && !shown || !listed && !shown) {
 		return nil, false, nil
@@ -377,13 +385,13 @@ func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, 
 
 // noteMembers learns from a group whether members are shown; added says that a member was
 // added just before.
-func (a *Adapter) noteMembers(object map[string]any, added bool) {
+func (gm *groupMembers) noteMembers(object map[string]any, added bool) {
 	list, _ := member(object, "members").([]any)
 	switch {
 	case len(list) > 0:
-		a.learned.learn(showsMembers, target.Group, "")
+		gm.learned.learn(showsMembers, target.Group, "")
 	case added:
-		a.learned.learn(hidesMembers, target.Group, "")
+		gm.learned.learn(hidesMembers, target.Group, "")
 	}
 }
 

@@ -23,13 +23,17 @@ const (
 
 // List implements [target.Lister].
 func (a *Adapter) List(ctx context.Context, kind target.Kind, yield func([]target.Resource) error) error {
-	return a.list(ctx, kind, opName("list", kind)+"s", "", yield)
+	return a.client.all(ctx, kind, yield)
+}
+
+func (cl *client) all(ctx context.Context, kind target.Kind, yield func([]target.Resource) error) error {
+	return cl.list(ctx, kind, opName("list", kind)+"s", "", yield)
 }
 
 // A pager walks one list. Totals are hints: some servers give the page's size for one
 // (Casdoor, AWS before cursors), and past the end some begin again (SCIMMY).
 type pager struct {
-	a      *Adapter
+	client *client
 	kind   target.Kind
 	op     string
 	filter string
@@ -47,16 +51,16 @@ type pager struct {
 }
 
 // pager begins a list. Without a filter its pages are as large as the application takes.
-func (a *Adapter) pager(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) *pager {
+func (cl *client) pager(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) *pager {
 	p := &pager{
-		a: a, kind: kind, op: op, filter: filter, yield: yield,
+		client: cl, kind: kind, op: op, filter: filter, yield: yield,
 		seed: maphash.MakeSeed(), seen: map[uint64]int{}, limits: lookUpLimits,
 	}
 	announced := 0
 	if filter == "" {
-		p.limits, announced = listLimits, a.provider(ctx).maxResults
+		p.limits, announced = listLimits, cl.provider(ctx).maxResults
 	}
-	p.count = a.learned.pageSize(pageSize(a.cfg.PageSize, announced))
+	p.count = cl.learned.pageSize(pageSize(cl.cfg.PageSize, announced))
 	p.loop = paging.New(p.limits)
 	return p
 }
@@ -84,7 +88,7 @@ func pageSize(configured, announced int) int {
 // Size implements [target.Sized] by totalResults of a page with one resource (RFC 7644, section 3.4.2.4). It
 // is a hint: some applications give the number of resources on the page.
 func (a *Adapter) Size(ctx context.Context, kind target.Kind) (n int, known bool, err error) {
-	p := a.pager(ctx, kind, opName("count", kind)+"s", "", nil)
+	p := a.client.pager(ctx, kind, opName("count", kind)+"s", "", nil)
 	p.count = 1
 	page, err := p.page(ctx, param("startIndex", "1"), param("count", "1"))
 	if err != nil || page.total < 0 {
@@ -93,10 +97,10 @@ func (a *Adapter) Size(ctx context.Context, kind target.Kind) (n int, known bool
 	return page.total, true, nil
 }
 
-func (a *Adapter) list(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) error {
-	p := a.pager(ctx, kind, op, filter, yield)
+func (cl *client) list(ctx context.Context, kind target.Kind, op, filter string, yield func([]target.Resource) error) error {
+	p := cl.pager(ctx, kind, op, filter, yield)
 	walk := p.byIndex
-	if filter == "" && a.provider(ctx).cursor && !a.learned.knows(noCursor, kind, "") {
+	if filter == "" && cl.provider(ctx).cursor && !cl.learned.knows(noCursor, kind, "") {
 		walk = p.byCursor
 	}
 	for p.pass = 1; p.pass <= maxPasses; p.pass++ {
@@ -148,7 +152,7 @@ func (p *pager) byCursor(ctx context.Context) error {
 	page, err := p.page(ctx, "cursor", param("count", strconv.Itoa(p.count)))
 	refused := statusOf(err) != 0 && target.CodeOf(err) != target.Unauthorized
 	if refused || err == nil && page.next == "" && (page.total > page.came || page.total < 0 && page.came >= p.count) {
-		p.a.learned.learn(noCursor, p.kind, "")
+		p.client.learned.learn(noCursor, p.kind, "")
 		return p.byIndex(ctx)
 	}
 	if err != nil {
@@ -197,17 +201,17 @@ func (p *pager) page(ctx context.Context, query ...string) (*listing, error) {
 
 // ask sends the request of a page, without members where the application takes that.
 func (p *pager) ask(ctx context.Context, c *call) (*answer, error) {
-	if p.kind != target.Group || p.a.learned.knows(noExclude, p.kind, "") {
-		return p.a.send(ctx, *c)
+	if p.kind != target.Group || p.client.learned.knows(noExclude, p.kind, "") {
+		return p.client.send(ctx, *c)
 	}
 	without := *c
 	without.query = append(slices.Clone(c.query), "excludedAttributes=members")
-	ans, err := p.a.send(ctx, without)
+	ans, err := p.client.send(ctx, without)
 	if !refusesQuery(err) {
 		return ans, err
 	}
-	if ans, err = p.a.send(ctx, *c); err == nil {
-		p.a.learned.learn(noExclude, p.kind, "")
+	if ans, err = p.client.send(ctx, *c); err == nil {
+		p.client.learned.learn(noExclude, p.kind, "")
 	}
 	return ans, err
 }
@@ -233,7 +237,7 @@ func (p *pager) atMost(ctx context.Context, query []string, refused error) (*lis
 		}
 		page, err := ans.listing(c, p.kind)
 		if err == nil {
-			p.a.learned.setPageSize(count)
+			p.client.learned.setPageSize(count)
 		}
 		return page, err
 	}

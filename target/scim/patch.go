@@ -22,20 +22,27 @@ type operation struct {
 	Value any    `json:"value,omitempty"` // false is kept: only nil is empty
 }
 
+// A dialect puts attributes into the form that the application takes.
+type dialect struct {
+	cfg     Config
+	learned *learned
+	client  *client
+}
+
 // patch sends attributes in one PATCH. Its outcome is fixed: it says what is to be there.
 func (a *Adapter) patch(ctx context.Context, ref target.Ref, attributes []target.Attribute) (*target.Resource, error) {
 	c := call{
 		op: opName("update", ref.Kind), method: http.MethodPatch, path: []string{endpoint(ref.Kind), ref.ID}, fixed: true,
-		body: patchBody{Schemas: []string{patchOp}, Operations: a.operations(ref, attributes)},
+		body: patchBody{Schemas: []string{patchOp}, Operations: a.dialect.operations(ref, attributes)},
 	}
-	ans, err := a.send(ctx, c)
+	ans, err := a.client.send(ctx, c)
 	if s := statusOf(err); s == http.StatusPreconditionFailed || s == http.StatusPreconditionRequired {
 		current, readErr := a.Get(ctx, ref)
 		if readErr != nil {
 			return nil, readErr
 		}
 		c.version = current.Version
-		ans, err = a.send(ctx, c)
+		ans, err = a.client.send(ctx, c)
 	}
 	if err != nil {
 		return nil, err
@@ -44,11 +51,11 @@ func (a *Adapter) patch(ctx context.Context, ref target.Ref, attributes []target
 }
 
 // operations writes attributes in the target's dialect.
-func (a *Adapter) operations(ref target.Ref, attributes []target.Attribute) []operation {
+func (d *dialect) operations(ref target.Ref, attributes []target.Attribute) []operation {
 	var ops []operation
 	together := map[string]any{} // what goes without a path
 	for _, attribute := range attributes {
-		attribute = a.wired(attribute)
+		attribute = d.wired(attribute)
 		path, value := attribute.Path, attribute.Value
 		list, isList := value.([]any)
 		if isList && len(list) == 0 {
@@ -60,33 +67,33 @@ func (a *Adapter) operations(ref target.Ref, attributes []target.Attribute) []op
 		case path.Filtered():
 			// add also replaces (RFC 7644, section 3.5.2.1); replace of what is not
 			// there ruins the list on scimply.
-			ops = append(ops, operation{Op: "add", Path: a.filteredPath(path), Value: value})
-		case !isList && (a.cfg.Dialect == Entra2020 || a.cfg.Dialect == Okta): // lists would be merged
+			ops = append(ops, operation{Op: "add", Path: d.filteredPath(path), Value: value})
+		case !isList && (d.cfg.Dialect == Entra2020 || d.cfg.Dialect == Okta): // lists would be merged
 			together[path.Canonical()] = value
 		default:
 			ops = append(ops, operation{Op: "replace", Path: path.Canonical(), Value: value})
 		}
 	}
 	if len(together) > 0 {
-		if a.cfg.Dialect == Okta && ref.Kind == target.Group {
+		if d.cfg.Dialect == Okta && ref.Kind == target.Group {
 			together["id"] = ref.ID
 		}
 		ops = append([]operation{{Op: "replace", Value: together}}, ops...)
 	}
-	return a.inDialect(ops)
+	return d.inDialect(ops)
 }
 
 // filteredPath leaves Entra's primary eq "True" as it is where everything is Entra's.
-func (a *Adapter) filteredPath(path target.Path) string {
-	if a.cfg.Dialect == EntraLegacy && (path.Schema() != "" || !strings.Contains(path.String(), ":")) {
+func (d *dialect) filteredPath(path target.Path) string {
+	if d.cfg.Dialect == EntraLegacy && (path.Schema() != "" || !strings.Contains(path.String(), ":")) {
 		return path.String()
 	}
 	return path.Canonical()
 }
 
 // inDialect capitalizes for Entra's legacy form and writes its booleans as texts.
-func (a *Adapter) inDialect(ops []operation) []operation {
-	if a.cfg.Dialect != EntraLegacy {
+func (d *dialect) inDialect(ops []operation) []operation {
+	if d.cfg.Dialect != EntraLegacy {
 		return ops
 	}
 	for i := range ops {
@@ -121,14 +128,14 @@ func booleansAsText(value any) any {
 
 // wired gives a manager the form most servers take: an object with the manager's id, or with
 // Entra's legacy dialect a bare id.
-func (a *Adapter) wired(attribute target.Attribute) target.Attribute {
+func (d *dialect) wired(attribute target.Attribute) target.Attribute {
 	path := attribute.Path
 	if !strings.EqualFold(path.Name(), "manager") || path.Schema() == "" || path.Filtered() ||
 		path.Sub() != "" && !strings.EqualFold(path.Sub(), "value") {
 		return attribute
 	}
 	attribute.Path = path.Whole()
-	if id, ok := attribute.Value.(string); ok && a.cfg.Dialect != EntraLegacy {
+	if id, ok := attribute.Value.(string); ok && d.cfg.Dialect != EntraLegacy {
 		attribute.Value = map[string]any{"value": id}
 	}
 	return attribute

@@ -35,10 +35,19 @@ func param(name, value string) string {
 // errNoID is the cause of refusing an id that would lead to another address.
 var errNoID = errors.New("not an id")
 
-func (a *Adapter) url(c call) (*url.URL, error) {
-	u := *a.base
+// A client sends calls to the application, reads its resources and lists, and learns which of the protocol's
+// options it takes.
+type client struct {
+	cfg       Config
+	base      *url.URL
+	transport *target.Transport
+	learned   *learned
+}
+
+func (cl *client) url(c call) (*url.URL, error) {
+	u := *cl.base
 	u.Path = strings.TrimRight(u.Path, "/")
-	escaped := strings.TrimRight(a.base.EscapedPath(), "/")
+	escaped := strings.TrimRight(cl.base.EscapedPath(), "/")
 	for _, segment := range c.path {
 		if segment == "" || segment == "." || segment == ".." {
 			return nil, &target.Error{Code: target.Rejected, Message: "the id is empty or a path, and cannot be asked for", Err: errNoID}
@@ -61,12 +70,12 @@ const firstLook = 250 * time.Millisecond
 
 // send makes a call. An answer that is not 2xx is an error; one that is not SCIM too. Some
 // applications do not know for some seconds what they have just made: it is asked for again.
-func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
+func (cl *client) send(ctx context.Context, c call) (*answer, error) {
 	for wait := firstLook; ; wait *= 2 {
-		ans, err := a.sendOnce(ctx, c)
-		left := a.unsettled(c)
-		if !missing(err) || left <= 0 || wait > firstLook && a.isThere(ctx, c) {
-			return ans, a.onlyThis(ctx, c, err)
+		ans, err := cl.sendOnce(ctx, c)
+		left := cl.unsettled(c)
+		if !missing(err) || left <= 0 || wait > firstLook && cl.isThere(ctx, c) {
+			return ans, cl.onlyThis(ctx, c, err)
 		}
 		select {
 		case <-time.After(min(wait, left)):
@@ -78,30 +87,30 @@ func (a *Adapter) send(ctx context.Context, c call) (*answer, error) {
 
 // isThere reports whether the resource that a write did not find is there: then it is the write that
 // is not known.
-func (a *Adapter) isThere(ctx context.Context, c call) bool {
+func (cl *client) isThere(ctx context.Context, c call) bool {
 	if c.method == http.MethodGet {
 		return false
 	}
-	_, err := a.sendOnce(ctx, call{op: c.op, method: http.MethodGet, path: c.path})
+	_, err := cl.sendOnce(ctx, call{op: c.op, method: http.MethodGet, path: c.path})
 	return err == nil
 }
 
 // unsettled returns for how long yet a resource that was made here just now may be unknown; 0 for
 // others. One that is to be deleted is not waited for.
-func (a *Adapter) unsettled(c call) time.Duration {
+func (cl *client) unsettled(c call) time.Duration {
 	if len(c.path) != 2 || c.method == http.MethodDelete {
 		return 0
 	}
 	for _, kind := range []target.Kind{target.User, target.Group} {
-		if age, ok := a.learned.age(target.Ref{Kind: kind, ID: c.path[1]}); ok && c.path[0] == endpoint(kind) {
-			return a.cfg.Settle - age
+		if age, ok := cl.learned.age(target.Ref{Kind: kind, ID: c.path[1]}); ok && c.path[0] == endpoint(kind) {
+			return cl.cfg.Settle - age
 		}
 	}
 	return 0
 }
 
-func (a *Adapter) sendOnce(ctx context.Context, c call) (*answer, error) {
-	u, err := a.url(c)
+func (cl *client) sendOnce(ctx context.Context, c call) (*answer, error) {
+	u, err := cl.url(c)
 	if err != nil {
 		return nil, withOp(err, c.op)
 	}
@@ -112,23 +121,23 @@ func (a *Adapter) sendOnce(ctx context.Context, c call) (*answer, error) {
 		}
 	}
 	media := "application/scim+json"
-	if a.learned.knows(plainJSON, "", "") {
+	if cl.learned.knows(plainJSON, "", "") {
 		media = "application/json"
 	}
-	status, header, text, err := a.roundTrip(ctx, c, u, media, body)
+	status, header, text, err := cl.roundTrip(ctx, c, u, media, body)
 	if err == nil && status == http.StatusUnsupportedMediaType && body != nil && media != "application/json" {
-		if status, header, text, err = a.roundTrip(ctx, c, u, "application/json", body); err == nil && status != http.StatusUnsupportedMediaType {
-			a.learned.learn(plainJSON, "", "")
+		if status, header, text, err = cl.roundTrip(ctx, c, u, "application/json", body); err == nil && status != http.StatusUnsupportedMediaType {
+			cl.learned.learn(plainJSON, "", "")
 		}
 	}
 	if err != nil {
 		return nil, withOp(err, c.op)
 	}
-	return decode(c, valuesIn(a.transport.MaxBody()), status, header, text)
+	return decode(c, valuesIn(cl.transport.MaxBody()), status, header, text)
 }
 
 // roundTrip sends one request and reads its response.
-func (a *Adapter) roundTrip(ctx context.Context, c call, u *url.URL, media string, body []byte) (int, http.Header, []byte, error) {
+func (cl *client) roundTrip(ctx context.Context, c call, u *url.URL, media string, body []byte) (int, http.Header, []byte, error) {
 	req := (&http.Request{Method: c.method, URL: u, Header: http.Header{}}).WithContext(ctx)
 	req.Header.Set("Accept", "application/scim+json, application/json")
 	if body != nil {
@@ -141,7 +150,7 @@ func (a *Adapter) roundTrip(ctx context.Context, c call, u *url.URL, media strin
 	if c.fixed {
 		req.Header["Idempotency-Key"] = nil
 	}
-	resp, err := a.transport.RoundTrip(req)
+	resp, err := cl.transport.RoundTrip(req)
 	if err != nil {
 		return 0, nil, nil, err
 	}

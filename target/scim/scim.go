@@ -56,11 +56,14 @@ type Config struct {
 
 // An Adapter provisions one application. Its methods may be called concurrently.
 type Adapter struct {
-	cfg       Config
-	base      *url.URL
-	transport *target.Transport
-	learned   learned
-	indexes   map[target.Kind]*index
+	cfg     Config
+	client  *client
+	learned *learned
+	indexes map[target.Kind]*index
+	dialect *dialect
+	search  *search
+	members *groupMembers
+	probe   *probe
 }
 
 var (
@@ -103,19 +106,23 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 	if cfg.Settle == 0 {
 		cfg.Settle = 10 * time.Second
 	}
+	known := &learned{}
+	indexes := map[target.Kind]*index{target.User: newIndex(), target.Group: newIndex()}
+	requests := &client{cfg: cfg, base: base, transport: transport, learned: known}
+	words := &dialect{cfg: cfg, learned: known, client: requests}
 	return &Adapter{
-		cfg:       cfg,
-		base:      base,
-		transport: transport,
-		indexes:   map[target.Kind]*index{target.User: newIndex(), target.Group: newIndex()},
+		cfg: cfg, client: requests, learned: known, indexes: indexes, dialect: words,
+		search:  &search{cfg: cfg, learned: known, client: requests, indexes: indexes},
+		members: &groupMembers{cfg: cfg, learned: known, client: requests, dialect: words},
+		probe:   &probe{learned: known, client: requests},
 	}, nil
 }
 
 // Concurrency implements [target.Limited].
-func (a *Adapter) Concurrency() int { return a.transport.Concurrency() }
+func (a *Adapter) Concurrency() int { return a.client.transport.Concurrency() }
 
 // Traffic implements [target.Meter].
-func (a *Adapter) Traffic() target.Traffic { return a.transport.Traffic() }
+func (a *Adapter) Traffic() target.Traffic { return a.client.transport.Traffic() }
 
 // Close ends a cycle: what was read to search without filters is forgotten.
 func (a *Adapter) Close(context.Context) error {

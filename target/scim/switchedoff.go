@@ -22,15 +22,19 @@ var byUserName = func() target.Path {
 // not find is therefore off. That counts only where a search finds another account, and for names
 // without characters that a filter may read in another way.
 func (a *Adapter) SwitchedOff(ctx context.Context, shown *target.Resource) (bool, error) {
+	return a.search.switchedOff(ctx, shown)
+}
+
+func (s *search) switchedOff(ctx context.Context, shown *target.Resource) (bool, error) {
 	name, _ := shown.Value(byUserName).(string)
-	if shown.Kind != target.User || !plainName(name) || a.cfg.NoFilter || a.learned.knows(noFilter, target.User, "username") {
+	if shown.Kind != target.User || !plainName(name) || s.cfg.NoFilter || s.learned.knows(noFilter, target.User, "username") {
 		return false, nil
 	}
-	found, strangers, err := a.filter(ctx, opName("find", target.User), target.User, byUserName, name)
+	found, strangers, err := s.filter(ctx, opName("find", target.User), target.User, byUserName, name)
 	if err != nil || strangers || len(found) > 0 {
 		return false, judged(err)
 	}
-	finds, err := a.searchFinds(ctx, name)
+	finds, err := s.searchFinds(ctx, name)
 	return finds, judged(err)
 }
 
@@ -48,13 +52,13 @@ func plainName(name string) bool {
 }
 
 // searchFinds reports whether a search by userName finds an account other than the one of a name.
-func (a *Adapter) searchFinds(ctx context.Context, but string) (bool, error) {
-	if a.learned.knows(filterFinds, target.User, "username") {
+func (s *search) searchFinds(ctx context.Context, but string) (bool, error) {
+	if s.learned.knows(filterFinds, target.User, "username") {
 		return true, nil
 	}
 	const most = 5 // accounts that are tried: those that are off are not found
 	c := call{op: opName("find", target.User), method: http.MethodGet, path: []string{endpoint(target.User)}, query: []string{"startIndex=1", "count=20"}}
-	ans, err := a.send(ctx, c)
+	ans, err := s.client.send(ctx, c)
 	if err != nil {
 		return false, err
 	}
@@ -69,7 +73,7 @@ func (a *Adapter) searchFinds(ctx context.Context, but string) (bool, error) {
 			continue
 		}
 		tried++
-		if found, _, err := a.filter(ctx, c.op, target.User, byUserName, name); err != nil || len(found) > 0 {
+		if found, _, err := s.filter(ctx, c.op, target.User, byUserName, name); err != nil || len(found) > 0 {
 			return err == nil, err
 		}
 	}
@@ -78,13 +82,13 @@ func (a *Adapter) searchFinds(ctx context.Context, but string) (bool, error) {
 
 // markSwitchedOff shows users as inactive who were found by reading everyone, are shown as active and
 // are off: an adoption of such an account has to switch it on.
-func (a *Adapter) markSwitchedOff(ctx context.Context, found []target.Resource) error {
+func (s *search) markSwitchedOff(ctx context.Context, found []target.Resource) error {
 	for i := range found {
 		active, shown := member(found[i].Attributes, "active").(bool)
 		if !shown || !active {
 			continue
 		}
-		off, err := a.SwitchedOff(ctx, &found[i])
+		off, err := s.switchedOff(ctx, &found[i])
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func (t types) of(kind target.Kind, path target.Path) (attributeType, bool) {
 
 // typed gives texts, booleans and numbers the type that the application's schema has: Entra's
 // expressions mostly give texts. /Schemas is read only when a value may need it, once an hour.
-func (a *Adapter) typed(ctx context.Context, kind target.Kind, attributes []target.Attribute) []target.Attribute {
+func (d *dialect) typed(ctx context.Context, kind target.Kind, attributes []target.Attribute) []target.Attribute {
 	var known types
 	var out []target.Attribute
 	for i, attribute := range attributes {
@@ -45,7 +45,7 @@ func (a *Adapter) typed(ctx context.Context, kind target.Kind, attributes []targ
 			continue
 		}
 		if known == nil {
-			known = a.types(ctx)
+			known = d.client.types(ctx)
 		}
 		of, ok := known.of(kind, attribute.Path)
 		if !ok {
@@ -135,22 +135,22 @@ func inType(value any, name string) (converted any, changed bool) {
 }
 
 // types reads /Schemas, at most once an hour. Where it cannot be read nothing is known.
-func (a *Adapter) types(ctx context.Context) types {
-	a.learned.mu.Lock()
-	known, at := a.learned.types, a.learned.typesAt
-	a.learned.mu.Unlock()
+func (cl *client) types(ctx context.Context) types {
+	cl.learned.mu.Lock()
+	known, at := cl.learned.types, cl.learned.typesAt
+	cl.learned.mu.Unlock()
 	if known != nil && time.Since(at) < providerLife {
 		return known
 	}
 	known = types{}
-	ans, err := a.send(ctx, call{op: "read schemas", method: http.MethodGet, path: []string{"Schemas"}})
+	ans, err := cl.send(ctx, call{op: "read schemas", method: http.MethodGet, path: []string{"Schemas"}})
 	if err == nil {
 		known = typesOf(ans.object)
 	}
 	if err == nil || target.CodeOf(err) != target.Unavailable {
-		a.learned.mu.Lock()
-		a.learned.types, a.learned.typesAt = known, time.Now()
-		a.learned.mu.Unlock()
+		cl.learned.mu.Lock()
+		cl.learned.types, cl.learned.typesAt = known, time.Now()
+		cl.learned.mu.Unlock()
 	}
 	return known
 }

@@ -33,9 +33,9 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 	if len(attributes) == 0 {
 		return nil, nil
 	}
-	attributes = a.withoutLabels(ref.Kind, a.typed(ctx, ref.Kind, attributes), false)
+	attributes = a.dialect.withoutLabels(ref.Kind, a.dialect.typed(ctx, ref.Kind, attributes), false)
 	u := &update{a: a, ref: ref, patches: true, write: a.patch}
-	if a.replaces(ref.Kind, attributes) {
+	if a.dialect.replaces(ref.Kind, attributes) {
 		u.patches, u.write = false, a.put
 	}
 	attributes, merged := u.known(attributes)
@@ -101,12 +101,12 @@ func noPatchAt(err error) bool {
 }
 
 // replaces reports whether to write with PUT.
-func (a *Adapter) replaces(kind target.Kind, attributes []target.Attribute) bool {
-	if a.cfg.Dialect == Okta {
+func (d *dialect) replaces(kind target.Kind, attributes []target.Attribute) bool {
+	if d.cfg.Dialect == Okta {
 		return len(attributes) > 1 || attributes[0].Path.Canonical() != map[target.Kind]string{target.User: "active", target.Group: "displayName"}[kind]
 	}
-	return a.cfg.Replace || a.learned.knows(noPatch, kind, "") || slices.ContainsFunc(attributes, func(attribute target.Attribute) bool {
-		return a.learned.knows(onlyPut, kind, factKey(attribute))
+	return d.cfg.Replace || d.learned.knows(noPatch, kind, "") || slices.ContainsFunc(attributes, func(attribute target.Attribute) bool {
+		return d.learned.knows(onlyPut, kind, factKey(attribute))
 	})
 }
 
@@ -131,7 +131,7 @@ func (u *update) apply(ctx context.Context, attributes []target.Attribute) error
 			return err
 		}
 		if len(u.refused) == 0 {
-			u.a.noteLabelsRefused(u.ref.Kind, attributes)
+			u.a.dialect.noteLabelsRefused(u.ref.Kind, attributes)
 		}
 		return nil
 	case len(attributes) == 1:

@@ -29,7 +29,7 @@ func (u *update) placed(ctx context.Context, attributes []target.Attribute) ([]t
 	if err != nil {
 		return nil, err
 	}
-	u.a.noteLabels(u.ref.Kind, attributes, current)
+	u.a.dialect.noteLabels(u.ref.Kind, attributes, current)
 	return u.merged(current, attributes, func(attribute target.Attribute) bool {
 		return unknown(attribute) && attribute.Path.Unlabelled(current.Attributes)
 	}), nil
@@ -81,10 +81,10 @@ func unplaced(kind target.Kind, attribute target.Attribute, err error) error {
 }
 
 // noteLabels learns from a resource which sub-attributes the application keeps.
-func (a *Adapter) noteLabels(kind target.Kind, attributes []target.Attribute, r *target.Resource) {
+func (d *dialect) noteLabels(kind target.Kind, attributes []target.Attribute, r *target.Resource) {
 	for _, attribute := range attributes {
 		if r != nil && attribute.Path.Labels(r.Attributes) {
-			a.learned.learn(keepsLabels, kind, labelKey(attribute))
+			d.learned.learn(keepsLabels, kind, labelKey(attribute))
 		}
 	}
 }
@@ -110,7 +110,7 @@ func (u *update) merge(ctx context.Context, attributes []target.Attribute) (*tar
 	}
 	value := map[string]any{}
 	for _, attribute := range attributes {
-		attribute = u.a.wired(attribute)
+		attribute = u.a.dialect.wired(attribute)
 		if err := attribute.Path.Place(current.Attributes, attribute.Old, attribute.Value); err != nil {
 			return nil, unplaced(u.ref.Kind, attribute, err)
 		}
@@ -125,9 +125,9 @@ func (u *update) merge(ctx context.Context, attributes []target.Attribute) (*tar
 	if len(value) == 0 {
 		return nil, nil // to be cleared: a value cannot say it
 	}
-	ans, err := u.a.send(ctx, call{
+	ans, err := u.a.client.send(ctx, call{
 		op: opName("update", u.ref.Kind), method: http.MethodPatch, path: []string{endpoint(u.ref.Kind), u.ref.ID}, fixed: true,
-		body: patchBody{Schemas: []string{patchOp}, Operations: u.a.inDialect([]operation{{Op: "replace", Value: value}})},
+		body: patchBody{Schemas: []string{patchOp}, Operations: u.a.dialect.inDialect([]operation{{Op: "replace", Value: value}})},
 	})
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 // Each of the last three is an error in addition to the resource, of active always without a remark.
 func (u *update) check(ctx context.Context) error {
 	answered := u.result
-	u.a.noteLabels(u.ref.Kind, u.taken, answered)
+	u.a.dialect.noteLabels(u.ref.Kind, u.taken, answered)
 	if u.result == nil && len(u.taken) > 0 && (u.a.cfg.VerifyWrites || matters(u.taken)) {
 		if err := u.reread(ctx); err != nil {
 			return err
@@ -96,7 +96,7 @@ func (u *update) reread(ctx context.Context) error {
 
 // judge compares one attribute with the resource at hand.
 func (u *update) judge(attribute target.Attribute) target.Verdict {
-	wired := u.a.wired(attribute)
+	wired := u.a.dialect.wired(attribute)
 	return wired.Path.Judge(wired.Value, u.result.Value(wired.Path))
 }
 
@@ -123,7 +123,7 @@ func (u *update) doubted(attributes []target.Attribute) (all []doubt) {
 // something else too: a replica that is behind must not decide what is written back.
 func (u *update) insist(ctx context.Context, other []target.Attribute, answered *target.Resource) []doubt {
 	certain := answered != nil && !slices.ContainsFunc(other, func(attribute target.Attribute) bool {
-		wired := u.a.wired(attribute)
+		wired := u.a.dialect.wired(attribute)
 		return wired.Path.Judge(wired.Value, answered.Value(wired.Path)) != target.Other
 	})
 	for _, way := range []struct {

@@ -41,14 +41,14 @@ var provisioning = slices.Concat(
 		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // a later`, `_ = kind // a later`},
 	),
 	in("target/scim/switchedoff.go",
-		fault{"SWO1", "an account that a search misses for another reason counts as off", `finds, err := a.searchFinds(ctx, name)
+		fault{"SWO1", "an account that a search misses for another reason counts as off", `finds, err := s.searchFinds(ctx, name)
 	return finds, judged(err)`, `return true, nil`},
-		fault{"SWO2", "a name that a filter may misread is judged by a search", `|| !plainName(name) || a.cfg.NoFilter`, `|| a.cfg.NoFilter`},
+		fault{"SWO2", "a name that a filter may misread is judged by a search", `|| !plainName(name) || s.cfg.NoFilter`, `|| s.cfg.NoFilter`},
 		fault{"SWO3", "an account that is off is adopted as one that is on", `found[i].Attributes["active"] = false`, ``},
 		fault{"SWO4", "a creation that is answered with 200 counts as active", `_, err := a.Update(ctx, r.Ref, attributes[i:i+1])`, `var err error`},
 	),
 	in("target/scim/members.go",
-		fault{"MEM1", "a group that does not show its members is emptied", `if !shown && !a.isEmpty(ctx, group) {`, `if !shown && false {`},
+		fault{"MEM1", "a group that does not show its members is emptied", `if !shown && !gm.client.isEmpty(ctx, group) {`, `if !shown && false {`},
 		fault{"MEM2", "a member that was refused counts as changed", `r.refused = append(r.refused, target.MemberError{ID: change.id, Err: err})`, `_ = change.id`},
 		fault{"MEM3", "a removal that was refused counts as done", `readErr == nil && ok && !slices.Contains(ids, change.id)`, `readErr == nil && ok && (true || slices.Contains(ids, change.id))`},
 		fault{"MEM4", "a member that was removed is still in a group that is written as a whole", `list = slices.DeleteFunc(list, func(m any) bool { return memberID(m) == change.id })`, ``},
@@ -69,7 +69,7 @@ var provisioning = slices.Concat(
 	in("target/scim/find.go",
 		fault{"FND1", "an answer to a filter is believed whatever it holds", `case by.Holds(r.Attributes, value):`, `case true:`},
 		fault{"FND2", "a filter that the application ignores means no account is there", `case err == nil: // ignored: a true match may be on any page
-		a.learned.learn(noFilter, kind, key)`, `case err == nil: // ignored: a true match may be on any page
+		s.learned.learn(noFilter, kind, key)`, `case err == nil: // ignored: a true match may be on any page
 		return matches, nil`},
 		fault{"FND3", "another resource than the one asked for is believed", `if !strings.EqualFold(r.ID, ref.ID) {`, `if false {`},
 		fault{"FND4", "an application that compares exactly hides an account in another case", `if err != nil || !exact {`, `if true {`},
