@@ -40,7 +40,7 @@ demo: build ## Build it and watch it provision a sample tenant
 	bin/entrasync demo
 
 .PHONY: test
-test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser ## Run every test, installing what they need
+test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) $(WITHOUT_SDK)
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
@@ -117,6 +117,12 @@ npm:
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 		$(call install,chromium,the browser that the pages are tested in)
+
+# The tests start it themselves, under the user that the package makes.
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+		$(call install,postgresql,the database that the state is tested in)
 
 # install packages, for what
 install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -45,6 +45,10 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			return "", false
 		}
 	case "path":
+		if scheme, _, found := strings.Cut(text, "://"); found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql")) {
+			d.fault(n, key, "name a folder", "%s names a database, where a file or folder is wanted", key)
+			return "", false
+		}
 		if !filepath.IsAbs(text) {
 			text = filepath.Join(d.dir, text)
 		}

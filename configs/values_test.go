@@ -382,3 +382,14 @@ func BenchmarkParse(b *testing.B) {
 		})
 	}
 }
+
+// A connection string is no folder, and its password is not shown.
+func TestADatabaseIsNoFolder(t *testing.T) {
+	t.Parallel()
+	for _, given := range []string{"postgres://u:planted@db/x", "PostgreSQL://u:planted@db/x"} {
+		_, err := configs.Parse("c.yaml", []byte("state: "+given+"\n"), env())
+		if err == nil || !strings.Contains(err.Error(), "state names a database") || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+}

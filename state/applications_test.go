@@ -241,7 +241,12 @@ func TestSucceed(t *testing.T) {
 		"another owner's by now":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
 		"released":                     {func(s *state.Store) error { return s.Accounts().Release("app", "a", ada) }, ada, eve, eve},
 		"of a tenant that was removed": {func(s *state.Store) error { return s.RemoveTenant(contoso) }, ada, eve, eve},
-		"of a tenant without a file":   {func(s *state.Store) error { return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db")) }, ada, eve, ada},
+		"of a tenant without a file": {func(s *state.Store) error {
+			if server != nil { // there is none
+				return nil
+			}
+			return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db"))
+		}, ada, eve, ada},
 		"given up and taken back": {func(s *state.Store) error {
 			return errors.Join(s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
 		}, ada, eve, ada},

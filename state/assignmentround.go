@@ -80,6 +80,12 @@ func (r *AssignmentRound) flush() error {
 			return err
 		}
 		ids := tx.kv.bucket(bucketAssignments, r.appID, inIDs)
+		if ids != nil {
+			ids.Warm(func(yield func([]byte) bool) {
+				for i := 0; i < len(rows) && yield([]byte(rows[i].ID)); i++ {
+				}
+			})
+		}
 		for _, a := range rows {
 			var v []byte
 			if ids != nil {

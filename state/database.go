@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ func unchanged(kv.Tx) error { return nil }
 // A database is that of a tenant, or of the registry, with what is kept in memory in addition to it.
 type database struct {
 	db    kv.DB
+	ctx   context.Context // nil: without an end
 	names atomic.Pointer[names]
 
 	hints    atomic.Pointer[linkHints] // of a tenant's file

@@ -11,7 +11,7 @@ import (
 func TestInvitations(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := state.Open(dir)
+	s, err := openDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestInvitations(t *testing.T) {
 	if err := errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = state.Open(dir); err != nil {
+	if s, err = openDir(dir); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -94,12 +94,22 @@ func (t Links) index(l, old *Link) error {
 		if err := t.tx.kv.put(key, l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
 			return fmt.Errorf("put link of %s %s: index target id: %w", l.Kind, l.Source, err)
 		}
+	case t.tx.hints == nil: // entries are written with their link
+		if err := t.tx.kv.put(key, l.Source[:], bucketSyncs, t.sync, inTargets); err != nil {
+			return err
+		}
 	default: // a hint alone does not tell that the entry will be written: it may be of what was rolled back
 		due, target = true, true
 		t.hintTarget(l)
 	}
 	for _, k := range l.Keys {
 		if slices.Contains(old.Keys, k) || isSourceID(k, l.Source) {
+			continue
+		}
+		if t.tx.hints == nil {
+			if err := t.tx.kv.put(append(matchKey(l.Kind, k), l.Source[:]...), []byte{}, bucketSyncs, t.sync, inKeys); err != nil {
+				return err
+			}
 			continue
 		}
 		due = true

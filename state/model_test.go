@@ -134,7 +134,7 @@ func (x *machine) reopen(t *rapid.T) {
 			t.Fatal(err)
 		}
 	}
-	if x.store, err = state.Open(x.dir); err != nil {
+	if x.store, err = openDir(x.dir); err != nil {
 		t.Fatal(err)
 	}
 	if x.tenant, err = x.store.Tenant(contoso); err != nil {

@@ -154,7 +154,9 @@ func (tx *Tx) PutPages(stream graphsync.Stream, pages []*graphsync.Page, now tim
 func putChanges(tx *Tx, stream graphsync.Stream, c *Cursor, pages []*graphsync.Page, syncs []string) (PageStats, error) {
 	w := newPageWriter(tx, stream, c.Round, newPendingWriter(tx, syncs, c.Full))
 	w.full, w.unindexed = c.Full, c.Unindexed
-	for _, change := range w.inOrder(pages) {
+	changes := w.inOrder(pages)
+	w.warm(changes)
+	for _, change := range changes {
 		if err := w.change(change); err != nil {
 			return PageStats{}, fmt.Errorf("put page of %s: %s: %w", stream, change.ID, err)
 		}
@@ -210,6 +212,26 @@ type pageWriter struct {
 	fresh     []property
 	key       [1 + len(graphsync.ID{})]byte
 	stats     PageStats
+}
+
+// warm says which objects and memberships changes are about.
+func (w *pageWriter) warm(changes []*graphsync.Change) {
+	w.objects.Warm(func(yield func([]byte) bool) {
+		for _, c := range changes {
+			if !yield(objectKey(c.Kind, c.ID)) {
+				return
+			}
+		}
+	})
+	w.members.Warm(func(yield func([]byte) bool) {
+		for _, c := range changes {
+			for _, m := range c.Members {
+				if !yield(memberKey(c.ID, Member{Kind: m.Kind, ID: m.ID})) {
+					return
+				}
+			}
+		}
+	})
 }
 
 func (w *pageWriter) change(c *graphsync.Change) error {

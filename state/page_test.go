@@ -186,7 +186,7 @@ func TestRoundResumesAfterARestart(t *testing.T) {
 		{Changes: []graphsync.Change{user(2), user(3)}, Delta: "d"},
 	}
 	for i, page := range pages {
-		s, err := state.Open(dir)
+		s, err := openDir(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +218,7 @@ func TestRoundResumesAfterARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := state.Open(dir)
+	s, err := openDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

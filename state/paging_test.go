@@ -12,7 +12,7 @@ import (
 // Lists can be read from the middle on, and a tenant's commits be counted without opening it.
 func TestReadingOnAndCommits(t *testing.T) {
 	t.Parallel()
-	store, err := state.Open(t.TempDir())
+	store, err := openDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -210,6 +210,7 @@ func (p *pendingWriter) write(sync string) error {
 		return err
 	}
 	added := 0
+	b.Warm(slices.Values(p.keys))
 	for _, key := range p.keys {
 		if b.Get(key) != nil {
 			continue

@@ -120,21 +120,29 @@ func (s *Store) peek(t *storedTenant) error {
 					break
 				}
 			}
-			application := tx.SyncInfo(name).Location.ID
-			for intent := range tx.Intents(name).All() {
-				if intent.Op != "create" {
-					continue
-				}
-				c := creation{application: application, owner: Owner{Tenant: t.id, Sync: name, Kind: intent.Kind, Source: intent.Source}}
-				for _, key := range intent.Keys {
-					c.values = append(c.values, key.Value)
-				}
-				t.making = append(t.making, c)
-			}
 		}
+		t.making = creationsOf(tx, t.id)
 		return nil
 	})
 	return errors.Join(err, f.close())
+}
+
+// creationsOf returns which accounts a tenant is making, by its intents.
+func creationsOf(tx *Tx, id graphsync.ID) (making []creation) {
+	for _, name := range tx.Syncs() {
+		application := tx.SyncInfo(name).Location.ID
+		for intent := range tx.Intents(name).All() {
+			if intent.Op != "create" {
+				continue
+			}
+			c := creation{application: application, owner: Owner{Tenant: id, Sync: name, Kind: intent.Kind, Source: intent.Source}}
+			for _, key := range intent.Keys {
+				c.values = append(c.values, key.Value)
+			}
+			making = append(making, c)
+		}
+	}
+	return making
 }
 
 // apart are the tenants whose file and registry do not go together. A file that cannot be looked at is

@@ -57,11 +57,36 @@ func (a *Accounts) ClaimAll(target string, claims map[string]Owner) (present map
 	if len(claims) == 0 {
 		return present, nil
 	}
-	if present, err = a.claimAll(target, claims); err == nil && a.recent.size() >= maxRecentClaims {
+	if a.direct {
+		err = a.registry.batch(func(tx *Tx) (err error) { present, err = claimsOf(tx).claimAll(target, claims); return err })
+	} else if present, err = a.claimAll(target, claims); err == nil && a.recent.size() >= maxRecentClaims {
 		err = a.writeClaims()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim %d accounts of target %s: %w", len(claims), target, err)
+	}
+	return present, nil
+}
+
+// claimAll is ClaimAll within a transaction.
+func (c claims) claimAll(target string, claims map[string]Owner) (present map[string]Owner, err error) {
+	present = make(map[string]Owner, len(claims))
+	if owners := c.kv.bucket(bucketOwners); owners != nil {
+		owners.Warm(slices.Values(ownerKeys(target, claims)))
+	}
+	for id, owner := range claims {
+		if owner.Kind == 0 || id == "" {
+			return nil, fmt.Errorf("it needs an id and a kind")
+		}
+		key := ownerKey(target, owner.Kind, id)
+		if rec := c.kv.get(key, bucketOwners); rec != nil {
+			present[id] = decodeOwner(rec)
+			continue
+		}
+		present[id] = owner
+		if err := c.own(key, owner); err != nil {
+			return nil, err
+		}
 	}
 	return present, nil
 }

@@ -30,6 +30,7 @@ type Accounts struct {
 	registry  *database
 	creations creations
 	recent    recentClaims
+	direct    bool // claims are written at once, because other processes read them
 }
 
 // claims are the registry's records on accounts and applications, within one transaction.

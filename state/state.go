@@ -32,16 +32,15 @@
 package state
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"entrasync/graphsync"
-	"entrasync/state/bolt"
 )
 
 // A Store is a state directory, held exclusively by this process. Its methods may be called
@@ -49,17 +48,23 @@ import (
 type Store struct {
 	dir      string
 	opts     Options
-	lock     *os.File
+	home     home
 	registry *database
 	accounts *Accounts
 
 	mu      sync.Mutex // protects all fields below
-	tenants map[graphsync.ID]*opened
+	tenants map[opening]*opened
 	commits map[graphsync.ID]*atomic.Uint64 // of tenants, open or not
 	closed  bool
 }
 
-// opened is a tenant's file while it is in use.
+// An opening is how a tenant is open.
+type opening struct {
+	id  graphsync.ID
+	own bool
+}
+
+// opened is a tenant's database while it is in use.
 type opened struct {
 	file *database
 	uses int
@@ -70,43 +75,9 @@ type opened struct {
 type Tenant struct {
 	store *Store
 	id    graphsync.ID
+	own   bool
 	file  *database
 	once  sync.Once
-}
-
-// Options change how a store works. The zero value is right outside tests.
-type Options struct {
-	// OnCommit is called after each commit with the file's path, by the goroutine that
-	// committed. It must not use the store.
-	OnCommit func(path string)
-}
-
-// Open takes the state directory, creating it (mode 0700) when it does not exist. When another
-// process holds it, the error is an *[InUseError].
-func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
-
-// Exists reports whether a directory holds a state.
-func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, bolt.RegistryFile))
-	return err == nil
-}
-
-// OpenWith is Open with options.
-func OpenWith(dir string, opts Options) (*Store, error) {
-	lock, err := bolt.Acquire(dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{dir: dir, opts: opts, lock: lock, tenants: map[graphsync.ID]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
-	registry, err := openFile(filepath.Join(dir, bolt.RegistryFile), registrySchema, "", s.committed(filepath.Join(dir, bolt.RegistryFile), nil))
-	if err != nil {
-		return nil, errors.Join(err, bolt.Release(lock))
-	}
-	s.registry, s.accounts = registry, &Accounts{registry: registry}
-	if err := s.recall(); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
 }
 
 // Close gives the directory free, after the transactions that are under way. Tenants still
@@ -119,10 +90,10 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	var errs []error
-	for id, o := range s.tenants {
-		errs = append(errs, s.stamp(id, o.file), o.file.close())
+	for at, o := range s.tenants {
+		errs = append(errs, s.stamp(at.id, o.file), o.file.close())
 	}
-	return errors.Join(append(errs, s.accounts.writeClaims(), s.registry.close(), bolt.Release(s.lock))...)
+	return errors.Join(append(errs, s.accounts.writeClaims(), s.registry.close(), s.home.close())...)
 }
 
 // Dir returns the directory as it was given to Open.
@@ -139,30 +110,37 @@ func (s *Store) TenantRecords() TenantRecords { return TenantRecords{s.registry}
 
 // Tenant opens a tenant's state, creating it when there is none. Close it when done: an idle
 // tenant then costs neither memory nor a file descriptor.
-func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) {
+func (s *Store) Tenant(id graphsync.ID) (*Tenant, error) { return s.open(id, false) }
+
+// Own is Tenant for a cycle, which works on the tenant alone: see [Tenant.Context]. While a worker of another machine
+// has the tenant, the error is a *[HeldError].
+func (s *Store) Own(id graphsync.ID) (*Tenant, error) { return s.open(id, true) }
+
+func (s *Store) open(id graphsync.ID, own bool) (*Tenant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, fmt.Errorf("open state of tenant %s: the store is closed", id)
 	}
-	o := s.tenants[id]
+	at := opening{id, own && s.accounts.direct} // a file is this process's own
+	o := s.tenants[at]
 	if o == nil {
-		f, err := openFile(s.path(id), tenantSchema, id.String(), s.committed(s.path(id), s.counter(id)))
+		f, err := s.home.tenant(id, own, s.committed(s.path(id), s.counter(id)))
 		if err != nil {
 			return nil, err
 		}
 		o = &opened{file: f}
-		s.tenants[id] = o
+		s.tenants[at] = o
 	}
 	o.uses++
-	return &Tenant{store: s, id: id, file: o.file}, nil
+	return &Tenant{store: s, id: id, own: at.own, file: o.file}, nil
 }
 
 // Inspect reads what the syncs of a tenant say of themselves, and returns the error that a command on the
 // tenant would meet, such as a *[DamagedError]. A tenant without a state is fine, and gets none.
 func (s *Store) Inspect(id graphsync.ID) error {
-	if _, err := os.Stat(s.path(id)); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if has, err := s.home.has(id); err != nil || !has {
+		return err
 	}
 	tenant, err := s.Tenant(id)
 	if err != nil {
@@ -199,7 +177,7 @@ func (s *Store) counter(id graphsync.ID) *atomic.Uint64 {
 func (s *Store) RemoveTenant(id graphsync.ID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.tenants[id] != nil {
+	if s.tenants[opening{id, false}] != nil || s.tenants[opening{id, true}] != nil {
 		return fmt.Errorf("remove state of tenant %s: a cycle is using it; pause the tenant and try again", id)
 	}
 	s.counter(id).Add(1)
@@ -208,10 +186,7 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 		return err
 	}
 	s.accounts.creations.endAll(id)
-	if err := os.Remove(s.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove state of tenant %s: %w", id, bolt.Explain(err))
-	}
-	return nil
+	return s.home.remove(id)
 }
 
 // committed returns what is to be done after each commit to a file, whose commits are counted.
@@ -231,18 +206,23 @@ func (s *Store) path(id graphsync.ID) string { return filepath.Join(s.dir, id.St
 // ID returns the tenant's id.
 func (t *Tenant) ID() graphsync.ID { return t.id }
 
+// Context ends, with a *[LostError] as its cause, when this process no longer owns the tenant: what it asks of others
+// must be asked with it. The state in files has no such end.
+func (t *Tenant) Context() context.Context { return cmp.Or(t.file.ctx, context.Background()) }
+
 // Close releases the handle. Closing it again does nothing.
 func (t *Tenant) Close() error {
 	var err error
 	t.once.Do(func() {
 		t.store.mu.Lock()
 		defer t.store.mu.Unlock()
-		o := t.store.tenants[t.id]
+		at := opening{t.id, t.own}
+		o := t.store.tenants[at]
 		if t.store.closed || o == nil {
 			return
 		}
 		if o.uses--; o.uses == 0 {
-			delete(t.store.tenants, t.id)
+			delete(t.store.tenants, at)
 			err = errors.Join(t.store.stamp(t.id, o.file), o.file.close())
 		}
 	})

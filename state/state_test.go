@@ -20,16 +20,6 @@ import (
 	"entrasync/state"
 )
 
-// TestMain lets the test binary be the second process that wants the directory.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("STATE_TEST_OPEN"); dir != "" {
-		_, err := state.Open(dir)
-		fmt.Print(err)
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
 var (
 	contoso = id(0xC0)
 	now     = time.Date(2026, 11, 22, 10, 0, 0, 5, time.UTC)
@@ -45,7 +35,7 @@ func id(n uint32) graphsync.ID {
 
 func open(t testing.TB) *state.Store {
 	t.Helper()
-	s, err := state.Open(filepath.Join(t.TempDir(), "state"))
+	s, err := openDir(filepath.Join(t.TempDir(), "state"))
 	if err != nil {
 		t.Fatal(err)
 	}

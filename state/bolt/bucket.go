@@ -134,7 +134,7 @@ func (b *bucket) Sequence() uint64 { return b.b.Sequence() }
 func (b *bucket) SetSequence(n uint64) error { return b.b.SetSequence(n) }
 
 // Warm does nothing: the file is in memory as far as it is used.
-func (b *bucket) Warm([][]byte) {}
+func (b *bucket) Warm(iter.Seq[[]byte]) {}
 
 // Scan yields the entries whose key begins with prefix and is greater than after, in order.
 func (b *bucket) Scan(prefix, after []byte) iter.Seq2[[]byte, []byte] {

@@ -30,7 +30,8 @@ type DB interface {
 	Close() error
 }
 
-// A Tx is a transaction. Buckets have paths: names from the outermost to the innermost, see [Path].
+// A Tx is a transaction. Buckets have paths: names from the outermost to the innermost, see [Path]. A bucket has
+// buckets or values inside, not both.
 type Tx interface {
 	// Number orders the writers of a database: that of a writer is one more than the number of the last commit
 	// before it, which is the number of a reader.
@@ -69,8 +70,8 @@ type Bucket interface {
 	SetSequence(n uint64) error
 	// Pack says how full pages may become that are written in this transaction, from 0 to 1.
 	Pack(fill float64)
-	// Warm says that these keys are read next.
-	Warm(keys [][]byte)
+	// Warm says that these keys are read next. A driver that reads fast asks for none of them.
+	Warm(keys iter.Seq[[]byte])
 }
 
 // A Schema is what a kind of database looks like: its outermost buckets at present, and how one of version n becomes

@@ -143,8 +143,8 @@ var keeping = slices.Concat(
 	in("state/recall.go",
 		fault{"CRN10", "what was being made is forgotten with the process", `s.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},
 		fault{"CRN11", "what was being changed is taken for being made", `if intent.Op != "create" {
-					continue
-				}`, ``},
+				continue
+			}`, ``},
 		fault{"GEN9", "files that went apart and have seen as much go together", `lost || t.known != claims || t.linked`, `lost || t.known.count != claims.count || t.linked`},
 		fault{"GEN10", "links of a tenant without any claim are not looked at", `|| t.linked && t.known == (generation{}):`, `:`},
 		fault{"GEN11", "a tenant's file that is newer does not count as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = false`},

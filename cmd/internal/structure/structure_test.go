@@ -53,6 +53,9 @@ var mayImport = map[string][]string{
 	"state":                     {"graphsync", "state/*"},
 	"state/bolt":                {"state/kv"},
 	"state/kv":                  {},
+	"state/kv/kvtest":           {"state/kv"},
+	"state/postgres":            {"state/kv"},
+	"state/postgres/pgtest":     {},
 	"reconcile":                 {"graphsync", "graphsync/redact", "state", "target", "reconcile/*"},
 	"reconcile/desired":         {"graphsync", "reconcile/mapping", "reconcile/plan", "reconcile/scope", "state", "target"},
 	"reconcile/ownership":       {"graphsync", "reconcile/plan", "state"},
@@ -69,7 +72,7 @@ var mayImport = map[string][]string{
 }
 
 // What any test may import besides, as does its own package.
-var testsMayImport = []string{"cmd/internal/webtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
+var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
 // together are what an initial pull is; the operator's page makes links that are those of the consent pages;
@@ -81,6 +84,7 @@ var onlyIn = map[string]string{
 	"github.com/microsoftgraph/":  "graphsync/msgraph",
 	"github.com/microsoft/kiota-": "graphsync/msgraph",
 	"go.etcd.io/bbolt":            "state/bolt",
+	"github.com/jackc/pgx":        "state/postgres",
 }
 
 var topLevel = []string{"cmd", "graphsync", "reconcile", "target", "state", "configs"}
