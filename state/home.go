@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
+	"entrasync/state/kv"
 	"entrasync/state/postgres"
 )
 
@@ -21,6 +23,10 @@ type home interface {
 	tenant(id graphsync.ID, own bool, committed func()) (*database, error)
 	has(id graphsync.ID) (bool, error)
 	remove(id graphsync.ID) error
+	// stored are the tenants that have a database, sorted.
+	stored() ([]graphsync.ID, error)
+	// restore makes the database of a tenant that has none, of what fill puts in. It is there completely or not at all.
+	restore(id graphsync.ID, fill func(change func(func(kv.Tx) error) error) error) error
 	close() error
 }
 
@@ -50,6 +56,38 @@ func (f *folder) remove(id graphsync.ID) error {
 		return fmt.Errorf("remove state of tenant %s: %w", id, bolt.Explain(err))
 	}
 	return nil
+}
+
+func (f *folder) stored() (ids []graphsync.ID, err error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read state directory %s: %w", f.dir, err)
+	}
+	for _, entry := range entries {
+		if id, err := graphsync.ParseID(strings.TrimSuffix(entry.Name(), ".db")); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// restore fills a file under another name, which takes its own when it is complete and on disk.
+func (f *folder) restore(id graphsync.ID, fill func(change func(func(kv.Tx) error) error) error) error {
+	path := f.path(id) + ".import"
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return bolt.Explain(err)
+	}
+	file, err := bolt.Open(path, tenantSchema, id.String(), nil)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fill(file.Update), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	if err := os.Rename(path, f.path(id)); err != nil {
+		return bolt.Explain(err)
+	}
+	return bolt.SyncDir(f.dir)
 }
 
 func (f *folder) close() error { return bolt.Release(f.lock) }
@@ -87,5 +125,33 @@ func (s *server) has(id graphsync.ID) (bool, error) {
 }
 
 func (s *server) remove(id graphsync.ID) error { return s.db.Remove(context.Background(), id.String()) }
+
+func (s *server) stored() (ids []graphsync.ID, err error) {
+	texts, err := s.db.Tenants(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range texts {
+		id, err := graphsync.ParseID(text)
+		if err != nil {
+			return nil, fmt.Errorf("the state's database has a tenant %q, which is no id", text)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// restore puts all in one transaction.
+func (s *server) restore(id graphsync.ID, fill func(change func(func(kv.Tx) error) error) error) error {
+	db, err := s.db.Tenant(context.Background(), id.String(), tenantSchema, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx kv.Tx) error { return fill(func(part func(kv.Tx) error) error { return part(tx) }) })
+	if err != nil {
+		err = errors.Join(err, s.remove(id)) // it was made empty
+	}
+	return errors.Join(err, db.Close())
+}
 
 func (s *server) close() error { return errors.Join(s.db.Close(), s.local.close()) }

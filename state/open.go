@@ -10,6 +10,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
+	"entrasync/state/kv"
 	"entrasync/state/postgres"
 )
 
@@ -74,7 +75,8 @@ func OpenPostgres(ctx context.Context, dsn, dir string) (*Store, error) {
 		return nil, err
 	}
 	s.accounts.direct = true
-	if err := s.resumeCreations(ctx, db); err != nil {
+	err = s.registry.update(func(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, kv.Meta) }) // nothing is lost apart from the rest
+	if err = errors.Join(err, s.resumeCreations()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -91,16 +93,12 @@ func newStore(h home, dir string, opts Options) (*Store, error) {
 }
 
 // resumeCreations takes up which accounts the tenants were making when their process ended.
-func (s *Store) resumeCreations(ctx context.Context, db *postgres.Server) error {
-	ids, err := db.Tenants(ctx)
+func (s *Store) resumeCreations() error {
+	ids, err := s.home.stored()
 	if err != nil {
 		return err
 	}
-	for _, text := range ids {
-		id, err := graphsync.ParseID(text)
-		if err != nil {
-			return fmt.Errorf("the state's database has a tenant %q, which is no id", text)
-		}
+	for _, id := range ids {
 		tenant, err := s.Tenant(id)
 		if err != nil {
 			return err

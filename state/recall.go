@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -77,7 +76,7 @@ type creation struct {
 
 // storedTenants reads what there is of all tenants, and takes up what they were making.
 func (s *Store) storedTenants() ([]storedTenant, error) {
-	ids, err := s.stored()
+	ids, err := s.home.stored()
 	if err != nil {
 		return nil, err
 	}
@@ -387,18 +386,4 @@ func (c claims) recallApplications(latest []recalledLocation, lost bool) error {
 		}
 	}
 	return nil
-}
-
-// stored are the tenants that have a file.
-func (s *Store) stored() (ids []graphsync.ID, err error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, fmt.Errorf("read state directory %s: %w", s.dir, err)
-	}
-	for _, entry := range entries {
-		if id, err := graphsync.ParseID(strings.TrimSuffix(entry.Name(), ".db")); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
 }

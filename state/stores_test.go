@@ -17,7 +17,7 @@ import (
 // links because one of two files was lost.
 const onlyFiles = `^Test(RegistryIs|AFlippedBit|SchemaVersionZero|FilesWithoutChecksums|DamagedFile|RandomDamage|Versions|FileOfAnother|` +
 	`ClaimsFollowTheLinks|StartWritesNothing|CreationsOutlive|FilesAre|SecondProcess|LockEnds|StateIsNotADirectory|RecordsByID|ClaimsInMemory|ClaimsOfAKilled|` +
-	`LinksAreFoundWhile|IndexMembers|InvitationStanding)|^Example`
+	`LinksAreFoundWhile|IndexMembers|InvitationStanding|ExportOf|ImportNeeds|DamagedExport)|^Example`
 
 // onlyPostgres are the tests of what a database alone has.
 const onlyPostgres = `^TestDatabase`

@@ -120,7 +120,7 @@ func Open(path string, s *kv.Schema, of string, committed func()) (*File, error)
 		return nil, err
 	}
 	if err == nil && errors.Is(statErr, os.ErrNotExist) {
-		err = syncDir(filepath.Dir(path))
+		err = SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -201,8 +201,8 @@ func putVersion(b *bbolt.Tx, version int) error {
 	return b.Bucket([]byte(kv.Meta)).Put(keySchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
 }
 
-// syncDir makes a new file's name durable; the file's content already is.
-func syncDir(dir string) error {
+// SyncDir makes a new file's name durable; the file's content already is.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -133,6 +133,27 @@ func (tx *tx) Buckets(path string) iter.Seq[string] {
 	}
 }
 
+// Paths yields the paths of all buckets. A file that is older than checksums does not say which it has.
+func (tx *tx) Paths() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k := range tx.Bucket(kv.Meta).Scan([]byte(bucketMark), nil) {
+			if path := string(k[len(bucketMark):]); path > kv.Meta {
+				break
+			} else if !yield(path) {
+				return
+			}
+		}
+		if !yield(kv.Meta) {
+			return
+		}
+		for k := range tx.Bucket(kv.Meta).Scan([]byte(bucketMark), []byte(bucketMark+kv.Meta)) {
+			if !yield(string(k[len(bucketMark):])) {
+				return
+			}
+		}
+	}
+}
+
 // bucketMark begins the keys of the meta bucket that say which buckets there are: bucket names have
 // no checksum, and a bucket that is not found looks like one that is empty.
 const bucketMark = "bucket\x00"

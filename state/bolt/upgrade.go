@@ -58,7 +58,7 @@ func (f *File) addChecksums(s *kv.Schema) error {
 	if err := os.Rename(name, f.path); err != nil {
 		return fail(err)
 	}
-	return syncDir(filepath.Dir(f.path))
+	return SyncDir(filepath.Dir(f.path))
 }
 
 // An upgrade writes the copy, in the order of the keys.

@@ -44,6 +44,8 @@ type Tx interface {
 	DeleteBucket(path string) error
 	// Buckets yields the names of the buckets inside one, by rising name; the path "" is that of the outermost.
 	Buckets(path string) iter.Seq[string]
+	// Paths yields the paths of all buckets, each before those inside it.
+	Paths() iter.Seq[string]
 	// Arena is where values may be built that are put into this transaction.
 	Arena() *Arena
 }

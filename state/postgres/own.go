@@ -14,7 +14,7 @@ import (
 
 // A Term is for how long a tenant is owned without renewal.
 type Term struct {
-	// Lease is for how long nobody else may take the tenant.
+	// Lease is for how long no other worker may take the tenant.
 	Lease time.Duration
 	// Margin is how long before the end of the lease the owner stops asking others for anything: as long as a
 	// request that was begun may still take effect.

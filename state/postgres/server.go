@@ -1,6 +1,6 @@
 // Package postgres keeps databases in PostgreSQL: rows of one table by tenant, bucket and key. Any number of processes
-// may read a tenant and, one at a time, write to it; one of them may own it for a while, and then nobody else's
-// writes for an owner are accepted, see [Server.Own].
+// may read a tenant and, one at a time, write to it. One of them may own it for a while: then the writes of earlier
+// owners are refused, see [Server.Own].
 package postgres
 
 import (
@@ -178,7 +178,7 @@ type DamagedError struct {
 	Cause error
 }
 
-// Error says what is broken and how to go on without it.
+// Error says what is broken and how to continue without it.
 func (e *DamagedError) Error() string {
 	return fmt.Sprintf("%s is damaged: %v; restore the database from a backup, or remove the tenant: its state is rebuilt by an initial cycle that finds existing accounts by their matching attributes", e.Name, e.Cause)
 }

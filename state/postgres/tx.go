@@ -163,6 +163,9 @@ func (t *tx) Buckets(path string) iter.Seq[string] {
 	return slices.Values(names)
 }
 
+// Paths yields the paths of all buckets.
+func (t *tx) Paths() iter.Seq[string] { return slices.Values(slices.Sorted(maps.Keys(t.list()))) }
+
 // flush sends what waits, of all buckets.
 func (t *tx) flush() error {
 	batch := &pgx.Batch{}

@@ -146,6 +146,8 @@ func compare(t *rapid.T, tx kv.Tx, c *content) {
 		got := slices.DeleteFunc(slices.Collect(tx.Buckets(outer)), func(name string) bool { return outer == "" && name == kv.Meta })
 		equal(t, "buckets in "+outer, got, names)
 	}
+	all := slices.DeleteFunc(slices.Collect(tx.Paths()), func(path string) bool { return path == kv.Meta })
+	equal(t, "paths", all, slices.Sorted(maps.Keys(c.rows)))
 	path := aPath.Draw(t, "looked at")
 	b, rows := tx.Bucket(path), c.rows[path]
 	if (b == nil) != (rows == nil) {
