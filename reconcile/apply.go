@@ -89,7 +89,7 @@ func (ap *applier) apply(ctx context.Context) error {
 func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	rec := &recorder{sync: ap.sync, runID: ap.runID, now: ap.now, clock: ap.clock, store: ap.store, tenant: ap.tenant, info: ap.info, ledger: ap.ledger, findings: ap.findings, owners: ap.owners, results: make(chan *result, recordBatch), total: total}
+	rec := &recorder{sync: ap.sync, opts: ap.opts, runID: ap.runID, now: ap.now, clock: ap.clock, store: ap.store, tenant: ap.tenant, info: ap.info, ledger: ap.ledger, findings: ap.findings, owners: ap.owners, results: make(chan *result, recordBatch), total: total}
 	recorded := make(chan error, 1)
 	go func() { recorded <- rec.run(cancel) }()
 

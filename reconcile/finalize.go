@@ -72,6 +72,9 @@ func (f *finalizer) finalize(ctx context.Context) error {
 		if f.info.FirstRun.IsZero() {
 			f.info.FirstRun = f.now
 		}
+		if err := f.auditConfiguration(tx); err != nil {
+			return err
+		}
 		f.info.ConfigHash = f.sync.Hash()
 		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(f.sync.Name, name).Clear(); err != nil {
@@ -196,6 +199,9 @@ func (f *finalizer) store() error {
 		}
 		info.LastRun = f.now
 		if err := tx.PutSyncInfo(f.sync.Name, info); err != nil {
+			return err
+		}
+		if err := f.auditRun(tx); err != nil {
 			return err
 		}
 		return tx.Runs(f.sync.Name).Put(state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: plan.Encode(&f.ledger.report)})

@@ -5,6 +5,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
+	"entrasync/state"
 )
 
 // Options say what kind of run it is. The zero value is a dry incremental run.
@@ -17,6 +18,8 @@ type Options struct {
 	WasRead   bool      // of a removals cycle: another one of the tenant has just read the directory
 	Subject   *Subject  // only this object
 	Expect    *Document // apply only if exactly this plan comes out
+
+	Actor state.Actor // who started the run, for the audit log; zero: the service
 }
 
 // partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and

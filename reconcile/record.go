@@ -42,6 +42,8 @@ type recorder struct {
 	unavailable int      // failures in a row because the application did not answer
 	unwritable  bool     // the state could not be written: what follows is not recorded
 	lines       [][]byte // of the run, from the results of the present commit
+	opts        Options
+	audited     []state.AuditEntry // the same for the audit log
 }
 
 // run records until the results are closed. When the state cannot be written, or the application has
@@ -99,13 +101,16 @@ func (r *recorder) commit(batch []*result) error {
 		return err
 	}
 	err := r.tenant.Update(func(tx *state.Tx) error {
-		r.lines = nil
+		r.lines, r.audited = nil, nil
 		for _, done := range batch {
 			if err := r.record(tx, done); err != nil {
 				return fmt.Errorf("record %s %s: %w", done.action.Kind, done.action.SourceID, err)
 			}
 		}
-		return tx.Runs(r.sync.Name).AppendLines(r.runID, r.lines)
+		if err := tx.Runs(r.sync.Name).AppendLines(r.runID, r.lines); err != nil {
+			return err
+		}
+		return tx.Audit().Append(r.audited...)
 	})
 	if err != nil {
 		return err
@@ -236,9 +241,9 @@ func mayBeHalfDone(done *result, rules *desired.Rules) bool {
 // recordFailed writes an action that did not succeed.
 func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	a, key := done.action, done.key.PendingKey()
-	line := runLine{Action: a.Action, Outcome: "failed"}
+	line := runLine{Action: a.Action, Outcome: outcomeFailed}
 	if done.stop != nil {
-		r.line(line)
+		r.line(done, line)
 		return nil // the application's fault, not this record's: it stays pending
 	}
 	if a.Op == plan.Unlink && done.drop {
@@ -266,7 +271,7 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 		if err := tx.Space(r.sync.Name, plan.MismatchSpace).Put(plan.LinkKey(a.Kind, a.SourceID), plan.Encode(done.mismatch)); err != nil {
 			return err
 		}
-		r.line(line)
+		r.line(done, line)
 		return requeue(tx, r.sync.Name, key)
 	}
 	if done.drop { // what is gone is made again by the next cycle
@@ -276,14 +281,14 @@ func (r *recorder) recordFailed(tx *state.Tx, done *result) error {
 	} else if err := tx.Pending(r.sync.Name).Delete(key); err != nil {
 		return err
 	}
-	r.line(line)
+	r.line(done, line)
 	return nil
 }
 
 // recordDone writes an action that succeeded.
 func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	a, key := done.action, done.key.PendingKey()
-	line := runLine{Action: a.Action, Outcome: "done"}
+	line := runLine{Action: a.Action, Outcome: outcomeDone}
 	if a.Op != plan.Unlink || !a.Gone && a.MovesTo == "" {
 		r.ledger.applied(a.Kind, a.Op)
 	}
@@ -295,7 +300,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 		if err := r.recordMembers(tx, done); err != nil {
 			return err
 		}
-		r.line(line)
+		r.line(done, line)
 		return nil
 	}
 	if a.Op != plan.Unlink {
@@ -326,7 +331,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if line.Error, err = r.recordRemarks(tx, done); err != nil {
 		return err
 	}
-	r.line(line)
+	r.line(done, line)
 	return nil
 }
 
@@ -392,4 +397,17 @@ type runLine struct {
 	Error   *plan.Failure `json:"error,omitempty"`
 }
 
-func (r *recorder) line(line runLine) { r.lines = append(r.lines, plan.Encode(&line)) }
+const (
+	outcomeDone   = "done"
+	outcomeFailed = "failed"
+)
+
+// line records what became of an action, for the run and for the audit log.
+func (r *recorder) line(done *result, line runLine) {
+	text := plan.Encode(&line)
+	r.lines = append(r.lines, text)
+	entry := r.opts.auditEntry(r.sync, r.runID, actionEvent, line.Outcome)
+	entry.At = r.clock()
+	auditLine(&entry, done, &line, text)
+	r.audited = append(r.audited, entry)
+}

@@ -32,6 +32,6 @@ func (r *recorder) remainsActive(tx *state.Tx, done *result, line runLine) error
 	if err := tx.Pending(r.sync.Name).Delete(done.key.PendingKey()); err != nil {
 		return err
 	}
-	r.line(line)
+	r.line(done, line)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -126,12 +127,16 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 				return err
 			}
 		default:
-			before := plan.Encode(link)
+			before, was := plan.Encode(link), *link
+			was.Applied = maps.Clone(link.Applied)
 			updateShown(r.sync.rules(link.Kind), r.now, link, resource)
 			if bytes.Equal(before, plan.Encode(link)) && r.waits(tx, link) {
 				return r.opts.records(tx, r.sync).deleteIntent(link.Kind, link.Source) // nothing was done: the next attempt is when it is due
 			}
 			if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
+				return err
+			}
+			if err := r.audit(tx, &intent, link, linkChanges(r.sync.rules(link.Kind), &was, link)); err != nil {
 				return err
 			}
 		}
@@ -148,6 +153,16 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 		return r.store.Accounts().Release(r.sync.application(), link.TargetID, r.owners.Owner(link.Kind, link.Source))
 	}
 	return nil
+}
+
+// audit reports what was found to have been carried out.
+func (r *recovery) audit(tx *state.Tx, intent *state.Intent, link *state.Link, changes []plan.Change) error {
+	if !r.opts.Apply {
+		return nil // the links are put back afterwards, and the next cycle finds it again
+	}
+	entry := r.opts.auditEntry(r.sync, r.runID, recoveredEvent, outcomeDone)
+	entry.At = r.now
+	return auditRecovered(tx, entry, intent, link.TargetID, link.Key, changes)
 }
 
 // waits reports whether the last attempt at a record failed and the next one is not due yet.
@@ -177,6 +192,9 @@ func (r *recovery) rereadHidden(ctx context.Context, intent state.Intent, link *
 			}
 		case link.Active:
 			link.Active, link.InactiveSince = false, r.now
+			if err := r.audit(tx, &intent, link, []plan.Change{{Attribute: "active", Old: true, New: false}}); err != nil {
+				return err
+			}
 		}
 		if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 			return err
@@ -294,6 +312,9 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 				link.Key = key.Value
 			}
 			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {
+				return err
+			}
+			if err := r.audit(tx, &intent, &link, nil); err != nil {
 				return err
 			}
 			if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {

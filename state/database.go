@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"entrasync/graphsync"
 	"entrasync/state/bolt"
 	"entrasync/state/kv"
 )
@@ -41,9 +42,10 @@ func unchanged(kv.Tx) error { return nil }
 
 // A database is that of a tenant, or of the registry, with what is kept in memory in addition to it.
 type database struct {
-	db    kv.DB
-	ctx   context.Context // nil: without an end
-	names atomic.Pointer[names]
+	db     kv.DB
+	tenant graphsync.ID    // whose it is; zero of the registry's
+	ctx    context.Context // nil: without an end
+	names  atomic.Pointer[names]
 
 	hints    atomic.Pointer[linkHints] // of a tenant's file
 	indexing sync.Mutex                // held while index entries are written
@@ -60,6 +62,7 @@ func openFile(path string, s *kv.Schema, of string, onCommit func()) (*database,
 		return nil, err
 	}
 	d := &database{db: f}
+	d.tenant, _ = graphsync.ParseID(of) // "" is no id
 	if s == tenantSchema {
 		if err := d.loadHints(); err != nil {
 			_ = f.Close()

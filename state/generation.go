@@ -74,7 +74,7 @@ func (s *Store) stamp(id graphsync.ID, f *database) error {
 	if s.accounts.direct || f.broken() {
 		return nil
 	}
-	if err := errors.Join(f.writeIndexes(), s.accounts.settleClaims(id)); err != nil {
+	if err := errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), s.noteAudit(id, f)); err != nil {
 		return err
 	}
 	var claims, known generation

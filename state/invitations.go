@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"maps"
 	"time"
@@ -25,6 +26,7 @@ type Invitations struct{ registry *database }
 type Invitation struct {
 	Tenant  graphsync.ID `json:"tenant"` // the only tenant that may use it; zero for any
 	Note    string       `json:"note"`
+	By      Actor        `json:"by,omitzero"` // who made it
 	Created time.Time    `json:"created"`
 	Expires time.Time    `json:"expires"`
 
@@ -88,9 +90,23 @@ func (c *ConsentClaim) Proving() bool {
 // ErrNoInvitation means that there is no such invitation (any more).
 var ErrNoInvitation = errors.New("there is no such invitation")
 
-// Put stores an invitation.
+// Put stores an invitation. The audit log of the service says who made it.
 func (i Invitations) Put(key InvitationKey, invitation Invitation) error {
-	return i.registry.update(func(tx *Tx) error { return tx.kv.putJSON(key[:], invitation, bucketInvitations) })
+	return i.registry.update(func(tx *Tx) error {
+		about, err := json.Marshal(struct {
+			Invitation string    `json:"invitation"`
+			Note       string    `json:"note,omitempty"`
+			Expires    time.Time `json:"expires"`
+		}{key.Name(), invitation.Note, invitation.Expires})
+		if err != nil {
+			return err
+		}
+		entry := AuditEntry{At: invitation.Created, Event: "invitation_made", Actor: invitation.By, Tenant: invitation.Tenant, Result: "done", About: about}
+		if err := tx.Audit().Append(entry); err != nil {
+			return err
+		}
+		return tx.kv.putJSON(key[:], invitation, bucketInvitations)
+	})
 }
 
 // Get returns an invitation, or [ErrNoInvitation].
@@ -136,8 +152,8 @@ func (i Invitations) All() (map[InvitationKey]Invitation, error) {
 
 // Drop forgets the invitations that fit, and returns how many those are. Their links
 // lead nowhere from then on. fits is asked again as they are dropped: one that changed since the
-// first look, such as by joining, is kept.
-func (i Invitations) Drop(fits func(InvitationKey, Invitation) bool) (dropped int, err error) {
+// first look, such as by joining, is kept. When any is dropped, the entries go into the audit log of the service.
+func (i Invitations) Drop(fits func(InvitationKey, Invitation) bool, entries ...AuditEntry) (dropped int, err error) {
 	all, err := i.All()
 	if err != nil {
 		return 0, err
@@ -158,7 +174,10 @@ func (i Invitations) Drop(fits func(InvitationKey, Invitation) bool) (dropped in
 			}
 			dropped++
 		}
-		return nil
+		if dropped == 0 {
+			return nil
+		}
+		return tx.Audit().Append(entries...)
 	})
 	return dropped, err
 }

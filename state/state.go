@@ -129,12 +129,19 @@ func (s *Store) open(id graphsync.ID, own bool) (*Tenant, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.tenant = id
+		if err := s.checkAudit(id, f); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
 		o = &opened{file: f}
 		s.tenants[at] = o
 	}
 	o.uses++
 	return &Tenant{store: s, id: id, own: at.own, file: o.file}, nil
 }
+
+// HasTenant reports whether there is a state of a tenant.
+func (s *Store) HasTenant(id graphsync.ID) (bool, error) { return s.home.has(id) }
 
 // Inspect reads what the syncs of a tenant say of themselves, and returns the error that a command on the
 // tenant would meet, such as a *[DamagedError]. A tenant without a state is fine, and gets none.
@@ -182,7 +189,7 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	}
 	s.counter(id).Add(1)
 	// The claims first: ended in between, the next start makes them again from the file.
-	if err := s.accounts.releaseAll(id); err != nil {
+	if err := errors.Join(s.accounts.releaseAll(id), s.forgetAuditHead(id)); err != nil {
 		return err
 	}
 	s.accounts.creations.endAll(id)

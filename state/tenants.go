@@ -81,8 +81,9 @@ func (t TenantRecords) Put(r TenantRecord) error {
 }
 
 // Change changes the record of a tenant in one step; a tenant without one begins
-// with its id alone. What is left as it was costs no write, and an error of change leaves it so.
-func (t TenantRecords) Change(id graphsync.ID, change func(*TenantRecord) error) error {
+// with its id alone. What is left as it was costs no write, and an error of change leaves it so. The entries
+// go into the audit log of the service with the change.
+func (t TenantRecords) Change(id graphsync.ID, change func(*TenantRecord) error, entries ...AuditEntry) error {
 	if id.IsZero() {
 		return errors.New("change the record of a tenant: it has no id")
 	}
@@ -112,6 +113,9 @@ func (t TenantRecords) Change(id graphsync.ID, change func(*TenantRecord) error)
 		}
 		if after.ID != id || after.Name == "" {
 			return fmt.Errorf("change the record of tenant %s: it must keep its id and have a name", id)
+		}
+		if err := tx.Audit().Append(entries...); err != nil {
+			return err
 		}
 		return tx.kv.putJSON(key, after, bucketTenants)
 	})

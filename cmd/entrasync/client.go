@@ -49,7 +49,7 @@ func newClient(ctx context.Context, a *app, args []string) *client {
 // onState are the commands that work with the state, and so the ones a service runs for others.
 var onState = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
-	"holds": true, "approve": true, "reject": true, "eval": true,
+	"holds": true, "approve": true, "reject": true, "eval": true, "audit": true,
 	"tenants": true, "consent": true, "check": true,
 	cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true, // they suggest runs and holds
 }
@@ -142,8 +142,8 @@ func (c *client) handTo(dir string) error {
 // clientApp is the invocation of a command line that the service runs for a client.
 func clientApp(c *admin.Command) *app {
 	return &app{
-		caller: c.User,
-		in:     bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
+		caller: c.User, byAPI: c.Version == "",
+		in: bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
 		env: func(name string) (string, bool) { return "1", name == "NO_COLOR" && c.NoColor },
 		readFile: func(string) ([]byte, error) {
 			if c.File == nil {

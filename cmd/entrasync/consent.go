@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -70,7 +71,7 @@ func (i invitations) make(tenant, note, expires string) error {
 	}
 	defer w.Close()
 	now := time.Now().UTC()
-	invitation := state.Invitation{Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
+	invitation := state.Invitation{By: i.app.actor(), Note: note, Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	if tenant != "" {
 		if known, err := w.Tenants.Named(tenant); err == nil {
 			invitation.Tenant = known.ID
@@ -131,13 +132,18 @@ func (i invitations) withdraw(name string) error {
 	defer w.Close()
 	used := false
 	note := ""
+	about, err := json.Marshal(map[string]string{"invitation": name})
+	if err != nil {
+		return err
+	}
+	withdrawn := state.AuditEntry{At: time.Now(), Event: "invitation_withdrawn", Actor: i.app.actor(), Result: "done", About: about}
 	n, err := w.Store.Invitations().Drop(func(key state.InvitationKey, i state.Invitation) bool {
 		if key.Name() != name {
 			return false
 		}
 		used, note = i.Claim != nil && i.Claim.Joined, i.Note
 		return !used
-	})
+	}, withdrawn)
 	switch {
 	case err != nil:
 		return err

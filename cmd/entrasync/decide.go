@@ -86,7 +86,8 @@ func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error 
 	if err != nil {
 		return err
 	}
-	by := plan.Decision{By: a.person(), Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
+	actor := a.actor()
+	by := plan.Decision{By: actor.Name, Via: actor.Kind, Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
 	decided := []decidedHold{}
 	for i := range holds {
 		h := &holds[i]
@@ -114,6 +115,14 @@ func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error 
 		Answer string        `json:"answer"`
 		Holds  []decidedHold `json:"holds"`
 	}{"entrasync/answer/1", v.done, decided})
+}
+
+// actor is who runs the command, for the audit log.
+func (a *app) actor() state.Actor {
+	if a.byAPI {
+		return state.Actor{Kind: state.ActorAPI, Name: a.person()}
+	}
+	return state.Actor{Kind: state.ActorCommand, Name: a.person()}
 }
 
 // person names who runs the command, for decisions that others look at later.

@@ -124,7 +124,7 @@ func (d *demonstration) show(ctx context.Context) error {
 }
 
 func (d *demonstration) cycle(ctx context.Context) error {
-	_, err := cycles{d.app, d.worker}.syncOne(ctx, d.sync, reconcile.Options{Apply: true})
+	_, err := cycles{d.app, d.worker}.syncOne(ctx, d.sync, reconcile.Options{Apply: true, Actor: d.app.actor()})
 	return err
 }
 

@@ -35,6 +35,7 @@ type app struct {
 	command string                         // inside a service: the name of the command that it runs for a client
 
 	caller string            // the user of a command that the service runs for a client
+	byAPI  bool              // that client is another program than entrasync
 	graph  http.RoundTripper // reaches Graph; nil until it is needed
 
 	configFile string
@@ -109,7 +110,7 @@ func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(a), initCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
 		statusCommand(a), runsCommand(a), showCommand(a), explainCommand(a), discoverCommand(a),
-		holdsCommand(a), approveCommand(a), rejectCommand(a), tenantsCommand(a), consentCommand(a),
+		holdsCommand(a), approveCommand(a), rejectCommand(a), auditCommand(a), tenantsCommand(a), consentCommand(a),
 		stateCommand(a), evalCommand(a), importSchemaCommand(a), emulateCommand(a), versionCommand(a),
 	}
 }

@@ -152,7 +152,7 @@ func (c cycles) sync(ctx context.Context, syncs []*compile.Sync, f syncFlags) (e
 			return err
 		}
 	}
-	options := reconcile.Options{Apply: true, Full: f.full, Removals: f.removals}
+	options := reconcile.Options{Apply: true, Full: f.full, Removals: f.removals, Actor: c.app.actor()}
 	switch {
 	case f.user != "":
 		options.Subject = &reconcile.Subject{Kind: graphsync.User, Key: f.user}

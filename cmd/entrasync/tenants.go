@@ -124,7 +124,7 @@ func (c tenantCommands) pause(name string, pause bool) error {
 	if section, ok := w.Config.Tenants.Get(t.Name); ok && section.Paused && !pause {
 		return advice.With(fmt.Errorf("tenant %s is paused in the configuration", t.Name), "take paused: true out of it there")
 	}
-	if err := w.Tenants.SetPaused(t, pause); err != nil {
+	if err := w.Tenants.SetPaused(t, pause, c.app.actor()); err != nil {
 		return err
 	}
 	w.Log.Info(map[bool]string{true: "tenant paused by command", false: "tenant resumed by command"}[pause], "tenant", t.Name, "id", t.ID)
@@ -153,18 +153,18 @@ func (c tenantCommands) remove(ctx context.Context, name string, deactivate bool
 		return err
 	}
 	// First of all no cycle may come in between.
-	if err := w.Tenants.SetPaused(t, true); err != nil {
+	if err := w.Tenants.SetPaused(t, true, c.app.actor()); err != nil {
 		return err
 	}
 	deactivated := 0
 	if deactivate {
-		if deactivated, err = worker.DeactivateAll(ctx, w, t, func(f plan.Failure) {
+		if deactivated, err = worker.DeactivateAll(ctx, w, t, c.app.actor(), func(f plan.Failure) {
 			fmt.Fprintf(c.app.err, "  failed: %s: %s (%s)\n", console.Printable(f.Key), console.Printable(f.Message), f.Code)
 		}); err != nil {
 			return err
 		}
 	}
-	if err := w.Remove(ctx, t); err != nil {
+	if err := w.Remove(ctx, t, c.app.actor()); err != nil {
 		return err
 	}
 	configured := w.Tenants.Configures(t.ID)

@@ -1,9 +1,11 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -43,12 +45,40 @@ func decideHold(tx *state.Tx, sync, id string, what Verdict, by plan.Decision) (
 	case len(keys) == 0:
 		return 0, fmt.Errorf("it holds nothing any more")
 	}
+	entries := make([]state.AuditEntry, len(keys))
 	for i, key := range keys {
+		entries[i] = auditEntry(sync, id, &actions[i], what, by)
 		if err := decide(tx, sync, id, key, &actions[i], what, by); err != nil {
 			return 0, err
 		}
 	}
+	if err := tx.Audit().Append(entries...); err != nil {
+		return 0, err
+	}
 	return len(keys), tx.Holds(sync).Delete(id)
+}
+
+// auditEntry reports a decision about one action.
+func auditEntry(sync, hold string, a *plan.StoredAction, what Verdict, by plan.Decision) state.AuditEntry {
+	event, result := "approve", "approved"
+	if what == Rejected {
+		event, result = "reject", "rejected"
+	}
+	entry := state.AuditEntry{At: by.At, Event: event, Result: result, Sync: sync,
+		Actor:   state.Actor{Kind: cmp.Or(by.Via, state.ActorCommand), Name: by.By},
+		Objects: slices.Concat([]graphsync.ID{a.SourceID}, a.Add, a.Remove)}
+	about := struct {
+		Hold     string `json:"hold"`
+		Guard    string `json:"guard"`
+		Reason   string `json:"reason,omitempty"`
+		Withdrew bool   `json:"withdrew_rejection,omitempty"` // the actions had been rejected before
+		plan.Action
+	}{Hold: hold, Reason: by.Reason, Withdrew: a.Rejected != nil && what == Approved, Action: a.Action}
+	if a.Held != nil {
+		about.Guard, about.Cause = a.Held.Guard, a.Held.Cause
+	}
+	entry.About = plan.Encode(&about)
+	return entry
 }
 
 // belongsTo reports whether a held or rejected action is one of a hold.

@@ -112,6 +112,7 @@ func (a *Action) Digest() string {
 // on it.
 type Decision struct {
 	By     string    `json:"by,omitempty"`
+	Via    string    `json:"-"` // kind of actor for the audit log, see [state.Actor]; "" is the command line
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at,omitzero"`
 }

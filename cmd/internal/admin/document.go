@@ -33,6 +33,8 @@ var documents = []document{
 	{method: http.MethodPost, path: "/v1/holds/{hold}/approve", args: []string{"approve", "{hold}"}, flags: []string{"sync", "tenant", "reason"}},
 	{method: http.MethodPost, path: "/v1/holds/{hold}/reject", args: []string{"reject", "{hold}"}, flags: []string{"sync", "tenant", "reason"}},
 	{method: http.MethodGet, path: "/v1/explain/{key}", args: []string{"explain", "{key}"}, flags: []string{"sync", "tenant", "group"}, lines: true},
+	{method: http.MethodGet, path: "/v1/audit", args: []string{"audit"}, flags: []string{"since", "until", "user", "group", "run", "sync", "tenant"}},
+	{method: http.MethodGet, path: "/v1/audit/verify", args: []string{"audit", "verify"}, flags: []string{"tenant", "head"}},
 	{method: http.MethodGet, path: "/v1/tenants", args: []string{"tenants", "list"}},
 	{method: http.MethodPost, path: "/v1/tenants/{tenant}/pause", args: []string{"tenants", "pause", "{tenant}"}},
 	{method: http.MethodPost, path: "/v1/tenants/{tenant}/resume", args: []string{"tenants", "resume", "{tenant}"}},

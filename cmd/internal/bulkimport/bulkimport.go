@@ -8,7 +8,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"entrasync/cmd/internal/console"
@@ -64,7 +63,7 @@ func (w *Writer) Add(account *reconcile.Account) error {
 	}
 	row := make([]string, len(columns))
 	for i, column := range columns {
-		row[i] = withoutFormula(valueOf(column.path, account))
+		row[i] = console.WithoutFormula(valueOf(column.path, account))
 	}
 	return w.out.Write(row)
 }
@@ -73,19 +72,6 @@ func (w *Writer) Add(account *reconcile.Account) error {
 func (w *Writer) Close() error {
 	w.out.Flush()
 	return w.out.Error()
-}
-
-// sumOnly is a value that a spreadsheet may take for a number or a sum, and nothing worse: a telephone
-// number often begins with a plus.
-var sumOnly = regexp.MustCompile(`^[+-][0-9 ()./-]*$`)
-
-// withoutFormula keeps a spreadsheet from running a value as a formula: people open the file before they
-// import it, and the owner of an account may have chosen the value (CWE-1236).
-func withoutFormula(value string) string {
-	if value == "" || !strings.ContainsRune("=+-@\t\r＝＋－＠|%", []rune(value)[0]) || sumOnly.MatchString(value) {
-		return value
-	}
-	return "'" + value
 }
 
 func valueOf(text string, account *reconcile.Account) string {

@@ -79,7 +79,7 @@ var keeping = slices.Concat(
 		fault{"RGS20", "a claim in memory does not hold", `if known, ok := a.recent.owner(key); ok {`, `if known, ok := a.recent.owner(key); ok && false {`},
 		fault{"RGS21", "claims in memory are not announced before they are lost", `if err := a.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RGS22", "claims of a later cycle are not announced", `delete(a.recent.advanced, tenant)`, `_ = tenant`},
-		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id))`, `f.writeIndexes()`},
+		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), s.noteAudit(id, f))`, `f.writeIndexes()`},
 		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}`, ``},

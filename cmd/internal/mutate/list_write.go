@@ -279,8 +279,8 @@ var recording = slices.Concat(
 		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == plan.Create && !done.halfway {`, `if false {`},
 		fault{"RCD21", "a reference from an account that was not made counts as done", `if done.void {`, `if false {`},
 		fault{"RCD20", "an application's fault counts as the record's", `if done.stop != nil {
-		r.line(line)`, `if false {
-		r.line(line)`},
+		r.line(done, line)`, `if false {
+		r.line(done, line)`},
 	),
 	in("reconcile/settle.go",
 		fault{"SET1", "an on-demand run settles what it did not look at", `if f.opts.Subject != nil {

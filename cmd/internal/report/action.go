@@ -23,7 +23,7 @@ var colours = map[plan.Op]string{
 // Action prints one step of a plan for people: what, to whom, why, and each value.
 func Action(o console.Output, action *plan.Action) {
 	fmt.Fprintf(o.W, "  %s %-10s %-5s %s  %s\n", o.Paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, console.Printable(action.Key), o.Paint(console.Faint, "("+console.Printable(action.Why)+")")+displayed(action))
-	printChanges(o, action)
+	Changes(o, action)
 	for _, note := range action.Notes {
 		fmt.Fprintf(o.W, "      note: %s\n", console.Printable(note))
 	}
@@ -37,8 +37,8 @@ func displayed(action *plan.Action) string {
 	return "  " + console.Printable(action.Name)
 }
 
-// printChanges prints the old and new values of an action.
-func printChanges(o console.Output, action *plan.Action) {
+// Changes prints the old and new values of an action.
+func Changes(o console.Output, action *plan.Action) {
 	for _, change := range action.Changes {
 		switch {
 		case action.Op == plan.Create:

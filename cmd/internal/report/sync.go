@@ -34,7 +34,7 @@ func Plan(o console.Output, s *compile.Sync, report *reconcile.Report, plan *rec
 			as = " as " + held.Hold
 		}
 		fmt.Fprintf(o.W, "  ! held by guard %s%s: %s %s %s (%s)%s\n", held.Guard, as, held.Action.Op, held.Action.Kind, console.Printable(held.Action.Key), console.Printable(held.Cause), displayed(&held.Action))
-		printChanges(o, &held.Action)
+		Changes(o, &held.Action)
 		printMembers(o, held.Members, len(held.Action.Remove), len(held.Action.Add))
 		for _, note := range held.Action.Notes {
 			fmt.Fprintf(o.W, "      note: %s\n", console.Printable(note))

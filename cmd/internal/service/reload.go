@@ -2,6 +2,8 @@ package service
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +16,7 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/words"
 	"entrasync/configs"
+	"entrasync/state"
 )
 
 // reload reads the configuration again. One that does not load changes nothing.
@@ -64,11 +67,32 @@ func (s *Service) reload() {
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
 	s.refused.Store(nil)
+	s.auditConfiguration(loaded, "loaded", "")
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
 }
 
 // refuse keeps why a configuration was not loaded, for the pages and the metrics.
-func (s *Service) refuse(why string) { s.refused.Store(&why) }
+func (s *Service) refuse(why string) {
+	s.refused.Store(&why)
+	s.auditConfiguration(fingerprintOf(s.options.ConfigFile), "refused", why)
+}
+
+// auditConfiguration reports that the service has loaded a configuration, or why it has not.
+func (s *Service) auditConfiguration(of *fingerprint, result, why string) {
+	about, err := json.Marshal(struct {
+		File   string `json:"file,omitempty"`
+		SHA256 string `json:"sha256"`
+		Reason string `json:"reason,omitempty"`
+	}{of.file, hex.EncodeToString(of.sum[:]), why})
+	if err == nil {
+		err = s.worker.Load().Store.AppendAudit(state.AuditEntry{
+			At: time.Now(), Event: "configuration", Actor: state.Actor{Kind: state.ActorService}, Result: result, About: about,
+		})
+	}
+	if err != nil {
+		s.log.Error("report to the audit log", "error", err)
+	}
+}
 
 // refusal returns why the configuration was not loaded at the last reload, "" when it was.
 func (s *Service) refusal() string {

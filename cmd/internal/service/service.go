@@ -132,6 +132,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.work.Go(func() { s.pages.serve(ctx) })
 	s.notify(daemon.SdNotifyReady)
+	s.auditConfiguration(s.loaded.Load(), "loaded", "")
 	w := s.worker.Load()
 	s.log.Info("running", "syncs", len(w.Syncs), "schedule", w.Config.Schedule, "state", StateDir(w.Config), "page", s.pages.url())
 	err = s.scheduler.Run(ctx)

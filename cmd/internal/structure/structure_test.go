@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/entrasync":             {"*"},
 	"cmd/internal/admin":        {},
 	"cmd/internal/advice":       {"graphsync", "reconcile/guard", "target"},
+	"cmd/internal/audit":        {"cmd/internal/*", "graphsync", "reconcile", "reconcile/plan", "state"},
 	"cmd/internal/bench":        {"graphsync", "graphsync/graphtest", "graphsync/msgraph", "reconcile", "reconcile/*", "state", "target"},
 	"cmd/internal/bulkimport":   {"cmd/internal/console", "graphsync", "reconcile", "reconcile/plan", "target"},
 	"cmd/internal/check":        {"cmd/internal/*", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},

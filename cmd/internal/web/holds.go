@@ -126,7 +126,7 @@ func (s *Server) decideHold(w http.ResponseWriter, r *http.Request) {
 		}
 		n := 0
 		hold := r.PathValue("hold")
-		by := plan.Decision{Reason: strings.TrimSpace(r.PostFormValue("reason")), At: s.Now().UTC().Truncate(time.Second)}
+		by := plan.Decision{Via: state.ActorPage, Reason: strings.TrimSpace(r.PostFormValue("reason")), At: s.Now().UTC().Truncate(time.Second)}
 		by.By, _, _ = r.BasicAuth()
 		if by.By == "" {
 			by.By = "the status page"

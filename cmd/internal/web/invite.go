@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -32,7 +33,7 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 	}
 	now := s.Now().UTC()
 	lasts, known := linkLasts[r.PostFormValue("lasts")]
-	invitation := state.Invitation{Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
+	invitation := state.Invitation{By: actorOf(r), Note: strings.TrimSpace(r.PostFormValue("note")), Created: now, Expires: now.Add(lasts).Truncate(time.Second)}
 	tenant, fault := strings.TrimSpace(r.PostFormValue("tenant")), ""
 	if tenant != "" {
 		var err error
@@ -73,6 +74,18 @@ func (s *Server) inviteTenant(w http.ResponseWriter, r *http.Request) {
 	})(w, r)
 }
 
+// actorOf is who sends a request, for the audit log.
+func actorOf(r *http.Request) state.Actor {
+	name, _, _ := r.BasicAuth()
+	return state.Actor{Kind: state.ActorPage, Name: name}
+}
+
+// aboutInvitation names an invitation in a line of the audit log.
+func aboutInvitation(name string) []byte {
+	about, _ := json.Marshal(map[string]string{"invitation": name}) // of a string
+	return about
+}
+
 // withdraw takes an invitation back: its link leads nowhere from then on.
 func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
 	if !s.posted(w, r, "Nothing was withdrawn") {
@@ -87,7 +100,7 @@ func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
 			}
 			note = i.Note
 			return true
-		})
+		}, state.AuditEntry{At: s.Now(), Event: "invitation_withdrawn", Actor: actorOf(r), Result: "done", About: aboutInvitation(name)})
 		switch {
 		case err != nil:
 			return "", nil, err

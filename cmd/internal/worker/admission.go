@@ -58,7 +58,7 @@ func (t *Tenants) Admit(organization graphsync.Organization, invitation state.In
 			Domains: strings.Join(organization.Domains, " "),
 		}
 		return nil
-	})
+	}, auditEntry("tenant_joined", Tenant{ID: organization.ID, Name: name, Origin: FromConsent}, state.Actor{Kind: state.ActorConsent}))
 	if err == nil && !known {
 		t.log.Info("tenant joined by consent", "tenant", name, "id", organization.ID, "organization", organization.Name, "note", invitation.Note)
 	}

@@ -13,11 +13,12 @@ import (
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
+	"entrasync/state"
 )
 
 // DeactivateAll deactivates every account that the syncs of a tenant keep, and returns how many. Graph is not asked: the
 // consent may be gone already. failed is called with each account that its application refused to deactivate.
-func DeactivateAll(ctx context.Context, w *Worker, t Tenant, failed func(plan.Failure)) (deactivated int, err error) {
+func DeactivateAll(ctx context.Context, w *Worker, t Tenant, by state.Actor, failed func(plan.Failure)) (deactivated int, err error) {
 	known := false
 	for _, planned := range w.Syncs {
 		if planned.Tenant != t.ID {
@@ -32,7 +33,7 @@ func DeactivateAll(ctx context.Context, w *Worker, t Tenant, failed func(plan.Fa
 		if err != nil {
 			return deactivated, err
 		}
-		report, err := syncer.Run(ctx, reconcile.Options{Apply: true, NoRefresh: true})
+		report, err := syncer.Run(ctx, reconcile.Options{Apply: true, NoRefresh: true, Actor: by})
 		release()
 		if err != nil {
 			return deactivated, RunError(planned, report, err)

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"entrasync/state"
@@ -9,12 +11,27 @@ import (
 
 // Remove drops what the state holds of a tenant, when its running cycle has ended, and takes it off the
 // registry. The caller has paused the tenant. One that the configuration names stays registered, paused.
-// Accounts stay as they are.
-func (w *Worker) Remove(ctx context.Context, t Tenant) error {
+// Accounts stay as they are. The audit log of the service says who removed it, and with which line the
+// tenant's own log ended, which goes with the state.
+func (w *Worker) Remove(ctx context.Context, t Tenant, by state.Actor) error {
+	entry := auditEntry("tenant_removed", t, by)
+	err := w.View(t.ID, func(tx *state.Tx) error {
+		last, head := tx.Audit().Head()
+		about, err := json.Marshal(struct {
+			Name string `json:"tenant_name"`
+			Last uint64 `json:"last_line"`
+			Head string `json:"last_hash"`
+		}{t.Name, last, head.String()})
+		entry.About = about
+		return err
+	})
+	if damaged := (*state.DamagedError)(nil); err != nil && !errors.As(err, &damaged) {
+		return err
+	}
 	if err := w.forget(ctx, t); err != nil {
 		return err
 	}
-	if err := w.Tenants.strike(t); err != nil {
+	if err := w.Tenants.strike(t, entry); err != nil {
 		return err
 	}
 	return w.Tenants.TakeUp()
@@ -22,7 +39,7 @@ func (w *Worker) Remove(ctx context.Context, t Tenant) error {
 
 // strike takes a tenant off the registry, with the invitations that are for it alone. The registry keeps
 // that it was removed: an open link must not bring it back.
-func (t *Tenants) strike(of Tenant) error {
+func (t *Tenants) strike(of Tenant, entry state.AuditEntry) error {
 	_, err := t.store.Invitations().Drop(func(_ state.InvitationKey, i state.Invitation) bool {
 		return i.Tenant == of.ID || i.Claim.Proving() && i.Claim.Tenant == of.ID
 	})
@@ -35,7 +52,7 @@ func (t *Tenants) strike(of Tenant) error {
 			Removed: time.Now().UTC().Truncate(time.Second),
 		}
 		return nil
-	})
+	}, entry)
 }
 
 // forget drops a tenant's state, when its running cycle has ended.

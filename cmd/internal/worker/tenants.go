@@ -2,6 +2,7 @@ package worker
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -162,19 +163,32 @@ func (t *Tenants) Named(name string) (Tenant, error) {
 	return Tenant{}, advice.With(fmt.Errorf("there is no tenant %q", name), hint)
 }
 
-// SetPaused pauses or resumes a tenant, at once where a service runs.
-func (t *Tenants) SetPaused(of Tenant, paused bool) error {
+// SetPaused pauses or resumes a tenant for a user, at once where a service runs.
+func (t *Tenants) SetPaused(of Tenant, paused bool, by state.Actor) error {
+	event := "tenant_resumed"
+	if paused {
+		event = "tenant_paused"
+	}
 	err := t.store.TenantRecords().Change(of.ID, func(r *state.TenantRecord) error {
 		if r.Origin == "" {
 			r.Origin, r.Name = of.Origin, of.Name
 		}
 		r.Paused = paused
 		return nil
-	})
+	}, auditEntry(event, of, by))
 	if err != nil {
 		return err
 	}
 	return t.TakeUp()
+}
+
+// auditEntry is a line about a tenant for the audit log of the service.
+func auditEntry(event string, of Tenant, by state.Actor) state.AuditEntry {
+	about, _ := json.Marshal(struct {
+		Name   string `json:"tenant_name"`
+		Origin string `json:"origin"`
+	}{of.Name, of.Origin}) // of two strings
+	return state.AuditEntry{At: time.Now(), Event: event, Actor: by, Tenant: of.ID, Result: "done", About: about}
 }
 
 // TakeUp has the running service, if any, take up what changed in the registry.

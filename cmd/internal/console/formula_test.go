@@ -1,4 +1,4 @@
-package bulkimport
+package console
 
 import "testing"
 
@@ -16,7 +16,7 @@ func TestSpreadsheetFormulas(t *testing.T) {
 		"Ada = Lovelace":                         "Ada = Lovelace",
 		"":                                       "",
 	} {
-		if have := withoutFormula(value); have != want {
+		if have := WithoutFormula(value); have != want {
 			t.Errorf("%q became %q, want %q", value, have, want)
 		}
 	}

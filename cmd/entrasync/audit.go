@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/audit"
+	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/lookup"
+	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
+)
+
+// auditFlags choose lines of the audit logs.
+type auditFlags struct {
+	lookup.Selection
+	since, until, user, group, run string
+	csv                            bool
+}
+
+func auditCommand(a *app) *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "List what was done, by whom, when and why",
+		Long: `Lists the audit log: every action on an account or group with the values before and after, every approval
+and rejection, consents, pauses, loaded configurations and commands. Each tenant has a log of its own, and the
+service has one for what concerns all of them. Times are RFC 3339, a day such as 2026-03-01, or how long ago, such
+as 12h or 7d. --json prints each line with its hash and that of the line before.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.audit(cmd.Context(), w, syncs, f) })
+		},
+	}
+	cmd.Flags().StringVar(&f.since, "since", "", "from this `TIME` on")
+	cmd.Flags().StringVar(&f.until, "until", "", "before this `TIME`")
+	cmd.Flags().StringVar(&f.user, "user", "", "about this user: object id, user principal name or address")
+	cmd.Flags().StringVar(&f.group, "group", "", "about this group: object id or name")
+	cmd.Flags().StringVar(&f.run, "run", "", "of this run")
+	cmd.Flags().BoolVar(&f.csv, "csv", false, "print CSV")
+	cmd.MarkFlagsMutuallyExclusive("user", "group")
+	syncFlag(cmd, &f.Selection)
+	tenantFlag(cmd, &f.Selection)
+	cmd.AddCommand(auditVerifyCommand(a))
+	return cmd
+}
+
+// subject is the user or group that is asked for, nil for all.
+func (f *auditFlags) subject() *reconcile.Subject {
+	switch {
+	case f.user != "":
+		return &reconcile.Subject{Kind: graphsync.User, Key: f.user}
+	case f.group != "":
+		return &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
+	}
+	return nil
+}
+
+func (a *app) audit(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f auditFlags) error {
+	if f.csv && a.json {
+		return errors.New("--csv and --json exclude each other")
+	}
+	logs, err := audit.Logs(w, f.Selection, syncs)
+	if err != nil {
+		return err
+	}
+	queries, err := audit.Request{Selection: f.Selection, Since: f.since, Until: f.until, Subject: f.subject(), Run: f.run}.Queries(ctx, w, logs)
+	if err != nil {
+		return err
+	}
+	each := func(visit func(*audit.Line) error) error {
+		for _, q := range queries {
+			if err := audit.Each(q.Logs, q.Query, func(l *audit.Line) error { return errors.Join(ctx.Err(), visit(l)) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch {
+	case a.json:
+		return audit.WriteJSON(a.out, each)
+	case f.csv:
+		return audit.WriteCSV(a.out, each)
+	}
+	n, err := audit.Print(a.console(), each)
+	if err == nil && n == 0 {
+		fmt.Fprintln(a.err, "note: no line fits")
+	}
+	return err
+}
+
+func auditVerifyCommand(a *app) *cobra.Command {
+	var selection lookup.Selection
+	var heads []string
+	cmd := &cobra.Command{
+		Use:   "verify [FILE...]",
+		Short: "Verify that no line of the audit logs was altered, added or taken out",
+		Long: `Verifies the chain of hashes of each audit log, or of exported files, the oldest first. It prints the head
+of each log: the number and the hash of its last line. Keep heads elsewhere: with --head a later verify tells a log
+that was cut off, written again or restored from an older copy, which is as valid as before on its own. The exit code
+is 3 when a log is not as it was written.`,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if len(files) > 0 {
+				return a.verifyFiles(files, heads)
+			}
+			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.verifyLogs(w, selection, syncs, heads) })
+		},
+	}
+	cmd.Flags().StringArrayVar(&heads, "head", nil, "a `SEQ:HASH` that verify printed before; may be repeated; name its log with --tenant where there are several")
+	tenantFlag(cmd, &selection)
+	return cmd
+}
+
+func (a *app) verifyLogs(w *worker.Worker, selection lookup.Selection, syncs []*compile.Sync, texts []string) error {
+	heads, err := audit.ParseHeads(texts)
+	if err != nil {
+		return err
+	}
+	logs, err := audit.Logs(w, selection, syncs)
+	if err != nil {
+		return err
+	}
+	if logs = audit.Verified(logs, selection); len(heads) > 0 && len(logs) > 1 {
+		return advice.With(errors.New("--head is about one log, and there are several"), "name its tenant with --tenant")
+	}
+	var checks []audit.Check
+	for _, log := range logs {
+		check, err := audit.Verify(log, heads)
+		if err != nil {
+			return err
+		}
+		checks = append(checks, check)
+	}
+	return a.printChecks(checks)
+}
+
+// verifyFiles verifies exported files, which takes no configuration.
+func (a *app) verifyFiles(names []string, texts []string) error {
+	heads, err := audit.ParseHeads(texts)
+	if err != nil {
+		return err
+	}
+	if len(heads) > 0 {
+		return advice.With(errors.New("--head is about the logs of the state, not about files"), "compare the heads that verify prints of the files")
+	}
+	var files []io.Reader
+	for _, name := range names {
+		file, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	checks, err := audit.VerifyFiles(files, names)
+	if err != nil {
+		return err
+	}
+	return a.printChecks(checks)
+}
+
+func (a *app) printChecks(checks []audit.Check) error {
+	sound := true
+	for i := range checks {
+		sound = sound && checks[i].OK
+	}
+	outcome := error(nil)
+	if !sound {
+		outcome = exitError(exitPartial)
+	}
+	if a.json {
+		return errors.Join(a.printJSON(map[string]any{"format": "entrasync/audit-check/1", "ok": sound, "logs": append([]audit.Check{}, checks...)}), outcome)
+	}
+	for _, c := range checks {
+		switch {
+		case c.Last == 0 && c.OK:
+			fmt.Fprintf(a.out, "%s: no line\n", c.Log)
+			continue
+		case c.OK:
+			fmt.Fprintf(a.out, "%s: lines %d to %d are as they were written\n", c.Log, c.First, c.Last)
+		default:
+			fmt.Fprintf(a.out, "%s: %s in lines %d to %d\n", c.Log, words.Count(len(c.Faults), "fault", "faults"), c.First, c.Last)
+		}
+		for _, fault := range c.Faults {
+			fmt.Fprintf(a.out, "  line %d: %s\n", fault.Seq, console.Printable(fault.What))
+		}
+		fmt.Fprintf(a.out, "  head %s\n", c.Head)
+	}
+	return outcome
+}
