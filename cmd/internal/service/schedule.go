@@ -147,7 +147,7 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 // logCycle logs how a cycle ended.
 func logCycle(log *slog.Logger, report *reconcile.Report, err error) error {
 	if err != nil {
-		log.Error("cycle could not run", "cycle", string(report.Cycle), "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
+		log.Error("cycle could not run", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint, "cycle", string(report.Cycle))
 		return err
 	}
 	summary := report.Summary
