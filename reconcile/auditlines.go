@@ -30,7 +30,7 @@ func (o *Options) auditEntry(sync *Sync, runID, event, result string) state.Audi
 	return state.AuditEntry{Event: event, Actor: actor, Tenant: sync.Tenant, Sync: sync.Name, Run: runID, Result: result}
 }
 
-// auditLine puts into a line of the audit log what became of an action: the line of the run, with the id of an
+// auditLine puts into a line of the audit log the outcome of an action: the line of the run, with the id of an
 // account that the action made and, of memberships, those that were changed. text is the line of the run.
 func auditLine(entry *state.AuditEntry, done *result, line *runLine, text []byte) {
 	a := done.action

@@ -402,7 +402,7 @@ const (
 	outcomeFailed = "failed"
 )
 
-// line records what became of an action, for the run and for the audit log.
+// line records the outcome of an action, for the run and for the audit log.
 func (r *recorder) line(done *result, line runLine) {
 	text := plan.Encode(&line)
 	r.lines = append(r.lines, text)

@@ -248,7 +248,7 @@ func TestAuditChainsDiffer(t *testing.T) {
 	}
 }
 
-// Whatever is changed in a log by someone who keeps the file readable is found, at the line where it begins.
+// Whatever is changed in a log such that the file stays readable is found, at the line where it begins.
 func TestAuditVerify(t *testing.T) {
 	t.Parallel()
 	rewrite := func(seq uint64, change func(prev AuditHash, lines []auditStored) []byte) func(*Tx) error {

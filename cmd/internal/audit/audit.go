@@ -176,7 +176,7 @@ func Each(logs []Log, q Query, visit func(*Line) error) error {
 	return nil
 }
 
-// A reader reads one log some lines at a time: a transaction that waits for whoever reads the output would make
+// A reader reads one log some lines at a time: a transaction that waits for a slow terminal would make
 // the writers of the tenant wait.
 type reader struct {
 	log   *Log
