@@ -247,7 +247,7 @@ func TestFunctionTable(t *testing.T) {
 		}
 		text, ok := samples[f.Name]
 		if !ok {
-			t.Errorf("no sample of %s", f.Name)
+			t.Errorf("no sample of %s: add a call of it to samples in bench_test.go", f.Name)
 			continue
 		}
 		if got, failed := outcome(text, sampleEnv()).(map[string]any); failed {

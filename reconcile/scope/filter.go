@@ -200,16 +200,14 @@ func (c *clause) match(v Value) Verdict {
 		return in(bytes.Contains(v.Text, c.value))
 	case endsWith:
 		return in(bytes.HasSuffix(v.Text, c.value))
+	case greaterThan, greaterThanOrEquals:
+		n, err := strconv.ParseInt(string(v.Text), 10, 64)
+		if err != nil {
+			return Invalid
+		}
+		return in(n > c.number || n == c.number && c.op == greaterThanOrEquals)
 	}
-	n, err := strconv.ParseInt(string(v.Text), 10, 64)
-	switch {
-	case err != nil:
-		return Invalid
-	case c.op == greaterThan:
-		return in(n > c.number)
-	default:
-		return in(n >= c.number)
-	}
+	return Invalid // an operator without a case decides nothing
 }
 
 // equal compares exactly, but for booleans, which people write in either case.

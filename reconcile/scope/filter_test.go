@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,11 @@ func TestTruthTable(t *testing.T) {
 		{"GREATER_THAN", "10", "IIFFTIFTIIF"},
 		{"GREATER_THAN", "15", "IIFFFIFFIIF"},
 		{"GREATER_THAN_OR_EQUALS", "15", "IIFFTIFTIIF"},
+	}
+	for _, operator := range scope.Operators() {
+		if !slices.ContainsFunc(rows, func(row struct{ operator, value, want string }) bool { return row.operator == operator }) {
+			t.Errorf("operator %s has no row in the truth table", operator)
+		}
 	}
 	letters := map[scope.Verdict]string{scope.In: "T", scope.Out: "F", scope.Invalid: "I"}
 	for _, row := range rows {

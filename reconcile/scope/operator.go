@@ -32,6 +32,15 @@ var operators = [...]operator{
 	greaterThan, greaterThanOrEquals, includes, endsWith,
 }
 
+// Operators returns the operators in the spelling that messages use.
+func Operators() []string {
+	names := make([]string, len(operators))
+	for i, op := range operators {
+		names[i] = string(op)
+	}
+	return names
+}
+
 // Operators that exist in Entra and are refused, with the reason.
 var refused = map[string]string{
 	"&":              "its documentation does not say what it compares; write REGEX MATCH with alternatives, such as one|two",

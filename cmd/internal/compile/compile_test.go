@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
+	"entrasync/reconcile/guard"
+	"entrasync/reconcile/scope"
 )
 
 const fabrikamConfig = `state: %q
@@ -124,5 +128,43 @@ func TestTenantFaults(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("%s: %s\nwant %s", name, got, tt.want)
 		}
+	}
+}
+
+// Editors offer the operators that a scoping filter knows: the schema's words and the evaluation's are
+// one list.
+func TestSchemaOffersEveryOperator(t *testing.T) {
+	t.Parallel()
+	field, ok := reflect.TypeFor[configs.Clause]().FieldByName("Operator")
+	if offered := strings.Split(field.Tag.Get("suggest"), ","); !ok || !slices.Equal(offered, scope.Operators()) {
+		t.Errorf("configs.Clause suggests %q, scoping filters know %q", offered, scope.Operators())
+	}
+}
+
+// Every limit of the section guard reaches the guard of the sync under the same name: one that is not
+// compiled would hold nothing.
+func TestEveryLimitIsCompiled(t *testing.T) {
+	t.Parallel()
+	section := reflect.TypeFor[configs.Guard]()
+	keys, set := "    guard: {", map[string]int{}
+	for i := range section.NumField() {
+		if field := section.Field(i); field.Type == reflect.TypeFor[configs.Limit]() {
+			set[field.Name] = 100 + i
+			keys += fmt.Sprintf("%s: {count: %d}, ", field.Tag.Get("yaml"), 100+i)
+		}
+	}
+	_, syncs, err := loaded(t, strings.TrimSuffix(keys, ", ")+"}\n    from: contoso\n    users: {attributes: {userName: \"[userPrincipalName]\"}}\n")
+	if err != nil || len(syncs) == 0 {
+		t.Fatalf("%d syncs, %v", len(syncs), err)
+	}
+	compiled := reflect.ValueOf(syncs[0].Guard)
+	for name, want := range set {
+		limit, ok := compiled.FieldByName(name).Interface().(guard.Limit)
+		if !ok || limit.Count == nil || *limit.Count != want {
+			t.Errorf("guard.Guard.%s is %+v, want the count %d", name, limit, want)
+		}
+	}
+	if len(set) < 7 {
+		t.Errorf("only the limits %v", set)
 	}
 }
