@@ -8,5 +8,5 @@
 //
 // It promises that what cannot be decided is never a reason to remove a user: a filter that cannot judge a
 // value gives a problem, an assignment that Graph's last list lacked keeps what exists and grants nothing
-// new (see [Eligibility]), and an account that shows no known attribute is [Indeterminate], not foreign.
+// new (see [Eligibility]), and an account that shows no known attribute is neither ours nor foreign.
 package desired
