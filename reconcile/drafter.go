@@ -145,7 +145,7 @@ func (d *drafter) remove(link *state.Link, stand *desired.Eligibility, key strin
 		return nil
 	}
 	if !again && d.sync.Users.May(op) {
-		if err := d.putOff(link.Source); err != nil {
+		if err := d.offRecords().note(link.Source); err != nil {
 			return err
 		}
 	}

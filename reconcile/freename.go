@@ -14,13 +14,13 @@ import (
 // freeNameCause groups the holds of guard former_name.
 const freeNameCause = "names of accounts that are switched off are wanted by others"
 
-// holder returns another user whose account has a value that must be unique.
-func (d *drafter) holder(path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
-	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(graphsync.User, desired.MatchKey(path, value)) {
+// holderOf returns another user whose account has a value that must be unique.
+func holderOf(links state.Links, path, value string, but graphsync.ID) (link state.Link, found bool, err error) {
+	for _, other := range links.SourcesByKey(graphsync.User, desired.MatchKey(path, value)) {
 		if other == but {
 			continue
 		}
-		if link, found, err = d.tx.Links(d.sync.Name).Get(graphsync.User, other); err != nil || found {
+		if link, found, err = links.Get(graphsync.User, other); err != nil || found {
 			return link, found, err
 		}
 	}
@@ -60,7 +60,7 @@ func (d *drafter) freeName(link *state.Link, path, value string) (offered bool, 
 // switched off is offered to give up its name; the other changes are written meanwhile.
 func (d *drafter) takenNames(a *plan.StoredAction) error {
 	for _, r := range d.sync.Users.Renames(a) {
-		link, found, err := d.holder(r.Path, r.New, a.SourceID)
+		link, found, err := holderOf(d.tx.Links(d.sync.Name), r.Path, r.New, a.SourceID)
 		if err != nil {
 			return err
 		}

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"time"
 
+	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
+	"entrasync/state"
 )
 
 // An offRecord says when an account that was switched off was to be deleted.
@@ -59,3 +61,37 @@ func days(d time.Duration) string {
 // offSpace remembers of accounts that were switched off which on_remove was in force then: source
 // id → offRecord.
 const offSpace = "off"
+
+// offRecords keep, by source id, under which on_remove accounts were switched off.
+type offRecords struct {
+	tx    *state.Tx
+	sync  *Sync
+	info  *state.SyncInfo
+	apply bool // not a dry run, which keeps nothing
+}
+
+// note keeps that an account is being removed under the present on_remove.
+func (o offRecords) note(id graphsync.ID) error {
+	if !o.apply {
+		return nil
+	}
+	rec := offRecord{After: deleteAfter(o.sync.Users.OnRemove), Since: o.info.Observed}
+	return o.tx.Space(o.sync.Name, offSpace).Put(id[:], plan.Encode(&rec))
+}
+
+// of returns what is known of an account that is switched off. What was not noted is as the
+// configuration says, unless that has changed since the last cycle.
+func (o offRecords) of(id graphsync.ID) (rec offRecord, err error) {
+	space := o.tx.Space(o.sync.Name, offSpace)
+	if raw := space.Get(id[:]); raw != nil {
+		return rec, plan.Decode(raw, &rec)
+	}
+	rec = offRecord{After: deleteAfter(o.sync.Users.OnRemove), Since: o.info.Observed}
+	if o.info.ConfigHash != o.sync.Hash() {
+		rec.After = never
+	}
+	if !o.apply {
+		return rec, nil
+	}
+	return rec, space.Put(id[:], plan.Encode(&rec))
+}

@@ -10,30 +10,8 @@ import (
 	"entrasync/state"
 )
 
-// putOff notes that an account is being removed under the present on_remove.
-func (d *drafter) putOff(id graphsync.ID) error {
-	if !d.opts.Apply {
-		return nil
-	}
-	rec := offRecord{After: deleteAfter(d.sync.Users.OnRemove), Since: d.info.Observed}
-	return d.tx.Space(d.sync.Name, offSpace).Put(id[:], plan.Encode(&rec))
-}
-
-// off returns what is known of an account that is switched off. What was not noted is as the
-// configuration says, unless that has changed since the last cycle.
-func (d *drafter) off(id graphsync.ID) (rec offRecord, err error) {
-	space := d.tx.Space(d.sync.Name, offSpace)
-	if raw := space.Get(id[:]); raw != nil {
-		return rec, plan.Decode(raw, &rec)
-	}
-	rec = offRecord{After: deleteAfter(d.sync.Users.OnRemove), Since: d.info.Observed}
-	if d.info.ConfigHash != d.sync.Hash() {
-		rec.After = never
-	}
-	if !d.opts.Apply {
-		return rec, nil
-	}
-	return rec, space.Put(id[:], plan.Encode(&rec))
+func (d *drafter) offRecords() offRecords {
+	return offRecords{tx: d.tx, sync: d.sync, info: d.info, apply: d.opts.Apply}
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.
@@ -42,7 +20,7 @@ func (d *drafter) removeInactive(link *state.Link, stand *desired.Eligibility, k
 	if d.sync.Users.OnRemove.Do == "" {
 		return nil
 	}
-	rec, err := d.off(link.Source)
+	rec, err := d.offRecords().of(link.Source)
 	if err != nil || after == never {
 		return err
 	}

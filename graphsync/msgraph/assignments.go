@@ -58,7 +58,7 @@ func (s *Source) assignments(ctx context.Context, app graphsync.ID, count bool, 
 			ToGetRequestInformation(ctx, &serviceprincipals.ItemAppRoleAssignedToRequestBuilderGetRequestConfiguration{Headers: headers})
 	}
 	counted := int64(-1)
-	err = s.pages(ctx, readAssignments, first, next, func(body []byte) (odata.List, func() error, error) {
+	err = s.requester.pages(ctx, readAssignments, first, next, func(body []byte) (odata.List, func() error, error) {
 		page, skipped, l, err := odata.DecodeAssignments(body)
 		return l, func() error {
 			list.Rows += l.Entries
@@ -122,11 +122,11 @@ func (s *Source) AssignmentPresence(ctx context.Context, app graphsync.ID, ids [
 // assignment asks for one row. Only Graph's own error for a missing object counts as no; another
 // refusal of the request (4xx) tells nothing.
 func (s *Source) assignment(ctx context.Context, app graphsync.ID, id string) (graphsync.Presence, error) {
-	info, err := s.get(ctx, s.adapter.GetBaseUrl()+"/servicePrincipals/"+app.String()+"/appRoleAssignedTo/"+url.PathEscape(id))
+	info, err := s.requester.get(ctx, s.adapter.GetBaseUrl()+"/servicePrincipals/"+app.String()+"/appRoleAssignedTo/"+url.PathEscape(id))
 	if err != nil {
 		return graphsync.Unknown, fmt.Errorf("%s: build request: %w", getAssignment.name, err)
 	}
-	err = s.call(ctx, getAssignment, info, func(body []byte) error {
+	err = s.requester.call(ctx, getAssignment, info, func(body []byte) error {
 		var row struct {
 			ID string `json:"id"`
 		}

@@ -6,32 +6,53 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/redact"
 
 	abs "github.com/microsoft/kiota-abstractions-go"
+	msgraphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 )
 
 // An operation is one kind of call: its name in errors and the least application permission
 // it needs (Graph permissions reference).
 type operation struct{ name, permission string }
 
+// A requester sends requests to Graph and nowhere else, repeats them as Graph asks for, and counts them.
+type requester struct {
+	cloud    graphsync.Cloud
+	tokens   *tokens
+	adapter  *msgraphcore.GraphRequestAdapterBase
+	agent    string
+	maxBody  int64
+	timeout  time.Duration
+	patience time.Duration
+	log      *slog.Logger
+
+	pause                      pause
+	requests, throttled, bytes atomic.Int64
+	date                       atomic.Pointer[dateHeader]
+	refreshed                  atomic.Int64 // when a 403 last made the token be renewed, in Unix nanoseconds
+	reached                    atomic.Bool  // Graph has answered before: a lost connection is worth waiting for
+}
+
 // call sends a request until its answer has been decoded, and explains why not otherwise.
 // It is the only place that repeats anything.
-func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
+func (rq *requester) call(ctx context.Context, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
 	var tries retries
 	refreshed := false
 	for {
-		if err := s.pause.wait(ctx); err != nil {
+		if err := rq.pause.wait(ctx); err != nil {
 			return fmt.Errorf("%s: %w", op.name, err)
 		}
 		var used bearer
-		err := s.attempt(ctx, info, &used, decode)
+		err := rq.attempt(ctx, info, &used, decode)
 		if err == nil {
 			return nil
 		}
@@ -45,28 +66,28 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 		if e.Op == "" {
 			e.Op = op.name
 		}
-		if e.Op != "token" && !refreshed && s.stale(e, used) {
-			s.tokens.discard(ctx, used.token)
+		if e.Op != "token" && !refreshed && rq.stale(e, used) {
+			rq.tokens.discard(ctx, used.token)
 			refreshed = true
 			continue
 		}
 		if e.Class == graphsync.PermissionMissing {
-			s.blamePermission(e, op, used.token, selected(info))
+			rq.blamePermission(e, op, used.token, selected(info))
 		}
 		if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
-			s.throttled.Add(1)
+			rq.throttled.Add(1)
 		}
-		wait, again := tries.next(e, s.reached.Load())
-		if !again || tries.waited > s.patience {
+		wait, again := tries.next(e, rq.reached.Load())
+		if !again || tries.waited > rq.patience {
 			if again && e.RetryAfter > 0 {
 				e.Message += fmt.Sprintf(", for %s", e.RetryAfter.Round(time.Second))
 			}
 			return e
 		}
 		if e.Status == http.StatusTooManyRequests {
-			s.pause.extend(wait)
+			rq.pause.extend(wait)
 		}
-		s.log.InfoContext(ctx, "graph request will be repeated", "op", e.Op, "because", e.Message, "status", e.Status, "wait", wait)
+		rq.log.InfoContext(ctx, "graph request will be repeated", "op", e.Op, "because", e.Message, "status", e.Status, "wait", wait)
 		if err := sleep(ctx, wait); err != nil {
 			return fmt.Errorf("%s: %w", op.name, err)
 		}
@@ -75,27 +96,27 @@ func (s *Source) call(ctx context.Context, op operation, info *abs.RequestInform
 
 // attempt sends a request once. The token is attached last, after the address is known to be
 // the configured Graph.
-func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used *bearer, decode func([]byte) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+func (rq *requester) attempt(ctx context.Context, info *abs.RequestInformation, used *bearer, decode func([]byte) error) error {
+	ctx, cancel := context.WithTimeout(ctx, rq.timeout)
 	defer cancel()
 
-	info.PathParameters["baseurl"] = s.adapter.GetBaseUrl()
+	info.PathParameters["baseurl"] = rq.adapter.GetBaseUrl()
 	uri, err := info.GetUri()
 	if err != nil {
 		return fmt.Errorf("%w: %w", graphsync.ErrForeignLink, err)
 	}
-	if err := s.cloud.CheckLink(uri.String()); err != nil {
+	if err := rq.cloud.CheckLink(uri.String()); err != nil {
 		return err
 	}
-	if used.token, used.fresh, err = s.tokens.get(ctx); err != nil {
+	if used.token, used.fresh, err = rq.tokens.get(ctx); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return explainNetwork(strings.TrimPrefix(s.cloud.Authority, "https://"), err)
+			return explainNetwork(strings.TrimPrefix(rq.cloud.Authority, "https://"), err)
 		}
 		return err
 	}
 	for name, value := range map[string]string{
 		"Authorization":          "Bearer " + used.token,
-		"User-Agent":             s.agent,
+		"User-Agent":             rq.agent,
 		"x-ms-throttle-priority": "Low",
 		"Accept":                 "application/json",
 	} {
@@ -108,11 +129,11 @@ func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used
 	var failed error
 	handler := abs.NewRequestHandlerOption()
 	handler.SetResponseHandler(func(response any, _ abs.ErrorMappings) (any, error) {
-		failed = s.read(response.(*http.Response), uri.Host, used.token, decode)
+		failed = rq.read(response.(*http.Response), uri.Host, used.token, decode)
 		return nil, failed
 	})
 	info.AddRequestOptions([]abs.RequestOption{handler})
-	_, err = s.adapter.SendPrimitive(ctx, info, "[]byte", nil)
+	_, err = rq.adapter.SendPrimitive(ctx, info, "[]byte", nil)
 	if err != nil && failed == nil {
 		return explainNetwork(uri.Host, err)
 	}
@@ -122,7 +143,7 @@ func (s *Source) attempt(ctx context.Context, info *abs.RequestInformation, used
 // stale reports whether a fresh token may help against a refusal: a token keeps the
 // permissions of its birth, so it may predate a consent. Where a permission is simply missing
 // every call is refused, and asking for a token each time would end in AADSTS50196.
-func (s *Source) stale(e *graphsync.Error, used bearer) bool {
+func (rq *requester) stale(e *graphsync.Error, used bearer) bool {
 	switch {
 	case e.Status == http.StatusUnauthorized && e.Class == graphsync.Policy:
 		return true // a claims challenge may concern when or where the token was obtained
@@ -133,8 +154,8 @@ func (s *Source) stale(e *graphsync.Error, used bearer) bool {
 	case e.Status != http.StatusForbidden:
 		return false
 	}
-	now, last := time.Now().UnixNano(), s.refreshed.Load()
-	return (last == 0 || now-last > int64(5*time.Minute)) && s.refreshed.CompareAndSwap(last, now)
+	now, last := time.Now().UnixNano(), rq.refreshed.Load()
+	return (last == 0 || now-last > int64(5*time.Minute)) && rq.refreshed.CompareAndSwap(last, now)
 }
 
 // A bearer is the token an attempt used.
@@ -144,16 +165,16 @@ type bearer struct {
 }
 
 // read takes an answer apart: the decoded body of a 200, an explained error otherwise.
-func (s *Source) read(resp *http.Response, host, token string, decode func([]byte) error) error {
+func (rq *requester) read(resp *http.Response, host, token string, decode func([]byte) error) error {
 	defer resp.Body.Close()
-	s.reached.Store(true)
-	body, err := readBody(resp, s.maxBody)
-	s.bytes.Add(int64(len(body)))
+	rq.reached.Store(true)
+	body, err := readBody(resp, rq.maxBody)
+	rq.bytes.Add(int64(len(body)))
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return explainAnswer(resp, redact.New(4, token).Bytes(body))
 	case errors.Is(err, errTooLarge):
-		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", s.maxBody>>20)}
+		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", rq.maxBody>>20)}
 	case err != nil:
 		err = explainNetwork(host, err)
 	default:
@@ -223,7 +244,7 @@ func selected(info *abs.RequestInformation) []string {
 // blamePermission names the permission a refused call needs. A token without any role is
 // what Graph's tenants issue after consent has been withdrawn. Where the token has the permission of
 // the call, one of the properties takes another.
-func (s *Source) blamePermission(e *graphsync.Error, op operation, token string, properties []string) {
+func (rq *requester) blamePermission(e *graphsync.Error, op operation, token string, properties []string) {
 	claims, err := claimsOf(token)
 	if err == nil && len(claims.Roles) == 0 {
 		e.Class, e.Message = graphsync.ConsentMissing, "the app has no permission at all in this tenant"

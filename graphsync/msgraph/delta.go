@@ -38,7 +38,7 @@ func (s *Source) DeltaPage(ctx context.Context, stream graphsync.Stream, propert
 		return nil, fmt.Errorf("%s: build request: %w", op.name, err)
 	}
 	var page *graphsync.Page
-	err = s.call(ctx, op, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, op, info, func(body []byte) (err error) {
 		page, err = odata.DecodePage(stream.Kind(), properties, body)
 		return err
 	})
@@ -48,7 +48,7 @@ func (s *Source) DeltaPage(ctx context.Context, stream graphsync.Stream, propert
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkNext(page.Next, link); err != nil {
+	if err := s.requester.checkNext(page.Next, link); err != nil {
 		return nil, named(op, err)
 	}
 	if page.Delta != "" {
@@ -80,14 +80,14 @@ func (s *Source) deltaRequest(ctx context.Context, stream graphsync.Stream, prop
 func noParameters() map[string]string { return map[string]string{} }
 
 // checkNext refuses a nextLink that leads elsewhere, or back to the page it stands on.
-func (s *Source) checkNext(next, current string) error {
+func (rq *requester) checkNext(next, current string) error {
 	switch {
 	case next == "":
 		return nil
 	case next == current:
 		return odata.Undocumented("the nextLink leads to the page it stands on")
 	}
-	return s.cloud.CheckLink(next)
+	return rq.cloud.CheckLink(next)
 }
 
 // refusesRequest reports whether a status says that Graph will not take a request as it is, however

@@ -60,7 +60,7 @@ func (s *Source) CredentialEnds(ctx context.Context) (time.Time, error) {
 	var app struct {
 		Secrets []secretOnFile `json:"passwordCredentials"`
 	}
-	err = s.call(ctx, readApplication, info, func(body []byte) error { return odata.DecodeObject(body, &app) })
+	err = s.requester.call(ctx, readApplication, info, func(body []byte) error { return odata.DecodeObject(body, &app) })
 	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
 		return time.Time{}, nil // another tenant registered the app
 	}

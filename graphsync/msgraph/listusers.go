@@ -43,12 +43,12 @@ func (s *Source) CountUsers(ctx context.Context, prefix string) (n int, err erro
 	if prefix != "" {
 		address += "?$filter=" + url.QueryEscape(startsWith(prefix))
 	}
-	info, err := s.get(ctx, address)
+	info, err := s.requester.get(ctx, address)
 	if err != nil {
 		return 0, fmt.Errorf("%s: build request: %w", countUsers.name, err)
 	}
 	info.Headers.Add("ConsistencyLevel", "eventual")
-	err = s.call(ctx, countUsers, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, countUsers, info, func(body []byte) (err error) {
 		text := strings.TrimPrefix(string(body[:min(len(body), 64)]), "\ufeff")
 		if n, err = strconv.Atoi(strings.TrimSpace(text)); err != nil || n < 0 {
 			return odata.Undocumented(fmt.Sprintf("the count is %.20q", text))
@@ -68,12 +68,12 @@ func (s *Source) ListUsers(ctx context.Context, properties []string, prefix, lin
 	} else if err := s.cloud.CheckLink(link); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", listUsers.name, graphsync.ErrResync, err)
 	}
-	info, err := s.get(ctx, address)
+	info, err := s.requester.get(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: build request: %w", listUsers.name, err)
 	}
 	var page *graphsync.Page
-	err = s.call(ctx, listUsers, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, listUsers, info, func(body []byte) (err error) {
 		page, err = odata.DecodeListPage(graphsync.User, body)
 		return err
 	})
@@ -83,7 +83,7 @@ func (s *Source) ListUsers(ctx context.Context, properties []string, prefix, lin
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkNext(page.Next, link); err != nil {
+	if err := s.requester.checkNext(page.Next, link); err != nil {
 		return nil, named(listUsers, err)
 	}
 	return page, nil

@@ -70,7 +70,7 @@ func (s *Source) present(ctx context.Context, kind graphsync.Kind, ids []graphsy
 		return nil, fmt.Errorf("%s: build request: %w", getByIDs.name, err)
 	}
 	present := make(map[graphsync.ID]bool, len(ids))
-	next := func(link string) (*abs.RequestInformation, error) { return s.get(ctx, link) }
+	next := func(link string) (*abs.RequestInformation, error) { return s.requester.get(ctx, link) }
 	decode := func(body []byte) (odata.List, func() error, error) {
 		l, err := odata.DecodeList(body, func(dec *jsontext.Decoder) error {
 			id, err := odata.ReadID(dec)
@@ -79,9 +79,9 @@ func (s *Source) present(ctx context.Context, kind graphsync.Kind, ids []graphsy
 		})
 		return l, func() error { return nil }, err
 	}
-	err = s.pages(ctx, getByIDs, first, next, decode)
+	err = s.requester.pages(ctx, getByIDs, first, next, decode)
 	if errors.Is(err, graphsync.ErrResync) { // what is present stays so
-		err = s.pages(ctx, getByIDs, first, next, decode)
+		err = s.requester.pages(ctx, getByIDs, first, next, decode)
 	}
 	if e := (*graphsync.Error)(nil); errors.As(err, &e) && e.Class == graphsync.PermissionMissing {
 		return s.presentOneByOne(ctx, kind, ids)
@@ -118,12 +118,12 @@ func (s *Source) Kinds(ctx context.Context, ids []graphsync.ID) ([]graphsync.Kin
 func (s *Source) Object(ctx context.Context, kind graphsync.Kind, id graphsync.ID, properties []string) (*graphsync.Change, error) {
 	op, path := byID(kind)
 	selected := slices.DeleteFunc(slices.Clone(properties), func(name string) bool { return name == "manager" || name == "members" })
-	info, err := s.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select="+url.QueryEscape(strings.Join(selected, ",")))
+	info, err := s.requester.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select="+url.QueryEscape(strings.Join(selected, ",")))
 	if err != nil {
 		return nil, fmt.Errorf("%s: build request: %w", op.name, err)
 	}
 	var object *graphsync.Change
-	err = s.call(ctx, op, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, op, info, func(body []byte) (err error) {
 		if object, err = odata.DecodeEntry(kind, body); err == nil && object.ID != id {
 			err = odata.Undocumented("the response is about another object")
 		}
@@ -146,11 +146,11 @@ func (s *Source) Object(ctx context.Context, kind graphsync.Kind, id graphsync.I
 // manager reads the id of a user's manager as JSON text, null for none ("List manager": 404 when
 // there is none).
 func (s *Source) manager(ctx context.Context, user graphsync.ID) (value []byte, err error) {
-	info, err := s.get(ctx, s.adapter.GetBaseUrl()+"/users/"+user.String()+"/manager?$select=id")
+	info, err := s.requester.get(ctx, s.adapter.GetBaseUrl()+"/users/"+user.String()+"/manager?$select=id")
 	if err != nil {
 		return nil, fmt.Errorf("%s: build request: %w", getManager.name, err)
 	}
-	err = s.call(ctx, getManager, info, func(body []byte) error {
+	err = s.requester.call(ctx, getManager, info, func(body []byte) error {
 		var manager struct {
 			ID *graphsync.ID `json:"id"`
 		}
@@ -214,11 +214,11 @@ func (s *Source) deleted(ctx context.Context, id graphsync.ID) (graphsync.Presen
 
 // exists asks for one object.
 func (s *Source) exists(ctx context.Context, op operation, path string, id graphsync.ID) (bool, error) {
-	info, err := s.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select=id")
+	info, err := s.requester.get(ctx, s.adapter.GetBaseUrl()+path+id.String()+"?$select=id")
 	if err != nil {
 		return false, fmt.Errorf("%s: build request: %w", op.name, err)
 	}
-	err = s.call(ctx, op, info, func(body []byte) error {
+	err = s.requester.call(ctx, op, info, func(body []byte) error {
 		var object struct {
 			ID graphsync.ID `json:"id"`
 		}
@@ -238,6 +238,6 @@ func (s *Source) exists(ctx context.Context, op operation, path string, id graph
 
 // get is the SDK's request for an address as it stands. The typed builders of deletedItems
 // live in an SDK package that alone would take minutes to compile.
-func (s *Source) get(ctx context.Context, address string) (*abs.RequestInformation, error) {
-	return directoryobjects.NewDirectoryObjectItemRequestBuilder(address, s.adapter).ToGetRequestInformation(ctx, nil)
+func (rq *requester) get(ctx context.Context, address string) (*abs.RequestInformation, error) {
+	return directoryobjects.NewDirectoryObjectItemRequestBuilder(address, rq.adapter).ToGetRequestInformation(ctx, nil)
 }

@@ -43,7 +43,7 @@ func (s *Source) App(ctx context.Context, appID string) (*graphsync.App, error) 
 		return nil, fmt.Errorf("%s: build request: %w", readApp.name, err)
 	}
 	var app *graphsync.App
-	err = s.call(ctx, readApp, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, readApp, info, func(body []byte) (err error) {
 		app, err = odata.DecodeApp(body)
 		return err
 	})
@@ -72,7 +72,7 @@ func (s *Source) Members(ctx context.Context, group graphsync.ID, yield func([]g
 		return groups.NewItemMembersRequestBuilder(link, s.adapter).ToGetRequestInformation(ctx, nil)
 	}
 	var skipped []graphsync.BadRecord
-	err = s.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
+	err = s.requester.pages(ctx, readMembers, first, next, func(body []byte) (odata.List, func() error, error) {
 		page, faults, l, err := odata.DecodeMembers(group, body)
 		return l, func() error {
 			skipped = append(skipped, faults...)
@@ -92,13 +92,13 @@ var listLimits = paging.Limits{Pages: 10_000, Empty: 100, Same: 1}
 // pages reads a collection to its end. decode may run several times for a page that comes
 // in broken; the function it returns runs once, when the page is whole. A refused link to a
 // further page is [graphsync.ErrResync].
-func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
+func (rq *requester) pages(ctx context.Context, op operation, info *abs.RequestInformation, next func(link string) (*abs.RequestInformation, error),
 	decode func(body []byte) (odata.List, func() error, error)) error {
 	loop := paging.New(listLimits)
 	for further := false; ; further = true {
 		var l odata.List
 		var accept func() error
-		err := s.call(ctx, op, info, func(body []byte) (err error) {
+		err := rq.call(ctx, op, info, func(body []byte) (err error) {
 			l, accept, err = decode(body)
 			return err
 		})
@@ -108,7 +108,7 @@ func (s *Source) pages(ctx context.Context, op operation, info *abs.RequestInfor
 		if err != nil {
 			return err
 		}
-		if err := s.checkNext(l.Next, ""); err != nil {
+		if err := rq.checkNext(l.Next, ""); err != nil {
 			return named(op, err)
 		}
 		if err := accept(); err != nil {
@@ -137,7 +137,7 @@ func (s *Source) Organization(ctx context.Context) (graphsync.Organization, erro
 		return graphsync.Organization{}, fmt.Errorf("%s: build request: %w", readOrganization.name, err)
 	}
 	var organization graphsync.Organization
-	err = s.call(ctx, readOrganization, info, func(body []byte) (err error) {
+	err = s.requester.call(ctx, readOrganization, info, func(body []byte) (err error) {
 		organization, err = odata.DecodeOrganization(body)
 		return err
 	})

@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"entrasync/graphsync"
@@ -52,20 +51,10 @@ type Config struct {
 
 // A Source reads one tenant. It is safe for concurrent use; see [graphsync.Source].
 type Source struct {
-	cloud    graphsync.Cloud
-	tokens   *tokens
-	adapter  *msgraphcore.GraphRequestAdapterBase
-	agent    string
-	maxBody  int64
-	timeout  time.Duration
-	patience time.Duration
-	log      *slog.Logger
-
-	pause                      pause
-	requests, throttled, bytes atomic.Int64
-	date                       atomic.Pointer[dateHeader]
-	refreshed                  atomic.Int64 // when a 403 last made the token be renewed, in Unix nanoseconds
-	reached                    atomic.Bool  // Graph has answered before: a lost connection is worth waiting for
+	cloud     graphsync.Cloud
+	tokens    *tokens
+	adapter   *msgraphcore.GraphRequestAdapterBase // builds requests
+	requester *requester
 }
 
 var (
@@ -104,7 +93,7 @@ func Open(cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open graph source: %w", err)
 	}
-	s := &Source{
+	rq := &requester{
 		cloud: cfg.Cloud, tokens: tokens, agent: cfg.UserAgent,
 		maxBody: cfg.MaxBody, timeout: cfg.Timeout, patience: cfg.Patience, log: cfg.Log,
 	}
@@ -113,30 +102,30 @@ func Open(cfg Config) (*Source, error) {
 	writers := serialization.NewSerializationWriterFactoryRegistry()
 	writers.ContentTypeAssociatedFactories["application/json"] = kiotajson.NewJsonSerializationWriterFactory()
 	client := &http.Client{
-		Transport: graphTransport{base: cfg.HTTP, requests: &s.requests, date: &s.date},
+		Transport: graphTransport{base: cfg.HTTP, requests: &rq.requests, date: &rq.date},
 		// A redirect would carry the token to a host that was not checked.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	// The token is attached by attempt, after the link has been checked: the SDK's own
 	// provider silently sends a request without one when the host is not among its own.
-	s.adapter, err = msgraphcore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
+	rq.adapter, err = msgraphcore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
 		&absauth.AnonymousAuthenticationProvider{}, msgraphcore.GraphClientOptions{}, nil, writers, client)
 	if err != nil {
 		return nil, fmt.Errorf("open graph source: %w", err)
 	}
-	s.adapter.SetBaseUrl(cfg.Cloud.Graph + "/v1.0")
-	return s, nil
+	rq.adapter.SetBaseUrl(cfg.Cloud.Graph + "/v1.0")
+	return &Source{cloud: cfg.Cloud, tokens: tokens, adapter: rq.adapter, requester: rq}, nil
 }
 
 // Traffic returns what this source has done so far.
 func (s *Source) Traffic() graphsync.Traffic {
-	return graphsync.Traffic{Requests: s.requests.Load(), Throttled: s.throttled.Load(), Bytes: s.bytes.Load()}
+	return graphsync.Traffic{Requests: s.requester.requests.Load(), Throttled: s.requester.throttled.Load(), Bytes: s.requester.bytes.Load()}
 }
 
 // Time implements [graphsync.Clock]. What has passed since the last response is measured by the
 // monotonic clock, which no change of the wall clock moves.
 func (s *Source) Time() (time.Time, bool) {
-	last := s.date.Load()
+	last := s.requester.date.Load()
 	if last == nil {
 		return time.Time{}, false
 	}

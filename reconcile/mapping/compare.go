@@ -18,45 +18,53 @@ func (a *Attribute) Equal(want, got any) bool {
 			return true
 		}
 	}
-	return a.Path.Same(a.normal(want), a.normal(got))
+	return a.Path.Same(a.spelling().of(want), a.spelling().of(got))
 }
 
 // Canonical returns the form of a value that is kept with a link: the same for values that
 // differ in order, repetition or alias only. Its JSON is deterministic.
 func (a *Attribute) Canonical(v any) any {
-	v = a.normal(v)
+	v = a.spelling().of(v)
 	if items, ok := v.([]any); ok {
 		sortItems(items)
 	}
 	return v
 }
 
-// normal copies a value into one spelling: aliases resolved, whole numbers as int64, empty
+// A spelling is the one form that values are compared in.
+type spelling struct {
+	aliases map[string]string
+	multi   bool
+}
+
+func (a *Attribute) spelling() spelling { return spelling{aliases: a.aliases, multi: a.Multi} }
+
+// of copies a value into the spelling: aliases resolved, whole numbers as int64, empty
 // things as nil, lists without repetitions.
-func (a *Attribute) normal(v any) any {
+func (s spelling) of(v any) any {
 	switch v := v.(type) {
 	case []any:
-		return a.normalList(v)
+		return s.ofList(v)
 	case []string:
 		items := make([]any, len(v))
 		for i, item := range v {
 			items[i] = item
 		}
-		return a.normalList(items)
+		return s.ofList(items)
 	case map[string]any:
-		return a.normalScalar(v)
+		return s.ofScalar(v)
 	}
-	v = a.normalScalar(v)
-	if a.Multi && v != nil {
+	v = s.ofScalar(v)
+	if s.multi && v != nil {
 		return []any{v}
 	}
 	return v
 }
 
-func (a *Attribute) normalList(items []any) any {
+func (s spelling) ofList(items []any) any {
 	out := make([]any, 0, len(items))
 	for _, item := range items {
-		item = a.normalScalar(item)
+		item = s.ofScalar(item)
 		if item != nil && !slices.ContainsFunc(out, func(other any) bool { return same(other, item) }) {
 			out = append(out, item)
 		}
@@ -67,20 +75,20 @@ func (a *Attribute) normalList(items []any) any {
 	return out
 }
 
-func (a *Attribute) normalScalar(v any) any {
+func (s spelling) ofScalar(v any) any {
 	switch v := v.(type) {
 	case string:
 		if v == "" {
 			return nil
 		}
-		if is, ok := a.aliases[v]; ok {
+		if is, ok := s.aliases[v]; ok {
 			return is
 		}
 		return v
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, member := range v {
-			if member = (&Attribute{}).normal(member); member != nil {
+			if member = (spelling{}).of(member); member != nil {
 				out[name] = member
 			}
 		}
@@ -149,7 +157,7 @@ func (m *Mapping) Changes(desired []Desired, held func(path string) (any, bool),
 		}
 		old, ok := held(a.Path.String())
 		switch {
-		case d.Do == Clear && (!ok || a.normal(old) == nil):
+		case d.Do == Clear && (!ok || a.spelling().of(old) == nil):
 		case d.Do == Clear:
 			changes = append(changes, Change{a, old, nil})
 		case !ok:

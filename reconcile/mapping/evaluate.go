@@ -158,7 +158,7 @@ func (a *Attribute) missing(creating bool) evaluated {
 	case a.fallback != nil && (creating || a.onNull == defaultOnNull):
 		return evaluated{value: a.fallback, do: Write}
 	case a.Required && a.fallback == nil:
-		return evaluated{problem: &Problem{Code: RequiredMissing, Message: fmt.Sprintf("%s is required and %s", a.Path, a.emptyWords())}}
+		return evaluated{problem: &Problem{Code: RequiredMissing, Message: fmt.Sprintf("%s is required and %s", a.Path, a.source().emptyWords())}}
 	case a.onNull == clearOnNull && !creating:
 		return evaluated{do: Clear}
 	}
@@ -166,11 +166,11 @@ func (a *Attribute) missing(creating bool) evaluated {
 }
 
 // emptyWords names what was empty.
-func (a *Attribute) emptyWords() string {
-	if name, ok := a.source().Direct(); ok {
+func (x *Expr) emptyWords() string {
+	if name, ok := x.Direct(); ok {
 		return name + " is empty"
 	}
-	switch names := a.source().Attributes(); len(names) {
+	switch names := x.Attributes(); len(names) {
 	case 0:
 		return "its expression has no value"
 	case 1:
@@ -199,7 +199,7 @@ func (a *Attribute) shape(v Value) (any, *Problem) {
 	if a.Multi || v.typ == List && a.plural {
 		var items []any
 		for _, item := range v.Items() {
-			if items = a.addItem(items, item); len(items) > maxItems {
+			if items = addItem(items, item); len(items) > maxItems {
 				return nil, a.problem(SeveralValues, "it has more than %d values", maxItems)
 			}
 		}
@@ -218,7 +218,7 @@ func (a *Attribute) shape(v Value) (any, *Problem) {
 const maxItems = 10_000
 
 // addItem adds an element: text trimmed, nothing empty, nothing twice.
-func (a *Attribute) addItem(items []any, v Value) []any {
+func addItem(items []any, v Value) []any {
 	value := asRole(v.Any())
 	switch v.typ {
 	case Null, IgnoreAttribute, IgnoreObject:

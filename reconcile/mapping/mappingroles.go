@@ -141,7 +141,7 @@ func (a *Attribute) evaluateRoles(r *run) evaluated {
 	}
 	switch {
 	case len(values) == 0:
-		return a.withoutRole(a.roles.noValue, RoleMissing, "no mapping role can be chosen: "+a.emptyWords())
+		return a.withoutRole(a.roles.noValue, RoleMissing, "no mapping role can be chosen: "+a.source().emptyWords())
 	case len(matched) == 0:
 		why := "there is no mapping role " + a.shown(oneOf(values))
 		if near := nearest(values[0], a.roles.names); near != "" && !a.Redact {
@@ -193,7 +193,7 @@ func (a *Attribute) KeepsOthers() bool { return a.roles != nil }
 // Merge returns want with the elements of got that are in scopes the table does not name.
 func (a *Attribute) Merge(want, got any) any {
 	merged, _ := want.([]any)
-	return append(slices.Clone(merged), a.split(got, false)...)
+	return append(slices.Clone(merged), a.roles.split(got, false)...)
 }
 
 // Own returns the elements of got that are in scopes the table names.
@@ -201,18 +201,18 @@ func (a *Attribute) Own(got any) any {
 	if !a.KeepsOthers() {
 		return got
 	}
-	if own := a.split(got, true); len(own) > 0 {
+	if own := a.roles.split(got, true); len(own) > 0 {
 		return own
 	}
 	return nil
 }
 
-func (a *Attribute) split(got any, own bool) (out []any) {
+func (t *roles) split(got any, own bool) (out []any) {
 	items, _ := got.([]any)
 	for _, item := range items {
 		complex, _ := item.(map[string]any)
 		scope, _ := complex["type"].(string)
-		if a.roles.scopes[strings.ToLower(strings.TrimSpace(scope))] == own {
+		if t.scopes[strings.ToLower(strings.TrimSpace(scope))] == own {
 			out = append(out, item)
 		}
 	}

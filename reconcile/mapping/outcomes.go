@@ -27,7 +27,7 @@ func (a *Attribute) ValueWarnings(canonical map[string]target.CanonicalValues, r
 	sources := map[outcome][]string{} // by outcome without its source
 	var odd []outcome                 // without their sources
 	for _, o := range a.outcomes(roles) {
-		if known, _ := a.canonical(canonical, o.sub); len(known.Values) == 0 || known.Has(o.value) {
+		if known, _ := canonicalAt(a.Path.String(), canonical, o.sub); len(known.Values) == 0 || known.Has(o.value) {
 			continue
 		}
 		key := outcome{sub: o.sub, value: o.value}
@@ -39,7 +39,7 @@ func (a *Attribute) ValueWarnings(canonical map[string]target.CanonicalValues, r
 		}
 	}
 	for _, o := range odd {
-		known, path := a.canonical(canonical, o.sub)
+		known, path := canonicalAt(a.Path.String(), canonical, o.sub)
 		warning := fmt.Sprintf("%s has the value %q (%s), but the target's schemas name %s", path, a.shown(o.value), strings.Join(sources[o], ", "), oneOf(known.Values))
 		if near := nearest(o.value, known.Values); near != "" && !a.Redact {
 			warning += "; did you mean " + near + "?"
@@ -49,10 +49,9 @@ func (a *Attribute) ValueWarnings(canonical map[string]target.CanonicalValues, r
 	return warnings
 }
 
-// canonical returns the canonical values of a sub-attribute, or of the attribute's own value, and
+// canonicalAt returns the canonical values of a sub-attribute, or of the attribute's own value, and
 // its path. The value of a complex attribute is that of its sub-attribute value.
-func (a *Attribute) canonical(by map[string]target.CanonicalValues, sub string) (target.CanonicalValues, string) {
-	path := a.Path.String()
+func canonicalAt(path string, by map[string]target.CanonicalValues, sub string) (target.CanonicalValues, string) {
 	if known, ok := by[path]; ok && sub == "" {
 		return known, path
 	}
