@@ -340,6 +340,7 @@ func (w *world) leavers(excused map[string]string) (out []string) {
 			continue
 		}
 		switch {
+		case w.watch.restored && !a.active: // a restored state does not know that it switched the account off, nor when
 		case w.set.onRemove.Do == plan.Delete || w.set.onRemove.After > 0:
 			out = append(out, a.values["userName"]+" still has an account")
 		case a.active:
