@@ -311,6 +311,8 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 				link.Keys = append(link.Keys, desired.MatchKey(key.Attribute, key.Value))
 				link.Key = key.Value
 			}
+			// What was written, or was there before, is cleared when it is no longer wanted.
+			updateShown(r.sync.rules(intent.Kind), r.now, &link, found)
 			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {
 				return err
 			}

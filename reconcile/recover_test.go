@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/mapping"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -69,4 +70,55 @@ func TestFoundBeforeTheNextAttempt(t *testing.T) {
 	g.accounts["1"]["displayName"] = "not as it was sent"
 	want(t, "found", c.cycle(), "1 updated, 1 unchanged")
 	want(t, "accounts", c.app().String(), "ada=Ada bob=Bob")
+}
+
+// An account whose adoption or creation was carried out while its response was lost has what was written then: a value
+// that is to be cleared since is cleared, also when no page and no complete compare comes.
+func TestRecoveredAccountKeepsNoFormerValue(t *testing.T) {
+	t.Parallel()
+	for method, seeded := range map[string]bool{"update": true, "create": false} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			c := newService(t).customer("contoso")
+			c.change = func(s *reconcile.Sync) {
+				m, faults := mapping.New(target.User, []mapping.Spec{
+					{Path: "externalId", Expr: "[objectId]"},
+					{Path: "userName", Expr: "ToLower([userPrincipalName])", Required: true},
+					{Path: "displayName", Expr: "[displayName]"},
+					{Path: "title", Expr: "[jobTitle]", OnNull: "clear"},
+				})
+				if len(faults) > 0 {
+					t.Fatal(faults)
+				}
+				s.Users.Mapping, s.Users.Match = m, []string{"userName"}
+			}
+			c.source.person(1, "ada@example.com", "Ada")
+			c.source.set(1, "jobTitle", `"Administrator"`)
+			if seeded {
+				c.app().seed("ada@example.com")
+			}
+			g := c.behindGateway()
+			broken := &target.Error{Code: target.Unavailable, Op: method, Message: "the connection broke", Unsure: true}
+			g.after = func(at, _ string) error {
+				if at != method {
+					return nil
+				}
+				g.before = func(string, string) error { return broken } // nor can it be looked up
+				return broken
+			}
+			if report, err := c.run(reconcile.Options{Apply: true}); err != nil || len(report.Errors) != 1 {
+				t.Fatalf("%v, errors %v", err, report.Errors)
+			}
+			g.before, g.after = nil, nil
+			c.source.set(1, "jobTitle", "null")
+			for range 2 {
+				c.cycle()
+			}
+			for id, account := range c.app().accounts {
+				if account["title"] == "Administrator" {
+					t.Errorf("account %s still has the title of before: %v", id, account)
+				}
+			}
+		})
+	}
 }

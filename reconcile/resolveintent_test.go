@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/desired"
+	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -26,7 +28,11 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tenant.Close()
-	sync := &Sync{Name: ours.Sync, TargetName: "front", Tenant: ours.Tenant}
+	users, faults := mapping.New(target.User, []mapping.Spec{{Path: "userName", Expr: "[userPrincipalName]"}})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	sync := &Sync{Name: ours.Sync, TargetName: "front", Tenant: ours.Tenant, Users: desired.Rules{Mapping: users}}
 	opts := Options{Apply: true}
 	r := &recovery{sync: sync, opts: opts, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC), store: store, tenant: tenant,
 		owners: &ownership.Accounts{Store: store, Application: sync.application(), Tenant: sync.Tenant, Sync: sync.Name}}

@@ -134,6 +134,7 @@ var locating = slices.Concat(
 		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},
+		fault{"REC20", "a value of a recovered account that is no longer wanted stays", `updateShown(r.sync.rules(intent.Kind), r.now, &link, found)`, ``},
 	),
 	in("reconcile/compare.go",
 		fault{"CMP1", "an account that cannot be asked for counts as gone", `return nil, false, c.recovery.unread(state.Intent{Kind: link.Kind, Source: link.Source, Op: string(Compare), At: c.now}, link.Key, err)`, `return nil, true, nil`},
