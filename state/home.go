@@ -96,17 +96,18 @@ func (f *folder) close() error { return bolt.Release(f.lock) }
 type server struct {
 	local *folder
 	db    *postgres.Server
+	term  postgres.Term
 }
 
 // registry owns the registry: one process at a time uses the database.
 func (s *server) registry(committed func()) (*database, error) {
-	db, err := s.db.Own(context.Background(), "", registrySchema, postgres.DefaultTerm, committed)
+	db, err := s.db.Own(context.Background(), "", registrySchema, s.term, committed)
 	return newDatabase(db, err)
 }
 
 func (s *server) tenant(id graphsync.ID, own bool, committed func()) (*database, error) {
 	if own {
-		db, err := s.db.Own(context.Background(), id.String(), tenantSchema, postgres.DefaultTerm, committed)
+		db, err := s.db.Own(context.Background(), id.String(), tenantSchema, s.term, committed)
 		return newDatabase(db, err)
 	}
 	db, err := s.db.Tenant(context.Background(), id.String(), tenantSchema, committed)

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -137,7 +138,7 @@ func (x *machine) reopen(t *rapid.T) {
 	if x.store, err = openDir(x.dir); err != nil {
 		t.Fatal(err)
 	}
-	if x.tenant, err = x.store.Tenant(contoso); err != nil {
+	if x.tenant, err = x.store.Own(contoso); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -192,8 +193,48 @@ func (x *machine) page(t *rapid.T, stream graphsync.Stream, page *graphsync.Page
 	x.last[stream] = page
 }
 
+// loseLease has another worker take the tenant: what this one writes is refused, until it owns the tenant again.
+func (x *machine) loseLease(t *rapid.T) {
+	dsn, _ := databases.Load(x.dir)
+	if err := server.TakeOver(dsn.(string), contoso.String()); err != nil {
+		t.Fatal(err)
+	}
+	late := func(tx *state.Tx) error { return tx.PutSyncInfo("late", state.SyncInfo{ConfigHash: "late"}) }
+	var lost *state.LostError
+	for _, write := range []func(func(*state.Tx) error) error{x.tenant.Update, x.tenant.Batch} {
+		if err := write(late); !errors.As(err, &lost) {
+			t.Fatalf("a write after the lease was lost: %v", err)
+		}
+	}
+	if !errors.As(context.Cause(x.tenant.Context()), &lost) {
+		t.Fatalf("the context ended with %v", context.Cause(x.tenant.Context()))
+	}
+	if err := errors.Join(x.tenant.Close(), server.Release(dsn.(string), contoso.String())); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if x.tenant, err = x.store.Own(contoso); err != nil {
+		t.Fatal(err)
+	}
+	err = x.tenant.View(func(tx *state.Tx) error {
+		if tx.SyncInfo("late").ConfigHash != "" {
+			t.Fatal("the write is there")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (x *machine) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
+		"lose the lease": func(t *rapid.T) {
+			if server == nil {
+				t.Skip("files are of one process")
+			}
+			x.loseLease(t)
+		},
 		"begin": func(t *rapid.T) {
 			stream := aStream.Draw(t, "stream")
 			x.update(t, func(tx *state.Tx) error { return tx.Cursors().BeginRound(stream, "k", now) })

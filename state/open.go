@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type Options struct {
 	// OnCommit is called after each commit with the file's path, by the goroutine that
 	// committed. It must not use the store.
 	OnCommit func(path string)
+	// Term is for how long a database, and a tenant in it, is owned; zero: [postgres.DefaultTerm].
+	Term postgres.Term
 }
 
 // Open takes the state directory, creating it (mode 0700) when it does not exist. When another
@@ -58,6 +61,11 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 // dir is a directory of this machine that names the process here that uses the state. When another process of this
 // machine does, the error is an *[InUseError], when one of another machine does, a *[HeldError].
 func OpenPostgres(ctx context.Context, dsn, dir string) (*Store, error) {
+	return OpenPostgresWith(ctx, dsn, dir, Options{})
+}
+
+// OpenPostgresWith is OpenPostgres with options.
+func OpenPostgresWith(ctx context.Context, dsn, dir string, opts Options) (*Store, error) {
 	lock, err := bolt.Acquire(dir)
 	if err != nil {
 		return nil, err
@@ -70,7 +78,7 @@ func OpenPostgres(ctx context.Context, dsn, dir string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, bolt.Release(lock))
 	}
-	s, err := newStore(&server{&folder{dir, lock}, db}, dir, Options{})
+	s, err := newStore(&server{&folder{dir, lock}, db, cmp.Or(opts.Term, postgres.DefaultTerm)}, dir, opts)
 	if err != nil {
 		return nil, err
 	}

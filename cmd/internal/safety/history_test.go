@@ -44,17 +44,20 @@ func TestMain(m *testing.M) {
 // they should have, no user had two, and nothing was touched that is not ours.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		bubble(t, func(t *testing.T) {
-			h := newHistory(t, rt)
-			for range rapid.IntRange(1, 12).Draw(rt, "chapters") {
-				for range rapid.IntRange(0, 6).Draw(rt, "actions") {
-					h.act()
-				}
-				h.cycle()
+	rapid.Check(t, func(rt *rapid.T) { relate(t, rt, "") })
+}
+
+// relate has a history happen and verifies it. dsn is that of its state, "" for files.
+func relate(t *testing.T, rt *rapid.T, dsn string) {
+	bubble(t, func(t *testing.T) {
+		h := newHistory(t, rt, dsn)
+		for range rapid.IntRange(1, 12).Draw(rt, "chapters") {
+			for range rapid.IntRange(0, 6).Draw(rt, "actions") {
+				h.act()
 			}
-			h.quiet()
-		})
+			h.cycle()
+		}
+		h.quiet()
 	})
 }
 
@@ -96,7 +99,7 @@ type history struct {
 	copies        map[string][]byte // of the state's files, by name
 }
 
-func newHistory(t *testing.T, rt *rapid.T) *history {
+func newHistory(t *testing.T, rt *rapid.T, dsn string) *history {
 	set := settings{
 		all: rapid.Bool().Draw(rt, "everybody"), nested: rapid.Bool().Draw(rt, "nested"), guests: rapid.Bool().Draw(rt, "guests"),
 		onlySales: rapid.Bool().Draw(rt, "filter"), groups: rapid.Bool().Draw(rt, "provision groups"),
@@ -106,6 +109,7 @@ func newHistory(t *testing.T, rt *rapid.T) *history {
 		concurrency: rapid.SampledFrom([]int{1, 4}).Draw(rt, "concurrency"),
 		pageSize:    rapid.IntRange(1, 5).Draw(rt, "page size"), membersPage: rapid.IntRange(1, 4).Draw(rt, "members page size"),
 	}
+	set.dsn = dsn
 	h := &history{world: newWorld(t, set), rt: rt, gone: map[graphsync.ID]bool{}, upns: map[graphsync.ID]string{}, drift: map[graphsync.ID]bool{}}
 	h.watch.leave(h.front.Seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root", "active": true, "title": "do not touch"}))
 	h.watch.leave(h.front.SeedGroup(t, map[string]any{"displayName": "Owners"}))

@@ -24,6 +24,7 @@ import (
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/scope"
 	"entrasync/state"
+	"entrasync/state/postgres"
 	"entrasync/target"
 	"entrasync/target/scim"
 	"entrasync/target/scim/scimtest"
@@ -52,9 +53,10 @@ type settings struct {
 	concurrency         int
 	pageSize            int
 	membersPage         int
-	maxBody             int64 // of an answer
-	verify              bool  // read back what an answer does not show
-	redact              bool  // map an attribute that must not be shown
+	maxBody             int64  // of an answer
+	verify              bool   // read back what an answer does not show
+	redact              bool   // map an attribute that must not be shown
+	dsn                 string // of the state in PostgreSQL; "": it is in files
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -138,12 +140,22 @@ func (w *world) openClients() {
 func (w *world) openState() {
 	w.t.Helper()
 	var err error
-	if w.store, err = state.Open(w.dir); err == nil {
-		w.state, err = w.store.Tenant(w.tenant.ID())
+	if w.store, err = w.openStore(); err == nil {
+		w.state, err = w.store.Own(w.tenant.ID())
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// forever is a term that does not end while the clock of a test jumps: that of the database does not.
+var forever = postgres.Term{Lease: 50 * 365 * 24 * time.Hour}
+
+func (w *world) openStore() (*state.Store, error) {
+	if w.set.dsn == "" {
+		return state.Open(w.dir)
+	}
+	return state.OpenPostgresWith(context.Background(), w.set.dsn, w.dir, state.Options{Term: forever})
 }
 
 // crash takes the state away in the middle of a cycle: what is written is written, nothing is

@@ -142,12 +142,24 @@ func nameOf(url string) string {
 	return name
 }
 
-func (s *Server) exec(statement string) error {
+// TakeOver has another worker own a tenant of a database, whoever has it, until Release.
+func (s *Server) TakeOver(url, tenant string) error {
+	return s.tell(url, `UPDATE tenant SET token = token+1, holder = 'another', until = now() + interval '1 hour' WHERE id = $1`, tenant)
+}
+
+// Release ends the ownership of a tenant.
+func (s *Server) Release(url, tenant string) error {
+	return s.tell(url, `UPDATE tenant SET until = '-infinity' WHERE id = $1`, tenant)
+}
+
+func (s *Server) tell(url, statement string, args ...any) error {
 	ctx := context.Background()
-	c, err := pgx.Connect(ctx, s.dsn("postgres"))
+	c, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
-	_, err = c.Exec(ctx, statement)
+	_, err = c.Exec(ctx, statement, args...)
 	return errors.Join(err, c.Close(ctx))
 }
+
+func (s *Server) exec(statement string) error { return s.tell(s.dsn("postgres"), statement) }
