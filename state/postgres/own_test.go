@@ -21,12 +21,15 @@ import (
 	"entrasync/state/postgres"
 )
 
-// short is a term that tests can wait for.
-var short = postgres.Term{Lease: 1500 * time.Millisecond, Margin: 500 * time.Millisecond}
+var (
+	// short is a term that tests can wait for, also on a machine that does much else.
+	short = postgres.Term{Lease: 4 * time.Second, Margin: time.Second}
+	long  = postgres.Term{Lease: time.Hour, Margin: time.Second}
+)
 
-func own(t testing.TB, s *postgres.Server) *postgres.DB {
+func own(t testing.TB, s *postgres.Server, term postgres.Term) *postgres.DB {
 	t.Helper()
-	db, err := s.Own(context.Background(), "contoso", kvtest.Schema, short, nil)
+	db, err := s.Own(context.Background(), "contoso", kvtest.Schema, term, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 	t.Parallel()
 	dsn := server.Database(t)
 	one, two := connect(t, dsn, "one"), connect(t, dsn, "two")
-	first := own(t, one)
+	first := own(t, one, long)
 	if err := put(first, "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +96,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	second := own(t, two) // at once: the first one has released it
+	second := own(t, two, long) // at once: the first one has released it
 	if second.Token() <= first.Token() {
 		t.Errorf("token %d follows %d", second.Token(), first.Token())
 	}
@@ -105,7 +108,7 @@ func TestOneOwnerAtATime(t *testing.T) {
 func TestLeaseIsRenewedWhileNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	dsn := server.Database(t)
-	first := own(t, connect(t, dsn, "one"))
+	first := own(t, connect(t, dsn, "one"), short)
 	begun := time.Now()
 	for time.Since(begun) < 2*short.Lease {
 		_, err := connect(t, dsn, "two").Own(context.Background(), "contoso", kvtest.Schema, short, nil)
@@ -126,7 +129,7 @@ func TestClocksApart(t *testing.T) {
 		dsn := server.Database(t)
 		one, two := connect(t, dsn, "one"), connect(t, dsn, "two")
 		one.SetClock(func() time.Time { return time.Now().Add(apart) })
-		first := own(t, one)
+		first := own(t, one, long)
 		if _, err := two.Own(context.Background(), "contoso", kvtest.Schema, short, nil); err == nil {
 			t.Fatal("a second owner")
 		}
@@ -136,7 +139,7 @@ func TestClocksApart(t *testing.T) {
 		if err := first.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := put(own(t, two), "2"); err != nil {
+		if err := put(own(t, two, long), "2"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,7 +151,7 @@ func TestCutConnection(t *testing.T) {
 	dsn := server.Database(t)
 	cut, through := proxy(t, dsn)
 	one, two := connect(t, through, "one"), connect(t, dsn, "two")
-	first := own(t, one)
+	first := own(t, one, short)
 	if err := put(first, "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +181,7 @@ func TestCutConnection(t *testing.T) {
 func TestConnectionComesBack(t *testing.T) {
 	t.Parallel()
 	cut, through := proxy(t, server.Database(t))
-	first := own(t, connect(t, through, "one"))
+	first := own(t, connect(t, through, "one"), long)
 	if err := put(first, "1"); err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +267,7 @@ func TestRemovedWhileOwned(t *testing.T) {
 	t.Parallel()
 	dsn := server.Database(t)
 	one := connect(t, dsn, "one")
-	first := own(t, one)
+	first := own(t, one, long)
 	if err := errors.Join(put(first, "1"), connect(t, dsn, "two").Remove(context.Background(), "contoso")); err != nil {
 		t.Fatal(err)
 	}

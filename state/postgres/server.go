@@ -83,7 +83,7 @@ func (d *DB) open(ctx context.Context, schema *kv.Schema) error {
 	case err != nil:
 		return d.fail("open", err)
 	case kind != schema.Kind:
-		return fmt.Errorf("open %s: it is a %s, not a %s; use another database", d.name(), kind, schema.Kind)
+		return fmt.Errorf("open %s: it is of the kind %q, not %q; use another database", d.name(), kind, schema.Kind)
 	case version > schema.Version():
 		return &VersionError{Name: d.name(), Has: version, Knows: schema.Version()}
 	}

@@ -142,7 +142,7 @@ func nameOf(url string) string {
 	return name
 }
 
-// TakeOver has another worker own a tenant of a database, whoever has it, until Release.
+// TakeOver has another worker own a tenant of a database, in place of its owner, until Release.
 func (s *Server) TakeOver(url, tenant string) error {
 	return s.tell(url, `UPDATE tenant SET token = token+1, holder = 'another', until = now() + interval '1 hour' WHERE id = $1`, tenant)
 }

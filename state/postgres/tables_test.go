@@ -1,0 +1,196 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"entrasync/state/kv"
+	"entrasync/state/kv/kvtest"
+	"entrasync/state/postgres"
+)
+
+func query(t testing.TB, dsn, statement string, args ...any) (lines []string) {
+	t.Helper()
+	c, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	rows, _ := c.Query(context.Background(), statement, args...)
+	if lines, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// Workers that start at once on an empty database make its tables, and a tenant, once.
+func TestTablesAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	dsn := server.Database(t)
+	var workers sync.WaitGroup
+	for n := range 6 {
+		workers.Go(func() {
+			s, err := postgres.Connect(context.Background(), dsn, fmt.Sprint(n))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			db, err := s.Tenant(context.Background(), "contoso", kvtest.Schema, nil)
+			if err == nil {
+				err = put(db, "x")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	workers.Wait()
+	if got := query(t, dsn, `SELECT version::text FROM entrasync_version`); fmt.Sprint(got) != "[1]" {
+		t.Errorf("versions %v", got)
+	}
+	if got := query(t, dsn, `SELECT seq::text FROM tenant`); fmt.Sprint(got) != "[6]" {
+		t.Errorf("commits of tenants: %v", got)
+	}
+}
+
+// What a newer entrasync has made, or another program, is refused in words.
+func TestOtherVersionsAreRefused(t *testing.T) {
+	t.Parallel()
+	dsn := server.Database(t)
+	s := connect(t, dsn, "one")
+	open := func(schema *kv.Schema) error {
+		_, err := s.Tenant(context.Background(), "contoso", schema, nil)
+		return err
+	}
+	two := &kv.Schema{Kind: "fake", Migrations: []func(kv.Tx) error{func(tx kv.Tx) error {
+		b, err := tx.CreateBucket("plain")
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte("k"), []byte("migrated"))
+	}}}
+	fail := errors.New("fail")
+	broken := &kv.Schema{Kind: "fake", Migrations: []func(kv.Tx) error{func(tx kv.Tx) error { return errors.Join(two.Migrations[0](tx), fail) }}}
+	if err := errors.Join(open(kvtest.Schema)); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(broken); !errors.Is(err, fail) {
+		t.Errorf("a migration that fails: %v", err)
+	}
+	db, err := s.Tenant(context.Background(), "contoso", kvtest.Schema, nil)
+	if err != nil {
+		t.Fatalf("the version before it: %v", err)
+	}
+	err = db.View(func(tx kv.Tx) error {
+		if tx.Bucket("plain") != nil {
+			t.Error("a migration that failed has changed something")
+		}
+		return nil
+	})
+	if err := errors.Join(err, open(two), open(two)); err != nil {
+		t.Fatal(err)
+	}
+	if got(t, db) != "migrated" {
+		t.Error("not migrated")
+	}
+	newer := (*postgres.VersionError)(nil)
+	if err := open(kvtest.Schema); !errors.As(err, &newer) || newer.Has != 2 || newer.Knows != 1 {
+		t.Errorf("an older entrasync: %v", err)
+	}
+	if err := open(&kv.Schema{Kind: "other"}); err == nil || !strings.Contains(err.Error(), "of the kind \"fake\", not \"other\"") {
+		t.Errorf("another kind: %v", err)
+	}
+	query(t, dsn, `INSERT INTO entrasync_version VALUES (999) RETURNING ''`)
+	if _, err := postgres.Connect(context.Background(), dsn, "two"); err == nil || !strings.Contains(err.Error(), "have version 999 and this entrasync knows up to 1") {
+		t.Errorf("newer tables: %v", err)
+	}
+}
+
+// Tables without statistics are read by their keys, not as a whole.
+func TestRowsAreReadByKey(t *testing.T) {
+	t.Parallel()
+	dsn := server.Database(t)
+	db, err := connect(t, dsn, "one").Tenant(context.Background(), "contoso", kvtest.Schema, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(n int) []byte { return fmt.Appendf(nil, "key %06d", n) }
+	err = db.Update(func(tx kv.Tx) error {
+		b, err := tx.CreateBucket("plain")
+		for n := 0; n < 20_000 && err == nil; n++ {
+			err = b.Put(key(n), key(n))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() (rows string) {
+		return fmt.Sprint(query(t, dsn, `SELECT coalesce(sum(seq_scan), 0)::text FROM pg_stat_user_tables WHERE relname LIKE 'kv%' AND schemaname = current_schema()`))
+	}
+	before := read()
+	err = db.View(func(tx kv.Tx) error {
+		b := tx.Bucket("plain")
+		b.Warm(func(yield func([]byte) bool) {
+			for n := 0; n < 20_000 && yield(key(n)); n += 7 {
+			}
+		})
+		for range b.Scan([]byte("key 0001"), nil) {
+		}
+		for range b.Backward() {
+			break
+		}
+		if string(b.Get(key(12_345))) != string(key(12_345)) || string(b.Floor(key(12_345))) != string(key(12_344)) {
+			t.Error("rows are not found")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query(t, dsn, `SELECT pg_stat_force_next_flush()::text`)
+	if after := read(); after != before {
+		t.Errorf("complete reads of the table: %s before, %s after", before, after)
+	}
+}
+
+// A record that cannot be read is an error that names the tenant, and a panic of the caller stays one.
+func TestPanics(t *testing.T) {
+	t.Parallel()
+	db, err := connect(t, server.Database(t), "one").Tenant(context.Background(), "contoso", kvtest.Schema, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := (*postgres.DamagedError)(nil)
+	err = db.Update(func(tx kv.Tx) error {
+		_, _ = tx.CreateBucket("plain")
+		panic(kv.BadRecord{What: "a link cannot be read"})
+	})
+	if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "contoso") || !strings.Contains(err.Error(), "a link cannot be read") {
+		t.Errorf("got %v", err)
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != "the caller's" {
+				t.Errorf("the panic is %v", p)
+			}
+		}()
+		_ = db.Update(func(tx kv.Tx) error { _, _ = tx.CreateBucket("plain"); panic("the caller's") })
+	}()
+	err = db.View(func(tx kv.Tx) error {
+		if tx.Bucket("plain") != nil {
+			t.Error("what panicked was written")
+		}
+		return nil
+	})
+	if err := errors.Join(err, put(db, "works")); err != nil || got(t, db) != "works" {
+		t.Errorf("it does not work any more: %v", err)
+	}
+}
