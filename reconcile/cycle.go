@@ -28,6 +28,7 @@ type cycle struct {
 	intents      *intentLog
 	comparer     *comparer
 	planner      *planner
+	keeper       *planKeeper
 	lastHolds    *holdHistory
 	protector    *protector
 	successors   *successorFinder
@@ -84,6 +85,10 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.planner = &planner{
 		sync: s.Sync, opts: opts, now: now, source: s.Source, tenant: s.Tenant, eval: eval, info: info, graphBefore: graphBefore,
 		ledger: c.ledger, findings: c.findings, plans: c.plans, owners: c.owners,
+	}
+	c.keeper = &planKeeper{
+		sync: s.Sync, opts: opts, now: now, interval: s.Interval, store: s.Store, tenant: s.Tenant, target: s.Target, info: info,
+		ledger: c.ledger, findings: c.findings,
 	}
 	c.lastHolds = &holdHistory{sync: s.Sync, opts: opts, info: info}
 	c.protector = &protector{

@@ -35,6 +35,7 @@ type Report struct {
 	Target     TargetTraffic   `json:"target"`
 	Steps      []SubjectStep   `json:"steps,omitempty"` // of a provision on demand
 	Notes      []string        `json:"notes,omitempty"`
+	PlanOf     string          `json:"plan_of,omitempty"` // when the plan was made that was applied as it stood; "" for one of this run
 	Started    time.Time       `json:"started"`
 	DurationMS int64           `json:"duration_ms"`
 	// LongestWaitMS is the longest of Waits.

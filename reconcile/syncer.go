@@ -35,30 +35,33 @@ type Syncer struct {
 // A failed record is not an error: it is in the report.
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	c := s.newCycle(opts)
+	unlessKept := c.keeper.unlessKept
 	for _, step := range []func(context.Context) error{
-		c.finalizer.putBack,         // what a dry run that was killed left behind
-		c.removals.admit,            // a removals cycle runs where nothing waits for another cycle
-		c.puller.pull,               // Graph → snapshot, page by page
-		c.removals.checkPending,     // a removals cycle ends where nothing changed
-		c.quarantine.check,          // a sync in quarantine waits for its next probe
-		c.migration.migrateTarget,   // when the accounts are in another application than they were → links
-		c.recovery.recover,          // accounts that an interrupted cycle was making → links
-		c.comparer.compare,          // in a full cycle: what the application really holds → links
-		c.planner.draft,             // snapshot and links → what should happen to accounts and groups
-		c.removals.postpone,         // in a removals cycle: what creates or changes → stays pending
-		c.gaps.nameGaps,             // what Graph told and the snapshot cannot show → skipped
-		c.identifier.identify,       // accounts that are removed or renamed: still the linked ones
-		c.matching.match,            // people without a link → accounts that exist
-		c.protector.protect,         // accounts the configuration keeps out of it → left alone
-		c.planner.draftReferences,   // managers who will have an account → references
-		c.comparer.compareMembers,   // in a full cycle: who really is in the groups → memberships
-		c.planner.draftMembers,      // who has, or will have, an account → memberships
-		c.identifier.identifyGroups, // groups whose members change: still the linked ones
-		c.guards.review,             // guards hold back, approvals let go
-		c.reporter.verifyPlan,       // a reviewed plan is applied exactly or not at all
-		c.reporter.recordMatch,      // on demand: which account was found
-		c.applier.apply,             // leavers, users, groups, then memberships
-		c.finalizer.finalize,        // what is done is no longer pending
+		c.finalizer.putBack,                     // what a dry run that was killed left behind
+		c.removals.admit,                        // a removals cycle runs where nothing waits for another cycle
+		c.puller.pull,                           // Graph → snapshot, page by page
+		c.removals.checkPending,                 // a removals cycle ends where nothing changed
+		c.quarantine.check,                      // a sync in quarantine waits for its next probe
+		c.keeper.take,                           // a plan that was just made and still fits → this cycle's
+		c.migration.migrateTarget,               // when the accounts are in another application than they were → links
+		c.recovery.recover,                      // accounts that an interrupted cycle was making → links
+		unlessKept(c.comparer.compare),          // in a full cycle: what the application really holds → links
+		unlessKept(c.planner.draft),             // snapshot and links → what should happen to accounts and groups
+		unlessKept(c.removals.postpone),         // in a removals cycle: what creates or changes → stays pending
+		unlessKept(c.gaps.nameGaps),             // what Graph told and the snapshot cannot show → skipped
+		unlessKept(c.identifier.identify),       // accounts that are removed or renamed: still the linked ones
+		unlessKept(c.matching.match),            // people without a link → accounts that exist
+		unlessKept(c.protector.protect),         // accounts the configuration keeps out of it → left alone
+		unlessKept(c.planner.draftReferences),   // managers who will have an account → references
+		unlessKept(c.comparer.compareMembers),   // in a full cycle: who really is in the groups → memberships
+		unlessKept(c.planner.draftMembers),      // who has, or will have, an account → memberships
+		unlessKept(c.identifier.identifyGroups), // groups whose members change: still the linked ones
+		c.guards.review,                         // guards hold back, approvals let go
+		c.reporter.verifyPlan,                   // a reviewed plan is applied exactly or not at all
+		c.reporter.recordMatch,                  // on demand: which account was found
+		c.keeper.keep,                           // of a dry run: what the plan was made from
+		c.applier.apply,                         // leavers, users, groups, then memberships
+		c.finalizer.finalize,                    // what is done is no longer pending
 	} {
 		switch err := step(ctx); {
 		case errors.Is(err, errNothingDue):

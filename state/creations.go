@@ -47,6 +47,13 @@ func (a *Accounts) EndCreation(owner Owner) {
 	a.creations.end(owner)
 }
 
+// any reports whether an account is being made.
+func (c *creations) any() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.byOwner) > 0
+}
+
 func (c *creations) end(owner Owner) {
 	for _, key := range c.byOwner[owner] {
 		var rest []Owner

@@ -33,6 +33,15 @@ type Accounts struct {
 	direct    bool // claims are written at once, because other processes read them
 }
 
+// Number orders the changes of who owns which account. known is false while some of them are not written yet.
+func (a *Accounts) Number() (n uint64, known bool, err error) {
+	if a.recent.size() > 0 || a.creations.any() {
+		return 0, false, nil
+	}
+	err = a.registry.view(func(tx *Tx) error { n = tx.Number(); return nil })
+	return n, err == nil, err
+}
+
 // claims are the registry's records on accounts and applications, within one transaction.
 type claims struct{ kv *buckets }
 

@@ -39,6 +39,9 @@ type Tx struct {
 	hints    *linkHints
 }
 
+// Number orders the commits to a tenant's state: that of a writer is what readers see after its commit, until the next one.
+func (tx *Tx) Number() uint64 { return tx.kv.tx.Number() }
+
 // names is the file's dictionary: records hold an attribute's index instead of its name. Two
 // spellings that differ by case are one attribute.
 type names struct {

@@ -109,6 +109,12 @@ type Sized interface {
 	Size(ctx context.Context, kind Kind) (n int, known bool, err error)
 }
 
+// A Versioned target tells its content from every other that it had, by a text. known is false while it cannot, such as
+// during a cycle.
+type Versioned interface {
+	Version(ctx context.Context) (version string, known bool, err error)
+}
+
 // A Getter can read one resource by id. One that does not exist is an error of code NotFound.
 type Getter interface {
 	Get(ctx context.Context, ref Ref) (*Resource, error)

@@ -33,6 +33,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -64,6 +66,7 @@ var (
 	_ target.MemberReader = (*Adapter)(nil)
 	_ target.Closer       = (*Adapter)(nil)
 	_ target.Limited      = (*Adapter)(nil)
+	_ target.Versioned    = (*Adapter)(nil)
 )
 
 // New returns the adapter of a file. Nothing is read or made yet.
@@ -84,6 +87,21 @@ func New(cfg Config) (*Adapter, error) {
 // Concurrency implements [target.Limited]. Calls that come while the disk is busy share the next sync of the
 // journal, so that more calls at a time need fewer syncs.
 func (a *Adapter) Concurrency() int { return 32 }
+
+// Version implements [target.Versioned]: the file's inode, size and time of modification. It is unknown while a
+// journal is there.
+func (a *Adapter) Version(context.Context) (version string, known bool, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := os.Lstat(a.path + ".journal"); !errors.Is(err, fs.ErrNotExist) {
+		return "", false, err
+	}
+	s, err := stampOf(a.path)
+	if err != nil {
+		return "", false, unavailable("read file", err)
+	}
+	return fmt.Sprintf("%d/%d/%d", s.inode, s.size, s.modified), true, nil
+}
 
 // Probe reads the file and looks whether it could be written.
 func (a *Adapter) Probe(ctx context.Context, _ map[target.Kind][]target.Path) (*target.Profile, error) {

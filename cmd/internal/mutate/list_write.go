@@ -310,14 +310,20 @@ var recording = slices.Concat(
 		fault{"SYN1", "a plan that moved since it was reviewed is applied", "\t\tc.reporter.verifyPlan,", "\t\tfunc(context.Context) error { return nil },"},
 		fault{"SYN2", "a failed cycle does not remember its removals", `r.finalizer.rememberRemovals()
 	if !r.opts.Apply {`, `if !r.opts.Apply {`},
-		fault{"SYN3", "accounts that scope.protect names are not looked at", `		c.protector.protect,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN3", "accounts that scope.protect names are not looked at", `		unlessKept(c.protector.protect),`, `		func(context.Context) error { return nil },`},
 		fault{"SYN4", "the result of a cycle with failures is ok", `case r.ledger.failures+r.ledger.unlinked > 0 || len(attention) > 0:
 		r.ledger.report.Result = Partial`, ``},
 		fault{"SYN5", "the result of a cycle with holds is ok", `case r.ledger.counts.Held > 0:
 		r.ledger.report.Result = Waiting`, ``},
-		fault{"SYN6", "a full cycle does not compare", `		c.comparer.compare,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN6", "a full cycle does not compare", `		unlessKept(c.comparer.compare),`, `		func(context.Context) error { return nil },`},
 		fault{"SYN8", "a dry run keeps what it changed", `last = func() error { return r.finalizer.putBack(context.Background()) }`, `last = func() error { return nil }`},
 		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
+	),
+	in("reconcile/keptplan.go",
+		fault{"KEP1", "a plan is applied although the state has changed since", `p.State == now.State && `, ``},
+		fault{"KEP2", "a plan is applied although the application has changed since", ` && p.Target == now.Target`, ``},
+		fault{"KEP3", "a plan of the future is applied", `age >= 0 && `, ``},
+		fault{"KEP4", "a plan for other accounts than there are is applied", `if linked, _ := tx.Links(sync).Count(kind); linked > 0 {`, `if false {`},
 	),
 	in("reconcile/desired/identity.go",
 		fault{"LOC1", "an account with the externalId of another counts as ours", `case !anyCase: // an application may change the case of what it stores: then it decides nothing

@@ -68,6 +68,9 @@ func sayRejected(o console.Output, report *reconcile.Report) {
 }
 
 func printNotes(o console.Output, report *reconcile.Report) {
+	if report.PlanOf != "" {
+		fmt.Fprintf(o.W, "  note: the plan made at %s was applied: nothing had changed since\n", report.PlanOf)
+	}
 	for _, note := range report.Notes {
 		fmt.Fprintf(o.W, "  note: %s\n", console.Printable(note))
 	}

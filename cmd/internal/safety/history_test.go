@@ -151,6 +151,13 @@ func (h *history) cycle() {
 	if rapid.Bool().Draw(h.rt, "interrupted") {
 		stop = interruption{at: rapid.IntRange(1, 60).Draw(h.rt, "call"), crash: rapid.Bool().Draw(h.rt, "crash"), after: rapid.Bool().Draw(h.rt, "after")}
 	}
+	if rapid.IntRange(0, 2).Draw(h.rt, "plan first") == 0 {
+		report, err := h.run(reconcile.Options{})
+		h.tell(report, err)
+		if rapid.Bool().Draw(h.rt, "changed since") {
+			h.act()
+		}
+	}
 	h.wire.interrupt(stop)
 	before := h.inventory()
 	options := reconcile.Options{Apply: true}

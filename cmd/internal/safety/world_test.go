@@ -3,6 +3,7 @@ package safety
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -131,10 +132,23 @@ func (w *world) openClients() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.target, err = scim.New(scim.Config{URL: w.front.URL, VerifyWrites: w.set.verify}, transport)
+	front, err := scim.New(scim.Config{URL: w.front.URL, VerifyWrites: w.set.verify}, transport)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.target = versioned{front, w}
+}
+
+// versioned is the application with a version of its content, so that a plan may be applied as it stands.
+type versioned struct {
+	*scim.Adapter
+	world *world
+}
+
+// Version implements [target.Versioned].
+func (v versioned) Version(context.Context) (string, bool, error) {
+	content, err := json.Marshal([]any{v.world.front.Users(v.world.t), v.world.front.Groups(v.world.t)})
+	return string(content), err == nil, err
 }
 
 func (w *world) openState() {
