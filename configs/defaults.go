@@ -3,6 +3,7 @@ package configs
 import (
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // All defaults are here. Each section sets its own before its keys are decoded.
@@ -15,6 +16,7 @@ func (c *Config) SetDefaults() {
 	c.State = DefaultState
 	c.Schedule = "@every 30m"
 	c.FullCycle = "CRON_TZ=UTC 0 3 * * 0"
+	c.History = Expiry(400 * 24 * time.Hour) // a year and the weeks in which it is asked about
 	c.Cloud = Cloud{Name: "public"}
 	c.HTTP.SetDefaults()
 }

@@ -8,6 +8,7 @@ type Config struct {
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
+	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
 	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
 	HTTP      HTTP        `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`

@@ -111,7 +111,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	}
 	c.finalizer = &finalizer{
 		sync: s.Sync, opts: opts, runID: runID, now: now, clock: s.Now, tenant: s.Tenant, info: info, ledger: c.ledger,
-		findings: c.findings, plans: c.plans, owners: c.owners, quarantine: c.quarantine,
+		findings: c.findings, plans: c.plans, owners: c.owners, quarantine: c.quarantine, history: s.History,
 	}
 	c.reporter = &reporter{
 		sync: s.Sync, opts: opts, now: now, clock: s.Now, source: s.Source, tenant: s.Tenant, target: s.Target, info: info, log: s.Log,

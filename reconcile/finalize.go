@@ -25,6 +25,7 @@ type finalizer struct {
 	plans      *plan.Store
 	owners     *ownership.Accounts
 	quarantine *quarantine
+	history    History
 
 	remembered bool // removals of this cycle have been added to those of the last day
 }
@@ -204,10 +205,36 @@ func (f *finalizer) store() error {
 		if err := f.auditRun(tx); err != nil {
 			return err
 		}
-		return tx.Runs(f.sync.Name).Put(state.Run{ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: plan.Encode(&f.ledger.report)})
+		runs := tx.Runs(f.sync.Name)
+		err := runs.Put(state.Run{
+			ID: f.runID, Started: f.now, Ended: f.clock().UTC(), Result: string(f.ledger.report.Result), Report: plan.Encode(&f.ledger.report), Idle: f.quiet(),
+		})
+		if err != nil {
+			return err
+		}
+		return f.prune(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("store run: %w", err)
 	}
 	return nil
+}
+
+// History bounds how far back a state remembers.
+type History struct {
+	For   time.Duration // how long runs and lines of the audit log are kept; 0: for ever
+	Bytes uint64        // how large the audit log of a tenant may be; 0: without a bound
+}
+
+// prune deletes what is older than it is kept for, some of it at once: a cycle must not wait for a year of history.
+func (f *finalizer) prune(tx *state.Tx) error {
+	var before time.Time
+	if f.history.For > 0 {
+		before = f.now.Add(-f.history.For)
+		if err := tx.Runs(f.sync.Name).Prune(before); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Audit().Prune(f.now, before, f.history.Bytes, state.AuditEntry{Actor: state.Actor{Kind: state.ActorService}})
+	return err
 }

@@ -25,6 +25,7 @@ type Syncer struct {
 
 	Concurrency int           // actions applied at once; 0: as many as keep the application busy
 	Interval    time.Duration // the longest time between two cycles on schedule; 0: unknown
+	History     History       // how much of the past is kept
 	Log         *slog.Logger
 	Progress    Progress // may be nil
 	Now         func() time.Time

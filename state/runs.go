@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -17,31 +18,86 @@ type Run struct {
 	Ended   time.Time       `json:"ended"` // zero while it runs
 	Result  string          `json:"result"`
 	Report  json.RawMessage `json:"report,omitempty"`
+	Idle    bool            `json:"idle,omitempty"` // it did nothing
+	// First and Times are of a row that stands for several runs which did nothing, of which it is the newest: the
+	// oldest one's id, and how many there were.
+	First string `json:"first,omitempty"`
+	Times int    `json:"times,omitempty"`
 }
 
-// keptRuns is how many runs of a sync are remembered.
+// keptRuns is how many runs of a sync have a row of their own whatever they did.
 const keptRuns = 200
 
-// Put stores a run in place of the one with its id. The newest 200 are kept, with their
-// lines.
+// Put stores a run in place of the one with its id. Of the runs behind the newest 200, those that did nothing and
+// ended alike are folded into one row when no other is between them. Rows are kept until Prune deletes them.
 func (t Runs) Put(r Run) error {
 	if err := t.tx.kv.putJSON([]byte(r.ID), r, bucketSyncs, t.sync, inRuns); err != nil {
 		return err
 	}
-	var ids []string
-	for k := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns), nil, nil) {
-		ids = append(ids, string(k))
+	var newer, older Run // the first behind the newest 200, and the one before it
+	n := 0
+	for k, text := range backward(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns)) {
+		if n++; n <= keptRuns {
+			continue
+		}
+		run := fromJSON[Run]("run "+string(k), text)
+		if n == keptRuns+1 {
+			newer = run
+			continue
+		}
+		older = run
+		break
 	}
-	for len(ids) > keptRuns {
-		if _, err := t.tx.kv.delete([]byte(ids[0]), bucketSyncs, t.sync, inRuns); err != nil {
+	if older.ID == "" || !newer.Idle || !older.Idle || newer.Result != older.Result {
+		return nil
+	}
+	newer.First, newer.Times = cmp.Or(older.First, older.ID), max(newer.Times, 1)+max(older.Times, 1)
+	if err := t.delete(older.ID); err != nil {
+		return err
+	}
+	return t.tx.kv.putJSON([]byte(newer.ID), newer, bucketSyncs, t.sync, inRuns)
+}
+
+// delete deletes a run with its lines.
+func (t Runs) delete(id string) error {
+	if _, err := t.tx.kv.delete([]byte(id), bucketSyncs, t.sync, inRuns); err != nil {
+		return err
+	}
+	return t.tx.kv.deleteBucket(bucketSyncs, t.sync, inLines, id)
+}
+
+// pruneRuns bounds how many runs one transaction deletes.
+const pruneRuns = 16
+
+// Prune deletes the oldest runs that started before a time, some at once, but never the newest 200.
+func (t Runs) Prune(before time.Time) error {
+	var ids []string
+	rows := 0
+	for k, text := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns), nil, nil) {
+		if rows++; len(ids) < pruneRuns && len(ids) == rows-1 && fromJSON[Run]("run "+string(k), text).Started.Before(before) {
+			ids = append(ids, string(k))
+		}
+		if rows > keptRuns+pruneRuns {
+			break
+		}
+	}
+	for _, id := range ids[:max(0, min(len(ids), rows-keptRuns))] {
+		if err := t.delete(id); err != nil {
 			return err
 		}
-		if err := t.tx.kv.deleteBucket(bucketSyncs, t.sync, inLines, ids[0]); err != nil {
-			return err
-		}
-		ids = ids[1:]
 	}
 	return nil
+}
+
+// Newest yields the runs, newest first.
+func (t Runs) Newest() iter.Seq[Run] {
+	return func(yield func(Run) bool) {
+		for k, text := range backward(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns)) {
+			if !yield(fromJSON[Run]("run "+string(k), text)) {
+				return
+			}
+		}
+	}
 }
 
 // Latest returns the newest runs, newest first.
@@ -56,13 +112,16 @@ func (t Runs) Latest(limit int) []Run {
 	return runs
 }
 
-// Get returns the run of an id.
+// Get returns the run of an id, or the row that it was folded into.
 func (t Runs) Get(id string) (Run, bool) {
-	text := t.tx.kv.get([]byte(id), bucketSyncs, t.sync, inRuns)
-	if text == nil {
-		return Run{}, false
+	if text := t.tx.kv.get([]byte(id), bucketSyncs, t.sync, inRuns); text != nil {
+		return fromJSON[Run]("run "+id, text), true
 	}
-	return fromJSON[Run]("run "+id, text), true
+	for k, text := range scan(t.tx.kv.bucket(bucketSyncs, t.sync, inRuns), nil, []byte(id)) {
+		run := fromJSON[Run]("run "+string(k), text)
+		return run, run.First != "" && run.First <= id
+	}
+	return Run{}, false
 }
 
 // A SyncInfo is how a sync stands.

@@ -156,40 +156,6 @@ func TestRetriesIntentsHolds(t *testing.T) {
 	})
 }
 
-func TestRunsAreKeptFor200(t *testing.T) {
-	t.Parallel()
-	tn := tenant(t, open(t))
-	runID := func(n int) string { return fmt.Sprintf("run-%04d", n) }
-	for first := 0; first < 250; first += 50 {
-		update(t, tn, func(tx *state.Tx) error {
-			for n := first; n < first+50; n++ {
-				err := errors.Join(
-					tx.Runs("front").AppendLine(runID(n), []byte("one")), tx.Runs("front").AppendLine(runID(n), []byte("two")),
-					tx.Runs("front").Put(state.Run{ID: runID(n), Started: now, Result: "ok", Report: json.RawMessage(`{}`)}))
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	view(t, tn, func(tx *state.Tx) {
-		runs := tx.Runs("front").Latest(1000)
-		equal(t, "runs", []any{len(runs), runs[0].ID, runs[199].ID}, []any{200, runID(249), runID(50)})
-		equal(t, "newest", tx.Runs("front").Latest(1)[0].ID, runID(249))
-		count := func(n int) (lines []string) {
-			for l := range tx.Runs("front").Lines(runID(n)) {
-				lines = append(lines, string(l))
-			}
-			return lines
-		}
-		equal(t, "lines of a kept run", count(50), []string{"one", "two"})
-		equal(t, "lines of a dropped run", count(49), []string(nil))
-		r, ok := tx.Runs("front").Get(runID(100))
-		equal(t, "run", fmt.Sprint(r.Result, ok), "oktrue")
-	})
-}
-
 func TestSyncInfo(t *testing.T) {
 	t.Parallel()
 	tn := tenant(t, open(t))

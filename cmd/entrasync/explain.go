@@ -19,7 +19,7 @@ import (
 
 func explainCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
-	group, list := false, false
+	group, list, history := false, false, false
 	cmd := &cobra.Command{
 		Use:   "explain KEY",
 		Short: "Explain why a user has, or has not, an account and these values",
@@ -43,11 +43,19 @@ No call to Graph or a target is made: what is printed comes from the snapshot an
 			if group {
 				subject.Kind = graphsync.Group
 			}
+			if history {
+				f := auditFlags{Selection: selection}
+				if f.user = args[0]; group {
+					f.user, f.group = "", args[0]
+				}
+				return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.audit(cmd.Context(), w, syncs, f) })
+			}
 			return explanations{a}.explain(cmd.Context(), subject, selection)
 		},
 	}
 	cmd.Flags().BoolVar(&group, "group", false, "KEY is a group")
 	cmd.Flags().BoolVar(&list, "codes", false, "list every code with what to do about it")
+	cmd.Flags().BoolVar(&history, "history", false, "list what was done to it in all syncs, from the audit log")
 	syncFlag(cmd, &selection)
 	tenantFlag(cmd, &selection)
 	return cmd

@@ -3,17 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/audit"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/worker"
-	"entrasync/reconcile"
 )
 
 func statusCommand(a *app) *cobra.Command {
@@ -59,29 +60,45 @@ func (a *app) status(w *worker.Worker, syncs []*compile.Sync) error {
 
 func runsCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
-	limit := 20
-	cmd := &cobra.Command{Use: "runs [SYNC...]", Short: "List past runs", RunE: func(cmd *cobra.Command, names []string) error {
-		selection.Syncs = names
-		return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
-			var reports []reconcile.Report
-			var tenants []string // of each
-			unread := unread{app: a}
-			for _, s := range syncs {
-				found, err := inspect.Runs(w, s, limit)
-				unread.report(s, err)
-				for i := range found {
-					reports, tenants = append(reports, found[i]), append(tenants, s.TenantName)
-				}
+	query, since, all := inspect.RunQuery{Limit: 20}, "", false
+	cmd := &cobra.Command{
+		Use: "runs [SYNC...]", Short: "List past runs",
+		Long: `Lists past runs of each sync, newest first. Runs that did nothing are folded into one row behind the newest 200.
+Runs that did something are kept for the time in history, by default 400 days.`,
+		RunE: func(cmd *cobra.Command, names []string) (err error) {
+			selection.Syncs = names
+			if query.Since, err = audit.ParseTime(since, time.Now()); err != nil {
+				return fmt.Errorf("--since: %w", err)
 			}
-			if a.json {
-				return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": reports}))
+			if !query.Since.IsZero() && !cmd.Flags().Changed("limit") {
+				query.Limit = 0
 			}
-			return unread.outcome(report.Runs(a.console(), reports, tenants))
-		})
-	}}
+			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.runs(w, syncs, query, all) })
+		},
+	}
 	tenantFlag(cmd, &selection)
-	cmd.Flags().IntVar(&limit, "limit", limit, "maximum number of runs of each sync")
+	cmd.Flags().IntVar(&query.Limit, "limit", query.Limit, "maximum number of runs of each sync; with --all, of all")
+	cmd.Flags().StringVar(&since, "since", "", "that started at this `TIME` or later: RFC 3339, a day, or how long ago, such as 7d")
+	cmd.Flags().BoolVar(&query.Failed, "failed", false, "only runs that could not run or in which records failed")
+	cmd.Flags().BoolVar(&all, "all", false, "by time over all syncs and tenants")
 	return cmd
+}
+
+func (a *app) runs(w *worker.Worker, syncs []*compile.Sync, query inspect.RunQuery, all bool) error {
+	runs := []inspect.PastRun{}
+	unread := unread{app: a}
+	for _, s := range syncs {
+		found, err := inspect.Runs(w, s, query)
+		unread.report(s, err)
+		runs = append(runs, found...)
+	}
+	if all {
+		runs = inspect.ByTime(runs, query.Limit)
+	}
+	if a.json {
+		return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": runs}))
+	}
+	return unread.outcome(report.Runs(a.console(), runs))
 }
 
 func showCommand(a *app) *cobra.Command {

@@ -26,7 +26,7 @@ type document struct {
 // documents are the routes for what consoles show and decide.
 var documents = []document{
 	{method: http.MethodGet, path: "/v1/status", args: []string{"status"}, flags: []string{"tenant"}, syncs: true},
-	{method: http.MethodGet, path: "/v1/runs", args: []string{"runs"}, flags: []string{"tenant", "limit"}, syncs: true},
+	{method: http.MethodGet, path: "/v1/runs", args: []string{"runs"}, flags: []string{"tenant", "limit", "since", "failed", "all"}, syncs: true},
 	{method: http.MethodGet, path: "/v1/runs/{run}", args: []string{"show", "{run}"}, flags: []string{"tenant"}, lines: true},
 	{method: http.MethodGet, path: "/v1/holds", args: []string{"holds"}, flags: []string{"tenant", "rejected"}, syncs: true},
 	{method: http.MethodGet, path: "/v1/holds/{hold}", args: []string{"holds", "{hold}"}, flags: []string{"tenant"}, syncs: true},

@@ -194,12 +194,12 @@ func TestParseTime(t *testing.T) {
 		"": {}, "2026-03-01T08:00:00Z": start, "2026-03-01T09:00:00+01:00": start, "12h": now.Add(-12 * time.Hour), "30d": now.AddDate(0, 0, -30), "90m": now.Add(-90 * time.Minute),
 		"2026-03-01": time.Date(2026, 3, 1, 0, 0, 0, 0, time.Local),
 	} {
-		if got, err := parseTime(text, now); err != nil || !got.Equal(want) {
+		if got, err := ParseTime(text, now); err != nil || !got.Equal(want) {
 			t.Errorf("%q: %v %v, want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"yesterday", "-3d", "-2h", "2026-13-01", "3 d", "d"} {
-		if got, err := parseTime(text, now); err == nil {
+		if got, err := ParseTime(text, now); err == nil {
 			t.Errorf("%q is taken for %v", text, got)
 		}
 	}

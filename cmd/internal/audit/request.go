@@ -36,10 +36,10 @@ func (r Request) Queries(ctx context.Context, w *worker.Worker, logs []Log) ([]L
 	q := Query{AuditQuery: state.AuditQuery{Run: r.Run}, Syncs: r.Syncs}
 	now := time.Now()
 	var err error
-	if q.Since, err = parseTime(r.Since, now); err != nil {
+	if q.Since, err = ParseTime(r.Since, now); err != nil {
 		return nil, fmt.Errorf("--since: %w", err)
 	}
-	if q.Until, err = parseTime(r.Until, now); err != nil {
+	if q.Until, err = ParseTime(r.Until, now); err != nil {
 		return nil, fmt.Errorf("--until: %w", err)
 	}
 	for _, named := range r.Tenants {
@@ -105,8 +105,8 @@ func subjectsIn(ctx context.Context, w *worker.Worker, log Log, subject reconcil
 	return ids, err
 }
 
-// parseTime reads a time of a command line: RFC 3339, a day, or how long ago. "" is the zero time.
-func parseTime(text string, now time.Time) (time.Time, error) {
+// ParseTime reads a time of a command line: RFC 3339, a day, or how long ago. "" is the zero time.
+func ParseTime(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}

@@ -108,7 +108,7 @@ func TestRuns(t *testing.T) {
 		}
 		return errors.Join(tx.Runs("people").AppendLine("r2", []byte(`{"op":"create"}`)), tx.Runs("people").AppendLine("r2", []byte(`{"op":"update"}`)))
 	})
-	reports, err := Runs(w, w.Syncs[0], 2)
+	reports, err := Runs(w, w.Syncs[0], RunQuery{Limit: 2})
 	if err != nil || len(reports) != 2 || reports[0].Run != "r3" || reports[1].Run != "r2" {
 		t.Errorf("the newest two: %+v, %v", reports, err)
 	}

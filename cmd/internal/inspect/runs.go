@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"encoding/json"
+	"slices"
+	"time"
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/worker"
@@ -13,19 +15,60 @@ import (
 // Latest names the newest run of a sync.
 const Latest = "latest"
 
-// Runs returns the reports of the newest runs of a sync, newest first.
-func Runs(w *worker.Worker, s *compile.Sync, limit int) (reports []reconcile.Report, err error) {
+// A PastRun is one entry of `runs --json`: a report, and how many runs the entry stands for.
+type PastRun struct {
+	reconcile.Report
+	First string `json:"first_run,omitempty"` // the oldest of several that did nothing
+	Times int    `json:"times,omitempty"`     // how many they are
+
+	TenantName string `json:"-"`
+}
+
+// A RunQuery chooses runs.
+type RunQuery struct {
+	Limit  int       // of each sync; 0: all
+	Since  time.Time // that started at this time or later; zero: whenever
+	Failed bool      // those that could not run or in which records failed
+}
+
+// chooses reports whether a run is asked for, and whether older ones can be.
+func (q *RunQuery) chooses(run *state.Run) (wanted, more bool) {
+	if run.Started.Before(q.Since) {
+		return false, false
+	}
+	failed := run.Result == string(reconcile.Failed) || run.Result == string(reconcile.Partial)
+	return failed || !q.Failed, true
+}
+
+// Runs returns the runs of a sync that are asked for, newest first.
+func Runs(w *worker.Worker, s *compile.Sync, q RunQuery) (runs []PastRun, err error) {
 	err = w.View(s.Tenant, func(tx *state.Tx) error {
-		for _, run := range tx.Runs(s.Name).Latest(limit) {
-			var report reconcile.Report
-			if err := json.Unmarshal(run.Report, &report); err != nil {
+		for run := range tx.Runs(s.Name).Newest() {
+			wanted, more := q.chooses(&run)
+			if !more || q.Limit > 0 && len(runs) == q.Limit {
+				return nil
+			}
+			if !wanted {
+				continue
+			}
+			past := PastRun{First: run.First, Times: run.Times, TenantName: s.TenantName}
+			if err := json.Unmarshal(run.Report, &past.Report); err != nil {
 				return err
 			}
-			reports = append(reports, report)
+			runs = append(runs, past)
 		}
 		return nil
 	})
-	return reports, err
+	return runs, err
+}
+
+// ByTime sorts the runs of several syncs, newest first, and cuts them to a limit; 0 is none.
+func ByTime(runs []PastRun, limit int) []PastRun {
+	slices.SortStableFunc(runs, func(a, b PastRun) int { return b.Started.Compare(a.Started) })
+	if limit > 0 {
+		return runs[:min(limit, len(runs))]
+	}
+	return runs
 }
 
 // A Run is what `show --json` prints of one run of one sync.

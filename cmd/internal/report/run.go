@@ -13,16 +13,19 @@ import (
 	"entrasync/reconcile"
 )
 
-// Runs prints a table of runs. tenants has the name of the tenant of each.
-func Runs(o console.Output, reports []reconcile.Report, tenants []string) error {
+// Runs prints a table of runs.
+func Runs(o console.Output, runs []inspect.PastRun) error {
 	return o.Table("run\tsync\ttenant\tcycle\tresult\twhat\ttook", func(row func(...any)) {
-		for i := range reports {
-			r := &reports[i]
+		for i := range runs {
+			r := &runs[i].Report
 			what := words.Done(r)
+			if n := runs[i].Times; n > 1 {
+				what += fmt.Sprintf(" (%d runs since %s)", n, runs[i].First)
+			}
 			if r.Failure != nil {
 				what = "could not run: " + console.Printable(r.Failure.Message)
 			}
-			row(r.Run, r.Sync, tenants[i], r.Cycle, r.Result, what, (time.Duration(r.DurationMS) * time.Millisecond).String())
+			row(r.Run, r.Sync, runs[i].TenantName, r.Cycle, r.Result, what, (time.Duration(r.DurationMS) * time.Millisecond).String())
 		}
 	})
 }

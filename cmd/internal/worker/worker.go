@@ -146,6 +146,9 @@ func (w *Worker) Peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string
 	return syncs, names
 }
 
+// auditBytes is how large the audit log of a tenant may be: about 40 million lines.
+const auditBytes = 4 << 30
+
 // Syncer returns what runs one sync of one tenant. It waits for the tenant's turn and holds it until
 // release.
 func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
@@ -191,5 +194,6 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 	return &reconcile.Syncer{
 		Sync: &own, Requirements: reconcile.RequirementsOf(peers), Peers: names, Source: source, Store: w.Store, Tenant: tenant,
 		Target: adapter, Log: w.Log.With("tenant_name", s.TenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
+		History: reconcile.History{For: time.Duration(w.Config.History), Bytes: auditBytes},
 	}, release, nil
 }
