@@ -32,9 +32,9 @@ func (c Cloud) ConsentURL(r ConsentRequest) string {
 	}.Encode()
 }
 
-// A ConsentAnswer is what a browser brings back from the admin consent page. Nothing in it is
+// A ConsentResponse is what a browser brings back from the admin consent page. Nothing in it is
 // proven: anyone can make such an address.
-type ConsentAnswer struct {
+type ConsentResponse struct {
 	State  string
 	Tenant ID     // zero when there is none
 	Err    *Error // why there is no consent; nil when the answer claims there is
@@ -43,11 +43,11 @@ type ConsentAnswer struct {
 // oauthCode is what an error code is made of (RFC 6749 section 4.1.2.1 lists them).
 var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// ReadConsentAnswer reads the parameters of the address that the browser came back to. An error
+// ReadConsentResponse reads the parameters of the address that the browser came back to. An error
 // among them counts before anything else: admin_consent=True is sent with errors too.
-func ReadConsentAnswer(query url.Values) ConsentAnswer {
-	answer := ConsentAnswer{State: query.Get("state")}
-	refused := func(class Class, message, hint string) ConsentAnswer {
+func ReadConsentResponse(query url.Values) ConsentResponse {
+	answer := ConsentResponse{State: query.Get("state")}
+	refused := func(class Class, message, hint string) ConsentResponse {
 		answer.Err = &Error{Class: class, Op: "adminconsent", Code: quote(query.Get("error")), Message: message, Hint: hint}
 		return answer
 	}
@@ -118,9 +118,9 @@ type SignedIn struct {
 	Username string // preferred_username: for people to read, and no identity
 }
 
-// ReadSignInAnswer reads what a browser brings back from the sign-in page: a code to redeem, or why
+// ReadSignInResponse reads what a browser brings back from the sign-in page: a code to redeem, or why
 // there is none.
-func ReadSignInAnswer(query url.Values) (code string, err *Error) {
+func ReadSignInResponse(query url.Values) (code string, err *Error) {
 	refusal := query.Get("error")
 	if refusal == "" && query.Get("code") != "" {
 		return query.Get("code"), nil

@@ -40,7 +40,7 @@ func TestConsentURL(t *testing.T) {
 	}
 }
 
-func TestReadConsentAnswer(t *testing.T) {
+func TestReadConsentResponse(t *testing.T) {
 	t.Parallel()
 	const id = "11111111-1111-1111-1111-111111111111"
 	for _, tt := range []struct {
@@ -62,7 +62,7 @@ func TestReadConsentAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := graphsync.ReadConsentAnswer(query)
+		a := graphsync.ReadConsentResponse(query)
 		switch {
 		case a.State != "s":
 			t.Errorf("%s: state %q", tt.query, a.State)
@@ -93,7 +93,7 @@ func TestSignInURL(t *testing.T) {
 	}
 }
 
-func TestReadSignInAnswer(t *testing.T) {
+func TestReadSignInResponse(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]struct {
 		code  string
@@ -111,7 +111,7 @@ func TestReadSignInAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, e := graphsync.ReadSignInAnswer(values)
+		code, e := graphsync.ReadSignInResponse(values)
 		if code != want.code || (e == nil) != (want.class == "") {
 			t.Errorf("%s: %q, %v", query, code, e)
 		}
@@ -122,7 +122,7 @@ func TestReadSignInAnswer(t *testing.T) {
 }
 
 // Whatever a browser brings is read without harm: an answer is a consent or an error, never both.
-func FuzzReadConsentAnswer(f *testing.F) {
+func FuzzReadConsentResponse(f *testing.F) {
 	f.Add("admin_consent=True&tenant=11111111-1111-1111-1111-111111111111&state=s")
 	f.Add("error=access_denied&error_description=AADSTS65004&state=s")
 	f.Add("code=abc&state=s")
@@ -131,11 +131,11 @@ func FuzzReadConsentAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		answer := graphsync.ReadConsentAnswer(values)
+		answer := graphsync.ReadConsentResponse(values)
 		if answer.Tenant.IsZero() == (answer.Err == nil) || values.Get("error") != "" && answer.Err == nil {
 			t.Errorf("%q: %+v", query, answer)
 		}
-		if code, refusal := graphsync.ReadSignInAnswer(values); (code == "") == (refusal == nil) || values.Get("error") != "" && refusal == nil {
+		if code, refusal := graphsync.ReadSignInResponse(values); (code == "") == (refusal == nil) || values.Get("error") != "" && refusal == nil {
 			t.Errorf("%q: %q, %v", query, code, refusal)
 		}
 	})

@@ -103,7 +103,7 @@ func newBenchWorker(b testing.TB, users int) *benchWorker {
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true}}}
 	source := &benchSource{users: users}
 	return &benchWorker{source: source, store: store, tenant: tenant, syncer: &reconcile.Syncer{
-		Sync: s, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s}), Peers: []string{s.Name}, Source: source, Store: store, Tenant: tenant,
+		Sync: s, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s}), TenantSyncs: []string{s.Name}, Source: source, Store: store, Tenant: tenant,
 		Target: &benchTarget{}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}}
 }

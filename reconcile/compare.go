@@ -16,22 +16,22 @@ import (
 
 // A comparer compares links and memberships with what the application holds.
 type comparer struct {
-	sync     *Sync
-	peers    []string
-	opts     Options
-	runID    string
-	now      time.Time
-	workers  int
-	source   graphsync.Source
-	store    *state.Store
-	tenant   *state.Tenant
-	target   target.Adapter
-	info     *state.SyncInfo
-	breaker  *breaker
-	ledger   *ledger
-	findings *findings
-	owners   *ownership.Accounts
-	recovery *recovery
+	sync        *Sync
+	tenantSyncs []string
+	opts        Options
+	runID       string
+	now         time.Time
+	workers     int
+	source      graphsync.Source
+	store       *state.Store
+	tenant      *state.Tenant
+	target      target.Adapter
+	info        *state.SyncInfo
+	breaker     *breaker
+	ledger      *ledger
+	findings    *findings
+	owners      *ownership.Accounts
+	recovery    *recovery
 }
 
 // compare makes a full cycle complete: the links are compared with what the application really

@@ -53,7 +53,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	c.findings = &findings{}
 	c.plans = plan.NewStore(s.Tenant, s.Sync.Name)
 	c.owners = &ownership.Accounts{
-		Store: s.Store, Application: s.Sync.application(), Tenant: s.Sync.Tenant, Sync: s.Sync.Name, TenantSyncs: s.Peers,
+		Store: s.Store, Application: s.Sync.application(), Tenant: s.Sync.Tenant, Sync: s.Sync.Name, TenantSyncs: s.TenantSyncs,
 	}
 	c.puller = &puller{reader: s.reader(opts, now, c.ledger), opts: opts, ledger: c.ledger}
 	c.gaps = &gapLister{sync: s.Sync, requirements: s.Requirements, opts: opts, source: s.Source, tenant: s.Tenant, ledger: c.ledger}
@@ -78,7 +78,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 	}
 	c.intents = &intentLog{sync: s.Sync, now: now, store: s.Store, tenant: s.Tenant, owners: c.owners}
 	c.comparer = &comparer{
-		sync: s.Sync, peers: s.Peers, opts: opts, runID: runID, now: now, workers: workers, source: s.Source, store: s.Store,
+		sync: s.Sync, tenantSyncs: s.TenantSyncs, opts: opts, runID: runID, now: now, workers: workers, source: s.Source, store: s.Store,
 		tenant: s.Tenant, target: s.Target, info: info, breaker: breaker, ledger: c.ledger, findings: c.findings, owners: c.owners,
 		recovery: c.recovery,
 	}
@@ -135,7 +135,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 // reader reads the directory for a run.
 func (s *Syncer) reader(opts Options, now time.Time, ledger *ledger) *snapshot.Reader {
 	r := &snapshot.Reader{
-		Tenant: s.Tenant, TenantID: s.Sync.Tenant, Source: s.Source, TenantSyncs: s.Peers, Requirements: s.Requirements, Sync: s.Sync.Name,
+		Tenant: s.Tenant, TenantID: s.Sync.Tenant, Source: s.Source, TenantSyncs: s.TenantSyncs, Requirements: s.Requirements, Sync: s.Sync.Name,
 		AppID: s.Sync.AppID, Assignments: !opts.Removals && RequirementsOf([]*Sync{s.Sync}).App, Full: opts.Full, Apply: opts.Apply, Now: now, Clock: s.Now,
 		Log: s.Log,
 	}

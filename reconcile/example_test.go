@@ -55,7 +55,7 @@ func threeRuns(ctx context.Context) error {
 		Users: desired.Rules{Mapping: attributes, Match: []string{"userName"}, Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true}},
 	}
 	syncer := &reconcile.Syncer{
-		Sync: people, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{people}), Peers: []string{"people"},
+		Sync: people, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{people}), TenantSyncs: []string{"people"},
 		Source: &benchSource{users: 2}, Store: store, Tenant: tenant, Target: newApplication(),
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}

@@ -189,7 +189,7 @@ func (c *customer) syncing(do func(*reconcile.Syncer)) {
 		source = c.source
 	}
 	do(&reconcile.Syncer{
-		Sync: sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{sync}), Peers: peers, Source: source, Store: c.store, Tenant: tenant,
+		Sync: sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{sync}), TenantSyncs: peers, Source: source, Store: c.store, Tenant: tenant,
 		Target: c.adapter(), Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return c.now },
 	})
 }

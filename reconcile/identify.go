@@ -240,7 +240,7 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 		return i.tenant.Update(func(tx *state.Tx) error {
 			for n := range found {
 				if f := &found[n]; f.mismatch != nil || f.unseen != nil {
-					if err := i.spareGroup(tx, f); err != nil {
+					if err := i.dropProtectedGroup(tx, f); err != nil {
 						return err
 					}
 				}
@@ -250,8 +250,8 @@ func (i *identifier) identifyGroups(ctx context.Context) error {
 	})
 }
 
-// spareGroup takes the changes of a group's members out of the plan.
-func (i *identifier) spareGroup(tx *state.Tx, found *reading) error {
+// dropProtectedGroup takes the changes of a group's members out of the plan.
+func (i *identifier) dropProtectedGroup(tx *state.Tx, found *reading) error {
 	link := &found.link
 	planned := plan.In(tx, i.sync.Name)
 	prefix := append([]byte{byte(plan.MemberPhase)}, link.Source[:]...)

@@ -37,13 +37,13 @@ func (o *orphan) key() []byte { return append(slices.Clone(o.Source[:]), o.Accou
 
 // An orphanFinder looks for orphans among the accounts of a list.
 type orphanFinder struct {
-	sync   *Sync
-	tenant *state.Tenant
-	store  *state.Store
-	peers  []string
-	graph  graphsync.Source
-	now    time.Time
-	direct bool // externalId is the object id
+	sync        *Sync
+	tenant      *state.Tenant
+	store       *state.Store
+	tenantSyncs []string
+	graph       graphsync.Source
+	now         time.Time
+	direct      bool // externalId is the object id
 
 	// externalID works out what the externalId of a user would be; nil when none is mapped.
 	externalID func(tx *state.Tx, eval *desired.Evaluator, user *state.Object) string
@@ -51,7 +51,7 @@ type orphanFinder struct {
 
 // newOrphanFinder begins a look.
 func (c *comparer) newOrphanFinder() (*orphanFinder, error) {
-	f := &orphanFinder{sync: c.sync, tenant: c.tenant, store: c.store, peers: c.peers, graph: c.source, now: c.now}
+	f := &orphanFinder{sync: c.sync, tenant: c.tenant, store: c.store, tenantSyncs: c.tenantSyncs, graph: c.source, now: c.now}
 	for _, a := range c.sync.Users.Mapping.Attributes() {
 		if name, ok := a.Direct(); ok && strings.EqualFold(a.Path.String(), "externalId") {
 			f.direct = strings.EqualFold(name, "objectId")
@@ -112,7 +112,7 @@ func (f *orphanFinder) owned(tx *state.Tx, o *orphan) (bool, error) {
 		return true, nil
 	case claimed && owner.Sync != f.sync.Name:
 		o.Source, o.Former = owner.Source, owner // of a sync of this tenant
-		return !slices.Contains(f.peers, owner.Sync), nil
+		return !slices.Contains(f.tenantSyncs, owner.Sync), nil
 	case o.External == "":
 		return false, nil
 	}

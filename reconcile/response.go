@@ -44,8 +44,8 @@ func confirms(replaced []state.MatchKey, response *target.Resource) bool {
 	return len(replaced) > 0
 }
 
-// answeredAnother fails a creation whose response is about another account: nothing is linked.
-func (x *executor) answeredAnother(a *plan.StoredAction, done *result, resource *target.Resource) {
+// refuseOtherAccount fails a creation whose response is about another account: nothing is linked.
+func (x *executor) refuseOtherAccount(a *plan.StoredAction, done *result, resource *target.Resource) {
 	whose := ""
 	owner, owned, err := x.store.Accounts().OwnerOf(x.sync.application(), resource.ID, a.Kind)
 	if err == nil && owned {

@@ -17,7 +17,7 @@ import (
 type Syncer struct {
 	Sync         *Sync
 	Requirements snapshot.Requirements // of all syncs of the tenant
-	Peers        []string              // names of all syncs of the tenant, this one included
+	TenantSyncs  []string              // names of all syncs of the tenant, this one included
 	Source       graphsync.Source
 	Store        *state.Store
 	Tenant       *state.Tenant

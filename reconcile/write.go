@@ -27,7 +27,7 @@ func (x *executor) create(ctx context.Context, a *plan.StoredAction, done *resul
 	done.sent = attributes
 	resource, err := x.target.Create(ctx, targetKind(a.Kind), attributes)
 	if err == nil && desired.AsPlanned(a, x.sync.rules(a.Kind), applied).Evaluate(resource) == desired.Foreign {
-		x.answeredAnother(a, done, resource)
+		x.refuseOtherAccount(a, done, resource)
 		return
 	}
 	if err != nil {

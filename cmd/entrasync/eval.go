@@ -108,7 +108,7 @@ func (e *evaluator) user(ctx context.Context, expression string) error {
 		syncs = e.app.sound(syncs)
 		seen, err := lookup.User(ctx, w, syncs, e.flags.user, func(s *compile.Sync, source mapping.Source, domain string) {
 			options := e.flags.options
-			peers, _ := w.Peers(s.Tenant)
+			peers, _ := w.TenantSyncs(s.Tenant)
 			options.Properties = reconcile.RequirementsOf(peers).UserProperties
 			options.DefaultDomain = cmp.Or(options.DefaultDomain, domain)
 			outcome = evaluation.Try(expression, source, options)

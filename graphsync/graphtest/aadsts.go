@@ -44,12 +44,12 @@ func (te tokenEndpoint) describe(e *tokenError) string {
 }
 
 // deny renders a tokenError.
-func (te tokenEndpoint) deny(e *tokenError) *Answer {
+func (te tokenEndpoint) deny(e *tokenError) *Response {
 	status := http.StatusBadRequest
 	if e.name == "invalid_client" {
 		status = http.StatusUnauthorized
 	}
-	a := jsonAnswer(status, struct {
+	a := jsonResponse(status, struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 		Codes       []int  `json:"error_codes"`

@@ -91,7 +91,7 @@ func (a *application) objectID() string { return newID("application", a.ClientID
 
 // getApplication answers the application object, which is in the app's home tenant only; other
 // tenants have service principals ("Application and service principal objects").
-func (ar applicationReads) getApplication() (*Answer, *graphError) {
+func (ar applicationReads) getApplication() (*Response, *graphError) {
 	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}

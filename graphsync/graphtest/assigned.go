@@ -45,7 +45,7 @@ func appRoles(roles []AppRole) []any {
 	return out
 }
 
-func (ar applicationReads) getServicePrincipal() (*Answer, *graphError) {
+func (ar applicationReads) getServicePrincipal() (*Response, *graphError) {
 	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (ar applicationReads) getServicePrincipal() (*Answer, *graphError) {
 	return ar.call.one(p.object, ar.call.args[0], "servicePrincipals")
 }
 
-func (ar applicationReads) listServicePrincipals() (*Answer, *graphError) {
+func (ar applicationReads) listServicePrincipals() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +104,7 @@ func (ar applicationReads) listServicePrincipals() (*Answer, *graphError) {
 
 // listAppRoleAssignedTo answers who holds roles on a service principal. Rows of users and
 // groups in deletedItems are not shown.
-func (ar applicationReads) listAppRoleAssignedTo() (*Answer, *graphError) {
+func (ar applicationReads) listAppRoleAssignedTo() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,7 +118,7 @@ func (ar applicationReads) listAppRoleAssignedTo() (*Answer, *graphError) {
 }
 
 // getAppRoleAssignedTo answers one assignment by its id (Get appRoleAssignment).
-func (ar applicationReads) getAppRoleAssignedTo() (*Answer, *graphError) {
+func (ar applicationReads) getAppRoleAssignedTo() (*Response, *graphError) {
 	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}
@@ -144,14 +144,14 @@ func (ar applicationReads) getAppRoleAssignedTo() (*Answer, *graphError) {
 		var out bytes.Buffer
 		a.write(&out, p, sel)
 		context := encodeJSON(ar.call.base + "/v1.0/$metadata#servicePrincipals('" + p.object.id.String() + "')/appRoleAssignedTo/$entity")
-		return bodyAnswer(append([]byte(`{"@odata.context":`+string(context)+`,`), out.Bytes()[1:]...)), nil
+		return bodyResponse(append([]byte(`{"@odata.context":`+string(context)+`,`), out.Bytes()[1:]...)), nil
 	}
 	return nil, notFound(ar.call.args[1])
 }
 
 // listAppRoleAssignments answers which roles a user holds, directly or by a group the user is
 // a direct member of (List appRoleAssignments granted to a user).
-func (ar applicationReads) listAppRoleAssignments() (*Answer, *graphError) {
+func (ar applicationReads) listAppRoleAssignments() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,7 +165,7 @@ func (ar applicationReads) listAppRoleAssignments() (*Answer, *graphError) {
 	})
 }
 
-func (ar applicationReads) assignments(path, context string, principals []*servicePrincipal, of func(assignment) bool) (*Answer, *graphError) {
+func (ar applicationReads) assignments(path, context string, principals []*servicePrincipal, of func(assignment) bool) (*Response, *graphError) {
 	l, cur, err := ar.call.list(path, context, 100, 999, "$select", "$top", "$filter", "$count")
 	if err != nil {
 		return nil, err
@@ -265,7 +265,7 @@ func (t *Tenant) organization() *object {
 	return o
 }
 
-func (ar applicationReads) listOrganization() (*Answer, *graphError) {
+func (ar applicationReads) listOrganization() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -281,7 +281,7 @@ func (ar applicationReads) listOrganization() (*Answer, *graphError) {
 	return l.answer(), nil
 }
 
-func (ar applicationReads) getOrganization() (*Answer, *graphError) {
+func (ar applicationReads) getOrganization() (*Response, *graphError) {
 	if err := ar.call.options("$select"); err != nil {
 		return nil, err
 	}

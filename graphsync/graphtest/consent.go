@@ -22,7 +22,7 @@ var permissionTexts = map[string]string{
 }
 
 // adminConsent is the v2.0 admin consent endpoint: a screen, and what its buttons do.
-func (bp browserPages) adminConsent(tenant string) *Answer {
+func (bp browserPages) adminConsent(tenant string) *Response {
 	query := bp.call.r.URL.Query()
 	app, resource, refusal := bp.consentRequest(tenant, query)
 	if refusal != nil {
@@ -82,7 +82,7 @@ func (bp browserPages) linked(tenant string, query url.Values, required ...strin
 	return *app, nil
 }
 
-func (bp browserPages) consentScreen(app application, tenants []*Tenant) *Answer {
+func (bp browserPages) consentScreen(app application, tenants []*Tenant) *Response {
 	type permission struct{ Name, Text string }
 	var asked []permission
 	for _, name := range app.Permissions {
@@ -98,7 +98,7 @@ func (bp browserPages) consentScreen(app application, tenants []*Tenant) *Answer
 }
 
 // consentDecision does what a button asks for and leads back to the application.
-func (bp browserPages) consentDecision(app application, tenants []*Tenant, resource string, query url.Values) *Answer {
+func (bp browserPages) consentDecision(app application, tenants []*Tenant, resource string, query url.Values) *Response {
 	back := url.Values{"admin_consent": {"True"}}
 	who, accepted, refusal := bp.decision(tenants)
 	switch {

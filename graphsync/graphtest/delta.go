@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-func (d directoryReads) usersDelta() (*Answer, *graphError)  { return d.delta(userSchema) }
-func (d directoryReads) groupsDelta() (*Answer, *graphError) { return d.delta(groupSchema) }
+func (d directoryReads) usersDelta() (*Response, *graphError)  { return d.delta(userSchema) }
+func (d directoryReads) groupsDelta() (*Response, *graphError) { return d.delta(groupSchema) }
 
 // delta answers a page of a delta round.
-func (d directoryReads) delta(s *schema) (*Answer, *graphError) {
+func (d directoryReads) delta(s *schema) (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,7 +52,7 @@ func (d directoryReads) delta(s *schema) (*Answer, *graphError) {
 	w.out.Write(encodeJSON(d.call.link(path, option, w.cur)))
 	w.out.WriteByte('}')
 
-	a := &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: w.out.Bytes()}
+	a := &Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: w.out.Bytes()}
 	if w.minimal {
 		a.Header.Set("Preference-Applied", "return=minimal")
 	}

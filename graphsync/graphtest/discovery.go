@@ -3,7 +3,7 @@ package graphtest
 import "net/http"
 
 // openIDConfiguration is what a client library reads first to find the token endpoint.
-func (te tokenEndpoint) openIDConfiguration(tenant string) *Answer {
+func (te tokenEndpoint) openIDConfiguration(tenant string) *Response {
 	issuer := "{tenantid}"
 	switch tenant {
 	case "common", "organizations", "consumers":
@@ -15,7 +15,7 @@ func (te tokenEndpoint) openIDConfiguration(tenant string) *Answer {
 		issuer = te.call.tenant.id.String()
 	}
 	base := te.call.base + "/" + tenant
-	a := jsonAnswer(http.StatusOK, map[string]any{
+	a := jsonResponse(http.StatusOK, map[string]any{
 		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
 		"token_endpoint":                        base + "/oauth2/v2.0/token",
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt"},
@@ -35,8 +35,8 @@ func (te tokenEndpoint) openIDConfiguration(tenant string) *Answer {
 }
 
 // instanceDiscovery tells that this host is an authority of its own.
-func (te tokenEndpoint) instanceDiscovery() *Answer {
-	return jsonAnswer(http.StatusOK, map[string]any{
+func (te tokenEndpoint) instanceDiscovery() *Response {
+	return jsonResponse(http.StatusOK, map[string]any{
 		"tenant_discovery_endpoint": te.call.base + "/common/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata": []any{map[string]any{

@@ -49,12 +49,12 @@ type innerError struct {
 }
 
 // fail renders a graphError.
-func (c *call) fail(e *graphError) *Answer {
+func (c *call) fail(e *graphError) *Response {
 	var body errorBody
 	body.Error.Code = e.code
 	body.Error.Message = e.message
 	body.Error.InnerError = innerError{c.now().UTC().Format("2006-01-02T15:04:05"), c.id, c.clientRequestID()}
-	a := jsonAnswer(e.status, body)
+	a := jsonResponse(e.status, body)
 	for name, values := range e.header {
 		a.Header[name] = values
 	}
@@ -64,9 +64,9 @@ func (c *call) fail(e *graphError) *Answer {
 // graphContent is the content type of Graph's JSON.
 const graphContent = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 
-// jsonAnswer renders v, which must be marshallable.
-func jsonAnswer(status int, v any) *Answer {
-	return &Answer{Status: status, Header: http.Header{"Content-Type": {graphContent}}, Body: encodeJSON(v)}
+// jsonResponse renders v, which must be marshallable.
+func jsonResponse(status int, v any) *Response {
+	return &Response{Status: status, Header: http.Header{"Content-Type": {graphContent}}, Body: encodeJSON(v)}
 }
 
 // encodeJSON leaves & in links as it is.
@@ -91,7 +91,7 @@ func (c *call) clientRequestID() string {
 func (c *call) now() time.Time { return c.s.opts.Now() }
 
 // annotate adds the headers that every answer carries.
-func (c *call) annotate(a *Answer) {
+func (c *call) annotate(a *Response) {
 	if a.Header == nil {
 		a.Header = http.Header{}
 	}

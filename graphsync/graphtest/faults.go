@@ -24,9 +24,9 @@ type Fault struct {
 	After int
 	Times int // 0 is once, negative is until Reset or until the function Fault returned is called
 
-	// Answer makes the answer; next gives the one that would have been sent, and must be
+	// Respond makes the response; next gives the one that would have been sent, and must be
 	// called for the request to have any effect.
-	Answer func(r *http.Request, next func() *Answer) *Answer
+	Respond func(r *http.Request, next func() *Response) *Response
 }
 
 type fault struct {
@@ -51,7 +51,7 @@ func (s *Server) Fault(f Fault) (end func()) {
 }
 
 // match finds the fault for a request and counts it; s.mu is held.
-func (s *Server) match(r *http.Request) func(*call, func() *Answer) *Answer {
+func (s *Server) match(r *http.Request) func(*call, func() *Response) *Response {
 	for _, f := range s.faults {
 		if f.Times > 0 && f.done >= f.Times || !f.matches(r) || f.Tenant != "" && s.tenants[tenantOf(r)] != s.tenants[strings.ToLower(f.Tenant)] {
 			continue
@@ -61,9 +61,9 @@ func (s *Server) match(r *http.Request) func(*call, func() *Answer) *Answer {
 			continue
 		}
 		f.done++
-		return func(c *call, next func() *Answer) *Answer {
+		return func(c *call, next func() *Response) *Response {
 			c.graph = strings.HasPrefix(r.URL.Path, "/v1.0/")
-			return f.Answer(r, next)
+			return f.Respond(r, next)
 		}
 	}
 	return nil

@@ -42,14 +42,14 @@ func keyID(key crypto.Signer) string {
 }
 
 // signingKeys are the public keys that access tokens (ES256) and ID tokens (RS256) verify with.
-func (te tokenEndpoint) signingKeys() *Answer {
+func (te tokenEndpoint) signingKeys() *Response {
 	point, err := te.call.s.key.PublicKey.Bytes() // 4 || X || Y
 	if err != nil {
 		panic("graphtest: encode key: " + err.Error())
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	id := te.call.s.idKey()
-	return jsonAnswer(http.StatusOK, map[string]any{"keys": []any{
+	return jsonResponse(http.StatusOK, map[string]any{"keys": []any{
 		map[string]any{
 			"kty": "EC", "use": "sig", "alg": "ES256", "crv": "P-256", "kid": keyID(te.call.s.key),
 			"x": encode(point[1:33]), "y": encode(point[33:65]),

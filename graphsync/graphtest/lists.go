@@ -66,7 +66,7 @@ func (l *list) row(number int) *bytes.Buffer {
 	return &l.body
 }
 
-func (l *list) answer() *Answer {
+func (l *list) answer() *Response {
 	var out bytes.Buffer
 	context := l.c.base + "/v1.0/$metadata#" + l.context
 	if l.names != nil {
@@ -86,11 +86,11 @@ func (l *list) answer() *Answer {
 	out.WriteString(`,"value":[`)
 	out.Write(l.body.Bytes())
 	out.WriteString(`]}`)
-	return bodyAnswer(out.Bytes())
+	return bodyResponse(out.Bytes())
 }
 
 // listMembers answers the direct members of a group, of any type.
-func (d directoryReads) listMembers() (*Answer, *graphError) {
+func (d directoryReads) listMembers() (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,11 +172,11 @@ func (s shapes) write(out *bytes.Buffer, o *object) {
 	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.odataType()+`",`)
 }
 
-func (d directoryReads) listUsers() (*Answer, *graphError)  { return d.listAll(userSchema) }
-func (d directoryReads) listGroups() (*Answer, *graphError) { return d.listAll(groupSchema) }
+func (d directoryReads) listUsers() (*Response, *graphError)  { return d.listAll(userSchema) }
+func (d directoryReads) listGroups() (*Response, *graphError) { return d.listAll(groupSchema) }
 
 // listAll answers a collection with all that is live, in the order of last change.
-func (d directoryReads) listAll(s *schema) (*Answer, *graphError) {
+func (d directoryReads) listAll(s *schema) (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -234,7 +234,7 @@ func (d directoryReads) filterOf(s *schema) (*comparison, *graphError) {
 
 // countUsers answers how many users there are, as plain text. It is one of the advanced queries on directory
 // objects, which need ConsistencyLevel: eventual.
-func (d directoryReads) countUsers() (*Answer, *graphError) {
+func (d directoryReads) countUsers() (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -254,7 +254,7 @@ func (d directoryReads) countUsers() (*Answer, *graphError) {
 			n++
 		}
 	}
-	return &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte(strconv.Itoa(n))}, nil
+	return &Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/plain"}}, Body: []byte(strconv.Itoa(n))}, nil
 }
 
 // column is a string property or the id.
@@ -265,10 +265,12 @@ func (o *object) column(name string) string {
 	return o.text(name)
 }
 
-func (d directoryReads) listDeletedUsers() (*Answer, *graphError)  { return d.listDeleted(userSchema) }
-func (d directoryReads) listDeletedGroups() (*Answer, *graphError) { return d.listDeleted(groupSchema) }
+func (d directoryReads) listDeletedUsers() (*Response, *graphError) { return d.listDeleted(userSchema) }
+func (d directoryReads) listDeletedGroups() (*Response, *graphError) {
+	return d.listDeleted(groupSchema)
+}
 
-func (d directoryReads) listDeleted(s *schema) (*Answer, *graphError) {
+func (d directoryReads) listDeleted(s *schema) (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()

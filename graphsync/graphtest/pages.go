@@ -24,7 +24,7 @@ const (
 
 // back redirects to the application a link came from, with its state and parameters added to
 // those its URI has.
-func (bp browserPages) back(link, parameters url.Values) *Answer {
+func (bp browserPages) back(link, parameters url.Values) *Response {
 	redirect, separator := link.Get("redirect_uri"), "?"
 	if strings.Contains(redirect, "?") {
 		separator = "&"
@@ -32,11 +32,11 @@ func (bp browserPages) back(link, parameters url.Values) *Answer {
 	if state, ok := link["state"]; ok {
 		parameters["state"] = state
 	}
-	return &Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirect + separator + parameters.Encode()}}}
+	return &Response{Status: http.StatusFound, Header: http.Header{"Location": {redirect + separator + parameters.Encode()}}}
 }
 
 // refusal is an error screen: the browser is not sent back to the application.
-func (bp browserPages) refusal(title string, e *tokenError) *Answer {
+func (bp browserPages) refusal(title string, e *tokenError) *Response {
 	text := "The application was given nothing."
 	if e.number == 90094 {
 		text = "Sign in as a Global Administrator or Privileged Role Administrator, or ask one to open the link."
@@ -48,12 +48,12 @@ func (bp browserPages) refusal(title string, e *tokenError) *Answer {
 	})
 }
 
-func (bp browserPages) html(status int, page string, data any) *Answer {
+func (bp browserPages) html(status int, page string, data any) *Response {
 	var out bytes.Buffer
 	if err := pages.ExecuteTemplate(&out, page, data); err != nil {
 		panic("graphtest: render page: " + err.Error())
 	}
-	return &Answer{Status: status, Body: out.Bytes(), Header: http.Header{
+	return &Response{Status: status, Body: out.Bytes(), Header: http.Header{
 		"Content-Type":            {"text/html; charset=utf-8"},
 		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
 		"X-Frame-Options":         {"DENY"},

@@ -62,7 +62,7 @@ func (t *Tenant) write(out *bytes.Buffer, o *object, sel *selection, head string
 }
 
 // one answers with a single object.
-func (c *call) one(o *object, key, context string) (*Answer, *graphError) {
+func (c *call) one(o *object, key, context string) (*Response, *graphError) {
 	if o == nil {
 		return nil, notFound(key)
 	}
@@ -83,17 +83,17 @@ func (c *call) one(o *object, key, context string) (*Answer, *graphError) {
 		head += `"@odata.type":"` + o.odataType() + `",`
 	}
 	c.tenant.write(&out, o, sel, head)
-	return bodyAnswer(out.Bytes()), nil
+	return bodyResponse(out.Bytes()), nil
 }
 
-func bodyAnswer(body []byte) *Answer {
-	return &Answer{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: body}
+func bodyResponse(body []byte) *Response {
+	return &Response{Status: http.StatusOK, Header: http.Header{"Content-Type": {graphContent}}, Body: body}
 }
 
-func (d directoryReads) getUser() (*Answer, *graphError)  { return d.get(userSchema) }
-func (d directoryReads) getGroup() (*Answer, *graphError) { return d.get(groupSchema) }
+func (d directoryReads) getUser() (*Response, *graphError)  { return d.get(userSchema) }
+func (d directoryReads) getGroup() (*Response, *graphError) { return d.get(groupSchema) }
 
-func (d directoryReads) get(s *schema) (*Answer, *graphError) {
+func (d directoryReads) get(s *schema) (*Response, *graphError) {
 	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (d directoryReads) get(s *schema) (*Answer, *graphError) {
 	return d.call.one(d.call.tenant.lookup(s, d.call.args[0]), d.call.args[0], s.collection)
 }
 
-func (d directoryReads) getManager() (*Answer, *graphError) {
+func (d directoryReads) getManager() (*Response, *graphError) {
 	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (d directoryReads) getManager() (*Answer, *graphError) {
 	return d.call.one(t.objects[user.manager.id], "manager", "directoryObjects")
 }
 
-func (d directoryReads) getDeletedItem() (*Answer, *graphError) {
+func (d directoryReads) getDeletedItem() (*Response, *graphError) {
 	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (d directoryReads) getDeletedItem() (*Answer, *graphError) {
 
 // getByIDs answers for up to 1,000 ids; those not found are left out
 // (directoryObject: getByIds).
-func (d directoryReads) getByIDs() (*Answer, *graphError) {
+func (d directoryReads) getByIDs() (*Response, *graphError) {
 	if err := d.call.options("$select"); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (g grant) verifies(verifier string) bool {
 
 // redeem gives an app the tokens of a person's sign-in for an authorization code. There is no
 // refresh token, and the access token opens nothing in Graph.
-func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Answer, *tokenError) {
+func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *tokenError) {
 	for _, required := range []string{"code", "redirect_uri"} {
 		if form.Get(required) == "" {
 			return nil, missing(required)
@@ -129,7 +129,7 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Answer, *tokenE
 		answer["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
 			"uid": g.who.objectID().String(), "utid": g.who.tenant.id.String()}))
 	}
-	return jsonAnswer(http.StatusOK, answer), nil
+	return jsonResponse(http.StatusOK, answer), nil
 }
 
 // userToken is an access token for Graph on behalf of a person, without application permissions.

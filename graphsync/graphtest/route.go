@@ -36,14 +36,14 @@ type (
 )
 
 // A handler answers a request for Graph.
-type handler func(*call) (*Answer, *graphError)
+type handler func(*call) (*Response, *graphError)
 
-func onDirectory(answer func(directoryReads) (*Answer, *graphError)) handler {
-	return func(c *call) (*Answer, *graphError) { return answer(directoryReads{c}) }
+func onDirectory(answer func(directoryReads) (*Response, *graphError)) handler {
+	return func(c *call) (*Response, *graphError) { return answer(directoryReads{c}) }
 }
 
-func onApplications(answer func(applicationReads) (*Answer, *graphError)) handler {
-	return func(c *call) (*Answer, *graphError) { return answer(applicationReads{c}) }
+func onApplications(answer func(applicationReads) (*Response, *graphError)) handler {
+	return func(c *call) (*Response, *graphError) { return answer(applicationReads{c}) }
 }
 
 // A route is a documented path of Graph v1.0 with the application permissions of which one
@@ -100,7 +100,7 @@ func routes() []route {
 }
 
 // route finds what a request asks for and answers it.
-func (c *call) route() *Answer {
+func (c *call) route() *Response {
 	path := c.r.URL.EscapedPath()
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch {
@@ -138,12 +138,12 @@ func (c *call) route() *Answer {
 	return c.notHere()
 }
 
-func (c *call) notHere() *Answer {
-	return &Answer{Status: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
+func (c *call) notHere() *Response {
+	return &Response{Status: http.StatusNotFound, Header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}},
 		Body: []byte("This is a Microsoft Graph emulator. There is nothing at this address.\n")}
 }
 
-func (c *call) routeGraph(path string) (*Answer, *graphError) {
+func (c *call) routeGraph(path string) (*Response, *graphError) {
 	if err := c.authorize(); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (c *call) routeGraph(path string) (*Answer, *graphError) {
 
 // notEmulated is for what Graph documents and this emulator lacks, so that no reader takes its
 // refusal for Graph's.
-func (c *call) notEmulated() (*Answer, *graphError) {
+func (c *call) notEmulated() (*Response, *graphError) {
 	return nil, refuse(http.StatusNotImplemented, "notImplemented", "The emulator does not offer %s. Graph does.", c.r.URL.Path)
 }
 

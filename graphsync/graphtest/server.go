@@ -144,7 +144,7 @@ func (s *Server) Reset() {
 const maxRequests = 100_000
 
 // answer takes a request through faults and handler, and keeps a record of it.
-func (s *Server) answer(r *http.Request) *Answer {
+func (s *Server) answer(r *http.Request) *Response {
 	c := &call{s: s, r: r, base: "https://" + r.Host}
 	s.mu.Lock()
 	s.count++
@@ -152,8 +152,8 @@ func (s *Server) answer(r *http.Request) *Answer {
 	injected := s.match(r)
 	s.mu.Unlock()
 
-	next := func() *Answer { return c.route() }
-	var a *Answer
+	next := func() *Response { return c.route() }
+	var a *Response
 	if injected != nil {
 		a = injected(c, next)
 	} else {
@@ -188,7 +188,7 @@ func (s *Server) SetClock(ahead time.Duration) {
 }
 
 // date says in an answer what time it is (RFC 9110, section 6.6.1).
-func (s *Server) date(a *Answer) {
+func (s *Server) date(a *Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.Header == nil {
@@ -197,8 +197,8 @@ func (s *Server) date(a *Answer) {
 	a.Header.Set("Date", s.opts.Now().Add(s.ahead).UTC().Format(http.TimeFormat))
 }
 
-// An Answer is a response before it is sent, for faults to invent or to change.
-type Answer struct {
+// A Response is what is answered, before it is sent, for faults to invent or to change.
+type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
@@ -269,7 +269,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // reader returns the body with its slowness and its premature end.
-func (a *Answer) reader(ctx context.Context) io.Reader {
+func (a *Response) reader(ctx context.Context) io.Reader {
 	if a.Trickle == 0 && !a.Truncate {
 		return bytes.NewReader(a.Body)
 	}
@@ -277,7 +277,7 @@ func (a *Answer) reader(ctx context.Context) io.Reader {
 }
 
 type faultyBody struct {
-	answer *Answer
+	answer *Response
 	ctx    context.Context
 	rest   []byte
 }

@@ -94,7 +94,7 @@ type session struct {
 }
 
 // remember signs the browser in with an answer.
-func (bp browserPages) remember(who identity, a *Answer) *Answer {
+func (bp browserPages) remember(who identity, a *Response) *Response {
 	now := bp.call.now()
 	cookie := http.Cookie{Name: sessionCookie, Value: rand.Text(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode}
 	bp.call.s.mu.Lock()

@@ -12,7 +12,7 @@ import (
 // signIn is the v2.0 authorization endpoint with response_type=code ("Microsoft identity
 // platform and OAuth 2.0 authorization code flow", "OpenID Connect on the Microsoft identity
 // platform"): a screen to choose who one is, which a browser that is signed in passes by.
-func (bp browserPages) signIn(tenant string) *Answer {
+func (bp browserPages) signIn(tenant string) *Response {
 	link := bp.call.r.URL.Query()
 	app, refusal := bp.linked(tenant, link, "client_id", "redirect_uri")
 	if refusal != nil {
@@ -40,7 +40,7 @@ func (bp browserPages) signIn(tenant string) *Answer {
 }
 
 // backWith leads back with an error.
-func (bp browserPages) backWith(link url.Values, e *tokenError) *Answer {
+func (bp browserPages) backWith(link url.Values, e *tokenError) *Response {
 	return bp.back(link, url.Values{"error": {e.name}, "error_description": {tokenEndpoint{bp.call}.describe(e)}})
 }
 
@@ -110,7 +110,7 @@ func openIDScope(asked string) (string, *tokenError) {
 }
 
 // signInScreen asks for the user, unless the user is known or prompt forbids to ask.
-func (bp browserPages) signInScreen(app application, link url.Values) *Answer {
+func (bp browserPages) signInScreen(app application, link url.Values) *Response {
 	who, known := bp.signedIn()
 	hint := link.Get("login_hint")
 	if known && hint != "" && !strings.EqualFold(hint, who.username()) {
@@ -133,7 +133,7 @@ func (bp browserPages) signInScreen(app application, link url.Values) *Answer {
 
 // giveCode leads back with an authorization code, provided that the application is in the
 // tenant: users cannot consent themselves here, an administrator does so on the consent screen.
-func (bp browserPages) giveCode(app application, link url.Values, who identity) *Answer {
+func (bp browserPages) giveCode(app application, link url.Values, who identity) *Response {
 	authority := "organizations"
 	if bp.call.tenant != nil {
 		authority = bp.call.tenant.id.String()

@@ -13,7 +13,7 @@ import (
 const publicGraph = "https://graph.microsoft.com"
 
 // token is the v2.0 token endpoint.
-func (te tokenEndpoint) token(tenant string) *Answer {
+func (te tokenEndpoint) token(tenant string) *Response {
 	if te.call.r.Method != http.MethodPost {
 		return te.deny(te.wrongMethod("POST"))
 	}
@@ -26,7 +26,7 @@ func (te tokenEndpoint) token(tenant string) *Answer {
 			return te.deny(missing(required))
 		}
 	}
-	var a *Answer
+	var a *Response
 	var refusal *tokenError
 	switch form.Get("grant_type") {
 	case "client_credentials":
@@ -45,7 +45,7 @@ func (te tokenEndpoint) token(tenant string) *Answer {
 
 // clientCredentials gives an app a token of its own (Microsoft identity platform, "OAuth 2.0
 // client credentials flow").
-func (te tokenEndpoint) clientCredentials(tenant string, form url.Values) (*Answer, *tokenError) {
+func (te tokenEndpoint) clientCredentials(tenant string, form url.Values) (*Response, *tokenError) {
 	if form.Get("scope") == "" {
 		return nil, missing("scope")
 	}
@@ -70,7 +70,7 @@ func (te tokenEndpoint) clientCredentials(tenant string, form url.Values) (*Answ
 		return nil, te.appNotFound(p.clientID)
 	}
 	lifetime := int(te.call.s.opts.TokenLifetime.Seconds())
-	return jsonAnswer(http.StatusOK, map[string]any{
+	return jsonResponse(http.StatusOK, map[string]any{
 		"token_type":     "Bearer",
 		"expires_in":     lifetime,
 		"ext_expires_in": lifetime,

@@ -172,7 +172,7 @@ func (rq *requester) read(resp *http.Response, host, token string, decode func([
 	rq.bytes.Add(int64(len(body)))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return explainAnswer(resp, redact.New(4, token).Bytes(body))
+		return explainResponse(resp, redact.New(4, token).Bytes(body))
 	case errors.Is(err, errTooLarge):
 		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", rq.maxBody>>20)}
 	case err != nil:
@@ -207,7 +207,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 	}
 }
 
-func explainAnswer(resp *http.Response, body []byte) *graphsync.Error {
+func explainResponse(resp *http.Response, body []byte) *graphsync.Error {
 	var answer struct {
 		Error struct {
 			Code    string `json:"code"`

@@ -29,7 +29,7 @@ func (w *world) signIn(t *testing.T, tenant *graphtest.Tenant, verifier string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, refusal := graphsync.ReadSignInAnswer(back.Query())
+	code, refusal := graphsync.ReadSignInResponse(back.Query())
 	if refusal != nil || back.Query().Get("state") != "s" {
 		t.Fatalf("%d to %s: %v", answer.StatusCode, back, refusal)
 	}

@@ -23,11 +23,11 @@ type Detector struct {
 	seen         map[uint64]int // by digest of a page's entries, or of a link
 }
 
-// An EndlessError says why a list is taken for one without an end.
-type EndlessError struct{ What string }
+// An LoopError says why a list is taken for one without an end.
+type LoopError struct{ What string }
 
 // Error says so in a sentence.
-func (e *EndlessError) Error() string { return "the list has no end: " + e.What }
+func (e *LoopError) Error() string { return "the list has no end: " + e.What }
 
 // New returns the detector of one list.
 func New(limits Limits) *Detector {
@@ -36,7 +36,7 @@ func New(limits Limits) *Detector {
 
 // Page takes the next page: how many entries it has, what they are (any text that is the same for the
 // same entries), and the link or cursor to the page behind it, "" when there is none. The error is an
-// *[EndlessError].
+// *[LoopError].
 func (d *Detector) Page(entries int, content []byte, next string) error {
 	if next == "" {
 		return nil
@@ -47,18 +47,18 @@ func (d *Detector) Page(entries int, content []byte, next string) error {
 	}
 	switch {
 	case d.pages >= d.limits.Pages:
-		return &EndlessError{fmt.Sprintf("%d pages were read, and there is another one", d.pages)}
+		return &LoopError{fmt.Sprintf("%d pages were read, and there is another one", d.pages)}
 	case d.empty >= d.limits.Empty:
-		return &EndlessError{fmt.Sprintf("%d empty pages in a row, each pointing to another", d.empty)}
+		return &LoopError{fmt.Sprintf("%d empty pages in a row, each pointing to another", d.empty)}
 	}
 	if n := d.count('n', []byte(next)); n > d.limits.Same {
-		return &EndlessError{fmt.Sprintf("%d pages point to the same next one", n)}
+		return &LoopError{fmt.Sprintf("%d pages point to the same next one", n)}
 	}
 	if entries == 0 {
 		return nil
 	}
 	if n := d.count('c', content); n > d.limits.Same {
-		return &EndlessError{fmt.Sprintf("one page came %d times, each time pointing to another", n)}
+		return &LoopError{fmt.Sprintf("one page came %d times, each time pointing to another", n)}
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestEveryKindOfLoopEnds(t *testing.T) {
 		"mostly empty":               {func(n int) (int, string, string) { return n % 5 / 4, fmt.Sprint(n), fmt.Sprint("to ", n) }, 100},
 	} {
 		n, err := requests(limits, test.page)
-		if endless := (*paging.EndlessError)(nil); !errors.As(err, &endless) || n > test.most {
+		if endless := (*paging.LoopError)(nil); !errors.As(err, &endless) || n > test.most {
 			t.Errorf("%s: %v after %d requests, want an error after %d", name, err, n, test.most)
 		}
 	}

@@ -77,7 +77,7 @@ func openReader(dir, url string) (*reconcile.Syncer, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
-	syncer := &reconcile.Syncer{Sync: s, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s}), Peers: []string{s.Name}, Source: source, Store: store, Tenant: tenant,
+	syncer := &reconcile.Syncer{Sync: s, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s}), TenantSyncs: []string{s.Name}, Source: source, Store: store, Tenant: tenant,
 		Log: slog.New(slog.DiscardHandler), Now: time.Now}
 	return syncer, func() error { return errors.Join(tenant.Close(), store.Close()) }, nil
 }

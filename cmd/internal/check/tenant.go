@@ -47,7 +47,7 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 	if err != nil {
 		return
 	}
-	peers, _ := c.worker.Peers(s.Tenant)
+	peers, _ := c.worker.TenantSyncs(s.Tenant)
 	needs := reconcile.RequirementsOf(peers)
 	hidden := hiddenGroups(ctx, source, needs, peers)
 	checkPermissions(what+", permissions", needs, held, hidden, out)

@@ -250,7 +250,7 @@ func (c *Server) callback(w http.ResponseWriter, r *http.Request, settings Setti
 		c.signedIn(w, r, settings, key, cookie)
 		return
 	}
-	answer := graphsync.ReadConsentAnswer(query)
+	answer := graphsync.ReadConsentResponse(query)
 	now := c.Now().UTC()
 	next := base64.RawURLEncoding.EncodeToString(key[:]) + "." + rand.Text() // state of a sign-in
 	signs := false

@@ -107,7 +107,7 @@ func (c *Server) notSignedIn(key state.InvitationKey, refusal *graphsync.Error) 
 
 // redeem returns who signed in at a tenant.
 func (c *Server) redeem(r *http.Request, settings Settings, tenant graphsync.ID, nonce, verifier string) (graphsync.SignedIn, error) {
-	code, refusal := graphsync.ReadSignInAnswer(r.URL.Query())
+	code, refusal := graphsync.ReadSignInResponse(r.URL.Query())
 	if refusal != nil {
 		return graphsync.SignedIn{}, refusal
 	}

@@ -105,7 +105,7 @@ func (j job) run() (out outcome, err error) {
 		return out, err
 	}
 	report, err := (&reconcile.Syncer{
-		Sync: sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{sync}), Peers: []string{sync.Name},
+		Sync: sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{sync}), TenantSyncs: []string{sync.Name},
 		Source: source, Store: store, Tenant: tenant, Target: adapter,
 		Concurrency: set.concurrency, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}).Run(context.Background(), reconcile.Options{Apply: true})

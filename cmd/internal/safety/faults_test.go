@@ -188,16 +188,16 @@ func tell(report *reconcile.Report, err error) string {
 // graphMishaps are answers of Graph and of the token endpoint.
 func graphMishaps() (out []mishap) {
 	raw := func(status int, body string, header ...string) graphtest.Fault {
-		return graphtest.Fault{Answer: func(*http.Request, func() *graphtest.Answer) *graphtest.Answer {
+		return graphtest.Fault{Respond: func(*http.Request, func() *graphtest.Response) *graphtest.Response {
 			h := http.Header{"Content-Type": {"application/json"}}
 			for i := 0; i+1 < len(header); i += 2 {
 				h.Set(header[i], header[i+1])
 			}
-			return &graphtest.Answer{Status: status, Header: h, Body: []byte(body)}
+			return &graphtest.Response{Status: status, Header: h, Body: []byte(body)}
 		}}
 	}
 	edit := func(change func(body []byte) []byte) graphtest.Fault {
-		return graphtest.Fault{Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
+		return graphtest.Fault{Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
 			answer := next()
 			answer.Body = change(answer.Body)
 			return answer
@@ -307,7 +307,7 @@ func directoryMishaps() []mishap {
 			for _, path := range []string{streams["users"], streams["lookups"]} {
 				ends = append(ends, w.graph.Fault(graphtest.Fault{Path: path, Times: -1, Match: func(r *http.Request) bool {
 					return r.Method == http.MethodPost || !strings.Contains(r.URL.RawQuery, "token")
-				}, Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
+				}, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
 					answer := next()
 					answer.Body = emptied(answer.Body)
 					return answer

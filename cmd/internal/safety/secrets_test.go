@@ -25,7 +25,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		const city = "planted-city-9Wd4"
 		w := newWorld(t, settings{all: true, guests: true, redact: true, concurrency: 4, pageSize: 5, membersPage: 5, onRemove: desired.OnRemove{Do: plan.Deactivate}})
 		var tokens []string
-		w.graph.Fault(graphtest.Fault{Path: streams["token"], Times: -1, Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
+		w.graph.Fault(graphtest.Fault{Path: streams["token"], Times: -1, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
 			answer := next()
 			var body struct {
 				Token string `json:"access_token"`

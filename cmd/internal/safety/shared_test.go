@@ -266,7 +266,7 @@ func (p *plaza) cycle(i int, full bool) {
 	}
 	defer tenant.Close()
 	report, err := (&reconcile.Syncer{
-		Sync: s.sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s.sync}), Peers: []string{"front"}, Source: s.source, Store: p.store, Tenant: tenant,
+		Sync: s.sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{s.sync}), TenantSyncs: []string{"front"}, Source: s.source, Store: p.store, Tenant: tenant,
 		Target: s.target, Concurrency: 1, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}).Run(context.Background(), reconcile.Options{Apply: true, Full: full})
 	p.note("cycle of %s: %+v, %v", s.tenant.Name(), report.Summary, err)

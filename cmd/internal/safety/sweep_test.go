@@ -169,7 +169,7 @@ func newStage(t *testing.T, s story) *stage {
 	st.job = job{State: st.dir, Graph: running.URL, CA: ca, Tenant: st.tenant.ID(), Front: st.front.URL, Set: s.set, Target: "front", Place: "here"}
 
 	for _, path := range []string{"/*/oauth2/v2.0/token", ""} {
-		st.graph.Fault(graphtest.Fault{Path: path, Times: -1, Answer: func(_ *http.Request, next func() *graphtest.Answer) *graphtest.Answer {
+		st.graph.Fault(graphtest.Fault{Path: path, Times: -1, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
 			st.called(false)
 			return next()
 		}})

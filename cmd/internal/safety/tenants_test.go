@@ -136,7 +136,7 @@ func (h *house) cycle(ctx context.Context, store *state.Store, source *msgraph.S
 	defer func() { err = errors.Join(err, tenant.Close()) }()
 	source.Refresh(ctx)
 	report, err := (&reconcile.Syncer{
-		Sync: rules, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{rules}), Peers: []string{rules.Name},
+		Sync: rules, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{rules}), TenantSyncs: []string{rules.Name},
 		Source: source, Store: store, Tenant: tenant, Target: &h.app, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}).Run(ctx, reconcile.Options{Apply: true, Scheduled: true})
 	if err == nil && len(report.Errors)+len(report.Skipped)+report.Summary.Held > 0 {

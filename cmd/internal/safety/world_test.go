@@ -197,7 +197,7 @@ func (w *world) logger() *slog.Logger {
 
 func (w *world) syncer() *reconcile.Syncer {
 	return &reconcile.Syncer{
-		Sync: w.sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{w.sync}), Peers: []string{w.sync.Name},
+		Sync: w.sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{w.sync}), TenantSyncs: []string{w.sync.Name},
 		Source: w.source, Store: w.store, Tenant: w.state, Target: w.target,
 		Concurrency: w.set.concurrency, Log: w.logger(), Now: func() time.Time { return time.Now().Add(w.skew) },
 	}

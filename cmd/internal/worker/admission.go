@@ -16,7 +16,7 @@ import (
 
 // ConsentNeeds returns what the syncs of a tenant that joins by consent will read.
 func (w *Worker) ConsentNeeds(id graphsync.ID) (snapshot.Requirements, error) {
-	syncs, _ := w.Peers(id)
+	syncs, _ := w.TenantSyncs(id)
 	for _, entry := range w.Config.Syncs {
 		if !entry.Value.From.Consented {
 			continue

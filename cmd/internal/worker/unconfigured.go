@@ -42,7 +42,7 @@ func (w *Worker) Unconfigured(syncs []*compile.Sync) ([]UnconfiguredSync, error)
 			continue
 		}
 		seen[s.Tenant] = true
-		_, configured := w.Peers(s.Tenant)
+		_, configured := w.TenantSyncs(s.Tenant)
 		tenant, err := w.Store.Tenant(s.Tenant)
 		if err != nil {
 			return nil, err

@@ -136,8 +136,8 @@ func (w *Worker) View(id graphsync.ID, read func(*state.Tx) error) error {
 	return tenant.View(read)
 }
 
-// Peers are the syncs that read from the same tenant, and their names.
-func (w *Worker) Peers(id graphsync.ID) (syncs []*reconcile.Sync, names []string) {
+// TenantSyncs are the syncs that read from the same tenant, and their names.
+func (w *Worker) TenantSyncs(id graphsync.ID) (syncs []*reconcile.Sync, names []string) {
 	for _, s := range w.Syncs {
 		if s.Tenant == id {
 			syncs, names = append(syncs, s.Sync), append(names, s.Name)
@@ -190,9 +190,9 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 	if err != nil {
 		return nil, nil, err
 	}
-	peers, names := w.Peers(s.Tenant)
+	peers, names := w.TenantSyncs(s.Tenant)
 	return &reconcile.Syncer{
-		Sync: &own, Requirements: reconcile.RequirementsOf(peers), Peers: names, Source: source, Store: w.Store, Tenant: tenant,
+		Sync: &own, Requirements: reconcile.RequirementsOf(peers), TenantSyncs: names, Source: source, Store: w.Store, Tenant: tenant,
 		Target: adapter, Log: w.Log.With("tenant_name", s.TenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
 		History: reconcile.History{For: time.Duration(w.Config.History), Bytes: auditBytes},
 	}, release, nil

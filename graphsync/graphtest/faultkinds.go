@@ -13,8 +13,8 @@ import (
 
 // instead is a fault that answers without asking the server.
 func instead(status int, header http.Header, body []byte) Fault {
-	return Fault{Answer: func(*http.Request, func() *Answer) *Answer {
-		return &Answer{Status: status, Header: header.Clone(), Body: body}
+	return Fault{Respond: func(*http.Request, func() *Response) *Response {
+		return &Response{Status: status, Header: header.Clone(), Body: body}
 	}}
 }
 
@@ -65,8 +65,8 @@ func ServerError(status int) Fault {
 
 // Expired410 answers a delta link as one whose sync state was reset: 410 Gone with a Location.
 func Expired410() Fault {
-	return Fault{Match: hasToken, Answer: func(r *http.Request, next func() *Answer) *Answer {
-		a := GraphFailure(http.StatusGone, "syncStateNotFound", "The sync state generation is not found. The delta token is expired and data must be synchronized again.").Answer(r, next)
+	return Fault{Match: hasToken, Respond: func(r *http.Request, next func() *Response) *Response {
+		a := GraphFailure(http.StatusGone, "syncStateNotFound", "The sync state generation is not found. The delta token is expired and data must be synchronized again.").Respond(r, next)
 		a.Header.Set("Location", "https://"+r.Host+r.URL.Path+"?$deltatoken=")
 		return a
 	}}
@@ -120,32 +120,32 @@ func HTMLPage() Fault {
 
 // DropConnection ends the connection without an answer.
 func DropConnection() Fault {
-	return Fault{Answer: func(*http.Request, func() *Answer) *Answer { return &Answer{Drop: true} }}
+	return Fault{Respond: func(*http.Request, func() *Response) *Response { return &Response{Drop: true} }}
 }
 
 // Slow sends the right answer after a wait.
 func Slow(wait time.Duration) Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Delay = wait })
+	return change(func(_ *http.Request, a *Response) { a.Delay = wait })
 }
 
 // SlowBody sends the right answer with a wait between chunks of 1 KB.
 func SlowBody(wait time.Duration) Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Trickle = wait })
+	return change(func(_ *http.Request, a *Response) { a.Trickle = wait })
 }
 
 // TruncatedBody ends the connection half-way through the right answer.
 func TruncatedBody() Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Truncate = true })
+	return change(func(_ *http.Request, a *Response) { a.Truncate = true })
 }
 
 // BrokenJSON sends half of the right answer as if it were all of it.
 func BrokenJSON() Fault {
-	return change(func(_ *http.Request, a *Answer) { a.Body = a.Body[:len(a.Body)/2] })
+	return change(func(_ *http.Request, a *Response) { a.Body = a.Body[:len(a.Body)/2] })
 }
 
 // change is a fault that alters an answer that went well.
-func change(alter func(*http.Request, *Answer)) Fault {
-	return Fault{Answer: func(r *http.Request, next func() *Answer) *Answer {
+func change(alter func(*http.Request, *Response)) Fault {
+	return Fault{Respond: func(r *http.Request, next func() *Response) *Response {
 		a := next()
 		if a.Status == http.StatusOK {
 			alter(r, a)
@@ -156,8 +156,8 @@ func change(alter func(*http.Request, *Answer)) Fault {
 
 // edit is a fault that alters the JSON of an answer that went well. What it does not touch
 // stays byte for byte.
-func edit(alter func(r *http.Request, a *Answer, page map[string]json.RawMessage)) Fault {
-	return change(func(r *http.Request, a *Answer) {
+func edit(alter func(r *http.Request, a *Response, page map[string]json.RawMessage)) Fault {
+	return change(func(r *http.Request, a *Response) {
 		var page map[string]json.RawMessage
 		if err := json.Unmarshal(a.Body, &page); err != nil {
 			return
@@ -190,7 +190,7 @@ func HTTPNextLink() Fault {
 }
 
 func relink(alter func(*url.URL)) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) {
 		for _, key := range []string{"@odata.nextLink", "@odata.deltaLink"} {
 			var link string
 			if json.Unmarshal(page[key], &link) != nil {
@@ -207,7 +207,7 @@ func relink(alter func(*url.URL)) Fault {
 // EmptyPage puts a page without objects before a delta page: Graph does so now and then.
 // With Repeat there are several, with Always the round never ends.
 func EmptyPage() Fault {
-	return edit(func(_ *http.Request, a *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, a *Response, page map[string]json.RawMessage) {
 		if a.again == "" {
 			return
 		}
@@ -222,7 +222,7 @@ func EndlessPaging() Fault { return EmptyPage().Always() }
 
 // ReplayPage sends a delta page whose next link leads to the same page once more.
 func ReplayPage() Fault {
-	return edit(func(_ *http.Request, a *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, a *Response, page map[string]json.RawMessage) {
 		if a.again == "" {
 			return
 		}
@@ -249,7 +249,7 @@ func MissingRow() Fault {
 // LaggingReplica leaves out the last entry of a list and counts accordingly, as a replica that has not
 // heard of it yet.
 func LaggingReplica() Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) {
 		var entries []json.RawMessage
 		if json.Unmarshal(page["value"], &entries) != nil || len(entries) == 0 {
 			return
@@ -264,7 +264,7 @@ func LaggingReplica() Fault {
 // Uncounted leaves @odata.count out of a list, as where something on the way drops the header
 // ConsistencyLevel.
 func Uncounted() Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) { delete(page, "@odata.count") })
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) { delete(page, "@odata.count") })
 }
 
 // CountRefused answers requests with $count with 400.
@@ -276,7 +276,7 @@ func CountRefused() Fault {
 
 // Rewritten replaces text in the entries of a list or delta page, in all of them that have it.
 func Rewritten(old, new string) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) {
 		page["value"] = bytes.ReplaceAll(page["value"], []byte(old), []byte(new))
 	})
 }
@@ -289,7 +289,7 @@ func BadRecord(entry string) Fault {
 }
 
 func rows(alter func([]json.RawMessage) []json.RawMessage) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) {
 		var entries []json.RawMessage
 		if json.Unmarshal(page["value"], &entries) == nil {
 			page["value"] = encodeJSON(alter(entries))
@@ -299,7 +299,7 @@ func rows(alter func([]json.RawMessage) []json.RawMessage) Fault {
 
 // WrongCount adds to the @odata.count of a list.
 func WrongCount(by int) Fault {
-	return edit(func(_ *http.Request, _ *Answer, page map[string]json.RawMessage) {
+	return edit(func(_ *http.Request, _ *Response, page map[string]json.RawMessage) {
 		if n, err := strconv.Atoi(string(page["@odata.count"])); err == nil {
 			page["@odata.count"] = encodeJSON(n + by)
 		}
