@@ -114,10 +114,22 @@ func (a *Adapter) read(ctx context.Context, op string, f func(*store) error) err
 	if err := a.open(false); err != nil {
 		return unavailable(op, err)
 	}
-	if err := f(a.store); err != nil {
+	err := f(a.store)
+	if errors.Is(err, errDamagedIndex) {
+		if err = errors.Join(a.forgetIndex(), a.open(false)); err == nil {
+			err = f(a.store)
+		}
+	}
+	if err != nil {
 		return unavailable(op, err)
 	}
 	return nil
+}
+
+// forgetIndex removes an index that is damaged: the file is then read. The caller holds mu.
+func (a *Adapter) forgetIndex() error {
+	a.drop()
+	return os.Remove(indexPath(a.path))
 }
 
 // write changes the store and returns when the journal has the change on disk. change returns
@@ -152,6 +164,9 @@ func (a *Adapter) queue(op string, change func(*store) (int, error)) (log *journ
 	var refused *target.Error
 	if err != nil && !errors.As(err, &refused) { // of the disk: the record may be queued
 		a.abandon()
+		if errors.Is(err, errDamagedIndex) {
+			err = errors.Join(err, a.forgetIndex())
+		}
 		return nil, 0, unsure(op, err)
 	}
 	return a.log, n, err
@@ -181,7 +196,13 @@ func (a *Adapter) compact() error {
 		return err
 	}
 	if a.log.size() > 0 {
-		if err := a.store.publish(); err != nil {
+		err := a.store.publish()
+		if errors.Is(err, errDamagedIndex) {
+			if err = errors.Join(a.forgetIndex(), a.open(true)); err == nil {
+				err = a.store.publish()
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}

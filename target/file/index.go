@@ -19,7 +19,7 @@ import (
 // first; the last of several directories behind them, and a trailer at the end, name those that count.
 
 const (
-	indexVersion = "entrasync file index 1\n"
+	indexVersion = "entrasync file index 2\n"
 	trailerSize  = 8 + 4 + len(indexVersion)
 	maxIndexRuns = 12   // that are searched for a value before they become one
 	keptLevel    = 1000 // of runs in the index: no other run is merged with them
@@ -114,8 +114,8 @@ func (p *published) encodeDirectory() []byte {
 	b = binary.AppendUvarint(b, uint64(len(p.keys.runs)))
 	for _, r := range p.keys.runs {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(r.at)), uint64(r.n))
-		for _, fence := range r.fences {
-			b = binary.LittleEndian.AppendUint64(b, fence)
+		for i, fence := range r.fences {
+			b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint64(b, fence), r.sums[i])
 		}
 	}
 	return b
@@ -179,8 +179,9 @@ func decodeDirectory(directory []byte, path string, index *os.File, now stamp, s
 	for n := d.number(); n > 0 && !d.broken; n-- {
 		r := &run{file: index, at: int64(d.number()), n: int(d.number()), level: keptLevel}
 		for range (r.n + fenceStride - 1) / fenceStride {
-			if fence := d.bytes(8); fence != nil {
-				r.fences = append(r.fences, binary.LittleEndian.Uint64(fence))
+			if page := d.bytes(12); page != nil {
+				r.fences = append(r.fences, binary.LittleEndian.Uint64(page))
+				r.sums = append(r.sums, binary.LittleEndian.Uint32(page[8:]))
 			} else {
 				break
 			}

@@ -206,3 +206,42 @@ func TestADeletionIsRepeatedAfterACrash(t *testing.T) {
 		t.Errorf("members are %v, %v, want none", ids, err)
 	}
 }
+
+// A bit of the index that the disk has changed hides no account and shows none twice: what was asked is answered from
+// the file itself.
+func TestAFlippedBitOfTheIndex(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "people.jsonl")
+	refs := people(t, path, 40)
+	index, err := os.ReadFile(path + ".index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	userName, err := target.ParsePath("userName")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range index {
+		damaged := bytes.Clone(index)
+		damaged[at] ^= 1 << (at % 8)
+		if err := os.WriteFile(path+".index", damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := openSmall(t, path)
+		n := at % len(refs)
+		shown, err := a.Get(t.Context(), refs[n])
+		if err != nil || shown.Attributes["userName"] != fmt.Sprintf("user%d", n) {
+			t.Fatalf("byte %d: account %d is %v, %v", at, n, shown, err)
+		}
+		found, err := a.Find(t.Context(), target.User, userName, fmt.Sprintf("USER%d", n))
+		if err != nil || len(found) != 1 || found[0].ID != refs[n].ID {
+			t.Fatalf("byte %d: a search for account %d finds %v, %v", at, n, found, err)
+		}
+		if _, err := a.Create(t.Context(), target.User, attrs(t, "userName", fmt.Sprintf("user%d", n))); target.CodeOf(err) != target.Conflict {
+			t.Fatalf("byte %d: the name of account %d is given out again: %v", at, n, err)
+		}
+		if err := a.Close(t.Context()); err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package file
 
 import (
 	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	"io"
 	"math/bits"
 	"os"
@@ -16,6 +18,9 @@ const (
 	recordSize  = 16  // bytes of a record in a run
 	fenceStride = 256 // records between two keys of a run that are in memory
 )
+
+// errDamagedIndex means that a page is not as it was written: it would hide an account, or name one that is not there.
+var errDamagedIndex = errors.New("a page of the index does not have its checksum")
 
 // A record leads from the hash of a value to a number: where in the file or the journal the value is.
 type record struct{ key, value uint64 }
@@ -193,7 +198,8 @@ type run struct {
 	at     int64
 	n      int
 	level  int
-	fences []uint64 // the key of every fenceStride-th record
+	fences []uint64 // the key of every fenceStride-th record, which begins a page
+	sums   []uint32 // checksum of each page
 	filter filter
 }
 
@@ -210,6 +216,9 @@ func (r *run) find(key uint64, values []uint64) ([]uint64, error) {
 		part := buffer[:n*recordSize]
 		if _, err := r.file.ReadAt(part, r.at+int64(first)*fenceStride*recordSize); err != nil {
 			return nil, err
+		}
+		if crc32.Checksum(part, checksum) != r.sums[first] {
+			return nil, errDamagedIndex
 		}
 		i := sort.Search(n, func(i int) bool { return decodeRecord(part[i*recordSize:]).key >= key })
 		for ; i < n; i++ {
@@ -230,7 +239,7 @@ func merge(runs []*run, newer []record, yield func(record) error) error {
 		cursors = append(cursors, cursor{records: newer})
 	}
 	for _, r := range slices.Backward(runs) {
-		c := cursor{rest: io.NewSectionReader(r.file, r.at, int64(r.n)*recordSize)}
+		c := cursor{rest: io.NewSectionReader(r.file, r.at, int64(r.n)*recordSize), sums: r.sums}
 		if err := c.fill(); err != nil {
 			return err
 		}
@@ -265,16 +274,23 @@ func merge(runs []*run, newer []record, yield func(record) error) error {
 type cursor struct {
 	records []record
 	rest    *io.SectionReader
+	sums    []uint32 // of the pages of rest
 }
 
 func (c *cursor) fill() error {
 	if c.rest == nil {
 		return nil
 	}
-	buffer := make([]byte, 512*recordSize)
+	buffer := make([]byte, 2*fenceStride*recordSize)
 	n, err := io.ReadFull(c.rest, buffer)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return err
+	}
+	for page := range slices.Chunk(buffer[:n], fenceStride*recordSize) {
+		if crc32.Checksum(page, checksum) != c.sums[0] {
+			return errDamagedIndex
+		}
+		c.sums = c.sums[1:]
 	}
 	c.records = make([]record, n/recordSize)
 	for i := range c.records {
@@ -297,11 +313,13 @@ func newRunWriter(f *os.File, at int64, r *run) *runWriter {
 
 func (w *runWriter) add(one record) error {
 	if w.run.n%fenceStride == 0 {
-		w.run.fences = append(w.run.fences, one.key)
+		w.run.fences, w.run.sums = append(w.run.fences, one.key), append(w.run.sums, 0)
 	}
 	w.run.n++
 	w.run.filter.add(one.key)
 	w.buffer = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(w.buffer, one.key), one.value)
+	sum := &w.run.sums[len(w.run.sums)-1]
+	*sum = crc32.Update(*sum, checksum, w.buffer[len(w.buffer)-recordSize:])
 	if len(w.buffer) < cap(w.buffer)-recordSize {
 		return nil
 	}
