@@ -92,9 +92,7 @@ func (j *journal) append(record any) (n int, at int64) {
 	if put, ok := record.(putRecord); ok { // a line is JSON already
 		j.pending = append(append(append(j.pending, putStart...), put.Put...), "}\n"...)
 	} else {
-		var b bytes.Buffer
-		writeJSON(&b, record)
-		j.pending = append(append(j.pending, b.Bytes()...), '\n')
+		j.pending = append(appendJSON(j.pending, record), '\n')
 	}
 	j.queued++
 	return j.queued, at

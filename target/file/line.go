@@ -1,7 +1,6 @@
 package file
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,39 +118,27 @@ func (e *entry) set(attrs map[string]any) {
 
 // encode writes attributes in the one form: id, meta, then the rest by name.
 func encode(ref target.Ref, attrs map[string]any) []byte {
+	b := make([]byte, 0, 512)
+	b = appendJSON(append(b, `{"id":`...), ref.ID)
+	b = appendJSON(append(b, `,"meta":`...), metaOf(ref, attrs))
+	for _, name := range slices.Sorted(maps.Keys(attrs)) {
+		if name == "id" || name == "meta" {
+			continue
+		}
+		b = appendJSON(append(appendJSON(append(b, ','), name), ':'), attrs[name])
+	}
+	return append(b, '}')
+}
+
+// metaOf is the meta attribute of a line.
+func metaOf(ref target.Ref, attrs map[string]any) map[string]any {
 	meta, _ := attrs["meta"].(map[string]any)
 	meta = maps.Clone(meta)
 	if meta == nil {
 		meta = map[string]any{}
 	}
 	meta["resourceType"] = map[target.Kind]string{target.User: "User", target.Group: "Group"}[ref.Kind]
-
-	var b bytes.Buffer
-	b.WriteString(`{"id":`)
-	writeJSON(&b, ref.ID)
-	b.WriteString(`,"meta":`)
-	writeJSON(&b, meta)
-	for _, name := range slices.Sorted(maps.Keys(attrs)) {
-		if name == "id" || name == "meta" {
-			continue
-		}
-		b.WriteByte(',')
-		writeJSON(&b, name)
-		b.WriteByte(':')
-		writeJSON(&b, attrs[name])
-	}
-	b.WriteByte('}')
-	return b.Bytes()
-}
-
-// writeJSON leaves <, > and & readable.
-func writeJSON(b *bytes.Buffer, value any) {
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
-		panic(err) // strings, numbers, bools, lists and maps of them always encode
-	}
-	b.Truncate(b.Len() - 1) // the newline Encode adds
+	return meta
 }
 
 // line returns the entry as the file has it.

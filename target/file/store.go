@@ -337,7 +337,10 @@ func (s *store) put(op string, e *entry, attributes []target.Attribute) (n int, 
 	if s.groups[e.ref.ID] == e {
 		s.members += len(e.members) - members
 	}
-	written = e.attributes() // as the file has it: attrs may have other types
+	written, known := decoded(e.ref, attrs)
+	if !known {
+		written = e.attributes() // as the file has it: attrs may have other types
+	}
 	if !isNew && string(e.raw) == raw && !touchesMembers(attributes) {
 		return 0, written, nil
 	}
