@@ -35,6 +35,8 @@ type Syncer struct {
 // why the cycle could not run, and nothing is changed in the application after it is known.
 // A failed record is not an error: it is in the report.
 func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
+	ctx, end := s.Tenant.While(ctx) // what another worker has by now is no longer asked for or changed
+	defer end()
 	c := s.newCycle(opts)
 	unlessKept := c.keeper.unlessKept
 	for _, step := range []func(context.Context) error{
@@ -68,10 +70,18 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		case errors.Is(err, errNothingDue):
 			return c.reporter.nothingDue()
 		case err != nil:
-			return c.reporter.failed(err)
+			return c.reporter.failed(unlessLost(ctx, err))
 		}
 	}
 	return c.reporter.finish()
+}
+
+// unlessLost returns an error of a step, or that the tenant was lost when that is why its context ended.
+func unlessLost(ctx context.Context, err error) error {
+	if lost := (*state.LostError)(nil); errors.As(context.Cause(ctx), &lost) {
+		return lost
+	}
+	return err
 }
 
 // Read brings the snapshot of the tenant up to date and does nothing else.

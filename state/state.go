@@ -217,6 +217,17 @@ func (t *Tenant) ID() graphsync.ID { return t.id }
 // must be asked with it. The state in files has no such end.
 func (t *Tenant) Context() context.Context { return cmp.Or(t.file.ctx, context.Background()) }
 
+// While returns a context that ends with ctx, and when this process no longer owns the tenant: its cause is then a
+// *[LostError].
+func (t *Tenant) While(ctx context.Context) (while context.Context, end context.CancelFunc) {
+	if t.file.ctx == nil {
+		return ctx, func() {}
+	}
+	while, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(t.file.ctx, func() { cancel(context.Cause(t.file.ctx)) })
+	return while, func() { stop(); cancel(nil) }
+}
+
 // Close releases the handle. Closing it again does nothing.
 func (t *Tenant) Close() error {
 	var err error

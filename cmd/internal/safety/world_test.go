@@ -2,6 +2,7 @@ package safety
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,10 +55,11 @@ type settings struct {
 	concurrency         int
 	pageSize            int
 	membersPage         int
-	maxBody             int64  // of an answer
-	verify              bool   // read back what an answer does not show
-	redact              bool   // map an attribute that must not be shown
-	dsn                 string // of the state in PostgreSQL; "": it is in files
+	maxBody             int64         // of an answer
+	verify              bool          // read back what an answer does not show
+	redact              bool          // map an attribute that must not be shown
+	term                postgres.Term // of the state in PostgreSQL; zero: it does not end
+	dsn                 string        // of the state in PostgreSQL; "": it is in files
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -169,7 +171,7 @@ func (w *world) openStore() (*state.Store, error) {
 	if w.set.dsn == "" {
 		return state.Open(w.dir)
 	}
-	return state.OpenPostgresWith(context.Background(), w.set.dsn, w.dir, state.Options{Term: forever})
+	return state.OpenPostgresWith(context.Background(), w.set.dsn, w.dir, state.Options{Term: cmp.Or(w.set.term, forever)})
 }
 
 // crash takes the state away in the middle of a cycle: what is written is written, nothing is
