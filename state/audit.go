@@ -81,7 +81,7 @@ const ServiceLog = "service"
 
 // text is the line as JSON, without the members prev and hash.
 func (e *AuditEntry) text(seq uint64, log string) []byte {
-	b := make([]byte, 0, 256+len(e.About))
+	b := make([]byte, 0, 320+len(e.About))
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendUint(b, seq, 10)
 	b = append(b, `,"at":"`...)
@@ -114,8 +114,21 @@ func appendMember(b []byte, name, value string) []byte {
 		return b
 	}
 	b = append(append(append(b, `,"`...), name...), `":`...)
+	if plainText(value) {
+		return append(append(append(b, '"'), value...), '"')
+	}
 	quoted, _ := json.Marshal(value) // a string is never an error
 	return append(b, quoted...)
+}
+
+// plainText reports whether a text is the same in JSON, as most are.
+func plainText(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 // An AuditHash is the hash of a line: SHA-256 of the line's JSON with the hash of the line before as its first
@@ -126,7 +139,15 @@ type AuditHash [sha256.Size]byte
 func (h AuditHash) String() string { return hex.EncodeToString(h[:]) }
 
 // after is the hash of a line that follows the line of this hash.
-func (h AuditHash) after(text []byte) AuditHash { return sha256.Sum256(h.line(nil, text)) }
+func (h AuditHash) after(text []byte) AuditHash {
+	sum := sha256.New()
+	var head [len(`{"prev":"`) + 2*sha256.Size + len(`",`)]byte
+	sum.Write(append(hex.AppendEncode(append(head[:0], `{"prev":"`...), h[:]), `",`...))
+	sum.Write(text[1:])
+	var hash AuditHash
+	sum.Sum(hash[:0])
+	return hash
+}
 
 // line appends the bytes of which the hash of a line is made.
 func (h AuditHash) line(to, text []byte) []byte {

@@ -4,6 +4,16 @@ import "slices"
 
 // The state: snapshot, cursors, claims, links.
 var keeping = slices.Concat(
+	in("state/auditread.go",
+		fault{"AUD1", "an altered line passes verify", `if sound && !bytes.Equal(prev[:auditMarkSize]`, `if false && !bytes.Equal(prev[:auditMarkSize]`},
+		fault{"AUD2", "lines that are missing pass verify", `case seq != next:`, `case false:`},
+		fault{"AUD3", "lines of the open blocks are not found by their object", `after = auditKey(h.open - 1)`, `after = auditKey(h.seq)`},
+	),
+	in("state/auditnote.go",
+		fault{"AUD4", "a state that was restored from a copy is not reported", `case n.head.seq < n.seq:
+			n.forked = true`, `case n.head.seq < n.seq:
+			n.forked = false`},
+	),
 	in("state/page.go",
 		fault{"PAG1", "an incremental round drops the sweep of a full one", `c.Sweep = c.Sweep || c.Full`, `c.Sweep = c.Full`},
 		fault{"PAG2", "a page after a completed round does not begin an incremental one", `c.Full, c.Complete, c.Started, c.Objects, c.Pages = false, false, now.UTC(), 0, 0`, `c.Complete, c.Started, c.Objects, c.Pages = false, now.UTC(), 0, 0`},

@@ -250,6 +250,7 @@ var writing = slices.Concat(
 // What is remembered of a call.
 var recording = slices.Concat(
 	in("reconcile/record.go",
+		fault{"AUD5", "actions are not in the audit log", `return tx.Audit().Append(r.audited...)`, `return nil`},
 		fault{"RCD1", "what a failed write may have done is not looked into", `halfway = done.err != nil // whatever`, `_ = halfway // whatever`},
 		fault{"RCD2", "an id that the application gave out twice links two users to one account", `if owner := present[done.link.TargetID]; owner != r.owners.Owner(kind, done.link.Source) {`, `if owner := present[done.link.TargetID]; false {`},
 		fault{"RCD3", "a link is forgotten but its claim stays", `if !done.drop || done.action.TargetID == nil {`, `if true {`},
