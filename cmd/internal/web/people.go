@@ -24,6 +24,7 @@ type peoplePage struct {
 	Found   []found
 	Cut     bool // there may be more
 	Explain []explained
+	History []pastEvent // what was done to the one that is explained, newest first
 }
 
 // A found object of the directory.
@@ -61,6 +62,10 @@ func (s *Server) people(r *http.Request, p page) (string, any, error) {
 	data.Cut = ctx.Err() != nil || len(data.Found) == searchLimit
 	if len(data.Found) == 1 {
 		data.Explain = s.explain(ctx, syncs, &data.Found[0], data.Now)
+		var err error
+		if data.History, err = s.history(&data.Found[0]); err != nil {
+			return "", nil, err
+		}
 	}
 	return "people", data, nil
 }
