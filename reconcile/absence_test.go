@@ -231,9 +231,9 @@ func TestRefusedDeletionFallsBackToDeactivation(t *testing.T) {
 	}{
 		"refused with 403":     {true, &target.Error{Code: target.Forbidden, Status: 403, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
 		"no such method":       {true, &target.Error{Code: target.Unsupported, Status: 405, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
-		"its own error":        {true, &target.Error{Code: target.Unavailable, Status: 500, Unsure: true, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
+		"its own error":        {true, &target.Error{Code: target.Unavailable, Status: 500, Indeterminate: true, Message: "no"}, "!p1=P p2=P", "1 deactivated"},
 		"deactivate not named": {false, &target.Error{Code: target.Forbidden, Status: 403, Message: "no"}, "p1=P p2=P", ""},
-		"no answer at all":     {true, &target.Error{Code: target.Unavailable, Unsure: true, Message: "no"}, "p1=P p2=P", ""},
+		"no answer at all":     {true, &target.Error{Code: target.Unavailable, Indeterminate: true, Message: "no"}, "p1=P p2=P", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

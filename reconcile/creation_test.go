@@ -32,7 +32,7 @@ func (e *encounter) Create(ctx context.Context, kind target.Kind, attributes []t
 	}
 	if e.lost && err == nil {
 		e.lost = false
-		return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
+		return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Indeterminate: true}
 	}
 	return r, err
 }
@@ -141,7 +141,7 @@ func TestLostCreationEnds(t *testing.T) {
 	contoso, fabrikam := s.customer("contoso"), s.customer("fabrikam")
 	contoso.source.person(1, "ada@example.com", "Ada of contoso")
 	lost := *errDown
-	lost.Unsure = true
+	lost.Indeterminate = true
 	g := s.behindGateway()
 	g.before = func(method, _ string) error {
 		if method == "create" {

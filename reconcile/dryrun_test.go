@@ -109,7 +109,7 @@ func (a silentCreation) Create(ctx context.Context, kind target.Kind, attributes
 	if _, err := a.application.Create(ctx, kind, attributes); err != nil {
 		return nil, err
 	}
-	return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "connection reset", Unsure: true}
+	return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "connection reset", Indeterminate: true}
 }
 
 // A dry run changes nothing that outlives it, whatever it finds: what a plan shows must not be done,
@@ -226,7 +226,7 @@ func TestDryRunChangesNothingThatOutlivesIt(t *testing.T) {
 					return nil
 				}
 				s.app().accounts[id]["displayName"] = "Ada L."
-				return &target.Error{Code: target.Unavailable, Op: "update user", Message: "connection reset", Unsure: true}
+				return &target.Error{Code: target.Unavailable, Op: "update user", Message: "connection reset", Indeterminate: true}
 			}
 			if _, err := c.run(reconcile.Options{Apply: true}); err != nil {
 				c.t.Fatal(err)

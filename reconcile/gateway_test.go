@@ -75,7 +75,7 @@ func on(method, about string, err error) func(method, about string) error {
 
 // lostAnswer is the error of a call that may have been carried out.
 func lostAnswer() error {
-	return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
+	return &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Indeterminate: true}
 }
 
 func nameIn(attributes []target.Attribute) (name string) {
@@ -284,5 +284,5 @@ func configured(changes ...func(*reconcile.Sync)) func(*reconcile.Sync) {
 }
 
 func refusal(code target.Code, status int) *target.Error {
-	return &target.Error{Code: code, Status: status, Op: "test", Message: fmt.Sprintf("refused (%d)", status), Unsure: status >= 500}
+	return &target.Error{Code: code, Status: status, Op: "test", Message: fmt.Sprintf("refused (%d)", status), Indeterminate: status >= 500}
 }

@@ -245,7 +245,7 @@ func (l *ledger) unread() {
 }
 
 func traffic(a target.Adapter) target.Traffic {
-	if m, ok := a.(target.Meter); ok {
+	if m, ok := a.(target.TrafficReporter); ok {
 		return m.Traffic()
 	}
 	return target.Traffic{}

@@ -93,7 +93,7 @@ func TestLostChangeOfMembers(t *testing.T) {
 		c, g := teams(t)
 		fail := func(method, _ string) error {
 			if method == "members" {
-				return &target.Error{Code: target.Unavailable, Op: "change members", Message: "no answer", Unsure: true, Status: 500}
+				return &target.Error{Code: target.Unavailable, Op: "change members", Message: "no answer", Indeterminate: true, Status: 500}
 			}
 			return nil
 		}

@@ -365,7 +365,7 @@ func TestMoveInterruptedLeavesNoClaim(t *testing.T) {
 type mute struct{ *application }
 
 func (mute) Create(context.Context, target.Kind, []target.Attribute) (*target.Resource, error) {
-	return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Unsure: true}
+	return nil, &target.Error{Code: target.Unavailable, Op: "create user", Message: "no answer", Indeterminate: true}
 }
 
 // What was being made when the sync still wrote elsewhere is not looked into here: whom the same

@@ -228,7 +228,7 @@ func (r *recorder) record(tx *state.Tx, done *result) error {
 // that the next cycle has to read what came of it.
 func mayBeHalfDone(done *result, rules *desired.Rules) bool {
 	var failed *target.Error
-	halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure
+	halfway := done.partly || errors.As(done.err, &failed) && failed.Indeterminate
 	if a := done.action; a.TargetID != nil && (a.Op != plan.Adopt || adoptedExternalID(a, rules) != "") {
 		halfway = done.err != nil // whatever was answered last: an attempt before may have been carried out
 	}

@@ -98,7 +98,7 @@ func TestRecoveredAccountKeepsNoFormerValue(t *testing.T) {
 				c.app().seed("ada@example.com")
 			}
 			g := c.behindGateway()
-			broken := &target.Error{Code: target.Unavailable, Op: method, Message: "the connection broke", Unsure: true}
+			broken := &target.Error{Code: target.Unavailable, Op: method, Message: "the connection broke", Indeterminate: true}
 			g.after = func(at, _ string) error {
 				if at != method {
 					return nil

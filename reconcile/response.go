@@ -52,7 +52,7 @@ func (x *executor) refuseOtherAccount(a *plan.StoredAction, done *result, resour
 		done.doubt = owner
 		whose = ", which is " + x.owners.Describe(owner)
 	}
-	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Unsure: true, // one may have been made: the next cycle looks
+	done.err = &target.Error{Code: identityMismatch, Op: string(a.Op) + " " + a.Kind.String(), Indeterminate: true, // one may have been made: the next cycle looks
 		Message: fmt.Sprintf("the target answered with another account: %s, with %s%s; nothing was linked", target.Clean(resource.ID), desired.Describe(a.Kind, x.sync.rules(a.Kind), resource), whose)}
 }
 

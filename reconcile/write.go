@@ -32,7 +32,7 @@ func (x *executor) create(ctx context.Context, a *plan.StoredAction, done *resul
 	}
 	if err != nil {
 		var failure *target.Error
-		if !errors.As(err, &failure) || failure.Code != target.Conflict && !failure.Unsure {
+		if !errors.As(err, &failure) || failure.Code != target.Conflict && !failure.Indeterminate {
 			done.err = err
 			return
 		}
@@ -62,7 +62,7 @@ func (x *executor) recoverCreate(ctx context.Context, a *plan.StoredAction, done
 		return
 	case v.adopt == nil:
 		return
-	case !failure.Unsure:
+	case !failure.Indeterminate:
 		done.err = &target.Error{Code: target.Conflict, Op: "create " + a.Kind.String(), Err: cause,
 			Message: fmt.Sprintf("%s exists, which was not there when the plan was made; the next cycle plans whether it is adopted", v.adopt.ID)}
 		return

@@ -233,12 +233,14 @@ func TestSucceed(t *testing.T) {
 		to      state.Owner
 		want    state.Owner
 	}{
-		"kept":                         {func(*state.Store) error { return nil }, ada, eve, ada},
-		"within the tenant":            {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
-		"given up":                     {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
-		"given up by a stranger":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
-		"given up in another":          {func(s *state.Store) error { return s.Accounts().GiveUp("other", map[string]state.Owner{"a": ada}) }, ada, eve, ada},
-		"another owner's by now":       {func(s *state.Store) error { return s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
+		"kept":                   {func(*state.Store) error { return nil }, ada, eve, ada},
+		"within the tenant":      {func(*state.Store) error { return nil }, ada, owner(contoso, 3), owner(contoso, 3)},
+		"given up":               {func(s *state.Store) error { return s.Accounts().OfferTransfer("app", map[string]state.Owner{"a": ada}) }, ada, eve, eve},
+		"given up by a stranger": {func(s *state.Store) error { return s.Accounts().OfferTransfer("app", map[string]state.Owner{"a": eve}) }, ada, eve, ada},
+		"given up in another": {func(s *state.Store) error {
+			return s.Accounts().OfferTransfer("other", map[string]state.Owner{"a": ada})
+		}, ada, eve, ada},
+		"another owner's by now":       {func(s *state.Store) error { return s.Accounts().OfferTransfer("app", map[string]state.Owner{"a": ada}) }, owner(contoso, 4), eve, ada},
 		"released":                     {func(s *state.Store) error { return s.Accounts().Release("app", "a", ada) }, ada, eve, eve},
 		"of a tenant that was removed": {func(s *state.Store) error { return s.RemoveTenant(contoso) }, ada, eve, eve},
 		"of a tenant without a file": {func(s *state.Store) error {
@@ -248,10 +250,10 @@ func TestSucceed(t *testing.T) {
 			return os.Remove(filepath.Join(s.Dir(), contoso.String()+".db"))
 		}, ada, eve, ada},
 		"given up and taken back": {func(s *state.Store) error {
-			return errors.Join(s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}), claim(s, ada))
+			return errors.Join(s.Accounts().OfferTransfer("app", map[string]state.Owner{"a": ada}), claim(s, ada))
 		}, ada, eve, ada},
 		"given up, free, and kept by the next": {func(s *state.Store) error {
-			return errors.Join(s.Accounts().GiveUp("app", map[string]state.Owner{"a": ada}), s.Accounts().Release("app", "a", ada), claim(s, ada))
+			return errors.Join(s.Accounts().OfferTransfer("app", map[string]state.Owner{"a": ada}), s.Accounts().Release("app", "a", ada), claim(s, ada))
 		}, ada, eve, ada},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +274,7 @@ func TestSucceed(t *testing.T) {
 			if err := tt.happens(s); err != nil {
 				t.Fatal(err)
 			}
-			present, err := s.Accounts().Succeed("app", "a", tt.former, tt.to)
+			present, err := s.Accounts().Transfer("app", "a", tt.former, tt.to)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -280,7 +282,7 @@ func TestSucceed(t *testing.T) {
 			if present != tt.to {
 				return
 			}
-			if present, err = s.Accounts().Succeed("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
+			if present, err = s.Accounts().Transfer("app", "a", tt.to, owner(id(7), 7)); err != nil || present != tt.to {
 				t.Errorf("it passed to %v, %v", present, err)
 			}
 		})

@@ -35,7 +35,7 @@ func full(t *testing.T) *state.Store {
 	owner := state.Owner{Tenant: contoso, Sync: "front", Kind: graphsync.User, Source: id(1)}
 	_, err1 := s.Accounts().Claim("front", "target-1", owner)
 	_, err2 := s.Accounts().ClaimAll("front", map[string]state.Owner{"target-2": {Tenant: contoso, Sync: "front", Kind: graphsync.User, Source: id(2)}})
-	err = errors.Join(err1, err2, s.Accounts().GiveUp("front", map[string]state.Owner{"target-1": owner}), s.TenantRecords().Put(state.TenantRecord{ID: contoso, Name: "contoso", Paused: true}),
+	err = errors.Join(err1, err2, s.Accounts().OfferTransfer("front", map[string]state.Owner{"target-1": owner}), s.TenantRecords().Put(state.TenantRecord{ID: contoso, Name: "contoso", Paused: true}),
 		s.Invitations().Put(state.InvitationKey{1}, state.Invitation{Note: "Fabrikam"}), tn.Close())
 	if err != nil {
 		t.Fatal(err)

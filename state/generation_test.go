@@ -179,8 +179,8 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		},
 		"and a link that is dead is left of the former owner": func(o *office) {
 			o.between(func() { o.keep(registry) })
-			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
-			present, err := o.store.Accounts().Succeed("app", "1", ada, eve)
+			o.must(o.store.Accounts().OfferTransfer("app", map[string]state.Owner{"1": ada}))
+			present, err := o.store.Accounts().Transfer("app", "1", ada, eve)
 			if o.must(err); present != eve {
 				o.t.Fatal(present)
 			}
@@ -189,7 +189,7 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.owns("1", eve)
 		},
 		"and what was given up then has been taken back": func(o *office) {
-			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
+			o.must(o.store.Accounts().OfferTransfer("app", map[string]state.Owner{"1": ada}))
 			o.between(func() { o.keep(registry) })
 			o.links(ada, "1", now)
 			o.between(func() { o.restore(registry) })
@@ -221,8 +221,8 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		},
 		"and its account was transferred and released since then": func(o *office) {
 			o.between(func() { o.keep(contoso) })
-			o.must(o.store.Accounts().GiveUp("app", map[string]state.Owner{"1": ada}))
-			_, err := o.store.Accounts().Succeed("app", "1", ada, eve)
+			o.must(o.store.Accounts().OfferTransfer("app", map[string]state.Owner{"1": ada}))
+			_, err := o.store.Accounts().Transfer("app", "1", ada, eve)
 			o.must(err, o.store.Accounts().Release("app", "1", eve))
 			o.between(func() { o.restore(contoso) })
 			o.owns("1", ada)
@@ -238,7 +238,7 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			if yields, err := o.store.Accounts().Yields("app", "1", ada); yields || err != nil {
 				o.t.Error(yields, err)
 			}
-			if present, err := o.store.Accounts().Succeed("app", "1", ada, eve); present != ada || err != nil {
+			if present, err := o.store.Accounts().Transfer("app", "1", ada, eve); present != ada || err != nil {
 				o.t.Error(present, err)
 			}
 			o.owns("1", ada)

@@ -71,13 +71,13 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 					delete(given, id)
 				}
 			case 4:
-				ok(s.Accounts().GiveUp(application, map[string]Owner{id: owner}))
+				ok(s.Accounts().OfferTransfer(application, map[string]Owner{id: owner}))
 				if owners[id] == owner {
 					given[id] = true
 				}
 			case 5:
 				former := anyOwner.Draw(t, "former")
-				present, err := s.Accounts().Succeed(application, id, former, owner)
+				present, err := s.Accounts().Transfer(application, id, former, owner)
 				ok(err)
 				if now, taken := owners[id]; !taken || now == former && (given[id] || former.Tenant == owner.Tenant) {
 					owners[id] = owner

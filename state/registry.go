@@ -138,9 +138,9 @@ func (c claims) own(key []byte, owner Owner) error {
 	return errors.Join(c.kv.put(key, owner.encode(), bucketOwners), c.advance(owner.Tenant))
 }
 
-// GiveUp says that owners have no use for their accounts any more, such as those of people who
-// are permanently deleted: another sync may ask for one, see Succeed. They own them until then.
-func (a *Accounts) GiveUp(target string, claims map[string]Owner) error {
+// OfferTransfer says that owners have no use for their accounts any more, such as those of people who
+// are permanently deleted: another sync may ask for one, see Transfer. They own them until then.
+func (a *Accounts) OfferTransfer(target string, claims map[string]Owner) error {
 	if len(claims) == 0 {
 		return nil
 	}
@@ -172,9 +172,9 @@ func (a *Accounts) Yields(target, resourceID string, owner Owner) (yields bool, 
 	return yields, err
 }
 
-// Succeed makes an account over to another owner, if the former one of it lets it go or is of the
+// Transfer makes an account over to another owner, if the former one of it lets it go or is of the
 // same tenant, and returns who owns it now.
-func (a *Accounts) Succeed(target, resourceID string, former, owner Owner) (present Owner, err error) {
+func (a *Accounts) Transfer(target, resourceID string, former, owner Owner) (present Owner, err error) {
 	key := ownerKey(target, owner.Kind, resourceID)
 	err = a.changeClaims([][]byte{key}, func(tx *Tx) error {
 		if rec := tx.kv.get(key, bucketOwners); rec != nil {

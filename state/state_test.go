@@ -236,7 +236,7 @@ func TestClaimIsFirstComeFirstServed(t *testing.T) {
 		equal(t, "owner after a claim", got, first)
 	}
 	// What is given up is its owner's until it is made over, and claiming it takes it back.
-	if err := s.Accounts().GiveUp("app", map[string]state.Owner{"a-1": first}); err != nil {
+	if err := s.Accounts().OfferTransfer("app", map[string]state.Owner{"a-1": first}); err != nil {
 		t.Fatal(err)
 	}
 	for _, owner := range []state.Owner{second, first, second} {

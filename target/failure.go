@@ -24,7 +24,7 @@ func failure(req *http.Request, err error, sent bool) *Error {
 	if errors.As(err, &already) {
 		return already
 	}
-	e := &Error{Code: Unavailable, Err: unwrapURL(err), Unsure: sent && writes(req) && !dialing(err)}
+	e := &Error{Code: Unavailable, Err: unwrapURL(err), Indeterminate: sent && writes(req) && !dialing(err)}
 	host := ""
 	if req.URL != nil {
 		host = req.URL.Hostname()
@@ -53,7 +53,7 @@ func failure(req *http.Request, err error, sent bool) *Error {
 	case errors.As(err, &invalid):
 		e.Code, e.Message, e.Hint = Untrusted, "its certificate is not valid: "+invalid.Error(), "have the certificate renewed, or check this machine's clock"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		e.Code, e.Message, e.Hint, e.Unsure = Untrusted, "it does not speak TLS on this port", "check scheme and port of the target's url", false
+		e.Code, e.Message, e.Hint, e.Indeterminate = Untrusted, "it does not speak TLS on this port", "check scheme and port of the target's url", false
 	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
 		e.Code, e.Message, e.Hint = Untrusted, "it refuses the TLS connection: "+Clean(err.Error()), "see whether it wants a client certificate (client_certificate_file, client_key_file)"
 	case dialing(err):
@@ -89,7 +89,7 @@ func dialing(err error) bool {
 // neverSent reports whether an error says that the request did not leave.
 func neverSent(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && !e.Unsure && e.Code == Unavailable
+	return errors.As(err, &e) && !e.Indeterminate && e.Code == Unavailable
 }
 
 // final reports whether retrying cannot cure an error.

@@ -29,7 +29,7 @@ func TestRefusalOfAnotherRequestSaysNothing(t *testing.T) {
 	}
 	_, err = transport(t, target.TransportConfig{}).RoundTrip(req)
 	var e *target.Error
-	if !errors.As(err, &e) || e.Code != target.Unavailable || !e.Unsure || !errors.Is(err, context.Canceled) {
+	if !errors.As(err, &e) || e.Code != target.Unavailable || !e.Indeterminate || !errors.Is(err, context.Canceled) {
 		t.Errorf("%+v", err)
 	}
 }

@@ -82,7 +82,7 @@ type Adapter interface {
 
 	// Create makes a resource and returns it with its id. When the application says that
 	// one exists already, the error is of code Conflict. A create whose answer was lost is
-	// never repeated by the adapter: the error is of code Unavailable with Unsure set.
+	// never repeated by the adapter: the error is of code Unavailable with Indeterminate set.
 	Create(ctx context.Context, kind Kind, attributes []Attribute) (*Resource, error)
 
 	// Update writes the given attributes and no others. It returns the resource as it is
@@ -151,8 +151,8 @@ type Traffic struct {
 	Throttled int64
 }
 
-// A Meter tells the traffic so far.
-type Meter interface{ Traffic() Traffic }
+// A TrafficReporter counts the requests of its adapter.
+type TrafficReporter interface{ Traffic() Traffic }
 
 // A Limited adapter says how many requests its application takes at a time. More calls than that wait in
 // the adapter.
@@ -200,17 +200,17 @@ const (
 
 // An Error is what an application answered, with its own words kept.
 type Error struct {
-	Code       Code
-	Op         string        // "create user", ...
-	Status     int           // HTTP status, 0 when there was none
-	Message    string        // one sentence: what happened
-	Detail     string        // the application's own words, shortened, control characters removed
-	Hint       string        // what to do
-	Unsure     bool          // the write may have happened: look before trying again
-	RetryAfter time.Duration // what the application asked for
-	Attribute  string        // the path it blamed, when it said so
-	Remark     Remark        // the write was accepted; "" when it was not
-	Err        error         // cause; never holds a secret
+	Code          Code
+	Op            string        // "create user", ...
+	Status        int           // HTTP status, 0 when there was none
+	Message       string        // one sentence: what happened
+	Detail        string        // the application's own words, shortened, control characters removed
+	Hint          string        // what to do
+	Indeterminate bool          // the write may have happened: look before trying again
+	RetryAfter    time.Duration // what the application asked for
+	Attribute     string        // the path it blamed, when it said so
+	Remark        Remark        // the write was accepted; "" when it was not
+	Err           error         // cause; never holds a secret
 }
 
 // Error returns the sentence and the application's own words.

@@ -35,9 +35,9 @@ type TransportConfig struct {
 	Concurrency int           // requests in flight; default 4
 	MaxBody     int64         // bytes of one response, unpacked; default 8 MiB
 
-	Retries  int           // further attempts after a failure; default 3, negative for none
-	Backoff  time.Duration // first wait after a failure, doubled each time; default half a second
-	Patience time.Duration // longest one request waits because it is throttled; default two minutes
+	Retries    int           // further attempts after a failure; default 3, negative for none
+	Backoff    time.Duration // first wait after a failure, doubled each time; default half a second
+	MaxElapsed time.Duration // longest one request waits because it is throttled; default two minutes
 
 	Base http.RoundTripper // reaches an application in the same process; the TLS and proxy fields do not apply
 }
@@ -57,7 +57,7 @@ var ErrTooLarge = errors.New("answer too large")
 // to wait, because those were refused, not done.
 //
 // Errors are *[Error], without the request's URL and without secrets: a secret that an
-// application echoes is blanked out of headers and body too, see package redact. Unsure is set when a write may have
+// application echoes is blanked out of headers and body too, see package redact. Indeterminate is set when a write may have
 // happened.
 type Transport struct {
 	base      http.RoundTripper
@@ -91,7 +91,7 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		maxBody:  orDefault(cfg.MaxBody, 8<<20),
 		retries:  max(0, orDefault(cfg.Retries, 3)),
 		backoff:  orDefault(cfg.Backoff, time.Second/2),
-		patience: orDefault(cfg.Patience, 2*time.Minute),
+		patience: orDefault(cfg.MaxElapsed, 2*time.Minute),
 		limiter:  cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
 		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
@@ -294,7 +294,7 @@ func (t *Transport) read(req *http.Request, answer *http.Response, credential st
 	}
 	if int64(len(body)) > t.maxBody {
 		return &Error{
-			Code: Rejected, Status: answer.StatusCode, Unsure: writes(req),
+			Code: Rejected, Status: answer.StatusCode, Indeterminate: writes(req),
 			Message: fmt.Sprintf("the answer is larger than %d bytes", t.maxBody), Hint: "lower the target's page_size, or raise max_response_mib", Err: ErrTooLarge,
 		}
 	}

@@ -238,7 +238,7 @@ func TestTransportRepeats(t *testing.T) {
 				}
 				_, err := transport(t, target.TransportConfig{Base: broken{&tries}}).RoundTrip(req)
 				var e *target.Error
-				if !errors.As(err, &e) || e.Code != target.Unavailable || e.Unsure != tt.unsure || tries.Load() != tt.tries {
+				if !errors.As(err, &e) || e.Code != target.Unavailable || e.Indeterminate != tt.unsure || tries.Load() != tt.tries {
 					t.Errorf("%d tries, %#v", tries.Load(), err)
 				}
 				handler, n := script(status(502))
@@ -263,7 +263,7 @@ func TestTransportRepeatsAPostThatNeverLeft(t *testing.T) {
 	tr := transport(t, target.TransportConfig{Backoff: time.Millisecond})
 	_, err := tr.RoundTrip(request(t, "POST", url, "{}"))
 	var e *target.Error
-	if !errors.As(err, &e) || e.Unsure || !strings.Contains(e.Message, "connection refused") || tr.Traffic().Requests != 4 {
+	if !errors.As(err, &e) || e.Indeterminate || !strings.Contains(e.Message, "connection refused") || tr.Traffic().Requests != 4 {
 		t.Errorf("%+v after %+v", err, tr.Traffic())
 	}
 }
@@ -336,7 +336,7 @@ func TestTransportTimeoutAndCancellation(t *testing.T) {
 		start := time.Now()
 		_, err := tr.RoundTrip(request(t, "POST", "http://x/", ""))
 		var e *target.Error
-		if !errors.As(err, &e) || e.Message != "no complete answer within 5s" || !e.Unsure || time.Since(start) != 5*time.Second {
+		if !errors.As(err, &e) || e.Message != "no complete answer within 5s" || !e.Indeterminate || time.Since(start) != 5*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 
@@ -384,7 +384,7 @@ func TestTransportBoundsAnswers(t *testing.T) {
 	for method, unsure := range map[string]bool{"POST": true, "PATCH": true, "PUT": true, "DELETE": true, "GET": false} {
 		_, err := tr.RoundTrip(request(t, method, "http://x/", "0123456789a"))
 		var e *target.Error
-		if !errors.As(err, &e) || e.Code != target.Rejected || e.Unsure != unsure || !strings.Contains(err.Error(), "larger than 10 bytes") {
+		if !errors.As(err, &e) || e.Code != target.Rejected || e.Indeterminate != unsure || !strings.Contains(err.Error(), "larger than 10 bytes") {
 			t.Errorf("%s: %#v", method, err)
 		}
 	}

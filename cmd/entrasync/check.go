@@ -100,7 +100,7 @@ func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
 	var held *state.InUseError
 	switch {
 	case errors.As(err, &held):
-		return nil, nil, k.app.client.handOver(held)
+		return nil, nil, k.app.client.execRemote(held)
 	case err != nil:
 		opened.Fail("state "+service.StateDir(cfg), advice.With(err, "see that the user who runs entrasync may write there"))
 		return worker.New(cfg, syncs, nil, options), &opened, nil

@@ -46,8 +46,8 @@ func newClient(ctx context.Context, a *app, args []string) *client {
 	return c
 }
 
-// onState are the commands that work with the state, and so the ones a service runs for others.
-var onState = map[string]bool{
+// remoteCommands are the commands that work with the state, and so the ones a service runs for others.
+var remoteCommands = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
 	"holds": true, "approve": true, "reject": true, "eval": true, "audit": true,
 	"tenants": true, "consent": true, "check": true,
@@ -60,7 +60,7 @@ func (a *app) begin(cmd *cobra.Command) error {
 		a.client.cmd = cmd
 		return nil
 	}
-	if name, _, _ := strings.Cut(strings.TrimPrefix(cmd.CommandPath(), "entrasync "), " "); !onState[name] {
+	if name, _, _ := strings.Cut(strings.TrimPrefix(cmd.CommandPath(), "entrasync "), " "); !remoteCommands[name] {
 		return fmt.Errorf("the service does not run %q for others", cmd.CommandPath())
 	} else {
 		a.command = name
@@ -71,12 +71,12 @@ func (a *app) begin(cmd *cobra.Command) error {
 // startTime is how long a service may take from its lock to its socket.
 const startTime = 3 * time.Second
 
-// handOver has the holder of the state run the command, if that is a service. The error is how
+// execRemote has the holder of the state run the command, if that is a service. The error is how
 // the command ended, or held when there is no service.
-func (c *client) handOver(held *state.InUseError) error {
+func (c *client) execRemote(held *state.InUseError) error {
 	starting := time.Now().Add(startTime)
 	for {
-		err := c.handTo(held.Dir)
+		err := c.execAt(held.Dir)
 		if !errors.Is(err, admin.ErrUnreachable) {
 			return err
 		}
@@ -91,9 +91,9 @@ func (c *client) handOver(held *state.InUseError) error {
 	}
 }
 
-// handOverUnread is handOver for a configuration with faults. They may be this environment's:
+// execRemoteUnread is execRemote for a configuration with faults. They may be this environment's:
 // a service can have variables and files that a shell has not.
-func (c *client) handOverUnread(faults error) error {
+func (c *client) execRemoteUnread(faults error) error {
 	file, err := configs.Find(c.app.configFile)
 	if err != nil {
 		return faults
@@ -102,13 +102,13 @@ func (c *client) handOverUnread(faults error) error {
 	if !ok {
 		return faults
 	}
-	if err := c.handTo(dir); !errors.Is(err, admin.ErrUnreachable) {
+	if err := c.execAt(dir); !errors.Is(err, admin.ErrUnreachable) {
 		return err
 	}
 	return faults
 }
 
-func (c *client) handTo(dir string) error {
+func (c *client) execAt(dir string) error {
 	request := admin.Request{
 		Version: versionText(), User: c.app.person(), Args: c.args, Stdin: c.stdin.seen.Bytes(),
 		NoColor: !c.app.mayColour(), StdoutTerminal: console.IsTerminal(c.app.out), StderrTerminal: console.IsTerminal(c.app.err),

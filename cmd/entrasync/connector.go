@@ -48,7 +48,7 @@ func (c connector) signIn(ctx context.Context, to worker.Connection, code, redir
 func (c connector) config(to worker.Connection) (msgraph.Config, error) {
 	credential, err := credentialOf(to.App)
 	return msgraph.Config{
-		Tenant: to.Tenant, Cloud: to.Cloud, Credential: credential, Patience: to.Patience,
+		Tenant: to.Tenant, Cloud: to.Cloud, Credential: credential, MaxElapsed: to.MaxElapsed,
 		HTTP: c.transport, UserAgent: "entrasync/" + versionText(), Log: to.Log,
 	}, err
 }

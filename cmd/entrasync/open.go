@@ -31,12 +31,12 @@ func (a *app) open() (*worker.Worker, error) {
 	}
 	cfg, syncs, err := a.loadConfig()
 	if err != nil {
-		return nil, a.client.handOverUnread(err)
+		return nil, a.client.execRemoteUnread(err)
 	}
 	w, err := worker.Open(cfg, syncs, a.options(slog.LevelWarn))
 	var held *state.InUseError
 	if errors.As(err, &held) {
-		return nil, a.client.handOver(held)
+		return nil, a.client.execRemote(held)
 	}
 	return w, err
 }

@@ -15,7 +15,7 @@ import (
 	"entrasync/graphsync/odata"
 )
 
-// Bounds of the retry loop; Config.Patience bounds it as a whole.
+// Bounds of the retry loop; Config.MaxElapsed bounds it as a whole.
 const (
 	firstWait    = time.Second // doubled each time
 	longestWait  = time.Minute

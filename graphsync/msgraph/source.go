@@ -42,11 +42,11 @@ type Config struct {
 	// [NewTransport].
 	HTTP http.RoundTripper
 
-	UserAgent string        // default "entrasync"
-	MaxBody   int64         // largest body accepted, in bytes after decompression; default 64 MiB
-	Timeout   time.Duration // of one attempt, answer included; default 2 minutes
-	Patience  time.Duration // waited in all for one answer, between attempts; default 10 minutes
-	Log       *slog.Logger  // default: nothing is logged
+	UserAgent  string        // default "entrasync"
+	MaxBody    int64         // largest body accepted, in bytes after decompression; default 64 MiB
+	Timeout    time.Duration // of one attempt, answer included; default 2 minutes
+	MaxElapsed time.Duration // waited in all for one answer, between attempts; default 10 minutes
+	Log        *slog.Logger  // default: nothing is logged
 }
 
 // A Source reads one tenant. It is safe for concurrent use; see [graphsync.Source].
@@ -83,8 +83,8 @@ func Open(cfg Config) (*Source, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 2 * time.Minute
 	}
-	if cfg.Patience <= 0 {
-		cfg.Patience = 10 * time.Minute
+	if cfg.MaxElapsed <= 0 {
+		cfg.MaxElapsed = 10 * time.Minute
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -95,7 +95,7 @@ func Open(cfg Config) (*Source, error) {
 	}
 	rq := &requester{
 		cloud: cfg.Cloud, tokens: tokens, agent: cfg.UserAgent,
-		maxBody: cfg.MaxBody, timeout: cfg.Timeout, patience: cfg.Patience, log: cfg.Log,
+		maxBody: cfg.MaxBody, timeout: cfg.Timeout, patience: cfg.MaxElapsed, log: cfg.Log,
 	}
 	// A registry of our own: the SDK's default one is process-wide. It writes the bodies of
 	// requests; nothing is parsed by the SDK.

@@ -16,7 +16,7 @@ import (
 	"entrasync/target"
 )
 
-// An Eligibility is where a person stands towards an application, and why.
+// An Eligibility says whether a user gets an account in an application, and why.
 type Eligibility struct {
 	Known    bool // the directory has reported this user
 	InScope  bool // assigned (or all), not excluded, passes the filter, exists
@@ -41,7 +41,7 @@ type Eligibility struct {
 // its opposite (unassigned, out of the filter, deleted, or disabled).
 func (s *Eligibility) Active() bool { return s.InScope && s.Enabled }
 
-// An Evaluator works out standings and desired attributes from the snapshot, within one
+// An Evaluator works out eligibility and desired attributes from the snapshot, within one
 // transaction at a time. It remembers the assignments of groups, of which there are few.
 type Evaluator struct {
 	sync   *Config
@@ -51,7 +51,7 @@ type Evaluator struct {
 	roles  map[graphsync.ID]graphsync.AppRole
 	domain string // the tenant's default, "" when not known
 	groups map[graphsync.ID]*GroupFacts
-	// ask asks the application whether a value is in use; nil when no request is allowed.
+	// Ask asks the application whether a value is in use; nil when no request is allowed.
 	Ask func(by target.Path, value string) (bool, error)
 }
 
@@ -211,7 +211,7 @@ func (e *Evaluator) collectRoles(user *state.Object, s *Eligibility) bool {
 type roleCollector struct {
 	declared map[graphsync.ID]graphsync.AppRole
 	standing *Eligibility
-	why      bool // say in the standing through which assignment the person is in scope
+	why      bool // say in the eligibility through which assignment the person is in scope
 	found    bool
 	later    []unconfirmedGrant
 }

@@ -52,12 +52,12 @@ func (a *Accounts) Claim(action *plan.StoredAction, account string) (state.Owner
 	if former.Source.IsZero() {
 		return a.Store.Accounts().Claim(a.Application, account, a.Owner(action.Kind, action.SourceID))
 	}
-	return a.Store.Accounts().Succeed(a.Application, account, former, a.Owner(action.Kind, action.SourceID))
+	return a.Store.Accounts().Transfer(a.Application, account, former, a.Owner(action.Kind, action.SourceID))
 }
 
 // OfferTransfer offers accounts to other tenants, each with the owner that gives it up.
 func (a *Accounts) OfferTransfer(accounts map[string]state.Owner) error {
-	return a.Store.Accounts().GiveUp(a.Application, accounts)
+	return a.Store.Accounts().OfferTransfer(a.Application, accounts)
 }
 
 // Describe says whose an account is.

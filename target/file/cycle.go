@@ -173,7 +173,7 @@ func (a *Adapter) queue(op string, change func(*store) (int, error)) (log *journ
 }
 
 func unsure(op string, err error) error {
-	return &target.Error{Code: target.Unavailable, Op: op, Message: err.Error(), Unsure: true, Err: err}
+	return &target.Error{Code: target.Unavailable, Op: op, Message: err.Error(), Indeterminate: true, Err: err}
 }
 
 // Close writes the file when something changed and releases the lock; the adapter can be used

@@ -289,7 +289,7 @@ func TestAFullDisk(t *testing.T) {
 	}
 	_, err := a.Create(t.Context(), target.User, attrs(t, "userName", "bob"))
 	var e *target.Error
-	if !errors.As(err, &e) || e.Code != target.Unavailable || !e.Unsure || !strings.Contains(err.Error(), "no space left") {
+	if !errors.As(err, &e) || e.Code != target.Unavailable || !e.Indeterminate || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("create on a full disk: %v", err)
 	}
 	if err := os.Remove(path + ".journal"); err != nil {

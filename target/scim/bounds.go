@@ -49,7 +49,7 @@ func endless(op string, err error) error {
 // oversized is the error of a response with too many values.
 func oversized(c call, status, most int) error {
 	return &target.Error{
-		Op: c.op, Code: target.Rejected, Status: status, Unsure: c.method != "GET", Err: target.ErrTooLarge,
+		Op: c.op, Code: target.Rejected, Status: status, Indeterminate: c.method != "GET", Err: target.ErrTooLarge,
 		Message: fmt.Sprintf("the response has more than %d values", most), Hint: "lower the target's page_size, or raise max_response_mib",
 	}
 }

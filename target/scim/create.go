@@ -65,7 +65,7 @@ func (a *Adapter) switchOn(ctx context.Context, status int, r *target.Resource, 
 		return nil
 	}
 	made := *e
-	made.Op, made.Unsure = opName("create", r.Kind), true // the next cycle finds it
+	made.Op, made.Indeterminate = opName("create", r.Kind), true // the next cycle finds it
 	return &made
 }
 
@@ -98,7 +98,7 @@ func (a *Adapter) created(ctx context.Context, op string, kind target.Kind, attr
 		}
 	}
 	return nil, &target.Error{
-		Op: op, Code: target.Unavailable, Unsure: true,
+		Op: op, Code: target.Unavailable, Indeterminate: true,
 		Message: "the application did not say the id of what it made, and it cannot be found yet",
 	}
 }

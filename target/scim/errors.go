@@ -86,10 +86,10 @@ func refusal(c call, status int, header http.Header, body []byte) error {
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		e.Code, e.Message = target.Unavailable, fmt.Sprintf("the application asks to slow down (%d)", status)
 		e.Hint = "lower the target's rate or concurrency if this continues"
-		e.Unsure = status != http.StatusTooManyRequests && c.method == http.MethodPost
+		e.Indeterminate = status != http.StatusTooManyRequests && c.method == http.MethodPost
 	case status == http.StatusRequestTimeout || status >= 500:
 		e.Code, e.Message = target.Unavailable, fmt.Sprintf("the application has an error of its own (%d)", status)
-		e.Unsure = c.method != http.MethodGet
+		e.Indeterminate = c.method != http.MethodGet
 	case status < 400:
 		e.Code, e.Message = target.NotSCIM, fmt.Sprintf("it answers %d, which SCIM does not know here", status)
 	default:
@@ -126,7 +126,7 @@ func notSCIM(c call, status int, body []byte, object map[string]any) error {
 	default:
 		e.Message = fmt.Sprintf("what answers there (%d) is not SCIM", status)
 	}
-	e.Unsure = c.method != http.MethodGet && e.Code == target.NotSCIM
+	e.Indeterminate = c.method != http.MethodGet && e.Code == target.NotSCIM
 	return e
 }
 

@@ -31,7 +31,7 @@ func (c canned) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 func cannedAdapter(t testing.TB, c canned) *scim.Adapter {
-	return adapter(t, scim.Config{URL: "http://x.example/v2"}, target.TransportConfig{Base: c, Retries: -1, Patience: 1})
+	return adapter(t, scim.Config{URL: "http://x.example/v2"}, target.TransportConfig{Base: c, Retries: -1, MaxElapsed: 1})
 }
 
 func TestErrorsOfWrites(t *testing.T) {
@@ -65,7 +65,7 @@ func TestErrorsOfWrites(t *testing.T) {
 	} {
 		_, err := cannedAdapter(t, canned{status: tt.status, body: tt.body}).Create(t.Context(), target.User, attributes(t, "userName", "ada"))
 		e := errorOf(t, err)
-		if e.Code != tt.code || e.Detail != tt.detail || e.Unsure != tt.unsure || e.Op != "create user" {
+		if e.Code != tt.code || e.Detail != tt.detail || e.Indeterminate != tt.unsure || e.Op != "create user" {
 			t.Errorf("%d %.60s: %+v", tt.status, tt.body, e)
 		}
 	}

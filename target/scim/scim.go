@@ -67,16 +67,16 @@ type Adapter struct {
 }
 
 var (
-	_ target.Adapter      = (*Adapter)(nil)
-	_ target.Lister       = (*Adapter)(nil)
-	_ target.Getter       = (*Adapter)(nil)
-	_ target.OffChecker   = (*Adapter)(nil)
-	_ target.MemberWriter = (*Adapter)(nil)
-	_ target.MemberReader = (*Adapter)(nil)
-	_ target.Meter        = (*Adapter)(nil)
-	_ target.Limited      = (*Adapter)(nil)
-	_ target.Sized        = (*Adapter)(nil)
-	_ target.Closer       = (*Adapter)(nil)
+	_ target.Adapter         = (*Adapter)(nil)
+	_ target.Lister          = (*Adapter)(nil)
+	_ target.Getter          = (*Adapter)(nil)
+	_ target.OffChecker      = (*Adapter)(nil)
+	_ target.MemberWriter    = (*Adapter)(nil)
+	_ target.MemberReader    = (*Adapter)(nil)
+	_ target.TrafficReporter = (*Adapter)(nil)
+	_ target.Limited         = (*Adapter)(nil)
+	_ target.Sized           = (*Adapter)(nil)
+	_ target.Closer          = (*Adapter)(nil)
 )
 
 // New checks the configuration. It sends nothing.
@@ -121,7 +121,7 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 // Concurrency implements [target.Limited].
 func (a *Adapter) Concurrency() int { return a.client.transport.Concurrency() }
 
-// Traffic implements [target.Meter].
+// Traffic implements [target.TrafficReporter].
 func (a *Adapter) Traffic() target.Traffic { return a.client.transport.Traffic() }
 
 // Close ends a cycle: what was read to search without filters is forgotten.

@@ -283,7 +283,7 @@ func TestErrorAfterTheWork(t *testing.T) {
 			t.Errorf("%d: found before it is made: %v", filters, got)
 		}
 		_, err := a.Create(t.Context(), target.User, attributes(t, "userName", "ada"))
-		if e := errorOf(t, err); !e.Unsure || e.Code != target.Unavailable || len(f.sent("POST")) != 1 {
+		if e := errorOf(t, err); !e.Indeterminate || e.Code != target.Unavailable || len(f.sent("POST")) != 1 {
 			t.Errorf("%d: %+v, %d POSTs", filters, e, len(f.sent("POST")))
 		}
 		if got := find(t, a, "userName", "ada"); len(got) != 1 {
@@ -333,7 +333,7 @@ func TestFailedDeletionIsNotDone(t *testing.T) {
 			}
 			return true
 		}
-		a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, Patience: time.Nanosecond})
+		a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, MaxElapsed: time.Nanosecond})
 		if err := a.Delete(t.Context(), user(id)); err == nil {
 			t.Errorf("deleting answers 500, reading %d: it counts as done", read)
 		}
@@ -486,7 +486,7 @@ func TestActivityComesBeforeTheSearchForABadAttribute(t *testing.T) {
 		}
 		return true
 	}
-	a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, Patience: time.Nanosecond})
+	a := adapter(t, scim.Config{URL: f.url}, target.TransportConfig{Retries: -1, MaxElapsed: time.Nanosecond})
 	if _, err := a.Update(t.Context(), user(id), attributes(t, "userName", "b", "displayName", "d", "active", false, "nickName", "n")); err == nil {
 		t.Error("no error")
 	}

@@ -207,7 +207,7 @@ func TestCreatedID(t *testing.T) {
 		return r.Method == "POST"
 	}
 	r, err := f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "externalId", "e"))
-	if e := errorOf(t, err); r != nil || !e.Unsure {
+	if e := errorOf(t, err); r != nil || !e.Indeterminate {
 		t.Errorf("created without an id, two have the externalId: %v, %v", r, err)
 	}
 
@@ -219,7 +219,7 @@ func TestCreatedID(t *testing.T) {
 		return r.Method == "POST"
 	}
 	_, err = f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "userName", "ada"))
-	if e := errorOf(t, err); !e.Unsure {
+	if e := errorOf(t, err); !e.Indeterminate {
 		t.Errorf("accepted and not to be found: %v", err)
 	}
 }
@@ -239,7 +239,7 @@ func TestLostCreation(t *testing.T) {
 		return false
 	}
 	_, err := f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "userName", "ada"))
-	if e := errorOf(t, err); !e.Unsure || e.Code != target.Unavailable || len(f.sent("POST")) != 1 || e.Op != "create user" {
+	if e := errorOf(t, err); !e.Indeterminate || e.Code != target.Unavailable || len(f.sent("POST")) != 1 || e.Op != "create user" {
 		t.Errorf("%+v after %d POSTs", e, len(f.sent("POST")))
 	}
 }

@@ -151,7 +151,7 @@ var lost = []graphsync.Class{graphsync.TenantUnknown, graphsync.AppDisabled, gra
 
 func (c *Server) hopeless(err error, since time.Time) bool {
 	var e *graphsync.Error
-	return errors.As(err, &e) && slices.Contains(lost, e.Class) || c.Now().Sub(since) >= c.Patience
+	return errors.As(err, &e) && slices.Contains(lost, e.Class) || c.Now().Sub(since) >= c.MaxElapsed
 }
 
 // sentences says for the administrator why a claim is not proven. What is wrong on our side is

@@ -73,9 +73,9 @@ type Server struct {
 	Log   *slog.Logger
 	Now   func() time.Time
 
-	FirstWait time.Duration // between the first two proofs, twice as long after each; default 2 s
-	Patience  time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
-	Watch     time.Duration // how long one progress page stays open, default 25 s: proxies cut longer responses off
+	FirstWait  time.Duration // between the first two proofs, twice as long after each; default 2 s
+	MaxElapsed time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
+	Watch      time.Duration // how long one progress page stays open, default 25 s: proxies cut longer responses off
 
 	wake     chan struct{}
 	limits   *webserver.Visitors
@@ -90,8 +90,8 @@ func New(c Server) *Server {
 	if c.FirstWait <= 0 {
 		c.FirstWait = 2 * time.Second
 	}
-	if c.Patience <= 0 {
-		c.Patience = 15 * time.Minute
+	if c.MaxElapsed <= 0 {
+		c.MaxElapsed = 15 * time.Minute
 	}
 	if c.Watch <= 0 {
 		c.Watch = 25 * time.Second

@@ -6,7 +6,7 @@ import "slices"
 var transporting = slices.Concat(
 	in("target/transport.go",
 		fault{"TRA1", "a POST is sent again after a 503 that names no wait", `if !ok && answer.StatusCode == http.StatusServiceUnavailable && !repeatable(req) {`, `if false {`},
-		fault{"TRA2", "a write whose answer is too large counts as not done", `Code: Rejected, Status: answer.StatusCode, Unsure: writes(req),`, `Code: Rejected, Status: answer.StatusCode,`},
+		fault{"TRA2", "a write whose answer is too large counts as not done", `Code: Rejected, Status: answer.StatusCode, Indeterminate: writes(req),`, `Code: Rejected, Status: answer.StatusCode,`},
 		fault{"TRA3", "a POST is sent again after a lost connection", `!repeatable(req) && !neverSent(err)`, `false`},
 		fault{"TRA4", "a POST is sent again after a 500", `answer.StatusCode != http.StatusNotImplemented && repeatable(req)`, `answer.StatusCode != http.StatusNotImplemented`},
 		fault{"TRA5", "the credential is sent to another host", `case !strings.EqualFold(to.Host, from.Host):`, `case false:`},
@@ -37,7 +37,7 @@ var provisioning = slices.Concat(
 		fault{"CRE2", "a deletion that failed counts as done when the account cannot be read", `missing(gone) {`, `gone != nil {`},
 		fault{"CRE3", "an account without an id is the first of several", `err == nil && len(found) == 1 {`, `err == nil && len(found) > 0 {`},
 		fault{"CRE4", "a deletion of an account that is gone fails", `if err == nil || missing(err) {`, `if err == nil {`},
-		fault{"CRE5", "a creation whose account is not found counts as not done", `Op: op, Code: target.Unavailable, Unsure: true,`, `Op: op, Code: target.Unavailable,`},
+		fault{"CRE5", "a creation whose account is not found counts as not done", `Op: op, Code: target.Unavailable, Indeterminate: true,`, `Op: op, Code: target.Unavailable,`},
 		fault{"CRE6", "what was listed before a creation answers for after it", `a.indexes[kind].forget() // a later`, `_ = kind // a later`},
 	),
 	in("target/scim/switchedoff.go",
@@ -91,10 +91,10 @@ var provisioning = slices.Concat(
 	),
 	in("target/scim/errors.go",
 		fault{"ERR1", "a 404 of a web page means that the account is gone", `case status == http.StatusNotFound && len(c.path) > 1:`, `case status == http.StatusNotFound:`},
-		fault{"ERR2", "a failed write counts as not done", `e.Unsure = c.method != http.MethodGet
-	case status < 400`, `e.Unsure = false
+		fault{"ERR2", "a failed write counts as not done", `e.Indeterminate = c.method != http.MethodGet
+	case status < 400`, `e.Indeterminate = false
 	case status < 400`},
-		fault{"ERR3", "a write answered by a web page counts as not done", `e.Unsure = c.method != http.MethodGet && e.Code == target.NotSCIM`, `e.Unsure = false`},
+		fault{"ERR3", "a write answered by a web page counts as not done", `e.Indeterminate = c.method != http.MethodGet && e.Code == target.NotSCIM`, `e.Indeterminate = false`},
 		fault{"ERR4", "a refused creation of one that exists is no conflict", `case status == http.StatusConflict, duplicate && status >= 400:`, `case status == http.StatusConflict:`},
 	),
 	in("target/scim/answer.go",

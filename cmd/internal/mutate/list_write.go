@@ -227,8 +227,8 @@ var writing = slices.Concat(
 		done.drop = true`, `case target.CodeOf(err) == target.NotFound:`},
 		fault{"WRT9", "a deactivation of an account that is gone fails for ever", `case target.CodeOf(err) == target.NotFound && a.Op == plan.Deactivate && a.Kind == graphsync.User:`, `case false:`},
 		fault{"WRT10", "values of others in a shared list are overwritten", `attributes[i].Value = mapped.Merge(attributes[i].Value, r.Value(mapped.Path))`, `_ = r`},
-		fault{"WRT11", "a lost answer to a create makes another account", `failure.Code != target.Conflict && !failure.Unsure`, `failure.Code != target.Conflict`},
-		fault{"WRT12", "a conflict of a create is a failure for ever", `failure.Code != target.Conflict && !failure.Unsure`, `!failure.Unsure`},
+		fault{"WRT11", "a lost answer to a create makes another account", `failure.Code != target.Conflict && !failure.Indeterminate`, `failure.Code != target.Conflict`},
+		fault{"WRT12", "a conflict of a create is a failure for ever", `failure.Code != target.Conflict && !failure.Indeterminate`, `!failure.Indeterminate`},
 		fault{"WRT13", "a user without an account is put into groups", `if !ok {
 				done.waiting = append(done.waiting, member)
 				continue
@@ -276,7 +276,7 @@ var recording = slices.Concat(
 		}
 		if err := settle(member)`, `if err := settle(member)`},
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.Members().GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.Members().GroupsOf(graphsync.ID{})) {`},
-		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Unsure`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
+		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Indeterminate`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
 		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == plan.Create && !done.halfway {`, `if done.action.Op == plan.Create {`},
 		fault{"CRN14", "what was made, or could not be, is still being made", `if done.action.Op == plan.Create && !done.halfway {`, `if false {`},
 		fault{"RCD21", "a reference from an account that was not made counts as done", `if done.void {`, `if false {`},

@@ -114,7 +114,7 @@ func (h *house) open(t *testing.T, dir string, done func(visit)) {
 		}
 		part.sources = append(part.sources, source)
 		rules := settings{guests: true}.compile(tenant.ID())
-		jobs = append(jobs, scheduler.Job{Name: fmt.Sprint("front/", i), Group: tenant.ID().String(), On: "front", Schedules: []scheduler.Schedule{every}, Run: func(ctx context.Context) error {
+		jobs = append(jobs, scheduler.Job{Name: fmt.Sprint("front/", i), Group: tenant.ID().String(), Resource: "front", Schedules: []scheduler.Schedule{every}, Run: func(ctx context.Context) error {
 			v := visit{tenant: i, start: time.Now()}
 			v.err = h.cycle(ctx, store, source, rules)
 			v.took = time.Since(v.start)

@@ -23,7 +23,7 @@ func BenchmarkTurn(b *testing.B) {
 		var jobs []Job
 		for i := range many {
 			jobs = append(jobs, Job{
-				Name: fmt.Sprint("job-", i), Group: fmt.Sprint("tenant-", i/2), On: fmt.Sprint("server-", i%4),
+				Name: fmt.Sprint("job-", i), Group: fmt.Sprint("tenant-", i/2), Resource: fmt.Sprint("server-", i%4),
 				Schedules: []Schedule{every}, Run: run,
 			})
 		}
@@ -34,7 +34,7 @@ func BenchmarkTurn(b *testing.B) {
 		s := fill(nil)
 		var runs sync.WaitGroup
 		for b.Loop() {
-			s.turn(b.Context(), &runs, began.Add(-time.Second))
+			s.dispatch(b.Context(), &runs, began.Add(-time.Second))
 		}
 	})
 	b.Run("all wait", func(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkTurn(b *testing.B) {
 		s := fill(func(ctx context.Context) error { <-ctx.Done(); return nil })
 		var runs sync.WaitGroup
 		for b.Loop() {
-			s.turn(ctx, &runs, began.Add(10*time.Minute))
+			s.dispatch(ctx, &runs, began.Add(10*time.Minute))
 		}
 		stop()
 		runs.Wait()
@@ -51,7 +51,7 @@ func BenchmarkTurn(b *testing.B) {
 		s := fill(func(context.Context) error { return nil })
 		var runs sync.WaitGroup
 		for at := began; b.Loop(); at = at.Add(10 * time.Second) {
-			s.turn(b.Context(), &runs, at)
+			s.dispatch(b.Context(), &runs, at)
 			runs.Wait()
 		}
 	})

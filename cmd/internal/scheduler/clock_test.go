@@ -37,10 +37,10 @@ func TestClockGoesBack(t *testing.T) {
 		}
 	}
 	for range 2 {
-		s.turn(t.Context(), &runs, wrong)
+		s.dispatch(t.Context(), &runs, wrong)
 		runs.Wait()
 	}
-	s.turn(t.Context(), &runs, right.Add(-time.Minute)) // runs "new", which never had
+	s.dispatch(t.Context(), &runs, right.Add(-time.Minute)) // runs "new", which never had
 	runs.Wait()
 	for name, want := range map[string]time.Time{
 		"daily": time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC),
@@ -55,7 +55,7 @@ func TestClockGoesBack(t *testing.T) {
 		}
 	}
 	// A step of less than a second is the everyday work of time synchronization.
-	s.turn(t.Context(), &runs, right.Add(-time.Minute-500*time.Millisecond))
+	s.dispatch(t.Context(), &runs, right.Add(-time.Minute-500*time.Millisecond))
 	if got := s.jobs["half"].next; !got.Equal(right.Add(29 * time.Minute)) {
 		t.Errorf("half was planned again, for %v", got)
 	}
@@ -76,7 +76,7 @@ func TestClockGoesBackDuringARun(t *testing.T) {
 	s.Put(Job{Name: "second", Schedules: []Schedule{daily}, Run: hang})
 	wrong := now().AddDate(3, 0, 0)
 	for i, at := range []time.Time{wrong, wrong.Add(4 * time.Minute), now().Add(time.Minute), now().Add(2 * time.Minute)} {
-		s.turn(ctx, &runs, at)
+		s.dispatch(ctx, &runs, at)
 		if got, want := len(s.runs), 1+i/3; got != want {
 			t.Errorf("%d runs at step %d, want %d", got, i, want)
 		}

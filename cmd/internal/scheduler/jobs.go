@@ -26,15 +26,15 @@ type entry struct {
 
 // A run is one execution of a job's work, or of work given to Trigger.
 type run struct {
-	group  string                      // of the job as it was when this began
-	crowd  crowd                       // likewise
-	work   func(context.Context) error // nil: the job's own
-	own    bool                        // stands for a tick; those that find it in progress are skipped
-	asked  time.Time
-	start  time.Time
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	err    error // valid once done is closed
+	group      string                      // of the job as it was when this began
+	contention contention                  // likewise
+	work       func(context.Context) error // nil: the job's own
+	own        bool                        // stands for a tick; those that find it in progress are skipped
+	asked      time.Time
+	start      time.Time
+	cancel     context.CancelCauseFunc
+	done       chan struct{}
+	err        error // valid once done is closed
 }
 
 func newRun(work func(context.Context) error) *run {
@@ -90,7 +90,7 @@ func (s *Scheduler) Put(jobs ...Job) {
 	s.mu.Lock()
 	s.put(jobs)
 	s.mu.Unlock()
-	s.nudge()
+	s.wakeUp()
 }
 
 // Set makes jobs the whole list, as Put, and removes all others: their runs are cancelled, and
@@ -108,7 +108,7 @@ func (s *Scheduler) Set(jobs ...Job) {
 	}
 	s.put(jobs)
 	s.mu.Unlock()
-	s.nudge()
+	s.wakeUp()
 }
 
 func (s *Scheduler) put(jobs []Job) {
@@ -207,7 +207,7 @@ func (s *Scheduler) Trigger(ctx context.Context, name string, work func(context.
 	if err != nil {
 		return fmt.Errorf("run %s: %w", name, err)
 	}
-	s.nudge()
+	s.wakeUp()
 
 	select {
 	case <-r.done:

@@ -34,9 +34,9 @@ func (m *model) next() string {
 	if len(counted) >= m.options.Slots {
 		return ""
 	}
-	of := func(c crowd, runs []*run) (n int) {
+	of := func(c contention, runs []*run) (n int) {
 		for _, r := range runs {
-			if r.crowd == c {
+			if r.contention == c {
 				n++
 			}
 		}
@@ -45,7 +45,7 @@ func (m *model) next() string {
 	var may []entry
 	for _, e := range m.waiting {
 		busy := e.job.Group != "" && slices.ContainsFunc(m.running, func(r *run) bool { return r.group == e.job.Group })
-		halved := len(m.running) >= m.options.LongRuns && 2*of(m.crowd(e), counted) >= m.options.Slots
+		halved := len(m.running) >= m.options.LongRuns && 2*of(m.contention(e), counted) >= m.options.Slots
 		if !busy && !halved {
 			may = append(may, e)
 		}
@@ -54,25 +54,25 @@ func (m *model) next() string {
 		return ""
 	}
 	return slices.MinFunc(may, func(a, b entry) int {
-		byCrowd := cmp.Compare(of(m.crowd(a), m.running), of(m.crowd(b), m.running))
+		byContention := cmp.Compare(of(m.contention(a), m.running), of(m.contention(b), m.running))
 		byName := cmp.Compare(a.job.Name, b.job.Name)
 		switch {
 		case a.asked != nil && b.asked != nil:
-			return cmp.Or(byCrowd, a.asked.asked.Compare(b.asked.asked), byName)
+			return cmp.Or(byContention, a.asked.asked.Compare(b.asked.asked), byName)
 		case a.asked != nil:
 			return -1
 		case b.asked != nil:
 			return 1
 		}
-		return cmp.Or(byCrowd, a.next.Compare(b.next), byName)
+		return cmp.Or(byContention, a.next.Compare(b.next), byName)
 	}).job.Name
 }
 
-func (m *model) crowd(e entry) crowd {
+func (m *model) contention(e entry) contention {
 	if e.lastEnd.Sub(e.lastStart) >= m.options.LongAfter {
-		return crowd{slow: true}
+		return contention{slow: true}
 	}
-	return crowd{on: e.job.On}
+	return contention{on: e.job.Resource}
 }
 
 // Random jobs, runs and waits, compared with the model: slots and groups are kept, no slot stands
@@ -91,7 +91,7 @@ func TestAgainstAModel(t *testing.T) {
 func compareWithModel(rt *rapid.T, every Schedule) {
 	s := New(Options{
 		Slots: rapid.IntRange(1, 5).Draw(rt, "slots"), LongRuns: rapid.IntRange(1, 6).Draw(rt, "long runs"),
-		BeatEvery: 24 * time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		HeartbeatEvery: 24 * time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	ends := map[string]chan bool{} // by job, which has one run at a time
 	var jobs []Job
@@ -99,9 +99,9 @@ func compareWithModel(rt *rapid.T, every Schedule) {
 		end := make(chan bool)
 		jobs = append(jobs, Job{
 			Name: fmt.Sprint("job-", i), Schedules: []Schedule{every},
-			Group: rapid.SampledFrom([]string{"", "g", "h", "i"}).Draw(rt, "group"),
-			On:    rapid.SampledFrom([]string{"", "x", "y"}).Draw(rt, "on"),
-			Run:   func(context.Context) error { <-end; return nil },
+			Group:    rapid.SampledFrom([]string{"", "g", "h", "i"}).Draw(rt, "group"),
+			Resource: rapid.SampledFrom([]string{"", "x", "y"}).Draw(rt, "on"),
+			Run:      func(context.Context) error { <-end; return nil },
 		})
 		ends[jobs[i].Name] = end
 	}
@@ -138,14 +138,14 @@ func compareWithModel(rt *rapid.T, every Schedule) {
 	var wait time.Duration
 	look := func(rt *rapid.T) {
 		m := see()
-		wait = s.turn(context.Background(), &goroutines, now())
+		wait = s.dispatch(context.Background(), &goroutines, now())
 		for _, r := range s.runs[len(m.running):] {
 			at := slices.IndexFunc(m.waiting, func(e entry) bool { return s.jobs[e.job.Name].current == r })
 			if want := m.next(); at < 0 || m.waiting[at].job.Name != want {
 				rt.Fatalf("another job than %q has started", want)
 			}
-			if e := m.waiting[at]; r.crowd != m.crowd(e) || r.group != e.job.Group {
-				rt.Fatalf("%s runs as one of %v in group %q", e.job.Name, r.crowd, r.group)
+			if e := m.waiting[at]; r.contention != m.contention(e) || r.group != e.job.Group {
+				rt.Fatalf("%s runs as one of %v in group %q", e.job.Name, r.contention, r.group)
 			}
 			m.waiting, m.running = slices.Delete(m.waiting, at, at+1), append(m.running, r)
 		}

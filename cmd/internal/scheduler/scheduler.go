@@ -27,19 +27,19 @@ import (
 type Job struct {
 	Name      string
 	Group     string // of the jobs of one group at most one runs at a time; "" for no group
-	On        string // what its runs lean on and would hang with, such as a server
+	Resource  string // what its runs lean on and would hang with, such as a server
 	Schedules []Schedule
 	Run       func(context.Context) error
 }
 
 // Options adjust a Scheduler. The zero value is usable.
 type Options struct {
-	Slots     int           // runs at once over all jobs, long ones aside; 4 when 0
-	LongAfter time.Duration // a run older than this is long and gives its slot away, 5m when 0
-	LongRuns  int           // most runs without a slot, 64 when 0
-	Beat      func()        // called by the loop to show that it is alive, may be nil
-	BeatEvery time.Duration // the longest time between two beats, 15s when 0
-	Log       *slog.Logger  // skipped ticks and panics; slog.Default() when nil
+	Slots          int           // runs at once over all jobs, long ones aside; 4 when 0
+	LongAfter      time.Duration // a run older than this is long and gives its slot away, 5m when 0
+	LongRuns       int           // most runs without a slot, 64 when 0
+	Heartbeat      func()        // called by the loop to show that it is alive, may be nil
+	HeartbeatEvery time.Duration // the longest time between two beats, 15s when 0
+	Log            *slog.Logger  // skipped ticks and panics; slog.Default() when nil
 }
 
 // Sentinels for what a caller of Trigger does next.
@@ -75,11 +75,11 @@ func New(options Options) *Scheduler {
 	if options.LongRuns <= 0 {
 		options.LongRuns = 64
 	}
-	if options.BeatEvery <= 0 {
-		options.BeatEvery = 15 * time.Second
+	if options.HeartbeatEvery <= 0 {
+		options.HeartbeatEvery = 15 * time.Second
 	}
-	if options.Beat == nil {
-		options.Beat = func() {}
+	if options.Heartbeat == nil {
+		options.Heartbeat = func() {}
 	}
 	if options.Log == nil {
 		options.Log = slog.Default()
@@ -107,8 +107,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer runs.Wait()
 	defer close(s.stopped)
 	for ctx.Err() == nil {
-		wait := s.turn(ctx, &runs, now())
-		s.options.Beat()
+		wait := s.dispatch(ctx, &runs, now())
+		s.options.Heartbeat()
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -136,7 +136,7 @@ func (s *Scheduler) start(ctx context.Context, runs *sync.WaitGroup, e *entry, n
 		}
 	}
 	ctx, r.cancel = context.WithCancelCause(ctx)
-	r.group, r.crowd, r.start = e.job.Group, e.crowd(), now
+	r.group, r.contention, r.start = e.job.Group, e.contention(), now
 	e.asked, e.current = nil, r
 	s.runs = append(s.runs, r)
 	name := e.job.Name
@@ -174,11 +174,11 @@ func (s *Scheduler) finish(e *entry, r *run) {
 	}
 	s.mu.Unlock()
 	close(r.done)
-	s.nudge()
+	s.wakeUp()
 }
 
-// nudge makes the loop look; one nudge is enough for many reasons.
-func (s *Scheduler) nudge() {
+// wakeUp makes the loop look; one call is enough for many reasons.
+func (s *Scheduler) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:
 	default:

@@ -403,7 +403,7 @@ func TestBeat(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		beats, last := 0, time.Now()
-		_, stop := start(t, scheduler.Options{BeatEvery: 10 * time.Second, Beat: func() {
+		_, stop := start(t, scheduler.Options{HeartbeatEvery: 10 * time.Second, Heartbeat: func() {
 			if time.Since(last) > 10*time.Second {
 				t.Errorf("no beat for %v", time.Since(last))
 			}

@@ -42,14 +42,14 @@ func (s *Service) command(ctx context.Context, c *admin.Command) (code int) {
 	}
 	file := cmp.Or(c.Config, s.options.ConfigFile)
 	return s.options.Execute(ctx, c, func(command string, stderr io.Writer) (*worker.Worker, error) {
-		return s.lend(command, file, stderr)
+		return s.workerFor(command, file, stderr)
 	})
 }
 
-// lend gives a command the worker of the service. A command is about the configuration as its file is now,
+// workerFor gives a command the worker of the service. A command is about the configuration as its file is now,
 // such as a plan of a changed mapping: after a change that the service has not loaded yet it gets a worker
 // of its own. With a file that has faults it gets the service's, except for `check`, which reports them.
-func (s *Service) lend(command, file string, stderr io.Writer) (*worker.Worker, error) {
+func (s *Service) workerFor(command, file string, stderr io.Writer) (*worker.Worker, error) {
 	own := s.worker.Load()
 	if *fingerprintOf(file) == *s.loaded.Load() {
 		return own.Lent(), nil

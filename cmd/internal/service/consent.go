@@ -97,7 +97,7 @@ func (s *Service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Or
 	if err != nil {
 		return none, err
 	}
-	connection.Patience = proofPatience
+	connection.MaxElapsed = proofPatience
 	source, err := w.Prove(connection)
 	if err != nil {
 		return none, err
@@ -139,7 +139,7 @@ func (s *Service) join(ctx context.Context, organization graphsync.Organization,
 	if err != nil {
 		return err
 	}
-	if err := s.takeUp(); err != nil {
+	if err := s.applyTenantChanges(); err != nil {
 		return err
 	}
 	if !known {

@@ -66,7 +66,7 @@ func openPages(s *Service) (*pages, error) {
 		}
 	}
 	p.server = web.New(web.Service{
-		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Beat: func() time.Time { return time.Unix(0, s.beat.Load()) },
+		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Heartbeat: func() time.Time { return time.Unix(0, s.beat.Load()) },
 		Refused: s.refusal,
 		Advice:  s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
 		Version: s.options.Version, Log: s.log, Now: time.Now,

@@ -143,9 +143,9 @@ func (s *Service) next(planned *compile.Sync) time.Time {
 	return time.Time{}
 }
 
-// takeUp makes the tenants of the registry those of the service: a new one has its first cycle at once, a
+// applyTenantChanges makes the tenants of the registry those of the service: a new one has its first cycle at once, a
 // removed or paused one has no further cycle.
-func (s *Service) takeUp() error {
+func (s *Service) applyTenantChanges() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next, err := s.worker.Load().Again()

@@ -142,7 +142,7 @@ func TestReloadKeepsWhatIsTheSame(t *testing.T) {
 	create(people, "ada") // of a running cycle
 
 	r.edit("people: {from", "people: {guard: {creations: off}, from")
-	lent, err := r.service.lend("plan", r.file, io.Discard)
+	lent, err := r.service.workerFor("plan", r.file, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,8 +45,8 @@ func (s *Service) schedule(w *worker.Worker) error {
 			Name: jobName(planned), Schedules: []scheduler.Schedule{every},
 			Group: planned.Tenant.String(),
 			// Also where each tenant has an application of its own there: they tend to fail together.
-			On:  planned.TargetName,
-			Run: func(ctx context.Context) error { return s.cycle(ctx, w, planned, full, spread) },
+			Resource: planned.TargetName,
+			Run:      func(ctx context.Context) error { return s.cycle(ctx, w, planned, full, spread) },
 		})
 		if planned.Removals == "" {
 			continue
@@ -56,7 +56,7 @@ func (s *Service) schedule(w *worker.Worker) error {
 			return err
 		}
 		jobs = append(jobs, scheduler.Job{
-			Name: jobName(planned) + " removals", Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), On: planned.TargetName,
+			Name: jobName(planned) + " removals", Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), Resource: planned.TargetName,
 			Run: func(ctx context.Context) error { return s.removals(ctx, w, planned) },
 		})
 	}

@@ -78,7 +78,7 @@ type Service struct {
 // New makes a service of a worker. The caller closes the worker after [Service.Run].
 func New(w *worker.Worker, options Options) *Service {
 	s := &Service{options: options, log: options.Log}
-	w.Serve(worker.Service{Changed: s.takeUp, Next: s.next})
+	w.Serve(worker.Service{Changed: s.applyTenantChanges, Next: s.next})
 	s.worker.Store(w)
 	s.loaded.Store(fingerprintOf(options.ConfigFile))
 	return s
@@ -91,10 +91,10 @@ func (s *Service) Run(ctx context.Context) error {
 		return fmt.Errorf("read systemd's watchdog setting: %w", err)
 	}
 	s.beat.Store(time.Now().UnixNano())
-	options := scheduler.Options{Slots: slots, Log: s.log, BeatEvery: beatEvery, Beat: func() { s.beat.Store(time.Now().UnixNano()) }}
+	options := scheduler.Options{Slots: slots, Log: s.log, HeartbeatEvery: beatEvery, Heartbeat: func() { s.beat.Store(time.Now().UnixNano()) }}
 	if watchdog > 0 {
-		options.BeatEvery = min(beatEvery, watchdog/3)
-		options.Beat = func() {
+		options.HeartbeatEvery = min(beatEvery, watchdog/3)
+		options.Heartbeat = func() {
 			s.beat.Store(time.Now().UnixNano())
 			s.notify(daemon.SdNotifyWatchdog)
 		}

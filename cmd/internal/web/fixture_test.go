@@ -51,7 +51,7 @@ func newBench(tb testing.TB, access *web.Credential) *bench {
 	b := &bench{tb: tb, store: store, log: &strings.Builder{}}
 	b.pages = web.New(web.Service{
 		Store: store, Syncs: func() []web.Sync { return b.syncs }, Tenants: func() ([]web.Tenant, error) { return b.tenants, nil },
-		Beat: func() time.Time { return now.Add(-3 * time.Second) },
+		Heartbeat: func() time.Time { return now.Add(-3 * time.Second) },
 		Advice: func(code string) string {
 			return map[string]string{"required_missing": "Fill the directory attribute it comes from.", "removals": "Look at the names."}[code]
 		},

@@ -278,7 +278,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("/readyz: %d, want 200", w.Code)
 	}
 	webtest.Compare(t, "readyz.json", w.Body.String())
-	b.pages.Service.Beat = func() time.Time { return now.Add(-2 * time.Minute) }
+	b.pages.Service.Heartbeat = func() time.Time { return now.Add(-2 * time.Minute) }
 	if w := b.get("/healthz"); w.Code != 503 {
 		t.Errorf("/healthz with a scheduler that stands still: %d, want 503", w.Code)
 	}

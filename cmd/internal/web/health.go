@@ -10,9 +10,9 @@ import (
 const beatLimit = time.Minute
 
 type health struct {
-	Format  string    `json:"format"`
-	Healthy bool      `json:"healthy"`
-	Beat    time.Time `json:"beat"` // when the scheduler last showed that it is alive
+	Format    string    `json:"format"`
+	Healthy   bool      `json:"healthy"`
+	Heartbeat time.Time `json:"beat"` // when the scheduler last showed that it is alive
 }
 
 type readiness struct {
@@ -25,8 +25,8 @@ type readiness struct {
 
 // healthz tells whether the process is worth keeping: its scheduler turns.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
-	beat := s.Beat()
-	h := health{Format: "entrasync/health/1", Healthy: s.Now().Sub(beat) < beatLimit, Beat: beat.UTC()}
+	beat := s.Heartbeat()
+	h := health{Format: "entrasync/health/1", Healthy: s.Now().Sub(beat) < beatLimit, Heartbeat: beat.UTC()}
 	answer(w, h.Healthy, h)
 }
 

@@ -10,11 +10,11 @@ import (
 
 // A Connection is how a tenant's directory is reached.
 type Connection struct {
-	Tenant   graphsync.ID
-	Cloud    graphsync.Cloud
-	App      *configs.App  // nil where the configuration has none
-	Patience time.Duration // waited in all for one answer; zero for the source's default
-	Log      *slog.Logger
+	Tenant     graphsync.ID
+	Cloud      graphsync.Cloud
+	App        *configs.App  // nil where the configuration has none
+	MaxElapsed time.Duration // waited in all for one answer; zero for the source's default
+	Log        *slog.Logger
 }
 
 // Connect returns how a tenant is reached that may be in no configuration yet.

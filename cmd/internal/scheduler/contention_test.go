@@ -29,8 +29,8 @@ type folk struct {
 
 // Hundreds of jobs with the same schedule on eight slots: what hangs, or has much to do, keeps
 // no other job from a run in every interval. The bounds say what the others lose by it: in addition to
-// what their own work takes on all slots, LongAfter for each crowd that hangs. Those that hung
-// before are a crowd of their own.
+// what their own work takes on all slots, LongAfter for each contention that hangs. Those that hung
+// before are a contention of their own.
 func TestOthersAreInTime(t *testing.T) {
 	t.Parallel()
 	const slots = 8
@@ -104,7 +104,7 @@ func live(t *testing.T, slots int, length, from time.Duration, folks []folk) {
 	for _, f := range folks {
 		for i := range f.jobs {
 			job := d.job(t, fmt.Sprintf("%s-%03d", f.name, i), f.works, "@every "+interval.String())
-			job.Group, job.On = cmp.Or(f.group, job.Name), cmp.Or(f.on, job.Name)
+			job.Group, job.Resource = cmp.Or(f.group, job.Name), cmp.Or(f.on, job.Name)
 			run := job.Run
 			job.Run = func(ctx context.Context) error {
 				count(1)
