@@ -390,18 +390,6 @@ func (r *recorder) endPending(tx *state.Tx, a *plan.StoredAction, key state.Pend
 	return nil
 }
 
-// A runLine is one line of a stored run: an action and its result.
-type runLine struct {
-	plan.Action
-	Outcome string        `json:"outcome"`
-	Error   *plan.Failure `json:"error,omitempty"`
-}
-
-const (
-	outcomeDone   = "done"
-	outcomeFailed = "failed"
-)
-
 // line records the outcome of an action, for the run and for the audit log.
 func (r *recorder) line(done *result, line runLine) {
 	text := plan.Encode(&line)
