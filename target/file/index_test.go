@@ -221,7 +221,11 @@ func TestAFlippedBitOfTheIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := range index {
+	step := 1
+	if testing.Short() {
+		step = 17
+	}
+	for at := 0; at < len(index); at += step {
 		damaged := bytes.Clone(index)
 		damaged[at] ^= 1 << (at % 8)
 		if err := os.WriteFile(path+".index", damaged, 0o600); err != nil {
