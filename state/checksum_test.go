@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 
 	"entrasync/graphsync"
@@ -172,7 +173,7 @@ func TestAFlippedBitIsNeverADecision(t *testing.T) {
 		case err != nil:
 			t.Errorf("flip %d at %d: %v", n, at, err)
 		case strings.Join(got, "\n") != strings.Join(want, "\n"):
-			t.Errorf("flip %d at page %d, byte %d: something else is read, and nothing is said", n, at/pageSize, at%pageSize)
+			t.Errorf("flip %d at page %d, byte %d: something else is read, and nothing is said (-good +bad):\n%s", n, at/pageSize, at%pageSize, cmp.Diff(want, got))
 		}
 	}
 	if noticed < flips/8 {

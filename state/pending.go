@@ -108,7 +108,7 @@ var keyPendingAll = []byte("pending-all")
 // Everything reports whether everything is to be looked at, whatever the single keys say. It
 // is set by the caller, and by this package in place of more than maxPended keys at once.
 func (t Pending) Everything() bool {
-	return t.tx.kv.get(keyPendingAll, bucketSyncs, t.sync, inInfo) != nil
+	return t.tx.infoOf(t.sync, keyPendingAll) != nil
 }
 
 // SetEverything sets or clears that everything is pending. Single keys stay as they are.

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -166,10 +167,27 @@ var keySyncInfo = []byte("info")
 
 // SyncInfo returns how a sync stands, zero when it never ran.
 func (tx *Tx) SyncInfo(sync string) SyncInfo {
-	if text := tx.kv.get(keySyncInfo, bucketSyncs, sync, inInfo); text != nil {
+	if text := tx.infoOf(sync, keySyncInfo); text != nil {
 		return fromJSON[SyncInfo]("info of sync "+sync, text)
 	}
+	if len(tx.Runs(sync).Latest(1)) > 0 { // each run is stored together with it
+		panic(kv.BadRecord{What: "how sync " + sync + " stands is missing, and its runs are there"})
+	}
 	return SyncInfo{}
+}
+
+// infoOf reads a record of how a sync stands. These few records are read by their keys alone: where one is missing, a
+// key that is none of theirs is one that was damaged, and the record is there.
+func (tx *Tx) infoOf(sync string, key []byte) []byte {
+	if value := tx.kv.get(key, bucketSyncs, sync, inInfo); value != nil {
+		return value
+	}
+	for known := range scan(tx.kv.bucket(bucketSyncs, sync, inInfo), nil, nil) {
+		if !bytes.Equal(known, keySyncInfo) && !bytes.Equal(known, keyPendingAll) {
+			panic(kv.BadRecord{What: "how sync " + sync + " stands cannot be read"})
+		}
+	}
+	return nil
 }
 
 // PutSyncInfo records how a sync stands.
