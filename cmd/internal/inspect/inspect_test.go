@@ -75,7 +75,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("before the first run: %+v, %v", s, err)
 	}
 	write(t, w, contoso, func(tx *state.Tx) error {
-		return errors.Join(tx.Runs("people").Put(run("r1", "failed", 0)), tx.Runs("people").Put(run("r2", "ok", time.Hour)),
+		return errors.Join(tx.PutSyncInfo("people", state.SyncInfo{LastRun: started}), tx.Runs("people").Put(run("r1", "failed", 0)), tx.Runs("people").Put(run("r2", "ok", time.Hour)),
 			tx.Holds("people").Put(state.Hold{ID: "h-1", Guard: "removals", Cause: "left", Count: 2}))
 	})
 	if s, err := StatusOf(w, w.Syncs[0]); err != nil || s.LastRun.Run != "r2" || s.Result != reconcile.OK || s.Holds != 1 || s.Retrying != 0 {
