@@ -118,10 +118,19 @@ func (b *bucket) Put(key, value []byte) error {
 // Append stores a value. Pages are filled when its key is behind all others: what comes in the order of the keys
 // leaves no room that others need.
 func (b *bucket) Append(key, value []byte) error {
-	if last, _ := b.b.Cursor().Last(); bytes.Compare(last, key) < 0 {
+	if last, _ := b.last(b.b.Cursor()); bytes.Compare(last, key) < 0 {
 		b.b.FillPercent = fill
 	}
 	return b.Put(key, value)
+}
+
+// last moves a cursor to the last entry. bbolt's own Last does not end in a bucket of several pages of which this
+// transaction has deleted all entries.
+func (b *bucket) last(c *bbolt.Cursor) (key, value []byte) {
+	if first, _ := c.First(); first == nil {
+		return nil, nil
+	}
+	return c.Last()
 }
 
 // Delete removes a key; none is fine.
@@ -191,7 +200,7 @@ func (b *bucket) Floor(key []byte) (before []byte) {
 func (b *bucket) Backward() iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
 		c := b.b.Cursor()
-		for k, v := c.Last(); k != nil && yield(k, b.verified(k, v)); k, v = c.Prev() {
+		for k, v := b.last(c); k != nil && yield(k, b.verified(k, v)); k, v = c.Prev() {
 		}
 	}
 }
