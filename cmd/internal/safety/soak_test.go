@@ -57,7 +57,7 @@ func (f footprint) String() string {
 // process has and so runs alone.
 func TestSoak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, settings{guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: desired.OnRemove{Do: plan.Delete},
+		w := newWorld(t, settings{history: reconcile.History{For: 5 * 24 * time.Hour}, guests: true, groups: true, concurrency: 4, pageSize: 20, membersPage: 20, onRemove: desired.OnRemove{Do: plan.Delete},
 			guard: guard.Guard{FirstRunRemovals: true}})
 		group := w.tenant.AddGroup(graphtest.Props{"displayName": "Everybody"})
 		w.tenant.Assign(frontApp, group, "Viewer")

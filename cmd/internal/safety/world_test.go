@@ -55,9 +55,10 @@ type settings struct {
 	concurrency         int
 	pageSize            int
 	membersPage         int
-	maxBody             int64         // of an answer
-	verify              bool          // read back what an answer does not show
-	redact              bool          // map an attribute that must not be shown
+	maxBody             int64 // of an answer
+	verify              bool  // read back what an answer does not show
+	redact              bool  // map an attribute that must not be shown
+	history             reconcile.History
 	term                postgres.Term // of the state in PostgreSQL; zero: it does not end
 	dsn                 string        // of the state in PostgreSQL; "": it is in files
 }
@@ -202,6 +203,7 @@ func (w *world) syncer() *reconcile.Syncer {
 		Sync: w.sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{w.sync}), TenantSyncs: []string{w.sync.Name},
 		Source: w.source, Store: w.store, Tenant: w.state, Target: w.target,
 		Concurrency: w.set.concurrency, Log: w.logger(), Now: func() time.Time { return time.Now().Add(w.skew) },
+		History: w.set.history,
 	}
 }
 
