@@ -9,12 +9,6 @@ import (
 	"entrasync/state/kv"
 )
 
-// A badRecord is the panic value of accessors that meet what they cannot decode; file.guard
-// turns it into a DamagedError. So iterators and getters need no error result for it.
-type badRecord struct{ what string }
-
-func (b badRecord) Error() string { return b.what }
-
 func parseID(b []byte) (id graphsync.ID) {
 	if len(b) != len(id) {
 		panic(kv.BadRecord{What: fmt.Sprintf("an id has %d bytes", len(b))})

@@ -35,7 +35,7 @@ func (bp browserPages) adminConsent(tenant string) *Response {
 	case http.MethodPost:
 		return bp.consentDecision(app, tenants, resource, query)
 	}
-	return tokenEndpoint{bp.call}.deny(tokenEndpoint{bp.call}.wrongMethod("GET, POST"))
+	return tokenEndpoint(bp).deny(tokenEndpoint(bp).wrongMethod("GET, POST"))
 }
 
 // consentRequest checks what the link says, before anyone is asked.

@@ -36,12 +36,12 @@ func (bp browserPages) signIn(tenant string) *Response {
 		}
 		return bp.remember(who, bp.giveCode(app, link, who))
 	}
-	return tokenEndpoint{bp.call}.deny(tokenEndpoint{bp.call}.wrongMethod("GET, POST"))
+	return tokenEndpoint(bp).deny(tokenEndpoint(bp).wrongMethod("GET, POST"))
 }
 
 // backWith leads back with an error.
 func (bp browserPages) backWith(link url.Values, e *tokenError) *Response {
-	return bp.back(link, url.Values{"error": {e.name}, "error_description": {tokenEndpoint{bp.call}.describe(e)}})
+	return bp.back(link, url.Values{"error": {e.name}, "error_description": {tokenEndpoint(bp).describe(e)}})
 }
 
 var (

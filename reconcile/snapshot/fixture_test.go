@@ -20,7 +20,6 @@ type copy struct {
 	t      testing.TB
 	tenant *state.Tenant
 	source graphsync.Source
-	first  bool // a cycle has decided something before
 	now    time.Time
 }
 

@@ -592,7 +592,6 @@ var errPageFull = errors.New("page is full")
 type walk struct {
 	block int
 	at    int64 // in the journal
-	end   bool
 }
 
 // page returns the next resources of a list, without members; none at its end.
