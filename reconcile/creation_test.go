@@ -109,7 +109,7 @@ func TestAccountThatIsBeingMade(t *testing.T) {
 					s.restart(func() error { return nil })
 				}
 				want(t, "fabrikam", fabrikam.cycle(), taken)
-				want(t, "contoso", contoso.cycle(), "1 unchanged")
+				want(t, "contoso", contoso.cycle(), "1 updated")
 			}
 			want(t, "fabrikam", fabrikam.cycle(), taken)
 			want(t, "accounts", app.String(), "ada=Ada of contoso")

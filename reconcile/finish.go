@@ -52,6 +52,8 @@ func (r *reporter) failed(cause error) (*Report, error) {
 	if r.opts.Apply && r.worthKeeping() && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
 		if err := r.finalizer.store(); err != nil {
 			r.log.Error("store run", "sync", r.sync.Name, "error", err)
+		} else {
+			r.ledger.report.Kept = true
 		}
 	}
 	return &r.ledger.report, fmt.Errorf("sync %s, tenant %s: %w", r.sync.Name, r.sync.Tenant, cause)
@@ -93,14 +95,14 @@ func (r *reporter) finish() (*Report, error) {
 	if err := r.lists(); err != nil {
 		return r.failed(err)
 	}
-	last := r.finalizer.store
 	switch {
-	case !r.worthKeeping():
-		last = func() error { return nil }
 	case !r.opts.Apply:
-		last = func() error { return r.finalizer.putBack(context.Background()) }
+		err = r.finalizer.putBack(context.Background())
+	case r.worthKeeping():
+		err = r.finalizer.store()
+		r.ledger.report.Kept = err == nil
 	}
-	if err := last(); err != nil {
+	if err != nil {
 		return r.failed(err)
 	}
 	return &r.ledger.report, nil
@@ -124,10 +126,7 @@ func (r *reporter) nothingDue() (*Report, error) {
 // worthKeeping reports whether a run is kept. Of removals cycles, which come every few minutes, those are that did
 // something, or after which the sync does not stand as it did before.
 func (r *reporter) worthKeeping() bool {
-	if !r.opts.Removals || !r.opts.Apply {
-		return true
-	}
-	return r.ledger.attempted > 0 || r.info.Quarantine != nil || r.findings.known && r.info.LastHold != r.findings.lastHold
+	return !r.opts.Removals || r.ledger.attempted > 0 || r.info.Quarantine != nil || r.findings.known && r.info.LastHold != r.findings.lastHold
 }
 
 // tally fills the figures of the report.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -313,6 +314,8 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 			}
 			// What was written, or was there before, is cleared when it is no longer wanted.
 			updateShown(r.sync.rules(intent.Kind), r.now, &link, found)
+			// Some applications make accounts that are off and show them as active: active is written once more.
+			maps.DeleteFunc(link.Applied, func(path string, _ json.RawMessage) bool { return strings.EqualFold(path, "active") })
 			if err := r.opts.records(tx, r.sync).putLink(&link); err != nil {
 				return err
 			}

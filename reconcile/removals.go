@@ -31,8 +31,7 @@ type removalsGate struct {
 	ledger   *ledger
 }
 
-// admit ends a removals cycle of a sync that needs another cycle first: its first one, one that evaluates all
-// users after the configuration or the application changed, or one that ends a quarantine.
+// admit ends a removals cycle of a sync that needs another cycle first, and notes why.
 func (g *removalsGate) admit(context.Context) error {
 	if !g.opts.Removals {
 		return nil
@@ -40,14 +39,30 @@ func (g *removalsGate) admit(context.Context) error {
 	g.findings.kind = RemovalsOnly
 	return g.tenant.View(func(tx *state.Tx) error {
 		info := tx.SyncInfo(g.sync.Name)
-		changed := info.ConfigHash != g.sync.Hash() || // also before the first cycle is complete
-			info.Moving || !info.Location.Same(g.sync.location())
-		if changed || info.Quarantine != nil || tx.Pending(g.sync.Name).Everything() {
+		if why := g.needsAnother(&info, tx.Pending(g.sync.Name).Everything()); why != "" {
+			g.ledger.note("a removals cycle does nothing now, because %s; run entrasync sync, or wait for the cycle on schedule", why)
 			return errNothingDue
 		}
 		g.findings.lastHold = info.LastHold
 		return nil
 	})
+}
+
+// needsAnother says why a sync needs another cycle before one that only removes, "" when it does not.
+func (g *removalsGate) needsAnother(info *state.SyncInfo, everything bool) string {
+	switch {
+	case info.ConfigHash == "":
+		return "the sync has not completed a cycle yet"
+	case info.ConfigHash != g.sync.Hash():
+		return "the configuration has changed since the last complete cycle"
+	case info.Moving, !info.Location.Same(g.sync.location()):
+		return "the target is another application than in the last complete cycle"
+	case info.Quarantine != nil:
+		return "the sync is in quarantine"
+	case everything:
+		return "all users are to be evaluated again"
+	}
+	return ""
 }
 
 // checkPending ends a removals cycle when no page and no earlier cycle left anything to look at.

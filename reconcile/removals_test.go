@@ -28,7 +28,10 @@ func TestRemovalsCycle(t *testing.T) {
 	e := newEmulated(t)
 	ada, bob := e.hire("ada"), e.hire("bob")
 	e.hire("cyd")
-	want(t, "before the first cycle there is nothing to remove", e.removals(), "")
+	report, err := e.run(reconcile.Options{Apply: true, Removals: true})
+	if err != nil || report.Kept || report.Graph.Requests > 0 || !strings.Contains(strings.Join(report.Notes, ""), "has not completed a cycle") {
+		t.Errorf("before the first cycle: %v, kept %t, %d requests, notes %q", err, report.Kept, report.Graph.Requests, report.Notes)
+	}
 	want(t, "first cycle", e.cycle(), "3 created")
 
 	e.tenant.Set(ada, "accountEnabled", false)
@@ -121,14 +124,22 @@ func TestRemovalsCycleAndHolds(t *testing.T) {
 	}
 	before := e.holdNames()
 	e.tenant.SoftDelete(ada, bob)
-	first := e.removals()
+	newly, err := e.run(reconcile.Options{Apply: true, Scheduled: true, Removals: true})
+	if err != nil || !newly.Kept || newly.Result != reconcile.Waiting {
+		t.Fatalf("a cycle that holds something is kept: %t, %s, %v", newly.Kept, newly.Result, err)
+	}
+	first := told(newly)
 	if !strings.Contains(first, "held by removals: deactivate ada") || !strings.Contains(first, "held by creations: create dan") || strings.Contains(e.app().String(), "!") {
 		t.Errorf("a removals cycle beyond the limits: %s\n%s", first, e.app())
 	}
 	if now := e.holdNames(); len(now) != 2 || !slices.Contains(now, before[0]) {
 		t.Errorf("holds are %v, before the removals cycle they were %v", now, before)
 	}
-	want(t, "again", e.removals(), first)
+	again, err := e.run(reconcile.Options{Apply: true, Scheduled: true, Removals: true})
+	if err != nil || again.Kept {
+		t.Errorf("a cycle that holds nothing new is kept: %t, %v", again.Kept, err)
+	}
+	want(t, "again", told(again), first)
 	e.tenant.SoftDelete(cyd)
 	e.hire("fay")
 	second := e.removals()

@@ -46,6 +46,9 @@ type Report struct {
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
 	Failure *CycleFailure `json:"failure,omitempty"`
 
+	// Kept says that the run is in the history: one that was applied, and of removals cycles one that did something.
+	Kept bool `json:"-"`
+
 	held     string            // space of what the plan holds
 	rejected string            // space of what was rejected
 	holds    map[string]string // ids of the holds, by holdKey

@@ -134,6 +134,7 @@ var locating = slices.Concat(
 		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},
+		fault{"REC21", "a recovered account that is off and shown as active stays off", `return strings.EqualFold(path, "active") })`, `return false })`},
 		fault{"REC20", "a value of a recovered account that is no longer wanted stays", `updateShown(r.sync.rules(intent.Kind), r.now, &link, found)`, ``},
 	),
 	in("reconcile/compare.go",
@@ -301,7 +302,7 @@ var recording = slices.Concat(
 		fault{"SET10", "the configuration that was applied is not remembered", `f.info.ConfigHash = f.sync.Hash()`, `_ = f.sync.Hash()`},
 	),
 	in("reconcile/removals.go",
-		fault{"REM1", "a removals cycle runs after the configuration changed", `info.ConfigHash != g.sync.Hash() ||`, `false ||`},
+		fault{"REM1", "a removals cycle runs after the configuration changed", `case info.ConfigHash != g.sync.Hash():`, `case false:`},
 		fault{"REM2", "what a removals cycle leaves to the schedule is forgotten", `return requeue(tx, g.sync.Name, pending)`, `return nil`},
 		fault{"REM3", "a removals cycle drops what was held", `tx.Space(g.sync.Name, g.opts.heldSpace()).Has(key) ||`, `false ||`},
 		fault{"REM6", "members whom removals cycles removed are not added up", `space.Put(group[:], binary.AppendUvarint(nil, before+uint64(n)))`, `space.Put(group[:], binary.AppendUvarint(nil, uint64(n)))`},
@@ -317,7 +318,9 @@ var recording = slices.Concat(
 		fault{"SYN5", "the result of a cycle with holds is ok", `case r.ledger.counts.Held > 0:
 		r.ledger.report.Result = Waiting`, ``},
 		fault{"SYN6", "a full cycle does not compare", `		unlessKept(c.comparer.compare),`, `		func(context.Context) error { return nil },`},
-		fault{"SYN8", "a dry run keeps what it changed", `last = func() error { return r.finalizer.putBack(context.Background()) }`, `last = func() error { return nil }`},
+		fault{"SYN8", "a dry run keeps what it changed", `err = r.finalizer.putBack(context.Background())
+	case r.worthKeeping():`, `err = nil
+	case r.worthKeeping():`},
 		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
 	),
 	in("reconcile/keptplan.go",

@@ -115,9 +115,9 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 	return logCycle(log, report, err)
 }
 
-// removals runs a cycle between two on schedule that only takes access away and gives it back. It says nothing
-// where it did nothing. Health and the pages are those of the cycles on schedule, which read everything: what keeps
-// this one from running is reported there.
+// removals runs a cycle between two on schedule that only takes access away and gives it back. One that changed and
+// held nothing new is not in the history, and the log mentions it at level debug. Health is that of the cycles on
+// schedule, which read everything: what keeps this one from running is reported there when it lasts.
 func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compile.Sync) error {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
 	syncer, release, err := w.Syncer(ctx, planned, nil)
@@ -126,22 +126,23 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 		return err
 	}
 	defer release()
-	options := reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned)}
-	report, err := syncer.Run(ctx, options)
+	report, err := syncer.Run(ctx, reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned)})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil && report.Graph.Requests > 0 {
 		s.reads.note(planned)
 	}
-	if err == nil && report.Summary.Changes() == 0 && len(report.Errors) == 0 {
-		log.Debug("removals cycle done: nothing was due", "graph_requests", report.Graph.Requests)
-		return nil
-	}
-	if err == nil {
+	switch {
+	case report.Kept:
 		s.pages.observe(planned, report, err)
+		return logCycle(log, report, err)
+	case err != nil:
+		log.Warn("removals cycle could not run; the next cycle tries again", "code", report.Failure.Code, "error", report.Failure.Message, "hint", report.Failure.Hint)
+	default:
+		log.Debug("removals cycle done: nothing new was due", "notes", report.Notes, "graph_requests", report.Graph.Requests)
 	}
-	return logCycle(log, report, err)
+	return err
 }
 
 // logCycle logs how a cycle ended.
