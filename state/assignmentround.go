@@ -206,7 +206,7 @@ func (r *AssignmentRound) stage(tx *Tx, rows []graphsync.Assignment) error {
 			return fmt.Errorf("stage assignment of %s: %w", staged[i].a.Principal, err)
 		}
 	}
-	tx.bump(stagedCounter(r.appID), len(rows))
+	tx.counts.add(stagedCounter(r.appID), len(rows))
 	return nil
 }
 
@@ -227,7 +227,7 @@ func (r *AssignmentRound) Commit(syncs []string, twice bool) (AssignmentDiff, er
 			return err
 		}
 		marks := tx.kv.bucket(bucketAssignments, r.appID, inMissed)
-		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.count(stagedCounter(r.appID))) == r.rows && isEmpty(marks)
+		same = r.fresh == 0 && len(r.altered) == 0 && int(tx.counts.get(stagedCounter(r.appID))) == r.rows && isEmpty(marks)
 		return nil
 	})
 	if err != nil || same {
@@ -354,8 +354,8 @@ func (r *AssignmentRound) commit(tx *Tx, p *pendingWriter, twice bool) (Assignme
 	if err := tx.Assignments(r.appID).markMissed(byFate[rowWaits]); err != nil {
 		return diff, err
 	}
-	tx.bump(stagedCounter(r.appID), -len(byFate[rowGoes])-len(byFate[rowDropped]))
-	tx.bump(assignmentCounter(r.appID), rows-tx.Assignments(r.appID).Count())
+	tx.counts.add(stagedCounter(r.appID), -len(byFate[rowGoes])-len(byFate[rowDropped]))
+	tx.counts.add(assignmentCounter(r.appID), rows-tx.Assignments(r.appID).Count())
 	if err := p.done(); err != nil {
 		return diff, err
 	}

@@ -83,7 +83,7 @@ func (t Assignments) Principals(after graphsync.ID) iter.Seq[Member] {
 }
 
 // Count returns how many assignments an app has.
-func (t Assignments) Count() int { return int(t.tx.count(assignmentCounter(t.app))) }
+func (t Assignments) Count() int { return int(t.tx.counts.get(assignmentCounter(t.app))) }
 
 func assignmentCounter(appID string) string { return "assignments\x00" + appID }
 

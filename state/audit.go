@@ -31,19 +31,21 @@ type Audit struct{ tx *Tx }
 // Audit returns the audit log of the tenant.
 func (tx *Tx) Audit() Audit { return Audit{tx} }
 
-// AppendAudit adds lines to the audit log of the service: what concerns no tenant, and what must outlive one.
-func (s *Store) AppendAudit(entries ...AuditEntry) error {
-	return s.registry.update(func(tx *Tx) error { return tx.Audit().Append(entries...) })
+// A ServiceAudit is the audit log of the service: what concerns no tenant, and what must outlive one. Its methods
+// may be called concurrently.
+type ServiceAudit struct{ registry *database }
+
+// Audit returns the audit log of the service.
+func (s *Store) Audit() ServiceAudit { return ServiceAudit{s.registry} }
+
+// Append adds lines to the end of the log, in a transaction of its own.
+func (a ServiceAudit) Append(entries ...AuditEntry) error {
+	return a.registry.update(func(tx *Tx) error { return tx.Audit().Append(entries...) })
 }
 
-// UpdateAudit changes the audit log of the service in one transaction.
-func (s *Store) UpdateAudit(change func(Audit) error) error {
-	return s.registry.update(func(tx *Tx) error { return change(tx.Audit()) })
-}
-
-// ViewAudit reads the audit log of the service.
-func (s *Store) ViewAudit(read func(Audit) error) error {
-	return s.registry.view(func(tx *Tx) error { return read(tx.Audit()) })
+// View runs read on the log as it stands.
+func (a ServiceAudit) View(read func(Audit) error) error {
+	return a.registry.view(func(tx *Tx) error { return read(tx.Audit()) })
 }
 
 // An Actor is who did something.

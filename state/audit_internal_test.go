@@ -427,7 +427,7 @@ func TestAuditOfRestoredFile(t *testing.T) {
 		}
 		return events(t, func(read func(Audit) error) error {
 			return tenant.View(func(tx *Tx) error { return read(tx.Audit()) })
-		}), events(t, store.ViewAudit)
+		}), events(t, store.Audit().View)
 	}
 	name := filepath.Join(dir, id.String()+".db")
 	session(0, 10)

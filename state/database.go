@@ -99,10 +99,14 @@ func (d *database) update(fn func(*Tx) error) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		return tx.flush()
+		return tx.counts.write()
 	})
 }
 
 func newTx(raw kv.Tx, d *database) *Tx {
-	return &Tx{kv: &buckets{tx: raw, opened: map[string]kv.Bucket{}}, db: d, hints: d.hints.Load()}
+	b := &buckets{tx: raw, opened: map[string]kv.Bucket{}}
+	return &Tx{
+		kv: b, db: d, hints: d.hints.Load(),
+		counts: counters{kv: b}, attributes: dictionary{kv: b, shared: &d.names},
+	}
 }

@@ -62,7 +62,7 @@ func (t Objects) Put(change *graphsync.Change, syncs []string) error {
 	if err := w.change(change); err != nil {
 		return fmt.Errorf("put %s %s: %w", change.Kind, change.ID, err)
 	}
-	t.tx.bump(liveCounter(change.Kind), w.live)
+	t.tx.counts.add(liveCounter(change.Kind), w.live)
 	return errors.Join(w.pending.done(), w.putMemberOf())
 }
 

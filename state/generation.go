@@ -15,7 +15,7 @@ import (
 // generation tells: the registry advances that of a tenant with every change of its claims, in the
 // same transaction, and a tenant's file takes it over when it is closed. Whatever the file does not
 // have at the next start, after a crash or because a file was exchanged, has its claims compared with
-// its links, see recall.
+// its links, see rebuilder.
 
 // bucketGenerations holds tenant id → generation.
 const bucketGenerations = "generations"
@@ -74,7 +74,7 @@ func (s *Store) stamp(id graphsync.ID, f *database) error {
 	if s.accounts.direct || f.broken() {
 		return nil
 	}
-	if err := errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), s.noteAudit(id, f)); err != nil {
+	if err := errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), auditHeads{s.registry}.note(id, f)); err != nil {
 		return err
 	}
 	var claims, known generation

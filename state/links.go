@@ -193,7 +193,7 @@ func (t Links) hintedTarget(kind graphsync.Kind, targetID string, one graphsync.
 
 // Count returns how many links of a kind there are, and how many of them are active.
 func (t Links) Count(kind graphsync.Kind) (total, active int) {
-	return int(t.tx.count(linkCounter(t.sync, kind, "total"))), int(t.tx.count(linkCounter(t.sync, kind, "active")))
+	return int(t.tx.counts.get(linkCounter(t.sync, kind, "total"))), int(t.tx.counts.get(linkCounter(t.sync, kind, "active")))
 }
 
 // SourcesByKey returns the objects whose links have the key, by rising id.
@@ -220,9 +220,9 @@ func (t Links) SourcesByKey(kind graphsync.Kind, key MatchKey) []graphsync.ID {
 }
 
 func (t Links) tally(l Link, delta int) {
-	t.tx.bump(linkCounter(t.sync, l.Kind, "total"), delta)
+	t.tx.counts.add(linkCounter(t.sync, l.Kind, "total"), delta)
 	if l.Active {
-		t.tx.bump(linkCounter(t.sync, l.Kind, "active"), delta)
+		t.tx.counts.add(linkCounter(t.sync, l.Kind, "active"), delta)
 	}
 }
 
@@ -261,7 +261,7 @@ func (t Links) encode(l Link) ([]byte, error) {
 	e.buf = append(e.buf, l.Via[:]...)
 	e.uvarint(uint64(len(l.Keys)))
 	for _, k := range l.Keys {
-		index, err := t.tx.name(k.Attribute)
+		index, err := t.tx.attributes.index(k.Attribute)
 		if err != nil {
 			return nil, err
 		}
@@ -270,7 +270,7 @@ func (t Links) encode(l Link) ([]byte, error) {
 	}
 	e.uvarint(uint64(len(l.Applied)))
 	for _, name := range slices.Sorted(maps.Keys(l.Applied)) {
-		index, err := t.tx.name(name)
+		index, err := t.tx.attributes.index(name)
 		if err != nil {
 			return nil, err
 		}
@@ -290,12 +290,12 @@ func (t Links) decode(kind graphsync.Kind, source graphsync.ID, rec []byte) (Lin
 	}
 	copy(l.Via[:], d.bytes(uint64(len(l.Via))))
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {
-		l.Keys = append(l.Keys, MatchKey{t.tx.names().name(d.uvarint()), d.text()})
+		l.Keys = append(l.Keys, MatchKey{t.tx.attributes.names().name(d.uvarint()), d.text()})
 	}
 	if n := d.uvarint(); n > 0 && !d.bad {
 		l.Applied = make(map[string]json.RawMessage, min(n, 1024))
 		for ; n > 0 && !d.bad; n-- {
-			name := t.tx.names().name(d.uvarint())
+			name := t.tx.attributes.names().name(d.uvarint())
 			l.Applied[name] = bytes.Clone(d.bytes(d.uvarint()))
 		}
 	}
@@ -314,7 +314,7 @@ func (t AppliedMembers) Get(group, member graphsync.ID) (targetID string, ok boo
 // Put records that a member was written to a group of the target.
 func (t AppliedMembers) Put(group, member graphsync.ID, targetID string) error {
 	if _, known := t.Get(group, member); !known {
-		t.tx.bump(appliedCounter(t.sync, group), 1)
+		t.tx.counts.add(appliedCounter(t.sync, group), 1)
 	}
 	return t.tx.kv.put(pairKey(group, member), []byte(targetID), bucketSyncs, t.sync, inApplied)
 }
@@ -323,7 +323,7 @@ func (t AppliedMembers) Put(group, member graphsync.ID, targetID string) error {
 func (t AppliedMembers) Delete(group, member graphsync.ID) error {
 	found, err := t.tx.kv.delete(pairKey(group, member), bucketSyncs, t.sync, inApplied)
 	if found {
-		t.tx.bump(appliedCounter(t.sync, group), -1)
+		t.tx.counts.add(appliedCounter(t.sync, group), -1)
 	}
 	return err
 }
@@ -341,7 +341,7 @@ func (t AppliedMembers) Of(group graphsync.ID) iter.Seq2[graphsync.ID, string] {
 
 // Count returns how many members a group has in the target.
 func (t AppliedMembers) Count(group graphsync.ID) int {
-	return int(t.tx.count(appliedCounter(t.sync, group)))
+	return int(t.tx.counts.get(appliedCounter(t.sync, group)))
 }
 
 func appliedCounter(sync string, group graphsync.ID) string {

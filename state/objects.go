@@ -90,7 +90,7 @@ func (t Objects) All(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object] {
 }
 
 // Count returns how many objects of a kind are not removed.
-func (t Objects) Count(kind graphsync.Kind) int { return int(t.tx.count(liveCounter(kind))) }
+func (t Objects) Count(kind graphsync.Kind) int { return int(t.tx.counts.get(liveCounter(kind))) }
 
 // Unseen yields the objects that are not removed, yet were not part of the last full round,
 // beginning behind after: candidates for the question whether they still exist. It yields none
@@ -127,7 +127,7 @@ func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer gra
 			return nil
 		}
 		if old[0] != 0 {
-			t.tx.bump(liveCounter(kind), 1)
+			t.tx.counts.add(liveCounter(kind), 1)
 			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
 				return err
 			}
@@ -178,7 +178,7 @@ func (t Objects) tombstone(p *pendingWriter, objects kv.Bucket, kind graphsync.K
 		return false, nil
 	}
 	if old[0] == 0 {
-		t.tx.bump(liveCounter(kind), -1)
+		t.tx.counts.add(liveCounter(kind), -1)
 	}
 	if err := objects.Put(objectKey(kind, id), encodeRecord(reason, round, old[recordHeader:])); err != nil {
 		return false, err
@@ -269,7 +269,7 @@ func record(rec []byte) []byte {
 func roundOf(rec []byte) uint32 { return binary.BigEndian.Uint32(rec[1:]) }
 
 func (t Objects) decode(kind graphsync.Kind, id graphsync.ID, rec []byte) Object {
-	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: t.tx.names()}
+	return Object{Kind: kind, ID: id, Removed: removals[rec[0]], properties: rec[recordHeader:], dict: t.tx.attributes.names()}
 }
 
 func (t Objects) records(kind graphsync.Kind, after graphsync.ID) iter.Seq2[graphsync.ID, []byte] {

@@ -51,7 +51,7 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.recall(); err != nil {
+	if err := rebuildClaims(s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -176,7 +176,7 @@ func putChanges(tx *Tx, stream graphsync.Stream, c *Cursor, pages []*graphsync.P
 		}
 		w.stats.Objects += len(page.Changes)
 	}
-	tx.bump(liveCounter(w.kind), w.live)
+	tx.counts.add(liveCounter(w.kind), w.live)
 	if err := errors.Join(w.pending.done(), w.putMemberOf()); err != nil {
 		return PageStats{}, err
 	}
@@ -274,7 +274,7 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 func (w *pageWriter) upsert(c *graphsync.Change, old []byte) error {
 	w.fresh = w.fresh[:0]
 	for _, p := range c.Properties {
-		index, err := w.tx.name(p.Name)
+		index, err := w.tx.attributes.index(p.Name)
 		if err != nil {
 			return err
 		}

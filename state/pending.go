@@ -89,19 +89,19 @@ func (t Pending) All(after PendingKey) iter.Seq[PendingKey] {
 func (t Pending) Delete(key PendingKey) error {
 	found, err := t.tx.kv.delete(key.bytes(), bucketSyncs, t.sync, inPending)
 	if found {
-		t.tx.bump(syncCounter(t.sync, inPending), -1)
+		t.tx.counts.add(syncCounter(t.sync, inPending), -1)
 	}
 	return err
 }
 
 // Clear drops all single keys. PendingAll stays as it is.
 func (t Pending) Clear() error {
-	t.tx.bump(syncCounter(t.sync, inPending), -t.Count())
+	t.tx.counts.add(syncCounter(t.sync, inPending), -t.Count())
 	return t.tx.kv.deleteBucket(bucketSyncs, t.sync, inPending)
 }
 
 // Count returns the number of single keys.
-func (t Pending) Count() int { return int(t.tx.count(syncCounter(t.sync, inPending))) }
+func (t Pending) Count() int { return int(t.tx.counts.get(syncCounter(t.sync, inPending))) }
 
 var keyPendingAll = []byte("pending-all")
 
@@ -220,6 +220,6 @@ func (p *pendingWriter) write(sync string) error {
 		}
 		added++
 	}
-	p.tx.bump(syncCounter(sync, inPending), added)
+	p.tx.counts.add(syncCounter(sync, inPending), added)
 	return nil
 }

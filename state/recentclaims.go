@@ -14,7 +14,7 @@ import (
 // written many at once, in the order of their keys.
 //
 // A crash loses none: the tenant's generation in the registry was advanced before the first of them, so that the
-// next start makes the claims again from the tenant's links, see recall.
+// next start makes the claims again from the tenant's links, see rebuilder.
 
 // maxRecentClaims bounds how many claims wait in memory.
 const maxRecentClaims = 50_000

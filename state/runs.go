@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"entrasync/state/kv"
@@ -206,19 +205,7 @@ func (tx *Tx) Syncs() []string {
 
 // DropSync forgets everything of a sync. The accounts it owned stay claimed in the registry.
 func (tx *Tx) DropSync(sync string) error {
-	prefix := syncCounter(sync, "")
-	var stale []string
-	for k := range scan(tx.kv.bucket(bucketCounts), []byte(prefix), nil) {
-		stale = append(stale, string(k))
-	}
-	for key := range tx.counters {
-		if strings.HasPrefix(key, prefix) {
-			stale = append(stale, key)
-		}
-	}
-	for _, key := range stale {
-		tx.bump(key, -int(tx.count(key)))
-	}
+	tx.counts.reset(syncCounter(sync, ""))
 	return tx.kv.deleteBucket(bucketSyncs, sync)
 }
 
@@ -246,7 +233,7 @@ func (s *Space) Put(key, value []byte) error {
 	}
 	put := b.Put
 	if b.Get(key) == nil {
-		s.tx.bump(s.counter(), 1)
+		s.tx.counts.add(s.counter(), 1)
 		put = b.Append
 	}
 	if err := put(key, value); err != nil {
@@ -265,7 +252,7 @@ func (s *Space) Has(key []byte) bool { return s.Get(key) != nil }
 func (s *Space) Delete(key []byte) error {
 	found, err := s.tx.kv.delete(key, s.path...)
 	if found {
-		s.tx.bump(s.counter(), -1)
+		s.tx.counts.add(s.counter(), -1)
 	}
 	return err
 }
@@ -278,12 +265,12 @@ func (s *Space) Prefix(p []byte) iter.Seq2[[]byte, []byte] { return scan(s.tree(
 
 // Clear empties the space.
 func (s *Space) Clear() error {
-	s.tx.bump(s.counter(), -s.Count())
+	s.tx.counts.add(s.counter(), -s.Count())
 	return s.tx.kv.deleteBucket(s.path...)
 }
 
 // Count returns the number of entries.
-func (s *Space) Count() int { return int(s.tx.count(s.counter())) }
+func (s *Space) Count() int { return int(s.tx.counts.get(s.counter())) }
 
 func (s *Space) tree() kv.Bucket { return s.tx.kv.bucket(s.path...) }
 

@@ -130,8 +130,10 @@ func (s *Store) open(id graphsync.ID, own bool) (*Tenant, error) {
 			return nil, err
 		}
 		f.tenant = id
-		if err := s.checkAudit(id, f); err != nil {
-			return nil, errors.Join(err, f.close())
+		if !s.accounts.direct { // in a database the tenants and the registry go together
+			if err := (auditHeads{s.registry}).check(id, f); err != nil {
+				return nil, errors.Join(err, f.close())
+			}
 		}
 		o = &opened{file: f}
 		s.tenants[at] = o
@@ -189,7 +191,7 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	}
 	s.counter(id).Add(1)
 	// The claims first: ended in between, the next start makes them again from the file.
-	if err := errors.Join(s.accounts.releaseAll(id), s.forgetAuditHead(id)); err != nil {
+	if err := errors.Join(s.accounts.releaseAll(id), auditHeads{s.registry}.forget(id)); err != nil {
 		return err
 	}
 	s.accounts.creations.endAll(id)

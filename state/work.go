@@ -30,7 +30,7 @@ func (t Retries) Put(r Retry) error {
 	if err := t.Delete(r.Key); err != nil {
 		return err
 	}
-	t.tx.bump(retryCounter(t.sync, r.Skipped), 1)
+	t.tx.counts.add(retryCounter(t.sync, r.Skipped), 1)
 	return t.tx.kv.putJSON(r.Key.bytes(), r, bucketSyncs, t.sync, inRetries)
 }
 
@@ -51,7 +51,7 @@ func (t Retries) Delete(key PendingKey) error {
 	if !ok {
 		return nil
 	}
-	t.tx.bump(retryCounter(t.sync, r.Skipped), -1)
+	t.tx.counts.add(retryCounter(t.sync, r.Skipped), -1)
 	_, err := t.tx.kv.delete(key.bytes(), bucketSyncs, t.sync, inRetries)
 	return err
 }
@@ -73,7 +73,7 @@ func (t Retries) After(after PendingKey) iter.Seq[Retry] {
 
 // Count returns how many records failed and how many were skipped.
 func (t Retries) Count() (failed, skipped int) {
-	return int(t.tx.count(retryCounter(t.sync, false))), int(t.tx.count(retryCounter(t.sync, true)))
+	return int(t.tx.counts.get(retryCounter(t.sync, false))), int(t.tx.counts.get(retryCounter(t.sync, true)))
 }
 
 func retryCounter(sync string, skipped bool) string {

@@ -63,7 +63,7 @@ func Logs(w *worker.Worker, selection lookup.Selection, syncs []*compile.Sync) (
 	}
 	slices.SortStableFunc(logs, func(a, b Log) int { return cmp.Compare(a.Name, b.Name) })
 	if len(selection.Syncs) == 0 {
-		logs = slices.Insert(logs, 0, Log{Name: Service, view: w.Store.ViewAudit})
+		logs = slices.Insert(logs, 0, Log{Name: Service, view: w.Store.Audit().View})
 	}
 	return logs, failed
 }

@@ -25,8 +25,8 @@ func newLogs(t *testing.T, lines int) []Log {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	logs := []Log{{Name: Service, view: store.ViewAudit}}
-	appends := []func(state.AuditEntry) error{func(e state.AuditEntry) error { return store.AppendAudit(e) }}
+	logs := []Log{{Name: Service, view: store.Audit().View}}
+	appends := []func(state.AuditEntry) error{func(e state.AuditEntry) error { return store.Audit().Append(e) }}
 	for i, name := range []string{"contoso", "fabrikam"} {
 		tenant, err := store.Tenant(graphsync.ID{byte(i + 1)})
 		if err != nil {

@@ -57,10 +57,10 @@ var keeping = slices.Concat(
 	}`},
 		fault{"OBJ6", "members of a removed group are not pending", `return true, t.pendMembers(p, id)`, `return true, nil`},
 		fault{"OBJ7", "properties that a page leaves out are lost", `rec = append(rec, rest[:len(rest)-len(next)]...)`, `_ = next`},
-		fault{"OBJ8", "an object that comes back in a sweep is not pending", `tx.bump(liveCounter(kind), 1)
+		fault{"OBJ8", "an object that comes back in a sweep is not pending", `tx.counts.add(liveCounter(kind), 1)
 			if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil {
 				return err
-			}`, `tx.bump(liveCounter(kind), 1)`},
+			}`, `tx.counts.add(liveCounter(kind), 1)`},
 	),
 	in("state/assignmentround.go",
 		fault{"ASG1", "assignments that were not read stay", `case missed, answer != graphsync.Unknown && !twice:
@@ -89,7 +89,7 @@ var keeping = slices.Concat(
 		fault{"RGS20", "a claim in memory does not hold", `if known, ok := a.recent.owner(key); ok {`, `if known, ok := a.recent.owner(key); ok && false {`},
 		fault{"RGS21", "claims in memory are not announced before they are lost", `if err := a.advanceOnce(tenants); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"RGS22", "claims of a later cycle are not announced", `delete(a.recent.advanced, tenant)`, `_ = tenant`},
-		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), s.noteAudit(id, f))`, `f.writeIndexes()`},
+		fault{"RGS23", "closing a tenant leaves its claims in memory", `errors.Join(f.writeIndexes(), s.accounts.settleClaims(id), auditHeads{s.registry}.note(id, f))`, `f.writeIndexes()`},
 		fault{"RGS3", "an account is released by one who does not own it", `if !bytes.Equal(tx.kv.get(key, bucketOwners), owner.encode()) {
 				continue
 			}`, ``},
@@ -150,12 +150,12 @@ var keeping = slices.Concat(
 	in("state/state.go",
 		fault{"CRN9", "a tenant that was removed is still making accounts", `s.accounts.creations.endAll(id)`, `_ = id`},
 	),
-	in("state/recall.go",
-		fault{"CRN10", "what was being made is forgotten with the process", `s.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},
+	in("state/rebuild.go",
+		fault{"CRN10", "what was being made is forgotten with the process", `r.store.accounts.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},
 		fault{"CRN11", "what was being changed is taken for being made", `if intent.Op != "create" {
 				continue
 			}`, ``},
-		fault{"GEN9", "files that went apart and have seen as much go together", `lost || t.known != claims || t.linked`, `lost || t.known.count != claims.count || t.linked`},
+		fault{"GEN9", "files that went apart and have seen as much go together", `r.lost || t.known != claims || t.linked`, `r.lost || t.known.count != claims.count || t.linked`},
 		fault{"GEN10", "links of a tenant without any claim are not looked at", `|| t.linked && t.known == (generation{}):`, `:`},
 		fault{"GEN11", "a tenant's file that is newer does not count as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = false`},
 		fault{"GEN12", "a tenant's file from a backup counts as newer", `t.ahead = t.known.line == claims.line && t.known.count > claims.count`, `t.ahead = true`},
@@ -163,7 +163,7 @@ var keeping = slices.Concat(
 			if err := tx.kv.put(t.id[:], next.encode(), bucketGenerations); err != nil {
 				return err
 			}`, `_ = t`},
-		fault{"RCL1", "claims that a lost or older registry lacks are not rebuilt", `if err != nil || len(apart) == 0 && !lost {`, `if true {`},
+		fault{"RCL1", "claims that a lost or older registry lacks are not rebuilt", `if err != nil || len(apart) == 0 && !r.lost {`, `if true {`},
 		fault{"RCL2", "a tenant file that the system refuses is left out of a rebuilt registry", `errors.As(err, &refused) {`, `errors.As(err, &refused) && false {`},
 		fault{"RCL3", "a damaged tenant file stops the start", `err = nil
 	} else if err == nil {
@@ -171,7 +171,7 @@ var keeping = slices.Concat(
 	} else if err == nil {
 		r.done`},
 		fault{"RCL4", "of two links to one account the older one owns it", `if linked && !c.link.Since.After(other.Since)`, `if linked && c.link.Since.After(other.Since)`},
-		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == recallChunk; err == nil`, `if more = false; err == nil`},
+		fault{"RCL5", "claims beyond the first chunk of links are not rebuilt", `if more = len(links) == rebuildChunk; err == nil`, `if more = false; err == nil`},
 		fault{"RCL6", "a rebuilt registry is rebuilt by every start", `return tx.kv.put(keyComplete, []byte{1}, kv.Meta)
 	})
 	for _, t := range r.done`, `return nil
@@ -207,6 +207,6 @@ var keeping = slices.Concat(
 		fault{"WRK1", "a retry that is replaced counts twice", `if err := t.Delete(r.Key); err != nil {
 		return err
 	}
-	t.tx.bump`, `t.tx.bump`},
+	t.tx.counts.add`, `t.tx.counts.add`},
 	),
 )

@@ -85,7 +85,7 @@ func (s *Service) auditConfiguration(of *fingerprint, result, why string) {
 		Reason string `json:"reason,omitempty"`
 	}{of.file, hex.EncodeToString(of.sum[:]), why})
 	if err == nil {
-		err = s.worker.Load().Store.AppendAudit(state.AuditEntry{
+		err = s.worker.Load().Store.Audit().Append(state.AuditEntry{
 			At: time.Now(), Event: "configuration", Actor: state.Actor{Kind: state.ActorService}, Result: result, About: about,
 		})
 	}

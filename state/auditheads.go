@@ -21,6 +21,9 @@ const bucketAuditHeads = "auditheads"
 // logForked is the event of the line that says that the log does not have the line that was noted.
 const logForked = "log_forked"
 
+// auditHeads are the registry's notes of how far the logs of the tenants have come.
+type auditHeads struct{ registry *database }
+
 // An auditNote is what the registry has noted of the log of a tenant, and what there is of it.
 type auditNote struct {
 	seq    uint64 // 0: nothing is noted
@@ -29,9 +32,9 @@ type auditNote struct {
 	forked bool // the log does not have the line
 }
 
-// readNote compares the log of a tenant's file with what is noted of it.
-func (s *Store) readNote(id graphsync.ID, f *database) (n auditNote, err error) {
-	err = s.registry.view(func(tx *Tx) error {
+// compare compares the log of a tenant's file with what is noted of it.
+func (a auditHeads) compare(id graphsync.ID, f *database) (n auditNote, err error) {
+	err = a.registry.view(func(tx *Tx) error {
 		raw := tx.kv.get(id[:], bucketAuditHeads)
 		if raw == nil {
 			return nil
@@ -61,39 +64,36 @@ func (s *Store) readNote(id graphsync.ID, f *database) (n auditNote, err error) 
 	return n, err
 }
 
-// noteAudit notes how far the log of a tenant has come, unless it is another log than the one that was noted.
-func (s *Store) noteAudit(id graphsync.ID, f *database) error {
-	n, err := s.readNote(id, f)
+// note notes how far the log of a tenant has come, unless it is another log than the one that was noted.
+func (a auditHeads) note(id graphsync.ID, f *database) error {
+	n, err := a.compare(id, f)
 	if err != nil || n.forked || n.head.seq == n.seq {
 		return err
 	}
-	return s.putNote(id, f)
+	return a.put(id, f)
 }
 
-func (s *Store) putNote(id graphsync.ID, f *database) error {
+func (a auditHeads) put(id graphsync.ID, f *database) error {
 	var head auditHead
 	if err := f.view(func(tx *Tx) error { head = tx.Audit().head(); return nil }); err != nil {
 		return err
 	}
-	return s.registry.update(func(tx *Tx) error {
+	return a.registry.update(func(tx *Tx) error {
 		return tx.kv.put(bytes.Clone(id[:]), append(auditKey(head.seq), head.hash[:]...), bucketAuditHeads)
 	})
 }
 
-// forgetAuditHead forgets how far the log of a tenant had come.
-func (s *Store) forgetAuditHead(id graphsync.ID) error {
-	return s.registry.update(func(tx *Tx) error {
+// forget forgets how far the log of a tenant had come.
+func (a auditHeads) forget(id graphsync.ID) error {
+	return a.registry.update(func(tx *Tx) error {
 		_, err := tx.kv.delete(id[:], bucketAuditHeads)
 		return err
 	})
 }
 
-// checkAudit reports a log that is another one than was noted, of a tenant's file that was just opened.
-func (s *Store) checkAudit(id graphsync.ID, f *database) error {
-	if s.accounts.direct { // the tenants and the registry are one database
-		return nil
-	}
-	n, err := s.readNote(id, f)
+// check reports a log that is another one than was noted, of a tenant's file that was just opened.
+func (a auditHeads) check(id graphsync.ID, f *database) error {
+	n, err := a.compare(id, f)
 	if err != nil || !n.forked {
 		return err
 	}
@@ -102,8 +102,8 @@ func (s *Store) checkAudit(id graphsync.ID, f *database) error {
 	if err := f.update(func(tx *Tx) error { return tx.Audit().Append(entry) }); err != nil {
 		return err
 	}
-	if err := s.putNote(id, f); err != nil {
+	if err := a.put(id, f); err != nil {
 		return err
 	}
-	return s.AppendAudit(entry)
+	return ServiceAudit{a.registry}.Append(entry)
 }

@@ -16,8 +16,8 @@ import (
 	"entrasync/state/kv"
 )
 
-// bucketRecalled was used by earlier versions while a lost registry was rebuilt.
-const bucketRecalled = "recalled"
+// bucketFormerRebuild was used by earlier versions while a lost registry was rebuilt.
+const bucketFormerRebuild = "recalled"
 
 // keyComplete is in the registry's meta bucket when it was not lost since its claims were made.
 var keyComplete = []byte("complete")
@@ -25,30 +25,44 @@ var keyComplete = []byte("complete")
 // markComplete says so of a registry that was never lost: schema version 2 did not.
 func markComplete(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, kv.Meta) }
 
-// recallChunk is how many links are compared with the claims in one transaction.
-const recallChunk = 10_000
+// rebuildChunk is how many links are compared with the claims in one transaction.
+const rebuildChunk = 10_000
 
-// recall brings the claims in line with the links of every tenant whose file and registry do not go
+// A rebuilder brings the claims in line with the links of every tenant whose file and registry do not go
 // together: the registry was lost or is of a backup, the file is, or the process was killed. It is
 // done before anything else can happen: otherwise whichever tenant is synced first could take
 // accounts that another one keeps. Interrupted, it is begun again. Claims are added and, where a
 // link shows that an account changed hands, moved; none is dropped, as what has no link may be of a
 // file that is not here.
-func (s *Store) recall() error {
-	lost := false
-	err := s.registry.view(func(tx *Tx) error { lost = tx.kv.get(keyComplete, kv.Meta) == nil; return nil })
+type rebuilder struct {
+	store *Store
+	lost  bool // the registry was lost
+	seen  map[string]latestLocation
+	done  []storedTenant
+}
+
+// A latestLocation is a location as the latest cycle knew it.
+type latestLocation struct {
+	Location
+	at    time.Time
+	newer bool // than the registry
+}
+
+// rebuildClaims brings the claims in line with the links, see [rebuilder].
+func rebuildClaims(s *Store) error {
+	r := rebuilder{store: s, seen: map[string]latestLocation{}}
+	err := s.registry.view(func(tx *Tx) error { r.lost = tx.kv.get(keyComplete, kv.Meta) == nil; return nil })
 	if err != nil {
 		return err
 	}
-	tenants, err := s.storedTenants()
+	tenants, err := r.stored()
 	if err != nil {
 		return err
 	}
-	apart, err := s.apart(tenants, lost)
-	if err != nil || len(apart) == 0 && !lost {
+	apart, err := r.apart(tenants)
+	if err != nil || len(apart) == 0 && !r.lost {
 		return err
 	}
-	r := recaller{Store: s, lost: lost, seen: map[string]recalledLocation{}}
 	for _, t := range apart {
 		if err := r.tenant(t); err != nil {
 			return fmt.Errorf("bring the claims on accounts in line with the links of tenant %s: %w", t.id, err)
@@ -74,9 +88,9 @@ type creation struct {
 	values      []string
 }
 
-// storedTenants reads what there is of all tenants, and takes up what they were making.
-func (s *Store) storedTenants() ([]storedTenant, error) {
-	ids, err := s.home.stored()
+// stored reads what there is of all tenants, and takes up what they were making.
+func (r *rebuilder) stored() ([]storedTenant, error) {
+	ids, err := r.store.home.stored()
 	if err != nil {
 		return nil, err
 	}
@@ -87,22 +101,22 @@ func (s *Store) storedTenants() ([]storedTenant, error) {
 		group.Go(func() error {
 			t := &tenants[i]
 			t.id = id
-			t.err = s.peek(t)
+			t.err = r.peek(t)
 			return nil
 		})
 	}
 	_ = group.Wait()
 	for _, t := range tenants {
 		for _, c := range t.making {
-			s.accounts.BeginCreation(c.application, c.owner, c.values)
+			r.store.accounts.BeginCreation(c.application, c.owner, c.values)
 		}
 	}
 	return tenants, nil
 }
 
 // peek reads a tenant's file without changing it.
-func (s *Store) peek(t *storedTenant) error {
-	f, current, err := openReadOnly(s.path(t.id), tenantSchema, t.id.String())
+func (r *rebuilder) peek(t *storedTenant) error {
+	f, current, err := openReadOnly(r.store.path(t.id), tenantSchema, t.id.String())
 	if err != nil {
 		return err
 	}
@@ -147,16 +161,16 @@ func creationsOf(tx *Tx, id graphsync.ID) (making []creation) {
 // apart are the tenants whose file and registry do not go together. A file that cannot be looked at is
 // left out, as what is claimed stays claimed. While the registry does not know all claims it is among
 // them: it has to be opened, or to be found damaged.
-func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, err error) {
+func (r *rebuilder) apart(tenants []storedTenant) (apart []storedTenant, err error) {
 	var unread []storedTenant
-	stale := lost
-	err = s.registry.view(func(tx *Tx) error {
+	stale := r.lost
+	err = r.store.registry.view(func(tx *Tx) error {
 		for _, t := range tenants {
 			claims := claimsOf(tx).generation(t.id)
 			switch {
 			case t.err != nil:
 				unread = append(unread, t)
-			case lost || t.known != claims || t.linked && t.known == (generation{}):
+			case r.lost || t.known != claims || t.linked && t.known == (generation{}):
 				t.ahead = t.known.line == claims.line && t.known.count > claims.count
 				stale = stale || t.ahead || t.known.line != claims.line
 				apart = append(apart, t)
@@ -170,29 +184,14 @@ func (s *Store) apart(tenants []storedTenant, lost bool) (apart []storedTenant, 
 	return apart, err
 }
 
-// A recaller compares links with claims.
-type recaller struct {
-	*Store
-	lost bool
-	seen map[string]recalledLocation
-	done []storedTenant
-}
-
-// A recalledLocation is a location as the latest cycle knew it.
-type recalledLocation struct {
-	Location
-	at    time.Time
-	newer bool // than the registry
-}
-
-// latestLocations are the locations by how recently they were known. One that another has the id
+// byRecency are the locations by how recently they were known. One that another has the id
 // and place of is left out: it is the same under a former name.
-func latestLocations(seen map[string]recalledLocation) (out []recalledLocation) {
-	latest := slices.SortedFunc(maps.Values(seen), func(a, b recalledLocation) int {
+func byRecency(seen map[string]latestLocation) (out []latestLocation) {
+	latest := slices.SortedFunc(maps.Values(seen), func(a, b latestLocation) int {
 		return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.Key, b.Key))
 	})
 	for _, l := range latest {
-		if !slices.ContainsFunc(out, func(other recalledLocation) bool { return l.Same(other.Location) }) {
+		if !slices.ContainsFunc(out, func(other latestLocation) bool { return l.Same(other.Location) }) {
 			out = append(out, l)
 		}
 	}
@@ -201,8 +200,8 @@ func latestLocations(seen map[string]recalledLocation) (out []recalledLocation) 
 
 // tenant compares the links of one tenant with the claims. A file that turns out to be damaged is
 // left out.
-func (r *recaller) tenant(t storedTenant) error {
-	f, err := openFile(r.path(t.id), tenantSchema, t.id.String(), nil)
+func (r *rebuilder) tenant(t storedTenant) error {
+	f, err := openFile(r.store.path(t.id), tenantSchema, t.id.String(), nil)
 	if err != nil {
 		if refused := syscall.Errno(0); errors.As(err, &refused) {
 			return err
@@ -210,7 +209,7 @@ func (r *recaller) tenant(t storedTenant) error {
 		return nil
 	}
 	err = r.file(t, f)
-	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && damaged.Path == r.path(t.id) {
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) && damaged.Path == r.store.path(t.id) {
 		err = nil
 	} else if err == nil {
 		r.done = append(r.done, t)
@@ -218,7 +217,7 @@ func (r *recaller) tenant(t storedTenant) error {
 	return errors.Join(err, f.close())
 }
 
-func (r *recaller) file(t storedTenant, f *database) error {
+func (r *rebuilder) file(t storedTenant, f *database) error {
 	applications := map[string]string{} // by sync
 	err := f.view(func(tx *Tx) error {
 		for _, name := range tx.Syncs() {
@@ -228,7 +227,7 @@ func (r *recaller) file(t storedTenant, f *database) error {
 			}
 			applications[name] = info.Location.ID
 			if known, ok := r.seen[info.Location.Key]; !ok || info.LastRun.After(known.at) {
-				r.seen[info.Location.Key] = recalledLocation{info.Location, info.LastRun, t.ahead}
+				r.seen[info.Location.Key] = latestLocation{info.Location, info.LastRun, t.ahead}
 			}
 		}
 		return nil
@@ -243,13 +242,13 @@ func (r *recaller) file(t storedTenant, f *database) error {
 						if err != nil {
 							return err
 						}
-						if links = append(links, link); len(links) == recallChunk {
+						if links = append(links, link); len(links) == rebuildChunk {
 							break
 						}
 					}
 					return nil
 				})
-				if more = len(links) == recallChunk; err == nil && len(links) > 0 {
+				if more = len(links) == rebuildChunk; err == nil && len(links) > 0 {
 					after = links[len(links)-1].Source
 					err = r.links(t, f, Owner{Tenant: t.id, Sync: name, Kind: kind}, applications[name], links)
 				}
@@ -260,13 +259,13 @@ func (r *recaller) file(t storedTenant, f *database) error {
 }
 
 // links claims what some links are of, where there is no claim, and settles those with another claim.
-func (r *recaller) links(t storedTenant, f *database, owner Owner, application string, links []Link) error {
+func (r *rebuilder) links(t storedTenant, f *database, owner Owner, application string, links []Link) error {
 	type conflict struct {
 		link    *Link
 		claimed Owner
 	}
 	var conflicts []conflict
-	err := r.registry.update(func(tx *Tx) error {
+	err := r.store.registry.update(func(tx *Tx) error {
 		conflicts = nil
 		for i := range links {
 			owner.Source = links[i].Source
@@ -302,7 +301,7 @@ func (r *recaller) links(t storedTenant, f *database, owner Owner, application s
 			continue
 		}
 		key := ownerKey(application, owner.Kind, c.link.TargetID)
-		err = r.registry.update(func(tx *Tx) error { return tx.kv.put(key, owner.encode(), bucketOwners) })
+		err = r.store.registry.update(func(tx *Tx) error { return tx.kv.put(key, owner.encode(), bucketOwners) })
 		if err != nil {
 			return err
 		}
@@ -311,13 +310,13 @@ func (r *recaller) links(t storedTenant, f *database, owner Owner, application s
 }
 
 // linkOf returns the link of an owner to an account. current is the file that is open already.
-func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current *database) (link Link, linked, readable bool, err error) {
+func (r *rebuilder) linkOf(owner Owner, account string, id graphsync.ID, current *database) (link Link, linked, readable bool, err error) {
 	f := current
 	if owner.Tenant != id {
-		if _, err := os.Stat(r.path(owner.Tenant)); err != nil {
+		if _, err := os.Stat(r.store.path(owner.Tenant)); err != nil {
 			return link, false, false, nil
 		}
-		if f, err = openFile(r.path(owner.Tenant), tenantSchema, owner.Tenant.String(), nil); err != nil {
+		if f, err = openFile(r.store.path(owner.Tenant), tenantSchema, owner.Tenant.String(), nil); err != nil {
 			return link, false, false, nil
 		}
 		defer func() { err = errors.Join(err, f.close()) }()
@@ -336,12 +335,12 @@ func (r *recaller) linkOf(owner Owner, account string, id graphsync.ID, current 
 
 // finish notes that registry and files go together again: the registry first, so that a crash in
 // between has it begun again.
-func (r *recaller) finish() error {
+func (r *rebuilder) finish() error {
 	if len(r.done) == 0 && !r.lost {
 		return nil
 	}
-	err := r.registry.update(func(tx *Tx) error {
-		if err := claimsOf(tx).recallApplications(latestLocations(r.seen), r.lost); err != nil {
+	err := r.store.registry.update(func(tx *Tx) error {
+		if err := claimsOf(tx).restoreApplications(byRecency(r.seen), r.lost); err != nil {
 			return err
 		}
 		for _, t := range r.done {
@@ -350,7 +349,7 @@ func (r *recaller) finish() error {
 				return err
 			}
 		}
-		if err := tx.kv.deleteBucket(bucketRecalled); err != nil {
+		if err := tx.kv.deleteBucket(bucketFormerRebuild); err != nil {
 			return err
 		}
 		return tx.kv.put(keyComplete, []byte{1}, kv.Meta)
@@ -360,16 +359,16 @@ func (r *recaller) finish() error {
 			break
 		}
 		var f *database
-		if f, err = openFile(r.path(t.id), tenantSchema, t.id.String(), nil); err == nil {
-			err = errors.Join(r.stamp(t.id, f), f.close())
+		if f, err = openFile(r.store.path(t.id), tenantSchema, t.id.String(), nil); err == nil {
+			err = errors.Join(r.store.stamp(t.id, f), f.close())
 		}
 	}
 	return err
 }
 
-// recallApplications notes which applications there are. One that the registry knows stays, unless the
+// restoreApplications notes which applications there are. One that the registry knows stays, unless the
 // files are newer; an id that another one has is not given to a second.
-func (c claims) recallApplications(latest []recalledLocation, lost bool) error {
+func (c claims) restoreApplications(latest []latestLocation, lost bool) error {
 	for _, l := range latest {
 		known, has := c.application(l.Key)
 		if !lost {
