@@ -42,7 +42,7 @@ func (c *call) authorize() *graphError {
 		return unauthorized("InvalidAuthenticationToken", "Access token validation failure. Invalid tenant.")
 	}
 	c.tenant.mu.Lock()
-	p := c.tenant.principal(claims.App)
+	p := c.tenant.dir.principal(claims.App)
 	known := p != nil && !p.removed
 	c.tenant.mu.Unlock()
 	if !known {

@@ -79,7 +79,7 @@ func (t *Tenant) applicationOf(key string) *application {
 	defer t.s.mu.Unlock()
 	appID, byApp := strings.CutPrefix(key, "appId=")
 	for _, app := range t.s.apps {
-		if app.home() == t.id && (byApp && strings.EqualFold(app.ClientID, appID) || !byApp && strings.EqualFold(app.objectID(), key)) {
+		if app.home() == t.ID() && (byApp && strings.EqualFold(app.ClientID, appID) || !byApp && strings.EqualFold(app.objectID(), key)) {
 			found := *app
 			return &found
 		}
@@ -107,7 +107,7 @@ func (ar applicationReads) getApplication() (*Response, *graphError) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := &object{id: mustID(app.objectID()), schema: applicationSchema}
-	t.update(o, Props{
+	t.dir.update(o, Props{
 		"appId":           app.ClientID,
 		"appRoles":        appRoles(app.Roles),
 		"createdDateTime": app.created,
@@ -116,7 +116,7 @@ func (ar applicationReads) getApplication() (*Response, *graphError) {
 		// specified in a $select query" (Get application).
 		"keyCredentials":      app.keyCredentials(slices.Contains(names, "keyCredentials")),
 		"passwordCredentials": app.passwordCredentials(),
-		"publisherDomain":     t.domain,
+		"publisherDomain":     t.Domain(),
 		"signInAudience":      "AzureADMultipleOrgs",
 		"web":                 map[string]any{"redirectUris": append([]string{}, app.RedirectURIs...)},
 	})

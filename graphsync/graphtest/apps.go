@@ -38,7 +38,7 @@ type assignment struct {
 // defaults filled in, and the id of the service principal. The tenant is the app's home, unless
 // the app has another.
 func (t *Tenant) App(spec AppSpec) (AppSpec, graphsync.ID) {
-	spec = t.s.register(spec, t.id)
+	spec = t.s.register(spec, t.ID())
 	return spec, t.Consent(spec.ClientID)
 }
 
@@ -49,14 +49,14 @@ func (t *Tenant) Consent(clientID string) graphsync.ID {
 	app := t.s.registration(clientID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.consent(app, 0)
+	return t.dir.consent(app, 0)
 }
 
-func (t *Tenant) consent(app application, delay int) graphsync.ID {
-	p := t.principal(app.ClientID)
+func (d *directory) consent(app application, delay int) graphsync.ID {
+	p := d.principal(app.ClientID)
 	if p == nil {
-		p = &servicePrincipal{clientID: app.ClientID, name: app.Name, roles: app.Roles, object: t.add(servicePrincipalSchema, Props{
-			"id":                        newID(t.id.String(), "servicePrincipal", app.ClientID),
+		p = &servicePrincipal{clientID: app.ClientID, name: app.Name, roles: app.Roles, object: d.add(servicePrincipalSchema, Props{
+			"id":                        newID(d.id.String(), "servicePrincipal", app.ClientID),
 			"accountEnabled":            true,
 			"appDisplayName":            app.Name,
 			"appId":                     app.ClientID,
@@ -68,7 +68,7 @@ func (t *Tenant) consent(app application, delay int) graphsync.ID {
 			"tags":                      []string{"WindowsAzureActiveDirectoryIntegratedApp"},
 			"replyUrls":                 append([]string{}, app.RedirectURIs...),
 		})}
-		t.principals = append(t.principals, p)
+		d.principals = append(d.principals, p)
 	}
 	p.removed, p.object.state = false, live
 	p.granted, p.pending = slices.Clone(app.Permissions), delay
@@ -76,8 +76,8 @@ func (t *Tenant) consent(app application, delay int) graphsync.ID {
 }
 
 // principal returns the service principal of an app, also a removed one, or nil.
-func (t *Tenant) principal(clientID string) *servicePrincipal {
-	for _, p := range t.principals {
+func (d *directory) principal(clientID string) *servicePrincipal {
+	for _, p := range d.principals {
 		if strings.EqualFold(p.clientID, clientID) {
 			return p
 		}
@@ -91,10 +91,10 @@ func (p *servicePrincipal) enabled() bool {
 	return value != "false"
 }
 
-func (t *Tenant) mustPrincipal(clientID string) *servicePrincipal {
-	p := t.principal(clientID)
+func (d *directory) mustPrincipal(clientID string) *servicePrincipal {
+	p := d.principal(clientID)
 	if p == nil || p.removed {
-		panic(fmt.Sprintf("graphtest: tenant %s has no service principal of app %s", t.name, clientID))
+		panic(fmt.Sprintf("graphtest: tenant %s has no service principal of app %s", d.name, clientID))
 	}
 	return p
 }
@@ -104,14 +104,14 @@ func (t *Tenant) mustPrincipal(clientID string) *servicePrincipal {
 func (t *Tenant) Grant(clientID string, permissions ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mustPrincipal(clientID).granted = permissions
+	t.dir.mustPrincipal(clientID).granted = permissions
 }
 
 // RemoveApp deletes the enterprise application from the tenant. Its assignments go with it.
 func (t *Tenant) RemoveApp(clientID string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.mustPrincipal(clientID)
+	p := t.dir.mustPrincipal(clientID)
 	p.removed, p.object.state, p.granted, p.rows = true, purged, nil, nil
 }
 
@@ -120,14 +120,14 @@ func (t *Tenant) RemoveApp(clientID string) {
 func (t *Tenant) SetAppEnabled(clientID string, enabled bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.update(t.mustPrincipal(clientID).object, Props{"accountEnabled": enabled})
+	t.dir.update(t.dir.mustPrincipal(clientID).object, Props{"accountEnabled": enabled})
 }
 
 // AddAppRole adds a role to the app, or replaces the one of that id or value, in this tenant.
 func (t *Tenant) AddAppRole(clientID string, role AppRole) AppRole {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.mustPrincipal(clientID)
+	p := t.dir.mustPrincipal(clientID)
 	role = completeRoles(clientID, []AppRole{role})[0]
 	p.roles = slices.DeleteFunc(slices.Clone(p.roles), func(r AppRole) bool { return r.ID == role.ID || r.Value == role.Value })
 	p.roles = append(p.roles, role)
@@ -138,7 +138,7 @@ func (t *Tenant) AddAppRole(clientID string, role AppRole) AppRole {
 func (t *Tenant) RemoveAppRole(clientID, value string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.mustPrincipal(clientID)
+	p := t.dir.mustPrincipal(clientID)
 	id := p.role(value)
 	p.roles = slices.DeleteFunc(slices.Clone(p.roles), func(r AppRole) bool { return r.ID == id })
 	p.rows = slices.DeleteFunc(p.rows, func(a assignment) bool { return a.role == id })
@@ -162,21 +162,21 @@ func (p *servicePrincipal) role(value string) graphsync.ID {
 func (t *Tenant) Assign(clientID string, principal graphsync.ID, role string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.mustPrincipal(clientID)
-	return t.assign(p, t.existing(principal), p.role(role))
+	p := t.dir.mustPrincipal(clientID)
+	return t.dir.assign(p, t.dir.existing(principal), p.role(role))
 }
 
-func (t *Tenant) assign(p *servicePrincipal, principal *object, role graphsync.ID) string {
+func (d *directory) assign(p *servicePrincipal, principal *object, role graphsync.ID) string {
 	for _, a := range p.rows {
 		if a.principal == principal && a.role == role {
 			return a.id
 		}
 	}
-	return t.appendRow(p, principal, role, t.s.opts.Now())
+	return d.appendRow(p, principal, role, d.now())
 }
 
 // appendRow is assign for those known to be new.
-func (t *Tenant) appendRow(p *servicePrincipal, principal *object, role graphsync.ID, at time.Time) string {
+func (d *directory) appendRow(p *servicePrincipal, principal *object, role graphsync.ID, at time.Time) string {
 	p.made++
 	sum := sha256.Sum256([]byte(p.object.id.String() + principal.id.String() + role.String() + strconv.Itoa(p.made)))
 	id := base64.RawURLEncoding.EncodeToString(sum[:])
@@ -188,7 +188,7 @@ func (t *Tenant) appendRow(p *servicePrincipal, principal *object, role graphsyn
 func (t *Tenant) Unassign(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, p := range t.principals {
+	for _, p := range t.dir.principals {
 		if at := slices.IndexFunc(p.rows, func(a assignment) bool { return a.id == id }); at >= 0 {
 			p.rows = slices.Delete(p.rows, at, at+1)
 			return

@@ -70,7 +70,7 @@ func (te tokenEndpoint) checkAssertion(app *application, form url.Values) *token
 // was asked, which may be organizations.
 func (te tokenEndpoint) audiences() []string {
 	out := []string{te.call.base + te.call.r.URL.Path}
-	for _, tenant := range []string{te.call.tenant.id.String(), te.call.tenant.domain} {
+	for _, tenant := range []string{te.call.tenant.ID().String(), te.call.tenant.Domain()} {
 		out = append(out, te.call.base+"/"+tenant+"/oauth2/v2.0/token", te.call.base+"/"+tenant+"/v2.0")
 	}
 	return out

@@ -8,9 +8,9 @@ import (
 
 // findPrincipal returns a service principal by object id, or by appId=… as in
 // servicePrincipals(appId='…').
-func (t *Tenant) findPrincipal(key string) *servicePrincipal {
+func (d *directory) findPrincipal(key string) *servicePrincipal {
 	appID, byApp := strings.CutPrefix(key, "appId=")
-	for _, p := range t.principals {
+	for _, p := range d.principals {
 		if !p.removed && (byApp && strings.EqualFold(p.clientID, appID) || !byApp && strings.EqualFold(p.object.id.String(), key)) {
 			return p
 		}
@@ -21,7 +21,7 @@ func (t *Tenant) findPrincipal(key string) *servicePrincipal {
 // show puts what is kept elsewhere into the object before it is shown.
 func (t *Tenant) show(p *servicePrincipal) {
 	app := t.s.registration(p.clientID)
-	t.update(p.object, Props{"appRoles": appRoles(p.roles), "appOwnerOrganizationId": app.home().String()})
+	t.dir.update(p.object, Props{"appRoles": appRoles(p.roles), "appOwnerOrganizationId": app.home().String()})
 }
 
 func appRoles(roles []AppRole) []any {
@@ -52,7 +52,7 @@ func (ar applicationReads) getServicePrincipal() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(ar.call.args[0])
+	p := t.dir.findPrincipal(ar.call.args[0])
 	if p == nil {
 		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
@@ -77,14 +77,14 @@ func (ar applicationReads) listServicePrincipals() (*Response, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	sel, err := t.selection(servicePrincipalSchema, l.names, false)
+	sel, err := t.dir.selection(servicePrincipalSchema, l.names, false)
 	if err != nil {
 		return nil, err
 	}
 	if counting {
 		l.count = 0
 	}
-	for i, p := range t.principals {
+	for i, p := range t.dir.principals {
 		if p.removed || l.filter != nil && !l.filter.holds(p.object.column(l.filter.Property)) {
 			continue
 		}
@@ -96,7 +96,7 @@ func (ar applicationReads) listServicePrincipals() (*Response, *graphError) {
 		}
 		if out := l.row(i + 1); out != nil {
 			t.show(p)
-			t.write(out, p.object, sel, "")
+			t.dir.write(out, p.object, sel, "")
 		}
 	}
 	return l.answer(), nil
@@ -108,7 +108,7 @@ func (ar applicationReads) listAppRoleAssignedTo() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(ar.call.args[0])
+	p := t.dir.findPrincipal(ar.call.args[0])
 	if p == nil {
 		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
@@ -129,11 +129,11 @@ func (ar applicationReads) getAppRoleAssignedTo() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.findPrincipal(ar.call.args[0])
+	p := t.dir.findPrincipal(ar.call.args[0])
 	if p == nil {
 		return nil, notFound(strings.TrimPrefix(ar.call.args[0], "appId="))
 	}
-	sel, err := t.selection(assignmentSchema, names, false)
+	sel, err := t.dir.selection(assignmentSchema, names, false)
 	if err != nil {
 		return nil, err
 	}
@@ -155,12 +155,12 @@ func (ar applicationReads) listAppRoleAssignments() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	user := t.lookup(userSchema, ar.call.args[0])
+	user := t.dir.lookup(userSchema, ar.call.args[0])
 	if user == nil {
 		return nil, notFound(ar.call.args[0])
 	}
 	path := "users/" + user.id.String() + "/appRoleAssignments"
-	return ar.assignments(path, "appRoleAssignments", t.principals, func(a assignment) bool {
+	return ar.assignments(path, "appRoleAssignments", t.dir.principals, func(a assignment) bool {
 		return a.principal == user || a.principal.members != nil && a.principal.members.has(user)
 	})
 }
@@ -179,7 +179,7 @@ func (ar applicationReads) assignments(path, context string, principals []*servi
 	if err != nil {
 		return nil, err
 	}
-	sel, err := ar.call.tenant.selection(assignmentSchema, l.names, false)
+	sel, err := ar.call.tenant.dir.selection(assignmentSchema, l.names, false)
 	if err != nil {
 		return nil, err
 	}
@@ -254,13 +254,13 @@ func (a assignment) write(out *bytes.Buffer, p *servicePrincipal, sel *selection
 }
 
 // organization makes the object that describes the tenant.
-func (t *Tenant) organization() *object {
-	o := &object{id: t.id, schema: organizationSchema}
-	t.update(o, Props{
-		"displayName": t.name,
+func (d *directory) organization() *object {
+	o := &object{id: d.id, schema: organizationSchema}
+	d.update(o, Props{
+		"displayName": d.name,
 		"tenantType":  "AAD",
 		"verifiedDomains": []any{map[string]any{
-			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": true, "isInitial": true, "name": t.domain, "type": "Managed"}},
+			"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": true, "isInitial": true, "name": d.domain, "type": "Managed"}},
 	})
 	return o
 }
@@ -273,11 +273,11 @@ func (ar applicationReads) listOrganization() (*Response, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	sel, err := t.selection(organizationSchema, l.names, false)
+	sel, err := t.dir.selection(organizationSchema, l.names, false)
 	if err != nil {
 		return nil, err
 	}
-	t.write(l.row(1), t.organization(), sel, "")
+	t.dir.write(l.row(1), t.dir.organization(), sel, "")
 	return l.answer(), nil
 }
 
@@ -288,8 +288,8 @@ func (ar applicationReads) getOrganization() (*Response, *graphError) {
 	t := ar.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !strings.EqualFold(ar.call.args[0], t.id.String()) {
+	if !strings.EqualFold(ar.call.args[0], t.ID().String()) {
 		return nil, notFound(ar.call.args[0])
 	}
-	return ar.call.one(t.organization(), ar.call.args[0], "organization")
+	return ar.call.one(t.dir.organization(), ar.call.args[0], "organization")
 }

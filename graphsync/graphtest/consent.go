@@ -68,7 +68,7 @@ func (bp browserPages) linked(tenant string, query url.Values, required ...strin
 		if bp.call.tenant = bp.call.s.Tenant(tenant); bp.call.tenant == nil {
 			return application{}, tenantNotFound(tenant)
 		}
-		directory = bp.call.tenant.name
+		directory = bp.call.tenant.Name()
 	}
 	app := bp.call.s.lookupApp(query.Get("client_id"))
 	switch {
@@ -115,14 +115,14 @@ func (bp browserPages) consentDecision(app application, tenants []*Tenant, resou
 	}
 	bp.call.tenant = who.tenant
 	bp.call.tenant.mu.Lock()
-	bp.call.tenant.consent(app, bp.call.s.opts.ConsentDelay)
+	bp.call.tenant.dir.consent(app, bp.call.s.opts.ConsentDelay)
 	bp.call.tenant.mu.Unlock()
 
 	granted := make([]string, len(app.Permissions))
 	for i, name := range app.Permissions {
 		granted[i] = resource + "/" + name
 	}
-	back.Set("tenant", who.tenant.id.String())
+	back.Set("tenant", who.tenant.ID().String())
 	back.Set("scope", strings.Join(granted, " "))
 	return bp.remember(who, bp.back(query, back))
 }

@@ -35,8 +35,14 @@ type cursor struct {
 	Issued int64          `json:"x"`           // Unix seconds
 }
 
-func (s *Server) sign(c cursor) string {
-	c.Epoch, c.Issued = s.epoch, s.opts.Now().Unix()
+// A seal makes tokens that clients can neither make nor change.
+type seal struct {
+	key   [32]byte
+	epoch string // tells this server's tokens from those of one before it
+}
+
+func (s *seal) sign(c cursor, now time.Time) string {
+	c.Epoch, c.Issued = s.epoch, now.Unix()
 	payload, err := json.Marshal(c)
 	if err != nil {
 		panic("graphtest: write token: " + err.Error())
@@ -46,8 +52,8 @@ func (s *Server) sign(c cursor) string {
 
 const macSize = 16
 
-func (s *Server) mac(payload []byte) []byte {
-	mac := hmac.New(sha256.New, s.seal[:])
+func (s *seal) mac(payload []byte) []byte {
+	mac := hmac.New(sha256.New, s.key[:])
 	mac.Write(payload)
 	return mac.Sum(nil)[:macSize]
 }
@@ -67,10 +73,10 @@ func (c *call) verify(token, query string) (*cursor, *graphError) {
 	if decoder.Decode(&cur) != nil {
 		return nil, malformed
 	}
-	if cur.Epoch != c.s.epoch {
+	if cur.Epoch != c.s.seal.epoch {
 		return nil, c.expired(query)
 	}
-	if !hmac.Equal(mac, c.s.mac(payload)) || cur.Query != query || cur.Tenant != c.tenant.id {
+	if !hmac.Equal(mac, c.s.seal.mac(payload)) || cur.Query != query || cur.Tenant != c.tenant.ID() {
 		return nil, malformed
 	}
 	if c.now().Sub(time.Unix(cur.Issued, 0)) > tokenLifetime {
@@ -90,5 +96,5 @@ func (c *call) expired(query string) *graphError {
 
 // link returns the absolute URL of a collection or list with a token.
 func (c *call) link(path, option string, cur cursor) string {
-	return c.base + "/v1.0/" + path + "?" + option + "=" + url.QueryEscape(c.s.sign(cur))
+	return c.base + "/v1.0/" + path + "?" + option + "=" + url.QueryEscape(c.s.seal.sign(cur, c.s.opts.Now()))
 }

@@ -15,19 +15,19 @@ func (d directoryReads) delta(s *schema) (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(d.call.now())
+	t.dir.expire(d.call.now())
 	cur, err := d.deltaCursor(s)
 	if err != nil {
 		return nil, err
 	}
-	sel, err := t.selection(s, cur.Select, true)
+	sel, err := t.dir.selection(s, cur.Select, true)
 	if err != nil {
 		return nil, err
 	}
 	if sel.members && !d.call.mayAny(readMembers) {
 		return nil, insufficient()
 	}
-	w := walk{c: d.call, t: t, feed: t.feed(s), sel: sel, cur: *cur,
+	w := walk{c: d.call, t: t, feed: t.dir.feed(s), sel: sel, cur: *cur,
 		minimal: prefersMinimal(d.call.r.Header), objects: d.call.s.opts.PageSize, links: d.call.s.opts.MembersPageSize}
 	again := *cur
 	again.Nonce++
@@ -84,8 +84,8 @@ func (d directoryReads) deltaCursor(s *schema) (*cursor, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	cur := &cursor{Tenant: d.call.tenant.id, Query: s.collection, Select: names, IDs: ids,
-		Start: d.call.tenant.feed(s).version()}
+	cur := &cursor{Tenant: d.call.tenant.ID(), Query: s.collection, Select: names, IDs: ids,
+		Start: d.call.tenant.dir.feed(s).version()}
 	if d.call.query.Get("$deltatoken") == "latest" {
 		cur.Since, cur.At = cur.Start, cur.Start
 	}
@@ -217,7 +217,7 @@ func removal(state lifecycle) string {
 func (w *walk) properties(o *object, since uint32, fresh bool) {
 	for _, p := range o.props {
 		if w.sel.has(p.index) && (fresh || !w.minimal || p.version > since) {
-			name, value := w.t.propertyName(o.schema, p.index), p.value
+			name, value := w.t.dir.propertyName(o.schema, p.index), p.value
 			if w.c.withholds(name) {
 				value = "null"
 			}
@@ -264,9 +264,9 @@ func (w *walk) members(m *membership, first int) int {
 	return first
 }
 
-func (t *Tenant) propertyName(s *schema, index uint16) string {
+func (d *directory) propertyName(s *schema, index uint16) string {
 	if i := int(index) - len(s.properties); i >= 0 {
-		return t.extensions[i].name
+		return d.extensions[i].name
 	}
 	return s.properties[index].name
 }

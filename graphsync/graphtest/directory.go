@@ -8,31 +8,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"entrasync/graphsync"
 )
 
-// A TenantSpec describes a tenant. The zero value is a tenant named Contoso with an id of its
-// own.
-type TenantSpec struct {
-	ID     string // a GUID
-	Name   string
-	Domain string // such as contoso.onmicrosoft.com
-}
-
-// A Tenant is a directory: users, groups, service principals, and who is assigned to what. Its
-// methods are the edits an administrator makes; each shows in the next delta response. They
-// may be called concurrently and panic when asked for what a directory cannot hold.
-type Tenant struct {
-	s      *Server
+// A directory is what a tenant holds.
+type directory struct {
 	id     graphsync.ID
 	name   string
 	domain string
+	now    func() time.Time
 
-	mu         sync.Mutex // guards the rest
-	made       int        // objects ever, for their ids
+	made       int // objects ever, for their ids
 	objects    map[graphsync.ID]*object
 	users      feed
 	groups     feed
@@ -41,44 +29,6 @@ type Tenant struct {
 	principals []*servicePrincipal
 	shared     map[string]string // one copy of values that many objects have
 }
-
-// AddTenant adds a tenant; an id or domain that is taken panics.
-func (s *Server) AddTenant(spec TenantSpec) *Tenant {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if spec.Name == "" {
-		spec.Name = "Contoso"
-		if n := len(s.order); n > 0 {
-			spec.Name += " " + strconv.Itoa(n+1)
-		}
-	}
-	if spec.Domain == "" {
-		spec.Domain = strings.ToLower(strings.ReplaceAll(spec.Name, " ", "")) + ".onmicrosoft.com"
-	}
-	id := newID("tenant", spec.Domain)
-	if spec.ID != "" {
-		id = mustID(spec.ID)
-	}
-	t := &Tenant{s: s, id: id, name: spec.Name, domain: spec.Domain,
-		objects: map[graphsync.ID]*object{}, shared: map[string]string{}}
-	for _, key := range []string{id.String(), strings.ToLower(spec.Domain)} {
-		if s.tenants[key] != nil {
-			panic(fmt.Sprintf("graphtest: there is a tenant %s already", key))
-		}
-		s.tenants[key] = t
-	}
-	s.order = append(s.order, t)
-	return t
-}
-
-// ID returns the tenant's id, its name and its initial domain.
-func (t *Tenant) ID() graphsync.ID { return t.id }
-
-// Name returns the organization's display name.
-func (t *Tenant) Name() string { return t.name }
-
-// Domain returns the domain of the tenant's user principal names.
-func (t *Tenant) Domain() string { return t.domain }
 
 // newID derives a GUID (version 4 in form) from words: the same words, the same id.
 func newID(words ...string) graphsync.ID {
@@ -102,54 +52,44 @@ func mustID(text string) graphsync.ID {
 type Props map[string]any
 
 // add makes an object from properties.
-func (t *Tenant) add(s *schema, props Props) *object {
-	t.made++
+func (d *directory) add(s *schema, props Props) *object {
+	d.made++
 	o := &object{schema: s}
 	switch id := props["id"].(type) {
 	case nil:
-		o.id = newID(t.id.String(), s.collection, strconv.Itoa(t.made))
+		o.id = newID(d.id.String(), s.collection, strconv.Itoa(d.made))
 	case graphsync.ID:
 		o.id = id
 	case string:
 		o.id = mustID(id)
 	}
-	if t.objects[o.id] != nil {
+	if d.objects[o.id] != nil {
 		panic(fmt.Sprintf("graphtest: there is an object %s already", o.id))
 	}
-	t.objects[o.id] = o
-	o.born = t.feed(s).touch(o)
+	d.objects[o.id] = o
+	o.born = d.feed(s).touch(o)
 	o.props = make([]prop, 0, len(props))
-	t.update(o, props)
+	d.update(o, props)
 	return o
 }
 
-// Update sets several properties at once.
-func (t *Tenant) Update(id graphsync.ID, props Props) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.update(t.existing(id), props)
-}
-
-// Set sets one property of a user, group or service principal; nil clears it.
-func (t *Tenant) Set(id graphsync.ID, name string, value any) { t.Update(id, Props{name: value}) }
-
-func (t *Tenant) update(o *object, props Props) {
+func (d *directory) update(o *object, props Props) {
 	var others []string // directory extensions: their order is the order they are registered in
 	for name, value := range props {
 		if o.schema.find(name) >= 0 {
-			t.setProperty(o, name, value)
+			d.setProperty(o, name, value)
 		} else if name != "id" {
 			others = append(others, name)
 		}
 	}
 	slices.Sort(others)
 	for _, name := range others {
-		t.setProperty(o, name, props[name])
+		d.setProperty(o, name, props[name])
 	}
 }
 
-func (t *Tenant) setProperty(o *object, name string, given any) {
-	index, p := t.property(o.schema, name, given)
+func (d *directory) setProperty(o *object, name string, given any) {
+	index, p := d.property(o.schema, name, given)
 	var value string
 	var err error
 	if name == "onPremisesExtensionAttributes" {
@@ -160,40 +100,40 @@ func (t *Tenant) setProperty(o *object, name string, given any) {
 	if err != nil {
 		panic("graphtest: " + err.Error())
 	}
-	t.put(o, index, value)
+	d.put(o, index, value)
 }
 
 // property finds a property by name; a directory extension is registered by its first value.
-func (t *Tenant) property(s *schema, name string, value any) (int, property) {
+func (d *directory) property(s *schema, name string, value any) (int, property) {
 	if index := s.find(name); index >= 0 {
 		return index, s.properties[index]
 	}
 	if s != userSchema || !extensionName.MatchString(name) {
 		panic(fmt.Sprintf("graphtest: %s has no property %q", s.odataType, name))
 	}
-	for i, p := range t.extensions {
+	for i, p := range d.extensions {
 		if strings.EqualFold(p.name, name) {
 			return len(s.properties) + i, p
 		}
 	}
 	p := extension(name, value)
-	t.extensions = append(t.extensions, p)
-	return len(s.properties) + len(t.extensions) - 1, p
+	d.extensions = append(d.extensions, p)
+	return len(s.properties) + len(d.extensions) - 1, p
 }
 
-func (t *Tenant) put(o *object, index int, value string) {
+func (d *directory) put(o *object, index int, value string) {
 	at, found := slices.BinarySearchFunc(o.props, uint16(index), func(p prop, i uint16) int { return int(p.index) - int(i) })
 	if found && o.props[at].value == value || !found && value == "null" {
 		return
 	}
 	if len(value) <= 32 {
-		if known, ok := t.shared[value]; ok {
+		if known, ok := d.shared[value]; ok {
 			value = known
-		} else if len(t.shared) < 10_000 {
-			t.shared[value] = value
+		} else if len(d.shared) < 10_000 {
+			d.shared[value] = value
 		}
 	}
-	version := t.feed(o.schema).touch(o)
+	version := d.feed(o.schema).touch(o)
 	if !found {
 		o.props = slices.Insert(o.props, at, prop{index: uint16(index)})
 	}
@@ -202,7 +142,7 @@ func (t *Tenant) put(o *object, index int, value string) {
 	// returned" (user: delta).
 	if first := len(o.schema.properties); index >= first {
 		for i := range o.props {
-			if e := int(o.props[i].index) - first; e >= 0 && t.extensions[e].of == t.extensions[index-first].of {
+			if e := int(o.props[i].index) - first; e >= 0 && d.extensions[e].of == d.extensions[index-first].of {
 				o.props[i].version = version
 			}
 		}
@@ -245,70 +185,31 @@ func (o *object) extensionAttributes(index int, value any) (string, error) {
 	return "{" + out.String()[1:] + "}", nil
 }
 
-func (t *Tenant) existing(id graphsync.ID) *object {
-	o := t.objects[id]
+func (d *directory) existing(id graphsync.ID) *object {
+	o := d.objects[id]
 	if o == nil || o.state == purged {
-		panic(fmt.Sprintf("graphtest: tenant %s has no object %s", t.name, id))
+		panic(fmt.Sprintf("graphtest: tenant %s has no object %s", d.name, id))
 	}
 	return o
 }
 
-// SoftDelete moves users or groups to deletedItems, from where they can be restored for 30
-// days. A deleted user stays a member of groups until purged, as delta has it.
-func (t *Tenant) SoftDelete(ids ...graphsync.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, id := range ids {
-		o := t.existing(id)
-		if o.state != live {
-			continue
-		}
-		o.state = softDeleted
-		o.stateAt = t.feed(o.schema).touch(o)
-		o.deletedAt = t.s.opts.Now().Unix()
-		t.bin = append(t.bin, o)
-	}
-}
-
-// Restore brings a soft-deleted object back; in delta it looks like a new one.
-func (t *Tenant) Restore(id graphsync.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	o := t.existing(id)
-	if o.state != softDeleted {
-		panic(fmt.Sprintf("graphtest: %s is not in deletedItems", id))
-	}
-	o.state = live
-	if !t.s.opts.QuietRestores {
-		o.born = t.feed(o.schema).touch(o)
-	}
-	t.bin = slices.DeleteFunc(t.bin, func(b *object) bool { return b == o })
-}
-
-// Purge deletes an object for good, with its memberships and assignments.
-func (t *Tenant) Purge(id graphsync.ID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.purge(t.existing(id))
-}
-
-func (t *Tenant) purge(o *object) {
+func (d *directory) purge(o *object) {
 	o.state = purged
-	o.stateAt = t.feed(o.schema).touch(o)
+	o.stateAt = d.feed(o.schema).touch(o)
 	o.props, o.manager, o.members = nil, nil, nil
-	t.bin = slices.DeleteFunc(t.bin, func(b *object) bool { return b == o })
-	for _, p := range t.principals {
+	d.bin = slices.DeleteFunc(d.bin, func(b *object) bool { return b == o })
+	for _, p := range d.principals {
 		p.rows = slices.DeleteFunc(p.rows, func(a assignment) bool { return a.principal == o })
 	}
 	// In the order of the feeds, so that the same edits give the same delta.
-	for at, group := range t.groups.entries {
+	for at, group := range d.groups.entries {
 		if group.last == uint32(at+1) && group.members != nil && group.members.has(o) {
-			t.setMember(group, o, false)
+			d.setMember(group, o, false)
 		}
 	}
-	for at, user := range t.users.entries {
+	for at, user := range d.users.entries {
 		if user.last == uint32(at+1) && user.manager != nil && user.manager.id == o.id {
-			t.setManager(user, graphsync.ID{})
+			d.setManager(user, graphsync.ID{})
 		}
 	}
 }
@@ -317,8 +218,8 @@ func (t *Tenant) purge(o *object) {
 const retention = 30 * 24 * time.Hour
 
 // expire purges what has been deleted for 30 days.
-func (t *Tenant) expire(now time.Time) {
-	for len(t.bin) > 0 && now.Sub(time.Unix(t.bin[0].deletedAt, 0)) >= retention {
-		t.purge(t.bin[0])
+func (d *directory) expire(now time.Time) {
+	for len(d.bin) > 0 && now.Sub(time.Unix(d.bin[0].deletedAt, 0)) >= retention {
+		d.purge(d.bin[0])
 	}
 }

@@ -12,7 +12,7 @@ func (te tokenEndpoint) openIDConfiguration(tenant string) *Response {
 		if te.call.tenant == nil {
 			return te.deny(tenantNotFound(tenant))
 		}
-		issuer = te.call.tenant.id.String()
+		issuer = te.call.tenant.ID().String()
 	}
 	base := te.call.base + "/" + tenant
 	a := jsonResponse(http.StatusOK, map[string]any{

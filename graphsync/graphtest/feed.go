@@ -92,12 +92,12 @@ func (f *feed) touch(o *object) uint32 {
 }
 
 // feed returns the feed an object's changes go to; service principals have none here.
-func (t *Tenant) feed(s *schema) *feed {
+func (d *directory) feed(s *schema) *feed {
 	switch s {
 	case userSchema:
-		return &t.users
+		return &d.users
 	case groupSchema:
-		return &t.groups
+		return &d.groups
 	}
 	return &feed{}
 }

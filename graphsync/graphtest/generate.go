@@ -43,9 +43,9 @@ func (t *Tenant) Populate(opts GenerateOptions) {
 	g := &generator{t: t, opts: opts, rand: rand.New(rand.NewPCG(opts.Seed, uint64(opts.Users))),
 		taken: make(map[string]int, opts.Users), hired: time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)}
 	if opts.App != "" {
-		g.app = t.mustPrincipal(opts.App)
+		g.app = t.dir.mustPrincipal(opts.App)
 	}
-	g.extension = "extension_" + strings.ReplaceAll(newID("extensions", t.domain).String(), "-", "") + "_costCenter"
+	g.extension = "extension_" + strings.ReplaceAll(newID("extensions", t.Domain()).String(), "-", "") + "_costCenter"
 	g.people()
 	g.teams()
 	if g.app != nil {
@@ -130,12 +130,12 @@ func (g *generator) member(n, at, office int) *object {
 		}
 	}
 	local := g.unique(address(given, family))
-	upn := local + "@" + g.t.domain
+	upn := local + "@" + g.t.Domain()
 	props := Props{
 		"accountEnabled":    !(n > 20 && g.chance(25)),
 		"businessPhones":    []string{},
 		"city":              place.city,
-		"companyName":       g.t.name,
+		"companyName":       g.t.Name(),
 		"country":           place.country,
 		"createdDateTime":   g.hired.Add(-time.Duration(g.rand.IntN(8*365*24)) * time.Hour),
 		"department":        department,
@@ -169,9 +169,9 @@ func (g *generator) member(n, at, office int) *object {
 	if n > 10 {
 		g.gaps(props)
 	}
-	o := g.t.add(userSchema, props)
+	o := g.t.dir.add(userSchema, props)
 	if manager != nil {
-		g.t.setManager(o, manager.id)
+		g.t.dir.setManager(o, manager.id)
 	}
 	return o
 }
@@ -209,21 +209,21 @@ func (g *generator) guest(n int) *object {
 		"externalUserState": pick(g, []string{"Accepted", "Accepted", "PendingAcceptance"}),
 		"mail":              mail,
 		"otherMails":        []string{mail},
-		"userPrincipalName": local + "#EXT#@" + g.t.domain,
+		"userPrincipalName": local + "#EXT#@" + g.t.Domain(),
 		"userType":          "Guest",
 	}
 	if g.chance(2) {
 		props["givenName"], props["surname"] = given, family
 	}
-	return g.t.add(userSchema, props)
+	return g.t.dir.add(userSchema, props)
 }
 
 func (g *generator) group(name, description string, members ...*object) *object {
 	nickname := ascii.Replace(strings.ToLower(strings.ReplaceAll(name, "&", "and")))
-	group := g.t.addGroup(Props{"displayName": name, "description": description, "mailNickname": nickname, "createdDateTime": g.hired})
+	group := g.t.dir.addGroup(Props{"displayName": name, "description": description, "mailNickname": nickname, "createdDateTime": g.hired})
 	group.members.entries = make([]memberEntry, 0, len(members))
 	for _, m := range members {
-		g.t.setMember(group, m, true)
+		g.t.dir.setMember(group, m, true)
 	}
 	return group
 }
@@ -254,15 +254,15 @@ func (g *generator) teams() {
 	}
 	g.group("Managers", "Who leads a team", managers...)
 	g.group("All departments", "The departments' groups, nested", departments...)
-	all := g.group("All "+g.t.name, "Everyone but guests", everyone...)
-	g.t.update(all, Props{"groupTypes": []string{"Unified"}, "mailEnabled": true, "mail": "all@" + g.t.domain, "visibility": "Public"})
+	all := g.group("All "+g.t.Name(), "Everyone but guests", everyone...)
+	g.t.dir.update(all, Props{"groupTypes": []string{"Unified"}, "mailEnabled": true, "mail": "all@" + g.t.Domain(), "visibility": "Public"})
 	if len(g.guests) > 0 {
 		g.group("Guests", "People from partners", g.guests...)
 	}
 }
 
 func (g *generator) row(principal *object, role graphsync.ID) {
-	g.t.appendRow(g.app, principal, role, g.hired)
+	g.t.dir.appendRow(g.app, principal, role, g.hired)
 }
 
 // assign gives roles: to departments by their groups, and to some people directly.
@@ -278,7 +278,7 @@ func (g *generator) assign() {
 	}
 	role := func(i int) graphsync.ID { return roles[i%len(roles)] }
 	byName := map[string]int{"Sales": 2, "Engineering": 2, "Marketing": 3, "Customer Support": 3, "IT": 1}
-	for at, group := range g.t.groups.entries {
+	for at, group := range g.t.dir.groups.entries {
 		if name := group.text("displayName"); group.last == uint32(at+1) {
 			if i, ok := byName[name]; ok {
 				g.row(group, role(i))

@@ -47,16 +47,16 @@ func (m *membership) next(i int, start uint32) int {
 func (t *Tenant) AddGroup(props Props, members ...graphsync.ID) graphsync.ID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	group := t.addGroup(props)
+	group := t.dir.addGroup(props)
 	for _, id := range members {
-		t.setMember(group, t.existing(id), true)
+		t.dir.setMember(group, t.dir.existing(id), true)
 	}
 	return group.id
 }
 
-func (t *Tenant) addGroup(given Props) *object {
+func (d *directory) addGroup(given Props) *object {
 	props := Props{
-		"createdDateTime": t.s.opts.Now(),
+		"createdDateTime": d.now(),
 		"groupTypes":      []string{},
 		"mailEnabled":     false,
 		"securityEnabled": true,
@@ -65,14 +65,14 @@ func (t *Tenant) addGroup(given Props) *object {
 	for name, value := range given {
 		props[name] = value
 	}
-	n := strconv.Itoa(t.made + 1)
+	n := strconv.Itoa(d.made + 1)
 	if props["displayName"] == nil {
 		props["displayName"] = "Group " + n
 	}
 	if props["mailNickname"] == nil {
 		props["mailNickname"] = "group" + n
 	}
-	group := t.add(groupSchema, props)
+	group := d.add(groupSchema, props)
 	group.members = &membership{last: map[*object]uint32{}}
 	return group
 }
@@ -90,22 +90,22 @@ func (t *Tenant) RemoveMember(group graphsync.ID, members ...graphsync.ID) {
 func (t *Tenant) editMembers(id graphsync.ID, members []graphsync.ID, present bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	group := t.existing(id)
+	group := t.dir.existing(id)
 	if group.members == nil {
 		panic(fmt.Sprintf("graphtest: %s is not a group and has no members", id))
 	}
 	for _, member := range members {
-		t.setMember(group, t.existing(member), present)
+		t.dir.setMember(group, t.dir.existing(member), present)
 	}
 }
 
-func (t *Tenant) setMember(group, member *object, present bool) {
+func (d *directory) setMember(group, member *object, present bool) {
 	m := group.members
 	if m.has(member) == present {
 		return
 	}
 	m.last[member] = uint32(len(m.entries))
-	m.entries = append(m.entries, memberEntry{member, t.groups.touch(group), !present})
+	m.entries = append(m.entries, memberEntry{member, d.groups.touch(group), !present})
 	if present {
 		m.count++
 	} else {

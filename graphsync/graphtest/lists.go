@@ -80,7 +80,7 @@ func (l *list) answer() *Response {
 	}
 	if l.full {
 		out.WriteString(`,"@odata.nextLink":`)
-		out.Write(encodeJSON(l.c.link(l.path, "$skiptoken", cursor{Tenant: l.c.tenant.id, Query: l.path,
+		out.Write(encodeJSON(l.c.link(l.path, "$skiptoken", cursor{Tenant: l.c.tenant.ID(), Query: l.path,
 			At: uint32(l.last), Top: l.top, Filter: l.filter, Select: l.names})))
 	}
 	out.WriteString(`,"value":[`)
@@ -94,7 +94,7 @@ func (d directoryReads) listMembers() (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	group := t.lookup(groupSchema, d.call.args[0])
+	group := t.dir.lookup(groupSchema, d.call.args[0])
 	if group == nil {
 		return nil, notFound(d.call.args[0])
 	}
@@ -146,7 +146,7 @@ func (d directoryReads) shapes(names []string) (shapes, *graphError) {
 	out := shapes{d.call, map[*schema]*selection{}}
 	var failure *graphError
 	for _, s := range []*schema{userSchema, groupSchema, servicePrincipalSchema} {
-		sel, err := d.call.tenant.selection(s, names, false)
+		sel, err := d.call.tenant.dir.selection(s, names, false)
 		if err != nil {
 			// A property need be known to one of the types only.
 			failure = err
@@ -162,14 +162,14 @@ func (d directoryReads) shapes(names []string) (shapes, *graphError) {
 
 func (s shapes) write(out *bytes.Buffer, o *object) {
 	if o.schema == servicePrincipalSchema {
-		s.c.tenant.show(s.c.tenant.findPrincipal(o.id.String()))
+		s.c.tenant.show(s.c.tenant.dir.findPrincipal(o.id.String()))
 	}
 	sel := s.sels[o.schema]
 	readable := map[*schema][]string{userSchema: readUsers, groupSchema: readMembers, servicePrincipalSchema: readApps}
 	if sel == nil || !s.c.mayAny(readable[o.schema]) {
 		sel = &selection{}
 	}
-	s.c.tenant.write(out, o, sel, `"@odata.type":"`+o.odataType()+`",`)
+	s.c.tenant.dir.write(out, o, sel, `"@odata.type":"`+o.odataType()+`",`)
 }
 
 func (d directoryReads) listUsers() (*Response, *graphError)  { return d.listAll(userSchema) }
@@ -193,14 +193,14 @@ func (d directoryReads) listAll(s *schema) (*Response, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	sel, err := t.selection(s, l.names, false)
+	sel, err := t.dir.selection(s, l.names, false)
 	if err != nil {
 		return nil, err
 	}
 	if counting {
 		l.count = 0
 	}
-	entries, from := t.feed(s).entries, 0
+	entries, from := t.dir.feed(s).entries, 0
 	if !counting {
 		from = int(cur.At)
 	}
@@ -219,7 +219,7 @@ func (d directoryReads) listAll(s *schema) (*Response, *graphError) {
 			continue
 		}
 		if out := l.row(at + 1); out != nil {
-			t.write(out, o, sel, "")
+			t.dir.write(out, o, sel, "")
 		}
 	}
 	return l.answer(), nil
@@ -249,7 +249,7 @@ func (d directoryReads) countUsers() (*Response, *graphError) {
 		return nil, err
 	}
 	n := 0
-	for at, o := range t.feed(userSchema).entries {
+	for at, o := range t.dir.feed(userSchema).entries {
 		if o.last == uint32(at+1) && o.state == live && (filter == nil || filter.holds(o.column(filter.Property))) {
 			n++
 		}
@@ -274,7 +274,7 @@ func (d directoryReads) listDeleted(s *schema) (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(d.call.now())
+	t.dir.expire(d.call.now())
 	path := "directory/deletedItems/" + strings.TrimPrefix(s.odataType, "#")
 	l, cur, err := d.call.list(path, s.collection, 100, 999, "$select", "$top", "$count")
 	if err != nil {
@@ -284,14 +284,14 @@ func (d directoryReads) listDeleted(s *schema) (*Response, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	sel, err := t.selection(s, l.names, false)
+	sel, err := t.dir.selection(s, l.names, false)
 	if err != nil {
 		return nil, err
 	}
 	if counting {
 		l.count = 0
 	}
-	for _, o := range t.bin {
+	for _, o := range t.dir.bin {
 		if o.schema != s {
 			continue
 		}
@@ -300,7 +300,7 @@ func (d directoryReads) listDeleted(s *schema) (*Response, *graphError) {
 		}
 		if number := int(o.stateAt); number > int(cur.At) && !l.full {
 			if out := l.row(number); out != nil {
-				t.write(out, o, sel, "")
+				t.dir.write(out, o, sel, "")
 			}
 		}
 	}

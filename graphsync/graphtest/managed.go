@@ -24,7 +24,7 @@ func (te tokenEndpoint) managedIdentity(tenant string) *Response {
 	}
 	te.call.tenant.mu.Lock()
 	var p *servicePrincipal
-	for _, candidate := range te.call.tenant.principals {
+	for _, candidate := range te.call.tenant.dir.principals {
 		if id := query.Get("client_id"); !candidate.removed && (id == "" || strings.EqualFold(id, candidate.clientID)) {
 			p = candidate
 			break

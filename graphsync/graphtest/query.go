@@ -40,8 +40,8 @@ func (sel *selection) has(index uint16) bool {
 
 // selection compiles a $select. In delta, relations can be selected too, and are when a
 // group's $select is absent (group: delta).
-func (t *Tenant) selection(s *schema, names []string, delta bool) (*selection, *graphError) {
-	sel := &selection{names: names, wanted: make([]bool, len(s.properties)+len(t.extensions))}
+func (d *directory) selection(s *schema, names []string, delta bool) (*selection, *graphError) {
+	sel := &selection{names: names, wanted: make([]bool, len(s.properties)+len(d.extensions))}
 	if names == nil {
 		for i, p := range s.properties {
 			sel.wanted[i] = p.byDefault
@@ -53,7 +53,7 @@ func (t *Tenant) selection(s *schema, names []string, delta bool) (*selection, *
 	for _, name := range names {
 		index := s.find(name)
 		if index < 0 && s == userSchema {
-			if e := slices.IndexFunc(t.extensions, func(p property) bool { return strings.EqualFold(p.name, name) }); e >= 0 {
+			if e := slices.IndexFunc(d.extensions, func(p property) bool { return strings.EqualFold(p.name, name) }); e >= 0 {
 				index = len(s.properties) + e
 			}
 		}

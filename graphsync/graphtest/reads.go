@@ -13,9 +13,9 @@ import (
 )
 
 // lookup finds a live object of a type by id, or a user by principal name.
-func (t *Tenant) lookup(s *schema, key string) *object {
+func (d *directory) lookup(s *schema, key string) *object {
 	if id, err := graphsync.ParseID(key); err == nil {
-		if o := t.objects[id]; o != nil && o.schema == s && o.state == live {
+		if o := d.objects[id]; o != nil && o.schema == s && o.state == live {
 			return o
 		}
 		return nil
@@ -23,7 +23,7 @@ func (t *Tenant) lookup(s *schema, key string) *object {
 	if s != userSchema {
 		return nil
 	}
-	for at, o := range t.users.entries {
+	for at, o := range d.users.entries {
 		if o.last == uint32(at+1) && o.state == live && strings.EqualFold(o.text("userPrincipalName"), key) {
 			return o
 		}
@@ -33,14 +33,14 @@ func (t *Tenant) lookup(s *schema, key string) *object {
 
 // write renders an object with the selected properties; what was never set is null, or an empty
 // collection, outside of delta.
-func (t *Tenant) write(out *bytes.Buffer, o *object, sel *selection, head string) {
+func (d *directory) write(out *bytes.Buffer, o *object, sel *selection, head string) {
 	out.WriteString("{" + head + `"id":"` + o.id.String() + `"`)
 	for index, wanted := range sel.wanted {
 		if !wanted {
 			continue
 		}
 		value, known := o.get(index)
-		name := t.propertyName(o.schema, uint16(index))
+		name := d.propertyName(o.schema, uint16(index))
 		extended := index >= len(o.schema.properties)
 		switch {
 		case name == "deletedDateTime" && o.state == softDeleted:
@@ -70,7 +70,7 @@ func (c *call) one(o *object, key, context string) (*Response, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	sel, err := c.tenant.selection(o.schema, names, false)
+	sel, err := c.tenant.dir.selection(o.schema, names, false)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c *call) one(o *object, key, context string) (*Response, *graphError) {
 	if strings.HasPrefix(context, "directoryObjects") || o.subtype != "" {
 		head += `"@odata.type":"` + o.odataType() + `",`
 	}
-	c.tenant.write(&out, o, sel, head)
+	c.tenant.dir.write(&out, o, sel, head)
 	return bodyResponse(out.Bytes()), nil
 }
 
@@ -99,7 +99,7 @@ func (d directoryReads) get(s *schema) (*Response, *graphError) {
 	}
 	d.call.tenant.mu.Lock()
 	defer d.call.tenant.mu.Unlock()
-	return d.call.one(d.call.tenant.lookup(s, d.call.args[0]), d.call.args[0], s.collection)
+	return d.call.one(d.call.tenant.dir.lookup(s, d.call.args[0]), d.call.args[0], s.collection)
 }
 
 func (d directoryReads) getManager() (*Response, *graphError) {
@@ -109,14 +109,14 @@ func (d directoryReads) getManager() (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	user := t.lookup(userSchema, d.call.args[0])
+	user := t.dir.lookup(userSchema, d.call.args[0])
 	if user == nil {
 		return nil, notFound(d.call.args[0])
 	}
-	if user.manager == nil || user.manager.id.IsZero() || t.objects[user.manager.id].state != live {
+	if user.manager == nil || user.manager.id.IsZero() || t.dir.objects[user.manager.id].state != live {
 		return nil, notFound("manager")
 	}
-	return d.call.one(t.objects[user.manager.id], "manager", "directoryObjects")
+	return d.call.one(t.dir.objects[user.manager.id], "manager", "directoryObjects")
 }
 
 func (d directoryReads) getDeletedItem() (*Response, *graphError) {
@@ -126,12 +126,12 @@ func (d directoryReads) getDeletedItem() (*Response, *graphError) {
 	t := d.call.tenant
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.expire(d.call.now())
+	t.dir.expire(d.call.now())
 	id, err := graphsync.ParseID(d.call.args[0])
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "Request_BadRequest", "Invalid object identifier '%s'.", d.call.args[0])
 	}
-	o := t.objects[id]
+	o := t.dir.objects[id]
 	if o == nil || o.state != softDeleted {
 		return nil, notFound(d.call.args[0])
 	}
@@ -188,7 +188,7 @@ func (d directoryReads) getByIDs() (*Response, *graphError) {
 		if err != nil {
 			return nil, refuse(http.StatusBadRequest, "Request_BadRequest", "Invalid GUID:%s", text)
 		}
-		o := t.objects[id]
+		o := t.dir.objects[id]
 		if o == nil || o.state != live || seen[id] || body.Types != nil && !wanted[o.schema] {
 			continue
 		}

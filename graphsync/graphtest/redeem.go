@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -32,32 +33,40 @@ type grant struct {
 	redeemed  bool
 }
 
-// newCode keeps a grant until it ends, redeemed or not, and returns its code.
-func (s *Server) newCode(g grant) string {
+// codes are the authorization codes that can be redeemed.
+type codes struct {
+	now func() time.Time
+
+	mu     sync.Mutex // guards grants
+	grants map[string]*grant
+}
+
+// add keeps a grant until it ends, redeemed or not, and returns its code.
+func (c *codes) add(g grant) string {
 	code := rand.Text() + rand.Text()
-	now := s.opts.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.grants, func(_ string, g *grant) bool { return !now.Before(g.ends) })
-	s.grants[code] = &g
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.grants, func(_ string, g *grant) bool { return !now.Before(g.ends) })
+	c.grants[code] = &g
 	return code
 }
 
-// codeGrant returns a copy of what a code stands for, which is nothing once its time is over.
-func (s *Server) codeGrant(code string) (grant, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if g := s.grants[code]; g != nil && s.opts.Now().Before(g.ends) {
+// grant returns a copy of what a code stands for, which is nothing once its time is over.
+func (c *codes) grant(code string) (grant, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.grants[code]; g != nil && c.now().Before(g.ends) {
 		return *g, true
 	}
 	return grant{}, false
 }
 
 // spend marks a code as redeemed, and reports whether it was not before.
-func (s *Server) spend(code string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.grants[code]
+func (c *codes) spend(code string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.grants[code]
 	if g == nil || g.redeemed {
 		return false
 	}
@@ -87,9 +96,9 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 		if te.call.tenant = te.call.s.Tenant(tenant); te.call.tenant == nil {
 			return nil, tenantNotFound(tenant)
 		}
-		authority = te.call.tenant.id.String()
+		authority = te.call.tenant.ID().String()
 	}
-	g, known := te.call.s.codeGrant(form.Get("code"))
+	g, known := te.call.s.codes.grant(form.Get("code"))
 	switch {
 	case !known:
 		return nil, aadsts(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
@@ -111,7 +120,7 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 		return nil, aadsts(500112, "invalid_client", "The reply address '%s' does not match the reply address '%s' provided when requesting Authorization code.", form.Get("redirect_uri"), g.redirect)
 	case !g.verifies(form.Get("code_verifier")):
 		return nil, aadsts(501481, "invalid_grant", "The Code_Verifier does not match the code_challenge supplied in the authorization request.")
-	case !te.call.s.spend(form.Get("code")):
+	case !te.call.s.codes.spend(form.Get("code")):
 		return nil, aadsts(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
 	}
 	lifetime := int(te.call.s.opts.TokenLifetime.Seconds())
@@ -127,7 +136,7 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 	}
 	if form.Get("client_info") == "1" {
 		answer["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
-			"uid": g.who.objectID().String(), "utid": g.who.tenant.id.String()}))
+			"uid": g.who.objectID().String(), "utid": g.who.tenant.ID().String()}))
 	}
 	return jsonResponse(http.StatusOK, answer), nil
 }
@@ -136,7 +145,7 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 func (te tokenEndpoint) userToken(p *servicePrincipal, who identity, scope string) string {
 	return signed(jwt.SigningMethodES256, te.call.s.key, te.lasting(jwt.MapClaims{
 		"aud":             te.call.base,
-		"iss":             "https://sts.windows.net/" + who.tenant.id.String() + "/",
+		"iss":             "https://sts.windows.net/" + who.tenant.ID().String() + "/",
 		"app_displayname": p.name,
 		"appid":           p.clientID,
 		"idtyp":           "user",
@@ -144,7 +153,7 @@ func (te tokenEndpoint) userToken(p *servicePrincipal, who identity, scope strin
 		"oid":             who.objectID().String(),
 		"scp":             scope,
 		"sub":             pairwise(publicGraph, who),
-		"tid":             who.tenant.id.String(),
+		"tid":             who.tenant.ID().String(),
 		"upn":             who.username(),
 		"uti":             te.call.id,
 		"ver":             "1.0",
@@ -155,9 +164,9 @@ func (te tokenEndpoint) userToken(p *servicePrincipal, who identity, scope strin
 func (te tokenEndpoint) idToken(g grant, profile bool) string {
 	claims := te.lasting(jwt.MapClaims{
 		"aud": g.clientID,
-		"iss": te.call.base + "/" + g.who.tenant.id.String() + "/v2.0",
+		"iss": te.call.base + "/" + g.who.tenant.ID().String() + "/v2.0",
 		"sub": pairwise(g.clientID, g.who),
-		"tid": g.who.tenant.id.String(),
+		"tid": g.who.tenant.ID().String(),
 		"uti": te.call.id,
 		"ver": "2.0",
 	})

@@ -59,16 +59,15 @@ type Server struct {
 	opts  Options
 	key   *ecdsa.PrivateKey      // signs access tokens
 	idKey func() *rsa.PrivateKey // signs ID tokens; made when first needed, as that takes long
-	seal  [32]byte               // signs delta and skip tokens
-	epoch string                 // tells this server's tokens from those of one before it
+	seal  seal                   // signs delta and skip tokens
 	ca    *authority
+	codes codes
 
 	mu       sync.Mutex // guards the rest
 	tenants  map[string]*Tenant
 	order    []*Tenant
 	apps     map[string]*application
 	sessions map[string]session // by cookie
-	grants   map[string]*grant  // by authorization code
 	faults   []*fault
 	requests []Request
 	count    uint64 // requests ever, for their ids
@@ -99,12 +98,12 @@ func New(opts Options) *Server {
 		apps:     map[string]*application{},
 		idKey:    sync.OnceValue(newIDKey),
 		sessions: map[string]session{},
-		grants:   map[string]*grant{},
 		url:      "https://graph.emulator.test",
+		codes:    codes{now: opts.Now, grants: map[string]*grant{}},
 	}
 	s.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // never fails: crypto/rand does not
-	rand.Read(s.seal[:])
-	s.epoch = rand.Text()[:8]
+	rand.Read(s.seal.key[:])
+	s.seal.epoch = rand.Text()[:8]
 	s.ca = newAuthority()
 	return s
 }
@@ -164,7 +163,7 @@ func (s *Server) answer(r *http.Request) *Response {
 
 	record := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Status: a.Status}
 	if c.tenant != nil {
-		record.Tenant = c.tenant.id.String()
+		record.Tenant = c.tenant.ID().String()
 	}
 	if a.Drop {
 		record.Status = 0

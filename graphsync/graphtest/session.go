@@ -35,9 +35,9 @@ type identity struct {
 	tenant *Tenant
 }
 
-func (i identity) objectID() graphsync.ID { return newID(i.tenant.id.String(), "account", i.Key) }
+func (i identity) objectID() graphsync.ID { return newID(i.tenant.ID().String(), "account", i.Key) }
 
-func (i identity) username() string { return i.Key + "@" + i.tenant.domain }
+func (i identity) username() string { return i.Key + "@" + i.tenant.Domain() }
 
 // choices are the tenants one may choose from.
 func (bp browserPages) choices() []*Tenant {
@@ -57,7 +57,7 @@ func (bp browserPages) decision(tenants []*Tenant) (who identity, accepted bool,
 		return identity{}, false, nil
 	}
 	at := slices.IndexFunc(accounts(), func(a account) bool { return a.Key == form.Get("account") })
-	chosen := slices.IndexFunc(tenants, func(t *Tenant) bool { return t.id.String() == form.Get("tenant") })
+	chosen := slices.IndexFunc(tenants, func(t *Tenant) bool { return t.ID().String() == form.Get("tenant") })
 	if form.Get("decision") != "accept" || at < 0 || chosen < 0 {
 		return identity{}, false, aadsts(900144, "invalid_request", "The form must name a tenant, an account and a decision.")
 	}
@@ -74,7 +74,7 @@ func (bp browserPages) admits(who identity) bool {
 }
 
 func (bp browserPages) notOfTenant(app application) *tokenError {
-	return aadsts(50020, "invalid_request", "User account from identity provider does not exist in tenant '%s' and cannot access the application '%s' in that tenant. The account needs to be added as an external user in the tenant first.", bp.call.tenant.name, app.ClientID)
+	return aadsts(50020, "invalid_request", "User account from identity provider does not exist in tenant '%s' and cannot access the application '%s' in that tenant. The account needs to be added as an external user in the tenant first.", bp.call.tenant.Name(), app.ClientID)
 }
 
 func adminOnly(app application) *tokenError {

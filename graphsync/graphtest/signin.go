@@ -136,11 +136,11 @@ func (bp browserPages) signInScreen(app application, link url.Values) *Response 
 func (bp browserPages) giveCode(app application, link url.Values, who identity) *Response {
 	authority := "organizations"
 	if bp.call.tenant != nil {
-		authority = bp.call.tenant.id.String()
+		authority = bp.call.tenant.ID().String()
 	}
 	bp.call.tenant = who.tenant
 	bp.call.tenant.mu.Lock()
-	p := bp.call.tenant.findPrincipal("appId=" + app.ClientID)
+	p := bp.call.tenant.dir.findPrincipal("appId=" + app.ClientID)
 	enabled := p != nil && p.enabled()
 	bp.call.tenant.mu.Unlock()
 	switch {
@@ -151,7 +151,7 @@ func (bp browserPages) giveCode(app application, link url.Values, who identity) 
 	case !enabled:
 		return bp.refusal(trouble, appDisabled(&app))
 	}
-	return bp.back(link, url.Values{"code": {bp.call.s.newCode(grant{
+	return bp.back(link, url.Values{"code": {bp.call.s.codes.add(grant{
 		who: who, clientID: app.ClientID, authority: authority, redirect: link.Get("redirect_uri"),
 		scope: link.Get("scope"), nonce: link.Get("nonce"), challenge: link.Get("code_challenge"),
 		ends: bp.call.now().Add(codeLifetime),

@@ -40,10 +40,10 @@ func (t *Tenant) Snapshot() Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out Snapshot
-	out.Users = t.records(&t.users)
-	out.Groups = t.records(&t.groups)
+	out.Users = t.dir.records(&t.dir.users)
+	out.Groups = t.dir.records(&t.dir.groups)
 	kinds := map[*schema]string{userSchema: "User", groupSchema: "Group", servicePrincipalSchema: "ServicePrincipal"}
-	for _, p := range t.principals {
+	for _, p := range t.dir.principals {
 		for _, a := range p.rows {
 			if a.principal.state != live {
 				continue
@@ -61,25 +61,25 @@ func (t *Tenant) Snapshot() Snapshot {
 	return out
 }
 
-func (t *Tenant) records(f *feed) []Record {
+func (d *directory) records(f *feed) []Record {
 	var out []Record
 	for at, o := range f.entries {
 		if o.last == uint32(at+1) && o.state == live {
-			out = append(out, t.record(o))
+			out = append(out, d.record(o))
 		}
 	}
 	slices.SortFunc(out, func(a, b Record) int { return compareIDs(a.ID, b.ID) })
 	return out
 }
 
-func (t *Tenant) record(o *object) Record {
+func (d *directory) record(o *object) Record {
 	r := Record{ID: o.id, Properties: make(map[string]any, len(o.props))}
 	for _, p := range o.props {
 		var value any
 		if err := json.Unmarshal([]byte(p.value), &value); err != nil {
-			panic(fmt.Sprintf("graphtest: property %s of %s: %v", t.propertyName(o.schema, p.index), o.id, err))
+			panic(fmt.Sprintf("graphtest: property %s of %s: %v", d.propertyName(o.schema, p.index), o.id, err))
 		}
-		r.Properties[t.propertyName(o.schema, p.index)] = value
+		r.Properties[d.propertyName(o.schema, p.index)] = value
 	}
 	if o.manager != nil {
 		r.Manager = o.manager.id
@@ -103,13 +103,13 @@ func (t *Tenant) Find(name string) []Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []Record
-	for _, f := range []*feed{&t.users, &t.groups} {
+	for _, f := range []*feed{&t.dir.users, &t.dir.groups} {
 		for at, o := range f.entries {
 			if o.last != uint32(at+1) || o.state != live {
 				continue
 			}
 			if o.text("displayName") == name || o.text("mail") == name || o.schema == userSchema && o.text("userPrincipalName") == name {
-				out = append(out, t.record(o))
+				out = append(out, t.dir.record(o))
 			}
 		}
 	}

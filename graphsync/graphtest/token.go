@@ -106,7 +106,7 @@ func (te tokenEndpoint) resource(scope string) (string, *tokenError) {
 		return "", aadsts(1002012, "invalid_scope", "The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).", wanted[0])
 	}
 	if resource = strings.TrimSuffix(resource, "/"); resource != te.call.base && resource != publicGraph {
-		return "", aadsts(500011, "invalid_resource", "The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", resource, te.call.tenant.name)
+		return "", aadsts(500011, "invalid_resource", "The resource principal named %s was not found in the tenant named %s. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", resource, te.call.tenant.Name())
 	}
 	return resource, nil
 }
@@ -117,7 +117,7 @@ func (te tokenEndpoint) client(form url.Values) (*servicePrincipal, *tokenError)
 	app := te.call.s.lookupApp(clientID)
 	te.call.tenant.mu.Lock()
 	defer te.call.tenant.mu.Unlock()
-	p := te.call.tenant.principal(clientID)
+	p := te.call.tenant.dir.principal(clientID)
 	if app == nil || p == nil {
 		return nil, te.appNotFound(clientID)
 	}
@@ -136,7 +136,7 @@ func (te tokenEndpoint) client(form url.Values) (*servicePrincipal, *tokenError)
 	case refusal != nil:
 		return nil, refusal
 	case p.removed:
-		return nil, aadsts(7000229, "unauthorized_client", "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clientID, te.call.tenant.id)
+		return nil, aadsts(7000229, "unauthorized_client", "The client application %s is missing service principal in the tenant %s. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119", clientID, te.call.tenant.ID())
 	case app.disabled || !p.enabled():
 		return nil, appDisabled(app)
 	}
@@ -144,7 +144,7 @@ func (te tokenEndpoint) client(form url.Values) (*servicePrincipal, *tokenError)
 }
 
 func (te tokenEndpoint) appNotFound(clientID string) *tokenError {
-	return aadsts(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, te.call.tenant.name)
+	return aadsts(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory '%s'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", clientID, te.call.tenant.Name())
 }
 
 func (te tokenEndpoint) checkSecret(app *application, secret string) *tokenError {
@@ -167,13 +167,13 @@ func (te tokenEndpoint) accessToken(p *servicePrincipal, resource string) string
 	te.call.tenant.mu.Unlock()
 	claims := te.lasting(jwt.MapClaims{
 		"aud":             resource,
-		"iss":             "https://sts.windows.net/" + te.call.tenant.id.String() + "/",
+		"iss":             "https://sts.windows.net/" + te.call.tenant.ID().String() + "/",
 		"app_displayname": p.name,
 		"appid":           p.clientID,
 		"idtyp":           "app",
 		"oid":             object,
 		"sub":             object,
-		"tid":             te.call.tenant.id.String(),
+		"tid":             te.call.tenant.ID().String(),
 		"uti":             te.call.id,
 		"ver":             "1.0",
 	})

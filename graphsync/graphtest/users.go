@@ -12,39 +12,39 @@ import (
 func (t *Tenant) AddUser(props Props) graphsync.ID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.addUser(props).id
+	return t.dir.addUser(props).id
 }
 
-func (t *Tenant) addUser(given Props) *object {
+func (d *directory) addUser(given Props) *object {
 	props := Props{
 		"accountEnabled":  true,
 		"userType":        "Member",
 		"businessPhones":  []string{},
-		"createdDateTime": t.s.opts.Now(),
+		"createdDateTime": d.now(),
 	}
 	for name, value := range given {
 		props[name] = value
 	}
-	n := strconv.Itoa(t.made + 1)
+	n := strconv.Itoa(d.made + 1)
 	if props["displayName"] == nil {
 		props["displayName"] = "User " + n
 	}
 	if props["userPrincipalName"] == nil {
-		props["userPrincipalName"] = "user" + n + "@" + t.domain
+		props["userPrincipalName"] = "user" + n + "@" + d.domain
 	}
-	return t.add(userSchema, props)
+	return d.add(userSchema, props)
 }
 
 // SetSubtype makes a user one of a type derived from user, such as "agentUser" (resource agentUser).
 func (t *Tenant) SetSubtype(user graphsync.ID, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	o := t.existing(user)
+	o := t.dir.existing(user)
 	if o.schema != userSchema {
 		panic(fmt.Sprintf("graphtest: %s is not a user", o.id))
 	}
 	o.subtype = name
-	t.users.touch(o)
+	t.dir.users.touch(o)
 }
 
 // SetManager makes one user the manager of another; a zero manager takes it away.
@@ -52,12 +52,12 @@ func (t *Tenant) SetManager(user, manager graphsync.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !manager.IsZero() {
-		t.existing(manager)
+		t.dir.existing(manager)
 	}
-	t.setManager(t.existing(user), manager)
+	t.dir.setManager(t.dir.existing(user), manager)
 }
 
-func (t *Tenant) setManager(o *object, manager graphsync.ID) {
+func (d *directory) setManager(o *object, manager graphsync.ID) {
 	if o.schema != userSchema {
 		panic(fmt.Sprintf("graphtest: %s is not a user and has no manager", o.id))
 	}
@@ -68,5 +68,5 @@ func (t *Tenant) setManager(o *object, manager graphsync.ID) {
 		o.manager = &managerLink{}
 	}
 	o.manager.before, o.manager.id = o.manager.id, manager
-	o.manager.version = t.users.touch(o)
+	o.manager.version = d.users.touch(o)
 }
