@@ -90,6 +90,9 @@ func (c *ConsentClaim) Proving() bool {
 // ErrNoInvitation means that there is no such invitation (any more).
 var ErrNoInvitation = errors.New("there is no such invitation")
 
+// ErrInvitationUsed means that a tenant has joined with an invitation.
+var ErrInvitationUsed = errors.New("the invitation has been used")
+
 // Put stores an invitation. The audit log of the service says who made it.
 func (i Invitations) Put(key InvitationKey, invitation Invitation) error {
 	return i.registry.update(func(tx *Tx) error {
@@ -180,4 +183,31 @@ func (i Invitations) Drop(fits func(InvitationKey, Invitation) bool, entries ...
 		return tx.Audit().Append(entries...)
 	})
 	return dropped, err
+}
+
+// Withdraw forgets the invitation of a name, see [InvitationKey.Name], and returns what it was. The audit log of the
+// service says who did so. The error is [ErrNoInvitation] when there is none, and [ErrInvitationUsed] when a tenant
+// has joined with it: then it stays.
+func (i Invitations) Withdraw(name string, at time.Time, by Actor) (withdrawn Invitation, err error) {
+	about, err := json.Marshal(map[string]string{"invitation": name})
+	if err != nil {
+		return withdrawn, err
+	}
+	used := false
+	n, err := i.Drop(func(key InvitationKey, found Invitation) bool {
+		if key.Name() != name {
+			return false
+		}
+		used, withdrawn = found.Claim != nil && found.Claim.Joined, found
+		return !used
+	}, AuditEntry{At: at, Event: "invitation_withdrawn", Actor: by, Result: "done", About: about})
+	switch {
+	case err != nil:
+		return withdrawn, err
+	case used:
+		return withdrawn, ErrInvitationUsed
+	case n == 0:
+		return withdrawn, ErrNoInvitation
+	}
+	return withdrawn, nil
 }

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,5 +92,53 @@ func TestInvitationStanding(t *testing.T) {
 	}
 	if got := (state.InvitationKey{0xab, 0xcd}).Name(); got != "abcd0000" {
 		t.Errorf("name %s", got)
+	}
+}
+
+// A link that is withdrawn is reported to the audit log; one that a tenant has joined with, or that is not there,
+// is neither.
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	s, err := openDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	open, joined := state.InvitationKey{1}, state.InvitationKey{2}
+	err = errors.Join(s.Invitations().Put(open, state.Invitation{Note: "Contoso Ltd", Expires: now}),
+		s.Invitations().Put(joined, state.Invitation{Claim: &state.ConsentClaim{Joined: true}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := state.Actor{Kind: state.ActorPage, Name: "ada"}
+	for _, c := range []struct {
+		name string
+		want error
+	}{
+		{joined.Name(), state.ErrInvitationUsed},
+		{state.InvitationKey{3}.Name(), state.ErrNoInvitation},
+		{open.Name(), nil},
+		{open.Name(), state.ErrNoInvitation},
+	} {
+		withdrawn, err := s.Invitations().Withdraw(c.name, now, by)
+		if !errors.Is(err, c.want) || err == nil && withdrawn.Note != "Contoso Ltd" {
+			t.Errorf("%s: %+v, %v, want %v", c.name, withdrawn, err, c.want)
+		}
+	}
+	all, err := s.Invitations().All()
+	if _, kept := all[joined]; err != nil || len(all) != 1 || !kept {
+		t.Errorf("%v are left, %v", all, err)
+	}
+	var lines []string
+	err = s.Audit().View(func(a state.Audit) error {
+		for line := range a.Lines(state.AuditQuery{}) {
+			if text := string(line.Text()); strings.Contains(text, "withdrawn") {
+				lines = append(lines, text)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0], open.Name()) || !strings.Contains(lines[0], `"actor":"page","by":"ada"`) {
+		t.Errorf("the log has %q, %v", lines, err)
 	}
 }

@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/audit"
 	"entrasync/cmd/internal/compile"
-	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/lookup"
-	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
@@ -109,10 +104,7 @@ of each log: the number and the hash of its last line. Keep heads elsewhere: wit
 that was cut off, written again or restored from an older copy, which is as valid as before on its own. The exit code
 is 3 when a log is not as it was written.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			if len(files) > 0 {
-				return a.verifyFiles(files, heads)
-			}
-			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.verifyLogs(w, selection, syncs, heads) })
+			return a.verify(files, selection, heads)
 		},
 	}
 	cmd.Flags().StringArrayVar(&heads, "head", nil, "a `SEQ:HASH` that verify printed before; may be repeated; name its log with --tenant where there are several")
@@ -120,80 +112,33 @@ is 3 when a log is not as it was written.`,
 	return cmd
 }
 
-func (a *app) verifyLogs(w *worker.Worker, selection lookup.Selection, syncs []*compile.Sync, texts []string) error {
-	heads, err := audit.ParseHeads(texts)
-	if err != nil {
-		return err
-	}
-	logs, err := audit.Logs(w, selection, syncs)
-	if err != nil {
-		return err
-	}
-	if logs = audit.Verified(logs, selection); len(heads) > 0 && len(logs) > 1 {
-		return advice.With(errors.New("--head is about one log, and there are several"), "name its tenant with --tenant")
-	}
-	var checks []audit.Check
-	for _, log := range logs {
-		check, err := audit.Verify(log, heads)
+// verify verifies exported files, or without any the logs of the state. Files take no configuration.
+func (a *app) verify(files []string, selection lookup.Selection, heads []string) error {
+	if len(files) > 0 {
+		checks, err := audit.VerifyExports(files, heads)
 		if err != nil {
 			return err
 		}
-		checks = append(checks, check)
+		return a.printChecks(checks)
 	}
-	return a.printChecks(checks)
-}
-
-// verifyFiles verifies exported files, which takes no configuration.
-func (a *app) verifyFiles(names []string, texts []string) error {
-	heads, err := audit.ParseHeads(texts)
-	if err != nil {
-		return err
-	}
-	if len(heads) > 0 {
-		return advice.With(errors.New("--head is about the logs of the state, not about files"), "compare the heads that verify prints of the files")
-	}
-	var files []io.Reader
-	for _, name := range names {
-		file, err := os.Open(name)
+	return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+		checks, err := audit.VerifyLogs(w, selection, syncs, heads)
 		if err != nil {
 			return err
 		}
-		defer file.Close()
-		files = append(files, file)
-	}
-	checks, err := audit.VerifyFiles(files, names)
-	if err != nil {
-		return err
-	}
-	return a.printChecks(checks)
+		return a.printChecks(checks)
+	})
 }
 
 func (a *app) printChecks(checks []audit.Check) error {
-	sound := true
-	for i := range checks {
-		sound = sound && checks[i].OK
-	}
+	document := audit.DocumentOf(checks)
 	outcome := error(nil)
-	if !sound {
+	if !document.OK {
 		outcome = exitError(exitPartial)
 	}
 	if a.json {
-		return errors.Join(a.printJSON(map[string]any{"format": "entrasync/audit-check/1", "ok": sound, "logs": append([]audit.Check{}, checks...)}), outcome)
+		return errors.Join(a.printJSON(document), outcome)
 	}
-	for _, c := range checks {
-		switch {
-		case c.Last == 0 && c.OK:
-			fmt.Fprintf(a.out, "%s: no line\n", c.Log)
-			continue
-		case c.OK:
-			fmt.Fprintf(a.out, "%s: lines %d to %d are as they were written\n", c.Log, c.First, c.Last)
-		default:
-			fmt.Fprintf(a.out, "%s: %s in lines %d to %d\n", c.Log, words.Count(len(c.Faults), "fault", "faults"), c.First, c.Last)
-		}
-		for _, fault := range c.Faults {
-			fmt.Fprintf(a.out, "  line %d: %s\n", fault.Seq, console.Printable(fault.What))
-		}
-		fmt.Fprintf(a.out, "  head %s\n", c.Head)
-	}
+	audit.PrintChecks(a.out, checks)
 	return outcome
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -130,29 +129,16 @@ func (i invitations) withdraw(name string) error {
 		return err
 	}
 	defer w.Close()
-	used := false
-	note := ""
-	about, err := json.Marshal(map[string]string{"invitation": name})
-	if err != nil {
-		return err
-	}
-	withdrawn := state.AuditEntry{At: time.Now(), Event: "invitation_withdrawn", Actor: i.app.actor(), Result: "done", About: about}
-	n, err := w.Store.Invitations().Drop(func(key state.InvitationKey, i state.Invitation) bool {
-		if key.Name() != name {
-			return false
-		}
-		used, note = i.Claim != nil && i.Claim.Joined, i.Note
-		return !used
-	}, withdrawn)
+	withdrawn, err := w.Store.Invitations().Withdraw(name, time.Now(), i.app.actor())
 	switch {
+	case errors.Is(err, state.ErrInvitationUsed):
+		return advice.With(fmt.Errorf("invitation %s has been used", name), "remove the tenant that joined with it: entrasync tenants remove")
+	case errors.Is(err, state.ErrNoInvitation):
+		return advice.With(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
 	case err != nil:
 		return err
-	case used:
-		return advice.With(fmt.Errorf("invitation %s has been used", name), "remove the tenant that joined with it: entrasync tenants remove")
-	case n == 0:
-		return advice.With(fmt.Errorf("there is no invitation %q", name), "list them with: entrasync consent list")
 	}
-	w.Log.Info("invitation withdrawn", "invitation", name, "note", note)
+	w.Log.Info("invitation withdrawn", "invitation", name, "note", withdrawn.Note)
 	if i.app.json {
 		return i.app.printJSON(struct {
 			Format     string `json:"format"`

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os/user"
 	"strings"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/inspect"
-	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/worker"
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
@@ -71,15 +70,6 @@ func decisionCommand(a *app, verb, done string, do func(*state.Tx, string, strin
 	return cmd
 }
 
-// decidedHold is one entry of what approve and reject print with --json.
-type decidedHold struct {
-	Hold       string `json:"hold"`
-	Sync       string `json:"sync"`
-	Tenant     string `json:"tenant"`
-	TenantName string `json:"tenant_name"`
-	Actions    int    `json:"actions"`
-}
-
 // decide approves or rejects holds.
 func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error {
 	holds, err := v.Holds(w, syncs)
@@ -88,7 +78,7 @@ func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error 
 	}
 	actor := a.actor()
 	by := plan.Decision{By: actor.Name, Via: actor.Kind, Reason: strings.TrimSpace(v.reason), At: time.Now().UTC().Truncate(time.Second)}
-	decided := []decidedHold{}
+	decided := []inspect.DecidedHold{}
 	for i := range holds {
 		h := &holds[i]
 		n, err := inspect.Decide(w, h, v.do, by)
@@ -96,25 +86,15 @@ func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error 
 			return err
 		}
 		w.Log.Info("hold "+v.done, "sync", h.Sync, "tenant", h.TenantName, "hold", h.Hold, "cause", h.Cause, "actions", n, "by", by.By, "reason", by.Reason)
-		decided = append(decided, decidedHold{h.Hold, h.Sync, h.Tenant, h.TenantName, n})
-		if a.json {
-			continue
-		}
-		fmt.Fprintf(a.out, "%s %s of sync %s, tenant %s: %s. ", h.Hold, v.done, h.Sync, h.TenantName, words.Count(n, "action", "actions"))
-		if v.done == "rejected" {
-			fmt.Fprintln(a.out, "They do not run until their source changes; they stay listed: entrasync holds --rejected")
-		} else {
-			fmt.Fprintf(a.out, "The next cycle acts on it: entrasync sync %s --tenant %s\n", h.Sync, h.TenantName)
+		decided = append(decided, inspect.DecidedHold{Hold: h.Hold, Sync: h.Sync, Tenant: h.Tenant, TenantName: h.TenantName, Actions: n})
+		if !a.json {
+			report.Decided(a.console(), v.done, &decided[i])
 		}
 	}
-	if !a.json {
-		return nil
+	if a.json {
+		return a.printJSON(inspect.DecidedDocument(v.done, decided))
 	}
-	return a.printJSON(struct {
-		Format string        `json:"format"`
-		Answer string        `json:"answer"`
-		Holds  []decidedHold `json:"holds"`
-	}{"entrasync/answer/1", v.done, decided})
+	return nil
 }
 
 // actor is who runs the command, for the audit log.

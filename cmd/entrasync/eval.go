@@ -124,42 +124,14 @@ func (e *evaluator) user(ctx context.Context, expression string) error {
 }
 
 func (e *evaluator) print(o *evaluation.Outcome) error {
+	var err error
 	if e.app.json {
-		if err := e.app.printJSON(o.Document()); err != nil {
-			return err
-		}
-		if o.Err != nil {
-			return exitError(exitFailed)
-		}
-		return nil
+		err = e.app.printJSON(o.Document())
+	} else {
+		err = o.Print(e.app.out, e.app.err, e.flags.explain)
 	}
-	for _, warning := range o.Warnings {
-		fmt.Fprintf(e.app.err, "note: %s\n", console.Printable(warning))
+	if err == nil && o.Err != nil {
+		err = exitError(exitFailed)
 	}
-	if o.Err != nil {
-		fmt.Fprint(e.app.err, "entrasync: ")
-		if err := o.WriteError(e.app.err); err != nil {
-			return err
-		}
-		if e.flags.explain {
-			if err := o.WriteSteps(e.app.err); err != nil {
-				return err
-			}
-		}
-		return exitError(exitFailed)
-	}
-	text := o.Text()
-	if console.IsTerminal(e.app.out) {
-		text = console.Printable(text)
-	}
-	if _, err := fmt.Fprintln(e.app.out, text); err != nil {
-		return fmt.Errorf("write output: %w", err)
-	}
-	if o.Redacted {
-		fmt.Fprintln(e.app.err, "note: the expression calls Redact, so the value is hidden here as in plans and logs; --json prints it")
-	}
-	if e.flags.explain {
-		return o.WriteSteps(e.app.out)
-	}
-	return nil
+	return err
 }

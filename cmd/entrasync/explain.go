@@ -77,19 +77,10 @@ func (e explanations) print(s *compile.Sync, x *reconcile.Explanation) error {
 	return report.Explanation(e.app.console(), s, x)
 }
 
-// A codeText is one code as `explain --json` prints it.
-type codeText struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
-}
-
 // printCode prints what to do about one code.
 func (e explanations) printCode(code, text string) error {
 	if e.app.json {
-		return e.app.printJSON(struct {
-			Format string `json:"format"`
-			codeText
-		}{"entrasync/code/1", codeText{code, text}})
+		return e.app.printJSON(advice.CodeDocument(code))
 	}
 	_, err := fmt.Fprintf(e.app.out, "%s: %s\n", code, text)
 	return err
@@ -97,19 +88,12 @@ func (e explanations) printCode(code, text string) error {
 
 // listCodes prints every code in alphabetical order.
 func (e explanations) listCodes() error {
-	list := make([]codeText, 0, len(advice.Codes))
-	for _, code := range slices.Sorted(maps.Keys(advice.Codes)) {
-		list = append(list, codeText{code, advice.Codes[code]})
-	}
 	if e.app.json {
-		return e.app.printJSON(struct {
-			Format string     `json:"format"`
-			Codes  []codeText `json:"codes"`
-		}{"entrasync/codes/1", list})
+		return e.app.printJSON(advice.CodesDocument())
 	}
 	return e.app.console().Table("code\twhat to do", func(row func(...any)) {
-		for _, c := range list {
-			row(c.Code, c.Text)
+		for _, code := range slices.Sorted(maps.Keys(advice.Codes)) {
+			row(code, advice.Codes[code])
 		}
 	})
 }

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/importschema"
 	"entrasync/cmd/internal/jsonfile"
+	"entrasync/cmd/internal/outfile"
 )
 
 func importSchemaCommand(a *app) *cobra.Command {
@@ -49,7 +47,7 @@ func (a *app) importSchema(file, out string, force bool, o importschema.Options)
 		return fmt.Errorf("import schema: %w", err)
 	}
 	if out != "" {
-		if err := writeNew(out, result.YAML, force); err != nil {
+		if err := outfile.Create(out, result.YAML, force); err != nil {
 			return err
 		}
 		fmt.Fprintf(a.err, "Wrote %s.\n", out)
@@ -74,29 +72,6 @@ func (a *app) importSchema(file, out string, force bool, o importschema.Options)
 	}
 	if _, err := fmt.Fprint(a.out, result.YAML); err != nil {
 		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
-}
-
-// writeNew writes a file that is not there yet, unless it may be overwritten.
-func writeNew(name, content string, force bool) error {
-	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	if force {
-		mode = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
-	}
-	file, err := os.OpenFile(name, mode, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return advice.With(fmt.Errorf("%s exists already", name), "choose another name, or overwrite it with --force")
-	}
-	if err != nil {
-		return fmt.Errorf("write a new file: %w", err)
-	}
-	_, err = file.WriteString(content)
-	if cerr := file.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("write a new file: %w", err)
 	}
 	return nil
 }

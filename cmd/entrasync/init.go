@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/outfile"
 	"entrasync/configs"
 	"entrasync/target/all"
 )
@@ -34,7 +35,7 @@ func (a *app) init(force bool) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(name, configs.Starter(), force); err != nil {
+	if err := outfile.Create(name, configs.Starter(), force); err != nil {
 		return err
 	}
 	// The schema belongs to this version, not to the user: it is always overwritten.

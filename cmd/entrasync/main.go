@@ -2,7 +2,7 @@
 //
 // This package holds the commands, one file each: flags, which documents are printed, and exit codes. What they work
 // with is in cmd/internal: lookup finds what a line names, inspect reads the state, report prints for people, check
-// tests connections, worker and service do the rest. connector.go is the one link to the Graph SDK. It decides nothing
+// tests connections, worker and service do the rest. entra is the one link to the Graph SDK. It decides nothing
 // about accounts; reconcile does. Only main exits, with one of the codes in exit.go; data goes to standard output,
 // everything else to standard error.
 package main

@@ -8,6 +8,7 @@ import (
 	"entrasync/cmd/internal/admin"
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/entra"
 	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
@@ -41,16 +42,24 @@ func (a *app) open() (*worker.Worker, error) {
 	return w, err
 }
 
+// connector returns how this command reaches Graph.
+func (a *app) connector() entra.Connector {
+	if a.graph == nil {
+		a.graph = entra.NewTransport()
+	}
+	return entra.Connector{Transport: a.graph, UserAgent: "entrasync/" + versionText()}
+}
+
 // options are how this command opens a configuration.
 func (a *app) options(level slog.Level) worker.Options {
-	return worker.Options{OpenSource: a.connector().open, Version: versionText(), Log: a.logger(level)}
+	return worker.Options{OpenSource: a.connector().Open, Version: versionText(), Log: a.logger(level)}
 }
 
 // serve runs a worker as a service until ctx ends. serving is told the address of the operator's page.
 func (a *app) serve(ctx context.Context, w *worker.Worker, serving func(url string)) error {
 	return service.New(w, service.Options{
 		ConfigFile: a.configFile, Version: versionText(), Log: a.logger(slog.LevelInfo),
-		Execute: execute, SignIn: a.connector().signIn, Advice: func(code string) string { return advice.Codes[code] }, Serving: serving,
+		Execute: execute, SignIn: a.connector().SignIn, Advice: func(code string) string { return advice.Codes[code] }, Serving: serving,
 	}).Run(ctx)
 }
 

@@ -3,17 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/console"
-	"entrasync/cmd/internal/words"
-	"entrasync/graphsync"
+	"entrasync/cmd/internal/transfer"
 	"entrasync/state"
 )
 
@@ -72,102 +67,37 @@ func (c stateCommands) export(names []string, file string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	tenants, err := c.tenants(store, names)
+	tenants, err := transfer.Tenants(store, names)
 	if err != nil {
 		return err
 	}
 	if file == "" {
 		done, err := store.Export(c.app.out, tenants)
 		if err == nil {
-			_, err = fmt.Fprintln(c.app.err, described("exported", done))
+			_, err = fmt.Fprintln(c.app.err, transfer.Describe("exported", done))
 		}
 		return err
 	}
-	var done state.Transfer
-	err = writePrivate(file, func(w io.Writer) (err error) { done, err = store.Export(w, tenants); return err })
+	done, err := transfer.Export(store, tenants, file)
 	if err != nil {
 		return err
 	}
 	return c.report("exported", file, done)
 }
 
-func (c stateCommands) take(file string) (err error) {
-	in, err := os.Open(file)
+func (c stateCommands) take(file string) error {
+	done, err := transfer.Import(c.open, file)
 	if err != nil {
 		return err
-	}
-	defer in.Close()
-	store, err := c.open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	done, err := store.Import(in)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
 	}
 	return c.report("imported", file, done)
 }
 
-// tenants finds tenants by name or id; each has a state.
-func (c stateCommands) tenants(store *state.Store, names []string) (ids []graphsync.ID, err error) {
-	records, err := store.TenantRecords().All()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.Name == name })
-		id, parseErr := graphsync.ParseID(name)
-		switch {
-		case at >= 0:
-			id = records[at].ID
-		case parseErr != nil:
-			return nil, advice.With(fmt.Errorf("there is no tenant %q", name), "list them with: entrasync tenants list")
-		}
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids, nil
-}
-
 // report says what was moved.
-func (c stateCommands) report(what, file string, done state.Transfer) error {
+func (c stateCommands) report(action, file string, done state.Transfer) error {
 	if c.app.json {
-		ids := make([]string, len(done.Tenants))
-		for i, id := range done.Tenants {
-			ids[i] = id.String()
-		}
-		return c.app.printJSON(map[string]any{"format": "entrasync/state/1", "action": what, "file": file, "registry": done.Registry, "tenants": ids, "rows": done.Rows})
+		return c.app.printJSON(transfer.DocumentOf(action, file, done))
 	}
-	_, err := fmt.Fprintf(c.app.out, "%s: %s\n", described(what, done), file)
-	return err
-}
-
-// described says in words what was moved.
-func described(what string, done state.Transfer) string {
-	whole := ""
-	if done.Registry {
-		whole = "the whole state, "
-	}
-	return fmt.Sprintf("%s %s%s, %s", what, whole, words.Count(len(done.Tenants), "tenant", "tenants"), words.Count(done.Rows, "row", "rows"))
-}
-
-// writePrivate writes a file that its owner alone can read. It takes its name when it is complete and on disk.
-func writePrivate(file string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
+	_, err := fmt.Fprintf(c.app.out, "%s: %s\n", transfer.Describe(action, done), file)
 	return err
 }

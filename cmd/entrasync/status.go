@@ -21,15 +21,18 @@ func statusCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
 	cmd := &cobra.Command{Use: "status [SYNC...]", Short: "Show the state of every sync", RunE: func(cmd *cobra.Command, names []string) error {
 		selection.Syncs = names
-		return a.withSyncs(selection, a.status)
+		return a.withSyncs(selection, listings{a}.status)
 	}}
 	tenantFlag(cmd, &selection)
 	return cmd
 }
 
-func (a *app) status(w *worker.Worker, syncs []*compile.Sync) error {
-	a.noteNoTenant(w)
-	unread := unread{app: a}
+// listings print what the state has of syncs and their runs.
+type listings struct{ app *app }
+
+func (l listings) status(w *worker.Worker, syncs []*compile.Sync) error {
+	l.app.noteNoTenant(w)
+	unread := unread{app: l.app}
 	var readable []*compile.Sync
 	statuses := make([]inspect.Status, 0, len(syncs))
 	for _, s := range syncs {
@@ -42,18 +45,18 @@ func (a *app) status(w *worker.Worker, syncs []*compile.Sync) error {
 	}
 	unconfigured, err := w.Unconfigured(readable)
 	if unread.add(err) {
-		fmt.Fprintf(a.err, "entrasync: %v\n", err)
+		fmt.Fprintf(l.app.err, "entrasync: %v\n", err)
 	}
-	if a.json {
-		return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured}))
+	if l.app.json {
+		return unread.outcome(l.app.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured}))
 	}
 	if len(w.Syncs) == 0 && w.Tenants.TakesConsented() {
-		fmt.Fprintln(a.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
-	} else if err := report.Status(a.console(), statuses); err != nil {
+		fmt.Fprintln(l.app.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
+	} else if err := report.Status(l.app.console(), statuses); err != nil {
 		return err
 	}
 	for _, u := range unconfigured {
-		fmt.Fprintf(a.out, "\n%s\n  → %s\n", console.Printable(u.String()), worker.UnconfiguredAdvice)
+		fmt.Fprintf(l.app.out, "\n%s\n  → %s\n", console.Printable(u.String()), worker.UnconfiguredAdvice)
 	}
 	return unread.outcome(nil)
 }
@@ -73,7 +76,7 @@ Runs that did something are kept for the time in history, by default 400 days.`,
 			if !query.Since.IsZero() && !cmd.Flags().Changed("limit") {
 				query.Limit = 0
 			}
-			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.runs(w, syncs, query, all) })
+			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return listings{a}.runs(w, syncs, query, all) })
 		},
 	}
 	tenantFlag(cmd, &selection)
@@ -84,9 +87,9 @@ Runs that did something are kept for the time in history, by default 400 days.`,
 	return cmd
 }
 
-func (a *app) runs(w *worker.Worker, syncs []*compile.Sync, query inspect.RunQuery, all bool) error {
+func (l listings) runs(w *worker.Worker, syncs []*compile.Sync, query inspect.RunQuery, all bool) error {
 	runs := []inspect.PastRun{}
-	unread := unread{app: a}
+	unread := unread{app: l.app}
 	for _, s := range syncs {
 		found, err := inspect.Runs(w, s, query)
 		unread.report(s, err)
@@ -95,29 +98,29 @@ func (a *app) runs(w *worker.Worker, syncs []*compile.Sync, query inspect.RunQue
 	if all {
 		runs = inspect.ByTime(runs, query.Limit)
 	}
-	if a.json {
-		return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": runs}))
+	if l.app.json {
+		return unread.outcome(l.app.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": runs}))
 	}
-	return unread.outcome(report.Runs(a.console(), runs))
+	return unread.outcome(report.Runs(l.app.console(), runs))
 }
 
 func showCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
 	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors; RUN may be latest", Args: oneArgument, RunE: func(cmd *cobra.Command, args []string) error {
-		return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.show(w, syncs, args[0]) })
+		return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return listings{a}.show(w, syncs, args[0]) })
 	}}
 	tenantFlag(cmd, &selection)
 	return cmd
 }
 
-func (a *app) show(w *worker.Worker, syncs []*compile.Sync, id string) error {
-	unread := unread{app: a}
+func (l listings) show(w *worker.Worker, syncs []*compile.Sync, id string) error {
+	unread := unread{app: l.app}
 	found := false
 	for _, s := range syncs {
 		run, err := inspect.RunOf(w, s, id)
 		if err == nil && run != nil {
 			found = true
-			err = a.showRun(s, run)
+			err = l.showRun(s, run)
 		}
 		unread.report(s, err)
 	}
@@ -130,9 +133,9 @@ func (a *app) show(w *worker.Worker, syncs []*compile.Sync, id string) error {
 	return advice.With(fmt.Errorf("there is no run %q", id), "list them with: entrasync runs")
 }
 
-func (a *app) showRun(s *compile.Sync, run *inspect.Run) error {
-	if a.json {
-		return a.printJSON(run)
+func (l listings) showRun(s *compile.Sync, run *inspect.Run) error {
+	if l.app.json {
+		return l.app.printJSON(run)
 	}
-	return report.Run(a.console(), s, run)
+	return report.Run(l.app.console(), s, run)
 }

@@ -128,23 +128,3 @@ func ParseTime(text string, now time.Time) (time.Time, error) {
 	}
 	return time.Time{}, fmt.Errorf("%q is no time: write it as 2026-03-01T08:00:00Z, as a day such as 2026-03-01, or as how long ago, such as 12h or 7d", text)
 }
-
-// ParseHeads reads several heads.
-func ParseHeads(texts []string) (heads []Head, err error) {
-	for _, text := range texts {
-		head, err := ParseHead(text)
-		if err != nil {
-			return nil, err
-		}
-		heads = append(heads, head)
-	}
-	return heads, nil
-}
-
-// Verified leaves out the service's log where tenants are selected: its lines about them are of its own chain.
-func Verified(logs []Log, selection lookup.Selection) []Log {
-	if len(selection.Tenants) == 0 {
-		return logs
-	}
-	return slices.DeleteFunc(logs, func(l Log) bool { return l.Name == Service })
-}

@@ -87,3 +87,21 @@ func Decide(w *worker.Worker, h *Hold, do func(*state.Tx, string, string, plan.D
 	}
 	return n, nil
 }
+
+// A DecidedHold is one entry of what approve and reject print with --json.
+type DecidedHold struct {
+	Hold       string `json:"hold"`
+	Sync       string `json:"sync"`
+	Tenant     string `json:"tenant"`
+	TenantName string `json:"tenant_name"`
+	Actions    int    `json:"actions"`
+}
+
+// DecidedDocument makes the document of what was decided: approved or rejected.
+func DecidedDocument(done string, holds []DecidedHold) any {
+	return struct {
+		Format string        `json:"format"`
+		Answer string        `json:"answer"`
+		Holds  []DecidedHold `json:"holds"`
+	}{"entrasync/answer/1", done, holds}
+}

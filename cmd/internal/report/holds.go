@@ -69,3 +69,13 @@ func printHold(o console.Output, h *inspect.Hold) {
 		printMembers(o, h.Actions[i].Members, len(h.Actions[i].Remove), len(h.Actions[i].Add))
 	}
 }
+
+// Decided prints that a hold was decided about, and what comes of it. done is approved or rejected.
+func Decided(o console.Output, done string, h *inspect.DecidedHold) {
+	fmt.Fprintf(o.W, "%s %s of sync %s, tenant %s: %s. ", h.Hold, done, h.Sync, h.TenantName, words.Count(h.Actions, "action", "actions"))
+	if done == "rejected" {
+		fmt.Fprintln(o.W, "They do not run until their source changes; they stay listed: entrasync holds --rejected")
+	} else {
+		fmt.Fprintf(o.W, "The next cycle acts on it: entrasync sync %s --tenant %s\n", h.Sync, h.TenantName)
+	}
+}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -80,12 +79,6 @@ func actorOf(r *http.Request) state.Actor {
 	return state.Actor{Kind: state.ActorPage, Name: name}
 }
 
-// aboutInvitation names an invitation in a line of the audit log.
-func aboutInvitation(name string) []byte {
-	about, _ := json.Marshal(map[string]string{"invitation": name}) // of a string
-	return about
-}
-
 // withdraw takes an invitation back: its link leads nowhere from then on.
 func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
 	if !s.posted(w, r, "Nothing was withdrawn") {
@@ -93,22 +86,15 @@ func (s *Server) withdraw(w http.ResponseWriter, r *http.Request) {
 	}
 	s.page(func(r *http.Request, p page) (string, any, error) {
 		name := r.PathValue("invitation")
-		var note string
-		n, err := s.Store.Invitations().Drop(func(key state.InvitationKey, i state.Invitation) bool {
-			if key.Name() != name || i.Claim != nil && i.Claim.Joined {
-				return false
-			}
-			note = i.Note
-			return true
-		}, state.AuditEntry{At: s.Now(), Event: "invitation_withdrawn", Actor: actorOf(r), Result: "done", About: aboutInvitation(name)})
+		withdrawn, err := s.Store.Invitations().Withdraw(name, s.Now(), actorOf(r))
 		switch {
+		case errors.Is(err, state.ErrNoInvitation), errors.Is(err, state.ErrInvitationUsed):
+			return "", nil, errNotFound
 		case err != nil:
 			return "", nil, err
-		case n == 0:
-			return "", nil, errNotFound
 		}
 		by, _, _ := r.BasicAuth()
-		s.Log.Info("invitation withdrawn", "invitation", name, "note", note, "by", by)
+		s.Log.Info("invitation withdrawn", "invitation", name, "note", withdrawn.Note, "by", by)
 		w.Header().Set("Location", "/tenants?withdrawn=1")
 		return "", nil, errSeeOther
 	})(w, r)

@@ -1,4 +1,9 @@
-package main
+// Package entra reaches Microsoft Graph and Entra's sign-in with the credentials that the configuration gives.
+//
+// It is the only package of the commands that knows the Graph SDK behind package msgraph: every other one is given
+// what it returns. It promises that a credential which cannot be read is an error of class
+// [graphsync.CredentialInvalid] of that tenant, and does not end the process.
+package entra
 
 import (
 	"context"
@@ -12,19 +17,17 @@ import (
 	"entrasync/graphsync/msgraph"
 )
 
-// A connector reaches Microsoft Graph. All tenants share its connections: there can be hundreds.
-type connector struct{ transport http.RoundTripper }
-
-// connector returns how this command reaches Graph.
-func (a *app) connector() connector {
-	if a.graph == nil {
-		a.graph = msgraph.NewTransport()
-	}
-	return connector{a.graph}
+// A Connector reaches Microsoft Graph. All tenants share its connections: there can be hundreds.
+type Connector struct {
+	Transport http.RoundTripper // such as [NewTransport]
+	UserAgent string            // name and version of the program
 }
 
-// open makes the source of a tenant.
-func (c connector) open(to worker.Connection) (graphsync.Source, error) {
+// NewTransport returns a transport with the limits that requests to Graph need.
+func NewTransport() http.RoundTripper { return msgraph.NewTransport() }
+
+// Open makes the source of a tenant. It sends no request.
+func (c Connector) Open(to worker.Connection) (graphsync.Source, error) {
 	config, err := c.config(to)
 	if err != nil {
 		return nil, err
@@ -36,8 +39,8 @@ func (c connector) open(to worker.Connection) (graphsync.Source, error) {
 	return source, nil
 }
 
-// signIn redeems the code of an administrator's sign-in.
-func (c connector) signIn(ctx context.Context, to worker.Connection, code, redirect, verifier string) (none graphsync.SignedIn, err error) {
+// SignIn redeems the code of an administrator's sign-in, with the redirect URI and the PKCE verifier it was asked for with.
+func (c Connector) SignIn(ctx context.Context, to worker.Connection, code, redirect, verifier string) (none graphsync.SignedIn, err error) {
 	config, err := c.config(to)
 	if err != nil {
 		return none, err
@@ -45,11 +48,11 @@ func (c connector) signIn(ctx context.Context, to worker.Connection, code, redir
 	return msgraph.SignIn(ctx, config, msgraph.Redemption{Code: code, Redirect: redirect, Verifier: verifier})
 }
 
-func (c connector) config(to worker.Connection) (msgraph.Config, error) {
+func (c Connector) config(to worker.Connection) (msgraph.Config, error) {
 	credential, err := credentialOf(to.App)
 	return msgraph.Config{
 		Tenant: to.Tenant, Cloud: to.Cloud, Credential: credential, MaxElapsed: to.MaxElapsed,
-		HTTP: c.transport, UserAgent: "entrasync/" + versionText(), Log: to.Log,
+		HTTP: c.Transport, UserAgent: c.UserAgent, Log: to.Log,
 	}, err
 }
 
