@@ -196,10 +196,10 @@ func (a *Adapter) compact() error {
 		return err
 	}
 	if a.log.size() > 0 {
-		err := a.store.publish()
+		err := publication{a.store}.publish()
 		if errors.Is(err, errDamagedIndex) {
 			if err = errors.Join(a.forgetIndex(), a.open(true)); err == nil {
-				err = a.store.publish()
+				err = publication{a.store}.publish()
 			}
 		}
 		if err != nil {

@@ -195,23 +195,23 @@ func decodeDirectory(directory []byte, path string, index *os.File, now stamp, s
 }
 
 // writeIndex writes the index of what was just published, or removes one that is of no use any more.
-func (s *store) writeIndex(next *published, homes []firstHome) error {
+func (p publication) writeIndex(next *published, homes []firstHome) error {
 	path := indexPath(next.path)
-	records := s.base.keys.count() + s.keys.count()
-	if next.size < s.base.sizes.indexed || next.outgrown || s.base.stale > max(s.base.sizes.fresh, records/2) {
+	records := p.store.base.keys.count() + p.store.keys.count()
+	if next.size < p.store.base.sizes.indexed || next.outgrown || p.store.base.stale > max(p.store.base.sizes.fresh, records/2) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return nil
 	}
-	if s.base.index != nil && len(s.base.keys.runs) < maxIndexRuns && s.base.keys.scratch == nil && len(s.base.keys.fresh) == 0 {
-		return s.appendIndex(next, homes)
+	if p.store.base.index != nil && len(p.store.base.keys.runs) < maxIndexRuns && p.store.base.keys.scratch == nil && len(p.store.base.keys.fresh) == 0 {
+		return p.appendIndex(next, homes)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	err = s.writeIndexRun(f, 0, next, homes, true)
+	err = p.writeIndexRun(f, 0, next, homes, true)
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -222,31 +222,31 @@ func (s *store) writeIndex(next *published, homes []firstHome) error {
 }
 
 // appendIndex adds a run of what is new and a directory to the index that the file had.
-func (s *store) appendIndex(next *published, homes []firstHome) error {
+func (p publication) appendIndex(next *published, homes []firstHome) error {
 	f, err := os.OpenFile(indexPath(next.path), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	mine, err1 := s.base.index.Stat()
+	mine, err1 := p.store.base.index.Stat()
 	there, err2 := f.Stat()
 	err = errors.Join(err1, err2)
 	if err == nil && !os.SameFile(mine, there) {
 		err = fmt.Errorf("%s was replaced", indexPath(next.path))
 	}
 	if err == nil {
-		for _, r := range s.base.keys.runs {
+		for _, r := range p.store.base.keys.runs {
 			kept := *r
 			kept.file = f
 			next.keys.runs = append(next.keys.runs, &kept)
 		}
-		err = s.writeIndexRun(f, there.Size(), next, homes, false)
+		err = p.writeIndexRun(f, there.Size(), next, homes, false)
 	}
 	return errors.Join(err, f.Close())
 }
 
 // writeIndexRun writes a run with the records of the journal, and with those of the file when they are not in the
 // index already, the directory and the trailer.
-func (s *store) writeIndexRun(f *os.File, at int64, next *published, homes []firstHome, all bool) error {
+func (p publication) writeIndexRun(f *os.File, at int64, next *published, homes []firstHome, all bool) error {
 	r := &run{file: f, at: at, level: keptLevel}
 	w := newRunWriter(f, at, r)
 	var last record
@@ -258,7 +258,7 @@ func (s *store) writeIndexRun(f *os.File, at int64, next *published, homes []fir
 		return w.add(one)
 	}
 	translate := func(one record) error {
-		block, id, err := s.blockOf(place(one.value), homes)
+		block, id, err := p.blockOf(place(one.value), homes)
 		if err != nil || block < 0 || place(one.value)&inFile != 0 && one.key == id {
 			return err // deleted, or in the index already
 		}
@@ -268,7 +268,7 @@ func (s *store) writeIndexRun(f *os.File, at int64, next *published, homes []fir
 		return add(record{one.key, uint64(block)<<idHashBits | place(one.value).idHash()})
 	}
 	if all {
-		if err := s.base.keys.each(func(one record) error { return add(one) }); err != nil {
+		if err := p.store.base.keys.each(func(one record) error { return add(one) }); err != nil {
 			return err
 		}
 		if err := w.flush(); err != nil {
@@ -281,7 +281,7 @@ func (s *store) writeIndexRun(f *os.File, at int64, next *published, homes []fir
 		w = newRunWriter(f, at, r)
 	}
 	// A directory on disk must not name records that are not.
-	if err := errors.Join(s.keys.each(translate), w.flush(), f.Sync()); err != nil {
+	if err := errors.Join(p.store.keys.each(translate), w.flush(), f.Sync()); err != nil {
 		return err
 	}
 	if r.n > 0 {
@@ -304,7 +304,7 @@ type firstHome struct {
 
 // blockOf returns the block in which the file that was just written has a resource, and the key of its id when
 // the file had it before; -1 for one that it does not have.
-func (s *store) blockOf(home place, homes []firstHome) (block int, id uint64, err error) {
+func (p publication) blockOf(home place, homes []firstHome) (block int, id uint64, err error) {
 	if home&inFile == 0 {
 		i, exact := slices.BinarySearchFunc(homes, home.offset(), func(h firstHome, offset int64) int { return int(h.offset - offset) })
 		if !exact {
@@ -315,12 +315,12 @@ func (s *store) blockOf(home place, homes []firstHome) (block int, id uint64, er
 		}
 		return homes[i].block, 0, nil
 	}
-	text, err := s.log.record(home.offset())
+	text, err := p.store.log.record(home.offset())
 	if err != nil {
 		return -1, 0, err
 	}
 	name := recordID(text)
-	line, err := s.base.lookup(name)
+	line, err := p.store.base.lookup(name)
 	if err != nil || line == nil {
 		return -1, 0, err
 	}

@@ -11,16 +11,19 @@ import (
 	"entrasync/target"
 )
 
+// A publication writes the published file, with its index, from what a store has.
+type publication struct{ store *store }
+
 // publish replaces the file by a rename; readers that have the old one open keep reading that. Blocks without
 // a change are copied as they are.
-func (s *store) publish() (err error) {
-	if err := s.saveGroups(); err != nil {
+func (p publication) publish() (err error) {
+	if err := p.store.saveGroups(); err != nil {
 		return err
 	}
-	if err := s.log.flush(); err != nil {
+	if err := p.store.log.flush(); err != nil {
 		return err
 	}
-	path := s.base.path
+	path := p.store.base.path
 	dir, name := filepath.Split(path)
 	f, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
@@ -37,7 +40,7 @@ func (s *store) publish() (err error) {
 			return err
 		}
 	}
-	next, homes, err := s.writeTo(f)
+	next, homes, err := p.writeTo(f)
 	if err != nil {
 		return err
 	}
@@ -57,7 +60,7 @@ func (s *store) publish() (err error) {
 		return err
 	}
 	// The file is published. Without an index the next cycle reads it.
-	if err := s.writeIndex(next, homes); err != nil {
+	if err := p.writeIndex(next, homes); err != nil {
 		if err := os.Remove(indexPath(path)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -66,24 +69,24 @@ func (s *store) publish() (err error) {
 }
 
 // writeTo writes the whole content.
-func (s *store) writeTo(f *os.File) (*published, []firstHome, error) {
-	next := newPublished(s.base.path, s.base.sizes)
-	next.paths, next.odd, next.stale = s.base.paths, s.base.odd, s.base.stale
+func (p publication) writeTo(f *os.File) (*published, []firstHome, error) {
+	next := newPublished(p.store.base.path, p.store.base.sizes)
+	next.paths, next.odd, next.stale = p.store.base.paths, p.store.base.odd, p.store.base.stale
 	w := bufio.NewWriterSize(f, 1<<16)
 	put := func(line []byte) (n int, err error) {
-		if s.deleted {
-			if line, err = s.withoutDeleted(line); err != nil {
+		if p.store.deleted {
+			if line, err = p.withoutDeleted(line); err != nil {
 				return 0, err
 			}
 		}
 		w.Write(line)
 		return len(line) + 1, w.WriteByte('\n')
 	}
-	for block := 0; block < len(s.base.starts); {
-		if s.changes(block) {
-			next.begin(s.base.marks[block] &^ untidy)
+	for block := 0; block < len(p.store.base.starts); {
+		if p.changes(block) {
+			next.begin(p.store.base.marks[block] &^ untidy)
 			lines := 0
-			err := s.eachCurrent(block, func(line []byte) error {
+			err := p.store.eachCurrent(block, func(line []byte) error {
 				lines++
 				n, err := put(line)
 				next.size += int64(n)
@@ -97,27 +100,27 @@ func (s *store) writeTo(f *os.File) (*published, []firstHome, error) {
 			block++
 			continue
 		}
-		start, _ := s.base.span(block)
+		start, _ := p.store.base.span(block)
 		end := start
-		for ; block < len(s.base.starts) && !s.changes(block); block++ {
-			next.begin(s.base.marks[block])
-			from, to := s.base.span(block)
+		for ; block < len(p.store.base.starts) && !p.changes(block); block++ {
+			next.begin(p.store.base.marks[block])
+			from, to := p.store.base.span(block)
 			next.size, end = next.size+to-from, to
 		}
-		if err := errors.Join(w.Flush(), copyRange(f, s.base.file, start, end)); err != nil {
+		if err := errors.Join(w.Flush(), copyRange(f, p.store.base.file, start, end)); err != nil {
 			return nil, nil, err
 		}
 	}
-	homes, err := s.writeNew(next, put)
+	homes, err := p.writeNew(next, put)
 	return next, homes, errors.Join(err, w.Flush())
 }
 
 // writeNew writes the lines that the file did not have.
-func (s *store) writeNew(next *published, put func(line []byte) (int, error)) (homes []firstHome, err error) {
-	if s.log == nil {
+func (p publication) writeNew(next *published, put func(line []byte) (int, error)) (homes []firstHome, err error) {
+	if p.store.log == nil {
 		return nil, nil
 	}
-	err = s.eachNew(0, func(at, _ int64, line []byte) error {
+	err = p.store.eachNew(0, func(at, _ int64, line []byte) error {
 		kind := plainKind(line)
 		if kind == "" {
 			e, err := parseLine(line)
@@ -139,14 +142,14 @@ func (s *store) writeNew(next *published, put func(line []byte) (int, error)) (h
 }
 
 // changes reports whether a block is not written back as it is.
-func (s *store) changes(block int) bool {
-	mark := s.base.marks[block]
-	return s.touched[block] || mark&untidy != 0 || s.deleted && mark&hasGroups != 0
+func (p publication) changes(block int) bool {
+	mark := p.store.base.marks[block]
+	return p.store.touched[block] || mark&untidy != 0 || p.store.deleted && mark&hasGroups != 0
 }
 
 // withoutDeleted returns a line without members that were deleted.
-func (s *store) withoutDeleted(line []byte) ([]byte, error) {
-	if plainKind(line) == target.User && !s.base.odd || !bytes.Contains(line, []byte(`"members"`)) {
+func (p publication) withoutDeleted(line []byte) ([]byte, error) {
+	if plainKind(line) == target.User && !p.store.base.odd || !bytes.Contains(line, []byte(`"members"`)) {
 		return line, nil
 	}
 	e, err := parseLine(line)
@@ -154,7 +157,7 @@ func (s *store) withoutDeleted(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	if before := len(e.members); before > 0 {
-		if err := s.dropDeleted(e); err != nil {
+		if err := p.store.dropDeleted(e); err != nil {
 			return nil, err
 		}
 		if len(e.members) < before {
