@@ -135,6 +135,10 @@ func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) erro
 			}
 			due = append(due, plan.PlacedAction{Key: key, Action: &actions[i]})
 		}
+		due, err := ap.unpinned(due)
+		if err != nil {
+			return err
+		}
 		if err := ap.intents.recordIntents(due); err != nil {
 			return err
 		}

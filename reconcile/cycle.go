@@ -34,6 +34,7 @@ type cycle struct {
 	successors   *successorFinder
 	identifier   *identifier
 	matching     *matching
+	pins         *pinKeeper
 	guards       *guardReview
 	executor     *executor
 	finalizer    *finalizer
@@ -104,6 +105,7 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		sync: s.Sync, apply: opts.Apply, now: now, workers: workers, store: s.Store, tenant: s.Tenant, target: s.Target, eval: eval, breaker: breaker,
 		ledger: c.ledger, owners: c.owners,
 	}
+	c.pins = &pinKeeper{sync: s.Sync, opts: opts, tenant: s.Tenant, ledger: c.ledger, plans: c.plans}
 	c.guards = &guardReview{sync: s.Sync, opts: opts, now: now, tenant: s.Tenant, info: info, ledger: c.ledger, lastHolds: c.lastHolds}
 	c.executor = &executor{
 		sync: s.Sync, runID: runID, now: now, store: s.Store, tenant: s.Tenant, target: s.Target, owners: c.owners, links: c.links,

@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/links"
 	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -413,6 +414,8 @@ func (d *drafter) offerTransfer(link *state.Link) error {
 	switch {
 	case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:
 		return nil
+	case links.In(d.tx, d.sync.Name).Pin(links.Object{Kind: link.Kind, ID: link.Source}) != nil:
+		return nil // what is pinned is left alone by other tenants too
 	case !link.Active:
 		return d.tx.Space(d.sync.Name, transferOfferSpace).Put(link.Source[:], nil)
 	case rules.May(plan.Deactivate): // it is looked at again when it is switched off

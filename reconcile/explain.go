@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/links"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -24,6 +25,7 @@ type Explanation struct {
 	Because     []ExplainedStep      `json:"because"`
 	Attributes  []ExplainedAttribute `json:"attributes"`
 	Link        *ExplainedLink       `json:"link"`
+	Pinned      *LinkDecision        `json:"pinned"` // nothing changes the account; null: it is not pinned
 	Pending     []string             `json:"pending"`
 	LastOutcome *ExplainedOutcome    `json:"last_outcome"`
 }
@@ -129,6 +131,7 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 	default:
 		x.because("account", "inactive", "%s: %s", link.TargetID, link.Cause)
 	}
+	e.explainDecided(tx, x, links.Object{Kind: kind, ID: id})
 	e.explainOpen(tx, x, kind, id)
 	return nil
 }
@@ -212,6 +215,21 @@ func (e *explainer) explainAttributes(eval *desired.Evaluator, x *Explanation, o
 	}
 	if result.IgnoreObject {
 		x.because("mapping", "ignored", "an expression of the mapping says to ignore this object")
+	}
+}
+
+// explainDecided tells what operators decided about the link.
+func (e *explainer) explainDecided(tx *state.Tx, x *Explanation, of links.Object) {
+	table := links.In(tx, e.sync.Name)
+	if pin := table.Pin(of); pin != nil {
+		x.Pinned = decisionOf(pin)
+		x.because("pin", "pinned", "nothing changes this account until it is unpinned: %s", pinWords(pin))
+	}
+	for broken := range table.BrokenOf(of) {
+		x.because("link", "broken", "the link to %s was broken%s", broken.Account, broken.Words())
+	}
+	if choice := table.Choice(of); choice != nil && (x.Link == nil || x.Link.TargetID != choice.Account) {
+		x.because("link", "chosen", "account %s was chosen%s and is linked by the next cycle, unless a guard holds it", choice.Account, choice.Words())
 	}
 }
 

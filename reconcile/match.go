@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/links"
 	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -118,6 +119,7 @@ type matcher struct {
 	find    func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
 
 	adopted map[string]graphsync.ID // target ids taken in this plan
+	decided decidedLinks
 
 	now      time.Time
 	removals map[string][]byte // see orphanRemovals; nil until an account is adopted
@@ -126,6 +128,10 @@ type matcher struct {
 func (mt *matching) newMatcher(kind graphsync.Kind) (*matcher, error) {
 	m := &matcher{sync: mt.sync, apply: mt.apply, workers: mt.workers, store: mt.store, tenant: mt.tenant, target: mt.target, eval: mt.eval, breaker: mt.breaker, ledger: mt.ledger, owners: mt.owners, kind: kind, rules: mt.sync.rules(kind), now: mt.now, adopted: map[string]graphsync.ID{}}
 	m.find = m.ask
+	var err error
+	if m.decided, err = decidedLinksOf(mt.tenant, mt.sync.Name); err != nil {
+		return nil, err
+	}
 	for _, text := range m.rules.Match {
 		path, err := target.ParsePath(text)
 		if err != nil {
@@ -212,7 +218,14 @@ type matchResult struct {
 // evaluate tries the matching attributes in order and stops at the first that yields a match. What
 // counts is a person and not a look-up: an adapter may answer one of two without a request.
 func (m *matcher) evaluate(ctx context.Context, a *plan.StoredAction) (matchResult, error) {
-	v, err := m.lookAt(ctx, a)
+	look := m.lookAt
+	if choice, ok := m.decided.choices[links.Object{Kind: a.Kind, ID: a.SourceID}]; ok {
+		look = func(ctx context.Context, a *plan.StoredAction) (matchResult, error) {
+			return m.lookAtChosen(ctx, a, &choice)
+		}
+	}
+	v, err := look(ctx, a)
+	m.holdBroken(a, &v)
 	if m.breaker.open(ctx, errors.Join(err, v.retry)) {
 		return matchResult{}, &breakerOpenError{target: m.sync.TargetName, last: errors.Join(err, v.retry)}
 	}
@@ -241,7 +254,7 @@ func (m *matcher) lookAt(ctx context.Context, a *plan.StoredAction) (matchResult
 			for _, r := range found[:min(len(found), 5)] {
 				ids = append(ids, r.ID)
 			}
-			return matchResult{code: "ambiguous_match", why: fmt.Sprintf("%d %ss of the target have %s %s (%s): none is taken", len(found), a.Kind, path, shownValue(m.rules.Mapping, path, value), strings.Join(ids, ", "))}, nil
+			return matchResult{code: ambiguousCode, why: fmt.Sprintf("%d %ss of the target have %s %s (%s): none is taken", len(found), a.Kind, path, shownValue(m.rules.Mapping, path, value), strings.Join(ids, ", "))}, nil
 		}
 		if len(found) == 1 {
 			return m.evaluateFound(ctx, a, path, value, &found[0])

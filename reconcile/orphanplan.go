@@ -8,6 +8,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/links"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -78,6 +79,9 @@ func (d *drafter) orphan(o *orphan) error {
 			return nil
 		}
 		return d.tx.Space(d.sync.Name, orphanSpace).Delete(o.key())
+	}
+	if links.In(d.tx, d.sync.Name).Broken(links.Object{Kind: graphsync.User, ID: o.Source}, o.Account) != nil {
+		return nil // an operator said that it is not this user's, whatever it carries
 	}
 	stand := desired.Eligibility{Why: "deleted in Entra (restorable)"}
 	if known {

@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/links"
 	"entrasync/reconcile/ownership"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
@@ -365,6 +366,11 @@ func (r *recorder) dropReplaced(tx *state.Tx, done *result) error {
 func (r *recorder) putLink(tx *state.Tx, link *state.Link) error {
 	if err := tx.Links(r.sync.Name).Put(*link); err != nil {
 		return err
+	}
+	if link.LastOp == string(plan.Adopt) {
+		if err := links.In(tx, r.sync.Name).Linked(links.Object{Kind: link.Kind, ID: link.Source}, link.TargetID); err != nil {
+			return err
+		}
 	}
 	if err := (records{tx: tx, sync: r.sync.Name}).clearLost(link.Kind, link.Source); err != nil {
 		return err

@@ -59,6 +59,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		unlessKept(c.comparer.compareMembers),   // in a full cycle: who really is in the groups → memberships
 		unlessKept(c.planner.draftMembers),      // who has, or will have, an account → memberships
 		unlessKept(c.identifier.identifyGroups), // groups whose members change: still the linked ones
+		unlessKept(c.pins.leave),                // accounts that operators pinned → left alone
 		c.guards.review,                         // guards hold back, approvals let go
 		c.reporter.verifyPlan,                   // a reviewed plan is applied exactly or not at all
 		c.reporter.recordMatch,                  // on demand: which account was found

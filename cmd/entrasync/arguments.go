@@ -52,6 +52,21 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 		"put an argument with spaces in quotes")
 }
 
+// argumentsOf accepts exactly the arguments that a usage line names.
+func argumentsOf(use string) cobra.PositionalArgs {
+	names := strings.Fields(use)[1:]
+	if len(names) == 1 {
+		return oneArgument
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return advice.With(fmt.Errorf("%s needs %d arguments (%s), but was given %d", cmd.CommandPath(), len(names), strings.Join(names, " "), len(args)),
+			"see: "+cmd.CommandPath()+" --help")
+	}
+}
+
 // flagError adds to the parser's message the nearest flag of the command, or where they are listed.
 func flagError(cmd *cobra.Command, err error) error {
 	hint := "see: " + cmd.CommandPath() + " --help"

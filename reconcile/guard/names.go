@@ -11,6 +11,7 @@ import (
 const (
 	Administrator  = "administrator"    // the last administrators of the application would be lost
 	Adoption       = "adoption"         // an existing account shows another user, or was another user's
+	BrokenLink     = "broken_link"      // an operator broke the link of this user to this account
 	Creations      = "creations"        // more accounts than Guard.Creations would be created
 	EmptiesGroup   = "empties_group"    // a group would lose all its members
 	EmptyRead      = "empty_read"       // the directory was read as empty
@@ -29,7 +30,7 @@ const (
 	Updates        = "updates"          // more accounts than Guard.Updates would change
 )
 
-var names = []string{Administrator, Adoption, Creations, EmptiesGroup, EmptyRead, FirstRun, ForeignDomain, FormerName, FormerOwner, Identity,
+var names = []string{Administrator, Adoption, BrokenLink, Creations, EmptiesGroup, EmptyRead, FirstRun, ForeignDomain, FormerName, FormerOwner, Identity,
 	Lost, MembersRemoved, OnRemove, Orphaned, Removals, RemovalsPerDay, Takeover, Updates}
 
 // Names returns the words of all guards, sorted.

@@ -117,6 +117,21 @@ type Decision struct {
 	At     time.Time `json:"at,omitzero"`
 }
 
+// Words says who decided, when and why, to be put behind a verb.
+func (d *Decision) Words() string {
+	text := ""
+	if d.By != "" {
+		text += " by " + d.By
+	}
+	if !d.At.IsZero() {
+		text += " at " + d.At.Format("2006-01-02 15:04:05Z07:00")
+	}
+	if d.Reason != "" {
+		text += ", because: " + d.Reason
+	}
+	return text
+}
+
 // Ends returns when a rejection of this time ends, zero when rejections last for ever.
 func (d Decision) Ends(last time.Duration) time.Time {
 	if last <= 0 || d.At.IsZero() {

@@ -67,21 +67,6 @@ type AdminRights struct {
 	After  bool `json:"after,omitempty"`
 }
 
-// Words says in a sentence who rejected an action, when and why.
-func (r *Rejection) Words() string {
-	text := ""
-	if r.By != "" {
-		text += " by " + r.By
-	}
-	if !r.At.IsZero() {
-		text += " at " + r.At.Format("2006-01-02 15:04:05Z07:00")
-	}
-	if r.Reason != "" {
-		text += ", because: " + r.Reason
-	}
-	return text
-}
-
 // Leave notes who is removed by taking a group over.
 func (a *StoredAction) Leave(gone []graphsync.ID) {
 	if len(gone) == 0 {

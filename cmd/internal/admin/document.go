@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ import (
 // output is the response.
 type document struct {
 	method, path string
-	args         []string // {name} stands for that part of the path
+	args         []string // {name} stands for that part of the path, or for a key where the path has none
 	flags        []string // keys of the query, or of the JSON body of a POST, that the command has as flags
 	syncs        bool     // the key sync names the command's arguments
 	lines        bool     // it prints a document on each line
@@ -35,6 +36,12 @@ var documents = []document{
 	{method: http.MethodGet, path: "/v1/explain/{key}", args: []string{"explain", "{key}"}, flags: []string{"sync", "tenant", "group"}, lines: true},
 	{method: http.MethodGet, path: "/v1/audit", args: []string{"audit"}, flags: []string{"since", "until", "user", "group", "run", "sync", "tenant"}},
 	{method: http.MethodGet, path: "/v1/audit/verify", args: []string{"audit", "verify"}, flags: []string{"tenant", "head"}},
+	{method: http.MethodGet, path: "/v1/links", args: []string{"links", "list"}, flags: []string{"sync", "tenant", "pinned", "broken", "chosen", "ambiguous", "orphaned", "mismatch", "inactive"}},
+	{method: http.MethodGet, path: "/v1/links/{key}", args: []string{"links", "show", "{key}"}, flags: []string{"sync", "tenant", "group"}, lines: true},
+	{method: http.MethodPost, path: "/v1/links/{key}/break", args: []string{"links", "break", "{key}"}, flags: []string{"sync", "tenant", "group", "reason"}},
+	{method: http.MethodPost, path: "/v1/links/{key}/set", args: []string{"links", "set", "{key}", "{account}"}, flags: []string{"sync", "tenant", "group", "reason"}},
+	{method: http.MethodPost, path: "/v1/links/{key}/pin", args: []string{"links", "pin", "{key}"}, flags: []string{"sync", "tenant", "group", "reason"}, lines: true},
+	{method: http.MethodPost, path: "/v1/links/{key}/unpin", args: []string{"links", "unpin", "{key}"}, flags: []string{"sync", "tenant", "group", "reason"}, lines: true},
 	{method: http.MethodGet, path: "/v1/tenants", args: []string{"tenants", "list"}},
 	{method: http.MethodPost, path: "/v1/tenants/{tenant}/pause", args: []string{"tenants", "pause", "{tenant}"}},
 	{method: http.MethodPost, path: "/v1/tenants/{tenant}/resume", args: []string{"tenants", "resume", "{tenant}"}},
@@ -102,7 +109,7 @@ func (d document) given(w http.ResponseWriter, r *http.Request) (url.Values, err
 	if err != nil {
 		return nil, badRequest("read the query: %w", err)
 	}
-	known := slices.Clone(d.flags)
+	known := slices.Concat(d.flags, d.arguments())
 	if d.syncs {
 		known = append(known, "sync")
 	}
@@ -129,6 +136,16 @@ func (d document) given(w http.ResponseWriter, r *http.Request) (url.Values, err
 	return given, nil
 }
 
+// arguments are the arguments of the command that are keys, because the path does not have them.
+func (d document) arguments() (names []string) {
+	for _, arg := range d.args {
+		if name, isPart := strings.CutPrefix(arg, "{"); isPart && !strings.Contains(d.path, arg) {
+			names = append(names, strings.TrimSuffix(name, "}"))
+		}
+	}
+	return names
+}
+
 // commandLine puts the arguments together. Values are never taken for flags.
 func (d document) commandLine(part func(name string) string, given url.Values) (args []string, err error) {
 	positional := []string{"--"}
@@ -138,8 +155,12 @@ func (d document) commandLine(part func(name string) string, given url.Values) (
 			args = append(args, arg)
 			continue
 		}
-		value := part(strings.TrimSuffix(name, "}"))
-		if value == "" {
+		name = strings.TrimSuffix(name, "}")
+		value := cmp.Or(part(name), given.Get(name))
+		switch {
+		case value == "" && slices.Contains(d.arguments(), name):
+			return nil, badRequest("%s needs the key %q", d.path, name)
+		case value == "":
 			return nil, badRequest("%s: the path has an empty part", d.path)
 		}
 		positional = append(positional, value)

@@ -115,7 +115,7 @@ func stepClass(result string) string {
 		return "ok"
 	case "no", "deleted", "purged", "problem", "unclear":
 		return "failed"
-	case "inactive", "disabled", "ignored":
+	case "inactive", "disabled", "ignored", "pinned", "broken", "chosen":
 		return "held"
 	}
 	return "paused"

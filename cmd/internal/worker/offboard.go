@@ -43,6 +43,9 @@ func DeactivateAll(ctx context.Context, w *Worker, t Tenant, by state.Actor, fai
 			for _, failure := range report.Errors {
 				failed(failure)
 			}
+			for _, s := range report.Skipped {
+				failed(plan.Failure{Kind: s.Kind, SourceID: s.SourceID, Key: s.Key, Op: plan.Deactivate, Code: s.Code, Message: s.Why})
+			}
 			return deactivated, advice.With(fmt.Errorf("sync %s: %s of tenant %s not deactivated", planned.Name, words.Count(left, "account", "accounts"), t.Name),
 				"the tenant is paused and not forgotten: run this again, or keep the accounts with --accounts keep")
 		}
