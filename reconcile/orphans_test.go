@@ -37,17 +37,21 @@ func named(t *testing.T, s *service, people int, externalID string) *customer {
 	return c
 }
 
-func (c *customer) loseState() error { return os.Remove(filepath.Join(c.dir, c.id.String()+".db")) }
+// stateFiles are those of a customer's state.
+type stateFiles struct{ of *customer }
 
-func (c *customer) loseAll() error { return os.RemoveAll(c.dir) }
+func (f stateFiles) tenant() string { return filepath.Join(f.of.dir, f.of.id.String()+".db") }
 
-// copyState takes a copy of the tenant's file and returns what puts it back.
-func (c *customer) copyState() func() error {
-	c.t.Helper()
-	file := filepath.Join(c.dir, c.id.String()+".db")
+func (f stateFiles) loseTenant() error { return os.Remove(f.tenant()) }
+
+func (f stateFiles) loseAll() error { return os.RemoveAll(f.of.dir) }
+
+// copyTenant takes a copy of the tenant's file and returns what puts it back.
+func (f stateFiles) copyTenant() func() error {
+	f.of.t.Helper()
 	var copied []byte
-	c.restart(func() (err error) { copied, err = os.ReadFile(file); return err })
-	return func() error { return os.WriteFile(file, copied, 0o600) }
+	f.of.restart(func() (err error) { copied, err = os.ReadFile(f.tenant()); return err })
+	return func() error { return os.WriteFile(f.tenant(), copied, 0o600) }
 }
 
 // When the state is lost, or older than what was done since, users who left meanwhile do not keep
@@ -59,12 +63,12 @@ func TestStateLostWhileUsersLeft(t *testing.T) {
 		leave func(*customer)
 		full  bool
 	}{
-		"all of it, users disabled":                {func(c *customer) func() error { return c.loseAll }, func(c *customer) { c.source.disable(1, 2) }, false},
-		"all of it, users deleted":                 {func(c *customer) func() error { return c.loseAll }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
-		"the tenant's file, users deleted":         {func(c *customer) func() error { return c.loseState }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
-		"the tenant's file, users gone for good":   {func(c *customer) func() error { return c.loseState }, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, false},
-		"an older copy, users hired since, left":   {(*customer).copyState, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, true},
-		"an older copy, users hired since, purged": {(*customer).copyState, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, true},
+		"all of it, users disabled":                {func(c *customer) func() error { return stateFiles{c}.loseAll }, func(c *customer) { c.source.disable(1, 2) }, false},
+		"all of it, users deleted":                 {func(c *customer) func() error { return stateFiles{c}.loseAll }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
+		"the tenant's file, users deleted":         {func(c *customer) func() error { return stateFiles{c}.loseTenant }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, false},
+		"the tenant's file, users gone for good":   {func(c *customer) func() error { return stateFiles{c}.loseTenant }, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, false},
+		"an older copy, users hired since, left":   {func(c *customer) func() error { return stateFiles{c}.copyTenant() }, func(c *customer) { c.source.goneAll(graphsync.SoftDeleted, 1, 2) }, true},
+		"an older copy, users hired since, purged": {func(c *customer) func() error { return stateFiles{c}.copyTenant() }, func(c *customer) { c.source.goneAll(graphsync.Purged, 1, 2) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +126,7 @@ func TestAccountOfAnUnknownUser(t *testing.T) {
 	c := named(t, newService(t), 3, "[objectId]")
 	want(t, "first cycle", c.cycle(), "3 created")
 	c.source.goneAll(graphsync.Purged, 1)
-	c.restart(c.loseAll)
+	c.restart(stateFiles{c}.loseAll)
 	for range 2 {
 		report, err := c.run(reconcile.Options{Apply: true})
 		if err != nil {
@@ -141,7 +145,7 @@ func TestOrphanWhoseExternalIDIsWorkedOut(t *testing.T) {
 	c := named(t, newService(t), 3, `Append("x-", [userPrincipalName])`)
 	want(t, "first cycle", c.cycle(), "3 created")
 	c.source.disable(1)
-	c.restart(c.loseAll)
+	c.restart(stateFiles{c}.loseAll)
 	stranger := c.app().seed("stranger@example.com")
 	c.app().accounts[stranger]["externalId"] = "x-stranger@example.com"
 	report, err := c.run(reconcile.Options{Apply: true})
@@ -190,7 +194,7 @@ func TestOrphanThatChangedHands(t *testing.T) {
 	c := named(t, newService(t), 2, "[objectId]")
 	want(t, "first cycle", c.cycle(), "2 created")
 	c.source.disable(1)
-	c.restart(c.loseAll)
+	c.restart(stateFiles{c}.loseAll)
 	report, err := c.run(reconcile.Options{Apply: true})
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +247,7 @@ func TestOrphanThatIsAdopted(t *testing.T) {
 			want(t, "first cycle", c.cycle(), "2 created")
 			c.source.rename(1, "former@example.com")
 			c.source.disable(1)
-			c.restart(c.loseAll)
+			c.restart(stateFiles{c}.loseAll)
 			c.source.person(2, "p1@example.com", "Second")
 			report, err := c.run(reconcile.Options{Apply: true})
 			if err != nil {

@@ -33,7 +33,9 @@ service has one for what concerns all of them. Times are RFC 3339, a day such as
 as 12h or 7d. --json prints each line with its hash and that of the line before.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.audit(cmd.Context(), w, syncs, f) })
+			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+				return auditLogs{a}.list(cmd.Context(), w, syncs, f)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&f.since, "since", "", "from this `TIME` on")
@@ -60,8 +62,11 @@ func (f *auditFlags) subject() *reconcile.Subject {
 	return nil
 }
 
-func (a *app) audit(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f auditFlags) error {
-	if f.csv && a.json {
+// auditLogs list and verify the audit logs.
+type auditLogs struct{ app *app }
+
+func (l auditLogs) list(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f auditFlags) error {
+	if f.csv && l.app.json {
 		return errors.New("--csv and --json exclude each other")
 	}
 	logs, err := audit.Logs(w, f.Selection, syncs)
@@ -81,14 +86,14 @@ func (a *app) audit(ctx context.Context, w *worker.Worker, syncs []*compile.Sync
 		return nil
 	}
 	switch {
-	case a.json:
-		return audit.WriteJSON(a.out, each)
+	case l.app.json:
+		return audit.WriteJSON(l.app.out, each)
 	case f.csv:
-		return audit.WriteCSV(a.out, each)
+		return audit.WriteCSV(l.app.out, each)
 	}
-	n, err := audit.Print(a.console(), each)
+	n, err := audit.Print(l.app.console(), each)
 	if err == nil && n == 0 {
-		fmt.Fprintln(a.err, "note: no line fits")
+		fmt.Fprintln(l.app.err, "note: no line fits")
 	}
 	return err
 }
@@ -104,7 +109,7 @@ of each log: the number and the hash of its last line. Keep heads elsewhere: wit
 that was cut off, written again or restored from an older copy, which is as valid as before on its own. The exit code
 is 3 when a log is not as it was written.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return a.verify(files, selection, heads)
+			return auditLogs{a}.verify(files, selection, heads)
 		},
 	}
 	cmd.Flags().StringArrayVar(&heads, "head", nil, "a `SEQ:HASH` that verify printed before; may be repeated; name its log with --tenant where there are several")
@@ -113,32 +118,32 @@ is 3 when a log is not as it was written.`,
 }
 
 // verify verifies exported files, or without any the logs of the state. Files take no configuration.
-func (a *app) verify(files []string, selection lookup.Selection, heads []string) error {
+func (l auditLogs) verify(files []string, selection lookup.Selection, heads []string) error {
 	if len(files) > 0 {
 		checks, err := audit.VerifyExports(files, heads)
 		if err != nil {
 			return err
 		}
-		return a.printChecks(checks)
+		return l.printChecks(checks)
 	}
-	return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+	return l.app.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
 		checks, err := audit.VerifyLogs(w, selection, syncs, heads)
 		if err != nil {
 			return err
 		}
-		return a.printChecks(checks)
+		return l.printChecks(checks)
 	})
 }
 
-func (a *app) printChecks(checks []audit.Check) error {
+func (l auditLogs) printChecks(checks []audit.Check) error {
 	document := audit.DocumentOf(checks)
 	outcome := error(nil)
 	if !document.OK {
 		outcome = exitError(exitPartial)
 	}
-	if a.json {
-		return errors.Join(a.printJSON(document), outcome)
+	if l.app.json {
+		return errors.Join(l.app.printJSON(document), outcome)
 	}
-	audit.PrintChecks(a.out, checks)
+	audit.PrintChecks(l.app.out, checks)
 	return outcome
 }

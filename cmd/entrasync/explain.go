@@ -48,7 +48,9 @@ No call to Graph or a target is made: what is printed comes from the snapshot an
 				if f.user = args[0]; group {
 					f.user, f.group = "", args[0]
 				}
-				return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.audit(cmd.Context(), w, syncs, f) })
+				return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+					return auditLogs{a}.list(cmd.Context(), w, syncs, f)
+				})
 			}
 			return explanations{a}.explain(cmd.Context(), subject, selection)
 		},

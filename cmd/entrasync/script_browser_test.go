@@ -54,7 +54,7 @@ func (w *world) newBrowser() *browser {
 	roots.AppendCertsFromPEM(w.graph.server.CAPEM())
 	// Stands for the proxy: TLS ends here.
 	plain := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, w.consentListener())
+		return (&net.Dialer{}).DialContext(ctx, network, w.service.consentListener())
 	}}
 	secure := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	return &browser{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: proxied{plain, secure}}}
@@ -83,10 +83,10 @@ func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
 
 var listening = regexp.MustCompile(`consent pages are open.* listen=(\S+)`)
 
-func (w *world) consentListener() string {
-	w.service.log.mu.Lock()
-	defer w.service.log.mu.Unlock()
-	for _, line := range w.service.log.all {
+func (d *daemonProcess) consentListener() string {
+	d.log.mu.Lock()
+	defer d.log.mu.Unlock()
+	for _, line := range d.log.all {
 		if m := listening.FindStringSubmatch(line); m != nil {
 			return m[1]
 		}

@@ -70,7 +70,7 @@ func (w *world) startChromium() (*chromium, error) {
 		if r.In.URL.Path == "/consent/callback" {
 			c.callback.Store(r.In.URL)
 		}
-		r.SetURL(&url.URL{Scheme: "http", Host: w.consentListener()})
+		r.SetURL(&url.URL{Scheme: "http", Host: w.service.consentListener()})
 		r.Out.Host = r.In.Host
 	}})
 	w.tb.Cleanup(front.Close)
@@ -132,7 +132,7 @@ func (w *world) chromiumCommand(ts *testscript.TestScript, neg bool, args []stri
 		address := words[0]
 		switch {
 		case strings.HasPrefix(address, "/"):
-			own, err := w.pageAddress()
+			own, err := w.service.pageAddress()
 			ts.Check(err)
 			address = own + address
 		case !strings.HasPrefix(address, "https://"):

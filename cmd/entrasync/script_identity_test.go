@@ -11,13 +11,13 @@ import (
 // backup, or that makes accounts at single sign-on.
 
 // replace gives the id of a resource to another one, which keeps nothing of it.
-func (w *world) replace(kind, nameAttribute, name, newName string) {
+func (a *application) replace(kind, nameAttribute, name, newName string) {
 	other := map[string]any{nameAttribute: newName, "externalId": "another " + newName}
 	if kind == "User" {
 		other["displayName"], other["active"] = "Another user", true
 	}
-	if w.target.server == nil {
-		w.rewrite(func(lines []map[string]any) []map[string]any {
+	if a.server == nil {
+		a.rewrite(func(lines []map[string]any) []map[string]any {
 			for i, line := range lines {
 				if line[nameAttribute] == name {
 					other["id"], other["meta"] = line["id"], line["meta"]
@@ -31,12 +31,12 @@ func (w *world) replace(kind, nameAttribute, name, newName string) {
 	if kind == "Group" {
 		other["members"] = []any{}
 	}
-	w.target.server.Replace(w.tb, "/"+kind+"s/"+w.found(kind, nameAttribute, name)["id"].(string), other)
+	a.server.Replace(a.tb, "/"+kind+"s/"+a.found(kind, nameAttribute, name)["id"].(string), other)
 }
 
 // found returns the resource of a name.
-func (w *world) found(kind, attribute, name string) map[string]any {
-	for _, r := range w.resources(kind) {
+func (a *application) found(kind, attribute, name string) map[string]any {
+	for _, r := range a.resources(kind) {
 		if text, _ := r[attribute].(string); strings.EqualFold(text, name) {
 			return r
 		}
@@ -45,8 +45,8 @@ func (w *world) found(kind, attribute, name string) map[string]any {
 }
 
 // remake deletes an account and makes it again, with what it had unless something else is given.
-func (w *world) remake(userName string, with map[string]string) {
-	before := w.found("User", "userName", userName)
+func (a *application) remake(userName string, with map[string]string) {
+	before := a.found("User", "userName", userName)
 	again := map[string]any{}
 	for _, name := range []string{"userName", "displayName", "externalId", "active"} {
 		if before[name] != nil {
@@ -58,6 +58,6 @@ func (w *world) remake(userName string, with map[string]string) {
 			delete(again, name)
 		}
 	}
-	w.remove(userName)
-	w.seed("User", again)
+	a.remove(userName)
+	a.seed("User", again)
 }

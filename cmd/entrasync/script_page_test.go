@@ -22,7 +22,7 @@ func (w *world) pageCommand(ts *testscript.TestScript, neg bool, args []string) 
 	if len(args) == 0 || w.service == nil {
 		ts.Fatalf("usage: page PATH or page approve CAUSE, after service start")
 	}
-	text, err := w.page(args)
+	text, err := w.service.page(args)
 	switch {
 	case err != nil && !neg:
 		ts.Fatalf("page %s: %v\n%s", strings.Join(args, " "), err, text)
@@ -38,10 +38,10 @@ var (
 )
 
 // pageAddress is where the service said last that its pages are.
-func (w *world) pageAddress() (address string, err error) {
-	w.service.log.mu.Lock()
-	defer w.service.log.mu.Unlock()
-	for _, line := range w.service.log.all {
+func (d *daemonProcess) pageAddress() (address string, err error) {
+	d.log.mu.Lock()
+	defer d.log.mu.Unlock()
+	for _, line := range d.log.all {
 		if match := pageLogged.FindStringSubmatch(line); match != nil {
 			address = match[1]
 		}
@@ -52,8 +52,8 @@ func (w *world) pageAddress() (address string, err error) {
 	return address, nil
 }
 
-func (w *world) page(args []string) (string, error) {
-	address, err := w.pageAddress()
+func (d *daemonProcess) page(args []string) (string, error) {
+	address, err := d.pageAddress()
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -53,6 +54,7 @@ import (
 //	target backup|restore         keep its database as it is, and put it back
 
 type application struct {
+	tb     testing.TB
 	file   string
 	server *scimtest.Server // nil: the file
 	seen   int              // requests reported
@@ -64,7 +66,7 @@ type application struct {
 }
 
 func (w *world) startTarget(kind string) {
-	w.target = &application{file: filepath.Join(w.dir, "accounts.jsonl"), stalled: make(chan struct{}, 100)}
+	w.target = &application{tb: w.tb, file: filepath.Join(w.dir, "accounts.jsonl"), stalled: make(chan struct{}, 100)}
 	w.setenv("TARGET", "file")
 	w.setenv("SCIM_URL", "http://127.0.0.1:9/v2")
 	w.startSCIM(kind)
@@ -128,25 +130,25 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		for name, value := range pairs {
 			user[name] = value
 		}
-		w.seed("User", user)
+		a.seed("User", user)
 	case "seed-group":
 		members := []any{}
-		for _, u := range w.resources("User") {
+		for _, u := range a.resources("User") {
 			if slices.Contains(words[2:], u["userName"].(string)) {
 				members = append(members, map[string]any{"value": u["id"]})
 			}
 		}
-		w.seed("Group", map[string]any{"displayName": argument(1), "members": members})
+		a.seed("Group", map[string]any{"displayName": argument(1), "members": members})
 	case "replace":
 		if argument(1) == "group" {
-			w.replace("Group", "displayName", argument(2), argument(3))
+			a.replace("Group", "displayName", argument(2), argument(3))
 		} else {
-			w.replace("User", "userName", argument(1), argument(2))
+			a.replace("User", "userName", argument(1), argument(2))
 		}
 	case "remake":
-		w.remake(argument(1), pairs)
+		a.remake(argument(1), pairs)
 	case "remove":
-		w.remove(argument(1))
+		a.remove(argument(1))
 	case "member":
 		a.server.ChangeMember(w.tb, argument(2), argument(3), argument(1) == "add")
 	case "fault":
@@ -223,48 +225,48 @@ func (a *application) writes() string {
 	return out.String()
 }
 
-func (w *world) seed(kind string, resource map[string]any) {
+func (a *application) seed(kind string, resource map[string]any) {
 	switch {
-	case w.target.server != nil && kind == "User":
-		w.target.server.Seed(w.tb, resource)
-	case w.target.server != nil:
-		w.target.server.SeedGroup(w.tb, resource)
+	case a.server != nil && kind == "User":
+		a.server.Seed(a.tb, resource)
+	case a.server != nil:
+		a.server.SeedGroup(a.tb, resource)
 	default:
 		resource["id"] = fmt.Sprintf("seeded-%v%v", resource["userName"], resource["displayName"])
 		resource["meta"] = map[string]any{"resourceType": kind}
-		w.rewrite(func(lines []map[string]any) []map[string]any { return append(lines, resource) })
+		a.rewrite(func(lines []map[string]any) []map[string]any { return append(lines, resource) })
 	}
 }
 
-func (w *world) remove(userName string) {
-	if w.target.server != nil {
-		w.target.server.Delete(w.tb, "/Users/"+w.target.server.User(w.tb, userName)["id"].(string))
+func (a *application) remove(userName string) {
+	if a.server != nil {
+		a.server.Delete(a.tb, "/Users/"+a.server.User(a.tb, userName)["id"].(string))
 		return
 	}
-	w.rewrite(func(lines []map[string]any) []map[string]any {
+	a.rewrite(func(lines []map[string]any) []map[string]any {
 		return slices.DeleteFunc(lines, func(line map[string]any) bool { return line["userName"] == userName })
 	})
 }
 
-func (w *world) rewrite(change func([]map[string]any) []map[string]any) {
-	file, err := os.Create(w.target.file + ".new")
+func (a *application) rewrite(change func([]map[string]any) []map[string]any) {
+	file, err := os.Create(a.file + ".new")
 	if err != nil {
 		panic(err.Error())
 	}
 	defer file.Close()
 	enc := json.NewEncoder(file)
-	for _, line := range change(w.lines()) {
+	for _, line := range change(a.lines()) {
 		if err := enc.Encode(line); err != nil {
 			panic(err.Error())
 		}
 	}
-	if err := os.Rename(file.Name(), w.target.file); err != nil {
+	if err := os.Rename(file.Name(), a.file); err != nil {
 		panic(err.Error())
 	}
 }
 
-func (w *world) lines() (lines []map[string]any) {
-	file, err := os.Open(w.target.file)
+func (a *application) lines() (lines []map[string]any) {
+	file, err := os.Open(a.file)
 	if err != nil {
 		return nil // nothing was ever written
 	}
@@ -282,14 +284,14 @@ func (w *world) lines() (lines []map[string]any) {
 }
 
 // resources reads back every resource of a kind.
-func (w *world) resources(kind string) []map[string]any {
+func (a *application) resources(kind string) []map[string]any {
 	switch {
-	case w.target.server != nil && kind == "User":
-		return w.target.server.Users(w.tb)
-	case w.target.server != nil:
-		return w.target.server.Groups(w.tb)
+	case a.server != nil && kind == "User":
+		return a.server.Users(a.tb)
+	case a.server != nil:
+		return a.server.Groups(a.tb)
 	}
-	return slices.DeleteFunc(w.lines(), func(line map[string]any) bool {
+	return slices.DeleteFunc(a.lines(), func(line map[string]any) bool {
 		meta, _ := line["meta"].(map[string]any)
 		return meta["resourceType"] != kind
 	})
@@ -297,7 +299,7 @@ func (w *world) resources(kind string) []map[string]any {
 
 func (w *world) accountsCommand(ts *testscript.TestScript, neg bool, args []string) {
 	var lines []string
-	for _, u := range w.resources("User") {
+	for _, u := range w.target.resources("User") {
 		state := "active"
 		if u["active"] == false {
 			state = "inactive"
@@ -319,11 +321,11 @@ func (w *world) accountsCommand(ts *testscript.TestScript, neg bool, args []stri
 
 func (w *world) groupsCommand(ts *testscript.TestScript, neg bool, _ []string) {
 	names := map[string]string{}
-	for _, u := range w.resources("User") {
+	for _, u := range w.target.resources("User") {
 		names[u["id"].(string)] = u["userName"].(string)
 	}
 	var lines []string
-	for _, g := range w.resources("Group") {
+	for _, g := range w.target.resources("Group") {
 		var members []string
 		list, _ := g["members"].([]any)
 		for _, m := range list {

@@ -20,33 +20,47 @@ import (
 // story what it did, and does nothing when there is nothing to do it to. To add one, write a
 // method and name it here; what it changes in the directory the truth reads from the emulator.
 var actions = map[string]func(*history){
-	"hire":         func(h *history) { h.hire("") },
-	"collide":      (*history).collide,
-	"rehire":       (*history).rehire,
-	"move":         (*history).move,
-	"rename":       (*history).rename,
-	"enable":       (*history).enable,
-	"delete":       (*history).softDelete,
-	"restore":      (*history).restore,
-	"purge":        (*history).purge,
-	"group":        (*history).addGroup,
-	"rename group": (*history).renameGroup,
-	"member":       (*history).changeMember,
-	"assign":       (*history).assign,
-	"unassign":     (*history).unassign,
-	"by hand":      (*history).deleteByHand,
-	"adoptable":    (*history).seed,
-	"protect":      (*history).protectByHand,
+	"hire":         directory(func(h inDirectory) { h.hire("") }),
+	"collide":      directory(inDirectory.collide),
+	"rehire":       directory(inDirectory.rehire),
+	"move":         directory(inDirectory.move),
+	"rename":       directory(inDirectory.rename),
+	"enable":       directory(inDirectory.enable),
+	"delete":       directory(inDirectory.softDelete),
+	"restore":      directory(inDirectory.restore),
+	"purge":        directory(inDirectory.purge),
+	"group":        directory(inDirectory.addGroup),
+	"rename group": directory(inDirectory.renameGroup),
+	"member":       directory(inDirectory.changeMember),
+	"assign":       directory(inDirectory.assign),
+	"unassign":     directory(inDirectory.unassign),
+	"by hand":      application(inApplication.deleteByHand),
+	"adoptable":    application(inApplication.seed),
+	"protect":      application(inApplication.protectByHand),
 	"decide":       (*history).decide,
 	"time":         (*history).wait,
 
-	"id given out again":       (*history).giveOutAgain,
-	"group id given out again": (*history).giveOutGroupAgain,
-	"made again":               (*history).makeAgain,
-	"application emptied":      (*history).empty,
+	"id given out again":       application(inApplication.giveOutAgain),
+	"group id given out again": application(inApplication.giveOutGroupAgain),
+	"made again":               application(inApplication.makeAgain),
+	"application emptied":      application(inApplication.empty),
 	"clock":                    (*history).setClock,
 	"back up":                  (*history).backUp,
 	"restore state":            (*history).restoreState,
+}
+
+// inDirectory is what administrators of the directory do.
+type inDirectory struct{ *history }
+
+func directory(do func(inDirectory)) func(*history) {
+	return func(h *history) { do(inDirectory{h}) }
+}
+
+// inApplication is what administrators of the application do there, without the directory.
+type inApplication struct{ *history }
+
+func application(do func(inApplication)) func(*history) {
+	return func(h *history) { do(inApplication{h}) }
 }
 
 // act draws one of the actions.
@@ -62,7 +76,7 @@ func (h *history) some(label string, from []graphsync.ID, do func(graphsync.ID))
 }
 
 // hire adds a user; without a user principal name one of its own.
-func (h *history) hire(upn string) {
+func (h inDirectory) hire(upn string) {
 	h.made++
 	if upn == "" {
 		upn = fmt.Sprintf("User%d@contoso.example", h.made)
@@ -77,12 +91,12 @@ func (h *history) hire(upn string) {
 }
 
 // collide hires a user who wants the user principal name of another one.
-func (h *history) collide() {
+func (h inDirectory) collide() {
 	h.some("namesake", h.alive(h.users), func(id graphsync.ID) { h.hire(strings.ToUpper(h.upns[id])) })
 }
 
 // rehire gives a new user a user principal name that another one had.
-func (h *history) rehire() {
+func (h inDirectory) rehire() {
 	if len(h.free) > 0 {
 		h.hire(h.free[0])
 		h.free = h.free[1:]
@@ -90,7 +104,7 @@ func (h *history) rehire() {
 }
 
 // move changes a property of a user.
-func (h *history) move() {
+func (h inDirectory) move() {
 	h.some("who", h.alive(h.users), func(id graphsync.ID) {
 		name := rapid.SampledFrom([]string{"department", "jobTitle", "mail", "displayName"}).Draw(h.rt, "property")
 		value := rapid.SampledFrom([]any{"Sales", "IT", "Sales", nil}).Draw(h.rt, "value")
@@ -105,7 +119,7 @@ func (h *history) move() {
 	})
 }
 
-func (h *history) rename() {
+func (h inDirectory) rename() {
 	h.some("who", h.alive(h.users), func(id graphsync.ID) {
 		h.made++
 		upn := fmt.Sprintf("Renamed%d@contoso.example", h.made)
@@ -117,7 +131,7 @@ func (h *history) rename() {
 }
 
 // enable sets whether a user is enabled, or has the directory not say.
-func (h *history) enable() {
+func (h inDirectory) enable() {
 	h.some("who", h.alive(h.users), func(id graphsync.ID) {
 		on := rapid.SampledFrom([]any{true, false, nil}).Draw(h.rt, "enabled")
 		h.tenant.Set(id, "accountEnabled", on)
@@ -125,7 +139,7 @@ func (h *history) enable() {
 	})
 }
 
-func (h *history) softDelete() {
+func (h inDirectory) softDelete() {
 	h.some("what", h.alive(h.objects()), func(id graphsync.ID) {
 		h.tenant.SoftDelete(id)
 		h.gone[id] = true
@@ -133,7 +147,7 @@ func (h *history) softDelete() {
 	})
 }
 
-func (h *history) restore() {
+func (h inDirectory) restore() {
 	h.some("what", h.deleted(h.objects()), func(id graphsync.ID) {
 		h.tenant.Restore(id)
 		delete(h.gone, id)
@@ -141,7 +155,7 @@ func (h *history) restore() {
 	})
 }
 
-func (h *history) purge() {
+func (h inDirectory) purge() {
 	h.some("what", h.deleted(h.objects()), func(id graphsync.ID) {
 		h.tenant.Purge(id)
 		is := func(x graphsync.ID) bool { return x == id }
@@ -153,7 +167,7 @@ func (h *history) purge() {
 	})
 }
 
-func (h *history) addGroup() {
+func (h inDirectory) addGroup() {
 	h.made++
 	var members []graphsync.ID
 	if alive := h.alive(h.users); len(alive) > 0 {
@@ -168,7 +182,7 @@ func (h *history) addGroup() {
 	}
 }
 
-func (h *history) renameGroup() {
+func (h inDirectory) renameGroup() {
 	h.some("group", h.alive(h.groups), func(id graphsync.ID) {
 		h.made++
 		h.tenant.Set(id, "displayName", fmt.Sprintf("Renamed %d", h.made))
@@ -177,7 +191,7 @@ func (h *history) renameGroup() {
 }
 
 // changeMember has a user or group join or leave a group.
-func (h *history) changeMember() {
+func (h inDirectory) changeMember() {
 	h.some("group", h.alive(h.groups), func(group graphsync.ID) {
 		others := slices.DeleteFunc(h.objects(), func(x graphsync.ID) bool { return x == group })
 		h.some("member", h.alive(others), func(member graphsync.ID) {
@@ -192,7 +206,7 @@ func (h *history) changeMember() {
 	})
 }
 
-func (h *history) assign() {
+func (h inDirectory) assign() {
 	h.some("whom", h.alive(h.objects()), func(id graphsync.ID) {
 		role := rapid.SampledFrom(append([]string{""}, roles...)).Draw(h.rt, "role")
 		h.tenant.Assign(frontApp, id, role)
@@ -200,7 +214,7 @@ func (h *history) assign() {
 	})
 }
 
-func (h *history) unassign() {
+func (h inDirectory) unassign() {
 	rows := h.tenant.Snapshot().Assignments
 	if len(rows) > 0 {
 		row := rapid.SampledFrom(rows).Draw(h.rt, "assignment")
@@ -211,7 +225,7 @@ func (h *history) unassign() {
 
 // deleteByHand is an account of ours that is deleted in the application. That is noticed when
 // there is something to write, see quiet.
-func (h *history) deleteByHand() {
+func (h inApplication) deleteByHand() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
 		for _, a := range h.inventory().accounts {
 			if a.external != id.String() {
@@ -226,7 +240,7 @@ func (h *history) deleteByHand() {
 }
 
 // seed makes an account that is a user's without saying so.
-func (h *history) seed() {
+func (h inApplication) seed() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
 		active := rapid.Bool().Draw(h.rt, "active")
 		for _, a := range h.inventory().accounts {
@@ -240,7 +254,7 @@ func (h *history) seed() {
 }
 
 // protectByHand is an account that the application protects from now on, or no longer.
-func (h *history) protectByHand() {
+func (h inApplication) protectByHand() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
 		on := rapid.Bool().Draw(h.rt, "protected")
 		for _, a := range h.inventory().accounts {

@@ -10,7 +10,7 @@ import (
 )
 
 // empty deletes the accounts that are ours, as an administrator does who resets an application.
-func (h *history) empty() {
+func (h inApplication) empty() {
 	for _, a := range h.inventory().accounts {
 		if a.external == "" || h.watch.foreign[a.id]+h.watch.strangers[a.id] != "" {
 			continue

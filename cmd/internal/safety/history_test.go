@@ -114,10 +114,10 @@ func newHistory(t *testing.T, rt *rapid.T, dsn string) *history {
 	h.watch.leave(h.front.Seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root", "active": true, "title": "do not touch"}))
 	h.watch.leave(h.front.SeedGroup(t, map[string]any{"displayName": "Owners"}))
 	for range rapid.IntRange(1, 4).Draw(rt, "people at first") {
-		h.hire("")
+		inDirectory{h}.hire("")
 	}
 	for range rapid.IntRange(0, 2).Draw(rt, "groups at first") {
-		h.addGroup()
+		inDirectory{h}.addGroup()
 	}
 	for _, id := range h.users[:len(h.users)/2+1] {
 		h.tenant.Assign(frontApp, id, "Viewer")

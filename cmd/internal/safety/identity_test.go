@@ -12,7 +12,7 @@ import (
 
 // giveOutAgain gives the id of an account of ours to another user's account, as a restored application
 // does.
-func (h *history) giveOutAgain() {
+func (h inApplication) giveOutAgain() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
 		for _, a := range h.inventory().accounts {
 			if a.external != id.String() {
@@ -30,7 +30,7 @@ func (h *history) giveOutAgain() {
 }
 
 // giveOutGroupAgain does so with a group's.
-func (h *history) giveOutGroupAgain() {
+func (h inApplication) giveOutGroupAgain() {
 	h.some("group", h.alive(h.groups), func(id graphsync.ID) {
 		for target, g := range h.inventory().groups {
 			if g.external != id.String() {
@@ -46,7 +46,7 @@ func (h *history) giveOutGroupAgain() {
 }
 
 // makeAgain deletes an account in the application and makes it again, under another id.
-func (h *history) makeAgain() {
+func (h inApplication) makeAgain() {
 	h.some("whose", h.alive(h.users), func(id graphsync.ID) {
 		for _, a := range h.inventory().accounts {
 			if a.external != id.String() {
