@@ -4,6 +4,8 @@ SHELL := bash
 
 GO ?= go
 FUZZTIME ?= 10s
+# For the tests of one package. The stories take five minutes on two quiet processors.
+TIMEOUT ?= 30m
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -42,9 +44,9 @@ demo: build ## Build it and watch it provision a sample tenant
 .PHONY: test
 test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
-	$(GO) test $(RACE) $(WITHOUT_SDK)
+	$(GO) test $(RACE) -timeout $(TIMEOUT) $(WITHOUT_SDK)
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
-	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
+	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -timeout $(TIMEOUT) -artifacts -outputdir $(CURDIR)/$(PICTURES) $(WITH_SDK)
 	@echo "Pictures of the consent story are in $(PICTURES)"
 	@if $(ZABBIX)/install $(ZABBIXDIR); then $(MAKE) --no-print-directory zabbix; else echo "Zabbix was not tested, for the reason above"; fi
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust -results .cache/mutate-sample.jsonl
@@ -57,7 +59,7 @@ quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lo
 .PHONY: zabbix
 zabbix: ## Run the stories against Zabbix 7 with its own database; installs both (Debian). Part of test where that works
 	$(ZABBIX)/install $(ZABBIXDIR)
-	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -timeout 30m ./cmd/entrasync -run 'TestZabbix$$' -zabbix $(CURDIR)/$(ZABBIXDIR)
+	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -timeout $(TIMEOUT) ./cmd/entrasync -run 'TestZabbix$$' -zabbix $(CURDIR)/$(ZABBIXDIR)
 
 .PHONY: check
 check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory, writes and requests, known vulnerabilities

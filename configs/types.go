@@ -97,6 +97,7 @@ type Scope struct {
 	NestedGroups  bool    `yaml:"nested_groups" doc:"true: members of groups inside assigned groups count too."`
 	IncludeGuests bool    `yaml:"include_guests" doc:"false: guests are left out."`
 	Filter        Filter  `yaml:"filter" doc:"Scoping filter: groups of clauses, AND inside a group, OR between groups."`
+	TimeZone      string  `yaml:"time_zone" doc:"Zone in which the days of dates in filters begin, those of groups.source included, such as Europe/Berlin. Default: UTC."`
 	Exclude       Exclude `yaml:"exclude" doc:"Who is never provisioned."`
 	Protect       []Text  `yaml:"protect" doc:"SCIM filters on target accounts that are never matched, changed or removed."`
 }
@@ -110,8 +111,8 @@ type Exclude struct {
 // A Clause is one comparison of a scoping filter.
 type Clause struct {
 	Attribute Text  `yaml:"attribute" required:"true" doc:"Directory attribute, without brackets."`
-	Operator  Text  `yaml:"operator" required:"true" suggest:"EQUALS,NOT EQUALS,IS TRUE,IS FALSE,IS NULL,IS NOT NULL,REGEX MATCH,NOT REGEX MATCH,GREATER_THAN,GREATER_THAN_OR_EQUALS,INCLUDES,ENDS_WITH" doc:"Operator, as in the portal."`
-	Value     *Text `yaml:"value" doc:"What to compare with; none for IS TRUE, IS FALSE, IS NULL and IS NOT NULL."`
+	Operator  Text  `yaml:"operator" required:"true" suggest:"EQUALS,NOT EQUALS,IS TRUE,IS FALSE,IS NULL,IS NOT NULL,REGEX MATCH,NOT REGEX MATCH,GREATER_THAN,GREATER_THAN_OR_EQUALS,INCLUDES,ENDS_WITH,BEFORE,AFTER,WITHIN" doc:"Operator, as in the portal; BEFORE, AFTER and WITHIN compare dates."`
+	Value     *Text `yaml:"value" doc:"What to compare with; for a date now, now + 3d, a day or an instant, for WITHIN two of these: now - 30d to now + 3d. None for IS TRUE, IS FALSE, IS NULL and IS NOT NULL."`
 }
 
 // Users says how accounts are matched, written and removed.

@@ -41,7 +41,7 @@ func (p *planner) draft(ctx context.Context) error {
 		changed := p.info.ConfigHash != p.sync.Hash()
 		whole := p.opts.Subject == nil
 		p.findings.all = whole && (changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())
-		for _, name := range []string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace, plan.PartRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
+		for _, name := range []string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace, plan.PartRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, duePlannedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
 			}
@@ -111,6 +111,9 @@ func (p *planner) draftAll(ctx context.Context) error {
 // draftPending evaluates what pages and earlier failures left to do.
 func (p *planner) draftPending(ctx context.Context) error {
 	// What is due again joins what is pending, so that nothing is drafted twice.
+	if err := p.pendReached(); err != nil {
+		return err
+	}
 	err := p.tenant.Update(func(tx *state.Tx) error {
 		var again []state.PendingKey
 		for retry := range tx.Retries(p.sync.Name).All() {
@@ -219,6 +222,7 @@ func (p *planner) draftObjects(ctx context.Context, kind graphsync.Kind, ids []g
 		ids = ids[len(chunk):]
 		err := p.tenant.Update(func(tx *state.Tx) error {
 			d := drafter{sync: p.sync, opts: p.opts, now: p.now, info: p.info, ledger: p.ledger, findings: p.findings, owners: p.owners, tx: tx, eval: p.eval.In(tx), plan: plan.In(tx, p.sync.Name), wanted: &p.wanted}
+			d.dates = p.sync.dated() || dueTimesOf(tx, p.sync.Name).of.Count() > 0
 			seen := tx.Space(p.sync.Name, draftedSpace)
 			for _, id := range chunk {
 				if !p.findings.all { // when all are, each is visited once anyway

@@ -27,14 +27,18 @@ type drafter struct {
 	eval     *desired.Evaluator
 	plan     plan.Actions
 	wanted   *wantedValues
+	dates    bool // the time changes who is in scope, or did under an earlier configuration
 }
 
 // user plans one person.
 func (d *drafter) user(id graphsync.ID) error {
 	object, known := d.tx.Objects().Get(graphsync.User, id)
 	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.User, id)
-	if err != nil || !known {
-		return err // never reported by the directory: nothing is concluded
+	switch {
+	case err != nil:
+		return err
+	case !known: // never reported by the directory: nothing is concluded
+		return d.noteDue(&state.Object{Kind: graphsync.User, ID: id}, false)
 	}
 	if d.findings.clock {
 		if retry, ok := d.tx.Retries(d.sync.Name).Get(state.PendingKey{Kind: graphsync.User, ID: id}); ok && !retry.Skipped && !due(&retry, d.now) {
@@ -50,6 +54,14 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	stand := d.eval.Eligibility(&object, last)
 	key := desired.KeyOf(&object, last)
+	if err := d.noteDue(&object, stand.Assigned != ""); err != nil {
+		return err
+	}
+	if stand.Filtered || stand.Active() {
+		if done, err := d.untimely(judgement{filter: d.sync.Scope.Filter, kind: graphsync.User, id: id, key: key, linked: linked, in: stand.Active()}); done {
+			return err
+		}
+	}
 	if stand.Problem != "" {
 		return d.skip(graphsync.User, id, key, "filter_invalid", "the scoping filter cannot judge it: "+stand.Problem)
 	}

@@ -11,8 +11,11 @@ import (
 func (d *drafter) group(id graphsync.ID) error {
 	object, known := d.tx.Objects().Get(graphsync.Group, id)
 	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, graphsync.Group, id)
-	if err != nil || !known {
+	switch {
+	case err != nil:
 		return err
+	case !known:
+		return d.noteDue(&state.Object{Kind: graphsync.Group, ID: id}, false)
 	}
 	var last *state.Link
 	if linked {
@@ -20,8 +23,14 @@ func (d *drafter) group(id graphsync.ID) error {
 	}
 	key := desired.KeyOf(&object, last)
 	why, in, problem := d.eval.GroupInScope(&object)
+	if err := d.noteDue(&object, true); err != nil {
+		return err
+	}
 	if problem != "" {
 		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
+	}
+	if done, err := d.untimely(judgement{filter: d.sync.Groups.Filter, kind: graphsync.Group, id: id, key: key, linked: linked, in: in}); done {
+		return err
 	}
 	if !in {
 		if !linked {

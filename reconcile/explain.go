@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -120,6 +121,12 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 		x.because("scope", yesOrNo(in), "%s", why+problem)
 	}
 	x.InScope = stand.InScope && stand.Problem == ""
+	if next := eval.Next(&object); !next.IsZero() && (kind == graphsync.Group || stand.Assigned != "") {
+		a := announcement{config: e.sync.config(), tx: tx, now: e.now, zone: cmp.Or(e.sync.Zone, time.UTC)}
+		if then, changes := a.judge(next, state.PendingKey{Kind: kind, ID: id}); changes {
+			x.because("date", yesOrNo(then.InScope), "a date changes the verdict of the scoping filter at %s", then.At.Format(time.RFC3339))
+		}
+	}
 	if m := e.sync.rules(kind).Mapping; m != nil {
 		e.explainAttributes(eval, x, &object, &stand, m, last)
 	}

@@ -77,7 +77,7 @@ func (f *finalizer) finalize(ctx context.Context) error {
 			return err
 		}
 		f.info.ConfigHash = f.sync.Hash()
-		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, transferOfferSpace, plan.DetachedSpace} {
+		for _, name := range []string{listingSpace, indexSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, failedSpace, managerRefSpace, requeuedSpace, draftedSpace, duePlannedSpace, transferOfferSpace, plan.DetachedSpace} {
 			if err := tx.Space(f.sync.Name, name).Clear(); err != nil {
 				return err
 			}

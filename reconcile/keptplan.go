@@ -58,7 +58,7 @@ type planKeeper struct {
 // circumstances are what a plan depends on other than the state of its tenant. known is false when they cannot be told.
 func (k *planKeeper) circumstances(ctx context.Context) (now keptPlan, known bool, err error) {
 	versioned, ok := k.target.(target.Versioned)
-	if !ok || k.sync.readsClock() {
+	if !ok || k.sync.readsClock() || k.sync.dated() {
 		return now, false, nil
 	}
 	now = keptPlan{At: k.now, Program: program(), Config: k.sync.Hash(), App: k.sync.AppID, Location: k.sync.location()}

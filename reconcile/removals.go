@@ -85,6 +85,11 @@ func (g *removalsGate) checkPending(context.Context) error {
 				return nil
 			}
 		}
+		if g.sync.dated() {
+			if keys, _, err := dueTimesOf(tx, g.sync.Name).reached(g.now, nil, 1); err != nil || len(keys) > 0 {
+				return err
+			}
+		}
 		return errNothingDue
 	})
 }

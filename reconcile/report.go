@@ -35,7 +35,8 @@ type Report struct {
 	Target     TargetTraffic   `json:"target"`
 	Steps      []SubjectStep   `json:"steps,omitempty"` // of a provision on demand
 	Notes      []string        `json:"notes,omitempty"`
-	PlanOf     string          `json:"plan_of,omitempty"` // when the plan was made that was applied as it stood; "" for one of this run
+	Upcoming   []UpcomingDay   `json:"upcoming,omitempty"` // of a dry run: what dates change today and in the next seven days
+	PlanOf     string          `json:"plan_of,omitempty"`  // when the plan was made that was applied as it stood; "" for one of this run
 	Started    time.Time       `json:"started"`
 	DurationMS int64           `json:"duration_ms"`
 	// LongestWaitMS is the longest of Waits.
@@ -203,11 +204,12 @@ type Document struct {
 
 // planHead is a plan's document without its lists.
 type planHead struct {
-	Format   string       `json:"format"`
-	Sync     string       `json:"sync"`
-	Tenant   graphsync.ID `json:"tenant"`
-	Cycle    Cycle        `json:"cycle"`
-	Complete bool         `json:"complete"`
-	Binding  string       `json:"binding"` // what the plan is bound to: these actions under this configuration
-	Summary  Summary      `json:"summary"`
+	Format   string        `json:"format"`
+	Sync     string        `json:"sync"`
+	Tenant   graphsync.ID  `json:"tenant"`
+	Cycle    Cycle         `json:"cycle"`
+	Complete bool          `json:"complete"`
+	Binding  string        `json:"binding"` // what the plan is bound to: these actions under this configuration
+	Summary  Summary       `json:"summary"`
+	Upcoming []UpcomingDay `json:"upcoming,omitempty"` // what dates change today and in the next seven days
 }

@@ -16,7 +16,7 @@ import (
 // passing has a sync take users whose department is Sales.
 func passing(t *testing.T, operator, value string) func(*reconcile.Sync) {
 	t.Helper()
-	filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: operator, Value: value}}})
+	filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: operator, Value: value}}}, nil)
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}

@@ -26,7 +26,7 @@ type Plan struct {
 
 func planOf(sync *Sync, tenant *state.Tenant, r *Report) *Plan {
 	return &Plan{sync: sync, tenant: tenant, held: r.held, no: r.rejected, holds: r.holds, head: planHead{
-		Format: planFormat, Sync: sync.Name, Tenant: sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary,
+		Format: planFormat, Sync: sync.Name, Tenant: sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary, Upcoming: r.Upcoming,
 	}}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
@@ -29,7 +30,8 @@ type Sync struct {
 	Groups     desired.GroupRules
 	Guard      guard.Guard
 	Quarantine Quarantine
-	Text       string // the configuration it was compiled from; a change evaluates every user again
+	Zone       *time.Location // of the days that a plan announces; nil is UTC
+	Text       string         // the configuration it was compiled from; a change evaluates every user again
 }
 
 // Quarantine says when a sync that mostly fails is paused: when more than Failures percent of
@@ -140,6 +142,11 @@ func (s *Sync) Paths() map[target.Kind][]target.Path {
 
 func (s *Sync) readsClock() bool {
 	return s.Users.Mapping.ReadsClock() || s.Groups.Enabled && s.Groups.Mapping.ReadsClock()
+}
+
+// dated reports whether the time changes who is in scope.
+func (s *Sync) dated() bool {
+	return s.Scope.Filter.Dated() || s.Groups.Enabled && s.Groups.Filter.Dated()
 }
 
 func targetKind(k graphsync.Kind) target.Kind {

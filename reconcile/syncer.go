@@ -63,6 +63,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.guards.review,                         // guards hold back, approvals let go
 		c.reporter.verifyPlan,                   // a reviewed plan is applied exactly or not at all
 		c.reporter.recordMatch,                  // on demand: which account was found
+		c.planner.announce,                      // of a dry run: what dates change in the next days
 		c.keeper.keep,                           // of a dry run: what the plan was made from
 		c.applier.apply,                         // leavers, users, groups, then memberships
 		c.finalizer.finalize,                    // what is done is no longer pending

@@ -127,7 +127,7 @@ func TestValueOfTheTime(t *testing.T) {
 func TestGroupThatTheFilterCannotJudge(t *testing.T) {
 	t.Parallel()
 	c, g := teams(t)
-	filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "displayName", Operator: "GREATER_THAN", Value: "3"}}})
+	filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "displayName", Operator: "GREATER_THAN", Value: "3"}}}, nil)
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}

@@ -119,6 +119,13 @@ func properties(pairs map[string]string) graphtest.Props {
 				props["onPremisesExtensionAttributes"] = map[string]any{name: value}
 				continue
 			}
+			if after, relative := strings.CutPrefix(value, "in:"); relative {
+				d, err := time.ParseDuration(after)
+				if err != nil {
+					panic(err)
+				}
+				value = time.Now().Add(d).UTC().Format(time.RFC3339)
+			}
 			props[name] = value
 		}
 	}

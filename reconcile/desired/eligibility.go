@@ -28,6 +28,7 @@ type Eligibility struct {
 	Cause    string       // what a guard groups by when the person leaves
 	Left     graphsync.ID // the group the person was in scope through and is no longer a member of
 	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
+	Filtered bool         // the scoping filter keeps the user out
 	Problem  string       // why it cannot be told; nothing is done then
 	WaitsFor graphsync.ID // the manager, when there is one without an account
 	Roles    []graphsync.AppRole
@@ -307,11 +308,12 @@ func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause str
 		}
 	}
 	if sc.Filter != nil {
-		verdict, reason := sc.Filter.Match(filterLookup(user))
+		verdict, reason := sc.Filter.Match(filterLookup(user), e.now)
 		switch verdict {
 		case scope.Invalid: // the filter cannot judge this value: that is no reason to remove a user
 			s.Problem = reason.String()
 		case scope.Out:
+			s.Filtered = true
 			return "does not pass the scoping filter: " + reason.String(), "left the scoping filter", true
 		}
 	}
@@ -328,7 +330,7 @@ func (e *Evaluator) GroupInScope(group *state.Object) (why string, ok bool, prob
 	case group.Removed != graphsync.NotRemoved:
 		return "the group was deleted in Entra", false, ""
 	case rules.Filter != nil:
-		verdict, reason := rules.Filter.Match(filterLookup(group))
+		verdict, reason := rules.Filter.Match(filterLookup(group), e.now)
 		switch verdict {
 		case scope.In:
 			return "passes the filter for groups", true, ""
@@ -342,6 +344,16 @@ func (e *Evaluator) GroupInScope(group *state.Object) (why string, ok bool, prob
 		return "assigned to the application", true, ""
 	}
 	return "not assigned to the application", false, ""
+}
+
+// Next returns when the filter for objects of this kind may judge this one differently while Microsoft Entra reports no
+// change of it; zero when it cannot.
+func (e *Evaluator) Next(object *state.Object) time.Time {
+	filter := e.sync.filter(object.Kind)
+	if !filter.Dated() || object.Removed != graphsync.NotRemoved {
+		return time.Time{}
+	}
+	return filter.Next(filterLookup(object), e.now)
 }
 
 // InProvisionedGroup reports whether a user is a member of a group that is provisioned.

@@ -108,7 +108,7 @@ func assign(t *testing.T, tenant *state.Tenant, rows ...graphsync.Assignment) {
 
 func filter(t *testing.T, attribute, operator, value string) *scope.Filter {
 	t.Helper()
-	f, faults := scope.Compile([][]scope.Clause{{{Attribute: attribute, Operator: operator, Value: value}}})
+	f, faults := scope.Compile([][]scope.Clause{{{Attribute: attribute, Operator: operator, Value: value}}}, nil)
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}

@@ -32,6 +32,14 @@ func (c *Config) rules(kind graphsync.Kind) *Rules {
 	return &c.Users
 }
 
+// filter is the scoping filter for the objects of one kind; nil when there is none.
+func (c *Config) filter(kind graphsync.Kind) *scope.Filter {
+	if kind == graphsync.Group {
+		return c.Groups.Filter
+	}
+	return c.Scope.Filter
+}
+
 // A Scope says who is provisioned.
 type Scope struct {
 	All           bool // every user of the tenant; else those assigned to the application

@@ -2,6 +2,7 @@ package scope_test
 
 import (
 	"fmt"
+	"time"
 
 	"entrasync/reconcile/scope"
 )
@@ -11,7 +12,7 @@ func ExampleCompile() {
 	filter, faults := scope.Compile([][]scope.Clause{
 		{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}, {Attribute: "mail", Operator: "IS NOT NULL"}},
 		{{Attribute: "jobTitle", Operator: "INCLUDES", Value: "manager"}},
-	})
+	}, nil)
 	if len(faults) > 0 {
 		fmt.Println(faults)
 		return
@@ -28,7 +29,7 @@ func ExampleCompile() {
 				return scope.Value{} // null
 			}
 			return scope.String(text)
-		})
+		}, time.Now())
 		fmt.Println(verdict)
 	}
 	// Output:
@@ -39,7 +40,7 @@ func ExampleCompile() {
 
 // What is wrong with a filter is said of the clause that is wrong.
 func ExampleCompile_fault() {
-	_, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUAL", Value: "Sales"}}})
+	_, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUAL", Value: "Sales"}}}, nil)
 	fmt.Println(len(faults), faults[0])
 	// Output: 1 group 1, clause 1: "EQUAL" is not an operator; the nearest is EQUALS
 }

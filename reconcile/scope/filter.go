@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Clause is one comparison as the configuration or an imported provisioning job writes it.
@@ -52,6 +53,7 @@ type clause struct {
 	value     []byte         // of binary operators
 	number    int64          // of GREATER_THAN and GREATER_THAN_OR_EQUALS
 	pattern   *regexp.Regexp // of REGEX MATCH and NOT REGEX MATCH
+	span      *span          // of BEFORE, AFTER and WITHIN
 }
 
 // Compile checks and prepares a filter. All faults are returned at once; with any, the filter
@@ -61,9 +63,13 @@ type clause struct {
 // (`[1-9][0-9]` is said to match 10 to 99): write `.*text.*` to search. They are .NET's
 // and run on RE2: what RE2 has not, or would read with another meaning, is a fault.
 //
-// Differing from Entra, userType may be used. Attributes with several values and references
-// may not; dates can only be asked for being empty, for they have no documented text form here.
-func Compile(groups [][]Clause) (*Filter, []Fault) {
+// Differing from Entra, userType may be used, and dates are compared by BEFORE, AFTER and WITHIN: with a day, an
+// instant, or the time itself ("now + 3d"). A day begins at midnight in zone; nil is UTC. Attributes with several
+// values and references may not be used.
+func Compile(groups [][]Clause, zone *time.Location) (*Filter, []Fault) {
+	if zone == nil {
+		zone = time.UTC
+	}
 	f := &Filter{}
 	var faults []Fault
 	for g, clauses := range groups {
@@ -72,7 +78,7 @@ func Compile(groups [][]Clause) (*Filter, []Fault) {
 		}
 		compiled := make([]clause, 0, len(clauses))
 		for c, in := range clauses {
-			out, field, err := compile(in)
+			out, field, err := compile(in, zone)
 			if err != nil {
 				faults = append(faults, Fault{g, c, field, err.Error()})
 				continue
@@ -87,7 +93,7 @@ func Compile(groups [][]Clause) (*Filter, []Fault) {
 	return f, nil
 }
 
-func compile(in Clause) (out clause, field string, err error) {
+func compile(in Clause, zone *time.Location) (out clause, field string, err error) {
 	op, err := parseOperator(in.Operator)
 	if err != nil {
 		return out, "operator", err
@@ -107,6 +113,13 @@ func compile(in Clause) (out clause, field string, err error) {
 		if out.number, err = strconv.ParseInt(in.Value, 10, 64); err != nil {
 			return out, "value", fmt.Errorf("%s compares integers, and %q is none", op, shorten(in.Value))
 		}
+	case before, after, within:
+		out.span = new(span)
+		var canonical string
+		if *out.span, canonical, err = parseSpan(op, in.Value, zone); err != nil {
+			return out, "value", err
+		}
+		out.value = []byte(canonical)
 	case regexMatch, notRegexMatch:
 		if out.pattern, err = compilePattern(in.Value); err != nil {
 			return out, "value", err
@@ -115,29 +128,29 @@ func compile(in Clause) (out clause, field string, err error) {
 	return out, "", nil
 }
 
-// Match judges one object. Why is empty unless the verdict is Out or Invalid; nothing is
-// allocated for an object that is in scope. lookup may be asked twice for an attribute.
-func (f *Filter) Match(lookup Lookup) (Verdict, Why) {
+// Match judges one object at a time. Why is empty unless the verdict is Out or Invalid; without clauses on dates
+// nothing is allocated for an object that is in scope. lookup may be asked twice for an attribute.
+func (f *Filter) Match(lookup Lookup, now time.Time) (Verdict, Why) {
 	if f == nil || len(f.groups) == 0 {
 		return In, Why{}
 	}
 	result := Out
 	for _, clauses := range f.groups {
-		switch matchAll(clauses, lookup) {
+		switch matchAll(clauses, lookup, now) {
 		case In:
 			return In, Why{}
 		case Invalid:
 			result = Invalid
 		}
 	}
-	return result, f.explain(lookup)
+	return result, f.explain(lookup, now)
 }
 
 // matchAll: one false clause decides a group, whatever the others cannot judge.
-func matchAll(clauses []clause, lookup Lookup) Verdict {
+func matchAll(clauses []clause, lookup Lookup, now time.Time) Verdict {
 	result := In
 	for i := range clauses {
-		switch clauses[i].match(lookup(clauses[i].attribute)) {
+		switch clauses[i].match(lookup(clauses[i].attribute), now) {
 		case Out:
 			return Out
 		case Invalid:
@@ -149,12 +162,12 @@ func matchAll(clauses []clause, lookup Lookup) Verdict {
 
 // explain collects every clause that does not hold. It runs apart from matching, which is the
 // hot path of a directory.
-func (f *Filter) explain(lookup Lookup) Why {
+func (f *Filter) explain(lookup Lookup, now time.Time) Why {
 	var why Why
 	for g, clauses := range f.groups {
 		for _, c := range clauses {
 			v := lookup(c.attribute)
-			if got := c.match(v); got != In {
+			if got := c.match(v, now); got != In {
 				v.Text = bytes.Clone(v.Text)
 				why.Failures = append(why.Failures, Failure{
 					Group:   g,
@@ -170,7 +183,7 @@ func (f *Filter) explain(lookup Lookup) Why {
 
 // match applies Entra's null rule: with a null or empty value every operator but IS NULL is
 // false, NOT EQUALS and NOT REGEX MATCH included.
-func (c *clause) match(v Value) Verdict {
+func (c *clause) match(v Value, now time.Time) Verdict {
 	if v.empty() {
 		return in(c.op == isNull)
 	}
@@ -200,6 +213,8 @@ func (c *clause) match(v Value) Verdict {
 		return in(bytes.Contains(v.Text, c.value))
 	case endsWith:
 		return in(bytes.HasSuffix(v.Text, c.value))
+	case before, after, within:
+		return c.span.match(c.op, v, now)
 	case greaterThan, greaterThanOrEquals:
 		n, err := strconv.ParseInt(string(v.Text), 10, 64)
 		if err != nil {
@@ -216,6 +231,33 @@ func (c *clause) equal(v Value) bool {
 		return bytes.EqualFold(v.Text, c.value)
 	}
 	return bytes.Equal(v.Text, c.value)
+}
+
+// Dated reports whether the filter compares with the time, so that its verdict on an object can change though the
+// object does not.
+func (f *Filter) Dated() bool {
+	if f == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.groups, func(clauses []clause) bool {
+		return slices.ContainsFunc(clauses, func(c clause) bool { return c.span != nil && !(c.span.from.fixed && c.span.to.fixed) })
+	})
+}
+
+// Next returns the first time after now at which the verdict on an object may change while the object stays as it is;
+// zero when it cannot. Until then [Filter.Match] gives the verdict of now.
+func (f *Filter) Next(lookup Lookup, now time.Time) (next time.Time) {
+	if f == nil {
+		return next
+	}
+	for _, clauses := range f.groups {
+		for i := range clauses {
+			if c := &clauses[i]; c.span != nil {
+				next = earlier(next, c.span.next(lookup(c.attribute), now))
+			}
+		}
+	}
+	return next
 }
 
 // Attributes returns the attributes the filter asks for, sorted, each once.
@@ -246,6 +288,9 @@ func (f *Filter) String() string {
 			text := c.attribute + " " + string(c.op)
 			if !c.op.unary() {
 				text += " " + strconv.Quote(string(c.value))
+			}
+			if c.span != nil && c.span.zone != time.UTC {
+				text += " IN " + c.span.zone.String()
 			}
 			texts = append(texts, text)
 		}

@@ -4,11 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"entrasync/reconcile/scope"
 )
+
+var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // one compiles a filter of a single clause.
 func one(t testing.TB, attribute, operator, value string) *scope.Filter {
@@ -18,7 +21,7 @@ func one(t testing.TB, attribute, operator, value string) *scope.Filter {
 
 func compile(t testing.TB, groups [][]scope.Clause) *scope.Filter {
 	t.Helper()
-	f, faults := scope.Compile(groups)
+	f, faults := scope.Compile(groups, nil)
 	if len(faults) > 0 {
 		t.Fatalf("Compile: %v", faults)
 	}
@@ -34,24 +37,27 @@ func object(properties map[string]string) scope.Lookup {
 // filters will return false if the value is null / empty".
 func TestTruthTable(t *testing.T) {
 	t.Parallel()
-	columns := []string{`"sales"`, `"Sales"`, `""`, `null`, `15`, `true`, ``, `"15"`, `false`, `["sales"]`, `[]`}
+	columns := []string{`"sales"`, `"Sales"`, `""`, `null`, `15`, `true`, ``, `"15"`, `false`, `["sales"]`, `[]`, `"2026-11-30T11:00:00Z"`, `"2026-11-30T13:00:00Z"`}
 	rows := []struct{ operator, value, want string }{
-		{"EQUALS", "sales", "TFFFFFFFFIF"},
-		{"EQUALS", "15", "FFFFTFFTFIF"},
-		{"EQUALS", "true", "FFFFFTFFFIF"},
-		{"NOT EQUALS", "sales", "FTFFTTFTTIF"},
-		{"IS NULL", "", "FFTTFFTFFFT"},
-		{"IS NOT NULL", "", "TTFFTTFTTTF"},
-		{"IS TRUE", "", "FFFFFTFFFIF"},
-		{"IS FALSE", "", "FFFFFFFFTIF"},
-		{"INCLUDES", "ale", "TTFFFFFFFIF"},
-		{"ENDS_WITH", "les", "TTFFFFFFFIF"},
-		{"REGEX MATCH", "s.*", "TFFFFFFFFIF"},
-		{"REGEX MATCH", "ale", "FFFFFFFFFIF"}, // the whole value, not a part
-		{"NOT REGEX MATCH", "s.*", "FTFFTTFTTIF"},
-		{"GREATER_THAN", "10", "IIFFTIFTIIF"},
-		{"GREATER_THAN", "15", "IIFFFIFFIIF"},
-		{"GREATER_THAN_OR_EQUALS", "15", "IIFFTIFTIIF"},
+		{"EQUALS", "sales", "TFFFFFFFFIFFF"},
+		{"EQUALS", "15", "FFFFTFFTFIFFF"},
+		{"EQUALS", "true", "FFFFFTFFFIFFF"},
+		{"NOT EQUALS", "sales", "FTFFTTFTTIFTT"},
+		{"IS NULL", "", "FFTTFFTFFFTFF"},
+		{"IS NOT NULL", "", "TTFFTTFTTTFTT"},
+		{"IS TRUE", "", "FFFFFTFFFIFFF"},
+		{"IS FALSE", "", "FFFFFFFFTIFFF"},
+		{"INCLUDES", "ale", "TTFFFFFFFIFFF"},
+		{"ENDS_WITH", "les", "TTFFFFFFFIFFF"},
+		{"REGEX MATCH", "s.*", "TFFFFFFFFIFFF"},
+		{"REGEX MATCH", "ale", "FFFFFFFFFIFFF"}, // the whole value, not a part
+		{"NOT REGEX MATCH", "s.*", "FTFFTTFTTIFTT"},
+		{"GREATER_THAN", "10", "IIFFTIFTIIFII"},
+		{"GREATER_THAN", "15", "IIFFFIFFIIFII"},
+		{"BEFORE", "now", "IIFFIIFIIIFTF"},
+		{"AFTER", "now", "IIFFIIFIIIFFT"},
+		{"WITHIN", "now to now + 1h", "IIFFIIFIIIFFT"},
+		{"GREATER_THAN_OR_EQUALS", "15", "IIFFTIFTIIFII"},
 	}
 	for _, operator := range scope.Operators() {
 		if !slices.ContainsFunc(rows, func(row struct{ operator, value, want string }) bool { return row.operator == operator }) {
@@ -62,7 +68,7 @@ func TestTruthTable(t *testing.T) {
 	for _, row := range rows {
 		filter := one(t, "a", row.operator, row.value)
 		for i, column := range columns {
-			verdict, why := filter.Match(object(map[string]string{"a": column}))
+			verdict, why := filter.Match(object(map[string]string{"a": column}), noon)
 			if got, want := letters[verdict], row.want[i:i+1]; got != want {
 				t.Errorf("%s %s on %s = %s, want %s", row.operator, row.value, column, got, want)
 			}
@@ -107,11 +113,11 @@ func TestGroups(t *testing.T) {
 			}
 			return scope.Value{}
 		}
-		if got, _ := compile(t, tt.groups).Match(lookup); got != tt.want {
+		if got, _ := compile(t, tt.groups).Match(lookup, noon); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	if got, _ := (*scope.Filter)(nil).Match(object(nil)); got != scope.In {
+	if got, _ := (*scope.Filter)(nil).Match(object(nil), noon); got != scope.In {
 		t.Errorf("a nil filter says %v, want in", got)
 	}
 }
@@ -185,7 +191,7 @@ func TestFaults(t *testing.T) {
 		{"a", "REGEX MATCH", `a{2000}`, "value", "invalid repeat count"},
 	}
 	for _, tt := range tests {
-		f, faults := scope.Compile([][]scope.Clause{{{Attribute: tt.attribute, Operator: tt.operator, Value: tt.value}}})
+		f, faults := scope.Compile([][]scope.Clause{{{Attribute: tt.attribute, Operator: tt.operator, Value: tt.value}}}, nil)
 		if f != nil || len(faults) != 1 {
 			t.Errorf("%v: %v with %d faults, want none with 1", tt, f, len(faults))
 			continue
@@ -200,7 +206,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	good := scope.Clause{Attribute: "a", Operator: "EQUALS", Value: "1"}
 	bad := scope.Clause{Attribute: "a", Operator: "EQUALZ", Value: "1"}
-	_, faults := scope.Compile([][]scope.Clause{{good, bad}, {}, {bad}})
+	_, faults := scope.Compile([][]scope.Clause{{good, bad}, {}, {bad}}, nil)
 	var got []string
 	for _, f := range faults {
 		got = append(got, f.Error())
@@ -247,7 +253,7 @@ func TestPatterns(t *testing.T) {
 	}
 	for _, tt := range tests {
 		f := one(t, "a", "REGEX MATCH", tt.pattern)
-		verdict, _ := f.Match(func(string) scope.Value { return scope.String(tt.value) })
+		verdict, _ := f.Match(func(string) scope.Value { return scope.String(tt.value) }, noon)
 		if got := verdict == scope.In; got != tt.want {
 			t.Errorf("%s on %q = %v, want %v", tt.pattern, tt.value, got, tt.want)
 		}
@@ -280,7 +286,7 @@ func TestWhy(t *testing.T) {
 		{"long", "EQUALS", "a", `long is "` + strings.Repeat("ä", 60) + `…", not "a"`},
 	}
 	for _, tt := range tests {
-		if _, why := one(t, tt.attribute, tt.operator, tt.value).Match(lookup); why.String() != tt.want {
+		if _, why := one(t, tt.attribute, tt.operator, tt.value).Match(lookup, noon); why.String() != tt.want {
 			t.Errorf("%s %s %s: %s\nwant %s", tt.attribute, tt.operator, tt.value, why, tt.want)
 		}
 	}
@@ -288,7 +294,7 @@ func TestWhy(t *testing.T) {
 	_, why := compile(t, [][]scope.Clause{
 		{{"department", "EQUALS", "Sales"}, {"level", "EQUALS", "3"}, {"mail", "IS NOT NULL", ""}},
 		{{"accountEnabled", "IS TRUE", ""}},
-	}).Match(lookup)
+	}).Match(lookup, noon)
 	if got, want := why.String(), `department is "HR", not "Sales" and mail is empty; or accountEnabled is False, not true`; got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
@@ -351,7 +357,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add("a", "NOT REGEX MATCH", `[^]a-[b]`, `["x"]`)
 	f.Fuzz(func(t *testing.T, attribute, operator, value, raw string) {
 		groups := [][]scope.Clause{{{attribute, operator, value}}}
-		filter, faults := scope.Compile(groups)
+		filter, faults := scope.Compile(groups, nil)
 		if (filter == nil) == (len(faults) == 0) {
 			t.Fatalf("filter %v with faults %v", filter, faults)
 		}
@@ -359,12 +365,12 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		v := scope.JSON([]byte(raw))
-		verdict, why := filter.Match(func(string) scope.Value { return v })
+		verdict, why := filter.Match(func(string) scope.Value { return v }, noon)
 		if (verdict == scope.In) != (why.String() == "") {
 			t.Fatalf("%v because %q", verdict, why)
 		}
-		again, _ := scope.Compile(append(groups, groups[0]))
-		if got, _ := again.Match(func(string) scope.Value { return v }); got != verdict || again.String() != filter.String() {
+		again, _ := scope.Compile(append(groups, groups[0]), nil)
+		if got, _ := again.Match(func(string) scope.Value { return v }, noon); got != verdict || again.String() != filter.String() {
 			t.Fatalf("repeating a group changes %v to %v, %s to %s", verdict, got, filter, again)
 		}
 	})
@@ -385,7 +391,7 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				f.Match(lookup)
+				f.Match(lookup, noon)
 			}
 		})
 	}
@@ -399,7 +405,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	raw := map[string][]byte{"department": []byte(`"Sales"`), "employeeId": []byte(`"123456"`)}
 	lookup := func(attribute string) scope.Value { return scope.JSON(raw[attribute]) }
 	if n := testing.AllocsPerRun(100, func() {
-		if verdict, _ := filter.Match(lookup); verdict != scope.In {
+		if verdict, _ := filter.Match(lookup, noon); verdict != scope.In {
 			t.Error("not in scope")
 		}
 	}); n != 0 {

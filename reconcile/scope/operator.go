@@ -9,7 +9,7 @@ import (
 )
 
 // An operator is named as Graph's filterOperators response names it, or as the portal does
-// for those that response leaves out.
+// for those that response leaves out. Those on dates are this product's.
 type operator string
 
 const (
@@ -25,11 +25,15 @@ const (
 	greaterThanOrEquals operator = "GREATER_THAN_OR_EQUALS"
 	includes            operator = "INCLUDES"
 	endsWith            operator = "ENDS_WITH"
+	before              operator = "BEFORE"
+	after               operator = "AFTER"
+	within              operator = "WITHIN"
 )
 
 var operators = [...]operator{
 	equals, notEquals, isTrue, isFalse, isNull, isNotNull, regexMatch, notRegexMatch,
 	greaterThan, greaterThanOrEquals, includes, endsWith,
+	before, after, within,
 }
 
 // Operators returns the operators in the spelling that messages use.
@@ -49,6 +53,9 @@ var refused = map[string]string{
 	"VALIDCERTMATCH": "it is not documented",
 	"ISMEMBEROF":     "Entra does not offer it in scoping filters; assign the group to the application instead",
 }
+
+// onDates reports whether the operator compares dates.
+func (op operator) onDates() bool { return op == before || op == after || op == within }
 
 func (op operator) unary() bool { return strings.HasPrefix(string(op), "IS ") }
 
@@ -124,8 +131,8 @@ func checkAttribute(name string, op operator) error {
 		return fmt.Errorf("%s is a reference to other objects, which scoping filters cannot use", name)
 	case lists[key] && op != isNull && op != isNotNull:
 		return fmt.Errorf("%s has several values, which only IS NULL and IS NOT NULL can ask about", name)
-	case dates[key] && op != isNull && op != isNotNull:
-		return fmt.Errorf("%s is a date, which only IS NULL and IS NOT NULL can ask about", name)
+	case dates[key] && op != isNull && op != isNotNull && !op.onDates():
+		return fmt.Errorf("%s is a date, which only BEFORE, AFTER, WITHIN, IS NULL and IS NOT NULL can ask about", name)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 // A Verdict says whether an object passes.
 type Verdict byte
 
-// The verdicts. Invalid: a clause cannot be applied to the object's value (GREATER_THAN on a
+// The verdicts. Invalid: a clause cannot be applied to the object's value (GREATER_THAN or BEFORE on a
 // text, any comparison on a list). Entra calls that an invalid scoping rule. It is a fault of
 // this record and no reason to remove an account.
 const (
@@ -158,6 +158,9 @@ func (f Failure) String() string {
 		if f.Value.Kind == List {
 			return is + ", which a filter cannot compare"
 		}
+		if operator(f.Clause.Operator).onDates() {
+			return is + ", not a date"
+		}
 		return is + ", not an integer"
 	}
 	switch op := operator(f.Clause.Operator); op {
@@ -183,6 +186,8 @@ func (f Failure) String() string {
 		return is + ", which does not include " + want
 	case endsWith:
 		return is + ", which does not end with " + want
+	case before, after, within:
+		return is + ", not " + strings.ToLower(string(op)) + " " + f.Clause.Value
 	case greaterThan:
 		return is + ", not greater than " + f.Clause.Value
 	case greaterThanOrEquals:

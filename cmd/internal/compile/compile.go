@@ -194,7 +194,8 @@ type compiler struct {
 	specs  map[target.Kind][]mapping.Spec
 	faults configs.Faults
 
-	perTenant bool // {tenant} was met
+	location  *time.Location // where the days of dates in filters begin
+	perTenant bool           // {tenant} was met
 }
 
 func (c *compiler) fault(at configs.Position, key []string, message, hint string) {
@@ -206,8 +207,9 @@ func (c *compiler) fault(at configs.Position, key []string, message, hint string
 }
 
 func (c *compiler) compile() *reconcile.Sync {
+	c.location = c.zone()
 	s := &reconcile.Sync{
-		Name: c.name, TargetName: c.sync.To.Value, AppID: c.sync.Scope.AppID,
+		Name: c.name, Zone: c.location, TargetName: c.sync.To.Value, AppID: c.sync.Scope.AppID,
 		Scope:      c.scope(),
 		Users:      c.users(),
 		Groups:     c.groups(),
@@ -271,6 +273,17 @@ func (c *compiler) scope() desired.Scope {
 	return out
 }
 
+// zone is where the days of dates in filters begin.
+func (c *compiler) zone() *time.Location {
+	name := c.sync.Scope.TimeZone
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		c.fault(configs.Position{}, []string{"scope", "time_zone"}, fmt.Sprintf("%q is not a time zone", name), "write a name of the IANA time zone database, such as Europe/Berlin")
+		return nil
+	}
+	return zone
+}
+
 // filter compiles a scoping filter; none is nil.
 func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *scope.Filter {
 	if len(in) == 0 {
@@ -293,7 +306,7 @@ func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *s
 			}
 		}
 	}
-	filter, faults := scope.Compile(groups)
+	filter, faults := scope.Compile(groups, c.location)
 	for _, f := range faults {
 		at := configs.Position{}
 		if f.Group < len(in) && f.Clause >= 0 && f.Clause < len(in[f.Group]) {

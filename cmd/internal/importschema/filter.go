@@ -85,7 +85,7 @@ func (in clause) convert() (out scope.Clause, reason string) {
 	if _, computed := mapping.GraphProperty(out.Attribute); computed {
 		return out, shown + " asks about an attribute that is worked out, not stored"
 	}
-	if _, faults := scope.Compile([][]scope.Clause{{out}}); len(faults) > 0 {
+	if _, faults := scope.Compile([][]scope.Clause{{out}}, nil); len(faults) > 0 {
 		return out, shown + ": " + faults[0].Message
 	}
 	return out, ""

@@ -41,7 +41,7 @@ func compile(cfg *configs.Config) (faults configs.Faults) {
 			}
 		}
 		for name, filter := range map[string]configs.Filter{"scope.filter": sync.Value.Scope.Filter, "groups.source": sync.Value.Groups.Source.Filter} {
-			if _, fs := scope.Compile(clauses(filter)); len(fs) > 0 {
+			if _, fs := scope.Compile(clauses(filter), nil); len(fs) > 0 {
 				fault(name, fs[0])
 			}
 		}

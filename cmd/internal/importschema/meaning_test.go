@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entrasync/cmd/internal/importschema"
 	"entrasync/configs"
@@ -210,11 +211,11 @@ func TestFilters(t *testing.T) {
 		{"a unary operator with an empty value", `{"clauses":[{"operatorName":"IS NOT NULL","sourceOperandName":"city","targetOperand":{"values":[""]}}]}`, scope.In, ""},
 	} {
 		result, sync := imported(t, schema(users(`"scope":{"groups":[`+tt.groups+`]}`, "")))
-		filter, faults := scope.Compile(clauses(sync.Scope.Filter))
+		filter, faults := scope.Compile(clauses(sync.Scope.Filter), nil)
 		if len(faults) > 0 {
 			t.Fatal(faults)
 		}
-		if got, _ := filter.Match(person); got != tt.want {
+		if got, _ := filter.Match(person, time.Now()); got != tt.want {
 			t.Errorf("%s: the person is %s, want %s", tt.name, got, tt.want)
 		}
 		if !strings.Contains(notes(result), tt.note) || strings.Contains(notes(result), "MISSING") {

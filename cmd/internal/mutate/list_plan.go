@@ -46,9 +46,7 @@ var pulling = slices.Concat(
 // Deciding who should have what: scope, activity, removals.
 var planning = slices.Concat(
 	in("reconcile/drafter.go",
-		fault{"STD1", "a user whom the directory never reported is planned", `if err != nil || !known {
-		return err // never`, `if err != nil || false && !known {
-		return err // never`},
+		fault{"STD1", "a user whom the directory never reported is planned", `case !known: // never reported`, `case !known && false: // never reported`},
 		fault{"STD2", "a failed record is tried again in every cycle that reads the clock", `!retry.Skipped && !due(&retry, d.now)`, `false && !retry.Skipped`},
 		fault{"STD3", "a filter that cannot judge a user is no reason to leave the user alone", `if stand.Problem != "" {`, `if false {`},
 		fault{"STD4", "a user whose accountEnabled is absent is deactivated", `stand.InScope && !stand.Enabled && !stand.Disabled`, `false`},
@@ -90,7 +88,26 @@ var planning = slices.Concat(
 		fault{"DRA4", "answers outlive the action they were given for", `err = d.forgetDecisions(kind, id)`, `err = nil`},
 		fault{"DRA5", "people below a changed group are not looked at", `users = append(users, below...)`, `_ = below`},
 		fault{"DRA6", "a full cycle evaluates only what is pending", `(changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())`, `(changed || p.opts.Full)`},
+		fault{"DAT6", "objects whose time has come stay as they are", `if err := p.pendReached(); err != nil {`, `if err := error(nil); err != nil {`},
 		fault{"DRA7", "what reads the clock is not evaluated when time passes", `!p.sync.readsClock()`, `true`},
+	),
+	in("reconcile/datetimes.go",
+		fault{"DAT2", "a date that was passed while the worker was off is forgotten", `return d.of.Delete(key[8:])`, `return nil`},
+		fault{"DAT3", "a plan moves the dates that the next cycle acts on", `case !d.opts.Apply:`, `case false:`},
+		fault{"DAT4", "while the clock is wrong dates are taken for passed", `case judged && d.sync.dated() && d.findings.untimely != "":`, `case false:`},
+		fault{"DAT5", "while the clock is wrong dates create and remove", `if d.findings.untimely == "" || !j.filter.Dated()`, `if true || !j.filter.Dated()`},
+		fault{"DAT1", "a user is due at the former date as well", `if err := d.at.Delete(old[:]); err != nil {`, `if err := error(nil); err != nil {`},
+	),
+	in("reconcile/scope/date.go",
+		fault{"DAT8", "a day begins in UTC whatever the time zone is", `return time.ParseInLocation(time.DateOnly, string(text), zone)`, `return time.ParseInLocation(time.DateOnly, string(text), time.UTC)`},
+		fault{"DAT9", "days are counted as 24 hours each", `AddDate(0, 0, -m.days).Add(-m.hours)`, `Add(-m.hours - 24*time.Hour*time.Duration(m.days))`},
+		fault{"DAT10", "a text that is no date is out of scope", `		return Invalid
+	}
+	switch op {
+	case before:`, `		return Out
+	}
+	switch op {
+	case before:`},
 	),
 	in("reconcile/draftgroup.go",
 		fault{"DRG1", "a group out of scope is deleted although the action is not allowed", `if !d.sync.Groups.May(plan.Delete) {`, `if false {`},

@@ -51,6 +51,7 @@ func Plan(o console.Output, s *compile.Sync, report *reconcile.Report, plan *rec
 		return err
 	}
 	printNotes(o, report)
+	printUpcoming(o, report)
 	fmt.Fprintf(o.W, "%s: %s\n", s.Name, words.Planned(report.Summary))
 	if report.Summary.Held > 0 {
 		fmt.Fprintf(o.W, "To see what is held: entrasync holds HOLD. To approve it: entrasync approve HOLD.\n")
@@ -65,6 +66,25 @@ func sayRejected(o console.Output, report *reconcile.Report) {
 	if n := report.Summary.Rejected; n > 0 {
 		fmt.Fprintf(o.W, "%s, and not done: entrasync holds --rejected\n", words.Count(n, "action is due but was rejected", "actions are due but were rejected"))
 	}
+}
+
+// printUpcoming lists by day what dates change, one object by name where there is one.
+func printUpcoming(o console.Output, report *reconcile.Report) {
+	for _, day := range report.Upcoming {
+		first := day.Examples[0]
+		fmt.Fprintf(o.W, "  on %s dates change who is in scope: %s %s at %s", day.Day, console.Printable(first.Key), becomes(first.InScope), first.At.Format(time.RFC3339))
+		if more := day.Objects - 1; more > 0 {
+			fmt.Fprintf(o.W, ", and %s", words.Count(more, "other", "others"))
+		}
+		fmt.Fprintln(o.W)
+	}
+}
+
+func becomes(inScope bool) string {
+	if inScope {
+		return "enters scope"
+	}
+	return "leaves scope"
 }
 
 func printNotes(o console.Output, report *reconcile.Report) {

@@ -265,7 +265,7 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 		s.Scope.Protect = []target.Filter{filter}
 	}
 	if set.onlySales {
-		filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}}})
+		filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "department", Operator: "EQUALS", Value: "Sales"}}}, nil)
 		if len(faults) > 0 {
 			panic(faults)
 		}

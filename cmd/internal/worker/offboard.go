@@ -59,7 +59,7 @@ func DeactivateAll(ctx context.Context, w *Worker, t Tenant, by state.Actor, fai
 // emptied is a sync without a user in its scope, which only deactivates. The command that asks for it is the approval, so that
 // no guard holds it.
 func emptied(planned *compile.Sync) (*compile.Sync, error) {
-	none, faults := scope.Compile([][]scope.Clause{{{Attribute: "objectId", Operator: "IS NULL"}}})
+	none, faults := scope.Compile([][]scope.Clause{{{Attribute: "objectId", Operator: "IS NULL"}}}, nil)
 	if len(faults) > 0 {
 		return nil, faults[0]
 	}
