@@ -5,31 +5,31 @@ import "slices"
 // What operators decide about links.
 var linking = slices.Concat(
 	in("reconcile/pinned.go",
-		fault{"LNK1", "a pinned account is changed", `return p.dropAction(tx, place, &a, pin)`, `return nil`},
-		fault{"LNK2", "the memberships of a pinned user change", `return pin != nil
+		fault{"HND1", "a pinned account is changed", `return p.dropAction(tx, place, &a, pin)`, `return nil`},
+		fault{"HND2", "the memberships of a pinned user change", `return pin != nil
 		})`, `return false
 		})`},
-		fault{"LNK3", "what is pinned during a cycle is changed by it", `pin := pins.of(s.Action)`, `pin := (*links.Record)(nil)`},
-		fault{"LNK4", "the account of a pinned user is taken over by another user", `return p.accounts[pinnedAccount{a.Kind, *a.TargetID}]`, `return nil`},
-		fault{"LNK5", "a pinned leaver is kept without a report", `return p.skip(tx, plan.Skipped{Kind: a.Kind`, `_ = plan.Skipped{}
+		fault{"HND3", "what is pinned during a cycle is changed by it", `pin := pins.of(s.Action)`, `pin := (*links.Record)(nil)`},
+		fault{"HND4", "the account of a pinned user is taken over by another user", `return p.accounts[pinnedAccount{a.Kind, *a.TargetID}]`, `return nil`},
+		fault{"HND5", "a pinned leaver is kept without a report", `return p.skip(tx, plan.Skipped{Kind: a.Kind`, `_ = plan.Skipped{}
 	return nil
 	return p.skip(tx, plan.Skipped{Kind: a.Kind`},
 	),
 	in("reconcile/decidedlinks.go",
-		fault{"LNK6", "a link that was broken is made again by the same rule", `v.hold = guard.Hold(guard.BrokenLink, brokenLinkCause)`, `return`},
-		fault{"LNK7", "another account is made where the chosen one is gone", `return matchResult{code: "account_missing", why:`, `return matchResult{why:`},
+		fault{"HND6", "a link that was broken is made again by the same rule", `v.hold = guard.Hold(guard.BrokenLink, brokenLinkCause)`, `return`},
+		fault{"HND7", "another account is made where the chosen one is gone", `return matchResult{code: "account_missing", why:`, `return matchResult{why:`},
 	),
 	in("reconcile/linkchanges.go",
-		fault{"LNK8", "an account is chosen that is another's", `if verdict.code != "" {`, `if false {`},
-		fault{"LNK9", "an account is chosen for two users", `if other.Account == chosen.Account && other.Object != of`, `if false && other.Object != of`},
-		fault{"LNK10", "an account is chosen for a user who left", `if !active {`, `if false {`},
-		fault{"LNK11", "an account whose link is broken stays claimed", `return broken, s.release(of, broken.Account)`, `return broken, nil`},
-		fault{"LNK12", "a pinned user's link is broken", `		table := links.In(tx, s.Sync.Name)
+		fault{"HND8", "an account is chosen that is another's", `if verdict.code != "" {`, `if false {`},
+		fault{"HND9", "an account is chosen for two users", `if other.Account == chosen.Account && other.Object != of`, `if false && other.Object != of`},
+		fault{"HND10", "an account is chosen for a user who left", `if !active {`, `if false {`},
+		fault{"HND11", "an account whose link is broken stays claimed", `return broken, s.release(of, broken.Account)`, `return broken, nil`},
+		fault{"HND12", "a pinned user's link is broken", `		table := links.In(tx, s.Sync.Name)
 		if pin := table.Pin(of); pin != nil {`, `		table := links.In(tx, s.Sync.Name)
 		if pin := table.Pin(of); false {`},
 	),
 	in("reconcile/orphanplan.go",
-		fault{"LNK13", "an account whose link was broken is removed as an orphan", `o.Account) != nil {
+		fault{"HND13", "an account whose link was broken is removed as an orphan", `o.Account) != nil {
 		return nil // an operator`, `o.Account) == nil && false {
 		return nil // an operator`},
 	),

@@ -106,6 +106,9 @@ func TestLists(t *testing.T) {
 // entry with it.
 func TestFaultsApply(t *testing.T) {
 	t.Parallel()
+	if _, err := choose(allMutations(), "", "", 0, 1); err != nil {
+		t.Error(err) // an id that two have
+	}
 	for _, m := range allMutations() {
 		m.file = filepath.Join("..", "..", "..", m.file)
 		if _, _, err := m.place(); err != nil {
