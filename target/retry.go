@@ -67,7 +67,7 @@ func repeatable(req *http.Request) bool {
 	switch req.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:
 		return true
-	case http.MethodPatch:
+	case http.MethodPatch, http.MethodPost:
 		_, fixed := req.Header["Idempotency-Key"] // as net/http's Transport has it
 		return fixed
 	}

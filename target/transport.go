@@ -35,6 +35,8 @@ type TransportConfig struct {
 	Concurrency int           // requests in flight; default 4
 	MaxBody     int64         // bytes of one response, unpacked; default 8 MiB
 
+	NoRedirects bool // an answer that redirects is an error
+
 	Retries    int           // further attempts after a failure; default 3, negative for none
 	Backoff    time.Duration // first wait after a failure, doubled each time; default half a second
 	MaxElapsed time.Duration // longest one request waits because it is throttled; default two minutes
@@ -51,8 +53,8 @@ var ErrTooLarge = errors.New("answer too large")
 // send to it. It is an [http.RoundTripper] that returns answers read to their end.
 //
 // What may be repeated: GET, HEAD, PUT and DELETE after lost connections and 5xx answers;
-// PATCH when the caller declares its outcome fixed in net/http's own way, by a header key
-// Idempotency-Key with no values; POST never once it may have arrived. Any request is
+// PATCH and POST when the caller declares their outcome fixed in net/http's own way, by a header key
+// Idempotency-Key with no values; any other POST never once it may have arrived. Any request is
 // repeated after 429, what says the same in other words, and 503 when the answer says for how long
 // to wait, because those were refused, not done.
 //
@@ -73,6 +75,7 @@ type Transport struct {
 	gate      gate
 	requests  atomic.Int64
 	throttled atomic.Int64
+	stays     bool // redirects are not followed
 }
 
 // NewTransport checks the configuration, reading its files once.
@@ -92,6 +95,7 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		retries:  max(0, orDefault(cfg.Retries, 3)),
 		backoff:  orDefault(cfg.Backoff, time.Second/2),
 		patience: orDefault(cfg.MaxElapsed, 2*time.Minute),
+		stays:    cfg.NoRedirects,
 		limiter:  cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
 		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
@@ -266,6 +270,10 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		}
 		if answer.StatusCode < 300 || answer.StatusCode > 399 || answer.StatusCode == http.StatusNotModified {
 			return answer, credential, nil
+		}
+		if t.stays {
+			return nil, "", &Error{Code: NotSCIM, Status: answer.StatusCode, Message: fmt.Sprintf("it answers with a redirect (%d), which is not followed", answer.StatusCode),
+				Hint: "set the target's url to the address where the receiver really is"}
 		}
 		if to, err = redirect(req.Method, to, answer); err != nil {
 			return nil, "", err
