@@ -30,6 +30,7 @@ type executor struct {
 // anything was known.
 func (x *executor) carryOut(ctx context.Context, key plan.Key, a *plan.StoredAction) *result {
 	done := &result{key: key, action: a}
+	ctx = withOperation(ctx, x.sync, x.tenant, a)
 	if key.Phase == plan.ReferencePhase && a.TargetID == nil {
 		if done.err = x.resolve(a); done.err != nil || a.TargetID == nil {
 			done.void = done.err == nil // the account was not made: nothing can refer from it

@@ -154,7 +154,7 @@ func (ap *applier) moveAside(ctx context.Context, of plan.Part) error {
 				aside = append(aside, target.Attribute{Path: path, Value: temporaryName(r.Old, "moving", a.SourceID)})
 			}
 			ap.ledger.note("names move in a circle: %s %s of %s has a temporary one until the others are renamed", resourceWord(a.Kind), *a.TargetID, a.Key)
-			if _, err := ap.target.Update(ctx, target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}, aside); err != nil {
+			if _, err := ap.target.Update(withOperation(ctx, ap.sync, ap.tenant, a), target.Ref{Kind: targetKind(a.Kind), ID: *a.TargetID}, aside); err != nil {
 				if ctx.Err() != nil || target.CodeOf(err).Stops() {
 					return fmt.Errorf("give %s %s of %s a temporary name in target %s: %w", resourceWord(a.Kind), *a.TargetID, a.Key, ap.sync.TargetName, err)
 				}

@@ -301,11 +301,21 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 		if err := r.recordMembers(tx, done); err != nil {
 			return err
 		}
+		if len(done.added)+len(done.removed) > 0 {
+			if err := countChange(tx, r.sync.Name, a.Kind, a.SourceID); err != nil {
+				return err
+			}
+		}
 		r.line(done, line)
 		return nil
 	}
 	if a.Op != plan.Unlink {
 		r.tookEffect(tx, key)
+	}
+	if a.Op == plan.Delete {
+		if err := countChange(tx, r.sync.Name, a.Kind, a.SourceID); err != nil {
+			return err
+		}
 	}
 	if err := r.dropReplaced(tx, done); err != nil {
 		return err

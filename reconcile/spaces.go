@@ -17,6 +17,7 @@ const (
 	existingMemberSpace = "seeds"   // group id, member id → target id: members an adopted group has already
 	absentSpace         = "absent"  // group id, member id: was written to the group, which does not show the member
 	toldSpace           = "told"    // kind NUL attribute NUL remark: what was reported of an attribute; kept over cycles
+	changedSpace        = "changed" // kind, source id → number of changes that are not in a link; kept over cycles
 	shownSpace          = "shown"   // kind, source id, attribute → value an application has instead; kept over cycles
 )
 

@@ -2,7 +2,7 @@ package target
 
 import "context"
 
-// An Operation names the change that a call is part of, for applications that are told of it. It is equal at every
+// An Operation names the change that a call is part of, for applications that receive its name. It is equal at every
 // repetition of the change, also by another process, and differs from that of a later change of the same content.
 type Operation struct {
 	Tenant string // id of the tenant

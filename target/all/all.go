@@ -8,6 +8,7 @@
 package all
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -18,8 +19,10 @@ import (
 
 // Types leads from a target's type to fresh options with their defaults.
 var Types = map[string]func() Options{
-	"scim": func() Options { return &SCIM{} },
-	"file": func() Options { return &File{} },
+	"scim":    func() Options { return &SCIM{} },
+	"file":    func() Options { return &File{} },
+	"exec":    func() Options { return &Exec{} },
+	"webhook": func() Options { return &Webhook{} },
 }
 
 // Options are what the configuration says of one target: a pointer to a struct.
@@ -66,6 +69,7 @@ type Fault struct {
 type Env struct {
 	Version string            // of the program, for the User-Agent
 	Base    http.RoundTripper // reaches applications in the same process; nil for the network
+	Log     *slog.Logger      // takes what a target's program writes to its standard error; nil: it is dropped
 	Limiter *rate.Limiter     // paces the applications of one section together; nil: each for itself
 }
 

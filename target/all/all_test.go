@@ -43,6 +43,11 @@ func TestKeys(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"file": {"path"},
+		"exec": {"command", "concurrency", "config", "env", "secrets", "timeout"},
+		"webhook": {
+			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "events_only", "max_response_mib", "plain_http", "proxy",
+			"rate", "secret", "secret_file", "timeout", "url",
+		},
 		"scim": {
 			"auth", "auth.basic", "auth.basic.password", "auth.basic.password_file", "auth.basic.username",
 			"auth.bearer_token", "auth.bearer_token_file",
@@ -119,7 +124,24 @@ func TestValidate(t *testing.T) {
 		"key without certificate": {&all.SCIM{ClientKeyFile: "k"}, []string{
 			"client_key_file: client_key_file has no certificate beside it (add client_certificate_file)",
 		}},
-		"good file":     {&all.File{Path: "people.jsonl"}, nil},
+		"good file": {&all.File{Path: "people.jsonl"}, nil},
+		"good exec": {&all.Exec{Command: []string{"/opt/acme/provision", "--env", "prod"}, Env: []string{"HOME"}}, nil},
+		"every fault of exec": {&all.Exec{Command: []string{"provision"}, Env: []string{"HOME=/root", ""}}, []string{
+			`command: command names the program "provision" by no absolute path (write command: [/opt/acme/provision])`,
+			"env: env number 1 is no name of a variable (write env: [HOME, LANG]; a value goes under config or secrets)",
+			"env: env number 2 is no name of a variable (write env: [HOME, LANG]; a value goes under config or secrets)",
+		}},
+		"no program": {&all.Exec{}, []string{"command: command names no program (write command: [/opt/acme/provision])"}},
+		"a program per tenant": {&all.Exec{Command: []string{"/opt/{tenant}/provision"}}, []string{
+			`command: command has {tenant} in the program's path (hand the tenant over as an argument: command: [/opt/acme/provision, "{tenant}"])`,
+		}},
+		"good webhook": {&all.Webhook{URL: "https://app.example.com/hooks", SecretFile: "whsec"}, nil},
+		"webhook by http": {&all.Webhook{URL: "http://app.example.com/hooks", Secret: "whsec"}, []string{
+			"url: url is http, so that anyone on the network path reads the credential and every account (use https, or write plain_http: true beside it)",
+		}},
+		"webhook unsigned": {&all.Webhook{URL: "https://app.example.com/hooks"}, []string{
+			"secret_file: secret_file is missing: messages are signed (make a secret: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\")",
+		}},
 		"a directory":   {&all.File{Path: "people/"}, []string{"path: path is a directory (write path: people.jsonl)"}},
 		"its own other": {&all.File{Path: "a.journal"}, []string{"path: path ends in .journal, which is the name of the file's own journal (write path: people.jsonl)"}},
 	} {

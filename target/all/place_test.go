@@ -12,6 +12,12 @@ import (
 // every application of a type one place, so that a moved target goes unnoticed.
 var addressed = map[string]func(address string) all.Options{
 	"file": func(address string) all.Options { return &all.File{Path: "/data/" + address + ".jsonl"} },
+	"exec": func(address string) all.Options {
+		return &all.Exec{Command: []string{"/opt/acme/provision", address}, Secrets: map[string]all.ExecSecret{"password": {File: "pw"}}}
+	},
+	"webhook": func(address string) all.Options {
+		return &all.Webhook{URL: "https://" + address + ".example.com/hooks", Secret: "of " + address}
+	},
 	"scim": func(address string) all.Options {
 		return &all.SCIM{URL: "https://" + address + ".example.com/v2", Auth: all.SCIMAuth{BearerToken: "of " + address}}
 	},

@@ -53,7 +53,7 @@ func probeParams(paths map[target.Kind][]target.Path) ProbeParams {
 	return params
 }
 
-// Find implements [target.Adapter]. Resources that do not have the value are left out, whoever they are.
+// Find implements [target.Adapter]. Resources that do not have the value are left out.
 func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, value string) ([]target.Resource, error) {
 	op := opName("find", kind)
 	if value == "" {

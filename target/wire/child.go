@@ -178,7 +178,7 @@ func (c *child) closedOutput() bool {
 	}
 }
 
-// take hands an answer to the call that waits for it. An answer that nobody waits for any more is dropped.
+// take hands an answer to the call that waits for it. An answer that comes too late is dropped.
 func (c *child) take(line []byte) error {
 	var a answer
 	if err := json.Unmarshal(line, &a); err != nil {

@@ -1,65 +1,38 @@
 package wire_test
 
 import (
-	"os/exec"
+	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"entrasync/target"
 	"entrasync/target/targettest"
 	"entrasync/target/wire"
+	"entrasync/target/wire/wiretest"
 )
-
-const examples = "../../configs/examples/targets"
-
-// reference returns the command lines of the reference programs. The one in Go is built for it.
-func reference(tb testing.TB) map[string][]string {
-	tb.Helper()
-	people := filepath.Join(tb.TempDir(), "people")
-	if out, err := exec.Command("go", "build", "-o", people, examples+"/people").CombinedOutput(); err != nil {
-		tb.Fatalf("build the reference program: %v\n%s", err, out)
-	}
-	return map[string][]string{"go": {people}, "python": {python(tb), absolute(tb, examples+"/people.py")}}
-}
-
-// python is the interpreter itself, not a script that looks for one.
-func python(tb testing.TB) string {
-	tb.Helper()
-	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
-	if err != nil {
-		tb.Fatalf("python3 is needed: %v", err)
-	}
-	return strings.TrimSpace(string(out))
-}
-
-func absolute(tb testing.TB, path string) string {
-	tb.Helper()
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return abs
-}
 
 // program returns an adapter for a program that keeps its accounts in a file, and ends it with the test.
 func program(tb testing.TB, command []string, file string) *wire.Adapter {
 	tb.Helper()
-	a, err := wire.Exec(wire.ExecConfig{Command: command, Env: []string{"PATH"}, Config: map[string]string{"file": file}})
+	return started(tb, wire.ExecConfig{Command: command, Config: map[string]string{"file": file}})
+}
+
+func started(tb testing.TB, cfg wire.ExecConfig) *wire.Adapter {
+	tb.Helper()
+	a, err := wire.Exec(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := a.Close(tb.Context()); err != nil && tb.Context().Err() == nil {
-			tb.Error(err)
-		}
-	})
+	tb.Cleanup(func() { _ = a.Close(tb.Context()) }) // which has ended: the program is, too
 	return a
 }
 
 func TestConformanceOfPrograms(t *testing.T) {
 	t.Parallel()
-	for name, command := range reference(t) {
+	for name, command := range map[string][]string{"go": wiretest.Go(t), "python": wiretest.Python(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			targettest.Run(t, targettest.Harness{New: func(tb testing.TB) targettest.App {
@@ -69,4 +42,69 @@ func TestConformanceOfPrograms(t *testing.T) {
 			}})
 		})
 	}
+}
+
+func TestConformanceOfAReceiver(t *testing.T) {
+	t.Parallel()
+	command := wiretest.Go(t)
+	targettest.Run(t, targettest.Harness{
+		New: func(tb testing.TB) targettest.App {
+			r := wiretest.NewReceiver(tb, command, filepath.Join(tb.TempDir(), "people"))
+			open := func(tb testing.TB) target.Adapter { return webhook(tb, r, wiretest.Secret("first")) }
+			return targettest.App{Adapter: open(tb), Reopen: open}
+		},
+		Quirky: func(tb testing.TB, quirk targettest.Quirk) targettest.App {
+			r := wiretest.NewReceiver(tb, command, filepath.Join(tb.TempDir(), "people"))
+			switch quirk {
+			case targettest.Busy:
+				r.Break(busy())
+			case targettest.OddForEve:
+				r.Break(func(w http.ResponseWriter, m wiretest.Message, _ func() []byte) bool {
+					if !strings.Contains(m.Body, "eve") {
+						return false
+					}
+					_, _ = w.Write([]byte("<html>blocked</html>"))
+					return true
+				})
+			default:
+				return targettest.App{}
+			}
+			return targettest.App{Adapter: webhook(tb, r, wiretest.Secret("first"))}
+		},
+	})
+}
+
+// busy refuses every other update for being asked too often.
+func busy() func(http.ResponseWriter, wiretest.Message, func() []byte) bool {
+	var mu sync.Mutex
+	n := 0
+	return func(w http.ResponseWriter, m wiretest.Message, _ func() []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; m.Method != "update" || n%2 == 0 {
+			return false
+		}
+		w.Header().Set("Retry-After", "0.01")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	}
+}
+
+func transport(tb testing.TB, r *wiretest.Receiver) *target.Transport {
+	tb.Helper()
+	t, err := target.NewTransport(target.TransportConfig{CAFile: r.CAFile, NoRedirects: true, Backoff: time.Millisecond, Timeout: 5 * time.Second})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return t
+}
+
+func webhook(tb testing.TB, r *wiretest.Receiver, secret string) *wire.Adapter {
+	tb.Helper()
+	cfg := wire.WebhookConfig{URL: r.URL, Secret: func() (string, error) { return secret, nil }}
+	a, err := wire.Webhook(cfg, transport(tb, r))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a
 }

@@ -68,7 +68,7 @@ type program struct {
 	greeting *HelloResult
 	failures int // children that ended on their own in this cycle
 	counted  bool
-	active   int // calls under way
+	active   int         // calls under way
 	timer    *time.Timer // ends the child when nothing is asked any more
 }
 

@@ -68,7 +68,7 @@ func (a *Adapter) Traffic() target.Traffic { return a.channel.traffic() }
 // Close implements [target.Closer].
 func (a *Adapter) Close(ctx context.Context) error { return a.channel.end(ctx) }
 
-// Events provisions an application that is told of changes and cannot be asked: what is linked is the only record of
+// Events provisions an application that receives changes and cannot be asked: what is linked is the only record of
 // its accounts.
 type Events struct{ told *Adapter }
 

@@ -78,6 +78,12 @@ func secretOptions(v reflect.Value, key string) (files []secretFile) {
 		switch {
 		case field.Kind() == reflect.Struct:
 			files = append(files, secretOptions(field, key+"."+name)...)
+		case field.Kind() == reflect.Map && field.Type().Elem().Kind() == reflect.Struct: // secrets by name
+			for _, chosen := range field.MapKeys() {
+				if path := field.MapIndex(chosen).FieldByName("File"); path.IsValid() && path.String() != "" {
+					files = append(files, secretFile{key + "." + name + "." + chosen.String() + ".file", path.String()})
+				}
+			}
 		case field.Kind() == reflect.String && field.String() != "":
 			for _, end := range secretKeys {
 				if strings.HasSuffix(name, end) {

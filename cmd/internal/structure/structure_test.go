@@ -75,10 +75,14 @@ var mayImport = map[string][]string{
 	"target/all":                {"target", "target/*"},
 	"target/scim":               {"target", "graphsync/paging"},
 	"target/scim/scimtest":      {},
+	"target/wire":               {"target", "graphsync/redact"},
+	"target/wire/wiretest":      {},
+
+	"configs/examples/targets/people": {}, // what a user writes
 }
 
 // What any test may import besides, as does its own package.
-var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest"}
+var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
 // together are what an initial pull is; the operator's page makes links that are those of the consent pages;

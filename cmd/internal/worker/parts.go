@@ -94,7 +94,7 @@ func (w *Worker) Target(s *compile.Sync) (target.Adapter, error) {
 		return adapter.adapter, nil
 	}
 	trusted := options.Trusts()
-	adapter, err := options.Open(all.Env{Version: w.options.Version, Limiter: w.parts.limiter(s.TargetName, writtenOptions(w.Config, s.TargetName))})
+	adapter, err := options.Open(all.Env{Version: w.options.Version, Log: w.options.Log, Limiter: w.parts.limiter(s.TargetName, writtenOptions(w.Config, s.TargetName))})
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", s.TargetName, err)
 	}
