@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"entrasync/target/scim/scimtest"
+	"entrasync/target/wire/wiretest"
 )
 
 // The application is read back without the program: the file by its lines, a SCIM server by
@@ -37,6 +38,13 @@ import (
 //	                              certificate of its own, in the file $SCIM_CA; a quirk is one of
 //	                              scimtest's, as in hides:title
 //
+// and of a receiver of webhooks only
+//
+//	target start exec|webhook|events   in scripts: use a program, a receiver, or one of events only from now on
+//	target messages               print the writes since the last time: method, webhook-id and what was sent
+//	target lose METHOD [times=N]  messages are carried out and the connection breaks
+//	target rotate WORD            the receiver accepts another signing secret from now on
+//
 // and of a SCIM server only
 //
 //	target fault KIND METHOD [WORD] [after=N] [times=N]
@@ -56,7 +64,8 @@ import (
 type application struct {
 	tb     testing.TB
 	file   string
-	server *scimtest.Server // nil: the file
+	server *scimtest.Server // nil: the file, or
+	wire   *wireTarget      // a program or receiver of webhooks
 	seen   int              // requests reported
 	last   string           // what the file held when last looked at
 
@@ -80,6 +89,9 @@ func (w *world) startSCIM(kind string, names ...string) {
 	}
 	switch kind {
 	case "file":
+		return
+	case "exec", "webhook", "events":
+		w.startWire(kind)
 		return
 	case "elimity":
 		a.server = scimtest.Elimity(w.tb, opts)
@@ -149,6 +161,12 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		a.remake(argument(1), pairs)
 	case "remove":
 		a.remove(argument(1))
+	case "messages":
+		fmt.Fprint(ts.Stdout(), a.wire.received())
+	case "lose":
+		a.wire.lose(argument(1), number(pairs["times"], 1))
+	case "rotate":
+		a.wire.receiver.Secrets = []string{wiretest.Secret(argument(1))}
 	case "member":
 		a.server.ChangeMember(w.tb, argument(2), argument(3), argument(1) == "add")
 	case "fault":
@@ -175,6 +193,9 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 
 // touched returns what was asked or written since the last time.
 func (a *application) touched() string {
+	if a.wire != nil {
+		return a.wire.touched()
+	}
 	if a.server == nil {
 		before := a.last
 		data, _ := os.ReadFile(a.file)
@@ -227,6 +248,8 @@ func (a *application) writes() string {
 
 func (a *application) seed(kind string, resource map[string]any) {
 	switch {
+	case a.wire != nil:
+		a.wire.seed(a.tb, kind, resource)
 	case a.server != nil && kind == "User":
 		a.server.Seed(a.tb, resource)
 	case a.server != nil:
@@ -239,6 +262,10 @@ func (a *application) seed(kind string, resource map[string]any) {
 }
 
 func (a *application) remove(userName string) {
+	if a.wire != nil {
+		a.wire.ask(a.tb, "delete", map[string]any{"kind": "user", "id": a.found("User", "userName", userName)["id"]})
+		return
+	}
 	if a.server != nil {
 		a.server.Delete(a.tb, "/Users/"+a.server.User(a.tb, userName)["id"].(string))
 		return
@@ -286,6 +313,8 @@ func (a *application) lines() (lines []map[string]any) {
 // resources reads back every resource of a kind.
 func (a *application) resources(kind string) []map[string]any {
 	switch {
+	case a.wire != nil:
+		return a.wire.resources(a.tb, kind)
 	case a.server != nil && kind == "User":
 		return a.server.Users(a.tb)
 	case a.server != nil:

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +23,8 @@ import (
 // Scripts show the command at work, as a person types it: entrasync is a process of its own,
 // Microsoft Graph is the emulator over TLS, SCIM servers are real ones that others wrote.
 //
-//	testdata/stories  what a sync is for; each is run three times: into a file, and into two
-//	                  SCIM servers (elimity, SCIMMY)
+//	testdata/stories  what a sync is for; each is run five times: into a file, into two SCIM
+//	                  servers (elimity, SCIMMY), a program and a receiver of webhooks
 //	testdata/scim     what only a SCIM server can do or get wrong; run with both
 //	testdata/zabbix   stories of the same names for Zabbix, and those about Zabbix alone; see TestZabbix
 //	testdata/script   everything else, into a file
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 
 func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"file", "elimity", "scimmy"} {
+	for _, kind := range []string{"file", "elimity", "scimmy", "exec", "webhook"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			runScripts(t, "testdata/stories", kind)
@@ -99,7 +100,9 @@ func runScriptFiles(t *testing.T, files []string, kind string) {
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Condition:           func(name string) (bool, error) { return name == kind || name == "scim" && kind != "file", nil },
+		Condition: func(name string) (bool, error) {
+			return name == kind || name == "scim" && !slices.Contains([]string{"file", "exec", "webhook"}, kind), nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "capture": capture, "encode": encode, "api": apiCommand,
 			"graph":    within((*world).graphCommand),
@@ -155,6 +158,9 @@ func newWorld(env *testscript.Env, kind string) error {
 		if err := os.WriteFile(config, text, 0o600); err != nil {
 			return err
 		}
+	}
+	if err := withWire(config, kind); err != nil {
+		return err
 	}
 	if kind == "zabbix" {
 		if err := forZabbix(w.dir); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"entrasync/configs"
@@ -79,7 +80,7 @@ func secretOptions(v reflect.Value, key string) (files []secretFile) {
 		case field.Kind() == reflect.Struct:
 			files = append(files, secretOptions(field, key+"."+name)...)
 		case field.Kind() == reflect.Map && field.Type().Elem().Kind() == reflect.Struct: // secrets by name
-			for _, chosen := range field.MapKeys() {
+			for _, chosen := range slices.SortedFunc(slices.Values(field.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
 				if path := field.MapIndex(chosen).FieldByName("File"); path.IsValid() && path.String() != "" {
 					files = append(files, secretFile{key + "." + name + "." + chosen.String() + ".file", path.String()})
 				}

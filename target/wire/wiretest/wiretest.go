@@ -32,17 +32,35 @@ func Examples() string {
 	return filepath.Join(filepath.Dir(here), "../../../configs/examples/targets")
 }
 
-// Go builds the reference program in Go and returns its command line.
+// Go returns the command line of the reference program in Go. It is built once for its source, into the folder for
+// temporary files.
 func Go(tb testing.TB) []string {
 	tb.Helper()
-	program := filepath.Join(tb.TempDir(), "people")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Dir = filepath.Join(Examples(), "people")
-	if out, err := build.CombinedOutput(); err != nil {
-		tb.Fatalf("build the reference program: %v\n%s", err, out)
+	program, err := built()
+	if err != nil {
+		tb.Fatalf("build the reference program: %v", err)
 	}
 	return []string{program}
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	folder := filepath.Join(Examples(), "people")
+	source, err := os.ReadFile(filepath.Join(folder, "main.go"))
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(os.TempDir(), fmt.Sprintf("entrasync-people-%x", sha256.Sum256(source)))
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	fresh := fmt.Sprintf("%s.%d", program, os.Getpid())
+	build := exec.Command("go", "build", "-o", fresh, ".")
+	build.Dir = folder
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, os.Rename(fresh, program)
+})
 
 // Python returns the command line of the reference program in Python, with the interpreter itself: what is found
 // first may be a script that looks for it.
@@ -90,11 +108,7 @@ func NewReceiver(tb testing.TB, command []string, file string) *Receiver {
 	tb.Helper()
 	r := &Receiver{Secrets: []string{Secret("first")}}
 	r.start(tb, command)
-	hello, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 0, "method": "hello", "params": map[string]any{"protocol": 1, "config": map[string]string{"file": file}}})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	r.ask(hello)
+	r.ask(question(tb, "hello", map[string]any{"protocol": 1, "config": map[string]string{"file": file}}))
 	server := httptest.NewTLSServer(http.HandlerFunc(r.serve))
 	tb.Cleanup(server.Close)
 	r.URL, r.CAFile = server.URL+"/hooks", filepath.Join(tb.TempDir(), "ca.pem")
@@ -209,4 +223,48 @@ func (r *Receiver) signed(header http.Header, body []byte) bool {
 		}
 	}
 	return false
+}
+
+// Ask has the receiver's program answer one message without a webhook, and returns the result.
+func (r *Receiver) Ask(tb testing.TB, method string, params map[string]any) map[string]any {
+	tb.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return result(tb, r.ask(question(tb, method, params)))
+}
+
+// Ask starts a program that keeps its accounts in the file, has it answer one message, and returns the result.
+func Ask(tb testing.TB, command []string, file, method string, params map[string]any) map[string]any {
+	tb.Helper()
+	process := exec.Command(command[0], command[1:]...)
+	hello := question(tb, "hello", map[string]any{"protocol": 1, "config": map[string]string{"file": file}})
+	process.Stdin = bytes.NewReader(slices.Concat(hello, []byte("\n"), question(tb, method, params), []byte("\n")))
+	process.Stderr = os.Stderr
+	out, err := process.Output()
+	if err != nil {
+		tb.Fatalf("%s: %v", command[0], err)
+	}
+	_, answer, _ := bytes.Cut(out, []byte("\n"))
+	return result(tb, answer)
+}
+
+func question(tb testing.TB, method string, params map[string]any) []byte {
+	tb.Helper()
+	text, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 0, "method": method, "params": params})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
+
+func result(tb testing.TB, answer []byte) map[string]any {
+	tb.Helper()
+	var read struct {
+		Result map[string]any
+		Error  any
+	}
+	if err := json.Unmarshal(answer, &read); err != nil || read.Error != nil {
+		tb.Fatalf("the program answered %s (%v)", answer, err)
+	}
+	return read.Result
 }
