@@ -32,7 +32,7 @@ func namesResource(attribute string) bool {
 
 // creator returns who else is making a resource that was found by a value. It has to be asked before
 // who owns it.
-func (m *matcher) creator(a *plan.StoredAction, r *target.Resource, value string) (state.Owner, bool) {
+func (m *matcher) creator(a *plan.StoredAction, r *target.Resource, value string) (state.Owner, bool, error) {
 	values := []string{value, textAttribute(r, "userName"), textAttribute(r, "externalId")}
 	if m.kind == graphsync.Group {
 		values = append(values, textAttribute(r, "displayName"))

@@ -46,7 +46,7 @@ type cycle struct {
 // newCycle wires the steps of a run.
 func (s *Syncer) newCycle(opts Options) *cycle {
 	now := s.Now().UTC()
-	runID, workers := now.Format("20060102T150405.000Z"), s.workers()
+	runID, workers := now.Format(runIDFormat), s.workers()
 	breaker, eval, info := newBreaker(s.Target, s.Sync), desired.NewEvaluator(s.Sync.config(), now), &state.SyncInfo{}
 	graphBefore, targetBefore := s.Source.Traffic(), traffic(s.Target)
 	c := &cycle{}

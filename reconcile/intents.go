@@ -24,6 +24,7 @@ type intentLog struct {
 // in a crash or on the way, is looked into by the next cycle.
 func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 	var intents []state.Intent
+	var creations []state.Creation
 	var memberships []*plan.StoredAction
 	for _, s := range due {
 		a := s.Action
@@ -48,10 +49,13 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 			intent.Keys = append(intent.Keys, desired.IdentityChanges(&a.Action)...)
 		}
 		if intents = append(intents, intent); a.Op == plan.Create {
-			l.store.Accounts().BeginCreation(l.sync.application(), l.owners.Owner(a.Kind, a.SourceID), creationValues(a))
+			creations = append(creations, state.Creation{Owner: l.owners.Owner(a.Kind, a.SourceID), Values: creationValues(a)})
 		}
 	}
 	if err := l.recordMemberships(memberships); err != nil || len(intents) == 0 {
+		return err
+	}
+	if err := l.store.Accounts().BeginCreations(l.sync.application(), creations); err != nil {
 		return err
 	}
 	return l.tenant.Update(func(tx *state.Tx) error {

@@ -271,7 +271,10 @@ func (m *matcher) evaluateFound(ctx context.Context, a *plan.StoredAction, by ta
 	if m.kind == graphsync.User && m.sync.Scope.Protects(r) {
 		return matchResult{code: "protected", why: fmt.Sprintf("the account with this %s is protected by the configuration", by)}, nil
 	}
-	creator, making := m.creator(a, r, value)
+	creator, making, err := m.creator(a, r, value)
+	if err != nil {
+		return matchResult{}, err
+	}
 	owner, owned, err := m.store.Accounts().OwnerOf(m.sync.application(), r.ID, m.kind)
 	if err != nil {
 		return matchResult{}, err

@@ -134,8 +134,10 @@ func (m *migration) forgetIntents() error {
 	if m.was.ID == m.sync.application() {
 		return nil
 	}
-	return m.tenant.Update(func(tx *state.Tx) error {
+	var ended []state.Owner
+	err := m.tenant.Update(func(tx *state.Tx) error {
 		var open []state.Intent
+		ended = nil
 		for intent := range tx.Intents(m.sync.Name).All() {
 			open = append(open, intent)
 		}
@@ -143,10 +145,14 @@ func (m *migration) forgetIntents() error {
 			if err := tx.Intents(m.sync.Name).Delete(intent.Kind, intent.Source); err != nil {
 				return err
 			}
-			m.store.Accounts().EndCreation(m.owners.Owner(intent.Kind, intent.Source))
+			ended = append(ended, m.owners.Owner(intent.Kind, intent.Source))
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return m.store.Accounts().EndCreations(ended...)
 }
 
 // lookFor asks for an account by its id, and by its matching values where the application does

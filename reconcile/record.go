@@ -116,10 +116,16 @@ func (r *recorder) commit(batch []*result) error {
 	if err != nil {
 		return err
 	}
+	var made []state.Owner
 	for _, done := range batch {
 		if done.action.Op == plan.Create && !done.halfway {
-			r.store.Accounts().EndCreation(r.owners.Owner(done.action.Kind, done.action.SourceID))
+			made = append(made, r.owners.Owner(done.action.Kind, done.action.SourceID))
 		}
+	}
+	if err := r.store.Accounts().EndCreations(made...); err != nil {
+		return err
+	}
+	for _, done := range batch {
 		if !done.drop || done.action.TargetID == nil {
 			continue
 		}

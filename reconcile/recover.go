@@ -152,7 +152,9 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 	if err != nil || !r.opts.Apply {
 		return err
 	}
-	r.store.Accounts().EndCreation(r.owners.Owner(link.Kind, link.Source))
+	if err := r.store.Accounts().EndCreations(r.owners.Owner(link.Kind, link.Source)); err != nil {
+		return err
+	}
 	if gone && link.Kind != graphsync.User {
 		return r.store.Accounts().Release(r.sync.application(), link.TargetID, r.owners.Owner(link.Kind, link.Source))
 	}
@@ -331,8 +333,8 @@ func (r *recovery) resolveIntent(intent state.Intent, found *target.Resource) er
 		}
 		return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
-	if err == nil && r.opts.Apply {
-		r.store.Accounts().EndCreation(r.owners.Owner(intent.Kind, intent.Source))
+	if err != nil || !r.opts.Apply {
+		return err
 	}
-	return err
+	return r.store.Accounts().EndCreations(r.owners.Owner(intent.Kind, intent.Source))
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -22,29 +23,71 @@ func creationKey(application string, kind graphsync.Kind, value string) string {
 	return application + "\x00" + string(byte(kind)) + strings.ToLower(value)
 }
 
-// BeginCreation says that an account with some values is about to be made in an application.
-func (a *Accounts) BeginCreation(application string, owner Owner, values []string) {
+// A Creation is an account that is about to be made, with the values that it may be found by.
+type Creation struct {
+	Owner  Owner
+	Values []string
+}
+
+// BeginCreations says that accounts are about to be made in an application.
+func (a *Accounts) BeginCreations(application string, all []Creation) error {
+	if len(all) == 0 {
+		return nil
+	}
+	if a.direct {
+		return a.registry.batch(func(tx *Tx) error {
+			for _, c := range all {
+				if err := (making{tx.kv}).begin(application, c); err != nil {
+					return fmt.Errorf("note which accounts are being made: %w", err)
+				}
+			}
+			return nil
+		})
+	}
 	a.creations.mu.Lock()
 	defer a.creations.mu.Unlock()
-	a.creations.end(owner)
-	if a.creations.byOwner == nil {
-		a.creations.byOwner, a.creations.byValue = map[Owner][]string{}, map[string][]Owner{}
+	for _, c := range all {
+		a.creations.begin(application, c)
 	}
-	for _, value := range values {
+	return nil
+}
+
+func (c *creations) begin(application string, of Creation) {
+	c.end(of.Owner)
+	if c.byOwner == nil {
+		c.byOwner, c.byValue = map[Owner][]string{}, map[string][]Owner{}
+	}
+	for _, value := range of.Values {
 		if value == "" {
 			continue
 		}
-		key := creationKey(application, owner.Kind, value)
-		a.creations.byOwner[owner] = append(a.creations.byOwner[owner], key)
-		a.creations.byValue[key] = append(a.creations.byValue[key], owner)
+		key := creationKey(application, of.Owner.Kind, value)
+		c.byOwner[of.Owner] = append(c.byOwner[of.Owner], key)
+		c.byValue[key] = append(c.byValue[key], of.Owner)
 	}
 }
 
-// EndCreation says that the account has been claimed, or is known not to have been made.
-func (a *Accounts) EndCreation(owner Owner) {
+// EndCreations says that the accounts of owners have been claimed, or are known not to have been made.
+func (a *Accounts) EndCreations(owners ...Owner) error {
+	if len(owners) == 0 {
+		return nil
+	}
+	if a.direct {
+		return a.registry.batch(func(tx *Tx) error {
+			for _, owner := range owners {
+				if err := (making{tx.kv}).end(owner); err != nil {
+					return fmt.Errorf("note which accounts are no longer being made: %w", err)
+				}
+			}
+			return nil
+		})
+	}
 	a.creations.mu.Lock()
 	defer a.creations.mu.Unlock()
-	a.creations.end(owner)
+	for _, owner := range owners {
+		a.creations.end(owner)
+	}
+	return nil
 }
 
 // any reports whether an account is being made.
@@ -69,7 +112,23 @@ func (c *creations) end(owner Owner) {
 	delete(c.byOwner, owner)
 }
 
-// endAll forgets what a tenant was making.
+// endCreationsOf forgets what a tenant was making.
+func (a *Accounts) endCreationsOf(tenant graphsync.ID) error {
+	if !a.direct {
+		a.creations.endAll(tenant)
+		return nil
+	}
+	return a.registry.update(func(tx *Tx) error {
+		m := making{tx.kv}
+		for owner := range m.of(tenant) {
+			if err := m.end(owner); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (c *creations) endAll(tenant graphsync.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,15 +141,27 @@ func (c *creations) endAll(tenant graphsync.ID) {
 
 // CreatorOf returns who other than an owner is making an account with one of some values. Ask it
 // before [Accounts.OwnerOf]: what is no longer being made has been claimed by then.
-func (a *Accounts) CreatorOf(application string, owner Owner, values []string) (other Owner, making bool) {
+func (a *Accounts) CreatorOf(application string, owner Owner, values []string) (other Owner, making bool, err error) {
+	if a.direct {
+		return a.makerOf(application, owner, values)
+	}
 	a.creations.mu.Lock()
 	defer a.creations.mu.Unlock()
 	for _, value := range values {
 		for _, other := range a.creations.byValue[creationKey(application, owner.Kind, value)] {
 			if other != owner {
-				return other, true
+				return other, true, nil
 			}
 		}
 	}
-	return Owner{}, false
+	return Owner{}, false, nil
+}
+
+// makerOf is CreatorOf where the registry has the answer.
+func (a *Accounts) makerOf(application string, owner Owner, values []string) (other Owner, found bool, err error) {
+	err = a.registry.view(func(tx *Tx) error {
+		other, found = making{tx.kv}.creatorOf(application, owner, values)
+		return nil
+	})
+	return other, found, err
 }

@@ -318,33 +318,34 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 	ada, eve := owned(contoso, 1), owned(other, 2)
 	making := func(owner state.Owner, values ...string) bool {
 		t.Helper()
-		by, found := o.store.Accounts().CreatorOf("app", owner, values)
+		by, found, err := o.store.Accounts().CreatorOf("app", owner, values)
+		o.must(err)
 		if found && by != ada {
 			t.Errorf("made by %v", by)
 		}
 		return found
 	}
-	o.store.Accounts().BeginCreation("app", ada, []string{"", "Ada@contoso.example", "a-1", "a-1"})
+	o.must(o.store.Accounts().BeginCreations("app", []state.Creation{{Owner: ada, Values: []string{"", "Ada@contoso.example", "a-1", "a-1"}}}))
 	group := eve
 	group.Kind = graphsync.Group
 	if !making(eve, "x", "ada@contoso.example") || !making(eve, "A-1") || making(ada, "a-1") || making(eve, "") || making(group, "a-1") {
 		t.Error("what is being made is not known")
 	}
-	if _, found := o.store.Accounts().CreatorOf("another", eve, []string{"a-1"}); found {
+	if _, found, _ := o.store.Accounts().CreatorOf("another", eve, []string{"a-1"}); found {
 		t.Error("it is made in another application")
 	}
 	// Another one with the same value: each ends for itself.
 	bob := owned(contoso, 3)
-	o.store.Accounts().BeginCreation("app", bob, []string{"a-1"})
-	o.store.Accounts().EndCreation(bob)
+	o.must(o.store.Accounts().BeginCreations("app", []state.Creation{{Owner: bob, Values: []string{"a-1"}}}))
+	o.must(o.store.Accounts().EndCreations(bob))
 	if !making(eve, "a-1") {
 		t.Error("the end of another creation ended it")
 	}
-	o.store.Accounts().BeginCreation("app", ada, []string{"a-2"}) // it begins again, with another value
+	o.must(o.store.Accounts().BeginCreations("app", []state.Creation{{Owner: ada, Values: []string{"a-2"}}})) // it begins again, with another value
 	if !making(eve, "a-2") || making(eve, "a-1") {
 		t.Error("it is not known by its present values alone")
 	}
-	o.store.Accounts().EndCreation(ada)
+	o.must(o.store.Accounts().EndCreations(ada))
 	if making(eve, "ada@contoso.example", "a-1", "a-2") {
 		t.Error("it is no longer being made")
 	}
@@ -358,15 +359,15 @@ func TestCreationsOutliveTheProcess(t *testing.T) {
 	if !making(eve, "ada@contoso.example") {
 		t.Error("forgotten with the process")
 	}
-	if _, found := o.store.Accounts().CreatorOf("app", eve, []string{"bob@contoso.example"}); found {
+	if _, found, _ := o.store.Accounts().CreatorOf("app", eve, []string{"bob@contoso.example"}); found {
 		t.Error("what is changed is not being made")
 	}
-	o.store.Accounts().BeginCreation("app", eve, []string{"e-1"})
+	o.must(o.store.Accounts().BeginCreations("app", []state.Creation{{Owner: eve, Values: []string{"e-1"}}}))
 	o.must(o.store.RemoveTenant(contoso))
 	if making(eve, "ada@contoso.example") {
 		t.Error("a removed tenant makes nothing")
 	}
-	if by, _ := o.store.Accounts().CreatorOf("app", ada, []string{"e-1"}); by != eve {
+	if by, _, _ := o.store.Accounts().CreatorOf("app", ada, []string{"e-1"}); by != eve {
 		t.Error("the removal of a tenant ended the creation of another")
 	}
 }

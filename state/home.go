@@ -92,16 +92,17 @@ func (f *folder) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 
 func (f *folder) close() error { return bolt.Release(f.lock) }
 
-// A server is a PostgreSQL database, with a directory of this machine that says which process uses it here.
+// A server is a PostgreSQL database, with a folder of this machine for the process.
 type server struct {
-	local *folder
+	local *scratch
 	db    *postgres.Server
 	term  postgres.Term
 }
 
-// registry owns the registry: one process at a time uses the database.
+// registry is that of all processes. They take turns by its row's lock, for one transaction at a time: what is read and
+// written in one is decided by one process.
 func (s *server) registry(committed func()) (*database, error) {
-	db, err := s.db.Own(context.Background(), "", registrySchema, s.term, committed)
+	db, err := s.db.Tenant(context.Background(), "", registrySchema, committed)
 	return newDatabase(db, err)
 }
 

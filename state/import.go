@@ -48,8 +48,20 @@ func (s *Store) Import(r io.ReadSeeker) (Transfer, error) {
 		s.mu.Lock()
 		s.counter(id).Add(1)
 		s.mu.Unlock()
-		return s.home.restore(id, d.fill)
+		if err := s.home.restore(id, d.fill); err != nil || s.shared == nil {
+			return err
+		}
+		return s.takeUpCreations(id)
 	})
+}
+
+// takeUpCreations notes in the registry what an imported tenant was making.
+func (s *Store) takeUpCreations(id graphsync.ID) error {
+	tenant, err := s.Own(id)
+	if err != nil {
+		return err
+	}
+	return tenant.Close()
 }
 
 // fits reports why an export cannot be taken in.

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -29,6 +30,8 @@ type Options struct {
 	OnCommit func(path string)
 	// Term is for how long a database, and a tenant in it, is owned; zero: [postgres.DefaultTerm].
 	Term postgres.Term
+	// Migrate brings the tables of a database to the present version.
+	Migrate bool
 }
 
 // Open takes the state directory, creating it (mode 0700) when it does not exist. When another
@@ -57,37 +60,54 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// OpenPostgres takes a state that is in PostgreSQL, by a connection string, and makes its tables where there are none.
-// dir is a directory of this machine that names the process here that uses the state. When another process of this
-// machine does, the error is an *[InUseError], when one of another machine does, a *[HeldError].
+// OpenPostgres takes a state that is in PostgreSQL, by a connection string, and makes its tables where there are none. Any
+// number of processes may do so at the same time. dir is a folder of this machine: the process has one of its own in it,
+// see [Store.Dir].
 func OpenPostgres(ctx context.Context, dsn, dir string) (*Store, error) {
-	return OpenPostgresWith(ctx, dsn, dir, Options{})
+	return OpenPostgresWith(ctx, func() (string, error) { return dsn, nil }, dir, Options{})
 }
 
-// OpenPostgresWith is OpenPostgres with options.
-func OpenPostgresWith(ctx context.Context, dsn, dir string, opts Options) (*Store, error) {
-	lock, err := bolt.Acquire(dir)
+// OpenPostgresWith is OpenPostgres with options, and with a connection string that is asked for before each connection.
+func OpenPostgresWith(ctx context.Context, dsn func() (string, error), dir string, opts Options) (*Store, error) {
+	scratch, err := newScratch(dir)
 	if err != nil {
 		return nil, err
 	}
+	db, err := postgres.Connect(ctx, postgres.Options{DSN: dsn, Holder: holder(), Migrate: opts.Migrate})
+	if err != nil {
+		return nil, errors.Join(err, scratch.close())
+	}
+	s, err := newStore(&server{scratch, db, cmp.Or(opts.Term, postgres.DefaultTerm)}, scratch.dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.shared, s.accounts.direct = db, true
+	if err := s.noteComplete(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// holder names this process among those that use a database: host, process and, as both are alike in containers, a random
+// number.
+func holder() string {
 	machine, err := os.Hostname()
 	if err != nil {
 		machine = "unknown"
 	}
-	db, err := postgres.Connect(ctx, dsn, fmt.Sprintf("%s:%d", machine, os.Getpid()))
-	if err != nil {
-		return nil, errors.Join(err, bolt.Release(lock))
+	var random [2]byte
+	rand.Read(random[:]) // never fails
+	return fmt.Sprintf("%s:%d:%x", machine, os.Getpid(), random)
+}
+
+// noteComplete notes that the registry was not lost apart from the rest: both are in one database.
+func (s *Store) noteComplete() error {
+	known := false
+	err := s.registry.view(func(tx *Tx) error { known = tx.kv.get(keyComplete, kv.Meta) != nil; return nil })
+	if err != nil || known {
+		return err
 	}
-	s, err := newStore(&server{&folder{dir, lock}, db, cmp.Or(opts.Term, postgres.DefaultTerm)}, dir, opts)
-	if err != nil {
-		return nil, err
-	}
-	s.accounts.direct = true
-	err = s.registry.update(func(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, kv.Meta) }) // nothing is lost apart from the rest
-	if err = errors.Join(err, s.resumeCreations()); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return s.registry.update(func(tx *Tx) error { return tx.kv.put(keyComplete, []byte{1}, kv.Meta) })
 }
 
 func newStore(h home, dir string, opts Options) (*Store, error) {
@@ -98,28 +118,4 @@ func newStore(h home, dir string, opts Options) (*Store, error) {
 	}
 	s.registry, s.accounts = registry, &Accounts{registry: registry}
 	return s, nil
-}
-
-// resumeCreations takes up which accounts the tenants were making when their process ended.
-func (s *Store) resumeCreations() error {
-	ids, err := s.home.stored()
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		tenant, err := s.Tenant(id)
-		if err != nil {
-			return err
-		}
-		err = tenant.View(func(tx *Tx) error {
-			for _, c := range creationsOf(tx, id) {
-				s.accounts.BeginCreation(c.application, c.owner, c.values)
-			}
-			return nil
-		})
-		if err := errors.Join(err, tenant.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -108,7 +108,7 @@ func (r *rebuilder) stored() ([]storedTenant, error) {
 	_ = group.Wait()
 	for _, t := range tenants {
 		for _, c := range t.making {
-			r.store.accounts.BeginCreation(c.application, c.owner, c.values)
+			r.store.accounts.creations.begin(c.application, Creation{c.owner, c.values})
 		}
 	}
 	return tenants, nil

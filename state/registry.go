@@ -38,8 +38,16 @@ func (a *Accounts) Number() (n uint64, known bool, err error) {
 	if a.recent.size() > 0 || a.creations.any() {
 		return 0, false, nil
 	}
-	err = a.registry.view(func(tx *Tx) error { n = tx.Number(); return nil })
-	return n, err == nil, err
+	known = true
+	err = a.registry.view(func(tx *Tx) error {
+		for range scan(tx.kv.bucket(bucketMaking), nil, nil) {
+			known = !a.direct
+			break
+		}
+		n = tx.Number()
+		return nil
+	})
+	return n, known && err == nil, err
 }
 
 // claims are the registry's records on accounts and applications, within one transaction.

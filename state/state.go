@@ -41,6 +41,7 @@ import (
 	"sync/atomic"
 
 	"entrasync/graphsync"
+	"entrasync/state/postgres"
 )
 
 // A Store is a state directory, held exclusively by this process. Its methods may be called
@@ -51,6 +52,9 @@ type Store struct {
 	home     home
 	registry *database
 	accounts *Accounts
+	shared   *postgres.Server // nil: the state is in files, of this process alone
+
+	sequences sequences
 
 	mu      sync.Mutex // protects all fields below
 	tenants map[opening]*opened
@@ -66,18 +70,22 @@ type opening struct {
 
 // opened is a tenant's database while it is in use.
 type opened struct {
+	at   opening
 	file *database
 	uses int
 }
 
+// lost reports whether this process no longer owns the tenant.
+func (o *opened) lost() bool { return o.at.own && o.file.ctx.Err() != nil }
+
 // A Tenant is one tenant's state. Handles on the same tenant share its file, which is open
 // while at least one handle is. Its methods may be called concurrently.
 type Tenant struct {
-	store *Store
-	id    graphsync.ID
-	own   bool
-	file  *database
-	once  sync.Once
+	store  *Store
+	id     graphsync.ID
+	opened *opened
+	file   *database
+	once   sync.Once
 }
 
 // Close gives the directory free, after the transactions that are under way. Tenants still
@@ -96,7 +104,7 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.accounts.writeClaims(), s.registry.close(), s.home.close())...)
 }
 
-// Dir returns the directory as it was given to Open.
+// Dir returns the directory as it was given to Open; for a state in a database the folder of this process.
 func (s *Store) Dir() string { return s.dir }
 
 // Accounts returns who owns which account of a target.
@@ -124,7 +132,7 @@ func (s *Store) open(id graphsync.ID, own bool) (*Tenant, error) {
 	}
 	at := opening{id, own && s.accounts.direct} // a file is this process's own
 	o := s.tenants[at]
-	if o == nil {
+	if o == nil || o.lost() { // who has it open learns that from its context
 		f, err := s.home.tenant(id, own, s.committed(s.path(id), s.counter(id)))
 		if err != nil {
 			return nil, err
@@ -135,11 +143,16 @@ func (s *Store) open(id graphsync.ID, own bool) (*Tenant, error) {
 				return nil, errors.Join(err, f.close())
 			}
 		}
-		o = &opened{file: f}
+		if at.own {
+			if err := s.matchCreations(id, f); err != nil {
+				return nil, errors.Join(err, f.close())
+			}
+		}
+		o = &opened{at: at, file: f}
 		s.tenants[at] = o
 	}
 	o.uses++
-	return &Tenant{store: s, id: id, own: at.own, file: o.file}, nil
+	return &Tenant{store: s, id: id, opened: o, file: o.file}, nil
 }
 
 // HasTenant reports whether there is a state of a tenant.
@@ -166,12 +179,16 @@ func (s *Store) Inspect(id graphsync.ID) error {
 	})
 }
 
-// Commits counts what this process has written to a tenant's state. While it stays the same
-// nothing has changed: the directory is this process's own. It opens no file.
+// Commits changes with what is written to a tenant's state: at once by this process, within two seconds by others that share
+// it. While it stays the same nothing has changed. It opens no file.
 func (s *Store) Commits(id graphsync.ID) uint64 {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.counter(id).Load()
+	own := s.counter(id).Load()
+	s.mu.Unlock()
+	if s.shared == nil {
+		return own
+	}
+	return own + s.sequences.last(s.shared, id)
 }
 
 func (s *Store) counter(id graphsync.ID) *atomic.Uint64 {
@@ -194,7 +211,9 @@ func (s *Store) RemoveTenant(id graphsync.ID) error {
 	if err := errors.Join(s.accounts.releaseAll(id), auditHeads{s.registry}.forget(id)); err != nil {
 		return err
 	}
-	s.accounts.creations.endAll(id)
+	if err := s.accounts.endCreationsOf(id); err != nil {
+		return err
+	}
 	return s.home.remove(id)
 }
 
@@ -236,13 +255,14 @@ func (t *Tenant) Close() error {
 	t.once.Do(func() {
 		t.store.mu.Lock()
 		defer t.store.mu.Unlock()
-		at := opening{t.id, t.own}
-		o := t.store.tenants[at]
-		if t.store.closed || o == nil {
+		o := t.opened
+		if t.store.closed {
 			return
 		}
 		if o.uses--; o.uses == 0 {
-			delete(t.store.tenants, at)
+			if t.store.tenants[o.at] == o {
+				delete(t.store.tenants, o.at)
+			}
 			err = errors.Join(t.store.stamp(t.id, o.file), o.file.close())
 		}
 	})

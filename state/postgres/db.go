@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"entrasync/state/kv"
 )
@@ -15,6 +16,7 @@ import (
 // A DB is the database of a tenant, or of the registry. It is a [kv.DB].
 type DB struct {
 	server    *Server
+	pool      *pgxpool.Pool
 	id        string
 	no        int32
 	committed func()
@@ -115,7 +117,7 @@ func (d *DB) fence(t *tx) error {
 
 // run runs a transaction. It is rolled back unless fn committed it.
 func (d *DB) run(options pgx.TxOptions, fn func(*tx) error) (err error) {
-	began, err := d.server.pool.BeginTx(d.ctx, options)
+	began, err := d.pool.BeginTx(d.ctx, options)
 	if err != nil {
 		return d.fail("open", err)
 	}
@@ -141,7 +143,7 @@ func (d *DB) fail(verb string, err error) error {
 	if cause := context.Cause(d.ctx); errors.As(cause, &lost) {
 		return lost
 	}
-	return fmt.Errorf("%s %s: %w", verb, d.name(), err)
+	return explain(fmt.Errorf("%s %s: %w", verb, d.name(), err))
 }
 
 func (d *DB) removed() error { return fmt.Errorf("open %s: it was removed", d.name()) }
@@ -158,7 +160,7 @@ func (d *DB) IsFault(p any) bool {
 // Check verifies that each row is of a bucket.
 func (d *DB) Check() error {
 	var stray int
-	err := d.server.pool.QueryRow(d.ctx, `SELECT count(*) FROM kv WHERE tenant = $1
+	err := d.pool.QueryRow(d.ctx, `SELECT count(*) FROM kv WHERE tenant = $1
 		AND NOT EXISTS (SELECT FROM bucket b WHERE b.no = kv.bucket AND b.tenant = $1)`, d.no).Scan(&stray)
 	switch {
 	case err != nil:

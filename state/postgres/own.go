@@ -24,7 +24,7 @@ type Term struct {
 // DefaultTerm suits workers in one data centre.
 var DefaultTerm = Term{Lease: 15 * time.Second, Margin: 5 * time.Second}
 
-// A HeldError says that another worker owns a tenant, or the registry when Tenant is "".
+// A HeldError says that another worker owns a tenant.
 type HeldError struct {
 	Tenant, Holder string
 	Until          time.Time
@@ -32,10 +32,7 @@ type HeldError struct {
 
 // Error names the owner.
 func (e *HeldError) Error() string {
-	if e.Tenant == "" {
-		return fmt.Sprintf("open the state's database: worker %s uses it (host:process), for which the database has its word until %s; stop that worker, or use another database", e.Holder, e.Until.UTC().Format(time.RFC3339))
-	}
-	return fmt.Sprintf("own tenant %s: worker %s has it until %s", e.Tenant, e.Holder, e.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("tenant %s is in use: worker %s (host:process) works on it, for which the state's database has its word until %s; wait for it to end, and try again", e.Tenant, e.Holder, e.Until.UTC().Format(time.RFC3339))
 }
 
 // A LostError says that a worker no longer owns a tenant: it did not renew its lease in time, or the tenant was
@@ -69,11 +66,11 @@ func (s *Server) Own(ctx context.Context, id string, schema *kv.Schema, term Ter
 	}
 	l := &lease{db: d, term: term.Lease, whole: term}
 	asked := s.clock()
-	err = s.pool.QueryRow(ctx, `UPDATE tenant SET token = token+1, holder = $2, until = clock_timestamp() + $3
+	err = s.reserved.QueryRow(ctx, `UPDATE tenant SET token = token+1, holder = $2, until = clock_timestamp() + $3
 		WHERE no = $1 AND until <= clock_timestamp() RETURNING token`, d.no, s.holder, term.Lease).Scan(&l.token)
 	if errors.Is(err, pgx.ErrNoRows) {
 		held := &HeldError{Tenant: id}
-		err = s.pool.QueryRow(ctx, `SELECT holder, greatest(until, 'epoch') FROM tenant WHERE no = $1`, d.no).Scan(&held.Holder, &held.Until)
+		err = s.reserved.QueryRow(ctx, `SELECT holder, greatest(until, 'epoch') FROM tenant WHERE no = $1`, d.no).Scan(&held.Holder, &held.Until)
 		if err == nil {
 			err = held
 		}
@@ -147,7 +144,7 @@ func (l *lease) keep() {
 			continue
 		}
 		begun := l.db.server.clock()
-		done, err := l.db.server.pool.Exec(l.db.ctx, `UPDATE tenant SET until = clock_timestamp() + $3
+		done, err := l.db.server.reserved.Exec(l.db.ctx, `UPDATE tenant SET until = clock_timestamp() + $3
 			WHERE no = $1 AND token = $2 AND until > clock_timestamp()`, l.db.no, l.token, l.term)
 		switch {
 		case err != nil: // the timer decides: a lost connection may come back
@@ -168,7 +165,7 @@ func (l *lease) release() error {
 	if l.db.ctx.Err() != nil {
 		return nil
 	}
-	_, err := l.db.server.pool.Exec(l.db.ctx, `UPDATE tenant SET until = clock_timestamp() WHERE no = $1 AND token = $2`, l.db.no, l.token)
+	_, err := l.db.server.reserved.Exec(l.db.ctx, `UPDATE tenant SET until = clock_timestamp(), holder = '' WHERE no = $1 AND token = $2`, l.db.no, l.token)
 	// A write of this worker that comes behind the release is refused and ends the context, which may be before the
 	// response to the release is read: the tenant is free all the same.
 	if lost := (*LostError)(nil); err == nil || errors.As(context.Cause(l.db.ctx), &lost) {

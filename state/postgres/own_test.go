@@ -240,7 +240,7 @@ func TestPausedOwner(t *testing.T) {
 
 // paused is the child of TestPausedOwner: it writes each line of its input.
 func paused(dsn string) {
-	s, err := postgres.Connect(context.Background(), dsn, "child")
+	s, err := postgres.Connect(context.Background(), postgres.Options{DSN: func() (string, error) { return dsn, nil }, Holder: "child"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -17,47 +17,29 @@ import (
 
 // A Server is a connection to the database that holds the tenants. Its methods may be called concurrently.
 type Server struct {
-	pool   *pgxpool.Pool
-	holder string // names this process among the owners
-	clock  func() time.Time
-}
+	// Pooled says that a pooler such as PgBouncer is between: nothing is kept in the server between transactions.
+	Pooled bool
 
-// connections is how many are kept at most, unless the connection string has pool_max_conns.
-const connections = 16
-
-// Connect connects to a database by a connection string, in the form of a URL or of key=value, and brings it to the
-// present version. holder names this process to others.
-func Connect(ctx context.Context, dsn, holder string) (*Server, error) {
-	config, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the state's database: the connection string cannot be read: %w", err)
-	}
-	if config.MaxConns < connections {
-		config.MaxConns = connections
-	}
-	if _, given := config.ConnConfig.RuntimeParams["application_name"]; !given {
-		config.ConnConfig.RuntimeParams["application_name"] = "entrasync"
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the state's database: %w", err)
-	}
-	s := &Server{pool: pool, holder: holder, clock: time.Now}
-	if err := s.migrate(ctx); err != nil {
-		pool.Close()
-		return nil, err
-	}
-	return s, nil
+	pool     *pgxpool.Pool // for tenants
+	reserved *pgxpool.Pool // for leases and the registry, inside transactions of tenants too
+	holder   string        // names this process among the owners
+	clock    func() time.Time
 }
 
 // Close ends all connections, after the transactions that are under way.
-func (s *Server) Close() error { s.pool.Close(); return nil }
+func (s *Server) Close() error { s.pool.Close(); s.reserved.Close(); return nil }
+
+// Holder is the name of this process among the owners.
+func (s *Server) Holder() string { return s.holder }
 
 // Tenant returns the database of a tenant, or of the registry when id is "", and makes it when there is none. What it
 // writes is serialised with the writes of all others, and does not ask who owns the tenant. committed is called after
 // each commit.
 func (s *Server) Tenant(ctx context.Context, id string, schema *kv.Schema, committed func()) (*DB, error) {
-	d := &DB{server: s, id: id, committed: committed}
+	d := &DB{server: s, pool: s.pool, id: id, committed: committed}
+	if id == "" {
+		d.pool = s.reserved
+	}
 	d.ctx, d.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := d.open(ctx, schema); err != nil {
 		d.cancel(err)
@@ -71,7 +53,7 @@ func (d *DB) open(ctx context.Context, schema *kv.Schema) error {
 	var kind string
 	var version int
 	find := func() error {
-		return d.server.pool.QueryRow(ctx, `SELECT no, kind, schema FROM tenant WHERE id = $1`, d.id).Scan(&d.no, &kind, &version)
+		return d.pool.QueryRow(ctx, `SELECT no, kind, schema FROM tenant WHERE id = $1`, d.id).Scan(&d.no, &kind, &version)
 	}
 	err := find()
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -97,7 +79,7 @@ func (d *DB) open(ctx context.Context, schema *kv.Schema) error {
 
 // create makes the row of a tenant and its buckets. Another process may do so at the same time.
 func (d *DB) create(ctx context.Context, schema *kv.Schema) error {
-	return pgx.BeginFunc(ctx, d.server.pool, func(tx pgx.Tx) error {
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		made, err := tx.Exec(ctx, `INSERT INTO tenant (kind, id, schema) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, schema.Kind, d.id, schema.Version())
 		if err != nil || made.RowsAffected() == 0 {
 			return err

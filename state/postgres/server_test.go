@@ -36,9 +36,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+func optionsOf(dsn, holder string) postgres.Options {
+	return postgres.Options{DSN: func() (string, error) { return dsn, nil }, Holder: holder}
+}
+
 func connect(t testing.TB, dsn, holder string) *postgres.Server {
 	t.Helper()
-	s, err := postgres.Connect(context.Background(), dsn, holder)
+	s, err := postgres.Connect(context.Background(), optionsOf(dsn, holder))
 	if err != nil {
 		t.Fatal(err)
 	}

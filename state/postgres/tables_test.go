@@ -37,7 +37,7 @@ func TestTablesAreMadeOnce(t *testing.T) {
 	var workers sync.WaitGroup
 	for n := range 6 {
 		workers.Go(func() {
-			s, err := postgres.Connect(context.Background(), dsn, fmt.Sprint(n))
+			s, err := postgres.Connect(context.Background(), optionsOf(dsn, fmt.Sprint(n)))
 			if err != nil {
 				t.Error(err)
 				return
@@ -53,7 +53,7 @@ func TestTablesAreMadeOnce(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	if got := query(t, dsn, `SELECT version::text FROM entrasync_version`); fmt.Sprint(got) != "[1]" {
+	if got := query(t, dsn, `SELECT version::text FROM entrasync_version`); fmt.Sprint(got) != "[1 2]" {
 		t.Errorf("versions %v", got)
 	}
 	if got := query(t, dsn, `SELECT seq::text FROM tenant`); fmt.Sprint(got) != "[6]" {
@@ -109,7 +109,7 @@ func TestOtherVersionsAreRefused(t *testing.T) {
 		t.Errorf("another kind: %v", err)
 	}
 	query(t, dsn, `INSERT INTO entrasync_version VALUES (999) RETURNING ''`)
-	if _, err := postgres.Connect(context.Background(), dsn, "two"); err == nil || !strings.Contains(err.Error(), "have version 999 and this entrasync knows up to 1") {
+	if _, err := postgres.Connect(context.Background(), optionsOf(dsn, "two")); err == nil || !strings.Contains(err.Error(), "have version 999 and this entrasync knows up to 2") {
 		t.Errorf("newer tables: %v", err)
 	}
 }

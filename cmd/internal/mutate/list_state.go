@@ -129,7 +129,7 @@ var keeping = slices.Concat(
 				errs = append(errs, err)`, `_ = bucketGenerations`},
 	),
 	in("state/creations.go",
-		fault{"CRN1", "an account that is being made is not known by its values", `a.creations.byValue[key] = append(a.creations.byValue[key], owner)`, `_ = key`},
+		fault{"CRN1", "an account that is being made is not known by its values", `c.byValue[key] = append(c.byValue[key], of.Owner)`, `_ = key`},
 		fault{"CRN2", "an account that is being made is not known in another case", `return application + "\x00" + string(byte(kind)) + strings.ToLower(value)`, `return application + "\x00" + string(byte(kind)) + strings.Clone(value)`},
 		fault{"CRN3", "what is made in one application is made in all", `return application + "\x00"`, `return "\x00"`},
 		fault{"CRN4", "what was made is still being made", `if other != owner {
@@ -141,17 +141,17 @@ var keeping = slices.Concat(
 		fault{"CRN6", "a sync does not take what it makes itself", `if other != owner {
 				return other, true`, `if true {
 				return other, true`},
-		fault{"CRN7", "a creation that begins again is known by the former values too", `a.creations.end(owner)
-	if a.creations.byOwner == nil`, `if a.creations.byOwner == nil`},
+		fault{"CRN7", "a creation that begins again is known by the former values too", `c.end(of.Owner)
+	if c.byOwner == nil`, `if c.byOwner == nil`},
 		fault{"CRN8", "removing a tenant ends the creations of others", `if owner.Tenant == tenant {
 			c.end(owner)`, `if true {
 			c.end(owner)`},
 	),
 	in("state/state.go",
-		fault{"CRN9", "a tenant that was removed is still making accounts", `s.accounts.creations.endAll(id)`, `_ = id`},
+		fault{"CRN9", "a tenant that was removed is still making accounts", `s.accounts.endCreationsOf(id)`, `error(nil)`},
 	),
 	in("state/rebuild.go",
-		fault{"CRN10", "what was being made is forgotten with the process", `r.store.accounts.BeginCreation(c.application, c.owner, c.values)`, `_ = c`},
+		fault{"CRN10", "what was being made is forgotten with the process", `r.store.accounts.creations.begin(c.application, Creation{c.owner, c.values})`, `_ = c`},
 		fault{"CRN11", "what was being changed is taken for being made", `if intent.Op != "create" {
 				continue
 			}`, ``},

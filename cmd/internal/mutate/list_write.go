@@ -128,9 +128,9 @@ var locating = slices.Concat(
 		fault{"REC12", "a claim of another is ignored when an intent is resolved", `err != nil || present != owner {`, `err != nil || false && present != owner {`},
 		fault{"CRN15", "what was looked for after a lost answer is still being made", `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
-	if err == nil && r.opts.Apply {`, `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
+	if err != nil || !r.opts.Apply {`, `return r.opts.records(tx, r.sync).deleteIntent(intent.Kind, intent.Source)
 	})
-	if false {`},
+	if true {`},
 		fault{"REC13", "an account found after a lost answer is linked but not looked at", `if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: intent.Kind, ID: intent.Source}); err != nil {
 				return err
 			}`, ``},

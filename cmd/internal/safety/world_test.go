@@ -172,7 +172,7 @@ func (w *world) openStore() (*state.Store, error) {
 	if w.set.dsn == "" {
 		return state.Open(w.dir)
 	}
-	return state.OpenPostgresWith(context.Background(), w.set.dsn, w.dir, state.Options{Term: cmp.Or(w.set.term, forever)})
+	return state.OpenPostgresWith(context.Background(), func() (string, error) { return w.set.dsn, nil }, w.dir, state.Options{Term: cmp.Or(w.set.term, forever)})
 }
 
 // crash takes the state away in the middle of a cycle: what is written is written, nothing is

@@ -163,3 +163,12 @@ func (s *Server) tell(url, statement string, args ...any) error {
 }
 
 func (s *Server) exec(statement string) error { return s.tell(s.dsn("postgres"), statement) }
+
+// Disconnect ends the connections whose application name is in a connection string.
+func (s *Server) Disconnect(url string) error {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	return s.tell(s.dsn("postgres"), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1`, config.RuntimeParams["application_name"])
+}
