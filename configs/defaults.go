@@ -13,7 +13,7 @@ const DefaultState = "/var/lib/entrasync"
 
 // SetDefaults sets what an empty file means.
 func (c *Config) SetDefaults() {
-	c.State = DefaultState
+	c.State = State{Dir: DefaultState}
 	c.Schedule = "@every 30m"
 	c.FullCycle = "CRON_TZ=UTC 0 3 * * 0"
 	c.History = Expiry(400 * 24 * time.Hour) // a year and the weeks in which it is asked about
@@ -105,7 +105,7 @@ func matchDefaults(attributes Map[Attribute], usual ...string) []Text {
 // complete fills in defaults that depend on other keys or on the environment.
 func (c *Config) complete(given *node, lookupEnv func(string) (string, bool)) {
 	if dirs, _ := lookupEnv("STATE_DIRECTORY"); given.get("state") == nil && dirs != "" {
-		c.State = filepath.SplitList(dirs)[0] // systemd gives several, separated by colons
+		c.State.Dir = filepath.SplitList(dirs)[0] // systemd gives several, separated by colons
 	}
 	if c.Consent != nil && given.find([]string{"consent"}).get("sign_in") == nil && c.App != nil && c.App.ManagedIdentity != nil {
 		c.Consent.SignIn = false // it cannot redeem one: links are made with --tenant

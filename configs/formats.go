@@ -45,7 +45,7 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			return "", false
 		}
 	case "path":
-		if scheme, _, found := strings.Cut(text, "://"); found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql")) {
+		if isDatabase(text) {
 			d.fault(n, key, "name a folder", "%s names a database, where a file or folder is wanted", key)
 			return "", false
 		}

@@ -34,6 +34,10 @@ func (*Percent) schema(*generator, field) schema {
 	}}
 }
 
+func (*State) schema(g *generator, _ field) schema {
+	return schema{"anyOf": []schema{{"type": "string", "minLength": 1}, g.value(reflect.TypeFor[database](), field{})}}
+}
+
 func (*Cloud) schema(g *generator, _ field) schema {
 	return schema{"anyOf": []schema{{"enum": clouds}, g.value(reflect.TypeFor[cloudAddresses](), field{}), ref("variable")}}
 }

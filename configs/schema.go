@@ -228,6 +228,8 @@ func rulesOf(t reflect.Type) []schema {
 // defaultOf is a field's default as it would be written, nil for none.
 func defaultOf(v reflect.Value) any {
 	switch d := v.Interface().(type) {
+	case State:
+		return orNil(d.Dir)
 	case Cloud:
 		return orNil(d.Name)
 	case GroupSource:

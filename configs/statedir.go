@@ -7,7 +7,7 @@ import (
 )
 
 // StateDir returns where the state of a configuration file is, also when other parts of the
-// file have faults; ok is false when it cannot be told.
+// file have faults; ok is false when it cannot be told, and for a state in a database.
 func StateDir(file string) (dir string, ok bool) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -22,13 +22,13 @@ func StateDir(file string) (dir string, ok bool) {
 	if root == nil || r.full || slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Key == "state" }) {
 		return "", false
 	}
-	c := &Config{State: DefaultState}
+	c := &Config{State: State{Dir: DefaultState}}
 	given := root.get("state")
 	if given == nil {
 		c.complete(root, os.LookupEnv)
-		return c.State, true
+		return c.State.Dir, true
 	}
-	if given.kind != scalar || given.text == "" {
+	if given.kind != scalar || given.text == "" || isDatabase(given.text) {
 		return "", false
 	}
 	if filepath.IsAbs(given.text) {

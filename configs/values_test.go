@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := parse(t, string(read(t, "testdata/good/minimal.yaml")), env())
 	s := get(t, c.Syncs, "front")
-	equal(t, "state", c.State, "/var/lib/entrasync")
+	equal(t, "state", c.State.Dir, "/var/lib/entrasync")
 	equal(t, "schedule", c.Schedule, "@every 30m")
 	equal(t, "full cycle", c.FullCycle, "CRON_TZ=UTC 0 3 * * 0")
 	equal(t, "cloud", c.Cloud, configs.Cloud{Name: "public"})
@@ -77,8 +77,8 @@ func TestStateDirectory(t *testing.T) {
 	t.Parallel()
 	minimal := string(read(t, "testdata/good/minimal.yaml"))
 	systemd := env("STATE_DIRECTORY", "/var/lib/private/entrasync:/var/lib/other")
-	equal(t, "systemd's", parse(t, minimal, systemd).State, "/var/lib/private/entrasync")
-	equal(t, "the file's", parse(t, minimal+"state: here\n", systemd).State, "dir/here")
+	equal(t, "systemd's", parse(t, minimal, systemd).State.Dir, "/var/lib/private/entrasync")
+	equal(t, "the file's", parse(t, minimal+"state: here\n", systemd).State.Dir, "dir/here")
 }
 
 func TestComplete(t *testing.T) {
@@ -109,7 +109,7 @@ func TestForms(t *testing.T) {
 	c := parse(t, string(read(t, "testdata/good/forms.yaml")), forms)
 	equal(t, "trusted proxies", c.Consent.TrustedProxies, []string{"10.0.0.0/8", "192.0.2.7/32", "2001:db8::1/128"})
 	one, two := get(t, c.Tenants, "one"), get(t, c.Tenants, "two")
-	equal(t, "state", c.State, "dir/var/state")
+	equal(t, "state", c.State.Dir, "dir/var/state")
 	equal(t, "cloud", c.CloudOf(configs.Tenant{}), configs.Cloud{Authority: "https://127.0.0.1:9999", Graph: "http://127.0.0.1:9998"})
 	equal(t, "tenant's cloud", c.CloudOf(one), configs.Cloud{Name: "usgov-dod"})
 	equal(t, "lower case", one.ID, "aaaaaaaa-1111-1111-1111-111111111111")
@@ -383,12 +383,35 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// A connection string is no folder, and its password is not shown.
-func TestADatabaseIsNoFolder(t *testing.T) {
+// The state may be in a database. Its connection string is not shown.
+func TestStateInADatabase(t *testing.T) {
 	t.Parallel()
-	for _, given := range []string{"postgres://u:planted@db/x", "PostgreSQL://u:planted@db/x"} {
+	minimal := string(read(t, "testdata/good/minimal.yaml"))
+	for given, want := range map[string]string{
+		"postgres://u:planted@db/x":                          "postgres://u:planted@db/x",
+		"PostgreSQL://u:planted@db/x":                        "PostgreSQL://u:planted@db/x",
+		"{dsn: 'postgres://u:planted@db/x'}":                 "postgres://u:planted@db/x",
+		"{dsn: 'host=db password=planted', scratch: /tmp/x}": "host=db password=planted",
+	} {
+		c := parse(t, minimal+"\nstate: "+given+"\n", env())
+		if dsn, err := c.State.DSN.Read(); err != nil || dsn != want || !c.State.InDatabase() || c.State.Dir != "" {
+			t.Errorf("%s: %v, %v", given, c.State, err)
+		}
+		if shown := fmt.Sprintf("%+v", c.State); strings.Contains(shown, "planted") {
+			t.Errorf("%s is shown as %s", given, shown)
+		}
+	}
+	c := parse(t, minimal+"\nstate: {dsn_file: dsn}\n", env())
+	if file := c.State.DSN.File; !strings.HasSuffix(file, "dsn") {
+		t.Errorf("the file is %q", file)
+	}
+	for given, want := range map[string]string{
+		"mysql://u:planted@db/x":      "neither a folder nor a PostgreSQL database",
+		"{scratch: /tmp}":             "dsn",
+		"{dsn: planted, dsn_file: x}": "dsn",
+	} {
 		_, err := configs.Parse("c.yaml", []byte("state: "+given+"\n"), env())
-		if err == nil || !strings.Contains(err.Error(), "state names a database") || strings.Contains(err.Error(), "planted") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%s: %v", given, err)
 		}
 	}

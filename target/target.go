@@ -158,6 +158,10 @@ type TrafficReporter interface{ Traffic() Traffic }
 // the adapter.
 type Limited interface{ Concurrency() int }
 
+// A Sharer keeps to its part of what an application may be asked, when several processes write to it with the same limits. Share
+// says how many they are.
+type Sharer interface{ Share(processes int) }
+
 // A MemberError is a member an application refused, in its own words.
 type MemberError struct {
 	ID  string

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +72,10 @@ type Transport struct {
 	backoff   time.Duration
 	patience  time.Duration
 	limiter   *rate.Limiter
+	rate      float64
 	slots     chan struct{}
+	mu        sync.Mutex // guards reserved
+	reserved  int        // of the slots, for other processes
 	gate      gate
 	requests  atomic.Int64
 	throttled atomic.Int64
@@ -97,11 +101,10 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		patience: orDefault(cfg.MaxElapsed, 2*time.Minute),
 		stays:    cfg.NoRedirects,
 		limiter:  cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
+		rate:     cfg.Rate,
 		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
-	if cfg.Rate > 0 {
-		t.limiter.SetLimit(rate.Limit(cfg.Rate))
-	}
+	t.Share(1)
 	var err error
 	t.auth, err = newAuthorizer(cfg.Auth, base, t.timeout)
 	return t, err
@@ -160,7 +163,29 @@ func dialer(cfg TransportConfig) (*http.Transport, error) {
 }
 
 // Concurrency returns how many requests are in flight at most.
-func (t *Transport) Concurrency() int { return cap(t.slots) }
+func (t *Transport) Concurrency() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return cap(t.slots) - t.reserved
+}
+
+// Share implements [Sharer]: this transport keeps to its part of the rate and of the requests in flight, one at least. Requests
+// that are in flight end as they would.
+func (t *Transport) Share(processes int) {
+	processes = max(1, processes)
+	if t.rate > 0 {
+		t.limiter.SetLimit(rate.Limit(t.rate / float64(processes)))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wanted := cap(t.slots) - max(1, cap(t.slots)/processes)
+	for ; t.reserved < wanted; t.reserved++ {
+		go func() { t.slots <- struct{}{} }()
+	}
+	for ; t.reserved > wanted; t.reserved-- {
+		go func() { <-t.slots }()
+	}
+}
 
 // Traffic returns what was sent so far; every attempt counts.
 func (t *Transport) Traffic() Traffic {

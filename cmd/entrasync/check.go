@@ -11,7 +11,6 @@ import (
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/check"
 	"entrasync/cmd/internal/lookup"
-	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/state"
@@ -102,10 +101,14 @@ func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
 	case errors.As(err, &held):
 		return nil, nil, k.app.client.execRemote(held)
 	case err != nil:
-		opened.Fail("state "+service.StateDir(cfg), advice.With(err, "see that the user who runs entrasync may write there"))
+		if !cfg.State.InDatabase() {
+			err = advice.With(err, "see that the user who runs entrasync may write there")
+		}
+		opened.Fail("state "+worker.StateName(cfg), err)
 		return worker.New(cfg, syncs, nil, options), &opened, nil
 	}
-	opened.Pass("state", "%s", service.StateDir(cfg))
+	opened.Pass("state", "%s", worker.StateName(cfg))
+	opened.State(w)
 	return w, &opened, nil
 }
 

@@ -41,6 +41,7 @@ func exitCode(err error, w io.Writer) int {
 	var done exitError
 	var faults configs.Faults
 	var inUse *state.InUseError
+	var held *state.HeldError
 	var hinted advice.Error
 	switch {
 	case err == nil:
@@ -58,7 +59,7 @@ func exitCode(err error, w io.Writer) int {
 	if errors.As(err, &hinted) {
 		fmt.Fprintf(w, "  → %s\n", hinted.Hint)
 	}
-	if errors.As(err, &inUse) {
+	if errors.As(err, &inUse) || errors.As(err, &held) {
 		return exitInUse
 	}
 	return exitFailed

@@ -36,7 +36,7 @@ syncs:
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := state.Open(cfg.State)
+	store, err := state.Open(cfg.State.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,23 +11,36 @@ import (
 )
 
 func runCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var f runFlags
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run as a service: every sync on its schedule",
 		Long: `Runs a first cycle of every sync at once and then on the schedule. A cycle that is still running
 when its time comes again is skipped, not queued. SIGTERM stops within one request, and the next
-start resumes there; SIGHUP reads the configuration again.`,
+start resumes there; SIGHUP reads the configuration again.
+
+With the state in a PostgreSQL database any number of these processes share the tenants: a cycle runs on
+one of them, and another takes over what one does not end. Cycles run with one configuration, that of
+the first process until another is activated.`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), f) },
 	}
+	cmd.Flags().BoolVar(&f.activate, "activate", false, "make this configuration the one that the workers of a shared state run cycles with")
+	cmd.Flags().BoolVar(&f.migrate, "migrate", false, "bring a state in a database to the version of this program")
+	return cmd
 }
 
-func (a *app) run(ctx context.Context) error {
+// runFlags are the options of run.
+type runFlags struct{ activate, migrate bool }
+
+func (a *app) run(ctx context.Context, f runFlags) error {
 	cfg, syncs, err := a.loadConfig()
 	if err != nil {
 		return err
 	}
-	w, err := worker.Open(cfg, syncs, a.options(slog.LevelInfo))
+	options := a.options(slog.LevelInfo)
+	options.Migrate = f.migrate
+	w, err := worker.Open(cfg, syncs, options)
 	if err != nil {
 		return err
 	}
@@ -35,5 +48,5 @@ func (a *app) run(ctx context.Context) error {
 	for _, warning := range check.SecretWarnings(cfg) {
 		w.Log.Warn(warning)
 	}
-	return a.serve(ctx, w, func(string) {})
+	return a.serve(ctx, w, f.activate, func(string) {})
 }

@@ -23,7 +23,7 @@ import (
 //	service start [ARGUMENT…]     begin; returns at once
 //	service logged PATTERN        wait for the next line of the log that fits
 //	service notified WORD         wait for the next notification that has WORD, such as READY=1
-//	service signal TERM|HUP|KILL
+//	service signal TERM|HUP|KILL|STOP|CONT
 //	service ended CODE            wait until it has ended with that exit code (-1: killed)
 type daemonProcess struct {
 	cmd  *exec.Cmd
@@ -90,17 +90,22 @@ func (l *lines) await(fits func(string) bool) error {
 }
 
 func (w *world) serviceCommand(ts *testscript.TestScript, neg bool, args []string) {
+	w.daemon(ts, &w.service, neg, args)
+}
+
+// daemon is the command for one of the services of a script.
+func (w *world) daemon(ts *testscript.TestScript, of **daemonProcess, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: service VERB ...")
 	}
 	if args[0] == "start" {
-		ts.Check(w.startService(ts, args[1:]))
+		ts.Check(w.startService(ts, of, args[1:]))
 		return
 	}
-	if w.service == nil || len(args) != 2 {
+	if *of == nil || len(args) != 2 {
 		ts.Fatalf("usage: service VERB ARGUMENT, after service start")
 	}
-	s := w.service
+	s := *of
 	switch args[0] {
 	case "logged":
 		pattern := regexp.MustCompile(args[1])
@@ -110,7 +115,7 @@ func (w *world) serviceCommand(ts *testscript.TestScript, neg bool, args []strin
 			ts.Fatalf("%v\nit wrote:\n%s", err, s.log)
 		}
 	case "signal":
-		signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}
+		signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 		ts.Check(s.cmd.Process.Signal(signals[args[1]]))
 	case "ended":
 		ts.Check(s.log.await(func(line string) bool { return line == ended }))
@@ -126,8 +131,11 @@ func (w *world) serviceCommand(ts *testscript.TestScript, neg bool, args []strin
 // ended stands for the end of the log.
 const ended = "(ended)"
 
-func (w *world) startService(ts *testscript.TestScript, args []string) error {
+func (w *world) startService(ts *testscript.TestScript, of **daemonProcess, args []string) error {
 	socket := filepath.Join(w.dir, "notify")
+	if of == &w.second {
+		socket += "-second"
+	}
 	os.Remove(socket)
 	listener, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
@@ -144,7 +152,7 @@ func (w *world) startService(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	s.cmd.Env = os.Environ()
-	for _, name := range []string{"GRAPH", "CLIENT", "CONTOSO", "FABRIKAM", "SSL_CERT_FILE", "TARGET", "SCIM_URL", "ENTRASYNC_TRANSCRIPT"} {
+	for _, name := range []string{"GRAPH", "CLIENT", "CONTOSO", "FABRIKAM", "SSL_CERT_FILE", "TARGET", "SCIM_URL", "ENTRASYNC_TRANSCRIPT", "DSN"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	s.cmd.Env = append(s.cmd.Env, "NOTIFY_SOCKET="+socket)
@@ -180,7 +188,7 @@ func (w *world) startService(ts *testscript.TestScript, args []string) error {
 		s.log.add(ended)
 		s.log.close()
 	}()
-	w.service = s
+	*of = s
 	ts.Defer(func() {
 		s.cmd.Process.Kill()
 		s.cmd.Wait()

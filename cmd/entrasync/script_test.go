@@ -94,9 +94,19 @@ func runScripts(t *testing.T, dir, kind string) {
 }
 
 func runScriptFiles(t *testing.T, files []string, kind string) {
+	runScriptFilesWith(t, files, kind, func(*testscript.Env) error { return nil })
+}
+
+// runScriptFilesWith runs scripts whose world takes more than the others'.
+func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
-		Files:               files,
-		Setup:               func(env *testscript.Env) error { return newWorld(env, kind) },
+		Files: files,
+		Setup: func(env *testscript.Env) error {
+			if err := newWorld(env, kind); err != nil {
+				return err
+			}
+			return more(env)
+		},
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
@@ -110,6 +120,8 @@ func runScriptFiles(t *testing.T, files []string, kind string) {
 			"groups":   within((*world).groupsCommand),
 			"target":   within((*world).targetCommand),
 			"service":  within((*world).serviceCommand),
+			"second":   within((*world).secondCommand),
+			"database": within((*world).databaseCommand),
 			"page":     within((*world).pageCommand),
 			"browser":  within((*world).browserCommand),
 			"chromium": within((*world).chromiumCommand),
@@ -131,7 +143,10 @@ type world struct {
 	graph   *directory
 	target  *application
 	service *daemonProcess
+	second  *daemonProcess
 	browser *browser
+
+	database *scriptDatabase
 
 	chromium *chromium
 }
@@ -297,14 +312,14 @@ var accessToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ`)
 // searchSecrets looks through every file the program left and all it printed (promise 8).
 func (w *world) searchSecrets() {
 	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || entry.Name() == "client-secret" || entry.Name() == "scim-token" {
+		if err != nil || !entry.Type().IsRegular() || slices.Contains([]string{"client-secret", "scim-token", "dsn"}, entry.Name()) {
 			return err
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		for _, secret := range []string{clientSecret, scimToken} {
+		for _, secret := range []string{clientSecret, scimToken, databasePassword} {
 			if bytes.Contains(data, []byte(secret)) {
 				w.tb.Errorf("%s holds a secret: %s", entry.Name(), secret)
 			}

@@ -9,17 +9,18 @@ import (
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/transfer"
+	"entrasync/cmd/internal/worker"
 	"entrasync/state"
 )
 
 func stateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "Export the state to a file, or import it",
+		Short: "Export the state to a file, import it, or bring its database up to date",
 		Long: `The state is what entrasync remembers between cycles: the snapshot of each directory with its delta
 links, the links to accounts, holds and runs, and who owns which account. An export is a backup, and
-how the state moves to another machine. It holds personal data. Stop the service first: both commands
-need the state for themselves.`,
+how the state moves to another machine. It holds personal data. Stop the service, or all workers that
+share a database, first.`,
 		Args: commandsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -42,8 +43,35 @@ them. FILE is read twice, the first time to verify it: nothing is taken in of on
 was changed. The version of entrasync must have the schema of the one that wrote it.`,
 		Args: oneArgument,
 		RunE: func(_ *cobra.Command, args []string) error { return stateCommands{a}.take(args[0]) },
+	}, &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring a state in a database to the version of this program",
+		Long: `Changes the tables of a state in a database to those of this program. Stop the workers of the earlier
+version and back up before. A state in files is brought up to date when it is opened.`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return stateCommands{a}.migrate() },
 	})
 	return cmd
+}
+
+// migrate brings the tables of a database to the present version.
+func (c stateCommands) migrate() error {
+	cfg, _, err := c.app.loadConfig()
+	if err != nil {
+		return err
+	}
+	store, err := worker.OpenState(cfg, true)
+	if err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	if c.app.json {
+		return c.app.printJSON(map[string]any{"format": "entrasync/state/1", "action": "migrated"})
+	}
+	_, err = fmt.Fprintf(c.app.out, "The state is of the version of this program: %s\n", worker.StateName(cfg))
+	return err
 }
 
 // stateCommands export and import the state.
@@ -55,7 +83,7 @@ func (c stateCommands) open() (*state.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return state.Open(cfg.State)
+	return worker.OpenState(cfg, false)
 }
 
 func (c stateCommands) export(names []string, file string) (err error) {

@@ -234,7 +234,12 @@ func (c cycles) syncOne(ctx context.Context, s *compile.Sync, options reconcile.
 		return nil, err
 	}
 	defer release()
+	end, err := c.worker.Begin(syncer, worker.ByCommand)
+	if err != nil {
+		return nil, err
+	}
 	result, err := syncer.Run(ctx, options)
+	end(ctx, err)
 	done()
 	c.worker.NoteHealth(ctx, s, syncer.Source, err)
 	if errors.Is(err, reconcile.ErrUnknownSubject) {

@@ -121,6 +121,9 @@ func New(cfg Config, transport *target.Transport) (*Adapter, error) {
 // Concurrency implements [target.Limited].
 func (a *Adapter) Concurrency() int { return a.client.transport.Concurrency() }
 
+// Share implements [target.Sharer].
+func (a *Adapter) Share(processes int) { a.client.transport.Share(processes) }
+
 // Traffic implements [target.TrafficReporter].
 func (a *Adapter) Traffic() target.Traffic { return a.client.transport.Traffic() }
 

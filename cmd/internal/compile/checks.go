@@ -32,6 +32,23 @@ func schedules(cfg *configs.Config) (faults configs.Faults) {
 	return faults
 }
 
+// oneMachine finds targets that belong to one machine where several machines share the state: each would write to a file of its
+// own.
+func oneMachine(cfg *configs.Config) (faults configs.Faults) {
+	if !cfg.State.InDatabase() {
+		return nil
+	}
+	for _, target := range cfg.Targets {
+		if target.Value.Type == "file" {
+			key := []string{"targets", target.Name, "type"}
+			faults = append(faults, configs.Fault{Position: cfg.Position(key...), Key: strings.Join(key, "."),
+				Message: strings.Join(key, ".") + " is file, which belongs to one machine, and the state is in a database that several machines share",
+				Hint:    "use type: scim, or keep the state in a folder"})
+		}
+	}
+	return faults
+}
+
 // placeholders finds what `entrasync init` wrote for the user to fill in.
 func placeholders(cfg *configs.Config) (faults configs.Faults) {
 	unfilled := func(value, hint string, key ...string) {

@@ -41,7 +41,7 @@ func Parse(name string, text []byte, env func(string) (string, bool)) (cfg *conf
 func checks(syncs *[]*Sync) []configs.Check {
 	return []configs.Check{
 		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = Syncs(cfg); return faults },
-		targets, schedules, placeholders,
+		targets, schedules, placeholders, oneMachine,
 		func(cfg *configs.Config) configs.Faults { return sameAccounts(cfg, *syncs) },
 	}
 }

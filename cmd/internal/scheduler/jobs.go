@@ -75,6 +75,13 @@ func (e *entry) replan(last, now time.Time) {
 	}
 }
 
+// postpone plans the next run for a time, unless it comes before that.
+func (e *entry) postpone(at time.Time) {
+	if at = at.Round(0); !at.IsZero() && !e.next.IsZero() && at.Before(e.next) {
+		e.next = at
+	}
+}
+
 func (e *entry) record(r *run) {
 	e.lastStart, e.lastEnd, e.lastErr = r.start, now(), r.err
 	e.runs++

@@ -85,6 +85,9 @@ func (s Schedule) Next(anchor, after time.Time) time.Time {
 	return anchor.Add((after.Sub(anchor)/s.gap + 1) * s.gap)
 }
 
+// After returns the first tick after a run that began at a time; "@every" counts from there.
+func (s Schedule) After(began time.Time) time.Time { return s.Next(began, began) }
+
 // everyHour is the bit by which robfig/cron remembers that a field was "*".
 const everyHour = 1 << 63
 

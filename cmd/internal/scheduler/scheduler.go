@@ -50,6 +50,13 @@ var (
 	ErrStopped = errors.New("the scheduler has stopped")
 )
 
+// NotDue is the error of a run that found nothing to do before a time, because the work was done elsewhere. The job's next run
+// is then at the latest; it is no failure. The zero time leaves the plan as it is.
+type NotDue struct{ At time.Time }
+
+// Error says when the job is due.
+func (e *NotDue) Error() string { return "not due before " + e.At.UTC().Format(time.RFC3339) }
+
 // A Scheduler runs jobs while its Run does. All methods may be called concurrently, before,
 // during and after Run.
 type Scheduler struct {
@@ -167,6 +174,10 @@ func (s *Scheduler) finish(e *entry, r *run) {
 	s.mu.Lock()
 	s.runs = slices.DeleteFunc(s.runs, func(other *run) bool { return other == r })
 	e.current = nil
+	if later := (*NotDue)(nil); errors.As(r.err, &later) {
+		e.postpone(later.At)
+		r.err = nil
+	}
 	e.record(r)
 	e.slow = e.lastEnd.Sub(e.lastStart) >= s.options.LongAfter
 	if e.removed {

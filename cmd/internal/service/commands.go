@@ -63,8 +63,8 @@ func (s *Service) workerFor(command, file string, stderr io.Writer) (*worker.Wor
 	if err != nil {
 		return nil, err
 	}
-	if dir := StateDir(own.Config); StateDir(cfg) != dir {
-		return nil, fmt.Errorf("%s names the state directory %s, but the service has %s", file, StateDir(cfg), dir)
+	if !worker.SameState(cfg, own.Config) {
+		return nil, fmt.Errorf("%s names the state %s, but the service has %s", file, worker.StateName(cfg), worker.StateName(own.Config))
 	}
 	fmt.Fprintf(stderr, "note: this command uses %s as it is now; the service loads it with its next reload (SIGHUP) or start\n", file)
 	next, err := own.WithConfig(cfg, syncs)

@@ -15,6 +15,7 @@ import (
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/words"
+	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/state"
 )
@@ -39,9 +40,9 @@ func (s *Service) reload() {
 		return
 	}
 	old := s.worker.Load()
-	if StateDir(cfg) != StateDir(old.Config) {
-		s.log.Error("configuration not reloaded: the state directory changed, which takes a restart", "state", StateDir(old.Config), "wanted", StateDir(cfg))
-		s.refuse("the state directory changed, which takes a restart")
+	if !worker.SameState(cfg, old.Config) {
+		s.log.Error("configuration not reloaded: the state changed, which takes a restart", "state", worker.StateName(old.Config), "wanted", worker.StateName(cfg))
+		s.refuse("the state changed, which takes a restart")
 		return
 	}
 	if !reflect.DeepEqual(cfg.HTTP, old.Config.HTTP) {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (s *Service) schedule(w *worker.Worker) error {
 			Group: planned.Tenant.String(),
 			// Also where each tenant has an application of its own there: they tend to fail together.
 			Resource: planned.TargetName,
-			Run:      func(ctx context.Context) error { return s.cycle(ctx, w, planned, full, spread) },
+			Run:      func(ctx context.Context) error { return s.cycle(ctx, w, planned, every, full, spread) },
 		})
 		if planned.Removals == "" {
 			continue
@@ -56,8 +57,8 @@ func (s *Service) schedule(w *worker.Worker) error {
 			return err
 		}
 		jobs = append(jobs, scheduler.Job{
-			Name: jobName(planned) + " removals", Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), Resource: planned.TargetName,
-			Run: func(ctx context.Context) error { return s.removals(ctx, w, planned) },
+			Name: removalsName(planned), Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), Resource: planned.TargetName,
+			Run: func(ctx context.Context) error { return s.removals(ctx, w, planned, soon) },
 		})
 	}
 	s.scheduler.Set(jobs...)
@@ -78,19 +79,24 @@ func fullDue(full scheduler.Schedule, last time.Time, place time.Duration, now t
 
 func jobName(s *compile.Sync) string { return s.Name + "/" + s.TenantName }
 
+func removalsName(s *compile.Sync) string { return jobName(s) + " removals" }
+
 // cycle runs one sync of one tenant and logs its result. A failure stays with this tenant.
-func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.Sync, full scheduler.Schedule, spread time.Duration) error {
+func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.Sync, every, full scheduler.Schedule, spread time.Duration) (err error) {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
-	syncer, release, err := w.Syncer(ctx, planned, nil)
+	syncer, end, err := s.begin(ctx, w, planned, worker.OnSchedule, every)
 	if err != nil {
-		if ctx.Err() == nil {
+		if elsewhere(log, err) {
+			return nil
+		}
+		if ctx.Err() == nil && !errors.As(err, new(*scheduler.NotDue)) {
 			log.Error("cycle could not run", "error", err)
 			w.NoteHealth(ctx, planned, nil, err)
 			s.pages.observe(planned, nil, err)
 		}
 		return err
 	}
-	defer release()
+	defer func() { end(ctx, err) }()
 	options := reconcile.Options{Apply: true, Scheduled: true}
 	err = syncer.Tenant.View(func(tx *state.Tx) error {
 		last := tx.SyncInfo(planned.Name).LastFull
@@ -115,17 +121,44 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 	return logCycle(log, report, err)
 }
 
+// begin takes the turn of a tenant for a cycle that is due on this worker. end ends the turn.
+func (s *Service) begin(ctx context.Context, w *worker.Worker, planned *compile.Sync, kind string, schedule scheduler.Schedule) (syncer *reconcile.Syncer, end func(context.Context, error), err error) {
+	if err := s.turn(ctx, w, planned, kind, schedule); err != nil {
+		return nil, nil, err
+	}
+	syncer, release, err := w.Syncer(ctx, planned, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Meanwhile another worker may have had it.
+	if err = s.turn(ctx, w, planned, kind, schedule); err == nil && pausedNow(w, planned.Tenant) {
+		err = &scheduler.NotDue{}
+	}
+	var noted func(context.Context, error)
+	if err == nil {
+		noted, err = w.Begin(syncer, kind)
+	}
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return syncer, func(ctx context.Context, err error) { noted(ctx, err); release() }, nil
+}
+
 // removals runs a cycle between two on schedule that only takes access away and gives it back. One that changed and
 // held nothing new is not in the history, and the log mentions it at level debug. Health is that of the cycles on
 // schedule, which read everything: what keeps this one from running is reported there when it lasts.
-func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compile.Sync) error {
+func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compile.Sync, soon scheduler.Schedule) (err error) {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
-	syncer, release, err := w.Syncer(ctx, planned, nil)
+	syncer, end, err := s.begin(ctx, w, planned, worker.Removals, soon)
 	if err != nil {
+		if elsewhere(log, err) {
+			return nil
+		}
 		log.Debug("removals cycle could not run", "error", err)
 		return err
 	}
-	defer release()
+	defer func() { end(ctx, err) }()
 	report, err := syncer.Run(ctx, reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned)})
 	if ctx.Err() != nil {
 		return ctx.Err()

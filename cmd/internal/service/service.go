@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +40,7 @@ const beatEvery = 15 * time.Second
 type Options struct {
 	ConfigFile string // as --config names it; "" for the default places
 	Version    string
+	Activate   bool // makes the configuration the active one of the workers that share the state
 	Log        *slog.Logger
 
 	// Execute runs the command line of a client of the admin socket and returns its exit code. borrow
@@ -68,6 +68,7 @@ type Service struct {
 	scheduler *scheduler.Scheduler
 	reads     recentReads
 	pages     *pages
+	fleet     fleet
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
 
@@ -100,6 +101,12 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 	}
 	s.scheduler = scheduler.New(options)
+	defer s.work.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := s.joinFleet(ctx); err != nil {
+		return err
+	}
 	if err := s.schedule(s.worker.Load()); err != nil {
 		return err
 	}
@@ -121,9 +128,6 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		}
 	}()
-	defer s.work.Wait()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	if err := s.serveCommands(ctx); err != nil {
 		return err
 	}
@@ -134,7 +138,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.notify(daemon.SdNotifyReady)
 	s.auditConfiguration(s.loaded.Load(), "loaded", "")
 	w := s.worker.Load()
-	s.log.Info("running", "syncs", len(w.Syncs), "schedule", w.Config.Schedule, "state", StateDir(w.Config), "page", s.pages.url())
+	s.log.Info("running", "syncs", len(w.Syncs), "schedule", w.Config.Schedule, "state", worker.StateName(w.Config), "page", s.pages.url())
 	err = s.scheduler.Run(ctx)
 	s.notify(daemon.SdNotifyStopping)
 	s.log.Info("stopped; the next start resumes here")
@@ -146,15 +150,6 @@ func (s *Service) notify(what string) {
 	if _, err := daemon.SdNotify(false, what); err != nil {
 		s.log.Warn("notify systemd", "state", what, "error", err)
 	}
-}
-
-// StateDir returns the absolute folder of the state, for messages.
-func StateDir(cfg *configs.Config) string {
-	dir, err := filepath.Abs(cfg.State)
-	if err != nil {
-		return cfg.State
-	}
-	return dir
 }
 
 // load reads a configuration file with every fault that can be known without a connection.

@@ -23,6 +23,7 @@ type parts struct {
 	sources  map[string][]part[graphsync.Source] // by tenant name and id
 	targets  map[string][]part[opened]           // by what names the application
 	limiters map[string][]part[*rate.Limiter]    // by target name: the rate is for all its applications
+	workers  int                                 // that share the applications' limits; 0: this one alone
 }
 
 // A part is something made from sections of a configuration.
@@ -98,8 +99,27 @@ func (w *Worker) Target(s *compile.Sync) (target.Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open target %s: %w", s.TargetName, err)
 	}
+	share(adapter, w.parts.workers)
 	w.parts.targets[application.Key] = append(w.parts.targets[application.Key], part[opened]{options, opened{adapter, trusted}})
 	return adapter, nil
+}
+
+// Share has each application keep to this worker's part of its rate and its requests in flight, of so many workers.
+func (w *Worker) Share(workers int) {
+	w.parts.mu.Lock()
+	defer w.parts.mu.Unlock()
+	w.parts.workers = workers
+	for _, opened := range w.parts.targets {
+		for _, one := range opened {
+			share(one.made.adapter, workers)
+		}
+	}
+}
+
+func share(adapter target.Adapter, workers int) {
+	if sharer, ok := adapter.(target.Sharer); ok && workers > 0 {
+		sharer.Share(workers)
+	}
 }
 
 // limiter returns what paces all applications of a target with these options. The caller holds mu.

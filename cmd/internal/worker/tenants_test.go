@@ -161,7 +161,7 @@ func consentedWorker(t *testing.T, records ...state.TenantRecord) *Worker {
 // openWith opens a configuration whose registry has some records.
 func openWith(t *testing.T, cfg *configs.Config, syncs []*compile.Sync, records ...state.TenantRecord) *Worker {
 	t.Helper()
-	store, err := state.Open(cfg.State)
+	store, err := state.Open(cfg.State.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}

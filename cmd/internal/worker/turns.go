@@ -30,27 +30,53 @@ func newTurns(log *slog.Logger) *turns {
 	return &turns{log: log, byID: map[graphsync.ID]*turn{}}
 }
 
-// take returns a tenant's state when its turn is free. release ends the turn.
+// take returns a tenant's state when its turn is free. release ends the turn. Where workers share the state, this one owns the
+// tenant meanwhile; while another one does, the error is a *[state.HeldError].
 func (t *turns) take(ctx context.Context, store *state.Store, id graphsync.ID) (tenant *state.Tenant, release func(), err error) {
+	for {
+		held, err := t.join(store, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		select {
+		case held.taken <- struct{}{}:
+		case <-ctx.Done():
+			t.leave(held)
+			return nil, nil, ctx.Err()
+		}
+		release := func() { <-held.taken; t.leave(held) }
+		if held.tenant.Context().Err() != nil { // lost while another one had the turn
+			t.forgetTurn(held)
+			release()
+			continue
+		}
+		return held.tenant, release, nil
+	}
+}
+
+// join opens a tenant's state, or takes part in that which is open.
+func (t *turns) join(store *state.Store, id graphsync.ID) (*turn, error) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	held := t.byID[id]
 	if held == nil {
-		opened, err := store.Tenant(id)
+		opened, err := store.Own(id)
 		if err != nil {
-			t.mu.Unlock()
-			return nil, nil, err
+			return nil, err
 		}
 		held = &turn{tenant: opened, taken: make(chan struct{}, 1)}
 		t.byID[id] = held
 	}
 	held.uses++
-	t.mu.Unlock()
-	select {
-	case held.taken <- struct{}{}:
-		return held.tenant, func() { <-held.taken; t.leave(held) }, nil
-	case <-ctx.Done():
-		t.leave(held)
-		return nil, nil, ctx.Err()
+	return held, nil
+}
+
+// forgetTurn has the next turn of a tenant open its state again, unless that has happened.
+func (t *turns) forgetTurn(held *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if id := held.tenant.ID(); t.byID[id] == held {
+		delete(t.byID, id)
 	}
 }
 

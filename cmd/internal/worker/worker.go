@@ -27,6 +27,7 @@ type Options struct {
 	// OpenSource makes the source of a tenant. It makes no request.
 	OpenSource func(Connection) (graphsync.Source, error)
 	Version    string // of entrasync, told to the applications
+	Migrate    bool   // brings a state in a database to the present version
 	Log        *slog.Logger
 }
 
@@ -56,7 +57,7 @@ type Service struct {
 // Open opens the state that a configuration names. It fails with [*state.InUseError] while another
 // process has it.
 func Open(cfg *configs.Config, syncs []*compile.Sync, options Options) (*Worker, error) {
-	store, err := state.Open(cfg.State)
+	store, err := OpenState(cfg, options.Migrate)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +184,9 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 			end()
 		}
 	}()
+	if err := reportInterrupted(tenant); err != nil {
+		return nil, nil, err
+	}
 	if err := w.checkSharedAccounts(ctx, s, application.Key, adapter, tenant); err != nil {
 		return nil, nil, err
 	}

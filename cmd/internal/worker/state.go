@@ -1,0 +1,55 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"entrasync/configs"
+	"entrasync/state"
+)
+
+// OpenState opens the state that a configuration names. A folder that another process has is a [*state.InUseError]. migrate
+// brings the tables of a database to the present version.
+func OpenState(cfg *configs.Config, migrate bool) (*state.Store, error) {
+	if !cfg.State.InDatabase() {
+		return state.Open(cfg.State.Dir)
+	}
+	return state.OpenPostgresWith(context.Background(), cfg.State.DSN.Read, scratchOf(cfg.State), state.Options{Migrate: migrate})
+}
+
+// scratchOf is the folder for what a process with its state in a database keeps on this machine.
+func scratchOf(s configs.State) string {
+	if s.Scratch != "" {
+		return s.Scratch
+	}
+	if dirs := os.Getenv("STATE_DIRECTORY"); dirs != "" {
+		return filepath.SplitList(dirs)[0]
+	}
+	return filepath.Join(os.TempDir(), "entrasync-"+strconv.Itoa(os.Getuid()))
+}
+
+// StateName names the state of a configuration for people: the absolute path of a folder, or the database without its password.
+func StateName(cfg *configs.Config) string {
+	if cfg.State.InDatabase() {
+		dsn, err := cfg.State.DSN.Read()
+		if err != nil {
+			return "PostgreSQL"
+		}
+		return state.DescribeDatabase(dsn)
+	}
+	dir, err := filepath.Abs(cfg.State.Dir)
+	if err != nil {
+		return cfg.State.Dir
+	}
+	return dir
+}
+
+// SameState reports whether two configurations have one state: the same folder, or the same database.
+func SameState(a, b *configs.Config) bool {
+	if a.State.InDatabase() || b.State.InDatabase() {
+		return a.State.InDatabase() == b.State.InDatabase() && StateName(a) == StateName(b)
+	}
+	return StateName(a) == StateName(b)
+}

@@ -1,0 +1,50 @@
+package configs
+
+import (
+	"reflect"
+	"strings"
+)
+
+// A State says where the state is: in a folder of this machine, or in a PostgreSQL database.
+type State struct {
+	Dir     string // folder with a file per tenant; "" with a database
+	DSN     Secret // connection string of the database; zero with a folder
+	Scratch string // with a database: folder of this machine for what lives no longer than the process; "" for the default
+}
+
+// A database is a State as a section.
+type database struct {
+	DSN     Secret `yaml:"dsn" required:"true" doc:"Connection string of the PostgreSQL database, such as postgres://user:password@host/database. It holds the password: better give dsn_file."`
+	Scratch string `yaml:"scratch" format:"path" doc:"Folder of this machine for the admin socket of the process. Default: $STATE_DIRECTORY, else a temporary folder."`
+}
+
+// InDatabase reports whether the state is in a PostgreSQL database.
+func (s State) InDatabase() bool { return !s.DSN.IsZero() }
+
+func (s *State) decode(d *decoder, n *node, key string, f field) {
+	if n.kind == section {
+		var in database
+		d.section(n, reflect.ValueOf(&in).Elem(), key)
+		*s = State{DSN: in.DSN, Scratch: in.Scratch}
+		return
+	}
+	if n.kind == scalar && isDatabase(n.text) {
+		*s = State{DSN: NewSecret(n.text)}
+		return
+	}
+	if n.kind == scalar && strings.Contains(n.text, "://") {
+		d.fault(n, key, "name a folder, or a PostgreSQL database as postgres://user@host/database", "%s is neither a folder nor a PostgreSQL database", key)
+		return
+	}
+	var dir string
+	d.value(n, reflect.ValueOf(&dir).Elem(), key, field{format: "path"})
+	if dir != "" {
+		*s = State{Dir: dir}
+	}
+}
+
+// isDatabase reports whether a text is the connection string of a database.
+func isDatabase(text string) bool {
+	scheme, _, found := strings.Cut(text, "://")
+	return found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql"))
+}
