@@ -99,13 +99,19 @@ type Scope struct {
 	Filter        Filter  `yaml:"filter" doc:"Scoping filter: groups of clauses, AND inside a group, OR between groups."`
 	TimeZone      string  `yaml:"time_zone" doc:"Zone in which the days of dates in filters begin, those of groups.source included, such as Europe/Berlin. Default: UTC."`
 	Exclude       Exclude `yaml:"exclude" doc:"Who is never provisioned."`
+	Include       Include `yaml:"include" doc:"Who is provisioned at all, of those in scope. exclude wins."`
 	Protect       []Text  `yaml:"protect" doc:"SCIM filters on target accounts that are never matched, changed or removed."`
+}
+
+// Include names groups, by object id or display name.
+type Include struct {
+	Groups []Text `yaml:"groups" doc:"Groups: object ID, display name, or a pattern in which * stands for any text. When there are any, only their members are provisioned."`
 }
 
 // Exclude names users and groups, by object id, user principal name or display name.
 type Exclude struct {
 	Users  []Text `yaml:"users" doc:"Users: object ID or user principal name."`
-	Groups []Text `yaml:"groups" doc:"Groups: object ID or display name. Their members are left out."`
+	Groups []Text `yaml:"groups" doc:"Groups: object ID, display name, or a pattern in which * stands for any text. Their members are left out."`
 }
 
 // A Clause is one comparison of a scoping filter.

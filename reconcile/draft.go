@@ -182,9 +182,9 @@ func (p *planner) draftKeys(ctx context.Context, keys []state.PendingKey) error 
 
 // usersBelow returns the people whom a change of a group itself can concern, where more than
 // direct membership of an assigned group counts: those in groups below it, and those whose
-// groups are excluded or read by name. Pages mark only the direct members of what they change.
+// groups are included, excluded or read by name. Pages mark only the direct members of what they change.
 func (p *planner) usersBelow(groups []graphsync.ID) ([]graphsync.ID, error) {
-	named := len(p.sync.Scope.ExcludeGroups) > 0 || slices.ContainsFunc(p.sync.Users.Mapping.Sources(), func(name string) bool { return strings.EqualFold(name, "memberOf") })
+	named := p.sync.Scope.ByGroups() || slices.ContainsFunc(p.sync.Users.Mapping.Sources(), func(name string) bool { return strings.EqualFold(name, "memberOf") })
 	if len(groups) == 0 || !named && !p.sync.Scope.Nested {
 		return nil, nil
 	}

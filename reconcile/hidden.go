@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
@@ -54,10 +53,13 @@ func (g *gapLister) hiddenGroups(ctx context.Context) (gaps []plan.Skipped, err 
 // accessGroups are the groups whose members decide who is in scope, with what each of them is.
 func (g *gapLister) accessGroups(tx *state.Tx) map[graphsync.ID]string {
 	out := map[graphsync.ID]string{}
-	if len(g.sync.Scope.ExcludeGroups) > 0 {
+	if s := &g.sync.Scope; s.ByGroups() {
 		for group := range tx.Objects().All(graphsync.Group, graphsync.ID{}) {
-			if namesGroup(g.sync.Scope.ExcludeGroups, &group) {
+			switch name := desired.StringProperty(&group, "displayName"); {
+			case s.ExcludeGroups.Has(group.ID, name):
 				out[group.ID] = "is excluded"
+			case s.IncludeGroups.Has(group.ID, name):
+				out[group.ID] = "is included"
 			}
 		}
 	}
@@ -78,11 +80,4 @@ func (g *gapLister) accessGroups(tx *state.Tx) map[graphsync.ID]string {
 		below = below[1:]
 	}
 	return out
-}
-
-// namesGroup reports whether a list of ids and display names has a group.
-func namesGroup(names []string, group *state.Object) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		return strings.EqualFold(name, group.ID.String()) || strings.EqualFold(name, desired.StringProperty(group, "displayName"))
-	})
 }

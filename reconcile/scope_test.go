@@ -96,6 +96,26 @@ func TestExcluded(t *testing.T) {
 	want(t, "ada joins it", c.cycle(), "1 deactivated, 1 unchanged")
 }
 
+// Members of included groups have an account, by the groups' names as they are now.
+func TestIncluded(t *testing.T) {
+	t.Parallel()
+	c := newService(t).customer("contoso")
+	c.change = func(s *reconcile.Sync) { s.Scope.IncludeGroups = desired.GroupList{"app-*"} }
+	c.source.hire("Ada", "Bob", "Cyd")
+	c.source.team(1, "App-CRM", 1)
+	c.source.team(2, "Sales", 2)
+	want(t, "first cycle", c.cycle(), "1 created")
+	c.source.join(1, 3)
+	want(t, "cyd joins", c.cycle(), "1 created, 1 unchanged")
+	c.source.leave(1, 3)
+	want(t, "and leaves", c.cycle(), "1 deactivated, 1 unchanged")
+	c.source.team(2, "app-Sales", 2)
+	want(t, "a group gets the name", c.cycle(), "1 created, 2 unchanged")
+	c.source.team(1, "CRM", 1)
+	want(t, "a group loses it", c.cycle(), "1 deactivated, 2 unchanged")
+	want(t, "accounts", c.app().String(), "!ada=Ada !cyd=Cyd bob=Bob")
+}
+
 // A leaver is switched off at once and deleted when the time of on_remove has come, not before;
 // one who comes back is switched on.
 func TestDeletionWhenTheTimeHasCome(t *testing.T) {

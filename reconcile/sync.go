@@ -93,7 +93,7 @@ func RequirementsOf(syncs []*Sync) snapshot.Requirements {
 		if !s.Scope.All {
 			r.App, readGroups = true, true
 		}
-		if len(s.Scope.ExcludeGroups) > 0 {
+		if s.Scope.ByGroups() {
 			readGroups = true
 		}
 		if s.Groups.Enabled {

@@ -148,7 +148,7 @@ func (e *Evaluator) Eligibility(user *state.Object, link *state.Link) Eligibilit
 		return s
 	}
 	s.Assigned = s.Why
-	if why, cause, out := e.excluded(user, &s); out {
+	if why, cause, out := e.excluded(user, link, &s); out {
 		s.Why, s.Cause = why, cause
 		return s
 	}
@@ -286,7 +286,7 @@ func (e *Evaluator) groupsOf(member graphsync.ID) []graphsync.ID {
 }
 
 // excluded tells whether the configuration keeps the person out.
-func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause string, out bool) {
+func (e *Evaluator) excluded(user *state.Object, link *state.Link, s *Eligibility) (why, cause string, out bool) {
 	sc := &e.sync.Scope
 	if !sc.Guests && IsGuest(user) {
 		return "guests are not in scope", "guests are not in scope", true
@@ -297,15 +297,11 @@ func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause str
 			return "excluded by name in the configuration", "excluded by the configuration", true
 		}
 	}
-	if len(sc.ExcludeGroups) > 0 {
-		for _, id := range e.groupsOf(user.ID) {
-			facts := e.Group(id)
-			for _, name := range sc.ExcludeGroups {
-				if facts.live && (strings.EqualFold(name, id.String()) || strings.EqualFold(name, facts.Name)) {
-					return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, true
-				}
-			}
-		}
+	if _, facts := e.memberOfOne(user.ID, sc.ExcludeGroups); facts != nil {
+		return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, true
+	}
+	if why, cause, out = e.notIncluded(user, link, s); out {
+		return why, cause, true
 	}
 	if sc.Filter != nil {
 		verdict, reason := sc.Filter.Match(filterLookup(user), e.now)
@@ -318,6 +314,42 @@ func (e *Evaluator) excluded(user *state.Object, s *Eligibility) (why, cause str
 		}
 	}
 	return "", "", false
+}
+
+// notIncluded tells whether the user is in none of the groups of which the configuration wants one. Where every user of
+// the tenant is in scope, the group is what gives access, and leaving it is told as leaving an assigned one.
+func (e *Evaluator) notIncluded(user *state.Object, link *state.Link, s *Eligibility) (why, cause string, out bool) {
+	sc := &e.sync.Scope
+	if len(sc.IncludeGroups) == 0 {
+		return "", "", false
+	}
+	id, facts := e.memberOfOne(user.ID, sc.IncludeGroups)
+	switch {
+	case facts == nil && sc.All && link != nil && !link.Via.IsZero():
+		via := e.Group(link.Via)
+		if via.live {
+			s.Left = link.Via
+		}
+		return "no longer a member of the included group " + via.Name, "left group " + via.Name, true
+	case facts == nil:
+		return "member of none of the included groups", "left the included groups", true
+	case sc.All:
+		s.Via, s.Why = id, "member of the included group "+facts.Name
+	}
+	return "", "", false
+}
+
+// memberOfOne returns the first group of a user that is on a list; nil when there is none.
+func (e *Evaluator) memberOfOne(user graphsync.ID, list GroupList) (graphsync.ID, *GroupFacts) {
+	if len(list) == 0 {
+		return graphsync.ID{}, nil
+	}
+	for _, id := range e.groupsOf(user) {
+		if facts := e.Group(id); facts.live && list.Has(id, facts.Name) {
+			return id, facts
+		}
+	}
+	return graphsync.ID{}, nil
 }
 
 // GroupInScope tells whether a group is provisioned as a group. A group that a filter cannot

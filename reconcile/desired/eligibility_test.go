@@ -165,6 +165,15 @@ func TestEligibility(t *testing.T) {
 		{"excluded by id", desired.Scope{ExcludeUsers: []string{ada.String()}}, ada, nil, nil, false, "excluded by name in the configuration", "excluded by the configuration"},
 		{"in an excluded group", desired.Scope{ExcludeGroups: []string{"sales"}}, bob, nil, nil, false, "member of the excluded group Sales", "excluded group Sales"},
 		{"in an excluded group by nesting alone", desired.Scope{All: true, ExcludeGroups: []string{"Sales"}}, cleo, nil, nil, true, "every user of the tenant is in scope", ""},
+		{"in a group of an excluded pattern", desired.Scope{ExcludeGroups: desired.GroupList{"s*es"}}, bob, nil, nil, false, "member of the excluded group Sales", "excluded group Sales"},
+		{"in an included group", desired.Scope{All: true, IncludeGroups: desired.GroupList{"Other", "SALES"}}, bob, nil, nil, true, "member of the included group Sales", ""},
+		{"in an included group, assigned", desired.Scope{IncludeGroups: desired.GroupList{sales.String()}}, bob, nil, nil, true, "assigned through group Sales", ""},
+		{"in an included group by nesting alone", desired.Scope{All: true, IncludeGroups: desired.GroupList{"Sales"}}, cleo, nil, nil, false, "member of none of the included groups", "left the included groups"},
+		{"in an included group by nesting, by choice", desired.Scope{All: true, Nested: true, IncludeGroups: desired.GroupList{"Sales"}}, cleo, nil, nil, true, "member of the included group Sales", ""},
+		{"in an included and an excluded group", desired.Scope{All: true, IncludeGroups: desired.GroupList{"*"}, ExcludeGroups: desired.GroupList{"sales"}}, bob, nil, nil, false, "member of the excluded group Sales", "excluded group Sales"},
+		{"in no included group, assigned", desired.Scope{IncludeGroups: desired.GroupList{"Sales"}}, ada, nil, nil, false, "member of none of the included groups", "left the included groups"},
+		{"in an included group that was deleted", desired.Scope{All: true, IncludeGroups: desired.GroupList{"Former"}}, fay, nil, nil, false, "member of none of the included groups", "left the included groups"},
+		{"left the included group", desired.Scope{All: true, IncludeGroups: desired.GroupList{"Sales"}}, eve, via(sales), nil, false, "no longer a member of the included group Sales", "left group Sales"},
 		{"deleted", desired.Scope{All: true}, ada, nil, removed(graphsync.SoftDeleted), false, "deleted in Entra (restorable)", "deleted in Entra"},
 		{"purged", desired.Scope{All: true}, ada, nil, removed(graphsync.Purged), false, "deleted in Entra for good", "deleted in Entra"},
 		{"the own assignment is gone", desired.Scope{}, eve, via(graphsync.ID{}), nil, false, "no longer assigned to the application", "assignment of the user removed"},
@@ -178,7 +187,7 @@ func TestEligibility(t *testing.T) {
 		if got.InScope != tt.in || got.Why != tt.why || got.Cause != tt.cause || got.Problem != "" || !got.Known {
 			t.Errorf("%s: %+v, want in scope %v because %q, cause %q", tt.name, got, tt.in, tt.why, tt.cause)
 		}
-		if wantLeft := tt.name == "left the group"; (got.Left == sales) != wantLeft {
+		if wantLeft := strings.HasPrefix(tt.name, "left the"); (got.Left == sales) != wantLeft {
 			t.Errorf("%s: left group %s", tt.name, got.Left)
 		}
 	}

@@ -47,9 +47,13 @@ type Scope struct {
 	Guests        bool
 	Filter        *scope.Filter // nil: everybody passes
 	ExcludeUsers  []string      // object ids, user principal names or addresses
-	ExcludeGroups []string      // object ids or display names
+	ExcludeGroups GroupList     // their members are not in scope
+	IncludeGroups GroupList     // only their members are in scope; empty: no group is needed
 	Protect       []target.Filter
 }
+
+// ByGroups reports whether membership of groups by name decides who is in scope, whatever is assigned.
+func (s *Scope) ByGroups() bool { return len(s.ExcludeGroups)+len(s.IncludeGroups) > 0 }
 
 // Rules say how the objects of one kind are provisioned.
 type Rules struct {

@@ -63,7 +63,7 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs snapshot.R
 		}
 	}
 	for _, s := range peers {
-		if s.Groups.Filter != nil || len(s.Scope.ExcludeGroups) > 0 || s.Scope.Nested {
+		if s.Groups.Filter != nil || s.Scope.ByGroups() || s.Scope.Nested {
 			out.complete = false // which groups these are is known to a cycle only
 		}
 		if !s.Groups.Enabled || !s.Groups.All || s.Groups.Filter != nil {

@@ -228,6 +228,7 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		All, Nested, Guests   bool
 		Filter, GroupFilter   string
 		Exclude               [2][]string
+		Include               []string `json:",omitempty"`
 		Protect               []string
 		UserSpecs, GroupSpecs []mapping.Spec
 		Match, GroupMatch     []string
@@ -237,7 +238,7 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		Takeover              desired.Takeover
 	}{
 		s.TargetName, s.AppID, s.Scope.All, s.Scope.Nested, s.Scope.Guests, s.Scope.Filter.String(), s.Groups.Filter.String(),
-		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, c.expandAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
+		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, s.Scope.IncludeGroups, c.expandAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
 		s.Users.Match, s.Groups.Match, c.sync.Users.Actions, c.sync.Groups.Actions, c.sync.Users.OnRemove,
 		s.Groups.Enabled, s.Groups.All, s.Groups.Takeover,
 	})
@@ -251,7 +252,7 @@ func (c *compiler) scope() desired.Scope {
 	in := c.sync.Scope
 	out := desired.Scope{
 		All: in.Users == "all", Nested: in.NestedGroups, Guests: in.IncludeGuests,
-		ExcludeUsers: c.expandAll(in.Exclude.Users), ExcludeGroups: c.expandAll(in.Exclude.Groups),
+		ExcludeUsers: c.expandAll(in.Exclude.Users), ExcludeGroups: c.expandAll(in.Exclude.Groups), IncludeGroups: c.expandAll(in.Include.Groups),
 		Filter: c.filter(target.User, in.Filter, "scope", "filter"),
 	}
 	for _, text := range in.Exclude.Users {

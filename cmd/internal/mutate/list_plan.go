@@ -138,6 +138,12 @@ var planning = slices.Concat(
 	in("reconcile/desired/eligibility.go",
 		fault{"SCO4", "members of an excluded group are in scope", `return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, true`,
 			`return "member of the excluded group " + facts.Name, "excluded group " + facts.Name, false`},
+		fault{"SCO20", "users of no included group are in scope", `return "member of none of the included groups", "left the included groups", true`, `return "", "", false`},
+		fault{"SCO21", "users who leave an included group are no cause of their own", `s.Left = link.Via
+		}
+		return "no longer a member of the included`, `s.Left = graphsync.ID{}
+		}
+		return "no longer a member of the included`},
 		fault{"SCO1", "a disabled user counts as enabled", `s.Disabled = true`, `s.Enabled = true`},
 		fault{"SCO2", "a user who was deleted but can be restored stays in scope", `case graphsync.SoftDeleted:
 		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
