@@ -79,8 +79,13 @@ func newBenchWorker(b testing.TB, users int) *benchWorker {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return newBenchWorkerOn(b, store, users)
+}
+
+func newBenchWorkerOn(b testing.TB, store *state.Store, users int) *benchWorker {
+	b.Helper()
 	id := graphsync.ID{1}
-	tenant, err := store.Tenant(id)
+	tenant, err := store.Own(id)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -23,6 +23,9 @@ type (
 	LostError = postgres.LostError
 )
 
+// A Term is for how long a tenant in a database is owned without renewal.
+type Term = postgres.Term
+
 // Options change how a store works. The zero value is right outside tests.
 type Options struct {
 	// OnCommit is called after each commit with the file's path, by the goroutine that

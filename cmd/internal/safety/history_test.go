@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	flag.Parse()
+	if file := os.Getenv(fleetConfig); file != "" {
+		os.Exit(runFleetWorker(file))
+	}
 	if *childJob != "" {
 		os.Exit(runChild(*childJob))
 	}

@@ -13,10 +13,14 @@ import (
 // OpenState opens the state that a configuration names. A folder that another process has is a [*state.InUseError]. migrate
 // brings the tables of a database to the present version.
 func OpenState(cfg *configs.Config, migrate bool) (*state.Store, error) {
+	return openState(cfg, state.Options{Migrate: migrate})
+}
+
+func openState(cfg *configs.Config, options state.Options) (*state.Store, error) {
 	if !cfg.State.InDatabase() {
 		return state.Open(cfg.State.Dir)
 	}
-	return state.OpenPostgresWith(context.Background(), cfg.State.DSN.Read, scratchOf(cfg.State), state.Options{Migrate: migrate})
+	return state.OpenPostgresWith(context.Background(), cfg.State.DSN.Read, scratchOf(cfg.State), options)
 }
 
 // scratchOf is the folder for what a process with its state in a database keeps on this machine.

@@ -26,8 +26,9 @@ import (
 type Options struct {
 	// OpenSource makes the source of a tenant. It makes no request.
 	OpenSource func(Connection) (graphsync.Source, error)
-	Version    string // of entrasync, told to the applications
-	Migrate    bool   // brings a state in a database to the present version
+	Version    string     // of entrasync, told to the applications
+	Term       state.Term // of a tenant in a database; zero for the default
+	Migrate    bool       // brings a state in a database to the present version
 	Log        *slog.Logger
 }
 
@@ -57,7 +58,7 @@ type Service struct {
 // Open opens the state that a configuration names. It fails with [*state.InUseError] while another
 // process has it.
 func Open(cfg *configs.Config, syncs []*compile.Sync, options Options) (*Worker, error) {
-	store, err := OpenState(cfg, options.Migrate)
+	store, err := openState(cfg, state.Options{Migrate: options.Migrate, Term: options.Term})
 	if err != nil {
 		return nil, err
 	}
