@@ -367,3 +367,45 @@ func TestDatesAreAsEvaluatedInFull(t *testing.T) {
 		}
 	})
 }
+
+// Dates decide about groups as they do about users, with their members, and not while the clock is wrong.
+func TestDatesOfGroups(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	filter, faults := scope.Compile([][]scope.Clause{{{Attribute: "displayName", Operator: "WITHIN", Value: "now - 5d to now"}}}, nil)
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	c := newService(t).customer("contoso")
+	c.service.now = start
+	c.change = func(s *reconcile.Sync) {
+		withGroups(s)
+		s.Groups.Filter = filter
+		s.Text += filter.String()
+	}
+	graph := start.Add(30 * time.Minute)
+	c.source.clock = func() time.Time { return graph }
+	c.source.person(1, "ada@example.com", "Ada")
+	c.source.team(1, "2026-12-02", 1)
+	g := c.behindGateway()
+	groups := func() string {
+		var found []string
+		for _, group := range g.groups {
+			name := fmt.Sprint(group.attributes["displayName"])
+			found = append(found, name+": "+g.membersOf(name))
+		}
+		return strings.Join(found, ", ")
+	}
+	want(t, "first cycle", c.cycle(), "1 created")
+	want(t, "no group yet", groups(), "")
+	c.clock(start.AddDate(0, 0, 3))
+	if report, err := c.run(reconcile.Options{Apply: true}); err != nil || report.Summary.Changes() > 0 {
+		t.Fatalf("the clock is wrong: %v, %+v", err, report.Summary)
+	}
+	graph = start.AddDate(0, 0, 3)
+	c.at(graph, reconcile.Options{Apply: true})
+	want(t, "its day has come", groups(), "2026-12-02: ada")
+	graph = start.AddDate(0, 0, 9)
+	c.at(graph, reconcile.Options{Apply: true})
+	want(t, "its time is over", groups(), "")
+}
