@@ -27,6 +27,7 @@ type completion struct{ app *app }
 // the flags --sync and --tenant.
 func (c completion) add(cmd *cobra.Command) {
 	_, argument, _ := strings.Cut(cmd.Use, " ")
+	argument, _, _ = strings.Cut(argument, " | --")
 	switch strings.Trim(argument, "[].") {
 	case "SYNC", "SYNC | HOLD":
 		cmd.ValidArgsFunction = c.syncs
@@ -36,6 +37,8 @@ func (c completion) add(cmd *cobra.Command) {
 		cmd.ValidArgsFunction = c.holds
 	case "KEY":
 		cmd.ValidArgsFunction = c.codes
+	case "TARGET":
+		cmd.ValidArgsFunction = c.targets
 	case "TENANT":
 		cmd.ValidArgsFunction = c.tenants
 	}
@@ -59,6 +62,15 @@ func (c completion) syncs(_ *cobra.Command, args []string, _ string) ([]string, 
 	}
 	names := compile.Names(syncs)
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(args, name) }), noFiles
+}
+
+// targets suggests the targets of the configuration.
+func (c completion) targets(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, _, err := c.app.loadConfig()
+	if err != nil || len(args) > 0 {
+		return nil, noFiles
+	}
+	return cfg.Targets.Names(), noFiles
 }
 
 // tenants suggests the tenants of the configuration and those that joined by consent.

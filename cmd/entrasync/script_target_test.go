@@ -42,7 +42,7 @@ import (
 //
 //	target start exec|webhook|events   in scripts: use a program, a receiver, or one of events only from now on
 //	target messages               print the writes since the last time: method, webhook-id and what was sent
-//	target lose METHOD [times=N]  messages are carried out and the connection breaks
+//	target lose METHOD [undone] [times=N]   messages are carried out, or not, and the connection breaks
 //	target rotate WORD            the receiver accepts another signing secret from now on
 //
 // and of a SCIM server only
@@ -164,7 +164,7 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 	case "messages":
 		fmt.Fprint(ts.Stdout(), a.wire.received())
 	case "lose":
-		a.wire.lose(argument(1), number(pairs["times"], 1))
+		a.wire.lose(argument(1), slices.Contains(words[2:], "undone"), number(pairs["times"], 1))
 	case "rotate":
 		a.wire.receiver.Secrets = []string{wiretest.Secret(argument(1))}
 	case "member":

@@ -25,8 +25,9 @@ type wireTarget struct {
 	last     string             // content of the file when last looked at
 	seen     int                // messages reported
 
-	mu     sync.Mutex     // guards losing
+	mu     sync.Mutex     // guards what follows
 	losing map[string]int // by method, how often more
+	undone bool
 }
 
 // wireTargets are the sections of a configuration for the kinds of application.
@@ -181,16 +182,16 @@ func messages(list []wiretest.Message) string {
 	return out.String()
 }
 
-// lose has messages of a method carried out, and the connection broken.
-func (a *wireTarget) lose(method string, times int) {
+// lose has messages of a method carried out, or not, and the connection broken.
+func (a *wireTarget) lose(method string, undone bool, times int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.losing[method] += times
+	a.losing[method], a.undone = times, undone
 }
 
 func (a *wireTarget) lost(_ http.ResponseWriter, m wiretest.Message, answer func() []byte) bool {
 	a.mu.Lock()
-	lose := a.losing[m.Method] > 0
+	lose, undone := a.losing[m.Method] > 0, a.undone
 	if lose {
 		a.losing[m.Method]--
 	}
@@ -198,6 +199,8 @@ func (a *wireTarget) lost(_ http.ResponseWriter, m wiretest.Message, answer func
 	if !lose {
 		return false
 	}
-	answer()
+	if !undone {
+		answer()
+	}
 	panic(http.ErrAbortHandler)
 }

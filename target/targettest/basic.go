@@ -293,7 +293,7 @@ func missingResources(t *trial) error {
 	if err := t.count(target.User, 0, "after writing to what does not exist"); err != nil {
 		return err
 	}
-	g, ok := t.a.(target.Getter)
+	g, ok := ability[target.Getter](t.a)
 	if !ok {
 		return notOffered("Getter")
 	}

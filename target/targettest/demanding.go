@@ -36,7 +36,7 @@ func (t *trial) refusesToWrite(ctx context.Context, user target.Ref) error {
 			return err
 		}},
 	}
-	if w, ok := t.a.(target.MemberWriter); ok {
+	if w, ok := ability[target.MemberWriter](t.a); ok {
 		calls = append(calls, struct {
 			name string
 			call func() error
@@ -154,8 +154,8 @@ func closePersists(t *trial) error {
 	if err := t.finish(); err != nil {
 		return err
 	}
-	if t.app.Reopen != nil {
-		t.a = t.app.Reopen(t.tb)
+	if t.reopen != nil {
+		t.a = t.reopen()
 	}
 	if err := t.holds(ada.Ref, overlay(t.person("ada@example.com"), changed)); err != nil {
 		return fmt.Errorf("after Close and opening again %w", err)
@@ -163,14 +163,14 @@ func closePersists(t *trial) error {
 	if err := t.count(target.User, 2, "after Close and opening again"); err != nil {
 		return err
 	}
-	if _, ok := t.a.(target.Closer); !ok {
+	if _, ok := ability[target.Closer](t.a); !ok {
 		return notOffered("Closer")
 	}
 	return nil
 }
 
 func (t *trial) finish() error {
-	if c, ok := t.a.(target.Closer); ok {
+	if c, ok := ability[target.Closer](t.a); ok {
 		if err := c.Close(t.ctx); err != nil {
 			return fmt.Errorf("returned an error from Close: %w", err)
 		}

@@ -27,7 +27,7 @@ func (t *trial) crowd(n int) (ids []string, err error) {
 }
 
 func (t *trial) lister() (target.Lister, error) {
-	l, ok := t.a.(target.Lister)
+	l, ok := ability[target.Lister](t.a)
 	if !ok {
 		return nil, notOffered("Lister")
 	}

@@ -17,7 +17,7 @@ var memberRules = []rule{
 
 // team makes a group and users for it.
 func (t *trial) team(n int) (target.MemberWriter, target.Ref, []string, error) {
-	w, ok := t.a.(target.MemberWriter)
+	w, ok := ability[target.MemberWriter](t.a)
 	if !ok {
 		return nil, target.Ref{}, nil, notOffered("MemberWriter")
 	}

@@ -38,14 +38,14 @@ var quirkRules = []rule{
 
 // quirky replaces the application by one with a quirk.
 func (t *trial) quirky(quirk Quirk) error {
-	if t.h.Quirky == nil {
+	if t.quirk == nil {
 		return notOffered("an application that " + string(quirk) + " (Harness.Quirky)")
 	}
-	app := t.h.Quirky(t.tb, quirk)
-	if app.Adapter == nil {
+	a, readBack := t.quirk(quirk)
+	if a == nil {
 		return notOffered("an application that " + string(quirk))
 	}
-	t.app, t.a = app, app.Adapter
+	t.a, t.readBack = a, readBack
 	return nil
 }
 
@@ -77,7 +77,7 @@ func quirkHidden(t *trial) error {
 	if err := t.quirky(HidesTitle); err != nil {
 		return err
 	}
-	if t.app.ReadBack == nil {
+	if t.readBack == nil {
 		return notOffered("a way to see what is hidden (App.ReadBack)")
 	}
 	ada, err := t.create("ada@example.com")
@@ -218,7 +218,7 @@ func (t *trial) groupOf(quirk Quirk) (w target.MemberWriter, group target.Ref, i
 	if err := t.quirky(quirk); err != nil {
 		return nil, group, nil, err
 	}
-	w, ok := t.a.(target.MemberWriter)
+	w, ok := ability[target.MemberWriter](t.a)
 	if !ok {
 		return nil, group, nil, notOffered("MemberWriter")
 	}

@@ -130,13 +130,22 @@ type notOffered string
 
 func (n notOffered) Error() string { return string(n) }
 
-// A trial is one rule's try at one fresh application.
+// A TB takes what a rule has to remark. A [testing.TB] is one.
+type TB interface {
+	Log(args ...any)
+	Logf(format string, args ...any)
+}
+
+// A trial is one rule's try at one application.
 type trial struct {
-	tb  testing.TB
+	tb  TB
 	ctx context.Context
 	h   Harness
-	app App
 	a   target.Adapter
+
+	readBack func() (users, groups []target.Resource)                               // see App; nil: not offered
+	reopen   func() target.Adapter                                                  // see App; nil: not offered
+	quirk    func(Quirk) (target.Adapter, func() (users, groups []target.Resource)) // see Harness; nil: not offered
 }
 
 func open(tb testing.TB, h Harness) *trial {
@@ -145,5 +154,34 @@ func open(tb testing.TB, h Harness) *trial {
 		h.Many = 230
 	}
 	app := h.New(tb)
-	return &trial{tb: tb, ctx: tb.Context(), h: h, app: app, a: app.Adapter}
+	t := &trial{tb: tb, ctx: tb.Context(), h: h, a: app.Adapter, readBack: app.readingBack(tb)}
+	if app.Reopen != nil {
+		t.reopen = func() target.Adapter { return app.Reopen(tb) }
+	}
+	if h.Quirky != nil {
+		t.quirk = func(quirk Quirk) (target.Adapter, func() (users, groups []target.Resource)) {
+			odd := h.Quirky(tb, quirk)
+			return odd.Adapter, odd.readingBack(tb)
+		}
+	}
+	return t
+}
+
+func (a App) readingBack(tb testing.TB) func() (users, groups []target.Resource) {
+	if a.ReadBack == nil {
+		return nil
+	}
+	return func() (users, groups []target.Resource) { return a.ReadBack(tb) }
+}
+
+// ability returns an adapter's ability, which a sandbox has only where the adapter inside has it.
+func ability[T any](a target.Adapter) (T, bool) {
+	if s, ok := a.(*sandbox); ok {
+		if _, has := s.inner.(T); !has {
+			var none T
+			return none, false
+		}
+	}
+	has, ok := a.(T)
+	return has, ok
 }

@@ -102,8 +102,8 @@ func (t *trial) holds(ref target.Ref, attributes []target.Attribute) error {
 
 // read returns a resource by the most direct way there is, nil when it does not exist.
 func (t *trial) read(ref target.Ref) (*target.Resource, error) {
-	if t.app.ReadBack == nil {
-		if g, ok := t.a.(target.Getter); ok {
+	if t.readBack == nil {
+		if g, ok := ability[target.Getter](t.a); ok {
 			r, err := g.Get(t.ctx, ref)
 			if err != nil && target.CodeOf(err) != target.NotFound {
 				return nil, fmt.Errorf("could not get a %s: %w", ref.Kind, err)
@@ -125,8 +125,8 @@ func (t *trial) read(ref target.Ref) (*target.Resource, error) {
 
 // all returns every resource of a kind, as the application tells it when the harness can ask.
 func (t *trial) all(kind target.Kind) ([]target.Resource, error) {
-	if t.app.ReadBack != nil {
-		users, groups := t.app.ReadBack(t.tb)
+	if t.readBack != nil {
+		users, groups := t.readBack()
 		if kind == target.Group {
 			return groups, nil
 		}
@@ -136,7 +136,7 @@ func (t *trial) all(kind target.Kind) ([]target.Resource, error) {
 }
 
 func listAll(ctx context.Context, a target.Adapter, kind target.Kind) ([]target.Resource, error) {
-	l, ok := a.(target.Lister)
+	l, ok := ability[target.Lister](a)
 	if !ok {
 		return nil, notOffered("a Lister, and the harness no ReadBack")
 	}
@@ -179,7 +179,7 @@ func code(err error, want target.Code, call string) error {
 
 // members returns a group's members, sorted; ok is false when they cannot be read.
 func (t *trial) members(group target.Ref) (ids []string, ok bool, err error) {
-	if t.app.ReadBack != nil {
+	if t.readBack != nil {
 		r, err := t.read(group)
 		if err != nil || r == nil {
 			return nil, false, errors.Join(err, fmt.Errorf("lost the group %q", group.ID))
@@ -193,7 +193,7 @@ func (t *trial) members(group target.Ref) (ids []string, ok bool, err error) {
 		slices.Sort(ids)
 		return slices.Compact(ids), true, nil // some servers list a member twice
 	}
-	reader, can := t.a.(target.MemberReader)
+	reader, can := ability[target.MemberReader](t.a)
 	if !can {
 		return nil, false, nil
 	}

@@ -136,7 +136,7 @@ func memoryOwnership(t *trial) error {
 	if err := t.holds(ref, want); err != nil {
 		return fmt.Errorf("shares memory with the caller of Find: it %w", err)
 	}
-	if g, ok := t.a.(target.Getter); ok {
+	if g, ok := ability[target.Getter](t.a); ok {
 		got, err := g.Get(t.ctx, ref)
 		if err != nil {
 			return err

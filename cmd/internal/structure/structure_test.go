@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/bench":        {"graphsync", "graphsync/graphtest", "graphsync/msgraph", "reconcile", "reconcile/*", "state", "target"},
 	"cmd/internal/bulkimport":   {"cmd/internal/console", "graphsync", "reconcile", "reconcile/plan", "target"},
 	"cmd/internal/check":        {"cmd/internal/*", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},
+	"cmd/internal/conformance":  {"cmd/internal/advice", "cmd/internal/console", "target", "target/targettest"},
 	"cmd/internal/console":      {"reconcile", "reconcile/plan"},
 	"cmd/internal/inspect":      {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/lookup", "cmd/internal/worker", "graphsync", "reconcile", "reconcile/*", "state"},
 	"cmd/internal/lookup":       {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/console", "cmd/internal/worker", "configs", "graphsync", "reconcile", "reconcile/*", "state", "target"},
