@@ -137,10 +137,13 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 			if err := r.opts.records(tx, r.sync).putLink(link); err != nil {
 				return err
 			}
-			if err := countChange(tx, r.sync.Name, link.Kind, link.Source); err != nil {
-				return err
+			changes := linkChanges(r.sync.rules(link.Kind), &was, link)
+			if len(changes) > 0 {
+				if err := countChange(tx, r.sync.Name, link.Kind, link.Source); err != nil {
+					return err
+				}
 			}
-			if err := r.audit(tx, &intent, link, linkChanges(r.sync.rules(link.Kind), &was, link)); err != nil {
+			if err := r.audit(tx, &intent, link, changes); err != nil {
 				return err
 			}
 		}

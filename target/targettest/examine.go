@@ -43,7 +43,9 @@ type Outcome struct {
 
 // ofApplications reports whether an application can break a rule, and not an adapter alone: by its memory, or where an
 // application has a quirk.
-func (r rule) ofApplications() bool { return r.name != "ownership" && !strings.HasPrefix(r.name, "quirk-") }
+func (r rule) ofApplications() bool {
+	return r.name != "ownership" && !strings.HasPrefix(r.name, "quirk-")
+}
 
 // RuleNames are the names of the rules that are tried, in their order.
 func RuleNames() (names []string) {
