@@ -46,10 +46,10 @@ var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 // ReadConsentResponse reads the parameters of the address that the browser came back to. An error
 // among them counts before anything else: admin_consent=True is sent with errors too.
 func ReadConsentResponse(query url.Values) ConsentResponse {
-	answer := ConsentResponse{State: query.Get("state")}
+	response := ConsentResponse{State: query.Get("state")}
 	refused := func(class Class, message, hint string) ConsentResponse {
-		answer.Err = &Error{Class: class, Op: "adminconsent", Code: quote(query.Get("error")), Message: message, Hint: hint}
-		return answer
+		response.Err = &Error{Class: class, Op: "adminconsent", Code: quote(query.Get("error")), Message: message, Hint: hint}
+		return response
 	}
 	const administrator = "have the link opened by a Global Administrator or a Privileged Role Administrator; other administrators cannot consent to these permissions"
 	if code := query.Get("error"); code != "" {
@@ -79,8 +79,8 @@ func ReadConsentResponse(query url.Values) ConsentResponse {
 	case query.Get("admin_consent") != "True" && query.Get("admin_consent") != "true":
 		return refused(BadResponse, "the response reports no consent", "open the link again")
 	}
-	answer.Tenant = tenant
-	return answer
+	response.Tenant = tenant
+	return response
 }
 
 // A SignInRequest asks a user to sign in at a tenant (authorization code flow with PKCE, "Microsoft

@@ -131,9 +131,9 @@ func FuzzReadConsentResponse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		answer := graphsync.ReadConsentResponse(values)
-		if answer.Tenant.IsZero() == (answer.Err == nil) || values.Get("error") != "" && answer.Err == nil {
-			t.Errorf("%q: %+v", query, answer)
+		response := graphsync.ReadConsentResponse(values)
+		if response.Tenant.IsZero() == (response.Err == nil) || values.Get("error") != "" && response.Err == nil {
+			t.Errorf("%q: %+v", query, response)
 		}
 		if code, refusal := graphsync.ReadSignInResponse(values); (code == "") == (refusal == nil) || values.Get("error") != "" && refusal == nil {
 			t.Errorf("%q: %q, %v", query, code, refusal)

@@ -99,19 +99,19 @@ var (
 // ExplainToken says in plain words what an answer of the token endpoint means. The result
 // quotes Microsoft's sentence only where we have none of our own.
 func ExplainToken(status int, body []byte) *Error {
-	var answer struct {
+	var response struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 		Codes       []int  `json:"error_codes"`
 		Trace       string `json:"trace_id"`
 	}
 	e := &Error{Op: "token", Status: status}
-	if json.Unmarshal(body, &answer) != nil || answer.Error == "" {
+	if json.Unmarshal(body, &response) != nil || response.Error == "" {
 		return explainStatus(e, "the token endpoint")
 	}
-	e.Code, e.RequestID = quote(answer.Error), quote(answer.Trace)
-	numbers := answer.Codes
-	if m := aadstsNumber.FindStringSubmatch(answer.Description); m != nil && len(numbers) == 0 {
+	e.Code, e.RequestID = quote(response.Error), quote(response.Trace)
+	numbers := response.Codes
+	if m := aadstsNumber.FindStringSubmatch(response.Description); m != nil && len(numbers) == 0 {
 		n, _ := strconv.Atoi(m[1])
 		numbers = []int{n}
 	}
@@ -124,7 +124,7 @@ func ExplainToken(status int, body []byte) *Error {
 			return e
 		}
 	}
-	x, ok := explainOAuth(answer.Error)
+	x, ok := explainOAuth(response.Error)
 	switch {
 	case status == http.StatusTooManyRequests || status >= 500:
 		return explainStatus(e, "the token endpoint")
@@ -132,7 +132,7 @@ func ExplainToken(status int, body []byte) *Error {
 		x = explanation{Configuration, "the token endpoint refused the request", "check tenant, client_id and cloud"}
 	}
 	e.Class, e.Message, e.Hint = x.class, x.message, x.hint
-	if said := quote(aadstsSentence(answer.Description)); said != "" {
+	if said := quote(aadstsSentence(response.Description)); said != "" {
 		e.Message += ": " + said
 	}
 	return e

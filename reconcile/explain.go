@@ -23,7 +23,7 @@ type Explanation struct {
 	Tenant      graphsync.ID         `json:"tenant"`
 	Subject     ExplainedSubject     `json:"subject"`
 	InScope     bool                 `json:"in_scope"`
-	Because     []ExplainedStep      `json:"because"`
+	Because     []Reason             `json:"because"`
 	Attributes  []ExplainedAttribute `json:"attributes"`
 	Link        *ExplainedLink       `json:"link"`
 	Pinned      *LinkDecision        `json:"pinned"` // nothing changes the account; null: it is not pinned
@@ -38,8 +38,8 @@ type ExplainedSubject struct {
 	Key      string         `json:"key"`
 }
 
-// An ExplainedStep is one link of the chain from the directory to the account.
-type ExplainedStep struct {
+// An Reason is one link of the chain from the directory to the account.
+type Reason struct {
 	Step   string `json:"step"` // directory, assignment, role, group, filter, account, mapping
 	Result string `json:"result"`
 	Detail string `json:"detail"`
@@ -123,7 +123,7 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 	x.InScope = stand.InScope && stand.Problem == ""
 	if next := eval.Next(&object); !next.IsZero() && (kind == graphsync.Group || stand.Assigned != "") {
 		a := announcement{config: e.sync.config(), tx: tx, now: e.now, zone: cmp.Or(e.sync.Zone, time.UTC)}
-		if then, changes := a.judge(next, state.PendingKey{Kind: kind, ID: id}); changes {
+		if then, changes := a.evaluateAt(next, state.PendingKey{Kind: kind, ID: id}); changes {
 			x.because("date", yesOrNo(then.InScope), "a date changes the verdict of the scoping filter at %s", then.At.Format(time.RFC3339))
 		}
 	}
@@ -144,7 +144,7 @@ func (e *explainer) explain(tx *state.Tx, x *Explanation, kind graphsync.Kind, i
 }
 
 func (x *Explanation) because(step, result, format string, args ...any) {
-	x.Because = append(x.Because, ExplainedStep{Step: step, Result: result, Detail: fmt.Sprintf(format, args...)})
+	x.Because = append(x.Because, Reason{Step: step, Result: result, Detail: fmt.Sprintf(format, args...)})
 }
 
 func yesOrNo(b bool) string {

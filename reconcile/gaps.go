@@ -32,7 +32,7 @@ func (g *gapLister) nameGaps(ctx context.Context) error {
 	if err := g.noteUnplaced(); err != nil {
 		return err
 	}
-	gaps, err := g.doubtful()
+	gaps, err := g.unresolved()
 	if err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (g *gapLister) noteUnplaced() error {
 	})
 }
 
-// doubtful are the objects of which an entry was not understood, nor a direct reading.
-func (g *gapLister) doubtful() (gaps []plan.Skipped, err error) {
+// unresolved are the objects of which an entry was not understood, nor a direct reading.
+func (g *gapLister) unresolved() (gaps []plan.Skipped, err error) {
 	kinds := []graphsync.Kind{graphsync.User}
 	if len(RequirementsOf([]*Sync{g.sync}).GroupProperties) > 0 {
 		kinds = append(kinds, graphsync.Group)

@@ -79,7 +79,7 @@ func (l *ledger) call(step Step) {
 }
 
 func (l *ledger) recordStep(name string, ok bool, format string, args ...any) {
-	l.report.Steps = append(l.report.Steps, SubjectStep{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
+	l.report.Steps = append(l.report.Steps, OnDemandStep{Name: name, OK: ok, Detail: fmt.Sprintf(format, args...)})
 }
 
 // skip stores a record that nothing is done for, replacing an earlier reason.

@@ -21,7 +21,7 @@ func memberKeys(done *result) (keys []state.PendingKey) {
 
 func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	group := done.action.SourceID
-	settle := func(member graphsync.ID) error {
+	recordMember := func(member graphsync.ID) error {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
 		if err := tx.Retries(r.sync.Name).Delete(key); err != nil {
 			return err
@@ -32,7 +32,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		if err := tx.AppliedMembers(r.sync.Name).Put(group, member, account); err != nil {
 			return err
 		}
-		if err := settle(member); err != nil {
+		if err := recordMember(member); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,7 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 		if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}
-		if err := settle(member); err != nil {
+		if err := recordMember(member); err != nil {
 			return err
 		}
 	}

@@ -33,7 +33,7 @@ type Report struct {
 	Errors     []plan.Failure  `json:"errors"`
 	Graph      GraphTraffic    `json:"graph"`
 	Target     TargetTraffic   `json:"target"`
-	Steps      []SubjectStep   `json:"steps,omitempty"` // of a provision on demand
+	Steps      []OnDemandStep  `json:"steps,omitempty"` // of a provision on demand
 	Notes      []string        `json:"notes,omitempty"`
 	Upcoming   []UpcomingDay   `json:"upcoming,omitempty"` // of a dry run: what dates change today and in the next seven days
 	PlanOf     string          `json:"plan_of,omitempty"`  // when the plan was made that was applied as it stood; "" for one of this run
@@ -94,15 +94,15 @@ type Step struct {
 	Pages int
 }
 
-// A SubjectStep is one step of a provision on demand: connect, import, scope, match, act.
-type SubjectStep struct {
+// A OnDemandStep is one step of a provision on demand: connect, import, scope, match, act.
+type OnDemandStep struct {
 	Name   string `json:"step"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
 }
 
 // Mark returns a sign for people.
-func (s SubjectStep) Mark() string {
+func (s OnDemandStep) Mark() string {
 	if s.OK {
 		return "✓"
 	}

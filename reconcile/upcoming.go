@@ -76,7 +76,7 @@ func (a *announcement) add(due *state.Space, again func(state.PendingKey) bool) 
 		case again != nil && again(key):
 			continue
 		}
-		u, changes := a.judge(at, key)
+		u, changes := a.evaluateAt(at, key)
 		if !changes {
 			continue
 		}
@@ -93,8 +93,8 @@ func (a *announcement) add(due *state.Space, again func(state.PendingKey) bool) 
 	return nil
 }
 
-// judge evaluates an object as it will be at a time. changes says that this is not what it is now.
-func (a *announcement) judge(at time.Time, key state.PendingKey) (u Upcoming, changes bool) {
+// evaluateAt evaluates an object as it will be at a time. changes says that this is not what it is now.
+func (a *announcement) evaluateAt(at time.Time, key state.PendingKey) (u Upcoming, changes bool) {
 	object, _ := a.tx.Objects().Get(key.Kind, key.ID)
 	u = Upcoming{At: at.In(a.zone), Kind: key.Kind, SourceID: key.ID, Key: desired.KeyOf(&object, nil), InScope: a.inScope(&object, at)}
 	return u, u.InScope != a.inScope(&object, a.now)

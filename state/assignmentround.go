@@ -21,15 +21,15 @@ import (
 //
 // A row that the reading lacks is not gone for that: see [AssignmentRound.Unseen].
 type AssignmentRound struct {
-	tenant  *Tenant
-	appID   string
-	base    uint32                          // the generation compared with
-	seen    []uint64                        // bitmap over row numbers
-	rows    int                             // bits set in seen
-	fresh   int                             // of them, rows not in the state yet
-	altered map[string]graphsync.Assignment // known ids that say something else now
-	waiting []graphsync.Assignment          // rows that were read and are not compared yet
-	answers map[string]graphsync.Presence   // to the direct question about rows that were not seen
+	tenant    *Tenant
+	appID     string
+	base      uint32                          // the generation compared with
+	seen      []uint64                        // bitmap over row numbers
+	rows      int                             // bits set in seen
+	fresh     int                             // of them, rows not in the state yet
+	altered   map[string]graphsync.Assignment // known ids that say something else now
+	waiting   []graphsync.Assignment          // rows that were read and are not compared yet
+	presences map[string]graphsync.Presence   // to the direct question about rows that were not seen
 }
 
 // An AssignmentDiff says what a reading changed.
@@ -43,7 +43,7 @@ type AssignmentDiff struct {
 
 // BeginAssignments starts a reading of an app's assignments.
 func (t *Tenant) BeginAssignments(appID string) (*AssignmentRound, error) {
-	r := &AssignmentRound{tenant: t, appID: appID, altered: map[string]graphsync.Assignment{}, answers: map[string]graphsync.Presence{}}
+	r := &AssignmentRound{tenant: t, appID: appID, altered: map[string]graphsync.Assignment{}, presences: map[string]graphsync.Presence{}}
 	err := t.View(func(tx *Tx) error {
 		r.base = tx.Assignments(appID).generation()
 		return nil
@@ -171,9 +171,11 @@ func (r *AssignmentRound) Unseen(after string, limit int) ([]string, error) {
 	return ids, err
 }
 
-// Answer records the response to the direct question whether an assignment exists. Unknown, also
+// RecordPresence records the response to the direct question whether an assignment exists. Unknown, also
 // for a row that was not asked about, says that Graph refused to tell.
-func (r *AssignmentRound) Answer(id string, answer graphsync.Presence) { r.answers[id] = answer }
+func (r *AssignmentRound) RecordPresence(id string, presence graphsync.Presence) {
+	r.presences[id] = presence
+}
 
 func (r *AssignmentRound) saw(number uint32) bool {
 	word := int(number / 64)
@@ -275,10 +277,10 @@ func (r *AssignmentRound) fate(row *assignmentRow, missed, twice bool) rowFate {
 	case !inState:
 		return rowDropped
 	}
-	switch answer := r.answers[row.a.ID]; {
-	case answer == graphsync.Present:
+	switch presence := r.presences[row.a.ID]; {
+	case presence == graphsync.Present:
 		return rowStays
-	case missed, answer != graphsync.Unknown && !twice:
+	case missed, presence != graphsync.Unknown && !twice:
 		return rowGoes
 	}
 	return rowWaits

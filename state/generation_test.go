@@ -193,8 +193,8 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 			o.between(func() { o.keep(registry) })
 			o.links(ada, "1", now)
 			o.between(func() { o.restore(registry) })
-			if yields, err := o.store.Accounts().Yields("app", "1", ada); yields || err != nil {
-				o.t.Error(yields, err)
+			if transferable, err := o.store.Accounts().Transferable("app", "1", ada); transferable || err != nil {
+				o.t.Error(transferable, err)
 			}
 		},
 		"a tenant's file is of a backup": func(o *office) {
@@ -235,8 +235,8 @@ func TestClaimsFollowTheLinks(t *testing.T) {
 		},
 		"a tenant's file is missing": func(o *office) {
 			o.between(func() { o.must(os.Remove(o.path(contoso))) })
-			if yields, err := o.store.Accounts().Yields("app", "1", ada); yields || err != nil {
-				o.t.Error(yields, err)
+			if transferable, err := o.store.Accounts().Transferable("app", "1", ada); transferable || err != nil {
+				o.t.Error(transferable, err)
 			}
 			if present, err := o.store.Accounts().Transfer("app", "1", ada, eve); present != ada || err != nil {
 				o.t.Error(present, err)

@@ -35,10 +35,10 @@ type Invitation struct {
 	Declined *ConsentRefusal `json:"declined,omitempty"` // the newest refusal, nil once the link was opened again
 }
 
-// Standing is the invitation's state in a word: open (not opened yet), opened, declined (the administrator or Entra
+// Status is the invitation's state in a word: open (not opened yet), opened, declined (the administrator or Entra
 // refused; the link still works), checking (a consent is being proven), failed (it could not be proven; the link
 // still works), joined, or expired.
-func (i *Invitation) Standing(now time.Time) string {
+func (i *Invitation) Status(now time.Time) string {
 	switch {
 	case i.Claim != nil && i.Claim.Joined:
 		return "joined"

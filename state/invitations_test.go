@@ -73,7 +73,7 @@ func TestInvitations(t *testing.T) {
 	}
 }
 
-func TestInvitationStanding(t *testing.T) {
+func TestInvitationStatus(t *testing.T) {
 	t.Parallel()
 	later := now.Add(time.Hour)
 	visit := []state.ConsentVisit{{Expires: later}}
@@ -86,7 +86,7 @@ func TestInvitationStanding(t *testing.T) {
 		"expired":  {Expires: now, Begun: visit, Declined: &state.ConsentRefusal{At: now}},
 		"declined": {Expires: later, Declined: &state.ConsentRefusal{At: now}, Claim: &state.ConsentClaim{Problem: "no"}, Begun: visit},
 	} {
-		if got := i.Standing(now); got != want {
+		if got := i.Status(now); got != want {
 			t.Errorf("%+v is %s, want %s", i, got, want)
 		}
 	}

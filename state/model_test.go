@@ -291,20 +291,20 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 		"settle": func(t *rapid.T) {
 			stream, n := anyObject(t)
 			kind, round := stream.Kind(), x.m.round[stream]
-			answer := graphsync.Presence(rapid.IntRange(0, 3).Draw(t, "answer"))
-			x.update(t, func(tx *state.Tx) error { return tx.Objects().RecordPresence(kind, id(n), answer, front) })
+			presence := graphsync.Presence(rapid.IntRange(0, 3).Draw(t, "answer"))
+			x.update(t, func(tx *state.Tx) error { return tx.Objects().RecordPresence(kind, id(n), presence, front) })
 			o := x.m.objects[kind][n]
 			switch {
 			case o == nil:
-			case answer == graphsync.Present:
+			case presence == graphsync.Present:
 				if o.removed != "" {
 					x.m.touch(state.PendingKey{Kind: kind, ID: id(n)})
 					x.m.everybodyIn(kind, n)
 				}
 				o.removed, o.round = "", round
-			case answer == graphsync.InDeletedItems:
+			case presence == graphsync.InDeletedItems:
 				x.m.tombstone(kind, n, graphsync.SoftDeleted, round)
-			case answer == graphsync.Absent:
+			case presence == graphsync.Absent:
 				x.m.tombstone(kind, n, graphsync.Purged, round)
 			}
 		},
@@ -355,13 +355,13 @@ func (x *machine) actions() map[string]func(*rapid.T) {
 				if _, came := next[k]; came {
 					continue
 				}
-				answer := rapid.SampledFrom([]graphsync.Presence{graphsync.Unknown, graphsync.Present, graphsync.Absent}).Draw(t, "answer")
-				round.Answer(k, answer)
-				if answer == graphsync.Absent && !twice || answer != graphsync.Present && x.m.missed[k] {
+				presence := rapid.SampledFrom([]graphsync.Presence{graphsync.Unknown, graphsync.Present, graphsync.Absent}).Draw(t, "answer")
+				round.RecordPresence(k, presence)
+				if presence == graphsync.Absent && !twice || presence != graphsync.Present && x.m.missed[k] {
 					continue
 				}
 				next[k] = x.m.rows[k]
-				if answer != graphsync.Present {
+				if presence != graphsync.Present {
 					missed[k] = true
 				}
 			}

@@ -112,7 +112,7 @@ func (t Objects) Unseen(kind graphsync.Kind, after graphsync.ID) iter.Seq[Object
 // RecordPresence records the answer to the direct question whether an object still exists. Present
 // makes it part of the round, and brings it back when it was removed; InDeletedItems and Absent
 // remove it; Unknown changes nothing. What changed is pending for the syncs.
-func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer graphsync.Presence, syncs []string) error {
+func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, presence graphsync.Presence, syncs []string) error {
 	objects := t.tx.kv.bucket(bucketObjects)
 	key := objectKey(kind, id)
 	old := record(objects.Get(key))
@@ -121,7 +121,7 @@ func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer gra
 	}
 	round := t.tx.Cursors().Get(streamOf(kind)).Round
 	p := newPendingWriter(t.tx, syncs, false)
-	switch answer {
+	switch presence {
 	case graphsync.Present:
 		if old[0] == 0 && roundOf(old) == round {
 			return nil
@@ -142,7 +142,7 @@ func (t Objects) RecordPresence(kind graphsync.Kind, id graphsync.ID, answer gra
 		}
 	case graphsync.InDeletedItems, graphsync.Absent:
 		reason := graphsync.Purged
-		if answer == graphsync.InDeletedItems {
+		if presence == graphsync.InDeletedItems {
 			reason = graphsync.SoftDeleted
 		}
 		if _, err := t.tombstone(p, objects, kind, id, old, reason, round); err != nil {

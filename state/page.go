@@ -189,7 +189,7 @@ func newPageWriter(tx *Tx, stream graphsync.Stream, round uint32, pending *pendi
 	return &pageWriter{
 		tx: tx, kind: stream.Kind(), round: round, stamp: binary.BigEndian.AppendUint32(nil, round),
 		objects: tx.kv.bucket(bucketObjects), members: tx.kv.bucket(bucketMembers),
-		doubtful: !isEmpty(tx.kv.bucket(bucketDoubts)), pending: pending,
+		hasDoubts: !isEmpty(tx.kv.bucket(bucketDoubts)), pending: pending,
 		open: stream == graphsync.Groups && tx.Members().HaveOpen(),
 	}
 }
@@ -205,7 +205,7 @@ type pageWriter struct {
 	members   kv.Bucket
 	memberOf  []memberOfChange // written together, in the order of their keys
 	unindexed bool             // memberships by member are written later
-	doubtful  bool             // there are doubts that an entry may end
+	hasDoubts bool             // there are doubts that an entry may end
 	open      bool             // there are members of an unknown type
 	pending   *pendingWriter
 	live      int // change of the number of live objects
@@ -241,7 +241,7 @@ func (w *pageWriter) change(c *graphsync.Change) error {
 	w.key[0] = byte(c.Kind)
 	copy(w.key[1:], c.ID[:])
 	old := record(w.objects.Get(w.key[:]))
-	if w.doubtful && (c.Kind != graphsync.Group || c.Removed != graphsync.NotRemoved) {
+	if w.hasDoubts && (c.Kind != graphsync.Group || c.Removed != graphsync.NotRemoved) {
 		// An entry tells all of a user. Of a group it tells what changed among the members.
 		if err := w.tx.Doubts().End(c.Kind, c.ID); err != nil {
 			return err

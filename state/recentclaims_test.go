@@ -94,10 +94,10 @@ func TestClaimsInMemoryAndInTheFileAreOne(t *testing.T) {
 				owner, owned, err := s.Accounts().OwnerOf(application, id, graphsync.User)
 				ok(err)
 				want, taken := owners[id]
-				yields, err := s.Accounts().Yields(application, id, want)
+				transferable, err := s.Accounts().Transferable(application, id, want)
 				ok(err)
-				if owned != taken || owner != want || yields != given[id] {
-					t.Fatalf("%s is of %v (%v, given up %v), want %v (%v, %v)", id, owner, owned, yields, want, taken, given[id])
+				if owned != taken || owner != want || transferable != given[id] {
+					t.Fatalf("%s is of %v (%v, given up %v), want %v (%v, %v)", id, owner, owned, transferable, want, taken, given[id])
 				}
 			}
 		}

@@ -170,14 +170,14 @@ func (a *Accounts) OfferTransfer(target string, claims map[string]Owner) error {
 	return nil
 }
 
-// Yields reports whether an owner lets an account go: it has given it up. That the file of its tenant
+// Transferable reports whether an owner lets an account go: it has given it up. That the file of its tenant
 // is missing says nothing: it may come back, and its accounts are free when the tenant is removed.
-func (a *Accounts) Yields(target, resourceID string, owner Owner) (yields bool, err error) {
+func (a *Accounts) Transferable(target, resourceID string, owner Owner) (transferable bool, err error) {
 	err = a.registry.view(func(tx *Tx) error {
-		yields = tx.kv.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
+		transferable = tx.kv.get(ownerKey(target, owner.Kind, resourceID), bucketGiven) != nil
 		return nil
 	})
-	return yields, err
+	return transferable, err
 }
 
 // Transfer makes an account over to another owner, if the former one of it lets it go or is of the

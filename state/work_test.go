@@ -257,7 +257,7 @@ func absent(t *testing.T, r *state.AssignmentRound) {
 		t.Fatal(err)
 	}
 	for _, id := range ids {
-		r.Answer(id, graphsync.Absent)
+		r.RecordPresence(id, graphsync.Absent)
 	}
 }
 
@@ -369,7 +369,7 @@ func TestMissedAssignments(t *testing.T) {
 			}
 			equal(t, name+": unseen", len(ids), 2-len(step.read))
 			for _, id := range ids {
-				r.Answer(id, step.answer)
+				r.RecordPresence(id, step.answer)
 			}
 			diff, err := r.Commit(front, test.twice)
 			if err != nil {

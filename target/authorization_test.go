@@ -54,8 +54,8 @@ func TestBearerIsReadForEachRequest(t *testing.T) {
 		}},
 	})
 	write("first-token\n")
-	answer, err := tr.RoundTrip(request(t, "POST", "http://x/", "{}"))
-	if err != nil || answer.StatusCode != 200 || fmt.Sprint(seen) != "[Bearer first-token Bearer second-token]" {
+	response, err := tr.RoundTrip(request(t, "POST", "http://x/", "{}"))
+	if err != nil || response.StatusCode != 200 || fmt.Sprint(seen) != "[Bearer first-token Bearer second-token]" {
 		t.Errorf("%v %v", seen, err)
 	}
 	for text, want := range map[string]string{"": "the bearer token is empty", "a\nb": "control character"} {
@@ -119,9 +119,9 @@ func TestOAuth2LifetimeInOtherForms(t *testing.T) {
 				Auth: target.Auth{OAuth2: &target.OAuth2{TokenURL: "http://x/token", ClientID: "client", ClientSecret: secret("s3cret-value")}},
 			})
 			for range 2 {
-				answer, err := tr.RoundTrip(request(t, "GET", "http://x/Users", ""))
-				if err != nil || answer.StatusCode != 200 {
-					t.Fatalf("%s: %v %v", lifetime, answer, err)
+				response, err := tr.RoundTrip(request(t, "GET", "http://x/Users", ""))
+				if err != nil || response.StatusCode != 200 {
+					t.Fatalf("%s: %v %v", lifetime, response, err)
 				}
 				time.Sleep(30 * time.Minute)
 			}
@@ -139,9 +139,9 @@ func TestOAuth2TokenIsKeptRenewedAndReplaced(t *testing.T) {
 		tr := s.transport(t, "s3cret-value\n")
 		call := func(tokens int64) {
 			t.Helper()
-			answer, err := tr.RoundTrip(request(t, "POST", "http://x/Users", "{}"))
-			if err != nil || answer.StatusCode != 200 || s.issued.Load() != tokens {
-				t.Fatalf("%v %v, %d tokens", answer, err, s.issued.Load())
+			response, err := tr.RoundTrip(request(t, "POST", "http://x/Users", "{}"))
+			if err != nil || response.StatusCode != 200 || s.issued.Load() != tokens {
+				t.Fatalf("%v %v, %d tokens", response, err, s.issued.Load())
 			}
 		}
 		call(1)
@@ -151,9 +151,9 @@ func TestOAuth2TokenIsKeptRenewedAndReplaced(t *testing.T) {
 		s.refusals.Store(1)
 		call(3)
 		s.refusals.Store(2) // the renewed token too: it is not the token
-		answer, err := tr.RoundTrip(request(t, "GET", "http://x/Users", ""))
-		if err != nil || answer.StatusCode != 401 || s.issued.Load() != 4 {
-			t.Errorf("%v %v, %d tokens", answer, err, s.issued.Load())
+		response, err := tr.RoundTrip(request(t, "GET", "http://x/Users", ""))
+		if err != nil || response.StatusCode != 401 || s.issued.Load() != 4 {
+			t.Errorf("%v %v, %d tokens", response, err, s.issued.Load())
 		}
 	})
 }
@@ -183,11 +183,11 @@ func TestEchoedSecretsAreBlanked(t *testing.T) {
 			w.WriteHeader(403)
 			io.WriteString(w, "not allowed: "+r.Header.Get("Authorization")+" planted-secret-1234")
 		}}})
-		answer, err := tr.RoundTrip(request(t, "GET", "http://x/", ""))
+		response, err := tr.RoundTrip(request(t, "GET", "http://x/", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if body, _ := io.ReadAll(answer.Body); strings.Contains(string(body), "planted") || strings.Contains(string(body), "cGxhbnRlZ") || strings.Count(string(body), "[hidden]") != 2 {
+		if body, _ := io.ReadAll(response.Body); strings.Contains(string(body), "planted") || strings.Contains(string(body), "cGxhbnRlZ") || strings.Count(string(body), "[hidden]") != 2 {
 			t.Errorf("%s", body)
 		}
 	}

@@ -68,7 +68,7 @@ func (k checks) run(ctx context.Context, f checkFlags) error {
 	if err != nil {
 		return err
 	}
-	c.Configuration(syncs, w.Store != nil && k.app.borrow == nil)
+	c.Configuration(syncs, w.Store != nil && k.app.attach == nil)
 	if !f.offline {
 		c.Connections(ctx, syncs, len(f.Tenants) > 0)
 	}
@@ -82,7 +82,7 @@ func (k checks) run(ctx context.Context, f checkFlags) error {
 // nothing when the state is not tested. While a service owns the state, that runs the command instead and the error
 // is how it ended.
 func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
-	if k.app.borrow != nil {
+	if k.app.attach != nil {
 		w, err := k.app.open()
 		return w, nil, err
 	}

@@ -54,7 +54,7 @@ syncs:
 	}
 	defer w.Close()
 	var printed strings.Builder
-	a := &app{out: io.Discard, err: &printed, borrow: func() (*worker.Worker, error) { return w.Lent(), nil }}
+	a := &app{out: io.Discard, err: &printed, attach: func() (*worker.Worker, error) { return w.Shared(), nil }}
 	for name, look := range map[string]func() error{
 		"explain": func() error {
 			return explanations{a}.explain(t.Context(), reconcile.Subject{Kind: graphsync.User, Key: "ada"}, lookup.Selection{})

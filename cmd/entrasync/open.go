@@ -27,8 +27,8 @@ func (a *app) loadConfig() (*configs.Config, []*compile.Sync, error) {
 // open loads the configuration and opens the state. While a service owns the state, the service runs this
 // command instead, and the error is how it ended.
 func (a *app) open() (*worker.Worker, error) {
-	if a.borrow != nil {
-		return a.borrow()
+	if a.attach != nil {
+		return a.attach()
 	}
 	cfg, syncs, err := a.loadConfig()
 	if err != nil {
@@ -64,8 +64,8 @@ func (a *app) serve(ctx context.Context, w *worker.Worker, activate bool, servin
 }
 
 // execute runs the command line of a client against the worker of the service.
-func execute(ctx context.Context, c *admin.Command, borrow service.Borrow) int {
+func execute(ctx context.Context, c *admin.Command, attach service.AttachWorker) int {
 	a := clientApp(c)
-	a.borrow = func() (*worker.Worker, error) { return borrow(a.command, a.err) }
+	a.attach = func() (*worker.Worker, error) { return attach(a.command, a.err) }
 	return a.main(ctx, append([]string{}, c.Args...))
 }

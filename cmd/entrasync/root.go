@@ -31,7 +31,7 @@ type app struct {
 	writeFile func(name string, data []byte) error
 
 	client  *client                        // hands the command to a service, nil inside of one
-	borrow  func() (*worker.Worker, error) // inside a service: its worker
+	attach  func() (*worker.Worker, error) // inside a service: its worker
 	command string                         // inside a service: the name of the command that it runs for a client
 
 	caller string            // the user of a command that the service runs for a client
@@ -46,7 +46,7 @@ type app struct {
 
 // main runs one command line and returns its exit code.
 func (a *app) main(ctx context.Context, args []string) int {
-	if a.borrow == nil {
+	if a.attach == nil {
 		a.client = newClient(ctx, a, args)
 		a.readFile, a.writeFile = os.ReadFile, func(name string, data []byte) error { return os.WriteFile(name, data, 0o600) }
 	}

@@ -145,11 +145,11 @@ func (w *world) changeCommand(ts *testscript.TestScript, neg bool, args []string
 	ts.Check(err)
 	request.Header.Set("Authorization", "Bearer "+scimToken)
 	request.Header.Set("Content-Type", "application/scim+json")
-	answer, err := w.target.server.Client.Do(request)
+	response, err := w.target.server.Client.Do(request)
 	ts.Check(err)
-	answer.Body.Close()
-	if answer.StatusCode >= 300 {
-		ts.Fatalf("the application answers %s", answer.Status)
+	response.Body.Close()
+	if response.StatusCode >= 300 {
+		ts.Fatalf("the application answers %s", response.Status)
 	}
 	w.target.seen = len(w.target.server.Requests())
 }
@@ -188,6 +188,6 @@ func (w *world) answerCommand(ts *testscript.TestScript, neg bool, args []string
 			return nil
 		}
 		text := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":%q,"detail":%q}`, args[0], args[3])
-		return scimtest.Answer(number(args[0], 0), text, "Content-Type", "application/scim+json")
+		return scimtest.NewResponse(number(args[0], 0), text, "Content-Type", "application/scim+json")
 	})
 }

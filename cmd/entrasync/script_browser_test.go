@@ -74,11 +74,11 @@ func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	inside := r.Clone(r.Context())
 	inside.URL.Scheme = "http"
-	answer, err := p.plain.RoundTrip(inside)
-	if answer != nil {
-		answer.Request = r
+	response, err := p.plain.RoundTrip(inside)
+	if response != nil {
+		response.Request = r
 	}
-	return answer, err
+	return response, err
 }
 
 var listening = regexp.MustCompile(`consent pages are open.* listen=(\S+)`)
@@ -167,20 +167,20 @@ func (b *browser) do(method, address, form string, header http.Header) {
 	if form != "" {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	answer, err := b.Do(request)
+	response, err := b.Do(request)
 	if err != nil {
 		panic(err.Error())
 	}
-	b.answer, b.at = answer, answer.Request.URL.String()
+	b.answer, b.at = response, response.Request.URL.String()
 	b.mu.Lock()
 	b.page, b.over, b.news = "", false, make(chan struct{}, 1)
 	news := b.news
 	b.mu.Unlock()
 	read := func() {
-		defer answer.Body.Close()
+		defer response.Body.Close()
 		chunk := make([]byte, 16<<10)
 		for {
-			n, err := answer.Body.Read(chunk)
+			n, err := response.Body.Read(chunk)
 			b.mu.Lock()
 			if b.news == news { // else it has gone elsewhere
 				b.page, b.over = b.page+html.UnescapeString(string(chunk[:n])), err != nil
@@ -195,15 +195,15 @@ func (b *browser) do(method, address, form string, header http.Header) {
 			}
 		}
 	}
-	if strings.HasSuffix(answer.Request.URL.Path, "/consent/progress") {
+	if strings.HasSuffix(response.Request.URL.Path, "/consent/progress") {
 		go read()
 	} else {
 		read()
 	}
-	if answer.Request.URL.Host == "sync.example.com" && method == http.MethodGet {
+	if response.Request.URL.Host == "sync.example.com" && method == http.MethodGet {
 		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"} {
-			if !strings.Contains(answer.Header.Get(name), want) {
-				panic(fmt.Sprintf("%s: %s is %q", b.at, name, answer.Header.Get(name)))
+			if !strings.Contains(response.Header.Get(name), want) {
+				panic(fmt.Sprintf("%s: %s is %q", b.at, name, response.Header.Get(name)))
 			}
 		}
 	}

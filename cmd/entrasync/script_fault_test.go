@@ -51,7 +51,7 @@ func (a *application) pick(r *http.Request, kinds ...string) *scimFault {
 func (a *application) fail(r *http.Request) *http.Response {
 	refusal := func(status int, detail string, header ...string) *http.Response {
 		body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","detail":%q}`, status, detail)
-		return scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
+		return scimtest.NewResponse(status, body, append(header, "Content-Type", "application/scim+json")...)
 	}
 	f := a.pick(r, "refuse", "unauthorized", "forbidden", "unavailable", "throttle", "html", "ignore", "stall", "swallow")
 	if f == nil {
@@ -69,9 +69,9 @@ func (a *application) fail(r *http.Request) *http.Response {
 	case "throttle":
 		return refusal(http.StatusTooManyRequests, "slow down", "Retry-After", "0")
 	case "ignore":
-		return scimtest.Answer(http.StatusNoContent, "")
+		return scimtest.NewResponse(http.StatusNoContent, "")
 	case "html":
-		return scimtest.Answer(http.StatusOK, "<!doctype html><title>Sign in</title>", "Content-Type", "text/html")
+		return scimtest.NewResponse(http.StatusOK, "<!doctype html><title>Sign in</title>", "Content-Type", "text/html")
 	}
 	if f.kind == "swallow" {
 		a.carryOut(r)
@@ -89,7 +89,7 @@ func (a *application) carryOut(r *http.Request) {
 	again := r.Clone(r.Context())
 	again.RequestURI, again.URL.Scheme, again.URL.Host = "", "http", r.Host
 	again.Header.Set(swallowed, "yes")
-	if answer, err := a.server.Client.Do(again); err == nil {
-		answer.Body.Close()
+	if response, err := a.server.Client.Do(again); err == nil {
+		response.Body.Close()
 	}
 }

@@ -78,14 +78,14 @@ func (d *daemonProcess) page(args []string) (string, error) {
 	return read(browser.PostForm(address+form[2], url.Values{"token": {form[3]}, "digest": {form[4]}, "answer": {args[0]}}))
 }
 
-func read(answer *http.Response, err error) (string, error) {
+func read(response *http.Response, err error) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("it answers %s", answer.Status)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("it answers %s", response.Status)
 	}
 	return string(text), err
 }

@@ -75,9 +75,9 @@ func (c tenantCommands) ask(name string) (string, error) {
 		if file, ok := c.app.client.stdin.Reader.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			fmt.Fprintf(c.app.err, "Keep or deactivate the accounts of tenant %s? [keep/deactivate] ", name)
 			line, _ := bufio.NewReader(file).ReadString('\n')
-			answer := strings.ToLower(strings.TrimSpace(line))
-			c.app.client.args = append(c.app.client.args, "--accounts="+answer)
-			return answer, nil
+			choice := strings.ToLower(strings.TrimSpace(line))
+			c.app.client.args = append(c.app.client.args, "--accounts="+choice)
+			return choice, nil
 		}
 	}
 	return "", advice.With(fmt.Errorf("--accounts is required to remove tenant %s", name), "give --accounts keep or --accounts deactivate")

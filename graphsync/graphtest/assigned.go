@@ -99,7 +99,7 @@ func (ar applicationReads) listServicePrincipals() (*Response, *graphError) {
 			t.dir.write(out, p.object, sel, "")
 		}
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 // listAppRoleAssignedTo answers who holds roles on a service principal. Rows of users and
@@ -200,7 +200,7 @@ func (ar applicationReads) assignments(path, context string, principals []*servi
 			}
 			if number <= int(cur.At) || l.full {
 				if l.full && !counting {
-					return l.answer(), nil
+					return l.response(), nil
 				}
 				continue
 			}
@@ -210,7 +210,7 @@ func (ar applicationReads) assignments(path, context string, principals []*servi
 		}
 		number = base + p.made
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 func (a assignment) column(p *servicePrincipal, name string) string {
@@ -278,7 +278,7 @@ func (ar applicationReads) listOrganization() (*Response, *graphError) {
 		return nil, err
 	}
 	t.dir.write(l.row(1), t.dir.organization(), sel, "")
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 func (ar applicationReads) getOrganization() (*Response, *graphError) {

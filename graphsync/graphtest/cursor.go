@@ -85,7 +85,7 @@ func (c *call) verify(token, query string) (*cursor, *graphError) {
 	return &cur, nil
 }
 
-// expired is the answer to a delta token whose state is gone: 410 with a Location to start
+// expired is the response to a delta token whose state is gone: 410 with a Location to start
 // again from (delta query overview, "Synchronization reset").
 func (c *call) expired(query string) *graphError {
 	err := refuse(http.StatusGone, "syncStateNotFound",

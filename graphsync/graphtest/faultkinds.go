@@ -118,7 +118,7 @@ func HTMLPage() Fault {
 	return instead(http.StatusOK, http.Header{"Content-Type": {"text/html"}}, []byte("<!doctype html><title>Sign in to the network</title><p>Please sign in.</p>\n"))
 }
 
-// DropConnection ends the connection without an answer.
+// DropConnection ends the connection without a response.
 func DropConnection() Fault {
 	return Fault{Respond: func(*http.Request, func() *Response) *Response { return &Response{Drop: true} }}
 }
@@ -143,7 +143,7 @@ func BrokenJSON() Fault {
 	return change(func(_ *http.Request, a *Response) { a.Body = a.Body[:len(a.Body)/2] })
 }
 
-// change is a fault that alters an answer that went well.
+// change is a fault that alters a response that went well.
 func change(alter func(*http.Request, *Response)) Fault {
 	return Fault{Respond: func(r *http.Request, next func() *Response) *Response {
 		a := next()
@@ -154,7 +154,7 @@ func change(alter func(*http.Request, *Response)) Fault {
 	}}
 }
 
-// edit is a fault that alters the JSON of an answer that went well. What it does not touch
+// edit is a fault that alters the JSON of a response that went well. What it does not touch
 // stays byte for byte.
 func edit(alter func(r *http.Request, a *Response, page map[string]json.RawMessage)) Fault {
 	return change(func(r *http.Request, a *Response) {

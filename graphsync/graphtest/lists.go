@@ -66,7 +66,7 @@ func (l *list) row(number int) *bytes.Buffer {
 	return &l.body
 }
 
-func (l *list) answer() *Response {
+func (l *list) response() *Response {
 	var out bytes.Buffer
 	context := l.c.base + "/v1.0/$metadata#" + l.context
 	if l.names != nil {
@@ -132,7 +132,7 @@ func (d directoryReads) listMembers() (*Response, *graphError) {
 		}
 		shapes.write(out, group.members.entries[i].member)
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 // shapes renders objects of several types. What the app may not read comes with type and id
@@ -222,7 +222,7 @@ func (d directoryReads) listAll(s *schema) (*Response, *graphError) {
 			t.dir.write(out, o, sel, "")
 		}
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 // filterOf reads a $filter over the objects of a collection, nil when there is none.
@@ -304,5 +304,5 @@ func (d directoryReads) listDeleted(s *schema) (*Response, *graphError) {
 			}
 		}
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }

@@ -195,7 +195,7 @@ func (d directoryReads) getByIDs() (*Response, *graphError) {
 		seen[id] = true
 		shapes.write(l.row(0), o)
 	}
-	return l.answer(), nil
+	return l.response(), nil
 }
 
 // decode reads a JSON request body, which the SDK sends compressed.

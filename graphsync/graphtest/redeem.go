@@ -124,7 +124,7 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 		return nil, aadsts(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
 	}
 	lifetime := int(te.call.s.opts.TokenLifetime.Seconds())
-	answer := map[string]any{
+	tokens := map[string]any{
 		"token_type":     "Bearer",
 		"scope":          scope,
 		"expires_in":     lifetime,
@@ -132,13 +132,13 @@ func (te tokenEndpoint) redeem(tenant string, form url.Values) (*Response, *toke
 		"access_token":   te.userToken(p, g.who, scope),
 	}
 	if scopes := strings.Fields(scope); slices.Contains(scopes, "openid") {
-		answer["id_token"] = te.idToken(g, slices.Contains(scopes, "profile"))
+		tokens["id_token"] = te.idToken(g, slices.Contains(scopes, "profile"))
 	}
 	if form.Get("client_info") == "1" {
-		answer["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
+		tokens["client_info"] = base64.RawURLEncoding.EncodeToString(encodeJSON(map[string]any{
 			"uid": g.who.objectID().String(), "utid": g.who.tenant.ID().String()}))
 	}
-	return jsonResponse(http.StatusOK, answer), nil
+	return jsonResponse(http.StatusOK, tokens), nil
 }
 
 // userToken is an access token for Graph on behalf of a person, without application permissions.

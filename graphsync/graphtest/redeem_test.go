@@ -33,8 +33,8 @@ func TestCodeIsRedeemedOnce(t *testing.T) {
 	endpoint := "/organizations/oauth2/v2.0/token"
 	form := redemption(app, b.code(t, signInLink("organizations", app.ClientID), decide(other, "global", "accept")))
 	got := b.post(endpoint, form)
-	answer := got.fields(t)
-	if got.status != 200 || answer["token_type"] != "Bearer" || answer["scope"] != "openid profile" || answer["expires_in"] != 3600.0 || answer["refresh_token"] != nil {
+	tokens := got.fields(t)
+	if got.status != 200 || tokens["token_type"] != "Bearer" || tokens["scope"] != "openid profile" || tokens["expires_in"] != 3600.0 || tokens["refresh_token"] != nil {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	refused(t, b.post(endpoint, form), 400, 54005, "invalid_grant")

@@ -38,12 +38,12 @@ type (
 // A handler answers a request for Graph.
 type handler func(*call) (*Response, *graphError)
 
-func onDirectory(answer func(directoryReads) (*Response, *graphError)) handler {
-	return func(c *call) (*Response, *graphError) { return answer(directoryReads{c}) }
+func onDirectory(response func(directoryReads) (*Response, *graphError)) handler {
+	return func(c *call) (*Response, *graphError) { return response(directoryReads{c}) }
 }
 
-func onApplications(answer func(applicationReads) (*Response, *graphError)) handler {
-	return func(c *call) (*Response, *graphError) { return answer(applicationReads{c}) }
+func onApplications(response func(applicationReads) (*Response, *graphError)) handler {
+	return func(c *call) (*Response, *graphError) { return response(applicationReads{c}) }
 }
 
 // A route is a documented path of Graph v1.0 with the application permissions of which one

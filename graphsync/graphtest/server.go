@@ -142,8 +142,8 @@ func (s *Server) Reset() {
 // maxRequests bounds the memory of a server that runs for weeks.
 const maxRequests = 100_000
 
-// answer takes a request through faults and handler, and keeps a record of it.
-func (s *Server) answer(r *http.Request) *Response {
+// serve takes a request through faults and handler, and keeps a record of it.
+func (s *Server) serve(r *http.Request) *Response {
 	c := &call{s: s, r: r, base: "https://" + r.Host}
 	s.mu.Lock()
 	s.count++
@@ -186,7 +186,7 @@ func (s *Server) SetClock(ahead time.Duration) {
 	s.ahead = ahead
 }
 
-// date says in an answer what time it is (RFC 9110, section 6.6.1).
+// date says in a response what time it is (RFC 9110, section 6.6.1).
 func (s *Server) date(a *Response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +205,7 @@ type Response struct {
 	Delay    time.Duration // before the status line
 	Trickle  time.Duration // between chunks of 1 KB of the body
 	Truncate bool          // the connection ends in the middle of the body
-	Drop     bool          // the connection ends without an answer
+	Drop     bool          // the connection ends without a response
 
 	again string // a link that gives the same page once more, set by pages of delta
 }
@@ -214,7 +214,7 @@ type Response struct {
 // gives are https.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := s.answer(r)
+		a := s.serve(r)
 		if a.Delay > 0 && !pause(r.Context(), a.Delay) || a.Drop {
 			panic(http.ErrAbortHandler)
 		}
@@ -244,7 +244,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	defer in.Body.Close()
-	a := t.s.answer(in)
+	a := t.s.serve(in)
 	if a.Delay > 0 && !pause(r.Context(), a.Delay) {
 		return nil, r.Context().Err()
 	}
@@ -272,24 +272,24 @@ func (a *Response) reader(ctx context.Context) io.Reader {
 	if a.Trickle == 0 && !a.Truncate {
 		return bytes.NewReader(a.Body)
 	}
-	return &faultyBody{answer: a, ctx: ctx, rest: a.Body}
+	return &faultyBody{response: a, ctx: ctx, rest: a.Body}
 }
 
 type faultyBody struct {
-	answer *Response
-	ctx    context.Context
-	rest   []byte
+	response *Response
+	ctx      context.Context
+	rest     []byte
 }
 
 func (b *faultyBody) Read(p []byte) (int, error) {
-	sent := len(b.answer.Body) - len(b.rest)
-	if b.answer.Truncate && sent >= len(b.answer.Body)/2 {
+	sent := len(b.response.Body) - len(b.rest)
+	if b.response.Truncate && sent >= len(b.response.Body)/2 {
 		return 0, io.ErrUnexpectedEOF
 	}
 	if len(b.rest) == 0 {
 		return 0, io.EOF
 	}
-	if sent > 0 && b.answer.Trickle > 0 && !pause(b.ctx, b.answer.Trickle) {
+	if sent > 0 && b.response.Trickle > 0 && !pause(b.ctx, b.response.Trickle) {
 		return 0, b.ctx.Err()
 	}
 	n := copy(p[:min(len(p), 1024)], b.rest)

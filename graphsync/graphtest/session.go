@@ -93,7 +93,7 @@ type session struct {
 	ends time.Time
 }
 
-// remember signs the browser in with an answer.
+// remember signs the browser in with a response.
 func (bp browserPages) remember(who identity, a *Response) *Response {
 	now := bp.call.now()
 	cookie := http.Cookie{Name: sessionCookie, Value: rand.Text(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteNoneMode}

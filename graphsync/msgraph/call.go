@@ -164,7 +164,7 @@ type bearer struct {
 	fresh bool // obtained by this attempt
 }
 
-// read takes an answer apart: the decoded body of a 200, an explained error otherwise.
+// read takes a response apart: the decoded body of a 200, an explained error otherwise.
 func (rq *requester) read(resp *http.Response, host, token string, decode func([]byte) error) error {
 	defer resp.Body.Close()
 	rq.reached.Store(true)
@@ -208,17 +208,17 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 }
 
 func explainResponse(resp *http.Response, body []byte) *graphsync.Error {
-	var answer struct {
+	var response struct {
 		Error struct {
 			Code    string `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
 	}
 	// Where it is not Graph's error body (a proxy's page, say) the status alone is explained.
-	_ = json.Unmarshal(body, &answer)
-	e := graphsync.ExplainGraph(resp.StatusCode, answer.Error.Code, answer.Error.Message)
+	_ = json.Unmarshal(body, &response)
+	e := graphsync.ExplainGraph(resp.StatusCode, response.Error.Code, response.Error.Message)
 	if resp.StatusCode == http.StatusUnauthorized && isChallenge(resp.Header[challengeHeader]) {
-		e = graphsync.ExplainChallenge(answer.Error.Code, answer.Error.Message)
+		e = graphsync.ExplainChallenge(response.Error.Code, response.Error.Message)
 	}
 	e.RequestID = resp.Header.Get("request-id")
 	e.RetryAfter = retryAfter(resp.Header, time.Now())

@@ -133,7 +133,7 @@ func (t *tokens) get(ctx context.Context) (token string, fresh bool, err error) 
 	case ctx.Err() != nil:
 		return "", false, stopped(ctx)
 	}
-	// Its text may quote the answer, token and all: it is not passed on.
+	// Its text may quote the response, token and all: it is not passed on.
 	return "", false, &graphsync.Error{Class: graphsync.BadResponse, Op: "token",
 		Message: "the token endpoint's answer is not in the documented form", Hint: "a proxy or firewall may be answering in its place; check cloud.authority"}
 }

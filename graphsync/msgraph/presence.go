@@ -40,18 +40,18 @@ func (s *Source) Presence(ctx context.Context, kind graphsync.Kind, ids []graphs
 			return nil, err
 		}
 		for _, id := range batch {
-			answer := graphsync.Present
+			presence := graphsync.Present
 			switch {
 			case present[id]:
 			case forbidden:
-				answer = graphsync.Unknown
+				presence = graphsync.Unknown
 			default:
-				if answer, err = s.deleted(ctx, id); err != nil {
+				if presence, err = s.deleted(ctx, id); err != nil {
 					return nil, err
 				}
-				forbidden = answer == graphsync.Unknown
+				forbidden = presence == graphsync.Unknown
 			}
-			answers = append(answers, answer)
+			answers = append(answers, presence)
 		}
 	}
 	return answers, nil

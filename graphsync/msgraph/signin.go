@@ -52,7 +52,7 @@ func SignIn(ctx context.Context, cfg Config, r Redemption) (none graphsync.Signe
 		return none, tokens.failed
 	case ctx.Err() != nil:
 		return none, stopped(ctx)
-	default: // its text may quote the answer, token and all
+	default: // its text may quote the response, token and all
 		return none, &graphsync.Error{Class: graphsync.BadResponse, Op: "sign in", Message: "the token endpoint's answer is not in the documented form"}
 	}
 	said, err := claimsOf(got.IDToken.RawToken) // the library leaves the nonce out

@@ -20,18 +20,18 @@ func (w *world) signIn(t *testing.T, tenant *graphtest.Tenant, verifier string) 
 	t.Helper()
 	client := &http.Client{Transport: w.config().HTTP, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	link := w.cloud.SignInURL(graphsync.SignInRequest{Tenant: tenant.ID(), ClientID: w.app.ClientID, Redirect: callback, State: "s", Nonce: "n", Verifier: verifier})
-	answer, err := client.PostForm(link, url.Values{"decision": {"accept"}, "tenant": {tenant.ID().String()}, "account": {"global"}})
+	response, err := client.PostForm(link, url.Values{"decision": {"accept"}, "tenant": {tenant.ID().String()}, "account": {"global"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	back, err := url.Parse(answer.Header.Get("Location"))
+	defer response.Body.Close()
+	back, err := url.Parse(response.Header.Get("Location"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	code, refusal := graphsync.ReadSignInResponse(back.Query())
 	if refusal != nil || back.Query().Get("state") != "s" {
-		t.Fatalf("%d to %s: %v", answer.StatusCode, back, refusal)
+		t.Fatalf("%d to %s: %v", response.StatusCode, back, refusal)
 	}
 	return code
 }

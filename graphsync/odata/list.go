@@ -20,7 +20,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A List is what surrounds the entries of an answer.
+// A List is what surrounds the entries of a response.
 type List struct {
 	Next, Delta string
 	Count       int64 // @odata.count, -1 when absent
@@ -184,7 +184,7 @@ func parseID(quoted []byte) (id graphsync.ID, ok bool) {
 	return id, true
 }
 
-// DecodeObject reads an answer of a single, small object.
+// DecodeObject reads a response of a single, small object.
 func DecodeObject(body []byte, into any) error {
 	if len(body) > maxObject {
 		return Undocumented(fmt.Sprintf("the answer is larger than %d MiB", maxObject>>20))

@@ -193,7 +193,7 @@ func (e *Evaluator) assigned(user *state.Object, link *state.Link, s *Eligibilit
 // person is a direct member of (or, by choice, a nested one), and tells whether there is any.
 // What only unconfirmed rows give comes last.
 func (e *Evaluator) collectRoles(user *state.Object, s *Eligibility) bool {
-	c := roleCollector{declared: e.roles, standing: s, why: !e.sync.Scope.All}
+	c := roleCollector{declared: e.roles, eligibility: s, why: !e.sync.Scope.All}
 	c.add(e.granted(user.ID), graphsync.ID{}, "assigned directly")
 	for _, id := range e.groupsOf(user.ID) {
 		if facts := e.Group(id); facts.live {
@@ -210,11 +210,11 @@ func (e *Evaluator) collectRoles(user *state.Object, s *Eligibility) bool {
 
 // A roleCollector adds up what assignments give a person.
 type roleCollector struct {
-	declared map[graphsync.ID]graphsync.AppRole
-	standing *Eligibility
-	why      bool // say in the eligibility through which assignment the person is in scope
-	found    bool
-	later    []unconfirmedGrant
+	declared    map[graphsync.ID]graphsync.AppRole
+	eligibility *Eligibility
+	why         bool // say in the eligibility through which assignment the person is in scope
+	found       bool
+	later       []unconfirmedGrant
 }
 
 // An unconfirmedGrant is an assignment that Graph's last list lacked.
@@ -234,7 +234,7 @@ func (c *roleCollector) add(assigned []grantedRole, via graphsync.ID, why string
 }
 
 func (c *roleCollector) grant(role, via graphsync.ID, why string) {
-	s := c.standing
+	s := c.eligibility
 	if !c.found {
 		c.found, s.Via = true, via
 		if c.why {

@@ -99,7 +99,7 @@ func assign(t *testing.T, tenant *state.Tenant, rows ...graphsync.Assignment) {
 		t.Fatal(err)
 	}
 	for _, id := range gone {
-		round.Answer(id, graphsync.Absent)
+		round.RecordPresence(id, graphsync.Absent)
 	}
 	if _, err := round.Commit(nil, true); err != nil {
 		t.Fatal(err)

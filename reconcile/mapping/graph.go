@@ -47,8 +47,8 @@ func spelled(name string) string {
 	return name
 }
 
-// locate finds where Graph keeps an attribute.
-func locate(name string) property {
+// propertyOf finds where Graph keeps an attribute.
+func propertyOf(name string) property {
 	switch name = spelled(name); name {
 	case "objectId":
 		return property{name: "id"}
@@ -87,13 +87,13 @@ func GraphProperty(name string) (prop string, computed bool) {
 			return "", true
 		}
 	}
-	return locate(name).name, false
+	return propertyOf(name).name, false
 }
 
 // GraphValue returns an attribute by the name an expression uses, from properties as Graph
 // sent them; raw returns nil for an absent one. A property that is no JSON is null.
 func GraphValue(name string, kind graphsync.Kind, raw func(property string) []byte) Value {
-	p := locate(name)
+	p := propertyOf(name)
 	text := raw(p.name)
 	if len(text) == 0 {
 		return Value{}
@@ -184,7 +184,7 @@ func misspelled(kind target.Kind, name string) string {
 	if kind == target.Group {
 		known = groupProperties
 	}
-	whole := locate(name).name
+	whole := propertyOf(name).name
 	if computed := slices.ContainsFunc(computedNames, func(c string) bool { return strings.EqualFold(c, name) }); computed || slices.Contains(known, whole) {
 		return ""
 	}

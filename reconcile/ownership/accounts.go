@@ -38,7 +38,7 @@ func (a *Accounts) Transferable(owner state.Owner, account string) (cause string
 		}
 		return fmt.Sprintf("accounts of sync %s, which is no longer configured", owner.Sync), true, nil
 	}
-	transferable, err = a.Store.Accounts().Yields(a.Application, account, owner)
+	transferable, err = a.Store.Accounts().Transferable(a.Application, account, owner)
 	return "accounts that tenant " + a.Store.TenantRecords().NameOf(owner.Tenant) + " has no use for any more", transferable, err
 }
 

@@ -239,7 +239,7 @@ func (r *assignmentReader) askUnseen(ctx context.Context, servicePrincipal graph
 			return fmt.Errorf("confirm that %d app role assignments are gone: %w", len(ids), err)
 		}
 		for i, id := range ids {
-			round.Answer(id, presence[i])
+			round.RecordPresence(id, presence[i])
 			if presence[i] == graphsync.Present {
 				present++
 			}

@@ -84,14 +84,14 @@ func (a *absenceConfirmer) confirm(ctx context.Context) error {
 // confirmMembers reads the members of each group in which a full round left out a
 // user or group that was a member before.
 func (a *absenceConfirmer) confirmMembers(ctx context.Context) error {
-	var doubtful []graphsync.ID
+	var suspect []graphsync.ID
 	err := a.tenant.View(func(tx *state.Tx) error {
 		if !tx.Cursors().Get(graphsync.Groups).Sweep {
 			return nil
 		}
 		for group := range tx.Members().Unseen(graphsync.ID{}, state.Member{}) {
-			if len(doubtful) == 0 || doubtful[len(doubtful)-1] != group {
-				doubtful = append(doubtful, group)
+			if len(suspect) == 0 || suspect[len(suspect)-1] != group {
+				suspect = append(suspect, group)
 			}
 		}
 		return nil
@@ -99,7 +99,7 @@ func (a *absenceConfirmer) confirmMembers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, group := range doubtful {
+	for _, group := range suspect {
 		if err := a.direct.members(ctx, group); err != nil {
 			return fmt.Errorf("confirm the members of group %s: %w", group, err)
 		}

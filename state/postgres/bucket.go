@@ -148,8 +148,8 @@ func (b *bucket) queue(batch *pgx.Batch) {
 	b.dirty, b.waiting = 0, 0
 }
 
-// settle sends what waits of this bucket, so that the database can be asked.
-func (b *bucket) settle() {
+// send sends what waits of this bucket, so that the database can be asked.
+func (b *bucket) send() {
 	if b.dirty == 0 {
 		return
 	}
@@ -200,7 +200,7 @@ func (b *bucket) pages(from, to []byte, where string, following func(last []byte
 }
 
 func (b *bucket) page(where string, from, to []byte, limit int) (keys, values [][]byte) {
-	b.settle()
+	b.send()
 	rows, _ := b.tx.tx.Query(b.tx.ctx, `SELECT key, value FROM kv WHERE tenant = $1 AND bucket = $2 AND `+where+` LIMIT $5`, b.tx.db.no, b.no, from, to, limit)
 	var key, value []byte
 	_, err := pgx.ForEachRow(rows, []any{&key, &value}, func() error {

@@ -75,7 +75,7 @@ type Env struct {
 
 const tenantWord = "{tenant}"
 
-func fill(text, tenant string) string { return strings.ReplaceAll(text, tenantWord, tenant) }
+func expandTenant(text, tenant string) string { return strings.ReplaceAll(text, tenantWord, tenant) }
 
 // A check collects faults.
 type check []Fault

@@ -26,7 +26,7 @@ func (o *File) Validate() []Fault {
 }
 
 // For implements [Options].
-func (o *File) For(tenant string) Options { return &File{Path: fill(o.Path, tenant)} }
+func (o *File) For(tenant string) Options { return &File{Path: expandTenant(o.Path, tenant)} }
 
 // Accounts implements [Options].
 func (o *File) Accounts() string {

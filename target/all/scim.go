@@ -96,7 +96,7 @@ func (o *SCIM) Validate() []Fault {
 
 // plainHTTP refuses an http address that leads beyond this machine.
 func (o *SCIM) plainHTTP(c *check, key, address string) {
-	u, err := url.Parse(fill(address, "tenant"))
+	u, err := url.Parse(expandTenant(address, "tenant"))
 	if err != nil || !strings.EqualFold(u.Scheme, "http") || o.PlainHTTP || loopback(u.Hostname()) {
 		return
 	}
@@ -114,7 +114,7 @@ func loopback(host string) bool {
 // For implements [Options].
 func (o *SCIM) For(tenant string) Options {
 	filled := *o
-	filled.URL = fill(o.URL, tenant)
+	filled.URL = expandTenant(o.URL, tenant)
 	return &filled
 }
 
@@ -139,7 +139,7 @@ func (o *SCIM) SharesAccounts() bool { return o.resource("a") == o.resource("b")
 
 // resource is the host and path that a tenant's address leads to.
 func (o *SCIM) resource(tenant string) string {
-	address, _, _ := strings.Cut(fill(o.URL, tenant), "#")
+	address, _, _ := strings.Cut(expandTenant(o.URL, tenant), "#")
 	address, _, _ = strings.Cut(address, "?")
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -95,7 +95,7 @@ func (a *Adapter) drop() {
 // abandon begins again from the disk, which memory is ahead of or has lost. The caller holds mu.
 func (a *Adapter) abandon() {
 	if a.log != nil {
-		_ = a.log.giveUp() // closing it does the same
+		_ = a.log.unlock() // closing it does the same
 		if a.store == nil || a.store.log != a.log {
 			a.log.file.Close()
 		}

@@ -213,11 +213,11 @@ func putLine(record []byte) (line []byte, ok bool) {
 
 // release removes the journal and gives up the lock.
 func (j *journal) release() error {
-	return errors.Join(os.Remove(j.file.Name()), j.giveUp(), syncDir(filepath.Dir(j.file.Name())))
+	return errors.Join(os.Remove(j.file.Name()), j.unlock(), syncDir(filepath.Dir(j.file.Name())))
 }
 
-// giveUp gives up the lock and leaves the file. Its store closes it: a list may still read it.
-func (j *journal) giveUp() error {
+// unlock gives up the lock and leaves the file. Its store closes it: a list may still read it.
+func (j *journal) unlock() error {
 	j.over = true
 	return syscall.Flock(int(j.file.Fd()), syscall.LOCK_UN)
 }

@@ -14,7 +14,7 @@ const maxValues = 500_000
 // valuesIn is how many values a response may have where one of so many bytes is accepted.
 func valuesIn(maxBody int64) int { return int(max(maxValues, maxValues*(maxBody>>20)/8)) }
 
-// listLimits end a list that has no end, lookUpLimits the answer to one question. An account is on one
+// listLimits end a list that has no end, lookUpLimits the response to one question. An account is on one
 // page of a list; servers whose accounts change meanwhile may send a page again.
 var (
 	listLimits   = paging.Limits{Pages: maxPages, Empty: 10, Same: 3}
@@ -40,8 +40,8 @@ func tooManyValues(body []byte, most int) bool {
 	return false
 }
 
-// endless is the error of a list without an end.
-func endless(op string, err error) error {
+// asLoop is the error of a list without an end.
+func asLoop(op string, err error) error {
 	return &target.Error{Op: op, Code: target.Unavailable, Message: err.Error(),
 		Hint: "the application repeats pages or invents them; report it to its vendor"}
 }

@@ -14,7 +14,7 @@ import (
 func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []target.Attribute) (*target.Resource, error) {
 	op := opName("create", kind)
 	attributes = a.dialect.withoutLabels(kind, a.dialect.typed(ctx, kind, attributes), false)
-	post := func(attributes []target.Attribute) (*answer, error) {
+	post := func(attributes []target.Attribute) (*response, error) {
 		return a.client.send(ctx, call{op: op, method: http.MethodPost, path: []string{endpoint(kind)}, body: a.dialect.document(kind, attributes)})
 	}
 	ans, err := post(attributes)

@@ -41,7 +41,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// refusal makes an error of an answer that is not 2xx, whatever its body is.
+// refusal makes an error of a response that is not 2xx, whatever its body is.
 func refusal(c call, status int, header http.Header, body []byte) error {
 	words, keyword, page := wordsOf(body)
 	e := &target.Error{Op: c.op, Status: status, Detail: words, RetryAfter: target.RetryAfter(header)}

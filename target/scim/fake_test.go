@@ -145,7 +145,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id, _ := url.PathUnescape(escaped)
 	switch {
 	case kind == "ServiceProviderConfig" && f.cursor:
-		answer(w, 200, map[string]any{"patch": map[string]any{"supported": true}, "pagination": map[string]any{"cursor": true, "index": false}})
+		response(w, 200, map[string]any{"patch": map[string]any{"supported": true}, "pagination": map[string]any{"cursor": true, "index": false}})
 	case kind != "Users" && kind != "Groups":
 		refuseWith(w, 404, "")
 	case r.Method == "GET" && id == "":
@@ -160,7 +160,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.byKind[kind] = slices.DeleteFunc(f.byKind[kind], func(o map[string]any) bool { return o["id"] == id })
 		f.done(w, r, 204, nil)
 	case r.Method == "GET":
-		answer(w, 200, f.shown(f.get(kind, id)))
+		response(w, 200, f.shown(f.get(kind, id)))
 	case r.Method == "PUT":
 		f.put(w, r, kind, id, body)
 	case f.noPatch != 0:
@@ -177,7 +177,7 @@ func (f *fake) done(w http.ResponseWriter, r *http.Request, status int, object m
 	case f.quiet || object == nil:
 		w.WriteHeader(204)
 	default:
-		answer(w, status, f.shown(object))
+		response(w, status, f.shown(object))
 	}
 }
 
@@ -252,7 +252,7 @@ func (f *fake) list(w http.ResponseWriter, query url.Values, kind string) {
 			body["nextCursor"] = strconv.Itoa(next)
 		}
 	}
-	answer(w, 200, body)
+	response(w, 200, body)
 }
 
 func (f *fake) create(w http.ResponseWriter, kind string, body []byte) {
@@ -272,7 +272,7 @@ func (f *fake) create(w http.ResponseWriter, kind string, body []byte) {
 		refuseWith(w, 500, "")
 		return
 	}
-	answer(w, 201, f.shown(object))
+	response(w, 201, f.shown(object))
 }
 
 func (f *fake) put(w http.ResponseWriter, r *http.Request, kind, id string, body []byte) {
@@ -383,7 +383,7 @@ func id(m any) string {
 	return s
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func response(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/scim+json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body)
@@ -391,7 +391,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 
 // refuseWith writes a SCIM error, its status as a string as the RFC has it.
 func refuseWith(w http.ResponseWriter, status int, keyword string) {
-	answer(w, status, map[string]any{
+	response(w, status, map[string]any{
 		"schemas": []any{"urn:ietf:params:scim:api:messages:2.0:Error"}, "status": strconv.Itoa(status), "scimType": keyword, "detail": "no",
 	})
 }

@@ -142,7 +142,7 @@ func refusesFilter(err error) bool {
 	return typeOf(err) == invalidFilter
 }
 
-// filter asks by filter and verifies. strangers is true when the answer holds resources that
+// filter asks by filter and verifies. strangers is true when the response holds resources that
 // do not have the value in any spelling.
 func (s *search) filter(ctx context.Context, op string, kind target.Kind, by target.Path, value string) (matches []target.Resource, strangers bool, err error) {
 	matches = []target.Resource{}

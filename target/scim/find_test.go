@@ -108,7 +108,7 @@ func TestFilterComparesExactly(t *testing.T) {
 		if filter == "" || strings.Contains(filter, "Ada@X.example") {
 			return false
 		}
-		answer(w, 200, map[string]any{"totalResults": 0})
+		response(w, 200, map[string]any{"totalResults": 0})
 		return true
 	}
 	if got := find(t, f.adapter(scim.Config{}), "userName", "ada@x.example"); len(got) != 1 {

@@ -75,17 +75,17 @@ func (n *numberer) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = []byte(n.inward(string(body)))
 		asked.Body, asked.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	answer, err := n.next.RoundTrip(asked)
+	response, err := n.next.RoundTrip(asked)
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(n.outward(body))), -1
-	return answer, nil
+	response.Body, response.ContentLength = io.NopCloser(bytes.NewReader(n.outward(body))), -1
+	return response, nil
 }
 
 // shown are resources with the ids that the client knows.

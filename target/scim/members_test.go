@@ -139,7 +139,7 @@ func TestWholeGroupWithHiddenMembersIsNotWritten(t *testing.T) {
 			if r.Method != "GET" || !strings.HasSuffix(r.URL.Path, "/"+gid) {
 				return false
 			}
-			answer(w, 200, map[string]any{"id": gid, "displayName": "g"})
+			response(w, 200, map[string]any{"id": gid, "displayName": "g"})
 			return true
 		}
 		_, err := f.adapter(cfg).ChangeMembers(t.Context(), group(gid), []string{"new"}, nil)

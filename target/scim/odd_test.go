@@ -31,11 +31,11 @@ func TestFilterAnsweredWithTheResource(t *testing.T) {
 		}
 		for _, u := range f.byKind["Users"] {
 			if u["userName"] == value {
-				answer(w, 200, u)
+				response(w, 200, u)
 				return true
 			}
 		}
-		answer(w, 200, map[string]any{"schemas": []any{"urn:ietf:params:scim:schemas:core:2.0:User"}})
+		response(w, 200, map[string]any{"schemas": []any{"urn:ietf:params:scim:schemas:core:2.0:User"}})
 		return true
 	}
 	a := f.adapter(scim.Config{})
@@ -161,7 +161,7 @@ func TestClaimedCursors(t *testing.T) {
 		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			switch {
 			case strings.HasSuffix(r.URL.Path, "/ServiceProviderConfig"):
-				answer(w, 200, json.RawMessage(`{"patch":{"supported":true},"pagination":{"cursor":true,"index":false}}`))
+				response(w, 200, json.RawMessage(`{"patch":{"supported":true},"pagination":{"cursor":true,"index":false}}`))
 			case r.URL.Query().Has("cursor") && status != 0:
 				refuseWith(w, status, "")
 			default:
@@ -262,7 +262,7 @@ func TestValuesTakeTheSchemasType(t *testing.T) {
 		if !strings.HasSuffix(r.URL.Path, "/Schemas") {
 			return false
 		}
-		answer(w, 200, json.RawMessage(`{"Resources":[{"id":"`+urn+`","attributes":[{"name":"vip","type":"boolean"},{"name":"level","type":"integer"},
+		response(w, 200, json.RawMessage(`{"Resources":[{"id":"`+urn+`","attributes":[{"name":"vip","type":"boolean"},{"name":"level","type":"integer"},
 			{"name":"rate","type":"decimal"},{"name":"code","type":"string"},{"name":"flags","type":"boolean","multiValued":true},
 			{"name":"desk","type":"complex","subAttributes":[{"name":"floor","type":"integer"}]}]}]}`))
 		return true

@@ -200,7 +200,7 @@ func (p *pager) page(ctx context.Context, query ...string) (*listing, error) {
 }
 
 // ask sends the request of a page, without members where the application takes that.
-func (p *pager) ask(ctx context.Context, c *call) (*answer, error) {
+func (p *pager) ask(ctx context.Context, c *call) (*response, error) {
 	if p.kind != target.Group || p.client.learned.knows(noExclude, p.kind, "") {
 		return p.client.send(ctx, *c)
 	}
@@ -277,7 +277,7 @@ func (p *pager) take(page *listing, next string) (fresh bool, err error) {
 		ids = append(append(ids, r.ID...), 0)
 	}
 	if err := p.loop.Page(page.came, ids, next); err != nil {
-		return false, endless(p.op, err)
+		return false, asLoop(p.op, err)
 	}
 	if page.total >= 0 && page.total < p.total && page.total != page.came {
 		p.shrunk = true

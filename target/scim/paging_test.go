@@ -75,7 +75,7 @@ func TestListThatIsNotComplete(t *testing.T) {
 		f := newFake(t)
 		f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 			if strings.HasSuffix(r.URL.Path, "/Users") {
-				answer(w, 200, json.RawMessage(body))
+				response(w, 200, json.RawMessage(body))
 			}
 			return strings.HasSuffix(r.URL.Path, "/Users")
 		}
@@ -113,7 +113,7 @@ func TestListWithoutEnd(t *testing.T) {
 					return false
 				}
 				n++
-				answer(w, 200, json.RawMessage(body(n)))
+				response(w, 200, json.RawMessage(body(n)))
 				return true
 			}
 			err := read(f.adapter(scim.Config{}))
@@ -133,7 +133,7 @@ func TestResponsesWithTooManyValues(t *testing.T) {
 	f := newFake(t)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if strings.HasSuffix(r.URL.Path, "/Users") {
-			answer(w, 200, json.RawMessage(`{"totalResults":1,"Resources":[{}`+strings.Repeat(",{}", 2<<20)+`]}`))
+			response(w, 200, json.RawMessage(`{"totalResults":1,"Resources":[{}`+strings.Repeat(",{}", 2<<20)+`]}`))
 		}
 		return strings.HasSuffix(r.URL.Path, "/Users")
 	}
@@ -159,7 +159,7 @@ func TestPageSizeFollowsTheApplication(t *testing.T) {
 			if tt.announced > 0 {
 				filter["maxResults"] = tt.announced
 			}
-			answer(w, 200, map[string]any{"patch": map[string]any{"supported": true}, "filter": filter})
+			response(w, 200, map[string]any{"patch": map[string]any{"supported": true}, "filter": filter})
 			return true
 		}
 		listed(t, f.adapter(scim.Config{PageSize: tt.configured}), target.User)

@@ -70,7 +70,7 @@ const firstLook = 250 * time.Millisecond
 
 // send makes a call. An answer that is not 2xx is an error; one that is not SCIM too. Some
 // applications do not know for some seconds what they have just made: it is asked for again.
-func (cl *client) send(ctx context.Context, c call) (*answer, error) {
+func (cl *client) send(ctx context.Context, c call) (*response, error) {
 	for wait := firstLook; ; wait *= 2 {
 		ans, err := cl.sendOnce(ctx, c)
 		left := cl.unsettled(c)
@@ -109,7 +109,7 @@ func (cl *client) unsettled(c call) time.Duration {
 	return 0
 }
 
-func (cl *client) sendOnce(ctx context.Context, c call) (*answer, error) {
+func (cl *client) sendOnce(ctx context.Context, c call) (*response, error) {
 	u, err := cl.url(c)
 	if err != nil {
 		return nil, withOp(err, c.op)

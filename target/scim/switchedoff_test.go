@@ -24,7 +24,7 @@ func showsAllActive(f *fake, off map[string]bool) {
 				found = append(found, u)
 			}
 		}
-		answer(w, 200, map[string]any{"totalResults": len(found), "Resources": found})
+		response(w, 200, map[string]any{"totalResults": len(found), "Resources": found})
 		return true
 	}
 }
@@ -108,7 +108,7 @@ func TestCreationAnsweredWithOK(t *testing.T) {
 				}
 				object["active"] = false
 				sent["id"] = f.add("Users", object)
-				answer(w, c.status, sent)
+				response(w, c.status, sent)
 				return true
 			}
 			r, err := f.adapter(scim.Config{}).Create(t.Context(), target.User, attributes(t, "userName", "ada", "active", c.active))

@@ -246,7 +246,7 @@ func blamed(err error, attributes []target.Attribute) error {
 	return named(err, path)
 }
 
-// informative tells a resource from an answer that holds its id only.
+// informative tells a resource from a response that holds its id only.
 func informative(object map[string]any) bool {
 	for name := range object {
 		switch strings.ToLower(name) {

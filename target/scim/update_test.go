@@ -119,7 +119,7 @@ func TestTerseResponses(t *testing.T) {
 		for _, op := range patch.Operations {
 			f.apply(f.get("Users", id), op.Op, op.Path, op.Value)
 		}
-		answer(w, 200, map[string]any{"id": id, "userName": "a"})
+		response(w, 200, map[string]any{"id": id, "userName": "a"})
 		return true
 	}
 	a := f.adapter(scim.Config{})
@@ -143,7 +143,7 @@ func TestOwnSpelling(t *testing.T) {
 	id := f.seed("Users", `{"userName":"a"}`)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method == "PATCH" || r.Method == "GET" {
-			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"R&amp;D","displayName":"Ada L"}`))
+			response(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"R&amp;D","displayName":"Ada L"}`))
 			return true
 		}
 		return false
@@ -165,7 +165,7 @@ func TestALaggingReplicaIsNotWrittenBack(t *testing.T) {
 	id := f.seed("Users", `{"userName":"a","title":"old","active":true}`)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method == "GET" {
-			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"old","active":true,"nickName":"stale"}`))
+			response(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"a","title":"old","active":true,"nickName":"stale"}`))
 			return true
 		}
 		return false
@@ -259,7 +259,7 @@ func TestNormalizedAnswers(t *testing.T) {
 	id := f.seed("Users", `{"userName":"a"}`)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.Method == "PATCH" {
-			answer(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"ada@x.example","active":"True","title":"",
+			response(w, 200, json.RawMessage(`{"id":"`+id+`","userName":"ada@x.example","active":"True","title":"",
 				"phoneNumbers":[{"type":"work","value":"tel:+41-31","primary":true}],"`+enterprise+`":{"manager":"m"}}`))
 		}
 		return r.Method == "PATCH"
@@ -501,7 +501,7 @@ func TestBadAttributeNamedByTheTarget(t *testing.T) {
 	id := f.seed("Users", `{"userName":"a"}`)
 	f.intercept = func(w http.ResponseWriter, r *http.Request, body []byte) bool {
 		if r.Method == "PATCH" && strings.Contains(string(body), "nickName") {
-			answer(w, 400, map[string]any{"detail": "Attribute 'nickName' is read only", "status": 400})
+			response(w, 400, map[string]any{"detail": "Attribute 'nickName' is read only", "status": 400})
 			return true
 		}
 		return false

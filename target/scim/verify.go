@@ -36,7 +36,7 @@ func (u *update) check(ctx context.Context) error {
 			return err
 		}
 		for _, d := range doubted {
-			if d.verdict == target.Hidden && u.judge(d.attribute) != target.Hidden {
+			if d.verdict == target.Hidden && u.verdictOf(d.attribute) != target.Hidden {
 				u.a.learned.learn(terse, u.ref.Kind, factKey(d.attribute))
 			}
 		}
@@ -94,8 +94,8 @@ func (u *update) reread(ctx context.Context) error {
 	return nil
 }
 
-// judge compares one attribute with the resource at hand.
-func (u *update) judge(attribute target.Attribute) target.Verdict {
+// verdictOf compares one attribute with the resource at hand.
+func (u *update) verdictOf(attribute target.Attribute) target.Verdict {
 	wired := u.a.dialect.wired(attribute)
 	return wired.Path.Judge(wired.Value, u.result.Value(wired.Path))
 }
@@ -107,7 +107,7 @@ func (u *update) doubted(attributes []target.Attribute) (all []doubt) {
 		return nil
 	}
 	for _, attribute := range attributes {
-		verdict := u.judge(attribute)
+		verdict := u.verdictOf(attribute)
 		switch {
 		case verdict == target.AsWritten, strings.EqualFold(attribute.Path.Name(), "password"):
 		case verdict == target.Hidden && !u.read && u.a.learned.knows(terse, u.ref.Kind, factKey(attribute)):

@@ -169,7 +169,7 @@ func TestHeaders(t *testing.T) {
 func TestCreatedID(t *testing.T) {
 	t.Parallel()
 	for name, answered := range map[string]func(w http.ResponseWriter, object map[string]any){
-		"body 200":          func(w http.ResponseWriter, o map[string]any) { answer(w, 200, o) },
+		"body 200":          func(w http.ResponseWriter, o map[string]any) { response(w, 200, o) },
 		"Location absolute": func(w http.ResponseWriter, o map[string]any) { locate(w, "https://x.example/scim/v2/Users/u%2D1") },
 		"Location relative": func(w http.ResponseWriter, o map[string]any) { locate(w, "Users/u-1/") },
 		"text/plain": func(w http.ResponseWriter, o map[string]any) {
@@ -177,7 +177,7 @@ func TestCreatedID(t *testing.T) {
 			json.NewEncoder(w).Encode(o)
 		},
 		"nothing":              func(w http.ResponseWriter, o map[string]any) { w.WriteHeader(204) },
-		"empty object":         func(w http.ResponseWriter, o map[string]any) { answer(w, 201, map[string]any{}) },
+		"empty object":         func(w http.ResponseWriter, o map[string]any) { response(w, 201, map[string]any{}) },
 		"Location of the list": func(w http.ResponseWriter, o map[string]any) { locate(w, "/scim/v2/Users") },
 	} {
 		f := newFake(t)
@@ -266,11 +266,11 @@ func TestProbe(t *testing.T) {
 	f.intercept = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		switch strings.TrimPrefix(r.URL.Path, "/scim/v2/") {
 		case "ServiceProviderConfigs":
-			answer(w, 200, json.RawMessage(`{"patch":{"supported":true},"filter":{"supported":true,"maxResults":77}}`))
+			response(w, 200, json.RawMessage(`{"patch":{"supported":true},"filter":{"supported":true,"maxResults":77}}`))
 		case "Groups":
 			refuseWith(w, 501, "")
 		case "Schemas":
-			answer(w, 200, json.RawMessage(`{"Resources":[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"userName"},{"name":"emails"}]}]}`))
+			response(w, 200, json.RawMessage(`{"Resources":[{"id":"urn:ietf:params:scim:schemas:core:2.0:User","attributes":[{"name":"userName"},{"name":"emails"}]}]}`))
 		default:
 			return false
 		}

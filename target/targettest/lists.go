@@ -14,8 +14,8 @@ var listRules = []rule{
 	{"list-cancelled", "a List that is cancelled on the way returns an error, since half a list would pass for a whole one", listCancelled},
 }
 
-// crowd fills the application and returns the ids.
-func (t *trial) crowd(n int) (ids []string, err error) {
+// createMany fills the application and returns the ids.
+func (t *trial) createMany(n int) (ids []string, err error) {
 	for i := range n {
 		r, err := t.createWith(target.User, t.attrs("userName", fmt.Sprintf("user%04d@example.com", i), "active", i%10 != 0))
 		if err != nil {
@@ -42,7 +42,7 @@ func listEverythingOnce(t *trial) error {
 	if err != nil || len(empty) != 0 {
 		return fmt.Errorf("listed %d users of an empty application (error: %v)", len(empty), err)
 	}
-	ids, err := t.crowd(t.h.Many)
+	ids, err := t.createMany(t.h.Many)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func listStops(t *trial) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.crowd(3); err != nil {
+	if _, err := t.createMany(3); err != nil {
 		return err
 	}
 	enough, calls := errors.New("enough"), 0
@@ -111,7 +111,7 @@ func listCancelled(t *trial) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.crowd(t.h.Many); err != nil {
+	if _, err := t.createMany(t.h.Many); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(t.ctx)

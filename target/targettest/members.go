@@ -25,7 +25,7 @@ func (t *trial) team(n int) (target.MemberWriter, target.Ref, []string, error) {
 	if err != nil {
 		return nil, target.Ref{}, nil, err
 	}
-	ids, err := t.crowd(n)
+	ids, err := t.createMany(n)
 	return w, group.Ref, ids, err
 }
 

@@ -49,8 +49,8 @@ func TestConsentDeclined(t *testing.T) {
 				time.Sleep(time.Minute)
 				v.refuse(opened, tt.code, tt.description)
 				i := v.only()
-				if i.Declined == nil || i.Declined.Reason != tt.reason || !i.Declined.At.Equal(time.Now().UTC().Truncate(time.Second)) || i.Standing(time.Now()) != "declined" {
-					t.Fatalf("%s: %+v", i.Standing(time.Now()), i.Declined)
+				if i.Declined == nil || i.Declined.Reason != tt.reason || !i.Declined.At.Equal(time.Now().UTC().Truncate(time.Second)) || i.Status(time.Now()) != "declined" {
+					t.Fatalf("%s: %+v", i.Status(time.Now()), i.Declined)
 				}
 				// An old response loaded again, and one that is of no visit, change nothing.
 				time.Sleep(time.Minute)
@@ -60,12 +60,12 @@ func TestConsentDeclined(t *testing.T) {
 				}
 				// The next visit clears it, and may succeed.
 				second := v.leave(link)
-				if i := v.only(); i.Declined != nil || i.Standing(time.Now()) != "opened" {
-					t.Errorf("opened again it is %s: %+v", i.Standing(time.Now()), i.Declined)
+				if i := v.only(); i.Declined != nil || i.Status(time.Now()) != "opened" {
+					t.Errorf("opened again it is %s: %+v", i.Status(time.Now()), i.Declined)
 				}
 				shows(t, v.back(second, fabrikam), 200, "Your consent has arrived")
-				if i := v.only(); i.Standing(time.Now()) != "checking" {
-					t.Errorf("accepted it is %s", i.Standing(time.Now()))
+				if i := v.only(); i.Status(time.Now()) != "checking" {
+					t.Errorf("accepted it is %s", i.Status(time.Now()))
 				}
 			})
 		})
@@ -80,8 +80,8 @@ func TestConsentDeclinedInAnotherTab(t *testing.T) {
 	first, second := v.leave(link), v.leave(link)
 	v.refuse(first, "access_denied", "")
 	shows(t, v.back(second, fabrikam), 200, "Your consent has arrived")
-	if i := v.only(); i.Declined != nil || i.Standing(time.Now()) != "checking" {
-		t.Errorf("it is %s: %+v", i.Standing(time.Now()), i.Declined)
+	if i := v.only(); i.Declined != nil || i.Status(time.Now()) != "checking" {
+		t.Errorf("it is %s: %+v", i.Status(time.Now()), i.Declined)
 	}
 }
 
@@ -96,8 +96,8 @@ func TestConsentDeclinedByAnotherBrowser(t *testing.T) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	}
-	if i := v.only(); i.Declined != nil || i.Standing(time.Now()) != "opened" {
-		t.Errorf("it is %s: %+v", i.Standing(time.Now()), i.Declined)
+	if i := v.only(); i.Declined != nil || i.Status(time.Now()) != "opened" {
+		t.Errorf("it is %s: %+v", i.Status(time.Now()), i.Declined)
 	}
 }
 

@@ -40,12 +40,12 @@ func TestConsentProgressGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	jar.SetCookies(own, []*http.Cookie{v.cookie})
-	answer, err := client.Get(server.URL + strings.TrimPrefix(at, "https://sync.example.com"))
+	response, err := client.Get(server.URL + strings.TrimPrefix(at, "https://sync.example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	lines := bufio.NewScanner(answer.Body)
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
 	until := func(text string) {
 		t.Helper()
 		for lines.Scan() {
@@ -62,8 +62,8 @@ func TestConsentProgressGrows(t *testing.T) {
 	until("The first synchronization is done")
 	until("You can close this page")
 	until("</html>")
-	if answer.StatusCode != 200 || answer.Header.Get("X-Accel-Buffering") != "no" {
-		t.Errorf("status %d, header %v", answer.StatusCode, answer.Header)
+	if response.StatusCode != 200 || response.Header.Get("X-Accel-Buffering") != "no" {
+		t.Errorf("status %d, header %v", response.StatusCode, response.Header)
 	}
 }
 

@@ -36,7 +36,7 @@ func (c *Server) Run(ctx context.Context) {
 			}
 			going[key] = true
 			proofs.Go(func() {
-				c.settle(ctx, slots, key, invitation)
+				c.prove(ctx, slots, key, invitation)
 				select {
 				case ended <- key:
 				case <-ctx.Done():
@@ -59,8 +59,8 @@ func (c *Server) Run(ctx context.Context) {
 	}
 }
 
-// nudge makes Run look for claims.
-func (c *Server) nudge() {
+// wakeProver makes Run look for claims.
+func (c *Server) wakeProver() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -82,9 +82,9 @@ func (c *Server) claims() map[state.InvitationKey]state.Invitation {
 	return all
 }
 
-// settle proves one claim, again and again while the consent spreads through Microsoft's
+// prove proves one claim, again and again while the consent spreads through Microsoft's
 // datacentres, and keeps what came of it. Only the tries take a slot, not the waits between them.
-func (c *Server) settle(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
+func (c *Server) prove(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
 	claim := *invitation.Claim
 	log := c.Log.With("invitation", key.Name(), "tenant", claim.Tenant, "note", invitation.Note)
 	began := c.Now() // patience is for tries: a stopped service has made none

@@ -250,7 +250,7 @@ func (c *Server) callback(w http.ResponseWriter, r *http.Request, settings Setti
 		c.signedIn(w, r, settings, key, cookie)
 		return
 	}
-	answer := graphsync.ReadConsentResponse(query)
+	response := graphsync.ReadConsentResponse(query)
 	now := c.Now().UTC()
 	next := base64.RawURLEncoding.EncodeToString(key[:]) + "." + rand.Text() // state of a sign-in
 	signs := false
@@ -258,7 +258,7 @@ func (c *Server) callback(w http.ResponseWriter, r *http.Request, settings Setti
 	var refusal error
 	err := c.change(key, func(i *state.Invitation) error {
 		invitation = *i
-		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool { return equal(v.State, hash(answer.State)) })
+		at := slices.IndexFunc(i.Begun, func(v state.ConsentVisit) bool { return equal(v.State, hash(response.State)) })
 		if at < 0 {
 			return errState
 		}
@@ -268,48 +268,48 @@ func (c *Server) callback(w http.ResponseWriter, r *http.Request, settings Setti
 		}
 		i.Begun = slices.Delete(slices.Clone(i.Begun), at, at+1) // a state serves once, whatever the outcome
 		switch {
-		case answer.Err != nil:
-			i.Declined = declined(answer.Err, now)
+		case response.Err != nil:
+			i.Declined = declined(response.Err, now)
 		case !now.Before(visit.Expires), !now.Before(i.Expires):
 			refusal = errExpired
 		case i.Claim != nil && i.Claim.Joined:
 			refusal = errUsed
 		case i.Claim.Proving():
 			refusal = errProving
-		case !i.Tenant.IsZero() && i.Tenant != answer.Tenant:
+		case !i.Tenant.IsZero() && i.Tenant != response.Tenant:
 			refusal = errTenant
 		case !settings.allows(i):
 			refusal = ErrOpenLink
 		default:
 			i.Begun, i.Declined = nil, nil
-			i.Claim = &state.ConsentClaim{Tenant: answer.Tenant, Cookie: hash(cookie), Since: now}
+			i.Claim = &state.ConsentClaim{Tenant: response.Tenant, Cookie: hash(cookie), Since: now}
 			if signs = settings.SignIn && i.Tenant.IsZero(); signs {
 				i.Claim.SignIn = hash(next)
 			}
 		}
 		return nil
 	})
-	about := []any{"invitation", key.Name(), "note", invitation.Note, "tenant", answer.Tenant}
+	about := []any{"invitation", key.Name(), "note", invitation.Note, "tenant", response.Tenant}
 	if !invitation.Tenant.IsZero() {
 		about = append(about, "invited", invitation.Tenant)
 	}
 	switch {
 	case claimedBy(&invitation, cookie, errors.Join(err, refusal)):
 		toProgress(w, settings, key)
-	case err == nil && answer.Err != nil:
-		c.Log.Warn("consent was not given", append(about, "class", answer.Err.Class, "code", answer.Err.Code, "message", answer.Err.Message)...)
-		c.write(w, noticeRefused.with(answer.Err.Message, answer.Err.Hint))
+	case err == nil && response.Err != nil:
+		c.Log.Warn("consent was not given", append(about, "class", response.Err.Class, "code", response.Err.Code, "message", response.Err.Message)...)
+		c.write(w, noticeRefused.with(response.Err.Message, response.Err.Hint))
 	case err != nil || refusal != nil:
 		c.refuse(w, r, errors.Join(err, refusal), about...)
 	case signs:
 		w.Header().Set("Location", settings.Cloud.SignInURL(graphsync.SignInRequest{
-			Tenant: answer.Tenant, ClientID: settings.ClientID, Redirect: RedirectURI(settings.PublicURL),
+			Tenant: response.Tenant, ClientID: settings.ClientID, Redirect: RedirectURI(settings.PublicURL),
 			State: next, Nonce: derived("nonce", cookie, next), Verifier: derived("verifier", cookie, next),
 		}))
 		w.WriteHeader(http.StatusFound)
 	default:
 		c.Log.Info("consent is claimed and will be proven", about...)
-		c.nudge()
+		c.wakeProver()
 		toProgress(w, settings, key)
 	}
 }

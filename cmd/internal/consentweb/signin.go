@@ -88,7 +88,7 @@ func (c *Server) signedIn(w http.ResponseWriter, r *http.Request, settings Setti
 		return
 	}
 	c.Log.Info("consent is claimed and will be proven", append(about, "by", who.Username)...)
-	c.nudge()
+	c.wakeProver()
 	toProgress(w, settings, key)
 }
 

@@ -106,8 +106,8 @@ func TestConsentSignIn(t *testing.T) {
 		query = v.toSignIn(v.leave(link), fabrikam)
 		shows(t, v.get("/join/consent/callback?error=access_denied&error_description=AADSTS50105&state="+url.QueryEscape(query.Get("state"))), 200, "You could not be signed in")
 		proving(false)
-		if i := c.only(); i.Standing(time.Now()) != "declined" || !strings.HasPrefix(i.Declined.Reason, "The sign-in after the consent did not succeed: ") || !strings.HasSuffix(i.Declined.Reason, " (access_denied)") {
-			t.Errorf("it is %s: %+v", i.Standing(time.Now()), i.Declined)
+		if i := c.only(); i.Status(time.Now()) != "declined" || !strings.HasPrefix(i.Declined.Reason, "The sign-in after the consent did not succeed: ") || !strings.HasSuffix(i.Declined.Reason, " (access_denied)") {
+			t.Errorf("it is %s: %+v", i.Status(time.Now()), i.Declined)
 		}
 
 		// As it should be; loading it again changes nothing.

@@ -39,7 +39,7 @@ func Invitations(store *state.Store, now time.Time) ([]Invitation, error) {
 	}
 	shown := []Invitation{}
 	for key, i := range all {
-		s := Invitation{Invitation: key.Name(), Note: i.Note, State: i.Standing(now), Created: i.Created.Truncate(time.Second), Expires: i.Expires}
+		s := Invitation{Invitation: key.Name(), Note: i.Note, State: i.Status(now), Created: i.Created.Truncate(time.Second), Expires: i.Expires}
 		if !i.Tenant.IsZero() {
 			s.Tenant = new(i.Tenant.String())
 		}

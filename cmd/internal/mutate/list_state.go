@@ -49,7 +49,7 @@ var keeping = slices.Concat(
 		fault{"OBJ3", "an answer that says nothing removes", `case graphsync.InDeletedItems, graphsync.Absent:
 		reason`, `default:
 		reason`},
-		fault{"OBJ4", "a restorable object counts as purged", `if answer == graphsync.InDeletedItems {`, `if false {`},
+		fault{"OBJ4", "a restorable object counts as purged", `if presence == graphsync.InDeletedItems {`, `if false {`},
 		fault{"OBJ5", "a removed object is not pending", `if err := p.add(PendingKey{Kind: kind, ID: id}); err != nil || kind != graphsync.Group {
 		return true, err
 	}`, `if kind != graphsync.Group {
@@ -63,8 +63,8 @@ var keeping = slices.Concat(
 			}`, `tx.counts.add(liveCounter(kind), 1)`},
 	),
 	in("state/assignmentround.go",
-		fault{"ASG1", "assignments that were not read stay", `case missed, answer != graphsync.Unknown && !twice:
-		return rowGoes`, `case missed, answer != graphsync.Unknown && !twice:
+		fault{"ASG1", "assignments that were not read stay", `case missed, presence != graphsync.Unknown && !twice:
+		return rowGoes`, `case missed, presence != graphsync.Unknown && !twice:
 		return rowStays`},
 		fault{"ASG2", "rows that were read twice hide rows that are missing", `if r.seen[row.number/64]&bit == 0 {
 		r.seen`, `if true {

@@ -97,7 +97,7 @@ var provisioning = slices.Concat(
 		fault{"ERR3", "a write answered by a web page counts as not done", `e.Indeterminate = c.method != http.MethodGet && e.Code == target.NotSCIM`, `e.Indeterminate = false`},
 		fault{"ERR4", "a refused creation of one that exists is no conflict", `case status == http.StatusConflict, duplicate && status >= 400:`, `case status == http.StatusConflict:`},
 	),
-	in("target/scim/answer.go",
+	in("target/scim/response.go",
 		fault{"ANS1", "an error with status 200 counts as success", `if hasError(object) {
 		return false
 	}`, ``},

@@ -275,7 +275,7 @@ var recording = slices.Concat(
 		fault{"RCD17", "a member removal that was carried out is not remembered", `if err := tx.AppliedMembers(r.sync.Name).Delete(group, member); err != nil {
 			return err
 		}
-		if err := settle(member)`, `if err := settle(member)`},
+		if err := recordMember(member)`, `if err := recordMember(member)`},
 		fault{"RCD18", "a member removal of an account that is gone stays", `for _, group := range slices.Collect(tx.Members().GroupsOf(source)) {`, `for _, group := range slices.Collect(tx.Members().GroupsOf(graphsync.ID{})) {`},
 		fault{"RCD19", "an intent is dropped although the answer was lost", `halfway := done.partly || errors.As(done.err, &failed) && failed.Indeterminate`, `halfway := done.partly || errors.As(done.err, &failed) && false`},
 		fault{"CRN13", "an account whose creation had no answer is no longer being made", `if done.action.Op == plan.Create && !done.halfway {`, `if done.action.Op == plan.Create {`},

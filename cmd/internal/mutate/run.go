@@ -90,8 +90,8 @@ func (m *mutation) overlay(scratch string) (string, error) {
 	return list, errors.Join(os.WriteFile(source, []byte(mutated), 0o600), os.WriteFile(list, replace, 0o600))
 }
 
-// neighbours are the packages whose tests are tried when those of the fault's own let it pass.
-var neighbours = map[string]string{"./reconcile/desired": "./reconcile", "./reconcile/guard": "./reconcile", "./reconcile/plan": "./reconcile", "./state": "./reconcile", "./target": "./target/scim"}
+// testedBy are the packages whose tests are tried when those of the fault's own let it pass.
+var testedBy = map[string]string{"./reconcile/desired": "./reconcile", "./reconcile/guard": "./reconcile", "./reconcile/plan": "./reconcile", "./state": "./reconcile", "./target": "./target/scim"}
 
 // wideTests take what tests of single packages let pass: the stories of the command, then
 // histories over the whole pipeline. They link the Graph SDK and take minutes for each fault.
@@ -106,7 +106,7 @@ func (r *runner) stages(m *mutation) []string {
 	dir := m.pkg()
 	stages := []string{dir}
 	if !r.own {
-		if next := neighbours[dir]; next != "" {
+		if next := testedBy[dir]; next != "" {
 			stages = append(stages, next)
 		}
 		stages = append(stages, wideTests...)

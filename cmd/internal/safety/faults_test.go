@@ -198,9 +198,9 @@ func graphMishaps() (out []mishap) {
 	}
 	edit := func(change func(body []byte) []byte) graphtest.Fault {
 		return graphtest.Fault{Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
-			answer := next()
-			answer.Body = change(answer.Body)
-			return answer
+			response := next()
+			response.Body = change(response.Body)
+			return response
 		}}
 	}
 	faults := []struct {
@@ -308,9 +308,9 @@ func directoryMishaps() []mishap {
 				ends = append(ends, w.graph.Fault(graphtest.Fault{Path: path, Times: -1, Match: func(r *http.Request) bool {
 					return r.Method == http.MethodPost || !strings.Contains(r.URL.RawQuery, "token")
 				}, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
-					answer := next()
-					answer.Body = emptied(answer.Body)
-					return answer
+					response := next()
+					response.Body = emptied(response.Body)
+					return response
 				}}))
 			}
 			return func() {
@@ -354,9 +354,9 @@ func frontMishaps() (out []mishap) {
 	type answerer = func(r *http.Request, next func() (*http.Response, error)) (*http.Response, error)
 	raw := func(status int, body string, header ...string) answerer {
 		return func(r *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
-			answer := scimtest.Answer(status, body, append([]string{"Content-Type", "application/scim+json"}, header...)...)
-			answer.Request = r
-			return answer, nil
+			response := scimtest.NewResponse(status, body, append([]string{"Content-Type", "application/scim+json"}, header...)...)
+			response.Request = r
+			return response, nil
 		}
 	}
 	faults := []struct {

@@ -76,17 +76,17 @@ func (a account) identity() string {
 
 // anotherAccount does the work and answers about another account.
 func anotherAccount(r *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-	answer, err := next()
-	if err != nil || answer.StatusCode >= 300 || !strings.Contains(r.URL.Path, "/Users") {
-		return answer, err
+	response, err := next()
+	if err != nil || response.StatusCode >= 300 || !strings.Contains(r.URL.Path, "/Users") {
+		return response, err
 	}
-	answer.Body.Close()
+	response.Body.Close()
 	body, err := json.Marshal(map[string]any{"schemas": []string{"urn:ietf:params:scim:schemas:core:2.0:User"}, "id": "another",
 		"userName": "another@other.example", "externalId": "another", "active": true})
 	if err != nil {
 		return nil, err
 	}
-	other := scimtest.Answer(answer.StatusCode, string(body), "Content-Type", "application/scim+json")
+	other := scimtest.NewResponse(response.StatusCode, string(body), "Content-Type", "application/scim+json")
 	other.Request = r
 	return other, nil
 }

@@ -26,14 +26,14 @@ func TestSecretsAreNowhere(t *testing.T) {
 		w := newWorld(t, settings{all: true, guests: true, redact: true, concurrency: 4, pageSize: 5, membersPage: 5, onRemove: desired.OnRemove{Do: plan.Deactivate}})
 		var tokens []string
 		w.graph.Fault(graphtest.Fault{Path: streams["token"], Times: -1, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
-			answer := next()
+			response := next()
 			var body struct {
 				Token string `json:"access_token"`
 			}
-			if json.Unmarshal(answer.Body, &body) == nil && body.Token != "" {
+			if json.Unmarshal(response.Body, &body) == nil && body.Token != "" {
 				tokens = append(tokens, body.Token)
 			}
-			return answer
+			return response
 		}})
 		var written bytes.Buffer
 		cycle := func(opts reconcile.Options) {

@@ -298,7 +298,7 @@ func (d door) RoundTrip(r *http.Request) (*http.Response, error) {
 		before()
 	}
 	was := d.accounts()
-	answer, err := d.front.Transport().RoundTrip(r)
+	response, err := d.front.Transport().RoundTrip(r)
 	d.look(d.i, was, d.accounts())
 	if creates && d.visit {
 		d.visit = false
@@ -306,10 +306,10 @@ func (d door) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if creates && d.lost && err == nil {
 		d.lost = false
-		answer.Body.Close()
+		response.Body.Close()
 		return nil, io.ErrUnexpectedEOF
 	}
-	return answer, err
+	return response, err
 }
 
 // look reports what a tenant must not have written.

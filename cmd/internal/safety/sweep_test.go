@@ -177,7 +177,7 @@ func newStage(t *testing.T, s story) *stage {
 	st.front.Fail(func(r *http.Request) *http.Response {
 		st.watch.look()
 		if st.called(r.Method != http.MethodGet) {
-			return scimtest.Answer(http.StatusServiceUnavailable, "") // no process is there to read it
+			return scimtest.NewResponse(http.StatusServiceUnavailable, "") // no process is there to read it
 		}
 		return nil
 	})

@@ -428,25 +428,25 @@ func (y way) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errDied
 	}
 	send := func() (*http.Response, error) {
-		answer, err := y.next.RoundTrip(r)
+		response, err := y.next.RoundTrip(r)
 		if y.observer != nil && r.Method != http.MethodGet {
 			y.observer.look()
 		}
-		return answer, err
+		return response, err
 	}
-	var answer *http.Response
+	var response *http.Response
 	var err error
 	if fault != nil {
-		answer, err = fault.answer(r, send)
+		response, err = fault.answer(r, send)
 	} else {
-		answer, err = send()
+		response, err = send()
 	}
 	if hit {
 		w.lost()
 		cancel()
 		return nil, errDied
 	}
-	return answer, err
+	return response, err
 }
 
 // pick returns the fault that a call meets. The caller holds the lock.
@@ -475,16 +475,16 @@ func method(names ...string) func(*http.Request) bool {
 func refuse(status int, scimType string, header ...string) func(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
 	body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","scimType":%q,"detail":"no"}`, status, scimType)
 	return func(r *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
-		answer := scimtest.Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
-		answer.Request = r
-		return answer, nil
+		response := scimtest.NewResponse(status, body, append(header, "Content-Type", "application/scim+json")...)
+		response.Request = r
+		return response, nil
 	}
 }
 
 // lose does the work and loses the answer.
 func lose(_ *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-	if answer, err := next(); err == nil {
-		answer.Body.Close()
+	if response, err := next(); err == nil {
+		response.Body.Close()
 	}
 	return nil, io.ErrUnexpectedEOF
 }
@@ -497,8 +497,8 @@ func drop(*http.Request, func() (*http.Response, error)) (*http.Response, error)
 // belated does the work and answers as if it had failed.
 func belated(status int) func(*http.Request, func() (*http.Response, error)) (*http.Response, error) {
 	return func(r *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		if answer, err := next(); err == nil {
-			answer.Body.Close()
+		if response, err := next(); err == nil {
+			response.Body.Close()
 		}
 		return refuse(status, "")(r, nil)
 	}

@@ -52,13 +52,13 @@ func (s *Service) command(ctx context.Context, c *admin.Command) (code int) {
 func (s *Service) workerFor(command, file string, stderr io.Writer) (*worker.Worker, error) {
 	own := s.worker.Load()
 	if *fingerprintOf(file) == *s.loaded.Load() {
-		return own.Lent(), nil
+		return own.Shared(), nil
 	}
 	cfg, syncs, err := load(file)
 	var faults configs.Faults
 	if errors.As(err, &faults) && command != "check" {
 		fmt.Fprintf(stderr, "warning: %s does not load: %s\n  → this command uses the configuration that the service runs with; entrasync check names every fault\n", file, faultText(faults))
-		return own.Lent(), nil
+		return own.Shared(), nil
 	}
 	if err != nil {
 		return nil, err
@@ -71,5 +71,5 @@ func (s *Service) workerFor(command, file string, stderr io.Writer) (*worker.Wor
 	if err != nil {
 		return nil, err
 	}
-	return next.Lent(), nil
+	return next.Shared(), nil
 }

@@ -43,10 +43,10 @@ type Options struct {
 	Activate   bool // makes the configuration the active one of the workers that share the state
 	Log        *slog.Logger
 
-	// Execute runs the command line of a client of the admin socket and returns its exit code. borrow
+	// Execute runs the command line of a client of the admin socket and returns its exit code. attach
 	// gives it the worker for the configuration that the client names. command is the command's name, and
 	// notes for the client go to stderr.
-	Execute func(ctx context.Context, c *admin.Command, borrow Borrow) int
+	Execute func(ctx context.Context, c *admin.Command, attach AttachWorker) int
 	// SignIn redeems the code of an administrator's sign-in at a tenant.
 	SignIn func(ctx context.Context, c worker.Connection, code, redirect, verifier string) (graphsync.SignedIn, error)
 	// Advice explains a code of the contract, "" for one it does not know.
@@ -55,8 +55,8 @@ type Options struct {
 	Serving func(url string)
 }
 
-// Borrow returns the service's worker for a command.
-type Borrow func(command string, stderr io.Writer) (*worker.Worker, error)
+// AttachWorker returns the service's worker for a command.
+type AttachWorker func(command string, stderr io.Writer) (*worker.Worker, error)
 
 // A Service runs the jobs of the present configuration. A reload replaces its worker.
 type Service struct {

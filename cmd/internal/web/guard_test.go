@@ -243,14 +243,14 @@ func TestServe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- b.pages.Serve(ctx, listener) }()
-	answer, err := http.Get("http://" + listener.Addr().String() + "/")
+	response, err := http.Get("http://" + listener.Addr().String() + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := io.ReadAll(answer.Body)
-	answer.Body.Close()
-	if err != nil || answer.StatusCode != 200 || !strings.Contains(string(page), "<h1>Overview</h1>") {
-		t.Errorf("the overview: %d, %v\n%s", answer.StatusCode, err, page)
+	page, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil || response.StatusCode != 200 || !strings.Contains(string(page), "<h1>Overview</h1>") {
+		t.Errorf("the overview: %d, %v\n%s", response.StatusCode, err, page)
 	}
 	stop()
 	if err := <-done; err != nil {

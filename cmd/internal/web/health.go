@@ -27,7 +27,7 @@ type readiness struct {
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	beat := s.Heartbeat()
 	h := health{Format: "entrasync/health/1", Healthy: s.Now().Sub(beat) < beatLimit, Heartbeat: beat.UTC()}
-	answer(w, h.Healthy, h)
+	respond(w, h.Healthy, h)
 }
 
 // readyz tells whether the service does its work: the state can be read, and every sync had its
@@ -51,10 +51,10 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		s.Log.Error("the state cannot be read", "error", err)
 		r.Ready, r.Message = false, "the state cannot be read; the log says why"
 	}
-	answer(w, r.Ready, r)
+	respond(w, r.Ready, r)
 }
 
-func answer(w http.ResponseWriter, well bool, body any) {
+func respond(w http.ResponseWriter, well bool, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	if !well {
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -25,7 +25,7 @@ func TestExplanation(t *testing.T) {
 			Sync: Sync{Sync: &reconcile.Sync{Name: "front"}, TenantName: "contoso"},
 			Explanation: &reconcile.Explanation{
 				Subject: reconcile.ExplainedSubject{Kind: graphsync.User, SourceID: graphsync.ID{1}, Key: "ada@contoso.example"}, InScope: true,
-				Because: []reconcile.ExplainedStep{
+				Because: []reconcile.Reason{
 					{Step: "directory", Result: "present", Detail: "user ada@contoso.example"}, {Step: "group", Result: "member", Detail: "Sales"},
 					{Step: "assignment", Result: "group", Detail: "assigned through group Sales"}, {Step: "role", Result: "ignored", Detail: "GeneralUser: another one wins"},
 					{Step: "account", Result: "inactive", Detail: "t-1: group Sales lost its assignment"}, {Step: "mapping", Result: "problem", Detail: "userType: is not allowed (value_not_allowed)"},

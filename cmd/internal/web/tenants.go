@@ -70,7 +70,7 @@ func (s *Server) invitations(now time.Time) (all []invited, err error) {
 		return nil, err
 	}
 	for key, i := range kept {
-		all = append(all, invited{i, key, i.Standing(now)})
+		all = append(all, invited{i, key, i.Status(now)})
 	}
 	slices.SortFunc(all, func(a, b invited) int {
 		if c := b.Created.Compare(a.Created); c != 0 {

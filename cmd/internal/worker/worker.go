@@ -92,8 +92,8 @@ func (w *Worker) Again() (*Worker, error) { return w.WithConfig(w.Config, w.conf
 // Serve makes w, and every worker made from it, one of the running service.
 func (w *Worker) Serve(service Service) { w.service, w.Tenants.changed = service, service.Changed }
 
-// Lent is w for a command that the service runs: Close leaves it open.
-func (w *Worker) Lent() *Worker {
+// Shared is w for a command that the service runs: Close leaves it open.
+func (w *Worker) Shared() *Worker {
 	lent := *w
 	lent.lent = true
 	return &lent

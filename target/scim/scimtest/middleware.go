@@ -11,11 +11,11 @@ import (
 )
 
 // refuses makes a middleware of what answers some requests in the server's place.
-func refuses(answer func(q *quirks, r *http.Request, body string) *http.Response) middleware {
+func refuses(response func(q *quirks, r *http.Request, body string) *http.Response) middleware {
 	return func(q *quirks, next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body := bodyOf(r)
-			if response := answer(q, r, string(body)); response != nil {
+			if response := response(q, r, string(body)); response != nil {
 				respond(w, response.StatusCode, response.Header, response.Body)
 				return
 			}
@@ -114,7 +114,7 @@ func bodyOf(r *http.Request) []byte {
 	return body
 }
 
-// carryOut has a request answered, and decodes the answer.
+// carryOut has a request answered, and decodes the response.
 func carryOut(next http.Handler, r *http.Request) (status int, header http.Header, object map[string]any, body []byte) {
 	recorder := httptest.NewRecorder()
 	next.ServeHTTP(recorder, r)
@@ -142,5 +142,5 @@ func respond(w http.ResponseWriter, status int, header http.Header, body io.Read
 
 func scimError(status int, keyword string, header ...string) *http.Response {
 	body := fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"%d","scimType":%q,"detail":"a quirk of this server"}`, status, keyword)
-	return Answer(status, body, append(header, "Content-Type", "application/scim+json")...)
+	return NewResponse(status, body, append(header, "Content-Type", "application/scim+json")...)
 }

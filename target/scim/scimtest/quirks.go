@@ -93,7 +93,7 @@ var makers = map[string]func(about string) middleware{
 			if !strings.Contains(query+body, word) {
 				return nil
 			}
-			return Answer(http.StatusOK, "<html><title>Blocked</title></html>", "Content-Type", "text/html")
+			return NewResponse(http.StatusOK, "<html><title>Blocked</title></html>", "Content-Type", "text/html")
 		})
 	},
 	"busy": func(method string) middleware {

@@ -170,13 +170,13 @@ func (s *Server) call(tb testing.TB, method, path string, body map[string]any, w
 	r := httptest.NewRequest(method, "/v2"+path, strings.NewReader(text))
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	r.Header.Set("Content-Type", "application/scim+json")
-	answer := carriedOut(s.backend, r)
+	response := carriedOut(s.backend, r)
 	var decoded map[string]any
-	if err := json.NewDecoder(answer.Body).Decode(&decoded); err != nil && want != http.StatusNoContent {
-		tb.Fatalf("%s %s: the SCIM server answered %d without JSON: %v", method, path, answer.StatusCode, err)
+	if err := json.NewDecoder(response.Body).Decode(&decoded); err != nil && want != http.StatusNoContent {
+		tb.Fatalf("%s %s: the SCIM server answered %d without JSON: %v", method, path, response.StatusCode, err)
 	}
-	if answer.StatusCode != want {
-		tb.Fatalf("%s %s: the SCIM server answered %d, want %d: %v", method, path, answer.StatusCode, want, decoded)
+	if response.StatusCode != want {
+		tb.Fatalf("%s %s: the SCIM server answered %d, want %d: %v", method, path, response.StatusCode, want, decoded)
 	}
 	return decoded
 }

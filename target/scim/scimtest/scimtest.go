@@ -136,7 +136,7 @@ func (s *Server) Reset() {
 	s.requests = nil
 }
 
-// Fail sets a hook that sees every request first. A response from it is the answer, and the
+// Fail sets a hook that sees every request first. What it returns is the response, and the
 // request is not carried out; nil lets the request through. A nil hook ends the faults.
 func (s *Server) Fail(hook func(*http.Request) *http.Response) {
 	s.mu.Lock()
@@ -152,8 +152,8 @@ func (s *Server) Lose(hook func(*http.Request) bool) {
 	s.lose = hook
 }
 
-// Answer makes a response for a Fail hook. header holds pairs of name and value.
-func Answer(status int, body string, header ...string) *http.Response {
+// NewResponse makes a response for a Fail hook. header holds pairs of name and value.
+func NewResponse(status int, body string, header ...string) *http.Response {
 	h := http.Header{}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
@@ -175,25 +175,25 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	fail, lose := s.fail, s.lose
 	s.mu.Unlock()
 
-	var answer *http.Response
+	var response *http.Response
 	if fail != nil {
-		answer = fail(r)
+		response = fail(r)
 		rewind()
 	}
-	lost := answer == nil && lose != nil && lose(r)
+	lost := response == nil && lose != nil && lose(r)
 	rewind()
-	if answer == nil {
-		answer = carriedOut(s.quirked, r)
+	if response == nil {
+		response = carriedOut(s.quirked, r)
 	}
 	if lost {
 		panic(http.ErrAbortHandler) // net/http's way to drop a connection
 	}
 	s.mu.Lock()
-	entry.Status = answer.StatusCode
+	entry.Status = response.StatusCode
 	s.mu.Unlock()
-	maps.Copy(w.Header(), answer.Header)
-	w.WriteHeader(answer.StatusCode)
-	io.Copy(w, answer.Body)
+	maps.Copy(w.Header(), response.Header)
+	w.WriteHeader(response.StatusCode)
+	io.Copy(w, response.Body)
 }
 
 // Transport answers requests to any host in this process, without sockets, which a
@@ -203,10 +203,10 @@ func (s *Server) Transport() http.RoundTripper { return inProcess{s} }
 type inProcess struct{ server *Server }
 
 // RoundTrip implements http.RoundTripper.
-func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+func (p inProcess) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	defer func() {
 		if cause := recover(); cause == http.ErrAbortHandler {
-			answer, err = nil, io.ErrUnexpectedEOF
+			response, err = nil, io.ErrUnexpectedEOF
 		} else if cause != nil {
 			panic(cause)
 		}
@@ -217,9 +217,9 @@ func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error)
 	}
 	recorder := httptest.NewRecorder()
 	p.server.serve(recorder, asked)
-	answer = recorder.Result()
-	answer.Request = r
-	return answer, nil
+	response = recorder.Result()
+	response.Request = r
+	return response, nil
 }
 
 // carriedOut has a request answered.

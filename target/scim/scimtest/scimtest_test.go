@@ -47,12 +47,12 @@ func ask(t *testing.T, s *scimtest.Server, method, path, body string) (int, map[
 	}
 	r.Header.Set("Authorization", "Bearer "+s.Token)
 	r.Header.Set("Content-Type", "application/scim+json")
-	answer, err := s.Client.Do(r)
+	response, err := s.Client.Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer answer.Body.Close()
-	b, err := io.ReadAll(answer.Body)
+	defer response.Body.Close()
+	b, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func ask(t *testing.T, s *scimtest.Server, method, path, body string) (int, map[
 			t.Fatalf("%s %s: %v in %s", method, path, err, b)
 		}
 	}
-	return answer.StatusCode, decoded
+	return response.StatusCode, decoded
 }
 
 func patch(operations string) string {
@@ -212,7 +212,7 @@ func TestCountsAndFaults(t *testing.T) {
 			if r.Method != http.MethodPost {
 				return nil
 			}
-			return scimtest.Answer(http.StatusTooManyRequests, "", "Retry-After", "1")
+			return scimtest.NewResponse(http.StatusTooManyRequests, "", "Retry-After", "1")
 		})
 		ask(t, s, "POST", "/Users", create)
 		ask(t, s, "GET", "/Users?count=1", "")
@@ -233,9 +233,9 @@ func TestCountsAndFaults(t *testing.T) {
 		r, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/Users", strings.NewReader(create))
 		r.Header.Set("Authorization", "Bearer "+s.Token)
 		r.Header.Set("Content-Type", "application/scim+json")
-		if answer, err := s.Client.Do(r); err == nil {
-			answer.Body.Close()
-			t.Errorf("the lost answer arrived: %d", answer.StatusCode)
+		if response, err := s.Client.Do(r); err == nil {
+			response.Body.Close()
+			t.Errorf("the lost answer arrived: %d", response.StatusCode)
 		}
 		if s.User(t, "ada") == nil {
 			t.Error("the request whose answer was lost was not carried out")

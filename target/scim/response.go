@@ -17,21 +17,21 @@ import (
 	"entrasync/target"
 )
 
-// An answer is a 2xx answer. object is nil when it had no body, or an empty object for one.
-type answer struct {
+// A response is a 2xx answer. object is nil when it had no body, or an empty object for one.
+type response struct {
 	status  int
 	header  http.Header
 	object  map[string]any
 	version string
 }
 
-// decode judges an answer of at most so many values. Servers send any content type, or none; SCIM is known by content.
-func decode(c call, most, status int, header http.Header, body []byte) (*answer, error) {
+// decode judges a response of at most so many values. Servers send any content type, or none; SCIM is known by content.
+func decode(c call, most, status int, header http.Header, body []byte) (*response, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(inUTF8(header, body), []byte("\ufeff")))
 	if status < 200 || status > 299 {
 		return nil, refusal(c, status, header, body)
 	}
-	ans := &answer{status: status, header: header, version: entityTag(header)}
+	ans := &response{status: status, header: header, version: entityTag(header)}
 	if len(body) == 0 {
 		return ans, nil
 	}
@@ -158,7 +158,7 @@ func resource(kind target.Kind, object map[string]any, etag string) *target.Reso
 	return &target.Resource{Ref: target.Ref{Kind: kind, ID: id}, Attributes: object, Version: etag}
 }
 
-func (ans *answer) resource(kind target.Kind) *target.Resource {
+func (ans *response) resource(kind target.Kind) *target.Resource {
 	if ans.object == nil {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (ans *answer) resource(kind target.Kind) *target.Resource {
 }
 
 // located returns the id at the end of the Location header, for answers without a body.
-func (ans *answer) located(kind target.Kind) string {
+func (ans *response) located(kind target.Kind) string {
 	u, err := url.Parse(ans.header.Get("Location"))
 	if err != nil {
 		return ""
@@ -187,7 +187,7 @@ type listing struct {
 	next      string
 }
 
-func (ans *answer) listing(c call, kind target.Kind) (*listing, error) {
+func (ans *response) listing(c call, kind target.Kind) (*listing, error) {
 	total, counted := number(member(ans.object, "totalResults"))
 	list, listed := member(ans.object, "Resources").([]any)
 	if !counted && !listed {
@@ -209,7 +209,7 @@ func (ans *answer) listing(c call, kind target.Kind) (*listing, error) {
 
 // single takes a resource for a list of one, and one without anything for none: Zabbix answers a
 // filter so.
-func (ans *answer) single(c call, kind target.Kind) (*listing, error) {
+func (ans *response) single(c call, kind target.Kind) (*listing, error) {
 	if !c.filters() || ans.object == nil {
 		return nil, notSCIM(c, ans.status, nil, ans.object)
 	}
