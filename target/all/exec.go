@@ -52,14 +52,14 @@ func (o *Exec) For(tenant string) Options {
 	filled := *o
 	filled.Command = slices.Clone(o.Command)
 	for i := range filled.Command {
-		filled.Command[i] = fill(filled.Command[i], tenant)
+		filled.Command[i] = expandTenant(filled.Command[i], tenant)
 	}
 	filled.Config, filled.Secrets = maps.Clone(o.Config), maps.Clone(o.Secrets)
 	for name, value := range filled.Config {
-		filled.Config[name] = fill(value, tenant)
+		filled.Config[name] = expandTenant(value, tenant)
 	}
 	for name, secret := range filled.Secrets {
-		filled.Secrets[name] = ExecSecret{fill(secret.File, tenant)}
+		filled.Secrets[name] = ExecSecret{expandTenant(secret.File, tenant)}
 	}
 	return &filled
 }

@@ -45,7 +45,7 @@ func (o *Webhook) Validate() []Fault {
 // For implements [Options].
 func (o *Webhook) For(tenant string) Options {
 	filled := *o
-	filled.URL, filled.SecretFile = fill(o.URL, tenant), fill(o.SecretFile, tenant)
+	filled.URL, filled.SecretFile = expandTenant(o.URL, tenant), expandTenant(o.SecretFile, tenant)
 	return &filled
 }
 
