@@ -51,7 +51,7 @@ func runFleetWorker(file string) int {
 	defer w.Close()
 	err = service.New(w, service.Options{
 		ConfigFile: file, Version: os.Getenv(fleetName), Log: log, SignIn: connector.SignIn, Serving: func(string) {},
-		Execute: func(context.Context, *admin.Command, service.Borrow) int { return 1 }, Advice: func(string) string { return "" },
+		Execute: func(context.Context, *admin.Command, service.AttachWorker) int { return 1 }, Advice: func(string) string { return "" },
 	}).Run(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
