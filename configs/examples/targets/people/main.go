@@ -106,7 +106,7 @@ func (s *store) change(method string, p *params) (any, *refused) {
 		maps.DeleteFunc(r.Attributes, func(_ string, value any) bool { return value == nil })
 		s.names[name(p.Kind, r.Attributes)] = p.ID
 	case method == "changeMembers":
-		var unknown []map[string]string
+		unknown := []map[string]string{}
 		for _, id := range p.Add {
 			if s.all["user"][id] == nil {
 				unknown = append(unknown, map[string]string{"id": id, "message": "there is no such user"})
