@@ -41,6 +41,7 @@ type cycle struct {
 	reporter     *reporter
 	applier      *applier
 	discovery    *discovery
+	undoing      *undoer
 }
 
 // newCycle wires the steps of a run.
@@ -126,6 +127,10 @@ func (s *Syncer) newCycle(opts Options) *cycle {
 		intents: c.intents, executor: c.executor,
 	}
 	c.discovery = &discovery{sync: s.Sync, tenant: s.Tenant, target: s.Target, eval: eval, matching: c.matching}
+	c.undoing = &undoer{
+		sync: s.Sync, opts: opts, now: now, workers: workers, tenant: s.Tenant, info: info, ledger: c.ledger, findings: c.findings,
+		plans: c.plans, owners: c.owners, matching: c.matching,
+	}
 	c.findings.kind = Incremental
 	c.ledger.report = Report{
 		Format: reportFormat, Sync: s.Sync.Name, Tenant: s.Sync.Tenant, Run: runID, Started: now,

@@ -41,7 +41,7 @@ func (p *planner) draft(ctx context.Context) error {
 		changed := p.info.ConfigHash != p.sync.Hash()
 		whole := p.opts.Subject == nil
 		p.findings.all = whole && (changed || p.opts.Full || tx.Pending(p.sync.Name).Everything())
-		for _, name := range []string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace, plan.PartRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, duePlannedSpace, transferOfferSpace, plan.DetachedSpace} {
+		for _, name := range planSpaces() {
 			if err := tx.Space(p.sync.Name, name).Clear(); err != nil {
 				return err
 			}

@@ -9,8 +9,10 @@ import (
 // reviewMembers reviews a change of members. Decisions about users who leave count first. Users whose leaving
 // the last plan held stay held, and no one else waits with them. Users who join never wait.
 func (r *reviewer) reviewMembers(planned plan.Actions, key []byte, a *plan.StoredAction) error {
-	if done, err := r.decideLeaving(planned, key, a); done || err != nil {
-		return err
+	if r.opts.Undo == nil {
+		if done, err := r.decideLeaving(planned, key, a); done || err != nil {
+			return err
+		}
 	}
 	passes, waits, parted, err := r.stayHeld(a)
 	if err != nil {

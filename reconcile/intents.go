@@ -32,10 +32,15 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 		case plan.Members:
 			memberships = append(memberships, a)
 			continue
-		case plan.Unlink: // nothing is sent
-			continue
+		case plan.Unlink:
+			if len(a.Changes) == 0 { // nothing is sent
+				continue
+			}
 		}
 		intent := state.Intent{Kind: a.Kind, Source: a.SourceID, Op: string(a.Op), At: l.now}
+		if a.Op == plan.Unlink { // before the link goes, the account gets back what it had
+			intent.Op = string(plan.Update)
+		}
 		external := adoptedExternalID(a, l.sync.rules(a.Kind))
 		if external != "" {
 			intent.Keys = append(intent.Keys, state.MatchKey{Attribute: "externalId", Value: external})

@@ -83,13 +83,18 @@ func (b *linkBuilder) attributes(ctx context.Context, a *plan.StoredAction, crea
 			value = d.Value
 			applied[change.Attribute] = desired.Canonical(a.SourceID, d.Attribute, value)
 		} else if a.Literal {
-			applied[change.Attribute] = plan.Encode(value)
+			value = plainNumbers(value)
+			if applied[change.Attribute] = plan.Encode(value); value != nil {
+				if mapped := mappedTo(b.sync.rules(a.Kind), change.Attribute); mapped != nil {
+					applied[change.Attribute] = desired.Canonical(a.SourceID, mapped, value)
+				}
+			}
 		} else if value == nil {
 			applied[change.Attribute] = json.RawMessage("null")
 		} else if strings.EqualFold(change.Attribute, "active") {
 			applied[change.Attribute] = plan.Encode(value)
 		}
-		out = append(out, target.Attribute{Path: path, Value: value, Old: change.Old})
+		out = append(out, target.Attribute{Path: path, Value: value, Old: plainNumbers(change.Old)})
 	}
 	return out, applied, nil
 }

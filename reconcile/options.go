@@ -5,6 +5,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/undo"
 	"entrasync/state"
 )
 
@@ -19,12 +20,15 @@ type Options struct {
 	Subject   *Subject  // only this object
 	Expect    *Document // apply only if exactly this plan comes out
 
+	Undo *undo.Request // of [Syncer.Undo]: what is put back
+	Pin  string        // of [Syncer.Undo]: the reason for which what is put back is pinned; "": it is not
+
 	Actor state.Actor // who started the run, for the audit log; zero: the service
 }
 
 // partial reports whether the cycle looks at a part, or at a what-if: its holds are shown, and
 // those of the whole stay as they are.
-func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil }
+func (o *Options) partial() bool { return o.NoRefresh || o.Subject != nil || o.Undo != nil }
 
 // heldSpace is the space of what the plan holds.
 func (o *Options) heldSpace() string {

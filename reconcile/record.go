@@ -313,7 +313,7 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 			}
 		}
 		r.line(done, line)
-		return nil
+		return r.afterUndo(tx, done)
 	}
 	if a.Op != plan.Unlink {
 		r.tookEffect(tx, key)
@@ -342,7 +342,11 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if err := r.endPending(tx, a, key); err != nil {
 		return err
 	}
-	if err := guard.DecisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {
+	if a.Undo {
+		if err := r.afterUndo(tx, done); err != nil {
+			return err
+		}
+	} else if err := guard.DecisionsIn(tx, r.sync.Name).Delete(done.key.Bytes()); err != nil {
 		return err
 	}
 	if line.Error, err = r.recordRemarks(tx, done); err != nil {

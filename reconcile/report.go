@@ -5,6 +5,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/undo"
 )
 
 // A Result is how a run ended.
@@ -35,6 +36,7 @@ type Report struct {
 	Target     TargetTraffic   `json:"target"`
 	Steps      []OnDemandStep  `json:"steps,omitempty"` // of a provision on demand
 	Notes      []string        `json:"notes,omitempty"`
+	Undo       *undo.Request   `json:"undo,omitempty"`     // of an undo: what it puts back
 	Upcoming   []UpcomingDay   `json:"upcoming,omitempty"` // of a dry run: what dates change today and in the next seven days
 	PlanOf     string          `json:"plan_of,omitempty"`  // when the plan was made that was applied as it stood; "" for one of this run
 	Started    time.Time       `json:"started"`
@@ -190,6 +192,7 @@ const (
 	OnDemand    Cycle = "on-demand"
 
 	RemovalsOnly Cycle = "removals" // see [Options.Removals]
+	Undone       Cycle = "undo"     // see [Syncer.Undo]
 )
 
 // A Document is a plan as it was written and reviewed.
@@ -212,4 +215,6 @@ type planHead struct {
 	Binding  string        `json:"binding"` // what the plan is bound to: these actions under this configuration
 	Summary  Summary       `json:"summary"`
 	Upcoming []UpcomingDay `json:"upcoming,omitempty"` // what dates change today and in the next seven days
+	// Undo is what the plan puts back, of the plan of an undo.
+	Undo *undo.Request `json:"undo,omitempty"`
 }

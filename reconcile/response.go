@@ -60,6 +60,8 @@ func (x *executor) refuseOtherAccount(a *plan.StoredAction, done *result, resour
 // id. Nothing is written to the application.
 func (x *executor) unlink(ctx context.Context, a *plan.StoredAction, done *result) {
 	switch {
+	case a.Undo:
+		x.undoAdoption(ctx, a, done)
 	case a.MovesTo != "":
 		var link *state.Link
 		if link, done.err = x.links.linkOf(a); done.err == nil {
@@ -76,6 +78,20 @@ func (x *executor) unlink(ctx context.Context, a *plan.StoredAction, done *resul
 		done.drop = true
 		done.err = identityError(a.Op, a.Kind, "%s: nothing was written to it, the link was dropped, and the account of %s is looked for by its matching attributes", a.Why, a.Key)
 	}
+}
+
+// undoAdoption gives an account back what it had before it was adopted, and drops the link to it.
+func (x *executor) undoAdoption(ctx context.Context, a *plan.StoredAction, done *result) {
+	if len(a.Changes) > 0 {
+		before := *a
+		before.Op = plan.Update
+		if x.write(ctx, &before, done, false); done.err != nil {
+			return
+		}
+	} else if _, done.err = x.links.linkOf(a); done.err != nil {
+		return
+	}
+	done.link, done.drop = nil, true
 }
 
 // takeShown brings a link that moves to another account to what that account is: its values may

@@ -118,10 +118,16 @@ func (r *reviewer) chunk(after []byte) (last []byte, more bool, err error) {
 // reviewAction reviews one action: what a person decided counts first, then the guards, then what was held
 // before.
 func (r *reviewer) reviewAction(planned plan.Actions, key []byte, a *plan.StoredAction) error {
-	if done, err := r.decide(planned, key, a); done || err != nil {
-		return err
+	if r.opts.Undo == nil { // what was decided is about what the directory asks for
+		if done, err := r.decide(planned, key, a); done || err != nil {
+			return err
+		}
 	}
 	guard, cause := r.evaluate(a)
+	if guard != "" && r.reviewUndo(guard) {
+		a.Held, a.Approved = nil, true
+		return planned.Put(key, a)
+	}
 	if guard == "" && a.Op != plan.Members { // who leaves a group is remembered by person
 		guard, cause = r.lastHolds.before(r.tx, key, a)
 	}

@@ -1,5 +1,7 @@
 package reconcile
 
+import "entrasync/reconcile/plan"
+
 // The spaces of a sync's scratch storage in which a cycle keeps its plan.
 const (
 	claimSpace          = "claims"  // attribute NUL value → source id, for duplicates within a plan
@@ -20,6 +22,11 @@ const (
 	changedSpace        = "changed" // kind, source id → number of changes that are not in a link; kept over cycles
 	shownSpace          = "shown"   // kind, source id, attribute → value an application has instead; kept over cycles
 )
+
+// planSpaces are the spaces that a new plan begins with empty.
+func planSpaces() []string {
+	return []string{plan.ActionSpace, plan.SkippedSpace, plan.PartHeldSpace, plan.PartRejectedSpace, claimSpace, membershipSpace, shownMemberSpace, existingMemberSpace, absentSpace, managerRefSpace, requeuedSpace, draftedSpace, duePlannedSpace, transferOfferSpace, plan.DetachedSpace}
+}
 
 // Spaces of a sync for links that do not fit.
 const (

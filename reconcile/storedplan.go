@@ -26,7 +26,7 @@ type Plan struct {
 
 func planOf(sync *Sync, tenant *state.Tenant, r *Report) *Plan {
 	return &Plan{sync: sync, tenant: tenant, held: r.held, no: r.rejected, holds: r.holds, head: planHead{
-		Format: planFormat, Sync: sync.Name, Tenant: sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary, Upcoming: r.Upcoming,
+		Format: planFormat, Sync: sync.Name, Tenant: sync.Tenant, Cycle: r.Cycle, Complete: true, Summary: r.Summary, Upcoming: r.Upcoming, Undo: r.Undo,
 	}}
 }
 
@@ -91,6 +91,9 @@ func (p *Plan) stored(space string, visit func(tx *state.Tx, raw []byte) error, 
 func (p *Plan) binding() (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00", p.sync.Name, p.sync.Tenant, p.sync.Hash())
+	if p.head.Undo != nil {
+		h.Write(plan.Encode(p.head.Undo))
+	}
 	for action, err := range p.Actions() {
 		if err != nil {
 			return "", err

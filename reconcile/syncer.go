@@ -39,7 +39,7 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	defer end()
 	c := s.newCycle(opts)
 	unlessKept := c.keeper.unlessKept
-	for _, step := range []func(context.Context) error{
+	return c.run(ctx,
 		c.finalizer.putBack,                     // what a dry run that was killed left behind
 		c.removals.admit,                        // a removals cycle runs where nothing waits for another cycle
 		c.puller.pull,                           // Graph → snapshot, page by page
@@ -67,7 +67,12 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 		c.keeper.keep,                           // of a dry run: what the plan was made from
 		c.applier.apply,                         // leavers, users, groups, then memberships
 		c.finalizer.finalize,                    // what is done is no longer pending
-	} {
+	)
+}
+
+// run makes the steps of a run, one after the other, and its report.
+func (c *cycle) run(ctx context.Context, steps ...func(context.Context) error) (*Report, error) {
+	for _, step := range steps {
 		switch err := step(ctx); {
 		case errors.Is(err, errNothingDue):
 			return c.reporter.nothingDue()

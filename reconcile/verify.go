@@ -22,6 +22,9 @@ func (r *reporter) verifyPlan(context.Context) error {
 	}
 	written := sha256.New()
 	fmt.Fprintf(written, "%s\x00%s\x00%s\x00", want.Sync, want.Tenant, r.sync.Hash())
+	if want.Undo != nil {
+		written.Write(plan.Encode(want.Undo))
+	}
 	for _, action := range want.Actions {
 		action.Name = ""
 		written.Write(plan.Encode(&action))

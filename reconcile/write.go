@@ -191,6 +191,9 @@ func (x *executor) write(ctx context.Context, a *plan.StoredAction, done *result
 	if adopting {
 		done.link = x.links.newLink(a, ref.ID, applied)
 		done.link.Adopted = true
+		if a.Undo {
+			x.takeWhole(ctx, done.link)
+		}
 		if moved != "" {
 			done.err = x.links.moveLink(done, moved)
 		}
@@ -198,6 +201,18 @@ func (x *executor) write(ctx context.Context, a *plan.StoredAction, done *result
 	}
 	if done.link, done.err = x.links.changedLink(a, applied); done.err == nil && moved != "" {
 		done.err = x.links.moveLink(done, moved)
+	}
+}
+
+// takeWhole brings a link that is made again to what its account is: of an undo only what it changes is known. Where the
+// account cannot be read now, the next complete compare does.
+func (x *executor) takeWhole(ctx context.Context, link *state.Link) {
+	getter, ok := x.target.(target.Getter)
+	if !ok {
+		return
+	}
+	if shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(link.Kind), ID: link.TargetID}); err == nil {
+		updateShown(x.sync.rules(link.Kind), x.now, link, shown)
 	}
 }
 

@@ -49,7 +49,7 @@ func newClient(ctx context.Context, a *app, args []string) *client {
 // remoteCommands are the commands that work with the state, and so the ones a service runs for others.
 var remoteCommands = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
-	"holds": true, "approve": true, "reject": true, "eval": true, "audit": true, "links": true,
+	"holds": true, "approve": true, "reject": true, "eval": true, "audit": true, "links": true, "undo": true,
 	"tenants": true, "consent": true, "check": true,
 	cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true, // they suggest runs and holds
 }

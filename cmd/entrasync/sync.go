@@ -238,7 +238,11 @@ func (c cycles) syncOne(ctx context.Context, s *compile.Sync, options reconcile.
 	if err != nil {
 		return nil, err
 	}
-	result, err := syncer.Run(ctx, options)
+	run := syncer.Run
+	if options.Expect != nil && options.Expect.Undo != nil { // the plan of an undo
+		options.Undo, run = options.Expect.Undo, syncer.Undo
+	}
+	result, err := run(ctx, options)
 	end(ctx, err)
 	done()
 	c.worker.NoteHealth(ctx, s, syncer.Source, err)

@@ -31,6 +31,7 @@ type StoredAction struct {
 	Orphan      bool        `json:"orphan,omitempty"`   // the account has no link
 	External    string      `json:"external,omitempty"` // its externalId
 	Literal     bool        `json:"literal,omitempty"`  // the new values are written as they are, whatever the mapping says
+	Undo        bool        `json:"undo,omitempty"`     // it puts back what was done before; see Syncer.Undo
 	Again       bool        `json:"again,omitempty"`    // the account was switched off before and is shown as active: see stillActive
 }
 

@@ -36,6 +36,7 @@ var documents = []document{
 	{method: http.MethodGet, path: "/v1/explain/{key}", args: []string{"explain", "{key}"}, flags: []string{"sync", "tenant", "group"}, lines: true},
 	{method: http.MethodGet, path: "/v1/audit", args: []string{"audit"}, flags: []string{"since", "until", "user", "group", "run", "sync", "tenant"}},
 	{method: http.MethodGet, path: "/v1/audit/verify", args: []string{"audit", "verify"}, flags: []string{"tenant", "head"}},
+	{method: http.MethodPost, path: "/v1/runs/{run}/undo", args: []string{"undo", "{run}"}, flags: []string{"sync", "tenant", "dry-run", "approve", "pin", "pause", "reason"}},
 	{method: http.MethodGet, path: "/v1/links", args: []string{"links", "list"}, flags: []string{"sync", "tenant", "pinned", "broken", "chosen", "ambiguous", "orphaned", "mismatch", "inactive"}},
 	{method: http.MethodGet, path: "/v1/links/{key}", args: []string{"links", "show", "{key}"}, flags: []string{"sync", "tenant", "group"}, lines: true},
 	{method: http.MethodPost, path: "/v1/links/{key}/break", args: []string{"links", "break", "{key}"}, flags: []string{"sync", "tenant", "group", "reason"}},

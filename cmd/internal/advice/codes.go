@@ -70,6 +70,8 @@ var Codes = map[string]string{
 	"administrator":          "a guard: the last accounts that administer the target would be lost. Approve only when another account can.",
 	"adoption":               "a guard: the account that fits was another user's, or carries the externalId of one. Approve when it is the same person.",
 	"broken_link":            "a guard: the account that fits is one whose link to this user an operator broke. Approve to link it again, reject to leave the user without an account, or choose another account: entrasync links set USER ACCOUNT.",
+	"changed_since":          "an undo leaves alone what was changed later, by another run, by a person in the target, or by an operator. The message says what. entrasync audit --user KEY shows what came when.",
+	"cannot_undo":            "an undo cannot put this back: the account was deleted, the values are redacted, or the action failed. The message says which.",
 	"pinned":                 "something is due, but an operator pinned the user or group, so that nothing changes its account. entrasync links show KEY says who and why; entrasync links unpin KEY lets the next cycle carry out what is due.",
 	"account_missing":        "the account that an operator chose for this user does not exist in the target, and no other one is linked or created instead. Choose another: entrasync links set USER ACCOUNT; or drop the choice: entrasync links break USER.",
 	"takeover":               "a guard: a group of that name exists and would be taken over. Look at who would leave it; approve, reject, or set groups.takeover, which does not count for a tenant that joined by consent.",
