@@ -178,7 +178,7 @@ func one(ctx context.Context, w *worker.Worker, p part, r Request, out Console) 
 	return done, report.Sync(out.Out, p.sync, done, plan, true)
 }
 
-// sayNext says what becomes of it in the next cycle, and how to apply a dry run.
+// sayNext says what the next cycle does, and how to apply a dry run.
 func sayNext(w io.Writer, reports []*reconcile.Report, r Request) {
 	changes, held := 0, 0
 	for _, done := range reports {
