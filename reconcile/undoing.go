@@ -484,9 +484,9 @@ func revertible(rules *desired.Rules, c *undo.Change, link *state.Link) (r rever
 		v := c.Values[attribute]
 		equal := sameAs(rules, attribute, link.Applied[attribute])
 		switch {
-		case undo.Same(v.Before, v.After):
 		case desired.MadeOnApply(v.Before), desired.MadeOnApply(v.After), isRedacted(rules, attribute):
 			r.cannot = append(r.cannot, attribute+": its values are not in the audit log")
+		case undo.Same(v.Before, v.After):
 		case equal(v.Before):
 		case v.Later || !equal(v.After):
 			r.changed = append(r.changed, attribute+" has changed since")
