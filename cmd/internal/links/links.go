@@ -159,8 +159,13 @@ func Set(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, c Change)
 	if already {
 		return outcome(w, f, "linked", chosen.Account)
 	}
+	end, err := w.Begin(syncer, worker.ByCommand)
+	if err != nil {
+		return nil, err
+	}
 	subject := reconcile.Subject{Kind: c.Subject.Kind, Key: f.id.String()}
 	report, err := syncer.Run(ctx, reconcile.Options{Apply: f.sync.Paused == "", Subject: &subject, Actor: c.By})
+	end(ctx, err)
 	done, outErr := outcome(w, f, "chosen", chosen.Account)
 	if outErr != nil {
 		return nil, errors.Join(err, outErr)

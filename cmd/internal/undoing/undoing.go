@@ -156,7 +156,12 @@ func one(ctx context.Context, w *worker.Worker, p part, r Request, out Console) 
 	if r.Pin {
 		options.Pin = cmp.Or(strings.TrimSpace(r.Reason), "undo of "+p.undo.Words())
 	}
+	end, err := w.Begin(syncer, worker.ByCommand)
+	if err != nil {
+		return nil, err
+	}
 	done, err := syncer.Undo(ctx, options)
+	end(ctx, err)
 	if err != nil {
 		return nil, worker.RunError(p.sync, done, err)
 	}
