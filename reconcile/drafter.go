@@ -135,7 +135,7 @@ func (d *drafter) user(id graphsync.ID) error {
 	}
 	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: id, TargetID: &link.TargetID, Key: key,
 		Changes: changes, Why: stand.Why, Notes: append(stand.Notes, result.Notes...)}, Via: stand.Via}
-	if err := d.takenNames(&a); err != nil || op == plan.Update && len(a.Changes) == 0 {
+	if err := d.names().takenNames(&a); err != nil || op == plan.Update && len(a.Changes) == 0 {
 		return err
 	}
 	a.Held = d.sync.Guard.Claims(a.Changes, result.Attributes, stand.Guest)
@@ -248,53 +248,24 @@ func (d *drafter) create(kind graphsync.Kind, id graphsync.ID, key string, stand
 		if value == "" {
 			continue
 		}
-		other, err := d.claim(kind, id, path, value)
+		other, err := d.names().claim(kind, id, path, value)
 		if err != nil {
 			return err
 		}
 		if other.IsZero() {
 			continue
 		}
-		why, err := d.wantedBy(kind, other, path, value)
+		why, err := d.names().wantedBy(kind, other, path, value)
 		if err != nil {
 			return err
 		}
-		if err := d.withdraw(kind, other, path, value, id); err != nil {
+		if err := d.names().withdraw(kind, other, path, value, id); err != nil {
 			return err
 		}
 		d.leftOut(&a)
 		return d.skip(kind, id, key, "duplicate_source", why)
 	}
 	return d.put(plan.PhaseOf(kind), a)
-}
-
-// claim notes that a new object wants a matching value and returns who else does: a new one of
-// this plan, or one that has an account already.
-func (d *drafter) claim(kind graphsync.Kind, id graphsync.ID, path, value string) (graphsync.ID, error) {
-	key := wantedKeyOf(kind, path, value)
-	if other, known := d.wanted.owner(d.tx, d.sync.Name, key); known && other != id {
-		return other, nil
-	}
-	other, known, err := wantedByID(d.plan, kind, d.sync.rules(kind).Match, path, value)
-	if err != nil {
-		return graphsync.ID{}, err
-	}
-	if known && other != id {
-		d.wanted.put(key, other) // also for others, when the plan no longer has it
-		return other, nil
-	}
-	for _, other := range d.tx.Links(d.sync.Name).SourcesByKey(kind, desired.MatchKey(path, value)) {
-		if other == id {
-			continue
-		}
-		if former, err := d.isFormer(kind, other); err != nil || !former {
-			return other, err
-		}
-	}
-	if !strings.EqualFold(value, id.String()) {
-		d.wanted.put(key, id)
-	}
-	return graphsync.ID{}, nil
 }
 
 // leftOut notes that an object which is not created still wants the value that is its own id: the plan no longer
@@ -305,73 +276,6 @@ func (d *drafter) leftOut(a *plan.StoredAction) {
 			d.wanted.put(wantedKeyOf(a.Kind, path, a.Match[i]), a.SourceID)
 		}
 	}
-}
-
-// wantedBy says who else wants, or has, a matching value. An account that is switched off is offered
-// to give it up.
-func (d *drafter) wantedBy(kind graphsync.Kind, other graphsync.ID, path, value string) (string, error) {
-	object, known := d.tx.Objects().Get(kind, other)
-	link, linked, err := d.tx.Links(d.sync.Name).Get(kind, other)
-	if err != nil || !known || !linked {
-		return fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, other), err
-	}
-	why := fmt.Sprintf("%s %q is still that of %s", path, value, describeUser(&object, &link))
-	if name := d.nextName(&object, &link, path); name != "" && !strings.EqualFold(name, value) {
-		return fmt.Sprintf("%s; that one becomes %q in this cycle, and the next one makes the new %s", why, name, resourceWord(kind)), nil
-	}
-	if kind != graphsync.User {
-		return why, nil
-	}
-	offered, err := d.freeName(&link, path, value)
-	switch {
-	case offered:
-		why += "; approve the hold of guard former_name to free it"
-	case link.Active && object.Removed != graphsync.NotRemoved:
-		why += "; when it is switched off, the next cycle offers to take it over"
-	}
-	return why, err
-}
-
-// nextName is the matching value that an object in scope gives its account or group now, "" when the
-// sync does not change it.
-func (d *drafter) nextName(object *state.Object, link *state.Link, path string) string {
-	rules, stand := d.sync.rules(object.Kind), desired.Eligibility{Known: true, Enabled: true}
-	if object.Kind == graphsync.Group {
-		_, stand.InScope, stand.Problem = d.eval.GroupInScope(object)
-	} else {
-		stand = d.eval.Eligibility(object, link)
-	}
-	if object.Removed != graphsync.NotRemoved || !rules.May(plan.Update) || !stand.Active() || stand.Problem != "" {
-		return ""
-	}
-	result := d.eval.Evaluate(object, &stand, rules.Mapping, false)
-	if result.Problem != nil || result.IgnoreObject {
-		return ""
-	}
-	return desired.TextOf(result.Attributes, path)
-}
-
-// isFormer reports whether an object is gone from the directory and its account is switched off:
-// it wants nothing any more.
-func (d *drafter) isFormer(kind graphsync.Kind, id graphsync.ID) (bool, error) {
-	object, known := d.tx.Objects().Get(kind, id)
-	link, linked, _, err := plan.PlannedLink(d.tx, d.sync.Name, kind, id)
-	return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err
-}
-
-// withdraw takes back the provisional create of the other of two that want one value.
-func (d *drafter) withdraw(kind graphsync.Kind, other graphsync.ID, path, value string, id graphsync.ID) error {
-	key := plan.Key{Phase: plan.PhaseOf(kind), ID: other}.Bytes()
-	a, err := d.plan.Get(key)
-	if a == nil || a.Op != plan.Create {
-		return err
-	}
-	if err := d.plan.Delete(key); err != nil {
-		return err
-	}
-	d.leftOut(a)
-	d.ledger.planned(kind, plan.Create, -1)
-	return d.skip(kind, other, a.Key, "duplicate_source", fmt.Sprintf("%s %q is also wanted by %s %s", path, value, kind, id))
 }
 
 // refused stores why an object cannot be mapped, if it cannot.

@@ -60,11 +60,11 @@ var planning = slices.Concat(
 		fault{"STD10", "an account is not looked at again when its time of deletion has come", `return d.keepLater(link.Source)`, `return nil`},
 		fault{"STD11", "a deactivated account of a leaver is deleted though leavers are deactivated", `if err != nil || after == never {`, `if err != nil {`},
 		fault{"STD12", "a deactivation writes other values too", `a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}}`, `a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}, {Attribute: "displayName", New: key}}`},
-		fault{"STD13", "two new users with one matching value both get an account", `other, err := d.claim(kind, id, path, value)`, `other, err := graphsync.ID{}, error(nil)`},
-		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.withdraw(kind, other, path, value, id); err != nil {
+		fault{"STD13", "two new users with one matching value both get an account", `other, err := d.names().claim(kind, id, path, value)`, `other, err := graphsync.ID{}, error(nil)`},
+		fault{"STD14", "of two new users with one matching value the first gets the account", `if err := d.names().withdraw(kind, other, path, value, id); err != nil {
 			return err
 		}`, ``},
-		fault{"STD15", "a new user gets the account of a linked user with the same matching value", `if former, err := d.isFormer(kind, other); err != nil || !former {
+		fault{"STD15", "a new user gets the account of a linked user with the same matching value", `if former, err := n.isFormer(kind, other); err != nil || !former {
 			return other, err
 		}`, ``},
 		fault{"STD16", "a value stays reserved for a user who is gone and switched off", `return linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`, `return false && linked && !link.Active && known && object.Removed != graphsync.NotRemoved, err`},

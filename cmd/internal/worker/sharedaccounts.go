@@ -19,15 +19,18 @@ import (
 
 const sharedHint = "take {tenant} out of the target's options, so that the tenants share one application, or correct the address"
 
-// checkSharedAccounts reads the first page of accounts before a tenant's first cycle: none of them may be
+// sharedAccounts find the applications of a section that have the same accounts.
+type sharedAccounts struct{ worker *Worker }
+
+// check reads the first page of accounts before a tenant's first cycle: none of them may be
 // one that another tenant keeps through the same section.
-func (w *Worker) checkSharedAccounts(ctx context.Context, s *compile.Sync, key string, adapter target.Adapter, tenant *state.Tenant) error {
+func (a sharedAccounts) check(ctx context.Context, s *compile.Sync, key string, adapter target.Adapter, tenant *state.Tenant) error {
 	first := false
 	err := tenant.View(func(tx *state.Tx) error { first = tx.SyncInfo(s.Name).FirstRun.IsZero(); return nil })
 	if err != nil || !first || key == s.TargetName {
 		return err
 	}
-	others := w.othersOf(s)
+	others := a.othersOf(s)
 	if len(others) == 0 {
 		return nil
 	}
@@ -36,20 +39,20 @@ func (w *Worker) checkSharedAccounts(ctx context.Context, s *compile.Sync, key s
 		return nil // the cycle reports it
 	}
 	for _, other := range others {
-		application, err := w.Application(other)
+		application, err := a.worker.Application(other)
 		if err != nil {
 			return err
 		}
-		location, err := w.locate(application)
+		location, err := a.worker.locate(application)
 		if err != nil {
 			return err
 		}
 		for i := range page {
-			owner, owned, err := w.Store.Accounts().OwnerOf(location.ID, page[i].ID, graphsync.User)
+			owner, owned, err := a.worker.Store.Accounts().OwnerOf(location.ID, page[i].ID, graphsync.User)
 			if err != nil {
 				return err
 			}
-			if owned && owner.Tenant == other.Tenant && w.shows(ctx, other, &page[i]) {
+			if owned && owner.Tenant == other.Tenant && a.shows(ctx, other, &page[i]) {
 				return SharedError(s, other, &page[i])
 			}
 		}
@@ -64,9 +67,9 @@ func SharedError(s, other *compile.Sync, r *target.Resource) error {
 }
 
 // othersOf are the syncs of other tenants into the same section.
-func (w *Worker) othersOf(s *compile.Sync) (others []*compile.Sync) {
+func (a sharedAccounts) othersOf(s *compile.Sync) (others []*compile.Sync) {
 	seen := map[string]bool{s.Expansion: true}
-	for _, other := range w.Syncs {
+	for _, other := range a.worker.Syncs {
 		if other.TargetName == s.TargetName && !seen[other.Expansion] && len(other.Faults) == 0 {
 			seen[other.Expansion] = true
 			others = append(others, other)
@@ -76,8 +79,8 @@ func (w *Worker) othersOf(s *compile.Sync) (others []*compile.Sync) {
 }
 
 // shows reports whether another tenant is shown the same account.
-func (w *Worker) shows(ctx context.Context, other *compile.Sync, r *target.Resource) bool {
-	adapter, err := w.Target(other)
+func (a sharedAccounts) shows(ctx context.Context, other *compile.Sync, r *target.Resource) bool {
+	adapter, err := a.worker.Target(other)
 	if err != nil {
 		return false
 	}

@@ -188,7 +188,7 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 	if err := reportInterrupted(tenant); err != nil {
 		return nil, nil, err
 	}
-	if err := w.checkSharedAccounts(ctx, s, application.Key, adapter, tenant); err != nil {
+	if err := (sharedAccounts{w}).check(ctx, s, application.Key, adapter, tenant); err != nil {
 		return nil, nil, err
 	}
 	every, err := scheduler.Parse(w.Config.Schedule)
