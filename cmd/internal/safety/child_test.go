@@ -27,6 +27,7 @@ import (
 	"entrasync/state"
 	"entrasync/target"
 	"entrasync/target/scim"
+	wiretarget "entrasync/target/wire"
 )
 
 var childJob = flag.String("safety.child", "", "run one cycle as a process to be killed; a file with the job")
@@ -39,6 +40,7 @@ type job struct {
 	Tenant graphsync.ID
 	Front  string // address of the SCIM server
 	Done   string // file for the outcome
+	Bridge string // file with the number of the program's process, where the target is of type exec; "": it is of type scim
 	Set    childSettings
 
 	Target, Place string // what the configuration calls the application, and where it has it
@@ -131,12 +133,28 @@ func (j job) clients() (graphsync.Source, target.Adapter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if j.Bridge != "" {
+		adapter, err := j.program()
+		return source, adapter, err
+	}
 	transport, err := target.NewTransport(target.TransportConfig{Auth: target.Auth{Bearer: func() (string, error) { return bearerToken, nil }}})
 	if err != nil {
 		return nil, nil, err
 	}
 	adapter, err := scim.New(scim.Config{URL: j.Front}, transport)
 	return source, adapter, err
+}
+
+// program is a target of type exec whose program passes everything on to the SCIM server.
+func (j job) program() (target.Adapter, error) {
+	self, err := os.Executable()
+	if err == nil {
+		err = os.Setenv("BRIDGE_PID", j.Bridge)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return wiretarget.Exec(wiretarget.ExecConfig{Command: []string{self, "-safety.bridge=" + j.Front}, Env: []string{"BRIDGE_PID"}})
 }
 
 // die is what kill -9 does: nothing runs after it.

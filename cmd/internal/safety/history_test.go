@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(fleetConfig); file != "" {
 		os.Exit(runFleetWorker(file))
 	}
+	if *bridgeTo != "" {
+		os.Exit(runBridge(*bridgeTo))
+	}
 	if *childJob != "" {
 		os.Exit(runChild(*childJob))
 	}

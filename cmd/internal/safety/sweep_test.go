@@ -1,12 +1,14 @@
 package safety
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,6 +27,8 @@ type story struct {
 	set      childSettings
 	chapters []func(d *cast)
 	moves    map[int]location // of the application's name and address, before a chapter's cycle
+	exec     bool             // the target is a program
+	dies     bool             // that program is killed, and not the process that started it
 }
 
 type location struct{ target, place string }
@@ -101,6 +105,8 @@ func stories() []story {
 		// The application stays the same, but that has to be found out.
 		{name: "the application gets another name and address", set: childSettings{Groups: true}, chapters: chapters,
 			moves: map[int]location{1: {"staff", "here"}, 2: {"staff", "there"}, 3: {"all", "elsewhere"}}},
+		{name: "the target is a program", set: childSettings{Groups: true}, chapters: chapters, exec: true},
+		{name: "the program of the target dies", set: childSettings{Groups: true, Delete: true}, chapters: chapters, exec: true, dies: true},
 	}
 }
 
@@ -132,6 +138,7 @@ type stage struct {
 	*world
 	cast *cast
 	job  job
+	dies bool // see story
 
 	deaths int
 
@@ -167,6 +174,9 @@ func newStage(t *testing.T, s story) *stage {
 		t.Fatal(err)
 	}
 	st.job = job{State: st.dir, Graph: running.URL, CA: ca, Tenant: st.tenant.ID(), Front: st.front.URL, Set: s.set, Target: "front", Place: "here"}
+	if st.dies = s.dies; s.exec {
+		st.job.Bridge = filepath.Join(filepath.Dir(st.dir), "program.pid")
+	}
 
 	for _, path := range []string{"/*/oauth2/v2.0/token", ""} {
 		st.graph.Fault(graphtest.Fault{Path: path, Times: -1, Respond: func(_ *http.Request, next func() *graphtest.Response) *graphtest.Response {
@@ -198,7 +208,9 @@ func (st *stage) called(write bool) (undone bool) {
 		return false
 	}
 	st.kill()
-	st.kill = nil
+	if !st.dies {
+		st.kill = nil
+	}
 	return !st.at.after
 }
 
@@ -214,6 +226,11 @@ func (st *stage) cycle(at moment, meanwhile func()) (calls []bool, commits int) 
 		child, wait := j.start(st.t, filepath.Dir(st.dir))
 		st.calls, st.write, st.at = 0, nil, at
 		st.kill = func() {
+			if st.dies {
+				st.deaths++
+				st.killProgram()
+				return
+			}
 			if err := child.Process.Signal(syscall.SIGKILL); err != nil {
 				st.watch.report("kill the process: %v", err)
 			}
@@ -238,6 +255,25 @@ func (st *stage) cycle(at moment, meanwhile func()) (calls []bool, commits int) 
 			meanwhile = nil
 			st.watch.moved() // a call of the process that died may still be on its way
 		}
+	}
+}
+
+// killProgram ends the program of the target, which answers a call just now or has yet to begin.
+func (st *stage) killProgram() {
+	text, err := os.ReadFile(st.job.Bridge)
+	if err != nil {
+		return // it was not started yet
+	}
+	number, err := strconv.Atoi(string(text))
+	if err == nil {
+		command, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", number))
+		if !strings.Contains(string(command), "safety.bridge") {
+			return // it has ended, and its number may be another's
+		}
+		err = syscall.Kill(number, syscall.SIGKILL)
+	}
+	if err != nil && !errors.Is(err, syscall.ESRCH) {
+		st.watch.report("kill the program: %v", err)
 	}
 }
 
@@ -284,8 +320,15 @@ func TestKilledAnywhere(t *testing.T) {
 				t.Fatalf("without a death:\n%s", strings.Join(faults, "\n"))
 			}
 			moments, commitDeaths, callDeaths := momentsOf(calls, commits), 0, 0
+			if s.dies {
+				moments = slices.DeleteFunc(moments, func(m moment) bool { return m.commit > 0 || m.moves })
+			}
 			all := len(moments)
-			if !*sweepAll {
+			switch {
+			case *sweepAll:
+			case s.exec:
+				moments = sample(moments, 12)
+			default:
 				moments = sample(moments, 20)
 			}
 			lost, deaths := 0, 0
