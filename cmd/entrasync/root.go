@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"entrasync/cmd/internal/completion"
 	"entrasync/cmd/internal/worker"
 
 	"github.com/spf13/cobra"
@@ -101,7 +102,7 @@ New here? Run "entrasync demo": it needs nothing.
 	for _, command := range commands(a) {
 		root.AddCommand(command)
 	}
-	completion{a}.add(root)
+	completion.Completion{Load: a.loadConfig, Open: a.open}.Add(root)
 	return root
 }
 

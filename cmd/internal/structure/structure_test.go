@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/links":        {"cmd/internal/*", "graphsync", "reconcile", "reconcile/plan", "state"},
 	"cmd/internal/report":       {"cmd/internal/compile", "cmd/internal/console", "cmd/internal/inspect", "cmd/internal/words", "graphsync", "reconcile", "reconcile/*", "state"},
 	"cmd/internal/sample":       {"cmd/internal/compile", "graphsync", "graphsync/graphtest"},
+	"cmd/internal/completion":   {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/inspect", "cmd/internal/worker", "configs", "state"},
 	"cmd/internal/compile":      {"cmd/internal/scheduler", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},
 	"cmd/internal/evaluation":   {"cmd/internal/console", "cmd/internal/jsonfile", "reconcile/mapping"},
 	"cmd/internal/importschema": {"cmd/internal/jsonfile", "configs", "reconcile/mapping", "reconcile/scope", "target"},

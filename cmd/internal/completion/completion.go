@@ -1,4 +1,8 @@
-package main
+// Package completion suggests arguments and values of flags to a shell: syncs, tenants, runs, holds and codes.
+//
+// It reads the configuration, and the state for runs and holds. It promises never to print an error: what cannot be
+// read has no suggestions.
+package completion
 
 import (
 	"maps"
@@ -12,20 +16,23 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/worker"
+	"entrasync/configs"
 	"entrasync/state"
 )
 
-// Shell completion reads the configuration, and the state for runs and holds. It never prints an
-// error: what cannot be read has no suggestions.
-
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// A completion suggests arguments and values of flags to a shell.
-type completion struct{ app *app }
+// A Completion suggests arguments and values of flags to a shell.
+type Completion struct {
+	// Load reads the configuration, with its syncs.
+	Load func() (*configs.Config, []*compile.Sync, error)
+	// Open opens the configuration and the state, for the caller to close.
+	Open func() (*worker.Worker, error)
+}
 
-// add gives each command the suggestions for the argument its usage line names, and for
+// Add gives each command the suggestions for the argument its usage line names, and for
 // the flags --sync and --tenant.
-func (c completion) add(cmd *cobra.Command) {
+func (c Completion) Add(cmd *cobra.Command) {
 	_, argument, _ := strings.Cut(cmd.Use, " ")
 	argument, _, _ = strings.Cut(argument, " | --")
 	switch strings.Trim(argument, "[].") {
@@ -50,13 +57,13 @@ func (c completion) add(cmd *cobra.Command) {
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		c.add(sub)
+		c.Add(sub)
 	}
 }
 
 // syncs suggests the syncs of the configuration that are not named yet.
-func (c completion) syncs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	_, syncs, err := c.app.loadConfig()
+func (c Completion) syncs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	_, syncs, err := c.Load()
 	if err != nil {
 		return nil, noFiles
 	}
@@ -65,8 +72,8 @@ func (c completion) syncs(_ *cobra.Command, args []string, _ string) ([]string, 
 }
 
 // targets suggests the targets of the configuration.
-func (c completion) targets(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, _, err := c.app.loadConfig()
+func (c Completion) targets(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, _, err := c.Load()
 	if err != nil || len(args) > 0 {
 		return nil, noFiles
 	}
@@ -74,7 +81,7 @@ func (c completion) targets(_ *cobra.Command, args []string, _ string) ([]string
 }
 
 // tenants suggests the tenants of the configuration and those that joined by consent.
-func (c completion) tenants(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+func (c Completion) tenants(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -87,7 +94,7 @@ func (c completion) tenants(_ *cobra.Command, args []string, _ string) (names []
 }
 
 // runs suggests the newest runs of each sync.
-func (c completion) runs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (c Completion) runs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -110,11 +117,11 @@ func (c completion) runs(_ *cobra.Command, args []string, _ string) ([]string, c
 }
 
 // holds suggests the holds that wait for a decision.
-func (c completion) holds(_ *cobra.Command, args []string, _ string) (holds []string, _ cobra.ShellCompDirective) {
+func (c Completion) holds(_ *cobra.Command, args []string, _ string) (holds []string, _ cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
-	w, err := c.app.open()
+	w, err := c.Open()
 	if err != nil {
 		return nil, noFiles
 	}
@@ -126,7 +133,7 @@ func (c completion) holds(_ *cobra.Command, args []string, _ string) (holds []st
 }
 
 // codes suggests the codes that explain explains.
-func (c completion) codes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (c Completion) codes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
@@ -134,8 +141,8 @@ func (c completion) codes(_ *cobra.Command, args []string, _ string) ([]string, 
 }
 
 // eachSync visits the syncs of the configuration and of the tenants that joined.
-func (c completion) eachSync(visit func(*compile.Sync, *worker.Worker) error) error {
-	w, err := c.app.open()
+func (c Completion) eachSync(visit func(*compile.Sync, *worker.Worker) error) error {
+	w, err := c.Open()
 	if err != nil {
 		return err
 	}
