@@ -48,6 +48,25 @@ func (a ServiceAudit) View(read func(Audit) error) error {
 	return a.registry.view(func(tx *Tx) error { return read(tx.Audit()) })
 }
 
+// Prune deletes lines from the beginning of the log, as [Audit.Prune] does, until none is left to delete. Where there is
+// none it writes nothing.
+func (a ServiceAudit) Prune(now, before time.Time, bytesKept uint64) error {
+	due := false
+	if err := a.View(func(log Audit) error { due = log.prunable(before, bytesKept); return nil }); err != nil {
+		return err
+	}
+	for due {
+		err := a.registry.update(func(tx *Tx) (err error) {
+			due, err = tx.Audit().Prune(now, before, bytesKept, AuditEntry{Actor: Actor{Kind: ActorService}})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("prune the audit log of the service: %w", err)
+		}
+	}
+	return nil
+}
+
 // An Actor is who did something.
 type Actor struct {
 	Kind string `json:"actor"`        // one of the Actor constants

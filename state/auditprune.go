@@ -13,6 +13,15 @@ const logPruned = "log_pruned"
 // pruneMost bounds how many blocks one transaction deletes.
 const pruneMost = 256
 
+// prunable reports whether there is a block that Prune would delete.
+func (a Audit) prunable(before time.Time, bytesKept uint64) bool {
+	for _, raw := range scan(a.tx.kv.bucket(bucketAuditMarks), nil, nil) {
+		marks := decodeMarks(raw)
+		return bytesKept > 0 && a.head().bytes > bytesKept || marks.to.Before(before)
+	}
+	return false
+}
+
 // Prune deletes packed blocks from the beginning of the log: those whose lines are all older than before, and as
 // many as make it no larger than bytes; 0 sets no bound. A line says up to which line the log was pruned, and
 // with which hash, so that lines which are missing for another reason can be told from these. It reports whether

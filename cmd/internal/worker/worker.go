@@ -151,6 +151,17 @@ func (w *Worker) TenantSyncs(id graphsync.ID) (syncs []*reconcile.Sync, names []
 // auditBytes is how large the audit log of a tenant may be: about 40 million lines.
 const auditBytes = 4 << 30
 
+// pruneAudit deletes what the audit log of the service has that is older than history keeps it.
+func (w *Worker) pruneAudit() {
+	var before time.Time
+	if kept := time.Duration(w.Config.History); kept > 0 {
+		before = time.Now().Add(-kept)
+	}
+	if err := w.Store.Audit().Prune(time.Now(), before, auditBytes); err != nil {
+		w.Log.Warn("the audit log of the service keeps what is older than history", "error", err)
+	}
+}
+
 // Syncer returns what runs one sync of one tenant. It waits for the tenant's turn and holds it until
 // release.
 func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile.Progress) (syncer *reconcile.Syncer, release func(), err error) {
@@ -195,6 +206,7 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 	if err != nil {
 		return nil, nil, err
 	}
+	w.pruneAudit()
 	peers, names := w.TenantSyncs(s.Tenant)
 	return &reconcile.Syncer{
 		Sync: &own, Requirements: reconcile.RequirementsOf(peers), TenantSyncs: names, Source: source, Store: w.Store, Tenant: tenant,
