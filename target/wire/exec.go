@@ -89,12 +89,23 @@ func (p *program) call(ctx context.Context, c *call) error {
 	}
 	p.enter(1)
 	defer p.enter(-1)
-	child, _, err := p.running(ctx)
-	if err != nil {
-		return withOp(err, c.op)
+	for {
+		child, _, err := p.running(ctx)
+		if err != nil {
+			return withOp(err, c.op)
+		}
+		p.sent.Add(1)
+		if err = child.call(ctx, c); !repeatable(child, err) {
+			return err
+		}
 	}
-	p.sent.Add(1)
-	return child.call(ctx, c)
+}
+
+// repeatable reports whether a call failed because the child ended, and has certainly changed nothing. How often the
+// next child may end is bounded, see mayStart.
+func repeatable(c *child, err error) bool {
+	var e *target.Error
+	return errors.As(err, &e) && !e.Indeterminate && c.reason() != nil && errors.Is(e.Err, c.reason())
 }
 
 // idle is how long a child without a message is kept, where no end of a cycle comes: check only asks.
@@ -269,6 +280,10 @@ func (p *program) end(ctx context.Context) error {
 // part ends a child that has nothing to do.
 func (p *program) part(c *child) {
 	p.mu.Lock()
+	if p.active > 0 {
+		p.mu.Unlock()
+		return // a call has begun meanwhile
+	}
 	if p.child == c {
 		p.child, p.greeting = nil, nil
 	}

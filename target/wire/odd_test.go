@@ -87,7 +87,7 @@ func TestOddAnswers(t *testing.T) {
 		"hangs at once":                {"hang", "hello", create, target.Unavailable, false, "did not answer within"},
 		"never answers one":            {"skip", "update", update, target.Unavailable, true, "did not answer within"},
 		"dies in a create":             {"die", "create", create, target.Unavailable, true, "exit status 3); its last words: could not reach the database"},
-		"dies in a read":               {"die", "get", get, target.Unavailable, false, "exit status 3"},
+		"dies in a read":               {"die", "get", get, target.Unavailable, false, "ended 4 times in this cycle and is not started again before the next one: it ended (exit status 3)"},
 		"dies at once":                 {"die", "hello", create, target.Unavailable, false, "exit status 3"},
 		"floods its output":            {"flood", "create", create, target.Unavailable, true, "a line of more than 1 MiB"},
 		"writes garbage":               {"garbage", "update", update, target.Unavailable, true, "something else than an answer to its standard output: Traceback"},
@@ -153,6 +153,19 @@ func TestRestarts(t *testing.T) {
 		if err := a.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A question whose program dies is asked again of the next one: only a change may have happened.
+func TestAsksAgain(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "starts")
+	a := odd(t, wire.ExecConfig{Config: map[string]string{"file": file}}, "die-once", "get")
+	if _, err := a.Get(t.Context(), boss); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), "started") != 2 {
+		t.Errorf("started %q (%v), want twice", text, err)
 	}
 }
 

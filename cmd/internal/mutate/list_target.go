@@ -30,6 +30,39 @@ var transporting = slices.Concat(
 	),
 )
 
+// Programs and receivers of webhooks.
+var messaging = slices.Concat(
+	in("target/wire/calls.go",
+		fault{"WIR1", "an answer about another account counts", `if got.ID == asked.ID {`, `if true {`},
+		fault{"WIR2", "a look-up believes its answer", `if by.Holds(r.Attributes, value) && `, `if `},
+		fault{"WIR3", "a creation that is answered with another account counts as ours", `if another(r, attributes) {`, `if false {`},
+		fault{"WIR4", "a list that goes in a circle never ends", `case result.Next == cursor || len(page) == 0:`, `case false:`},
+	),
+	in("target/wire/child.go",
+		fault{"WIR5", "a change that was under way when the program ended counts as not done", `Err: c.reason(), Indeterminate: sent && call.writes,`, `Err: c.reason(),`},
+		fault{"WIR6", "a change that was not answered in time counts as not done", `Code: target.Unavailable, Indeterminate: sent && call.writes,
+		Message: fmt.Sprintf("the program did not answer within`, `Code: target.Unavailable,
+		Message: fmt.Sprintf("the program did not answer within`},
+		fault{"WIR7", "a program gets the whole environment", `c.process.Env = []string{}`, `c.process.Env = os.Environ()`},
+		fault{"WIR8", "what a program has started outlives it", `close(c.reaped)
+	c.signal(syscall.SIGKILL)`, `close(c.reaped)`},
+	),
+	in("target/wire/exec.go",
+		fault{"WIR9", "a program is started again for ever", `if p.failures <= maxRestarts {`, `if true {`},
+		fault{"WI10", "a change is made again by the next program", `!e.Indeterminate && c.reason() != nil`, `c.reason() != nil`},
+	),
+	in("target/wire/webhook.go",
+		fault{"WI11", "an answer to another message counts", `&& answered == id`, ``},
+		fault{"WI12", "a creation is sent again when its answer is lost", `if c.method != "create" { // whose`, `if true { // whose`},
+	),
+	in("target/wire/key.go",
+		fault{"WI13", "a later change has the id of an earlier one", `operation.Source, operation.After, method`, `operation.Source, method`},
+	),
+	in("target/wire/trusted.go",
+		fault{"WI14", "a program that every user can replace is started", `if info.Mode().Perm()&0o002 != 0 {`, `if false {`},
+	),
+)
+
 // The SCIM adapter.
 var provisioning = slices.Concat(
 	in("target/scim/create.go",

@@ -13,8 +13,8 @@ for line in sys.stdin:
     answer = {"jsonrpc": "2.0", "id": q["id"], "result": {}}
     if method == "hello":
         answer["result"] = {"protocol": 1, "kinds": ["user", "group"], "abilities": ["changeMembers", "members"]}
-        if "file" in p.get("config", {}):  # how often it was started
-            with open(p["config"]["file"], "a") as f:
+        if file := p.get("config", {}).get("file"):  # how often it was started
+            with open(file, "a") as f:
                 f.write("started\n")
     elif method == "create":
         n += 1
@@ -39,6 +39,11 @@ for line in sys.stdin:
     elif how == "flood":
         while True:
             sys.stdout.write("x" * 65536)
+    elif how == "die-once":
+        with open(file) as f:
+            if f.read().count("started") == 1:
+                os._exit(3)
+        say(json.dumps(answer))
     elif how == "die":
         print("could not reach the database", file=sys.stderr, flush=True)
         os._exit(3)
