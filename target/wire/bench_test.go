@@ -13,7 +13,7 @@ import (
 	"entrasync/target/wire/wiretest"
 )
 
-// BenchmarkCreate makes accounts as a first cycle does, eight at a time, beside the floor: the same lines through a
+// BenchmarkCreate makes accounts as a first cycle does, eight at a time. The floor is the same lines through a
 // pipe to a program that sends them back, one after the other.
 func BenchmarkCreate(b *testing.B) {
 	b.Run("floor", floor)
@@ -39,7 +39,7 @@ func person(tb testing.TB, n int) []target.Attribute {
 
 func fill(b *testing.B, a target.Adapter) {
 	b.Helper()
-	if _, err := a.Find(b.Context(), target.User, path(b, "userName"), "nobody@example.com"); err != nil { // it has begun
+	if _, err := a.Find(b.Context(), target.User, path(b, "userName"), "unknown@example.com"); err != nil { // it has begun
 		b.Fatal(err)
 	}
 	numbers := make(chan int)
