@@ -83,7 +83,6 @@ func TestChosenAccountIsFree(t *testing.T) {
 	if err := one.breakLink(1); err != nil {
 		t.Fatal(err)
 	}
-	before := s.app().String()
 
 	refused(t, "another tenant's account", one.setLink(1, other.accountOf(1)), "of sync people of tenant "+other.id.String())
 	refused(t, "another user's account", one.setLink(1, one.accountOf(2)), "is that of bob@example.com")
@@ -102,7 +101,7 @@ func TestChosenAccountIsFree(t *testing.T) {
 	one.source.leaveAll("Dan")
 	want(t, "Dan leaves", one.must(reconcile.Options{Apply: true}), "1 deactivated, 2 unchanged, held by broken_link: adopt ada@example.com")
 	refused(t, "a leaver", one.setLink(4, free), "has no right to one")
-	before = s.app().String()
+	before := s.app().String()
 
 	if err := one.setLink(1, free); err != nil {
 		t.Fatal(err)

@@ -105,5 +105,5 @@ func (a auditHeads) check(id graphsync.ID, f *database) error {
 	if err := a.put(id, f); err != nil {
 		return err
 	}
-	return ServiceAudit{a.registry}.Append(entry)
+	return ServiceAudit(a).Append(entry)
 }
