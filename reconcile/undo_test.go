@@ -190,6 +190,27 @@ func TestUndoLeavesWhatChangedLater(t *testing.T) {
 	}
 }
 
+// What a later run changed, and another one changed again, is not what the run left, although it looks the same.
+func TestUndoLeavesWhatChangedThereAndBack(t *testing.T) {
+	t.Parallel()
+	c := linked(t, nil, "Ada", "Bob")
+	again := func() *reconcile.Report {
+		c.source.person(1, "ada@example.com", "Ada Wrong")
+		c.source.leaveAll("Bob")
+		return mustRun(t, c, reconcile.Options{Apply: true})
+	}
+	wrong := again()
+	c.source.person(1, "ada@example.com", "Ada")
+	c.source.comeBack(2)
+	want(t, "corrected", c.cycle(), "1 updated, 1 reactivated")
+	again()
+	before := c.app().copied()
+	want(t, "the undo", told(c.mustUndo(wrong.Run)), "2 unchanged, skipped ada@example.com: changed_since, skipped bob@example.com: changed_since")
+	if got := c.app().copied(); !maps.EqualFunc(got, before, maps.Equal[map[string]any]) {
+		t.Errorf("the undo has changed %v", got)
+	}
+}
+
 // What cannot be put back is named before anything is changed; what failed is not taken for done.
 func TestUndoNamesWhatItCannotPutBack(t *testing.T) {
 	t.Parallel()

@@ -6,11 +6,10 @@ import "slices"
 var undoing = slices.Concat(
 	in("reconcile/undoing.go",
 		fault{"UND1", "an undo overwrites what a later run changed", `case v.Later || !equal(v.After):`, `case false:`},
-		fault{"UND2", "an undo takes back what is linked to another account by now", `case link.TargetID != c.Account:`, `case false:`},
 		fault{"UND3", "an undo changes a membership that has changed since", `	case m.Later:
 		return u.leave(`, `	case false:
 		return u.leave(`},
-		fault{"UND4", "an undo switches on what a later run switched off", `case v.Later || link.Active != after:`, `case false:`},
+		fault{"UND4", "an undo switches on what a later run switched off", `case v.Later || link.Active != after:`, `case false && link.Active != after:`},
 		fault{"UND5", "an action that failed counts as done", `case c.Failed != "":`, `case false:`},
 		fault{"UND6", "redacted values are written as the word that hides them", `case desired.MadeOnApply(v.Before), desired.MadeOnApply(v.After), isRedacted(rules, attribute):`, `case false:`},
 		fault{"UND7", "an undo writes to another application than the one that was changed", `u.info.Location.ID != "" && (u.info.Moving ||`, `false && (u.info.Moving ||`},
