@@ -64,6 +64,11 @@ func (l *intentLog) recordIntents(due []plan.PlacedAction) error {
 		return err
 	}
 	return l.tenant.Update(func(tx *state.Tx) error {
+		objects := make([]state.PendingKey, len(intents))
+		for i := range intents {
+			objects[i] = state.PendingKey{Kind: intents[i].Kind, ID: intents[i].Source}
+		}
+		tx.WarmRecords(l.sync.Name, objects, nil)
 		for _, intent := range intents {
 			unmade, err := l.unmade(tx, &intent)
 			if err != nil {

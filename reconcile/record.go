@@ -97,12 +97,26 @@ func (r *recorder) gather(look func(*result)) (batch []*result, open bool) {
 	return batch, true
 }
 
+// warmResults has what is known of the objects of some results read at once.
+func warmResults(tx *state.Tx, sync string, batch []*result) {
+	var objects []state.PendingKey
+	accounts := map[graphsync.Kind][]string{}
+	for _, done := range batch {
+		objects = append(objects, state.PendingKey{Kind: done.action.Kind, ID: done.action.SourceID})
+		if done.link != nil {
+			accounts[done.link.Kind] = append(accounts[done.link.Kind], done.link.TargetID)
+		}
+	}
+	tx.WarmRecords(sync, objects, accounts)
+}
+
 func (r *recorder) commit(batch []*result) error {
 	if err := r.claim(batch); err != nil {
 		return err
 	}
 	err := r.tenant.Update(func(tx *state.Tx) error {
 		r.lines, r.audited = nil, nil
+		warmResults(tx, r.sync.Name, batch)
 		for _, done := range batch {
 			if err := r.record(tx, done); err != nil {
 				return fmt.Errorf("record %s %s: %w", done.action.Kind, done.action.SourceID, err)

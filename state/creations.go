@@ -36,6 +36,11 @@ func (a *Accounts) BeginCreations(application string, all []Creation) error {
 	}
 	if a.direct {
 		return a.registry.batch(func(tx *Tx) error {
+			owners := make([]Owner, len(all))
+			for i := range all {
+				owners[i] = all[i].Owner
+			}
+			making{tx.kv}.warm(owners)
 			for _, c := range all {
 				if err := (making{tx.kv}).begin(application, c); err != nil {
 					return fmt.Errorf("note which accounts are being made: %w", err)
@@ -74,6 +79,7 @@ func (a *Accounts) EndCreations(owners ...Owner) error {
 	}
 	if a.direct {
 		return a.registry.batch(func(tx *Tx) error {
+			making{tx.kv}.warm(owners)
 			for _, owner := range owners {
 				if err := (making{tx.kv}).end(owner); err != nil {
 					return fmt.Errorf("note which accounts are no longer being made: %w", err)

@@ -90,7 +90,11 @@ func (d *database) broken() bool {
 func (d *database) close() error { return d.db.Close() }
 
 func (d *database) view(fn func(*Tx) error) error {
-	return d.db.View(func(raw kv.Tx) error { return fn(newTx(raw, d)) })
+	return d.db.View(func(raw kv.Tx) error {
+		tx := newTx(raw, d)
+		tx.attributes.reads = true
+		return fn(tx)
+	})
 }
 
 func (d *database) update(fn func(*Tx) error) error {

@@ -16,6 +16,8 @@ import (
 type names struct {
 	list  []string
 	index map[string]uint32 // by the name as first met, and by its lower-case form
+
+	checked atomic.Uint64 // number of the last commit of which these are all names, plus one; 0: not known
 }
 
 // find returns the index of an attribute in any spelling.
@@ -50,6 +52,7 @@ type dictionary struct {
 	shared *atomic.Pointer[names] // of the file
 	list   *names                 // nil: not needed so far
 	own    bool                   // list was copied to be extended
+	reads  bool                   // the transaction writes nothing
 }
 
 // names returns the dictionary as far as this transaction needs it. The file's shared copy
@@ -57,6 +60,10 @@ type dictionary struct {
 func (d *dictionary) names() *names {
 	if d.list != nil {
 		return d.list
+	}
+	if list := d.shared.Load(); list != nil && d.reads && list.checked.Load() == d.kv.tx.Number()+1 {
+		d.list = list
+		return list
 	}
 	b := d.kv.bucket(bucketNames)
 	stored := 0
@@ -71,6 +78,9 @@ func (d *dictionary) names() *names {
 			list.add(string(name))
 		}
 		d.shared.Store(list)
+	}
+	if d.reads && len(list.list) == stored {
+		list.checked.Store(d.kv.tx.Number() + 1)
 	}
 	d.list = list
 	return list

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"entrasync/graphsync"
+	"entrasync/state/kv"
 )
 
 // Where several processes share the registry, the accounts that are being made are in it: each asks the others.
@@ -22,6 +22,19 @@ type making struct{ kv *buckets }
 func valueHash(application string, kind graphsync.Kind, value string) []byte {
 	sum := sha256.Sum256([]byte(creationKey(application, kind, value)))
 	return sum[:]
+}
+
+// warm has the records of owners read at once.
+func (m making) warm(owners []Owner) {
+	makers := m.kv.bucket(bucketMakers)
+	if makers == nil {
+		return
+	}
+	keys := make([][]byte, len(owners))
+	for i, owner := range owners {
+		keys[i] = owner.encode()
+	}
+	makers.Warm(slices.Values(keys))
 }
 
 func (m making) begin(application string, c Creation) error {
@@ -39,6 +52,9 @@ func (m making) begin(application string, c Creation) error {
 			return err
 		}
 	}
+	if len(hashes) == 0 {
+		return nil
+	}
 	return m.kv.putJSON(c.Owner.encode(), hashes, bucketMakers)
 }
 
@@ -47,13 +63,16 @@ func (m making) end(owner Owner) error {
 	if text == nil {
 		return nil
 	}
-	var errs []error
-	for _, hash := range fromJSON[[][]byte]("an account that is being made", text) {
-		_, err := m.kv.delete(slices.Concat(hash, owner.encode()), bucketMaking)
-		errs = append(errs, err)
+	values := m.kv.bucket(bucketMaking)
+	if values == nil {
+		panic(kv.BadRecord{What: "the values of an account that is being made are missing"})
 	}
-	_, err := m.kv.delete(owner.encode(), bucketMakers)
-	return errors.Join(append(errs, err)...)
+	for _, hash := range fromJSON[[][]byte]("an account that is being made", text) {
+		if err := values.Delete(slices.Concat(hash, owner.encode())); err != nil {
+			return err
+		}
+	}
+	return m.kv.bucket(bucketMakers).Delete(owner.encode())
 }
 
 // of returns who in a tenant is making accounts, with the records.
@@ -94,6 +113,9 @@ func (s *Store) matchCreations(id graphsync.ID, f *database) error {
 				if value != "" {
 					hashes = append(hashes, valueHash(c.application, c.owner.Kind, value))
 				}
+			}
+			if len(hashes) == 0 {
+				continue
 			}
 			text, err := json.Marshal(hashes)
 			if err != nil {

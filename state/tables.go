@@ -1,5 +1,11 @@
 package state
 
+import (
+	"slices"
+
+	"entrasync/graphsync"
+)
+
 // The tables of a tenant's state, as a transaction sees them. They are values without state of their
 // own: make one where it is used, as in tx.Links(sync).Get(kind, id).
 type (
@@ -74,3 +80,23 @@ func (tx *Tx) Holds(sync string) Holds { return Holds{tx, sync} }
 
 // Runs returns the runs of a sync.
 func (tx *Tx) Runs(sync string) Runs { return Runs{tx, sync} }
+
+// WarmRecords says which objects of a sync are recorded next: a store that is far away reads what there is of their links and
+// intents at once. targets are the ids of their accounts, by kind.
+func (tx *Tx) WarmRecords(sync string, objects []PendingKey, targets map[graphsync.Kind][]string) {
+	keys := make([][]byte, len(objects))
+	for i, o := range objects {
+		keys[i] = objectKey(o.Kind, o.ID)
+	}
+	var accounts [][]byte
+	for kind, ids := range targets {
+		for _, id := range ids {
+			accounts = append(accounts, targetKey(kind, id))
+		}
+	}
+	for name, of := range map[string][][]byte{inLinks: keys, inIntents: keys, inTargets: accounts} {
+		if b := tx.kv.bucket(bucketSyncs, sync, name); b != nil {
+			b.Warm(slices.Values(of))
+		}
+	}
+}

@@ -60,6 +60,17 @@ func (t TenantRecords) All() ([]TenantRecord, error) {
 	return records, err
 }
 
+// Get returns the record of a tenant; the zero record when it has none.
+func (t TenantRecords) Get(id graphsync.ID) (record TenantRecord, err error) {
+	err = t.registry.view(func(tx *Tx) error {
+		if text := tx.kv.get(id[:], bucketTenants); text != nil {
+			record = fromJSON[TenantRecord]("tenant "+id.String(), text)
+		}
+		return nil
+	})
+	return record, err
+}
+
 // NameOf returns what a tenant is called, its id when it has no name.
 func (t TenantRecords) NameOf(id graphsync.ID) string {
 	name := id.String()

@@ -19,6 +19,8 @@ type bucket struct {
 	dirty   int              // of them, not sent yet
 	waiting int              // bytes of those
 	counted bool             // the counter is to be sent
+	asked   int              // keys that were asked for one at a time
+	whole   bool             // rows are all that there are
 }
 
 // An entry is what is known of a key.
@@ -35,6 +37,13 @@ func (b *bucket) Get(key []byte) []byte {
 	if e, known := b.rows[string(key)]; known {
 		return e.value
 	}
+	if b.whole {
+		return nil
+	}
+	if b.asked++; b.asked == manyAsked {
+		b.readWhole()
+		return b.Get(key)
+	}
 	var value []byte
 	err := b.tx.tx.QueryRow(b.tx.ctx, `SELECT value FROM kv WHERE tenant = $1 AND bucket = $2 AND key = $3`, b.tx.db.no, b.no, key).Scan(&value)
 	if !errors.Is(err, pgx.ErrNoRows) {
@@ -43,6 +52,34 @@ func (b *bucket) Get(key []byte) []byte {
 	}
 	b.remember(string(key), value)
 	return value
+}
+
+// A bucket of which many keys are asked for one at a time is read at once, when it is small: most buckets of most tenants are.
+const (
+	manyAsked = 32
+	small     = 4096 // rows
+)
+
+// readWhole reads all rows, unless there are many.
+func (b *bucket) readWhole() {
+	type row struct{ key, value []byte }
+	rows, _ := b.tx.tx.Query(b.tx.ctx, `SELECT key, value FROM kv WHERE tenant = $1 AND bucket = $2 ORDER BY key LIMIT $3`, b.tx.db.no, b.no, small+1)
+	var found []row
+	var key, value []byte
+	_, err := pgx.ForEachRow(rows, []any{&key, &value}, func() error {
+		found = append(found, row{bytes.Clone(key), notNil(bytes.Clone(value))})
+		return nil
+	})
+	b.tx.must(err)
+	if len(found) > small {
+		return
+	}
+	for _, r := range found {
+		if _, known := b.rows[string(r.key)]; !known { // what was written here is newer
+			b.rows[string(r.key)] = entry{value: r.value}
+		}
+	}
+	b.whole = true
 }
 
 func notNil(value []byte) []byte {
@@ -55,6 +92,7 @@ func notNil(value []byte) []byte {
 // remember keeps what was read.
 func (b *bucket) remember(key string, value []byte) {
 	if len(b.rows)-b.dirty >= remembered {
+		b.whole = false
 		maps.DeleteFunc(b.rows, func(_ string, e entry) bool { return !e.dirty })
 	}
 	b.rows[key] = entry{value: value}
@@ -62,6 +100,9 @@ func (b *bucket) remember(key string, value []byte) {
 
 // Warm reads rows that are needed next, in one statement.
 func (b *bucket) Warm(keys iter.Seq[[]byte]) {
+	if b.whole {
+		return
+	}
 	var unknown [][]byte
 	for key := range keys {
 		if _, known := b.rows[string(key)]; !known {

@@ -51,18 +51,53 @@ func (d *DB) name() string {
 // read all of a partition for a list of keys.
 const settings = `set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`
 
-// View runs fn on the content as it stands.
+// View runs fn on the content as it stands. It begins with one message to the server, and does not wait for the end.
 func (d *DB) View(fn func(kv.Tx) error) error {
-	return d.run(pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(t *tx) error {
-		err := t.tx.QueryRow(t.ctx, `SELECT seq, `+settings+` FROM tenant WHERE no = $1`, d.no).Scan(&t.seq, nil, nil, nil)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return d.removed()
-		} else if err != nil {
-			return d.fail("read", err)
+	conn, err := d.pool.Acquire(d.ctx)
+	if err != nil {
+		return d.fail("open", err)
+	}
+	defer func() {
+		go func() { // a connection that cannot end its transaction is given up
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), connectTimeout)
+			defer cancel()
+			_, _ = conn.Exec(ctx, `ROLLBACK`)
+			conn.Release()
+		}()
+	}()
+	t := &tx{db: d, ctx: d.ctx, tx: conn, open: map[int64]*bucket{}}
+	batch := &pgx.Batch{}
+	batch.Queue(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+	batch.Queue(`SELECT seq, `+settings+` FROM tenant WHERE no = $1`, d.no)
+	begun := conn.SendBatch(d.ctx, batch)
+	_, err = begun.Exec()
+	if err == nil {
+		err = begun.QueryRow().Scan(&t.seq, nil, nil, nil)
+	}
+	switch err = errors.Join(err, begun.Close()); {
+	case errors.Is(err, pgx.ErrNoRows):
+		return d.removed()
+	case err != nil:
+		return d.fail("read", err)
+	}
+	t.base = t.seq
+	return d.guarded(func() error { return fn(t) })
+}
+
+// guarded returns what fn raises of a record that cannot be read, or of a read that failed, as an error.
+func (d *DB) guarded(fn func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case kv.Fault:
+			err = p.Err
+		case kv.BadRecord:
+			err = d.Damaged(p)
+		default:
+			panic(p)
 		}
-		t.base = t.seq
-		return fn(t)
-	})
+	}()
+	return fn()
 }
 
 // Update runs fn and commits what it changed. The first statement locks the tenant's row, so that one writes at a
@@ -70,7 +105,7 @@ func (d *DB) View(fn func(kv.Tx) error) error {
 func (d *DB) Update(fn func(kv.Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	return d.run(pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(t *tx) error {
+	return d.run(func(t *tx, commit func(context.Context) error) error {
 		if err := d.fence(t); err != nil {
 			return err
 		}
@@ -81,7 +116,7 @@ func (d *DB) Update(fn func(kv.Tx) error) error {
 		if err := t.flush(); err != nil {
 			return d.fail("write", err)
 		}
-		if err := t.tx.Commit(t.ctx); err != nil {
+		if err := commit(t.ctx); err != nil {
 			return d.fail("write", err)
 		}
 		t.publish()
@@ -116,25 +151,14 @@ func (d *DB) fence(t *tx) error {
 }
 
 // run runs a transaction. It is rolled back unless fn committed it.
-func (d *DB) run(options pgx.TxOptions, fn func(*tx) error) (err error) {
-	began, err := d.pool.BeginTx(d.ctx, options)
+func (d *DB) run(fn func(t *tx, commit func(context.Context) error) error) error {
+	began, err := d.pool.BeginTx(d.ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return d.fail("open", err)
 	}
 	// A transaction that has ended is not rolled back. The connection of one that cannot be is given up.
 	defer func() { _ = began.Rollback(context.WithoutCancel(d.ctx)) }()
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case kv.Fault:
-			err = p.Err
-		case kv.BadRecord:
-			err = d.Damaged(p)
-		default:
-			panic(p)
-		}
-	}()
-	return fn(&tx{db: d, ctx: d.ctx, tx: began, open: map[int64]*bucket{}})
+	return d.guarded(func() error { return fn(&tx{db: d, ctx: d.ctx, tx: began, open: map[int64]*bucket{}}, began.Commit) })
 }
 
 // fail says which tenant an error is of. One that the loss of the tenant caused is that loss.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"entrasync/state/kv"
 )
@@ -18,7 +19,7 @@ import (
 type tx struct {
 	db      *DB
 	ctx     context.Context
-	tx      pgx.Tx
+	tx      session
 	began   time.Time
 	base    int64 // seq of the last commit that it sees
 	seq     int64
@@ -30,6 +31,14 @@ type tx struct {
 	open    map[int64]*bucket
 	waiting int // bytes of rows that are not sent yet
 	arena   kv.Arena
+}
+
+// A session is a connection in which a transaction was begun.
+type session interface {
+	Exec(ctx context.Context, sql string, arguments ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // enough is how many bytes of rows wait at most.

@@ -19,9 +19,10 @@ import (
 // whichever worker did that, and owns the tenant while the cycle runs. What it does besides is here.
 
 const (
-	lookEvery = time.Second     // for cycles that other workers did not end
-	beatTime  = 2 * time.Second // between two signs of life in the state
-	lastWord  = 5 * time.Second // that a worker which ends may need to say so
+	lookEvery   = time.Second      // for cycles that other workers did not end
+	longestWait = 30 * time.Second // between two attempts to reach the state
+	beatTime    = 2 * time.Second  // between two signs of life in the state
+	lastWord    = 5 * time.Second  // that a worker which ends may need to say so
 )
 
 // A fleet is what this worker knows of the others.
@@ -30,13 +31,6 @@ type fleet struct {
 	known   state.Fleet
 	lost    error // why the state could not be reached at the last attempt, nil when it was
 	records []state.TenantRecord
-}
-
-// problem returns why the state that workers share cannot be reached, nil when it can.
-func (f *fleet) problem() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.lost
 }
 
 // joinFleet shows the other workers that this one lives, takes over what they did not end, and takes up changes of the tenants that
@@ -55,24 +49,37 @@ func (s *Service) joinFleet(ctx context.Context) error {
 	}
 	s.work.Go(func() {
 		defer s.leaveFleet()
-		look := time.NewTicker(lookEvery)
-		defer look.Stop()
-		for shown := time.Now(); ; {
+		wait, shown := lookEvery, time.Now()
+		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-look.C:
+			case <-time.After(wait):
 			}
-			if time.Since(shown) >= beatTime {
-				shown = time.Now()
-				s.noteReach(s.showSelf(ctx))
+			err := s.takeOver(ctx)
+			if err == nil && time.Since(shown) >= beatTime {
+				shown, err = time.Now(), s.showSelf(ctx)
 			}
-			if err := s.takeOver(ctx); err != nil {
-				s.noteReach(err)
+			if back := s.noteReach(err); back {
+				s.retryFailed(ctx)
+			}
+			if err == nil {
+				wait = lookEvery
+			} else {
+				wait = min(2*wait, longestWait)
 			}
 		}
 	})
 	return nil
+}
+
+// retryFailed runs the cycles that failed while the state could not be reached. Those that are not due do nothing.
+func (s *Service) retryFailed(ctx context.Context) {
+	for _, job := range s.scheduler.Status() {
+		if job.LastError != nil {
+			s.work.Go(func() { _ = s.scheduler.Trigger(ctx, job.Name, nil) }) // the cycle reports its own result
+		}
+	}
 }
 
 // activate makes the configuration of this worker the active one.
@@ -89,8 +96,8 @@ func (s *Service) activate(ctx context.Context) error {
 	return err
 }
 
-// noteReach keeps and logs whether the state can be reached.
-func (s *Service) noteReach(err error) {
+// noteReach keeps and logs whether the state can be reached. back says that it can again.
+func (s *Service) noteReach(err error) (back bool) {
 	s.fleet.mu.Lock()
 	was := s.fleet.lost
 	s.fleet.lost = err
@@ -101,7 +108,9 @@ func (s *Service) noteReach(err error) {
 		s.log.Error("the state's database is lost: running cycles end, no user is removed, and cycles run again when it is back", "error", err)
 	case err == nil && was != nil:
 		s.log.Info("the state's database is back")
+		return true
 	}
+	return false
 }
 
 // showSelf notes that this worker runs and with which configuration, and takes up what it learns.

@@ -211,9 +211,8 @@ func (t *Tenants) TakesConsented() bool {
 
 // Paused reports whether a tenant is paused by command, or removed, as the registry has it now.
 func (t *Tenants) Paused(id graphsync.ID) (bool, error) {
-	records, err := t.store.TenantRecords().All()
-	at := slices.IndexFunc(records, func(r state.TenantRecord) bool { return r.ID == id })
-	return at >= 0 && (records[at].Paused || !records[at].Removed.IsZero()), err
+	record, err := t.store.TenantRecords().Get(id)
+	return record.Paused || !record.Removed.IsZero(), err
 }
 
 // Configures reports whether a tenant is in the configuration.
