@@ -24,11 +24,11 @@ type Secret struct {
 
 const maxSecret = 1 << 20
 
-// MinToken is the least length of http.token: 16 characters of a random token have 80 bits or more.
-const MinToken = 16
+// minToken is the least length of http.token: 16 characters of a random token have 80 bits or more.
+const minToken = 16
 
-// NewSecret returns a secret given as text.
-func NewSecret(text string) Secret { return Secret{inline: &text} }
+// newSecret returns a secret given as text.
+func newSecret(text string) Secret { return Secret{inline: &text} }
 
 // IsZero reports whether there is none.
 func (s Secret) IsZero() bool { return s.File == "" && s.inline == nil }
@@ -65,13 +65,13 @@ func (s Secret) Read() (string, error) {
 	return text, nil
 }
 
-func (s Secret) tooShort(text string) bool { return len(strings.TrimRight(text, " \t\r\n")) < MinToken }
+func (s Secret) tooShort(text string) bool { return len(strings.TrimRight(text, " \t\r\n")) < minToken }
 
 // ReadToken returns a secret that other machines may try to guess. One that is too short is an error.
 func (s Secret) ReadToken() (string, error) {
 	text, err := s.Read()
 	if err == nil && s.tooShort(text) {
-		return "", fmt.Errorf("read secret: the %s has fewer than %d characters, and could be guessed; make one: openssl rand -base64 32", s, MinToken)
+		return "", fmt.Errorf("read secret: the %s has fewer than %d characters, and could be guessed; make one: openssl rand -base64 32", s, minToken)
 	}
 	return text, err
 }

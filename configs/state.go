@@ -29,7 +29,7 @@ func (s *State) decode(d *decoder, n *node, key string, f field) {
 		return
 	}
 	if n.kind == scalar && isDatabase(n.text) {
-		*s = State{DSN: NewSecret(n.text)}
+		*s = State{DSN: newSecret(n.text)}
 		return
 	}
 	if n.kind == scalar && strings.Contains(n.text, "://") {

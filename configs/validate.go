@@ -76,7 +76,7 @@ func (v *validator) http() {
 			"http.listen lets other machines see the status page without a credential")
 	}
 	if token := v.HTTP.Token; token.inline != nil && token.tooShort(*token.inline) {
-		v.fault(path("http", "token"), "make one: openssl rand -base64 32", "http.token has fewer than %d characters, and could be guessed", MinToken)
+		v.fault(path("http", "token"), "make one: openssl rand -base64 32", "http.token has fewer than %d characters, and could be guessed", minToken)
 	}
 }
 

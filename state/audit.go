@@ -235,11 +235,8 @@ func (a Audit) Head() (uint64, AuditHash) {
 	return h.seq, h.hash
 }
 
-// First returns the number of the first line that is kept.
-func (a Audit) First() uint64 { return a.head().first }
-
-// Bytes returns how much room the log takes.
-func (a Audit) Bytes() uint64 { return a.head().bytes }
+// size returns how much room the log takes.
+func (a Audit) size() uint64 { return a.head().bytes }
 
 // Append adds lines to the end of the log.
 func (a Audit) Append(entries ...AuditEntry) error {

@@ -41,12 +41,6 @@ type Options struct {
 // process holds it, the error is an *[InUseError].
 func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
-// Exists reports whether a directory holds a state.
-func Exists(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, bolt.RegistryFile))
-	return err == nil
-}
-
 // OpenWith is Open with options.
 func OpenWith(dir string, opts Options) (*Store, error) {
 	lock, err := bolt.Acquire(dir)

@@ -47,7 +47,7 @@ func (n *call) date(r *run, i int) (ticks int64, ok bool, err error) {
 	return 0, false, n.fail(TypeMismatch, "%s is not a date such as 2025-12-31, 2025-12-31T23:59:59Z or 12/31/2025 11:59:59 PM", r.quote(v.Text()))
 }
 
-func evalNow(r *run, _ *call) (Value, error) { return DateValue(r.now()), nil }
+func evalNow(r *run, _ *call) (Value, error) { return dateValue(r.now()), nil }
 
 func evalCDate(r *run, n *call) (Value, error) { return n.dateValue(r, 0) }
 

@@ -167,7 +167,7 @@ func (a *Attribute) missing(creating bool) evaluated {
 
 // emptyWords names what was empty.
 func (x *Expr) emptyWords() string {
-	if name, ok := x.Direct(); ok {
+	if name, ok := x.direct(); ok {
 		return name + " is empty"
 	}
 	switch names := x.Attributes(); len(names) {
@@ -198,7 +198,7 @@ func (a *Attribute) shape(v Value) (any, *Problem) {
 	}
 	if a.Multi || v.typ == List && a.plural {
 		var items []any
-		for _, item := range v.Items() {
+		for _, item := range v.items() {
 			if items = addItem(items, item); len(items) > maxItems {
 				return nil, a.problem(SeveralValues, "it has more than %d values", maxItems)
 			}

@@ -95,8 +95,8 @@ func (e *Expr) Volatile() bool { return e.volatile }
 // does not.
 func (e *Expr) ReadsClock() bool { return e.clock }
 
-// UsesDefaultDomain reports whether it calls DefaultDomain, which only the tenant can answer.
-func (e *Expr) UsesDefaultDomain() bool { return e.domain }
+// usesDefaultDomain reports whether it calls DefaultDomain, which only the tenant can answer.
+func (e *Expr) usesDefaultDomain() bool { return e.domain }
 
 // Redacts reports whether it calls Redact: its value must not be shown.
 func (e *Expr) Redacts() bool { return e.redacted }
@@ -104,8 +104,8 @@ func (e *Expr) Redacts() bool { return e.redacted }
 // Warnings returns what compiles but deserves a look, as sentences.
 func (e *Expr) Warnings() []string { return e.warnings }
 
-// Direct returns the attribute's name if the expression is nothing but an [attribute].
-func (e *Expr) Direct() (string, bool) {
+// direct returns the attribute's name if the expression is nothing but an [attribute].
+func (e *Expr) direct() (string, bool) {
 	return e.tree.text, e.tree.kind == attributeTerm
 }
 

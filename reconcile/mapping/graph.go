@@ -103,7 +103,7 @@ func GraphValue(name string, kind graphsync.Kind, raw func(property string) []by
 	case err != nil:
 		return Value{}
 	case p.member != "":
-		return v.Member(p.member)
+		return v.member(p.member)
 	case p.first && v.typ == List:
 		if len(v.more.list) == 0 {
 			return Value{}

@@ -48,7 +48,7 @@ func evalItem(r *run, n *call) (Value, error) {
 	if err != nil || !ok {
 		return Value{}, err
 	}
-	items := v.Items()
+	items := v.items()
 	if index < 1 || index > int64(len(items)) {
 		return Value{}, n.fail(Index, "there is no item %d in a list of %d; the first item is 1", index, len(items))
 	}
@@ -57,7 +57,7 @@ func evalItem(r *run, n *call) (Value, error) {
 
 func evalCount(r *run, n *call) (Value, error) {
 	v, err := n.arg(r, 0)
-	return IntValue(int64(len(v.Items()))), err
+	return IntValue(int64(len(v.items()))), err
 }
 
 func evalRemoveDuplicates(r *run, n *call) (Value, error) {
@@ -65,7 +65,7 @@ func evalRemoveDuplicates(r *run, n *call) (Value, error) {
 	if err != nil || v.typ == Null {
 		return Value{}, err
 	}
-	items := v.Items()
+	items := v.items()
 	seen := make(map[string]bool, len(items))
 	kept := make([]Value, 0, len(items))
 	for _, item := range items {

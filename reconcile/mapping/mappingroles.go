@@ -129,7 +129,7 @@ func (a *Attribute) evaluateRoles(r *run) evaluated {
 		return evaluated{ignore: true, note: fmt.Sprintf("the expression of %s says to ignore this object", a.Path)}
 	}
 	var values, matched []string
-	for _, item := range v.Items() {
+	for _, item := range v.items() {
 		text := item.Text()
 		if text == "" || slices.Contains(values, text) {
 			continue

@@ -19,13 +19,13 @@ func (n *call) roles(r *run) (roles []role, ok bool, err error) {
 	if err != nil || v.typ == Null {
 		return nil, false, err
 	}
-	for _, item := range v.Items() {
+	for _, item := range v.items() {
 		var found role
 		switch {
 		case item.typ == Object && item.more.object == nil:
 			found = item.more.role
 		case item.typ == Object:
-			found = role{item.Member("id").Text(), item.Member("value").Text(), item.Member("displayName").Text()}
+			found = role{item.member("id").Text(), item.member("value").Text(), item.member("displayName").Text()}
 		case item.typ == String:
 			found = role{value: item.text}
 		default:

@@ -99,7 +99,7 @@ func RoleTexts(path target.Path) string {
 }
 
 // Direct returns the directory attribute of a direct mapping, [name] alone.
-func (a *Attribute) Direct() (name string, ok bool) { return a.source().Direct() }
+func (a *Attribute) Direct() (name string, ok bool) { return a.source().direct() }
 
 func (a *Attribute) source() *Expr {
 	if a.roles != nil {
@@ -151,7 +151,7 @@ func New(kind target.Kind, specs []Spec) (*Mapping, []Fault) {
 			m.attributes = append(m.attributes, b.a)
 			m.sources = append(m.sources, b.a.source().Attributes()...)
 			m.clock = m.clock || b.a.source().ReadsClock()
-			m.domain = m.domain || b.a.source().UsesDefaultDomain()
+			m.domain = m.domain || b.a.source().usesDefaultDomain()
 		}
 	}
 	if len(faults) > 0 {
@@ -161,9 +161,6 @@ func New(kind target.Kind, specs []Spec) (*Mapping, []Fault) {
 	m.sources = slices.Compact(m.sources)
 	return m, nil
 }
-
-// Kind returns the kind of object the mapping is for.
-func (m *Mapping) Kind() target.Kind { return m.kind }
 
 // Attributes returns the compiled attribute mappings. The caller must not change the slice.
 func (m *Mapping) Attributes() []*Attribute { return m.attributes }
@@ -285,7 +282,7 @@ func (b *builder) expression() {
 	if a.GivesRoleTexts() && a.plural {
 		b.fault("expr", 0, "%s", RoleTexts(a.Path))
 	}
-	if name, ok := a.expr.Direct(); ok && holdsObjects(a.Path) && IsUserProperty(name) {
+	if name, ok := a.expr.direct(); ok && holdsObjects(a.Path) && IsUserProperty(name) {
 		b.warn("expr", "%s holds objects (RFC 7643, section 2.4) and [%s] gives text, which applications refuse or drop; map a value in it, such as %s", a.Path, name, valueIn(a.Path))
 	}
 	if a.expr.Volatile() {

@@ -81,8 +81,8 @@ func BoolValue(b bool) Value {
 	return Value{typ: Bool}
 }
 
-// DateValue returns an instant, which is kept to 100 nanoseconds in UTC.
-func DateValue(t time.Time) Value { return Value{typ: Date, num: ticksOf(t)} }
+// dateValue returns an instant, which is kept to 100 nanoseconds in UTC.
+func dateValue(t time.Time) Value { return Value{typ: Date, num: ticksOf(t)} }
 
 // ListValue returns a list.
 func ListValue(items ...Value) Value { return Value{typ: List, more: &compound{list: items}} }
@@ -128,7 +128,7 @@ func FromAny(v any) Value {
 		}
 		return StringValue(v.String())
 	case time.Time:
-		return DateValue(v)
+		return dateValue(v)
 	case []any:
 		items := make([]Value, len(v))
 		for i, item := range v {
@@ -166,9 +166,9 @@ func (v Value) IsEmpty() bool {
 	return false
 }
 
-// Items returns the elements of a list; of any other value but null, the value alone.
+// items returns the elements of a list; of any other value but null, the value alone.
 // The caller must not change them.
-func (v Value) Items() []Value {
+func (v Value) items() []Value {
 	switch v.typ {
 	case Null, IgnoreAttribute, IgnoreObject:
 		return nil
@@ -178,8 +178,8 @@ func (v Value) Items() []Value {
 	return []Value{v}
 }
 
-// Member returns a member of a complex value, null when there is none.
-func (v Value) Member(name string) Value {
+// member returns a member of a complex value, null when there is none.
+func (v Value) member(name string) Value {
 	if v.typ != Object {
 		return Value{}
 	}
@@ -197,12 +197,6 @@ func (v Value) Member(name string) Value {
 
 // Redacted reports whether the value passed through Redact and must not be shown.
 func (v Value) Redacted() bool { return v.redacted }
-
-// Redact marks the value as one not to be shown.
-func (v Value) Redact() Value {
-	v.redacted = true
-	return v
-}
 
 // Text returns the value as the language writes it where a string is needed: True and False
 // for booleans, M/d/yyyy h:mm:ss tt in UTC for dates, "" for null. A list is its elements with

@@ -23,11 +23,6 @@ func (s *Store) Actions(p Phase, visit func(keys [][]byte, actions []StoredActio
 	return s.ActionsBut(p, "", visit)
 }
 
-// ActionsSized reads a phase in chunks of the size that the variable has by then.
-func (s *Store) ActionsSized(p Phase, size *int, visit func(keys [][]byte, actions []StoredAction) error) error {
-	return s.chunks(p, "", size, visit)
-}
-
 // ActionsBut reads a phase without the actions of one operation, which are not decoded.
 func (s *Store) ActionsBut(p Phase, skipped Op, visit func(keys [][]byte, actions []StoredAction) error) error {
 	size := ActionChunk

@@ -115,13 +115,13 @@ type Line struct {
 	JSON       json.RawMessage `json:"-"` // the whole line with prev and hash
 }
 
-// Before and After are the values that a line's action has replaced, and those that it wrote, by attribute.
-func (l *Line) Before() map[string]any {
+// before and After are the values that a line's action has replaced, and those that it wrote, by attribute.
+func (l *Line) before() map[string]any {
 	return l.values(func(c *plan.Change) any { return c.Old })
 }
 
-// After is described at Before.
-func (l *Line) After() map[string]any {
+// after is described at Before.
+func (l *Line) after() map[string]any {
 	return l.values(func(c *plan.Change) any { return c.New })
 }
 
@@ -193,7 +193,7 @@ func (r *reader) next() (bool, error) {
 		n := 0
 		err := r.log.view(func(a state.Audit) error {
 			for stored := range a.Lines(r.query.AuditQuery) {
-				line, err := ParseLine(stored.JSON())
+				line, err := parseLine(stored.JSON())
 				if err != nil {
 					return fmt.Errorf("line %d: %w", stored.Seq, err)
 				}
@@ -216,8 +216,8 @@ func (r *reader) next() (bool, error) {
 	return len(r.lines) > 0, nil
 }
 
-// ParseLine reads a line as it is exported.
-func ParseLine(text []byte) (*Line, error) {
+// parseLine reads a line as it is exported.
+func parseLine(text []byte) (*Line, error) {
 	line := &Line{JSON: text}
 	if err := json.Unmarshal(text, line); err != nil {
 		return nil, fmt.Errorf("read a line of the audit log: %w", err)

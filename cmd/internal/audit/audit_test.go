@@ -109,7 +109,7 @@ func TestVerifyFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := strings.Join(tt.edit(slices.Clone(lines)), "\n")
-			checks, err := VerifyFiles([]io.Reader{strings.NewReader(text)}, []string{"audit.jsonl"})
+			checks, err := verifyFiles([]io.Reader{strings.NewReader(text)}, []string{"audit.jsonl"})
 			if err != nil || len(checks) != 1 {
 				t.Fatal(checks, err)
 			}
@@ -126,7 +126,7 @@ func TestVerifyFiles(t *testing.T) {
 func TestVerifyFilesOfSeveralLogs(t *testing.T) {
 	t.Parallel()
 	text := strings.Join(export(t, newLogs(t, 60)), "\n")
-	checks, err := VerifyFiles([]io.Reader{strings.NewReader(text)}, []string{"audit.jsonl"})
+	checks, err := verifyFiles([]io.Reader{strings.NewReader(text)}, []string{"audit.jsonl"})
 	if err != nil || len(checks) != 3 {
 		t.Fatal(checks, err)
 	}
@@ -135,7 +135,7 @@ func TestVerifyFilesOfSeveralLogs(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if _, err := VerifyFiles([]io.Reader{strings.NewReader("{\n")}, []string{"audit.jsonl"}); err == nil || !strings.Contains(err.Error(), "audit.jsonl, line 1") {
+	if _, err := verifyFiles([]io.Reader{strings.NewReader("{\n")}, []string{"audit.jsonl"}); err == nil || !strings.Contains(err.Error(), "audit.jsonl, line 1") {
 		t.Error(err)
 	}
 }
@@ -208,11 +208,11 @@ func TestParseTime(t *testing.T) {
 func TestParseHead(t *testing.T) {
 	t.Parallel()
 	hash := strings.Repeat("ab", 32)
-	if head, err := ParseHead("12:" + strings.ToUpper(hash)); err != nil || head != (Head{12, hash}) {
+	if head, err := parseHead("12:" + strings.ToUpper(hash)); err != nil || head != (knownHead{12, hash}) {
 		t.Error(head, err)
 	}
 	for _, text := range []string{"", "12", "0:" + hash, "x:" + hash, "12:" + hash[2:], "12:zz" + hash[2:]} {
-		if _, err := ParseHead(text); err == nil {
+		if _, err := parseHead(text); err == nil {
 			t.Errorf("%q is taken for a head", text)
 		}
 	}

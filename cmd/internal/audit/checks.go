@@ -34,7 +34,7 @@ func VerifyLogs(w *worker.Worker, selection lookup.Selection, syncs []*compile.S
 	}
 	checks := []Check{}
 	for _, log := range logs {
-		check, err := Verify(log, known)
+		check, err := verifyLog(log, known)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func VerifyLogs(w *worker.Worker, selection lookup.Selection, syncs []*compile.S
 	return checks, nil
 }
 
-// VerifyExports verifies exported files by their names, as [VerifyFiles] does. It takes no heads: those of a command
+// VerifyExports verifies exported files by their names, which are read as one, the oldest first. It takes no heads: those of a command
 // line are an error.
 func VerifyExports(names, heads []string) ([]Check, error) {
 	if known, err := parseHeads(heads); err != nil {
@@ -60,12 +60,12 @@ func VerifyExports(names, heads []string) ([]Check, error) {
 		defer file.Close()
 		files = append(files, file)
 	}
-	return VerifyFiles(files, names)
+	return verifyFiles(files, names)
 }
 
-func parseHeads(texts []string) (heads []Head, err error) {
+func parseHeads(texts []string) (heads []knownHead, err error) {
 	for _, text := range texts {
-		head, err := ParseHead(text)
+		head, err := parseHead(text)
 		if err != nil {
 			return nil, err
 		}

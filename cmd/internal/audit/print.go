@@ -49,7 +49,7 @@ func WriteCSV(w io.Writer, each func(visit func(*Line) error) error) error {
 	}
 	err := each(func(l *Line) error {
 		row := []string{strconv.FormatUint(l.Seq, 10), l.At.UTC().Format(time.RFC3339Nano), l.TenantName, l.Tenant, l.Sync, l.Run, l.Event, l.Result, l.Actor, l.By,
-			string(l.Op), l.Kind, l.Key, l.SourceID, l.target(), object(l.Before()), object(l.After()), joined(l.Add), joined(l.Remove), l.Cause, l.Why, l.Hold, l.Reason, "", ""}
+			string(l.Op), l.Kind, l.Key, l.SourceID, l.target(), object(l.before()), object(l.after()), joined(l.Add), joined(l.Remove), l.Cause, l.Why, l.Hold, l.Reason, "", ""}
 		if l.Error != nil {
 			row[len(row)-2], row[len(row)-1] = l.Error.Code, l.Error.Message
 		}
@@ -95,13 +95,13 @@ func joined(ids []graphsync.ID) string {
 func Print(o console.Output, each func(visit func(*Line) error) error) (n int, err error) {
 	err = each(func(l *Line) error {
 		n++
-		return PrintLine(o, l)
+		return printLine(o, l)
 	})
 	return n, err
 }
 
-// PrintLine prints a line for people: when, where, what and by whom, then the values.
-func PrintLine(o console.Output, l *Line) error {
+// printLine prints a line for people: when, where, what and by whom, then the values.
+func printLine(o console.Output, l *Line) error {
 	where := l.TenantName
 	if l.Sync != "" {
 		where = l.Sync + ", " + where

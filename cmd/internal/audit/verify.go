@@ -23,30 +23,30 @@ type Check struct {
 	Tenant string             `json:"tenant,omitempty"` // its id
 	First  uint64             `json:"first"`
 	Last   uint64             `json:"last"`
-	Head   string             `json:"head"` // of the last line, see Head; "" when there is none
+	Head   string             `json:"head"` // of the last line as SEQ:HASH; "" when there is none
 	OK     bool               `json:"ok"`
 	Faults []state.AuditFault `json:"faults"`
 }
 
-// A Head is a line that is known from elsewhere, such as from an earlier verify: its number and its hash.
-type Head struct {
+// A knownHead is a line that is known from elsewhere, such as from an earlier verify: its number and its hash.
+type knownHead struct {
 	Seq  uint64
 	Hash string
 }
 
-// ParseHead reads a head as verify prints it, SEQ:HASH.
-func ParseHead(text string) (Head, error) {
+// parseHead reads a head as verify prints it, SEQ:HASH.
+func parseHead(text string) (knownHead, error) {
 	seq, hash, found := strings.Cut(text, ":")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	raw, hexErr := hex.DecodeString(hash)
 	if !found || err != nil || n == 0 || hexErr != nil || len(raw) != sha256.Size {
-		return Head{}, fmt.Errorf("%q is no head of an audit log: it is the number of a line, a colon and 64 hexadecimal digits", text)
+		return knownHead{}, fmt.Errorf("%q is no head of an audit log: it is the number of a line, a colon and 64 hexadecimal digits", text)
 	}
-	return Head{n, strings.ToLower(hash)}, nil
+	return knownHead{n, strings.ToLower(hash)}, nil
 }
 
-// Verify verifies a log, and that it has the lines that are known from elsewhere.
-func Verify(log Log, heads []Head) (Check, error) {
+// verifyLog verifies a log, and that it has the lines that are known from elsewhere.
+func verifyLog(log Log, heads []knownHead) (Check, error) {
 	out := Check{Log: log.Name, Faults: []state.AuditFault{}}
 	if log.Name != Service {
 		out.Tenant = log.Tenant.String()
@@ -73,7 +73,7 @@ func Verify(log Log, heads []Head) (Check, error) {
 }
 
 // compare verifies that the log has a line that is known from elsewhere.
-func (c *Check) compare(head Head, hashOf func() (string, bool)) {
+func (c *Check) compare(head knownHead, hashOf func() (string, bool)) {
 	switch hash, kept := hashOf(); {
 	case head.Seq > c.Last:
 		c.Faults = append(c.Faults, state.AuditFault{Seq: head.Seq, What: fmt.Sprintf("the log ends with line %d: it was cut off, or restored from an older copy", c.Last)})
@@ -97,9 +97,9 @@ type fileLine struct {
 	Log     string  `json:"log"`
 }
 
-// VerifyFiles verifies exported files, which are read as one, the oldest first. Each log has its own chain in it.
+// verifyFiles verifies exported files, which are read as one, the oldest first. Each log has its own chain in it.
 // It cannot know what came before the first line or behind the last.
-func VerifyFiles(files []io.Reader, names []string) ([]Check, error) {
+func verifyFiles(files []io.Reader, names []string) ([]Check, error) {
 	chains := map[string]*fileChain{}
 	var order []*fileChain
 	for i, file := range files {

@@ -40,14 +40,14 @@ func Parse(name string, text []byte, env func(string) (string, bool)) (cfg *conf
 
 func checks(syncs *[]*Sync) []configs.Check {
 	return []configs.Check{
-		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = Syncs(cfg); return faults },
+		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = syncsOf(cfg); return faults },
 		targets, schedules, placeholders, oneMachine,
 		func(cfg *configs.Config) configs.Faults { return sameAccounts(cfg, *syncs) },
 	}
 }
 
-// Syncs compiles the syncs of a configuration for each tenant of the file that they read from.
-func Syncs(cfg *configs.Config) (compiled []*Sync, faults configs.Faults) {
+// syncsOf compiles the syncs of a configuration for each tenant of the file that they read from.
+func syncsOf(cfg *configs.Config) (compiled []*Sync, faults configs.Faults) {
 	for _, entry := range cfg.Syncs {
 		t, fs := NewTemplate(cfg, entry)
 		faults = append(faults, fs...)

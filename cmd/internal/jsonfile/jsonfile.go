@@ -15,9 +15,9 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// MaxSize is the largest file that is read, in bytes. Schemas with all their attribute
+// maxSize is the largest file that is read, in bytes. Schemas with all their attribute
 // definitions have some megabytes.
-const MaxSize = 64 << 20
+const maxSize = 64 << 20
 
 const blank = " \t\r\n" // what JSON takes for white space
 
@@ -25,14 +25,14 @@ const blank = " \t\r\n" // what JSON takes for white space
 // stands in for it.
 func Read(name string, stdin io.Reader, readFile func(string) ([]byte, error)) ([]byte, error) {
 	if name == "-" {
-		readFile = func(string) ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, MaxSize+1)) }
+		readFile = func(string) ([]byte, error) { return io.ReadAll(io.LimitReader(stdin, maxSize+1)) }
 	}
 	raw, err := readFile(name)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("read %s: %w", Name(name), err)
-	case len(raw) > MaxSize:
-		return nil, fmt.Errorf("read %s: it is larger than %d MiB", Name(name), MaxSize>>20)
+	case len(raw) > maxSize:
+		return nil, fmt.Errorf("read %s: it is larger than %d MiB", Name(name), maxSize>>20)
 	}
 	return Text(raw), nil
 }

@@ -20,8 +20,8 @@ var colours = map[plan.Op]string{
 	plan.Reactivate: console.Green, plan.Delete: console.Red, plan.Members: console.Yellow,
 }
 
-// Action prints one step of a plan for people: what, to whom, why, and each value.
-func Action(o console.Output, action *plan.Action) {
+// printAction prints one step of a plan for people: what, to whom, why, and each value.
+func printAction(o console.Output, action *plan.Action) {
 	fmt.Fprintf(o.W, "  %s %-10s %-5s %s  %s\n", o.Paint(colours[action.Op], marks[action.Op]), action.Op, action.Kind, console.Printable(action.Key), o.Paint(console.Faint, "("+console.Printable(action.Why)+")")+displayed(action))
 	Changes(o, action)
 	for _, note := range action.Notes {

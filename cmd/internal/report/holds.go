@@ -65,7 +65,7 @@ func printHold(o console.Output, h *inspect.Hold) {
 		fmt.Fprintf(o.W, "  held since %s\n", console.LocalTimeOr(h.Since))
 	}
 	for i := range h.Actions {
-		Action(o, &h.Actions[i].Action)
+		printAction(o, &h.Actions[i].Action)
 		printMembers(o, h.Actions[i].Members, len(h.Actions[i].Remove), len(h.Actions[i].Add))
 	}
 }

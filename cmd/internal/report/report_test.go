@@ -52,12 +52,12 @@ func TestAction(t *testing.T) {
 			"  x delete     group �[2J  (�no)  �Name\n      note: �note\n",
 		},
 	} {
-		if got := printed(t, func(o console.Output) error { Action(o, &tt.action); return nil }); got != tt.want {
+		if got := printed(t, func(o console.Output) error { printAction(o, &tt.action); return nil }); got != tt.want {
 			t.Errorf("%s:\n%q\nwant\n%q", name, got, tt.want)
 		}
 	}
 	long := plan.Action{Op: plan.Create, Kind: graphsync.User, Changes: []plan.Change{{Attribute: "a", New: strings.Repeat("é", 300)}}}
-	if got := printed(t, func(o console.Output) error { Action(o, &long); return nil }); len(got) > 300 || !strings.HasSuffix(got, "…\n") {
+	if got := printed(t, func(o console.Output) error { printAction(o, &long); return nil }); len(got) > 300 || !strings.HasSuffix(got, "…\n") {
 		t.Errorf("a long value: %q", got)
 	}
 }
@@ -66,7 +66,7 @@ func TestAction(t *testing.T) {
 func TestActionInColour(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	Action(console.Output{W: &out, Colour: true}, &plan.Action{Op: plan.Create, Kind: graphsync.User, Key: "ada", Why: "assigned"})
+	printAction(console.Output{W: &out, Colour: true}, &plan.Action{Op: plan.Create, Kind: graphsync.User, Key: "ada", Why: "assigned"})
 	if !strings.HasPrefix(out.String(), "  \x1b[32m+\x1b[0m create") {
 		t.Errorf("printed %q", out.String())
 	}

@@ -45,7 +45,7 @@ func Run(o console.Output, s *compile.Sync, run *inspect.Run) error {
 		if err := json.Unmarshal(line, &action); err != nil {
 			return err
 		}
-		Action(o, &action.Action)
+		printAction(o, &action.Action)
 		if action.Error != nil {
 			fmt.Fprintf(o.W, "      failed: %s (%s)\n", console.Printable(action.Error.Message), action.Error.Code)
 		}

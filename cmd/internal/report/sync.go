@@ -23,7 +23,7 @@ func Plan(o console.Output, s *compile.Sync, report *reconcile.Report, plan *rec
 		if err != nil {
 			return err
 		}
-		Action(o, &action)
+		printAction(o, &action)
 	}
 	for held, err := range plan.Held() {
 		if err != nil {
@@ -108,7 +108,7 @@ func Sync(o console.Output, s *compile.Sync, report *reconcile.Report, plan *rec
 	if verbose {
 		for action, err := range plan.Actions() {
 			if err == nil {
-				Action(o, &action)
+				printAction(o, &action)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (w *Worker) NoteHealth(ctx context.Context, s *compile.Sync, source graphsy
 		return nil
 	})
 	if err == nil && learned {
-		err = w.Tenants.ApplyChanges()
+		err = w.Tenants.applyChanges()
 	}
 	if err != nil && !errors.Is(err, errRemoved) {
 		w.Log.Error("record the state of a tenant", "tenant", s.TenantName, "error", err)

@@ -34,7 +34,7 @@ func (w *Worker) Remove(ctx context.Context, t Tenant, by state.Actor) error {
 	if err := w.Tenants.strike(t, entry); err != nil {
 		return err
 	}
-	return w.Tenants.ApplyChanges()
+	return w.Tenants.applyChanges()
 }
 
 // strike takes a tenant off the registry, with the invitations that are for it alone. The registry keeps

@@ -179,7 +179,7 @@ func (t *Tenants) SetPaused(of Tenant, paused bool, by state.Actor) error {
 	if err != nil {
 		return err
 	}
-	return t.ApplyChanges()
+	return t.applyChanges()
 }
 
 // auditEntry is a line about a tenant for the audit log of the service.
@@ -191,8 +191,8 @@ func auditEntry(event string, of Tenant, by state.Actor) state.AuditEntry {
 	return state.AuditEntry{At: time.Now(), Event: event, Actor: by, Tenant: of.ID, Result: "done", About: about}
 }
 
-// ApplyChanges has the running service, if any, apply what changed in the registry.
-func (t *Tenants) ApplyChanges() error {
+// applyChanges has the running service, if any, apply what changed in the registry.
+func (t *Tenants) applyChanges() error {
 	if t.changed == nil {
 		return nil
 	}
