@@ -42,7 +42,7 @@ demo: build ## Build it and watch it provision a sample tenant
 	bin/entrasync demo
 
 .PHONY: test
-test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres ## Run every test, installing what they need
+test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres python ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) -timeout $(TIMEOUT) $(WITHOUT_SDK)
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
@@ -52,7 +52,7 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust -results .cache/mutate-sample.jsonl
 
 .PHONY: quick
-quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases than make test
+quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser python ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases than make test
 	@memory=/dev/shm/entrasync-$$(id -u); { mkdir -p -m 700 $$memory && [ -O $$memory ]; } 2>/dev/null || memory=$${TMPDIR:-/tmp}; \
 	CGO_ENABLED=0 GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$$memory $(GO) test -short -ldflags '-s -w' $(WITHOUT_SDK)
 
@@ -119,6 +119,10 @@ npm:
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 		$(call install,chromium,the browser that the pages are tested in)
+
+.PHONY: python
+python:
+	@command -v python3 >/dev/null || $(call install,python3,a reference program for targets of type exec is written in it)
 
 # The tests start it themselves, under the user that the package makes.
 .PHONY: postgres
