@@ -270,6 +270,32 @@ func TestUndoOfAdoption(t *testing.T) {
 	want(t, "the cycle after that", c.cycle(), "2 unchanged")
 }
 
+// What an adopted account had where the application shows nothing is not known: it is named, and not cleared.
+func TestUndoOfAdoptionWithHiddenValues(t *testing.T) {
+	t.Parallel()
+	c := linked(t, nil, "Bob")
+	account := c.app().seed("ada@example.com")
+	c.app().byHand(account, "displayName", "Visitor")
+	g := c.behindGateway()
+	c.app().brief = []string{"userName", "active"}
+	g.reply = func(_ string, r *target.Resource) *target.Resource {
+		shown := maps.Clone(r.Attributes)
+		delete(shown, "displayName")
+		return &target.Resource{Ref: r.Ref, Attributes: shown}
+	}
+	g.after = on("update", account, &target.Error{Code: target.Unverified, Remark: target.NotShown, Attribute: "displayName", Message: "hidden"})
+	c.source.person(2, "ada@example.com", "Ada")
+	adoption := mustRun(t, c, reconcile.Options{Apply: true})
+	want(t, "adopted accounts", fmt.Sprint(adoption.Summary.Adopt), "1")
+	undone := c.mustUndo(adoption.Run)
+	if undone.Summary.Unlink != 1 || c.app().copied()[account]["displayName"] != "Ada" {
+		t.Errorf("%+v: %v", undone.Summary, c.app().copied()[account])
+	}
+	if len(undone.Skipped) != 1 || undone.Skipped[0].Code != "cannot_undo" || !strings.Contains(undone.Skipped[0].Why, "displayName: the application does not show it") {
+		t.Errorf("not named: %+v", undone.Skipped)
+	}
+}
+
 // Guards review an undo. What they hold is done only when the operator says which guard may let pass.
 func TestUndoIsReviewed(t *testing.T) {
 	t.Parallel()

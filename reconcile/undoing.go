@@ -15,6 +15,7 @@ import (
 	"entrasync/reconcile/plan"
 	"entrasync/reconcile/undo"
 	"entrasync/state"
+	"entrasync/target"
 )
 
 // An undo is a run whose plan does not come from the directory: it comes from the audit log, and puts back what some
@@ -301,7 +302,10 @@ func (u *undoer) draftRemoval(tx *state.Tx, of links.Object, c *undo.Change, lin
 
 // draftRevert plans that an account gets the values back that it had. One that was adopted is not linked any longer.
 func (u *undoer) draftRevert(tx *state.Tx, of links.Object, c *undo.Change, link *state.Link) error {
-	r := revertible(u.sync.rules(of.Kind), c, link)
+	told := tx.Space(u.sync.Name, toldSpace)
+	r := revertible(u.sync.rules(of.Kind), c, link, func(attribute string) bool {
+		return told.Has([]byte(remarkKey(of.Kind, attribute, target.NotShown)))
+	})
 	op := plan.Update
 	switch {
 	case r.active == nil:
@@ -478,8 +482,9 @@ type reverted struct {
 
 func (r *reverted) notes() []string { return append(append([]string(nil), r.changed...), r.cannot...) }
 
-// revertible compares what was changed with what was last written to an account.
-func revertible(rules *desired.Rules, c *undo.Change, link *state.Link) (r reverted) {
+// revertible compares what was changed with what was last written to an account. hidden reports whether the application
+// does not show an attribute: what an adopted account held there is not known, and empty is not what it had.
+func revertible(rules *desired.Rules, c *undo.Change, link *state.Link, hidden func(attribute string) bool) (r reverted) {
 	for _, attribute := range c.Attributes() {
 		v := c.Values[attribute]
 		equal := sameAs(rules, attribute, link.Applied[attribute])
@@ -487,6 +492,8 @@ func revertible(rules *desired.Rules, c *undo.Change, link *state.Link) (r rever
 		case desired.MadeOnApply(v.Before), desired.MadeOnApply(v.After), isRedacted(rules, attribute):
 			r.cannot = append(r.cannot, attribute+": its values are not in the audit log")
 		case undo.Same(v.Before, v.After):
+		case c.Adopted && v.Before == nil && hidden(attribute):
+			r.cannot = append(r.cannot, attribute+": the application does not show it, so that what the account had is not known")
 		case equal(v.Before):
 		case v.Later || !equal(v.After):
 			r.changed = append(r.changed, attribute+" has changed since")

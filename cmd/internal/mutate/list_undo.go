@@ -12,6 +12,7 @@ var undoing = slices.Concat(
 		fault{"UND4", "an undo switches on what a later run switched off", `case v.Later || link.Active != after:`, `case false && link.Active != after:`},
 		fault{"UND5", "an action that failed counts as done", `case c.Failed != "":`, `case false:`},
 		fault{"UND6", "redacted values are written as the word that hides them", `case desired.MadeOnApply(v.Before), desired.MadeOnApply(v.After), isRedacted(rules, attribute):`, `case false:`},
+		fault{"UND15", "what an adopted account had and the application hid is cleared", `case c.Adopted && v.Before == nil && hidden(attribute):`, `case false:`},
 		fault{"UND7", "an undo writes to another application than the one that was changed", `u.info.Location.ID != "" && (u.info.Moving ||`, `false && (u.info.Moving ||`},
 		fault{"UND8", "an undo changes pinned accounts", `		c.pins.leave,                // accounts that operators pinned → left alone
 `, ``},
