@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +139,19 @@ func (e *RefusedError) Error() string {
 	if e.Cause == nil {
 		return e.Why
 	}
-	return fmt.Sprintf("%s (%v)", e.Why, e.Cause)
+	return fmt.Sprintf("%s (%s)", e.Why, oneLine(e.Cause.Error()))
+}
+
+// oneLine puts a text of several lines in one. pgx tells each attempt to connect on a line of its own, also where two
+// are alike.
+func oneLine(text string) string {
+	var parts []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // Unwrap returns what the server said.
@@ -148,6 +161,9 @@ func (e *RefusedError) Unwrap() error { return e.Cause }
 func explain(err error) error {
 	var said *pgconn.PgError
 	if !errors.As(err, &said) {
+		if failed := (*pgconn.ConnectError)(nil); errors.As(err, &failed) {
+			return &RefusedError{Why: "connect to the state's database: it cannot be reached; see that the server runs, and that the host, the port, TLS and the firewall are right", Cause: failed}
+		}
 		return err
 	}
 	why := map[string]string{
