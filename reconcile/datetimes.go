@@ -105,19 +105,20 @@ func (d *drafter) noteDue(object *state.Object, judged bool) error {
 	return dueTimesOf(d.tx, d.sync.Name).set(object.Kind, object.ID, next)
 }
 
-// A judgement is what a filter made of an object that may have an account or group.
+// A judgement is what a filter made of an object: whether it is in scope, and what stands for it in the application.
 type judgement struct {
-	filter     *scope.Filter
-	linked, in bool
-	kind       graphsync.Kind
-	id         graphsync.ID
-	key        string
+	filter             *scope.Filter
+	linked, active, in bool
+	kind               graphsync.Kind
+	id                 graphsync.ID
+	key                string
 }
 
-// untimely leaves an object as it is that the filter lets in or out by a date, while the clock cannot be trusted. done
-// says that the object is dealt with.
+// untimely leaves an object as it is that the filter lets in or out by a date, while the clock cannot be trusted: it
+// neither gets access, by a new account or by one that is off, nor loses it. done says that the object is dealt with.
 func (d *drafter) untimely(j judgement) (done bool, err error) {
-	if d.findings.untimely == "" || !j.filter.Dated() || j.linked == j.in {
+	enters, leaves := j.in && !j.active, !j.in && j.linked
+	if d.findings.untimely == "" || !j.filter.Dated() || !enters && !leaves {
 		return false, nil
 	}
 	return true, d.skip(j.kind, j.id, j.key, "clock_differs", "the scoping filter compares dates with the time, but "+d.findings.untimely)

@@ -409,3 +409,28 @@ func TestDatesOfGroups(t *testing.T) {
 	c.at(graph, reconcile.Options{Apply: true})
 	want(t, "its time is over", groups(), "")
 }
+
+// A clock that is ahead switches no account on whose user is to come back on a later day.
+func TestReturnByAClockThatIsWrong(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	c := staff(t, "UTC", start)
+	graph := start
+	c.source.clock = func() time.Time { return graph }
+	c.source.person(1, "p1@example.com", "P")
+	c.source.dates(1, "2001-01-01T00:00:00Z", "")
+	want(t, "first cycle", c.at(start, reconcile.Options{Apply: true}), "1 created")
+	c.source.dates(1, "2026-12-10T00:00:00Z", "")
+	graph = start.Add(time.Hour)
+	want(t, "away until a day", c.at(graph, reconcile.Options{Apply: true}), "1 deactivated")
+	for _, opts := range []reconcile.Options{{Apply: true}, {Apply: true, Full: true}, {Apply: true, Removals: true}} {
+		c.clock(start.AddDate(0, 0, 60))
+		if report, err := c.run(opts); err != nil || report.Summary.Changes() > 0 {
+			t.Fatalf("%+v: %v, %+v", opts, err, report.Summary)
+		}
+	}
+	graph = start.AddDate(0, 0, 1)
+	want(t, "the clock is right", c.at(graph, reconcile.Options{Apply: true}), "1 unchanged")
+	graph = start.AddDate(0, 0, 10)
+	want(t, "the day", c.at(graph, reconcile.Options{Apply: true}), "1 reactivated")
+}

@@ -58,7 +58,7 @@ func (d *drafter) user(id graphsync.ID) error {
 		return err
 	}
 	if stand.Filtered || stand.Active() {
-		if done, err := d.untimely(judgement{filter: d.sync.Scope.Filter, kind: graphsync.User, id: id, key: key, linked: linked, in: stand.Active()}); done {
+		if done, err := d.untimely(judgement{filter: d.sync.Scope.Filter, kind: graphsync.User, id: id, key: key, linked: linked, active: linked && link.Active, in: stand.Active()}); done {
 			return err
 		}
 	}

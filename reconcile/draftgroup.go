@@ -29,7 +29,7 @@ func (d *drafter) group(id graphsync.ID) error {
 	if problem != "" {
 		return d.skip(graphsync.Group, id, key, "filter_invalid", "the filter for groups cannot judge it: "+problem)
 	}
-	if done, err := d.untimely(judgement{filter: d.sync.Groups.Filter, kind: graphsync.Group, id: id, key: key, linked: linked, in: in}); done {
+	if done, err := d.untimely(judgement{filter: d.sync.Groups.Filter, kind: graphsync.Group, id: id, key: key, linked: linked, active: linked && link.Active, in: in}); done {
 		return err
 	}
 	if !in {

@@ -95,6 +95,7 @@ var planning = slices.Concat(
 		fault{"DAT2", "a date that was passed while the worker was off is forgotten", `return d.of.Delete(key[8:])`, `return nil`},
 		fault{"DAT3", "a plan moves the dates that the next cycle acts on", `case !d.opts.Apply:`, `case false:`},
 		fault{"DAT4", "while the clock is wrong dates are taken for passed", `case judged && d.sync.dated() && d.findings.untimely != "":`, `case false:`},
+		fault{"DAT11", "while the clock is wrong a date switches an account on", `j.in && !j.active, `, `j.in && !j.linked, `},
 		fault{"DAT5", "while the clock is wrong dates create and remove", `if d.findings.untimely == "" || !j.filter.Dated()`, `if true || !j.filter.Dated()`},
 		fault{"DAT1", "a user is due at the former date as well", `if err := d.at.Delete(old[:]); err != nil {`, `if err := error(nil); err != nil {`},
 	),
