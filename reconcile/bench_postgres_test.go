@@ -2,7 +2,6 @@ package reconcile_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"entrasync/state"
@@ -12,17 +11,7 @@ import (
 // BenchmarkStores makes the same cycles with the state in files and in PostgreSQL: the first one, those with a hundred changes,
 // and those without a change.
 func BenchmarkStores(b *testing.B) {
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrMissing) {
-		b.Skip("NOT MEASURED: the state in PostgreSQL: ", err)
-	} else if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			b.Error(err)
-		}
-	})
+	server := pgtest.Run(b)
 	stores := []struct {
 		name string
 		open func(*testing.B) *benchWorker

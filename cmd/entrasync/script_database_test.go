@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,17 +22,7 @@ const databasePassword = "the-database-password-of-no-output"
 //	database back     lets connections be made again
 func TestFleet(t *testing.T) {
 	t.Parallel()
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrMissing) {
-		t.Skip("NOT TESTED: the state in PostgreSQL: ", err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Run(t)
 	t.Run("scripts", func(t *testing.T) {
 		files, err := filepath.Glob("testdata/fleet/*.txtar")
 		if err != nil || len(files) == 0 {

@@ -1,7 +1,6 @@
 package safety
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -30,17 +29,7 @@ var fates = []string{"killed", "stopped for longer than its lease", "cut off fro
 // cut off from the database, no change is lost, no account is made twice, and no user loses an account they should have.
 func TestWorkerSweep(t *testing.T) {
 	t.Parallel()
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrMissing) {
-		t.Skip("NOT TESTED: the state in PostgreSQL: ", err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Run(t)
 	quiet := newFleetStory(t, server, fleetCase{})
 	quiet.tell()
 	places := quiet.places()

@@ -20,17 +20,7 @@ import (
 // What the cycles promise with the state in PostgreSQL.
 func TestPostgres(t *testing.T) {
 	t.Parallel()
-	server, err := pgtest.Start()
-	if errors.Is(err, pgtest.ErrMissing) {
-		t.Skip("NOT TESTED: the state in PostgreSQL: ", err)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Run(t)
 	// Fewer histories than with files: each step waits for the server's disk.
 	t.Run("histories", func(t *testing.T) { t.Parallel(); histories(t, server) })
 	t.Run("a lost tenant", func(t *testing.T) { t.Parallel(); loseTenant(t, server) })

@@ -101,6 +101,23 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// Run is Start for one test, which ends the server and is skipped where PostgreSQL is not installed.
+func Run(tb testing.TB) *Server {
+	tb.Helper()
+	server, err := Start()
+	if errors.Is(err, ErrMissing) {
+		tb.Skip("NOT TESTED: the state in PostgreSQL: ", err)
+	} else if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return server
+}
+
 // Stop ends the server and removes what it stored.
 func (s *Server) Stop() error {
 	err := s.proc.Process.Signal(syscall.SIGQUIT)
