@@ -7,12 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/audit"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
-	"entrasync/graphsync"
-	"entrasync/reconcile"
 )
 
 // auditFlags choose lines of the audit logs.
@@ -31,7 +31,7 @@ func auditCommand(a *app) *cobra.Command {
 and rejection, consents, pauses, loaded configurations and commands. Each tenant has a log of its own, and the
 service has one for what concerns all of them. Times are RFC 3339, a day such as 2026-03-01, or how long ago, such
 as 12h or 7d. --json prints each line with its hash and that of the line before.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
 				return auditLogs{a}.list(cmd.Context(), w, syncs, f)
@@ -51,17 +51,6 @@ as 12h or 7d. --json prints each line with its hash and that of the line before.
 	return cmd
 }
 
-// subject is the user or group that is asked for, nil for all.
-func (f *auditFlags) subject() *reconcile.Subject {
-	switch {
-	case f.user != "":
-		return &reconcile.Subject{Kind: graphsync.User, Key: f.user}
-	case f.group != "":
-		return &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
-	}
-	return nil
-}
-
 // auditLogs list and verify the audit logs.
 type auditLogs struct{ app *app }
 
@@ -73,7 +62,7 @@ func (l auditLogs) list(ctx context.Context, w *worker.Worker, syncs []*compile.
 	if err != nil {
 		return err
 	}
-	queries, err := audit.Request{Selection: f.Selection, Since: f.since, Until: f.until, Subject: f.subject(), Run: f.run}.Queries(ctx, w, logs)
+	queries, err := audit.Request{Selection: f.Selection, Since: f.since, Until: f.until, Subject: subjectOf(f.user, f.group), Run: f.run}.Queries(ctx, w, logs)
 	if err != nil {
 		return err
 	}
@@ -139,10 +128,10 @@ func (l auditLogs) printChecks(checks []audit.Check) error {
 	document := audit.DocumentOf(checks)
 	outcome := error(nil)
 	if !document.OK {
-		outcome = exitError(exitPartial)
+		outcome = exit.With(exit.Partial)
 	}
 	if l.app.json {
-		return errors.Join(l.app.printJSON(document), outcome)
+		return errors.Join(l.app.printer().Document(document), outcome)
 	}
 	audit.PrintChecks(l.app.out, checks)
 	return outcome

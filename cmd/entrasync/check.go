@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/check"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
@@ -32,7 +34,7 @@ do: it opens the state, tries the addresses to listen on, and tests each tenant 
 permission the configuration needs, the enterprise application and its app roles), those that joined
 by consent too, and each target. Nothing is changed in a tenant or a target. Each connection has a
 time limit. A warning does not change the exit code.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checks{a}.run(cmd.Context(), f) },
 	}
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "stop after the configuration")
@@ -99,7 +101,7 @@ func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
 	var held *state.InUseError
 	switch {
 	case errors.As(err, &held):
-		return nil, nil, k.app.client.execRemote(held)
+		return nil, nil, k.app.client.Exec(k.app.invocation(), held)
 	case err != nil:
 		if !cfg.State.InDatabase() {
 			err = advice.With(err, "see that the user who runs entrasync may write there")
@@ -115,12 +117,12 @@ func (k checks) open(offline bool) (*worker.Worker, *check.Section, error) {
 // finish prints the document and returns how the command ends.
 func (k checks) finish(document check.Document) error {
 	if k.app.json {
-		if err := k.app.printJSON(document); err != nil {
+		if err := k.app.printer().Document(document); err != nil {
 			return err
 		}
 	}
 	if !document.OK {
-		return exitError(exitFailed)
+		return exit.With(exit.Failed)
 	}
 	return nil
 }

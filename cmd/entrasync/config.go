@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/worker"
 )
 
@@ -19,7 +20,7 @@ func configCommand(a *app) *cobra.Command {
 		Long: `Where several workers share a state in a database, cycles run with one configuration: that of the first
 worker until another is activated. A worker whose configuration is another one serves its pages and runs
 no cycles.`,
-		Args: commandsOnly,
+		Args: arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(&cobra.Command{
@@ -28,7 +29,7 @@ no cycles.`,
 		Long: `Makes the configuration of this command the one that cycles run with. Workers that were started with it,
 or have reloaded it, run cycles from then on; the others run none. A cycle that is running ends with the
 configuration that it began with.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.activate(cmd.Context()) },
 	})
 	return cmd
@@ -57,7 +58,7 @@ func (a *app) activate(ctx context.Context) error {
 		return err
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"format": "entrasync/activated/1", "generation": generation, "changed": changed, "hash": fmt.Sprintf("%x", hash)})
+		return a.printer().Document(map[string]any{"format": "entrasync/activated/1", "generation": generation, "changed": changed, "hash": fmt.Sprintf("%x", hash)})
 	}
 	if !changed {
 		fmt.Fprintf(a.out, "This configuration is the active one already, generation %d.\n", generation)

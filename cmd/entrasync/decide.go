@@ -92,7 +92,7 @@ func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error 
 		}
 	}
 	if a.json {
-		return a.printJSON(inspect.DecidedDocument(v.done, decided))
+		return a.printer().Document(inspect.DecidedDocument(v.done, decided))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/sample"
 )
 
@@ -49,7 +50,7 @@ func emulateCommand(a *app) *cobra.Command {
 TLS with its own certificate authority. It prints the configuration to use with it and runs until
 it is interrupted. Tenants join by the link of entrasync consent, too, with public_url
 http://127.0.0.1:8418 or what --redirect-uri says. The sample tenant and its app are always the same; --seed makes other people.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.emulate(cmd.Context(), f) },
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8443", "loopback address and port; port 0 picks a free one")
@@ -83,7 +84,7 @@ func (a *app) emulate(ctx context.Context, f emulateFlags) error {
 		for i, t := range tenants {
 			ids[i] = t.ID().String()
 		}
-		err = a.printJSON(emulated{"entrasync/emulate/1", emulatedCloud{running.URL, running.URL}, ca, sample.ClientID, sample.ClientSecret, ids, f.redirects})
+		err = a.printer().Document(emulated{"entrasync/emulate/1", emulatedCloud{running.URL, running.URL}, ca, sample.ClientID, sample.ClientSecret, ids, f.redirects})
 	} else {
 		fmt.Fprintf(a.out, "# Run entrasync with SSL_CERT_FILE=%s and this configuration:\ncloud: {authority: %q, graph: %q}\napp:\n  client_id: %s\n  client_secret: %s\ntenants:\n",
 			ca, running.URL, running.URL, sample.ClientID, sample.ClientSecret)

@@ -11,9 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/evaluation"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/jsonfile"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
@@ -38,7 +40,7 @@ a user of the snapshot (--user) or from a JSON object (--json-source); without e
 attribute is null. EXPRESSION may be -, to read it from standard input without quoting.`,
 		Example: `  entrasync eval 'Join(" ", [givenName], [surname])' --user ada@contoso.example
   echo '{"mail": "Ada@Contoso.example"}' | entrasync eval 'ToLower([mail])' --json-source -`,
-		Args: oneArgument,
+		Args: arguments.One,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("explain") {
 				f.explain = console.IsTerminal(a.out)
@@ -126,12 +128,12 @@ func (e *evaluator) user(ctx context.Context, expression string) error {
 func (e *evaluator) print(o *evaluation.Outcome) error {
 	var err error
 	if e.app.json {
-		err = e.app.printJSON(o.Document())
+		err = e.app.printer().Document(o.Document())
 	} else {
 		err = o.Print(e.app.out, e.app.err, e.flags.explain)
 	}
 	if err == nil && o.Err != nil {
-		err = exitError(exitFailed)
+		err = exit.With(exit.Failed)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/report"
@@ -28,9 +29,9 @@ a group. A code from a report, such as required_missing, is explained too; --cod
 No call to Graph or a target is made: what is printed comes from the snapshot and the links.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
-				return noArguments(cmd, args)
+				return arguments.None(cmd, args)
 			}
-			return oneArgument(cmd, args)
+			return arguments.One(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if list {
@@ -74,7 +75,7 @@ func (e explanations) explain(ctx context.Context, subject reconcile.Subject, se
 
 func (e explanations) print(s *compile.Sync, x *reconcile.Explanation) error {
 	if e.app.json {
-		return e.app.printJSON(x)
+		return e.app.printer().Document(x)
 	}
 	return report.Explanation(e.app.console(), s, x)
 }
@@ -82,7 +83,7 @@ func (e explanations) print(s *compile.Sync, x *reconcile.Explanation) error {
 // printCode prints what to do about one code.
 func (e explanations) printCode(code, text string) error {
 	if e.app.json {
-		return e.app.printJSON(advice.CodeDocument(code))
+		return e.app.printer().Document(advice.CodeDocument(code))
 	}
 	_, err := fmt.Fprintf(e.app.out, "%s: %s\n", code, text)
 	return err
@@ -91,7 +92,7 @@ func (e explanations) printCode(code, text string) error {
 // listCodes prints every code in alphabetical order.
 func (e explanations) listCodes() error {
 	if e.app.json {
-		return e.app.printJSON(advice.CodesDocument())
+		return e.app.printer().Document(advice.CodesDocument())
 	}
 	return e.app.console().Table("code\twhat to do", func(row func(...any)) {
 		for _, code := range slices.Sorted(maps.Keys(advice.Codes)) {

@@ -59,18 +59,18 @@ func partHolds(args, syncs []string) (names, ids []string) {
 }
 
 func (a *app) holds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected bool) error {
-	unread := unread{app: a}
+	unread := report.Unread{W: a.err}
 	holds := []inspect.Hold{}
 	for _, s := range syncs {
 		found, err := inspect.Holds(w, []*compile.Sync{s}, ids, rejected)
-		unread.report(s, err)
+		unread.Report(s, err)
 		holds = append(holds, found...)
 	}
-	if len(ids) > 0 && len(holds) == 0 && !unread.some {
+	if len(ids) > 0 && len(holds) == 0 && !unread.Some {
 		return advice.With(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
 	}
 	if a.json {
-		return unread.outcome(a.printJSON(map[string]any{"format": "entrasync/holds/1", "holds": holds}))
+		return unread.Outcome(a.printer().Document(map[string]any{"format": "entrasync/holds/1", "holds": holds}))
 	}
-	return unread.outcome(report.Holds(a.console(), holds, len(ids) > 0, rejected))
+	return unread.Outcome(report.Holds(a.console(), holds, len(ids) > 0, rejected))
 }

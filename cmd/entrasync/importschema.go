@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/importschema"
 	"entrasync/cmd/internal/jsonfile"
 	"entrasync/cmd/internal/outfile"
@@ -24,7 +25,7 @@ error. Where to find the schema: in the portal under Provisioning, Mappings, Sho
 "Review your schema here"; or from Graph: GET /servicePrincipals/{id}/synchronization/jobs/{jobId}/schema`,
 		Example: `  entrasync import-schema schema.json --sync front --from contoso --to front
   entrasync import-schema schema.json --out syncs.yaml`,
-		Args: oneArgument,
+		Args: arguments.One,
 		RunE: func(_ *cobra.Command, args []string) error { return a.importSchema(args[0], out, force, o) },
 	}
 	flags := cmd.Flags()
@@ -57,7 +58,7 @@ func (a *app) importSchema(file, out string, force bool, o importschema.Options)
 		if notes == nil {
 			notes = []importschema.Note{}
 		}
-		return a.printJSON(struct {
+		return a.printer().Document(struct {
 			Format string              `json:"format"`
 			YAML   string              `json:"yaml"`
 			Notes  []importschema.Note `json:"notes"`

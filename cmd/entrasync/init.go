@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/outfile"
 	"entrasync/configs"
 	"entrasync/target/all"
@@ -19,7 +20,7 @@ func initCommand(a *app) *cobra.Command {
 		Short: "Write a commented starter configuration",
 		Long: `Writes a starter configuration that says what to fill in and where to find it. Next to it goes the
 JSON Schema that its first line points editors to, for help and completion while typing.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(*cobra.Command, []string) error { return a.init(force) },
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite an existing file")

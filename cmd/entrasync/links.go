@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/links"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
@@ -28,7 +30,7 @@ func linksCommand(a *app) *cobra.Command {
 		Short: "List, show, break, set and pin the links of users to accounts",
 		Long: `A link ties a user or group of the directory to its account in the application: only what is linked
 is changed. USER is an object id, a user principal name or an address; with --group it names a group.`,
-		Args: commandsOnly,
+		Args: arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(listLinksCommand(a), showLinkCommand(a),
@@ -43,7 +45,7 @@ func listLinksCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
 	var filter reconcile.LinkFilter
 	cmd := &cobra.Command{
-		Use: "list", Short: "List links, and accounts that should have one", Args: noArguments,
+		Use: "list", Short: "List links, and accounts that should have one", Args: arguments.None,
 		Long: `Lists the links of users and groups, from the state alone. The options choose what to list; several are
 alternatives.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +70,7 @@ alternatives.`,
 func showLinkCommand(a *app) *cobra.Command {
 	var f linkFlags
 	cmd := &cobra.Command{
-		Use: "show USER", Short: "Show the link of one user, with what was applied and what was decided", Args: oneArgument,
+		Use: "show USER", Short: "Show the link of one user, with what was applied and what was decided", Args: arguments.One,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
 				return links.Show(cmd.Context(), w, syncs, f.subject(args[0]), a.console(), a.json)
@@ -97,21 +99,21 @@ func changeLinkCommand(a *app, use, short string, change linkChange) *cobra.Comm
 	var f linkFlags
 	reason := ""
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: argumentsOf(use),
+		Use: use, Short: short, Args: arguments.Of(use),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
-				c := links.Change{Subject: f.subject(args[0]), Account: strings.Join(args[1:], ""), Reason: reason, By: a.actor(), Waiting: cycles{a, w}.noteWaiting}
+				c := links.Change{Subject: f.subject(args[0]), Account: strings.Join(args[1:], ""), Reason: reason, By: a.actor(), Waiting: a.cycles(w).NoteWaiting}
 				outcomes, err := change(cmd.Context(), w, syncs, c)
-				code := exitDone
+				code := exit.Done
 				for _, o := range outcomes {
 					err = errors.Join(err, o.Print(a.console(), a.json))
 					if o.Waits() {
-						code = worst(code, exitHeld)
+						code = exit.Worst(code, exit.Held)
 					} else if o.Failed() {
-						code = worst(code, exitPartial)
+						code = exit.Worst(code, exit.Partial)
 					}
 				}
-				return cmp.Or(err, codeError(code))
+				return cmp.Or(err, exit.With(code))
 			})
 		},
 	}

@@ -1,10 +1,10 @@
 // Command entrasync keeps an application's accounts in step with Microsoft Entra ID.
 //
-// This package holds the commands, one file each: flags, which documents are printed, and exit codes. What they work
-// with is in cmd/internal: lookup finds what a line names, inspect reads the state, report prints for people, check
-// tests connections, worker and service do the rest. entra is the one link to the Graph SDK. It decides nothing
-// about accounts; reconcile does. Only main exits, with one of the codes in exit.go; data goes to standard output,
-// everything else to standard error.
+// This package holds the commands, one file each: their flags and help, and which package of cmd/internal does the work.
+// There lookup finds what a line names, inspect reads the state, report prints for people, check tests connections,
+// cycles plans and syncs, worker and service keep a configuration open. entra is the one link to the Graph SDK.
+// Accounts are decided about in reconcile alone. Only main exits, with one of the codes of package exit; data goes to
+// standard output, everything else to standard error.
 package main
 
 import (

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/admin"
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/entra"
+	"entrasync/cmd/internal/remote"
 	"entrasync/cmd/internal/service"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
@@ -32,14 +38,28 @@ func (a *app) open() (*worker.Worker, error) {
 	}
 	cfg, syncs, err := a.loadConfig()
 	if err != nil {
-		return nil, a.client.execRemoteUnread(err)
+		return nil, a.client.ExecUnread(a.invocation(), err)
 	}
 	w, err := worker.Open(cfg, syncs, a.options(slog.LevelWarn))
 	var held *state.InUseError
 	if errors.As(err, &held) {
-		return nil, a.client.execRemote(held)
+		return nil, a.client.Exec(a.invocation(), held)
 	}
 	return w, err
+}
+
+// invocation is what a service has to know that runs this command.
+func (a *app) invocation() remote.Invocation {
+	return remote.Invocation{ConfigFile: a.configFile, Version: versionText(), User: a.person(), NoColor: !a.mayColour(),
+		Out: a.out, Err: a.err, ReadFile: a.readFile, WriteFile: a.writeFile}
+}
+
+// keyboard is the standard input itself, for questions at a terminal.
+func (a *app) keyboard() io.Reader {
+	if a.client != nil {
+		return a.client.Keyboard()
+	}
+	return a.in
 }
 
 // connector returns how this command reaches Graph.
@@ -68,4 +88,33 @@ func execute(ctx context.Context, c *admin.Command, attach service.AttachWorker)
 	a := clientApp(c)
 	a.attach = func() (*worker.Worker, error) { return attach(a.command, a.err) }
 	return a.main(ctx, append([]string{}, c.Args...))
+}
+
+// clientApp is the invocation of a command line that the service runs for a client.
+func clientApp(c *admin.Command) *app {
+	return &app{
+		caller: c.User, byAPI: c.Version == "",
+		in: bytes.NewReader(c.Stdin), out: c.Stdout, err: c.Stderr,
+		env: func(name string) (string, bool) { return "1", name == "NO_COLOR" && c.NoColor },
+		readFile: func(string) ([]byte, error) {
+			if c.File == nil {
+				return nil, os.ErrNotExist
+			}
+			return c.File, nil
+		},
+		writeFile: func(_ string, data []byte) error {
+			_, err := c.Output.Write(data)
+			return err
+		},
+	}
+}
+
+// begin notes which command runs.
+func (a *app) begin(cmd *cobra.Command) (err error) {
+	if a.client != nil {
+		a.client.Begin(cmd)
+		return nil
+	}
+	a.command, err = remote.Command(cmd)
+	return err
 }

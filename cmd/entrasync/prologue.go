@@ -1,17 +1,16 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/compile"
-	"entrasync/cmd/internal/console"
-	"entrasync/cmd/internal/inspect"
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/worker"
+	"entrasync/graphsync"
+	"entrasync/reconcile"
 )
 
 // withWorker opens what the configuration names and closes it after do. While a service owns the state, the
@@ -46,11 +45,15 @@ func syncFlag(cmd *cobra.Command, selection *lookup.Selection) {
 	cmd.Flags().StringArrayVar(&selection.Syncs, "sync", nil, "only this `SYNC`; may be repeated")
 }
 
-// noteNoTenant says why there is nothing to show or do where all tenants are yet to join.
-func (a *app) noteNoTenant(w *worker.Worker) {
-	if len(w.Syncs) == 0 && w.Tenants.TakesConsented() {
-		fmt.Fprintln(a.err, "note: no tenant has joined yet; invite one: entrasync consent")
+// subjectOf is the user or group that a command line names, nil for all.
+func subjectOf(user, group string) *reconcile.Subject {
+	switch {
+	case user != "":
+		return &reconcile.Subject{Kind: graphsync.User, Key: user}
+	case group != "":
+		return &reconcile.Subject{Kind: graphsync.Group, Key: group}
 	}
+	return nil
 }
 
 // sound leaves out, and names, the syncs that do not fit their tenants: what they would say of a user is wrong.
@@ -62,32 +65,4 @@ func (a *app) sound(syncs []*compile.Sync) []*compile.Sync {
 		}
 		return err != nil
 	})
-}
-
-// unread collects the tenants of a command whose state cannot be read: each is named, and the others are shown.
-type unread struct {
-	app  *app
-	some bool
-}
-
-// add notes an error of reading a sync's state and reports whether there is one.
-func (u *unread) add(err error) bool {
-	u.some = u.some || err != nil
-	return err != nil
-}
-
-// report is add for a list that leaves the sync out.
-func (u *unread) report(s *compile.Sync, err error) bool {
-	if u.add(err) {
-		fmt.Fprintf(u.app.err, "entrasync: sync %s, tenant %s: %s\n", s.Name, s.TenantName, console.Printable(inspect.StateErrorOf(err).Message))
-	}
-	return err != nil
-}
-
-// outcome is how a command ends that has shown all that can be read; err is how showing it ended.
-func (u *unread) outcome(err error) error {
-	if u.some {
-		return errors.Join(err, exitError(exitPartial))
-	}
-	return err
 }

@@ -10,10 +10,13 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"entrasync/cmd/internal/completion"
-	"entrasync/cmd/internal/worker"
-
 	"github.com/spf13/cobra"
+
+	"entrasync/cmd/internal/arguments"
+	"entrasync/cmd/internal/completion"
+	"entrasync/cmd/internal/exit"
+	"entrasync/cmd/internal/remote"
+	"entrasync/cmd/internal/worker"
 )
 
 // version is set by the linker (make build); a plain `go build` tells the module's.
@@ -31,7 +34,7 @@ type app struct {
 	readFile  func(name string) ([]byte, error)
 	writeFile func(name string, data []byte) error
 
-	client  *client                        // hands the command to a service, nil inside of one
+	client  *remote.Client                 // hands the command to a service, nil inside of one
 	attach  func() (*worker.Worker, error) // inside a service: its worker
 	command string                         // inside a service: the name of the command that it runs for a client
 
@@ -48,7 +51,8 @@ type app struct {
 // main runs one command line and returns its exit code.
 func (a *app) main(ctx context.Context, args []string) int {
 	if a.attach == nil {
-		a.client = newClient(ctx, a, args)
+		a.client = remote.New(ctx, args, a.in)
+		a.in = a.client.Stdin()
 		a.readFile, a.writeFile = os.ReadFile, func(name string, data []byte) error { return os.WriteFile(name, data, 0o600) }
 	}
 	root := a.root()
@@ -56,7 +60,7 @@ func (a *app) main(ctx context.Context, args []string) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	return exitCode(root.ExecuteContext(ctx), a.err)
+	return exit.CodeOf(root.ExecuteContext(ctx), a.err)
 }
 
 func (a *app) root() *cobra.Command {
@@ -70,10 +74,10 @@ before it does it, says why, and never removes a user because of an error.
 
 New here? Run "entrasync demo": it needs nothing.
 
-` + exitCodesHelp,
+` + exit.Help,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          commandsOnly,
+		Args:          arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
 				return a.printVersion()
@@ -82,7 +86,7 @@ New here? Run "entrasync demo": it needs nothing.
 		},
 	}
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(arguments.FlagError)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default entrasync.yaml, then /etc/entrasync/entrasync.yaml)")
@@ -117,14 +121,14 @@ func commands(a *app) []*cobra.Command {
 }
 
 func versionCommand(a *app) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: noArguments, RunE: func(*cobra.Command, []string) error {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: arguments.None, RunE: func(*cobra.Command, []string) error {
 		return a.printVersion()
 	}}
 }
 
 func (a *app) printVersion() error {
 	if a.json {
-		return a.printJSON(map[string]string{"format": "entrasync/version/1", "version": versionText()})
+		return a.printer().Document(map[string]string{"format": "entrasync/version/1", "version": versionText()})
 	}
 	_, err := fmt.Fprintln(a.out, "entrasync", versionText())
 	return err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"entrasync/cmd/internal/exit"
 	"entrasync/target/scim/scimtest"
 )
 
@@ -53,7 +54,7 @@ func TestExamplesLoad(t *testing.T) {
 	for _, file := range files {
 		var stdout, stderr bytes.Buffer
 		a := &app{out: &stdout, err: &stderr, env: func(string) (string, bool) { return "", false }}
-		if code := a.main(t.Context(), []string{"check", "--offline", "-c", file}); code != exitDone {
+		if code := a.main(t.Context(), []string{"check", "--offline", "-c", file}); code != exit.Done {
 			t.Errorf("%s: exit code %d\n%s", file, code, stderr.String())
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/check"
 	"entrasync/cmd/internal/worker"
 )
@@ -22,7 +23,7 @@ start resumes there; SIGHUP reads the configuration again.
 With the state in a PostgreSQL database any number of these processes share the tenants: a cycle runs on
 one of them, and another takes over what one does not end. Cycles run with one configuration, that of
 the first process until another is activated.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), f) },
 	}
 	cmd.Flags().BoolVar(&f.activate, "activate", false, "make this configuration the one that the workers of a shared state run cycles with")

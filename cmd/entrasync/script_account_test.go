@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"entrasync/cmd/internal/exit"
 	"entrasync/graphsync/graphtest"
 	"entrasync/target"
 	"entrasync/target/scim/scimtest"
@@ -160,8 +161,8 @@ func (w *world) againCommand(ts *testscript.TestScript, neg bool, args []string)
 	}
 	w.target.writes()
 	err := ts.Exec("entrasync", append([]string{"sync"}, args...)...)
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitPartial { // a record may wait for a retry
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.ExitCode() != exit.Partial { // a record may wait for a retry
 		ts.Check(err)
 	}
 	if written := w.target.writes(); written != "" {

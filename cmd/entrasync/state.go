@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/console"
 	"entrasync/cmd/internal/transfer"
 	"entrasync/cmd/internal/worker"
@@ -21,7 +22,7 @@ func stateCommand(a *app) *cobra.Command {
 links, the links to accounts, holds and runs, and who owns which account. An export is a backup, and
 how the state moves to another machine. It holds personal data. Stop the service, or all workers that
 share a database, first.`,
-		Args: commandsOnly,
+		Args: arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	out := ""
@@ -41,14 +42,14 @@ checksums. The file is readable by its owner only, and has its name when it is c
 		Long: `Takes in an export: of the whole state into an empty one, of some tenants into one that does not have
 them. FILE is read twice, the first time to verify it: nothing is taken in of one that is cut off or
 was changed. The version of entrasync must have the schema of the one that wrote it.`,
-		Args: oneArgument,
+		Args: arguments.One,
 		RunE: func(_ *cobra.Command, args []string) error { return stateCommands{a}.take(args[0]) },
 	}, &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring a state in a database to the version of this program",
 		Long: `Changes the tables of a state in a database to those of this program. Stop the workers of the earlier
 version and back up before. A state in files is brought up to date when it is opened.`,
-		Args: noArguments,
+		Args: arguments.None,
 		RunE: func(*cobra.Command, []string) error { return stateCommands{a}.migrate() },
 	})
 	return cmd
@@ -68,7 +69,7 @@ func (c stateCommands) migrate() error {
 		return err
 	}
 	if c.app.json {
-		return c.app.printJSON(map[string]any{"format": "entrasync/state/1", "action": "migrated"})
+		return c.app.printer().Document(map[string]any{"format": "entrasync/state/1", "action": "migrated"})
 	}
 	_, err = fmt.Fprintf(c.app.out, "The state is of the version of this program: %s\n", worker.StateName(cfg))
 	return err
@@ -124,7 +125,7 @@ func (c stateCommands) take(file string) error {
 // report says what was moved.
 func (c stateCommands) report(action, file string, done state.Transfer) error {
 	if c.app.json {
-		return c.app.printJSON(transfer.DocumentOf(action, file, done))
+		return c.app.printer().Document(transfer.DocumentOf(action, file, done))
 	}
 	_, err := fmt.Fprintf(c.app.out, "%s: %s\n", transfer.Describe(action, done), file)
 	return err

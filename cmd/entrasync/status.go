@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/audit"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/console"
@@ -31,24 +32,24 @@ func statusCommand(a *app) *cobra.Command {
 type listings struct{ app *app }
 
 func (l listings) status(w *worker.Worker, syncs []*compile.Sync) error {
-	l.app.noteNoTenant(w)
-	unread := unread{app: l.app}
+	l.app.cycles(w).NoteNoTenant()
+	unread := report.Unread{W: l.app.err}
 	var readable []*compile.Sync
 	statuses := make([]inspect.Status, 0, len(syncs))
 	for _, s := range syncs {
 		status, err := inspect.StatusOf(w, s)
-		if !unread.add(err) {
+		if !unread.Add(err) {
 			readable = append(readable, s)
 		}
 		status.Error = inspect.StateErrorOf(err)
 		statuses = append(statuses, status)
 	}
 	unconfigured, err := w.Unconfigured(readable)
-	if unread.add(err) {
+	if unread.Add(err) {
 		fmt.Fprintf(l.app.err, "entrasync: %v\n", err)
 	}
 	if l.app.json {
-		return unread.outcome(l.app.printJSON(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured}))
+		return unread.Outcome(l.app.printer().Document(map[string]any{"format": "entrasync/status/1", "syncs": statuses, "unconfigured": unconfigured}))
 	}
 	if len(w.Syncs) == 0 && w.Tenants.TakesConsented() {
 		fmt.Fprintln(l.app.out, "No sync has a tenant. Invite a tenant: entrasync consent --note NAME")
@@ -58,7 +59,7 @@ func (l listings) status(w *worker.Worker, syncs []*compile.Sync) error {
 	for _, u := range unconfigured {
 		fmt.Fprintf(l.app.out, "\n%s\n  → %s\n", console.Printable(u.String()), worker.UnconfiguredAdvice)
 	}
-	return unread.outcome(nil)
+	return unread.Outcome(nil)
 }
 
 func runsCommand(a *app) *cobra.Command {
@@ -89,24 +90,24 @@ Runs that did something are kept for the time in history, by default 400 days.`,
 
 func (l listings) runs(w *worker.Worker, syncs []*compile.Sync, query inspect.RunQuery, all bool) error {
 	runs := []inspect.PastRun{}
-	unread := unread{app: l.app}
+	unread := report.Unread{W: l.app.err}
 	for _, s := range syncs {
 		found, err := inspect.Runs(w, s, query)
-		unread.report(s, err)
+		unread.Report(s, err)
 		runs = append(runs, found...)
 	}
 	if all {
 		runs = inspect.ByTime(runs, query.Limit)
 	}
 	if l.app.json {
-		return unread.outcome(l.app.printJSON(map[string]any{"format": "entrasync/runs/1", "runs": runs}))
+		return unread.Outcome(l.app.printer().Document(map[string]any{"format": "entrasync/runs/1", "runs": runs}))
 	}
-	return unread.outcome(report.Runs(l.app.console(), runs))
+	return unread.Outcome(report.Runs(l.app.console(), runs))
 }
 
 func showCommand(a *app) *cobra.Command {
 	var selection lookup.Selection
-	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors; RUN may be latest", Args: oneArgument, RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := &cobra.Command{Use: "show RUN", Short: "Show one run's actions, skips and errors; RUN may be latest", Args: arguments.One, RunE: func(cmd *cobra.Command, args []string) error {
 		return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error { return listings{a}.show(w, syncs, args[0]) })
 	}}
 	tenantFlag(cmd, &selection)
@@ -114,7 +115,7 @@ func showCommand(a *app) *cobra.Command {
 }
 
 func (l listings) show(w *worker.Worker, syncs []*compile.Sync, id string) error {
-	unread := unread{app: l.app}
+	unread := report.Unread{W: l.app.err}
 	found := false
 	for _, s := range syncs {
 		run, err := inspect.RunOf(w, s, id)
@@ -122,11 +123,11 @@ func (l listings) show(w *worker.Worker, syncs []*compile.Sync, id string) error
 			found = true
 			err = l.showRun(s, run)
 		}
-		unread.report(s, err)
+		unread.Report(s, err)
 	}
 	switch {
-	case found || unread.some:
-		return unread.outcome(nil)
+	case found || unread.Some:
+		return unread.Outcome(nil)
 	case id == inspect.Latest:
 		return advice.With(errors.New("no sync has run yet"), "run: entrasync sync")
 	}
@@ -135,7 +136,7 @@ func (l listings) show(w *worker.Worker, syncs []*compile.Sync, id string) error
 
 func (l listings) showRun(s *compile.Sync, run *inspect.Run) error {
 	if l.app.json {
-		return l.app.printJSON(run)
+		return l.app.printer().Document(run)
 	}
 	return report.Run(l.app.console(), s, run)
 }

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/conformance"
 	"entrasync/target"
@@ -22,7 +20,7 @@ import (
 
 func targetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "target", Short: "Test a target, or a program that is to be one", Args: commandsOnly,
+		Use: "target", Short: "Test a target, or a program that is to be one", Args: arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(targetTestCommand(a))
@@ -45,7 +43,7 @@ begins, and asks on a terminal.`,
 			if cmd.ArgsLenAtDash() == 0 && len(args) > 0 {
 				return nil
 			}
-			return oneArgument(cmd, args)
+			return arguments.One(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.ArgsLenAtDash() == 0 {
@@ -111,41 +109,10 @@ func (t *targetTest) run(ctx context.Context, name string, options all.Options) 
 		return err
 	}
 	fmt.Fprint(t.app.err, run.Notice())
-	if err := t.ask(); err != nil {
-		return err
-	}
-	printer := conformance.Printer{Out: t.app.out, Paint: t.app.console().Paint}
-	each := printer.Outcome
-	if t.app.json {
-		each = nil
-	}
-	document, err := run.Do(ctx, each)
-	if err != nil {
-		return err
-	}
-	if t.app.json {
-		err = t.app.printJSON(document)
-	} else {
-		printer.Summary(document)
-	}
-	if err == nil && document.Summary.Broken > 0 {
-		err = exitError(exitPartial)
-	}
-	return err
-}
-
-// ask has a person at a terminal confirm. Elsewhere --yes is needed.
-func (t *targetTest) ask() error {
-	if t.yes {
-		return nil
-	}
-	if file, ok := t.app.in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		fmt.Fprint(t.app.err, "Go ahead? [yes/no] ")
-		line, _ := bufio.NewReader(file).ReadString('\n')
-		if answer := strings.ToLower(strings.TrimSpace(line)); answer == "yes" || answer == "y" {
-			return nil
+	if !t.yes {
+		if err := conformance.Confirm(t.app.keyboard(), t.app.printer()); err != nil {
+			return err
 		}
-		return errors.New("nothing was tested")
 	}
-	return advice.With(errors.New("nothing was tested: there is no terminal to ask on"), "give --yes")
+	return run.Print(ctx, t.app.printer())
 }

@@ -10,10 +10,9 @@ import (
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/undoing"
 	"entrasync/cmd/internal/worker"
-	"entrasync/graphsync"
-	"entrasync/reconcile"
 )
 
 // undoFlags choose what is undone.
@@ -58,15 +57,9 @@ Guards review the plan. On a terminal it is a dry run unless --yes is given; --o
 }
 
 func (a *app) undo(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f undoFlags) error {
-	switch {
-	case f.user != "":
-		f.Subject = &reconcile.Subject{Kind: graphsync.User, Key: f.user}
-	case f.group != "":
-		f.Subject = &reconcile.Subject{Kind: graphsync.Group, Key: f.group}
-	}
-	f.By = a.actor()
+	f.Subject, f.By = subjectOf(f.user, f.group), a.actor()
 	f.DryRun = f.DryRun || f.out != "" || !f.yes && console.IsTerminal(a.out)
-	out := undoing.Console{Out: a.console(), JSON: a.json, Waiting: cycles{a, w}.noteWaiting}
+	out := undoing.Console{Out: a.console(), JSON: a.json, Waiting: a.cycles(w).NoteWaiting}
 	var kept bytes.Buffer
 	if f.out != "" {
 		out.Keep = &kept
@@ -80,9 +73,9 @@ func (a *app) undo(ctx context.Context, w *worker.Worker, syncs []*compile.Sync,
 			return fmt.Errorf("keep plan: %w", err)
 		}
 	}
-	code := exitDone
+	code := exit.Done
 	for _, report := range reports {
-		code = worst(code, exitOf(report))
+		code = exit.Worst(code, exit.Of(report))
 	}
-	return codeError(code)
+	return exit.With(code)
 }

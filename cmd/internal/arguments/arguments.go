@@ -1,4 +1,7 @@
-package main
+// Package arguments checks what follows a command's name, and names the nearest command or flag of what is misspelled.
+//
+// It runs nothing. It promises that every fault comes with what to type instead, or where that is listed.
+package arguments
 
 import (
 	"errors"
@@ -12,9 +15,9 @@ import (
 	"entrasync/configs"
 )
 
-// commandsOnly accepts no argument: what follows a command that only groups others is a
-// misspelled command. Its error names the nearest one.
-func commandsOnly(cmd *cobra.Command, args []string) error {
+// Subcommand accepts no argument: what follows a command that only groups others is a misspelled
+// command. Its error names the nearest one.
+func Subcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -31,16 +34,16 @@ func commandsOnly(cmd *cobra.Command, args []string) error {
 	return advice.With(fmt.Errorf("there is no command %q", cmd.CommandPath()+" "+args[0]), hint)
 }
 
-// noArguments accepts none.
-func noArguments(cmd *cobra.Command, args []string) error {
+// None accepts no argument.
+func None(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	return advice.With(fmt.Errorf("%s takes no argument, but was given %q", cmd.CommandPath(), args[0]), "see: "+cmd.CommandPath()+" --help")
 }
 
-// oneArgument accepts exactly one, which the usage line names.
-func oneArgument(cmd *cobra.Command, args []string) error {
+// One accepts exactly one argument, which the usage line names.
+func One(cmd *cobra.Command, args []string) error {
 	_, name, _ := strings.Cut(cmd.Use, " ")
 	switch {
 	case len(args) == 1:
@@ -52,11 +55,11 @@ func oneArgument(cmd *cobra.Command, args []string) error {
 		"put an argument with spaces in quotes")
 }
 
-// argumentsOf accepts exactly the arguments that a usage line names.
-func argumentsOf(use string) cobra.PositionalArgs {
+// Of accepts exactly the arguments that a usage line names.
+func Of(use string) cobra.PositionalArgs {
 	names := strings.Fields(use)[1:]
 	if len(names) == 1 {
-		return oneArgument
+		return One
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == len(names) {
@@ -67,8 +70,8 @@ func argumentsOf(use string) cobra.PositionalArgs {
 	}
 }
 
-// flagError adds to the parser's message the nearest flag of the command, or where they are listed.
-func flagError(cmd *cobra.Command, err error) error {
+// FlagError adds to the parser's message the nearest flag of the command, or where they are listed.
+func FlagError(cmd *cobra.Command, err error) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
