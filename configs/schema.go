@@ -212,11 +212,14 @@ func rulesOf(t reflect.Type) []schema {
 		}
 		deletes := named("delete")
 		deletes["required"] = []string{"actions"}
-		return []schema{
-			when("on_remove", []string{"delete"}, deletes),
-			when("on_remove", []string{"deactivate"}, named("deactivate")),
-			{"if": schema{"properties": schema{"on_remove": schema{"type": "object"}}, "required": []string{"on_remove"}}, "then": deletes},
+		var rules []schema
+		for _, key := range []string{"on_remove", "on_unassign", "on_delete"} {
+			rules = append(rules,
+				when(key, []string{"delete"}, deletes),
+				when(key, []string{"deactivate"}, named("deactivate")),
+				schema{"if": schema{"properties": schema{key: schema{"type": "object"}}, "required": []string{key}}, "then": deletes})
 		}
+		return rules
 	case reflect.TypeFor[Groups]():
 		return []schema{{"if": schema{"properties": schema{"enabled": schema{"const": true}}, "required": []string{"enabled"}}, "then": needs("attributes")}}
 	case reflect.TypeFor[attributeOptions]():

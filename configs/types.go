@@ -125,7 +125,9 @@ type Clause struct {
 type Users struct {
 	Match        []Text         `yaml:"match" doc:"Matching attributes, tried in order; each needs a mapping. Default: externalId and userName, as far as they are mapped."`
 	Actions      []string       `yaml:"actions" enum:"create,update,deactivate,reactivate,delete" doc:"What may be done at all; delete must be named."`
-	OnRemove     OnRemove       `yaml:"on_remove" doc:"What happens to the account of a user who leaves the scope."`
+	OnRemove     OnRemove       `yaml:"on_remove" doc:"What happens to the account of a user who is disabled, leaves the scope or is deleted."`
+	OnUnassign   OnRemove       `yaml:"on_unassign" doc:"The same for a user who exists and leaves the scope: unassigned, excluded, or kept out by the scoping filter. Default: what on_remove says."`
+	OnDelete     OnRemove       `yaml:"on_delete" doc:"The same for a user who is deleted in Entra, restorable or for good. Default: what on_remove says."`
 	Attributes   Map[Attribute] `yaml:"attributes" required:"true" doc:"SCIM path of the target attribute: expression over directory attributes, or a section with options."`
 	MappingRoles *MappingRoles  `yaml:"mapping_roles" doc:"One directory value decides roles in several scopes."`
 }
@@ -188,7 +190,8 @@ type Attribute struct {
 	Redact   bool      `yaml:"redact" doc:"true: the value is hidden in logs, plans and pages."`
 }
 
-// OnRemove says what happens to the account of a user who left the scope.
+// OnRemove says what happens to the account of a user who left the scope. The zero value of OnUnassign and OnDelete
+// stands for what on_remove says.
 type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time

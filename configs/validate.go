@@ -187,17 +187,22 @@ func (v *validator) users(name string, u Users) {
 	key := path("syncs", name, "users")
 	v.attributes(u.Attributes, append(key, "attributes"))
 	v.match(u.Match, u.Attributes, key, "externalId or userName", "")
-	onRemove := v.root.find(append(key, "on_remove"))
-	written := v.root.find(key).get("on_remove") != nil
-	for _, action := range []string{"delete", "deactivate"} {
-		if u.OnRemove.Action == action && written && !slices.Contains(u.Actions, action) {
-			v.faults.add(onRemove.pos, strings.Join(key, ".")+".on_remove", fmt.Sprintf("add %s to actions", action),
-				"on_remove asks for %s, which actions does not allow", action)
-		}
-	}
+	v.removal(key, "on_remove", u.OnRemove, u.Actions)
+	v.removal(key, "on_unassign", u.OnUnassign, u.Actions)
+	v.removal(key, "on_delete", u.OnDelete, u.Actions)
 	if u.MappingRoles != nil {
 		v.mappingRoles(*u.MappingRoles, u.Attributes, append(key, "mapping_roles"))
 	}
+}
+
+// removal checks that what happens to the accounts of leavers is among the actions of the sync.
+func (v *validator) removal(users []string, name string, r OnRemove, actions []string) {
+	written := v.root.find(users).get(name)
+	if written == nil || r.Action == "" || r.Action == "nothing" || slices.Contains(actions, r.Action) {
+		return
+	}
+	v.faults.add(v.root.find(append(users, name)).pos, strings.Join(users, ".")+"."+name, fmt.Sprintf("add %s to actions", r.Action),
+		"%s asks for %s, which actions does not allow", name, r.Action)
 }
 
 func (v *validator) groups(name string, g Groups) {

@@ -116,13 +116,13 @@ func (d *drafter) user(id graphsync.ID) error {
 		op = plan.Reactivate
 		changes = desired.WithActive(changes, false, true)
 	case !wanted && link.Active:
-		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		stand.Why, stand.Cause, stand.Reason = "the mapping of active says false", "mapping of active", desired.Inactive
 		if d.findings.untimely != "" && d.sync.Users.Mapping.ReadsClock() {
 			return d.skip(graphsync.User, id, key, "clock_differs", stand.Why+", but "+d.findings.untimely)
 		}
 		return d.remove(&link, &stand, key)
 	case !wanted:
-		stand.Why, stand.Cause = "the mapping of active says false", "mapping of active"
+		stand.Why, stand.Cause, stand.Reason = "the mapping of active says false", "mapping of active", desired.Inactive
 		return d.remains(&link, &stand, key)
 	case len(changes) == 0:
 		return d.refreshVia(&link, &stand)
@@ -142,9 +142,9 @@ func (d *drafter) user(id graphsync.ID) error {
 	return d.put(plan.UserPhase, a)
 }
 
-// remove plans what on_remove says for a user who has an account and should not.
+// remove plans what the configuration says for a user who has an account and should not.
 func (d *drafter) remove(link *state.Link, stand *desired.Eligibility, key string) error {
-	op := d.sync.Users.OnRemove.Do
+	op := d.sync.Users.Removal(stand.Reason).Do
 	on, again := stillActiveOf(d.tx, d.sync.Name, link)
 	switch {
 	case again && !link.Active && on.Attempts < offAttempts && op == plan.Deactivate && d.sync.Users.May(op):
@@ -158,7 +158,7 @@ func (d *drafter) remove(link *state.Link, stand *desired.Eligibility, key strin
 		return nil
 	}
 	if !again && d.sync.Users.May(op) {
-		if err := d.offRecords().note(link.Source); err != nil {
+		if err := d.offRecords(stand.Reason).note(link.Source); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *desired.Eligib
 		// active alone: a deleted person's other values may be Entra's leftovers, such as a
 		// user principal name prefixed with the object id.
 		a.Changes = []plan.Change{{Attribute: "active", Old: true, New: false}}
-		if rules.OnRemove.After > 0 {
+		if rules.Removal(stand.Reason).After > 0 {
 			if err := d.keepLater(link.Source); err != nil {
 				return err
 			}
@@ -327,8 +327,9 @@ func (d *drafter) refreshVia(link *state.Link, stand *desired.Eligibility) error
 // switched off, and nothing is due to it any more.
 func (d *drafter) offerTransfer(link *state.Link) error {
 	rules := &d.sync.Users
+	removal := rules.Removal(desired.Deleted)
 	switch {
-	case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:
+	case !d.opts.Apply, removal.Do != plan.Deactivate, removal.After > 0:
 		return nil
 	case links.In(d.tx, d.sync.Name).Pin(links.Object{Kind: link.Kind, ID: link.Source}) != nil:
 		return nil // what is pinned is left alone by other tenants too

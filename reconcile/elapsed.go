@@ -58,7 +58,7 @@ func (t *timeObserver) observe() {
 		}
 	}
 	sum, to, watched := observed(t.info.Observed, t.info.ObservedTo, t.now, t.interval)
-	if !watched && t.sync.Users.OnRemove.After > 0 {
+	if !watched && t.sync.Users.DeletesLater() {
 		t.ledger.note("the last cycle was %s: the time since then was not observed and does not count towards delete_after", timeAgo(t.now.Sub(t.info.ObservedTo)))
 	}
 	t.info.Observed, t.info.ObservedTo = sum, to

@@ -13,7 +13,26 @@ import (
 // An offRecord says when an account that was switched off was to be deleted.
 type offRecord struct {
 	After time.Duration `json:"after"` // of observed time; 0 at once, or never
-	Since time.Duration `json:"since"` // the time that was observed when it was switched off
+	Since time.Duration `json:"since"` // the observed time from which After counts
+	// Why the user had no right to an active account. It is empty in records of earlier releases.
+	Reason desired.LeaveReason `json:"reason,omitempty"`
+}
+
+// under returns the record for a user who has another reason to have no active account now, such as one who was unassigned
+// and is deleted. The account is due for deletion when the policy of either reason says, whichever comes first.
+func (r offRecord) under(reason desired.LeaveReason, after, now time.Duration) offRecord {
+	if r.Reason == reason {
+		return r
+	}
+	if r.Reason == "" {
+		r.Reason = reason
+		return r
+	}
+	since := now
+	if r.After != never && after != never {
+		since = min(now, r.Since+r.After-after)
+	}
+	return offRecord{After: after, Since: since, Reason: reason}
 }
 
 // never is the deletion time of accounts that are only switched off.
@@ -62,36 +81,46 @@ func days(d time.Duration) string {
 // id → offRecord.
 const offSpace = "off"
 
-// offRecords keep, by source id, under which on_remove accounts were switched off.
+// offRecords keep, by source id, under which policy accounts were switched off.
 type offRecords struct {
-	tx    *state.Tx
-	sync  *Sync
-	info  *state.SyncInfo
-	apply bool // not a dry run, which keeps nothing
+	tx     *state.Tx
+	sync   *Sync
+	info   *state.SyncInfo
+	reason desired.LeaveReason // of the user in question
+	apply  bool                // not a dry run, which keeps nothing
 }
 
-// note keeps that an account is being removed under the present on_remove.
-func (o offRecords) note(id graphsync.ID) error {
+// after is when the accounts of users who left for the reason are deleted.
+func (o offRecords) after() time.Duration { return deleteAfter(o.sync.Users.Removal(o.reason)) }
+
+func (o offRecords) put(id graphsync.ID, rec offRecord) error {
 	if !o.apply {
 		return nil
 	}
-	rec := offRecord{After: deleteAfter(o.sync.Users.OnRemove), Since: o.info.Observed}
 	return o.tx.Space(o.sync.Name, offSpace).Put(id[:], plan.Encode(&rec))
+}
+
+// note keeps that an account is being removed under the present policy.
+func (o offRecords) note(id graphsync.ID) error {
+	return o.put(id, offRecord{After: o.after(), Since: o.info.Observed, Reason: o.reason})
 }
 
 // of returns what is known of an account that is switched off. What was not noted is as the
 // configuration says, unless that has changed since the last cycle.
 func (o offRecords) of(id graphsync.ID) (rec offRecord, err error) {
-	space := o.tx.Space(o.sync.Name, offSpace)
-	if raw := space.Get(id[:]); raw != nil {
-		return rec, plan.Decode(raw, &rec)
+	if raw := o.tx.Space(o.sync.Name, offSpace).Get(id[:]); raw != nil {
+		if err := plan.Decode(raw, &rec); err != nil {
+			return rec, err
+		}
+		renewed := rec.under(o.reason, o.after(), o.info.Observed)
+		if renewed == rec {
+			return rec, nil
+		}
+		return renewed, o.put(id, renewed)
 	}
-	rec = offRecord{After: deleteAfter(o.sync.Users.OnRemove), Since: o.info.Observed}
+	rec = offRecord{After: o.after(), Since: o.info.Observed, Reason: o.reason}
 	if o.info.ConfigHash != o.sync.Hash() {
 		rec.After = never
 	}
-	if !o.apply {
-		return rec, nil
-	}
-	return rec, space.Put(id[:], plan.Encode(&rec))
+	return rec, o.put(id, rec)
 }

@@ -83,11 +83,11 @@ func (d *drafter) orphan(o *orphan) error {
 	if links.In(d.tx, d.sync.Name).Broken(links.Object{Kind: graphsync.User, ID: o.Source}, o.Account) != nil {
 		return nil // an operator said that it is not this user's, whatever it carries
 	}
-	stand := desired.Eligibility{Why: "deleted in Entra (restorable)"}
+	stand := desired.Eligibility{Why: "deleted in Entra (restorable)", Reason: desired.Deleted}
 	if known {
 		stand = d.eval.Eligibility(&object, nil)
 	} else if !o.Deleted && o.Former.Source.IsZero() {
-		stand.Why = "the directory does not know this user"
+		stand.Why, stand.Reason = "the directory does not know this user", ""
 	}
 	switch {
 	case stand.Problem != "" || stand.InScope && !stand.Enabled && !stand.Disabled:
@@ -101,9 +101,10 @@ func (d *drafter) orphan(o *orphan) error {
 	return d.orphanRemoval(o, &stand)
 }
 
-// orphanRemoval plans what on_remove says, held.
+// orphanRemoval plans what the configuration says for a user who left, held.
 func (d *drafter) orphanRemoval(o *orphan, stand *desired.Eligibility) error {
-	op := d.sync.Users.OnRemove.Do
+	removal := d.sync.Users.Removal(stand.Reason)
+	op := removal.Do
 	if op == "" {
 		return nil
 	}
@@ -114,7 +115,7 @@ func (d *drafter) orphanRemoval(o *orphan, stand *desired.Eligibility) error {
 	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: o.Source, TargetID: &o.Account, Key: o.Name, Why: stand.Why + "; the account has no link", Cause: orphanCause},
 		Orphan: true, External: o.External, FormerOwner: o.Former, Held: guard.Hold(guard.Orphaned, orphanCause)}
 	if op == plan.Deactivate {
-		if d.sync.Users.OnRemove.After > 0 {
+		if removal.After > 0 {
 			if err := d.keepLater(o.Source); err != nil {
 				return err
 			}

@@ -10,17 +10,15 @@ import (
 	"entrasync/state"
 )
 
-func (d *drafter) offRecords() offRecords {
-	return offRecords{tx: d.tx, sync: d.sync, info: d.info, apply: d.opts.Apply}
+func (d *drafter) offRecords(reason desired.LeaveReason) offRecords {
+	return offRecords{tx: d.tx, sync: d.sync, info: d.info, reason: reason, apply: d.opts.Apply}
 }
 
 // removeInactive plans the deletion of an account that is switched off, when it is due.
 func (d *drafter) removeInactive(link *state.Link, stand *desired.Eligibility, key string) error {
-	after := deleteAfter(d.sync.Users.OnRemove)
-	if d.sync.Users.OnRemove.Do == "" {
-		return nil
-	}
-	rec, err := d.offRecords().of(link.Source)
+	records := d.offRecords(stand.Reason)
+	after := records.after()
+	rec, err := records.of(link.Source)
 	if err != nil || after == never {
 		return err
 	}
@@ -40,7 +38,7 @@ func (d *drafter) removeInactive(link *state.Link, stand *desired.Eligibility, k
 	}
 	var hold *plan.StoredHold
 	if sooner(after, rec.After) {
-		hold = guard.Hold(guard.OnRemove, fmt.Sprintf("on_remove was changed from %s to %s", onRemoveText(rec.After), onRemoveText(after)))
+		hold = guard.Hold(guard.OnRemove, fmt.Sprintf("%s was changed from %s to %s", d.sync.Users.RemovalKey(stand.Reason), onRemoveText(rec.After), onRemoveText(after)))
 	}
 	return d.putRemoval(plan.Delete, link, stand, key, hold)
 }

@@ -26,6 +26,7 @@ type Eligibility struct {
 	Why      string
 	Assigned string       // how the person is assigned, or why all are in scope; "" when not
 	Cause    string       // what a guard groups by when the person leaves
+	Reason   LeaveReason  // why the user is not Active; "" when active or not to be told
 	Left     graphsync.ID // the group the person was in scope through and is no longer a member of
 	Via      graphsync.ID // the group the assignment came through; zero: directly, or all
 	Filtered bool         // the scoping filter keeps the user out
@@ -137,24 +138,24 @@ func (e *Evaluator) Eligibility(user *state.Object, link *state.Link) Eligibilit
 	}
 	switch user.Removed {
 	case graphsync.SoftDeleted:
-		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
+		s.Why, s.Cause, s.Reason = "deleted in Entra (restorable)", "deleted in Entra", Deleted
 		return s
 	case graphsync.Purged:
-		s.Why, s.Cause = "deleted in Entra for good", "deleted in Entra"
+		s.Why, s.Cause, s.Reason = "deleted in Entra for good", "deleted in Entra", Deleted
 		return s
 	}
 	if why, cause, ok := e.assigned(user, link, &s); !ok {
-		s.Why, s.Cause = why, cause
+		s.Why, s.Cause, s.Reason = why, cause, OutOfScope
 		return s
 	}
 	s.Assigned = s.Why
 	if why, cause, out := e.excluded(user, link, &s); out {
-		s.Why, s.Cause = why, cause
+		s.Why, s.Cause, s.Reason = why, cause, OutOfScope
 		return s
 	}
 	s.InScope = true
 	if s.Disabled {
-		s.Why, s.Cause = "the user is disabled in Entra", "disabled in Entra"
+		s.Why, s.Cause, s.Reason = "the user is disabled in Entra", "disabled in Entra", Inactive
 	}
 	return s
 }

@@ -61,7 +61,46 @@ type Rules struct {
 	Match    []string // target paths, tried in order
 	Actions  map[plan.Op]bool
 	OnRemove OnRemove
+	// Of users who exist and are out of scope, and of users who were deleted; nil: as OnRemove says.
+	OnUnassign, OnDelete *OnRemove
 }
+
+// Removal returns what happens to the account of a user who left for a reason.
+func (r *Rules) Removal(reason LeaveReason) OnRemove {
+	switch {
+	case reason == Deleted && r.OnDelete != nil:
+		return *r.OnDelete
+	case reason == OutOfScope && r.OnUnassign != nil:
+		return *r.OnUnassign
+	}
+	return r.OnRemove
+}
+
+// RemovalKey names the key of the configuration that Removal follows for a reason.
+func (r *Rules) RemovalKey(reason LeaveReason) string {
+	switch {
+	case reason == Deleted && r.OnDelete != nil:
+		return "on_delete"
+	case reason == OutOfScope && r.OnUnassign != nil:
+		return "on_unassign"
+	}
+	return "on_remove"
+}
+
+// DeletesLater reports whether accounts are deleted some time after they were switched off.
+func (r *Rules) DeletesLater() bool {
+	return slices.ContainsFunc([]LeaveReason{Deleted, OutOfScope, Inactive}, func(reason LeaveReason) bool { return r.Removal(reason).After > 0 })
+}
+
+// A LeaveReason is why a user has no right to an active account. It is stored: values are not renamed.
+type LeaveReason string
+
+// The reasons that a configuration distinguishes.
+const (
+	Inactive   LeaveReason = "inactive"     // disabled, or the mapping of active says false
+	OutOfScope LeaveReason = "out_of_scope" // exists, and is not assigned, excluded or kept out by the scoping filter
+	Deleted    LeaveReason = "deleted"      // in the directory, restorable or for good
+)
 
 // May reports whether the configuration lets the sync do this at all.
 func (r *Rules) May(op plan.Op) bool {

@@ -234,12 +234,13 @@ func (c *compiler) decisive(s *reconcile.Sync) string {
 		Match, GroupMatch     []string
 		Actions, GroupActions []string
 		OnRemove              configs.OnRemove
+		OnUnassign, OnDelete  configs.OnRemove `json:",omitzero"`
 		Groups, AllGroups     bool
 		Takeover              desired.Takeover
 	}{
 		s.TargetName, s.AppID, s.Scope.All, s.Scope.Nested, s.Scope.Guests, s.Scope.Filter.String(), s.Groups.Filter.String(),
 		[2][]string{s.Scope.ExcludeUsers, s.Scope.ExcludeGroups}, s.Scope.IncludeGroups, c.expandAll(c.sync.Scope.Protect), c.specs[target.User], c.specs[target.Group],
-		s.Users.Match, s.Groups.Match, c.sync.Users.Actions, c.sync.Groups.Actions, c.sync.Users.OnRemove,
+		s.Users.Match, s.Groups.Match, c.sync.Users.Actions, c.sync.Groups.Actions, c.sync.Users.OnRemove, c.sync.Users.OnUnassign, c.sync.Users.OnDelete,
 		s.Groups.Enabled, s.Groups.All, s.Groups.Takeover,
 	})
 	if err != nil {
@@ -320,17 +321,27 @@ func (c *compiler) filter(kind target.Kind, in configs.Filter, key ...string) *s
 
 func (c *compiler) users() desired.Rules {
 	in := c.sync.Users
-	rules := desired.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match)}
-	switch {
-	case in.OnRemove.Action == "delete" && in.OnRemove.DeleteAfter > 0:
-		rules.OnRemove = desired.OnRemove{Do: plan.Deactivate, After: in.OnRemove.DeleteAfter}
-	case in.OnRemove.Action == "delete":
-		rules.OnRemove = desired.OnRemove{Do: plan.Delete}
-	case in.OnRemove.Action == "deactivate":
-		rules.OnRemove = desired.OnRemove{Do: plan.Deactivate}
+	rules := desired.Rules{Actions: actionsOf(in.Actions), Match: texts(in.Match), OnRemove: removalOf(in.OnRemove)}
+	if in.OnUnassign != (configs.OnRemove{}) {
+		rules.OnUnassign = new(removalOf(in.OnUnassign))
+	}
+	if in.OnDelete != (configs.OnRemove{}) {
+		rules.OnDelete = new(removalOf(in.OnDelete))
 	}
 	rules.Mapping = c.mapping(target.User, in.Attributes, in.MappingRoles, "users")
 	return rules
+}
+
+func removalOf(in configs.OnRemove) desired.OnRemove {
+	switch {
+	case in.Action == "delete" && in.DeleteAfter > 0:
+		return desired.OnRemove{Do: plan.Deactivate, After: in.DeleteAfter}
+	case in.Action == "delete":
+		return desired.OnRemove{Do: plan.Delete}
+	case in.Action == "deactivate":
+		return desired.OnRemove{Do: plan.Deactivate}
+	}
+	return desired.OnRemove{}
 }
 
 func (c *compiler) groups() desired.GroupRules {

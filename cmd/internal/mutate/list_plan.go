@@ -99,6 +99,15 @@ var planning = slices.Concat(
 		fault{"DAT5", "while the clock is wrong dates create and remove", `if d.findings.untimely == "" || !j.filter.Dated()`, `if true || !j.filter.Dated()`},
 		fault{"DAT1", "a user is due at the former date as well", `if err := d.at.Delete(old[:]); err != nil {`, `if err := error(nil); err != nil {`},
 	),
+	in("reconcile/desired/rules.go",
+		fault{"LVR1", "accounts of deleted users are handled as those of unassigned users", `return *r.OnDelete`, `return r.OnRemove`},
+		fault{"LVR2", "accounts of unassigned users are handled as those of disabled users", `return *r.OnUnassign`, `return r.OnRemove`},
+	),
+	in("reconcile/offrecord.go",
+		fault{"LVR3", "a user who was unassigned and is deleted later waits for the approval of a changed configuration", `if r.Reason == reason {`, `if true {`},
+		fault{"LVR4", "the days of the deletion count from the day on which the user was unassigned", `since = min(now, r.Since+r.After-after)`, `since = r.Since`},
+		fault{"LVR5", "a user who is deleted while nothing is deleted counts as deleted when the configuration is changed", `return renewed, o.put(id, renewed)`, `return renewed, nil`},
+	),
 	in("reconcile/scope/date.go",
 		fault{"DAT8", "a day begins in UTC whatever the time zone is", `return time.ParseInLocation(time.DateOnly, string(text), zone)`, `return time.ParseInLocation(time.DateOnly, string(text), time.UTC)`},
 		fault{"DAT9", "days are counted as 24 hours each", `AddDate(0, 0, -m.days).Add(-m.hours)`, `Add(-m.hours - 24*time.Hour*time.Duration(m.days))`},
@@ -147,7 +156,7 @@ var planning = slices.Concat(
 		return "no longer a member of the included`},
 		fault{"SCO1", "a disabled user counts as enabled", `s.Disabled = true`, `s.Enabled = true`},
 		fault{"SCO2", "a user who was deleted but can be restored stays in scope", `case graphsync.SoftDeleted:
-		s.Why, s.Cause = "deleted in Entra (restorable)", "deleted in Entra"
+		s.Why, s.Cause, s.Reason = "deleted in Entra (restorable)", "deleted in Entra", Deleted
 		return s`, `case graphsync.SoftDeleted:`},
 		fault{"SCO3", "guests are in scope whatever the configuration says", `!sc.Guests &&`, `false &&`},
 		fault{"SCO5", "a filter that cannot judge a user removes the user", `s.Problem = reason.String()`, `return "", "left the scoping filter", true`},

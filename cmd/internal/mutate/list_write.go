@@ -66,7 +66,7 @@ var matching = slices.Concat(
 					accounts`, `if linked {
 					accounts`},
 		fault{"FOR4", "a link to an account that is another's by now is kept", `return owner, true, in.forgetLink(link.Kind, link.Source)`, `return owner, true, nil`},
-		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, rules.OnRemove.Do != plan.Deactivate, rules.OnRemove.After > 0:`, `case !d.opts.Apply, rules.OnRemove.Do != Deactivate:`},
+		fault{"FOR5", "an account that is to be deleted is given up", `case !d.opts.Apply, removal.Do != plan.Deactivate, removal.After > 0:`, `case !d.opts.Apply, removal.Do != plan.Deactivate:`},
 	),
 )
 

@@ -115,6 +115,7 @@ func newHistory(t *testing.T, rt *rapid.T, dsn string) *history {
 		concurrency: rapid.SampledFrom([]int{1, 4}).Draw(rt, "concurrency"),
 		pageSize:    rapid.IntRange(1, 5).Draw(rt, "page size"), membersPage: rapid.IntRange(1, 4).Draw(rt, "members page size"),
 	}
+	set.onUnassign, set.onDelete = drawPolicy(rt, "on_unassign"), drawPolicy(rt, "on_delete")
 	set.dsn = dsn
 	h := &history{world: newWorld(t, set), rt: rt, gone: map[graphsync.ID]bool{}, upns: map[graphsync.ID]string{}, drift: map[graphsync.ID]bool{}}
 	h.watch.leave(h.front.Seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root", "active": true, "title": "do not touch"}))
@@ -129,6 +130,12 @@ func newHistory(t *testing.T, rt *rapid.T, dsn string) *history {
 		h.tenant.Assign(frontApp, id, "Viewer")
 	}
 	return h
+}
+
+// drawPolicy draws what happens to users who left for one reason.
+func drawPolicy(rt *rapid.T, key string) policy {
+	return rapid.SampledFrom([]policy{{}, {}, {true, desired.OnRemove{Do: plan.Deactivate}}, {true, desired.OnRemove{Do: plan.Delete}},
+		{true, desired.OnRemove{Do: plan.Deactivate, After: 72 * time.Hour}}}).Draw(rt, key)
 }
 
 // note tells the story in the output of a failure.

@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
+	"entrasync/reconcile/desired"
 	"entrasync/reconcile/plan"
 )
 
@@ -25,6 +26,7 @@ type truth struct {
 
 type person struct {
 	active  bool
+	inScope bool
 	unknown bool              // in scope, and the directory does not say whether enabled
 	values  map[string]string // as the account's summary has them
 }
@@ -74,7 +76,7 @@ func (set settings) truth(s graphtest.Snapshot) truth {
 			in = false
 		}
 		enabled, told := u.Properties["accountEnabled"].(bool)
-		p := person{active: in && enabled, unknown: in && !told, values: map[string]string{
+		p := person{active: in && enabled, inScope: in, unknown: in && !told, values: map[string]string{
 			"userName": strings.ToLower(text("userPrincipalName")), "displayName": text("displayName"),
 			"title": text("jobTitle"), "email": text("mail"), "userType": "",
 		}}
@@ -100,6 +102,28 @@ func (set settings) truth(s graphtest.Snapshot) truth {
 		tr.groups[id], tr.names[id] = members, g.Properties["displayName"].(string)
 	}
 	return tr
+}
+
+// removal is what the configuration says of the account of a user without a right to one.
+func (set settings) removal(tr truth, external string) desired.OnRemove {
+	p, exists := tr.people[external]
+	switch {
+	case !exists && set.onDelete.own:
+		return set.onDelete.is
+	case exists && !p.inScope && set.onUnassign.own:
+		return set.onUnassign.is
+	}
+	return set.onRemove
+}
+
+// deletes reports whether any policy deletes accounts.
+func (set settings) deletes() bool {
+	for _, r := range []desired.OnRemove{set.onRemove, set.onUnassign.is, set.onDelete.is} {
+		if r.Do == plan.Delete || r.After > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // owners are the people whom an account may be for: one that is being taken over may not say so yet,
@@ -281,7 +305,7 @@ func (v *watch) look() {
 		if always, _ := wanted(before); always && !(before.external == "" && v.answered) {
 			v.report("deleted %s, who is in scope", before.values["userName"])
 		}
-		if v.w.set.onRemove.Do != plan.Delete && v.w.set.onRemove.After == 0 {
+		if !v.w.set.deletes() {
 			v.report("deleted %s, though leavers are deactivated", before.values["userName"])
 		}
 	}
@@ -339,9 +363,10 @@ func (w *world) leavers(excused map[string]string) (out []string) {
 		if tr.people[external].active || tr.people[external].unknown || w.watch.foreign[a.id]+w.watch.strangers[a.id] != "" || excused[external] != "" {
 			continue
 		}
+		removal := w.set.removal(tr, external)
 		switch {
 		case w.watch.restored && !a.active: // a restored state does not know that it switched the account off, nor when
-		case w.set.onRemove.Do == plan.Delete || w.set.onRemove.After > 0:
+		case removal.Do == plan.Delete || removal.After > 0:
 			out = append(out, a.values["userName"]+" still has an account")
 		case a.active:
 			out = append(out, a.values["userName"]+" is still active")

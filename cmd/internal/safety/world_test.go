@@ -50,6 +50,8 @@ type settings struct {
 	onlySales           bool // scoping filter: department EQUALS Sales
 	groups              bool
 	onRemove            desired.OnRemove
+	onUnassign          policy
+	onDelete            policy
 	guard               guard.Guard
 	protect             bool // accounts that the application calls protected
 	concurrency         int
@@ -61,6 +63,20 @@ type settings struct {
 	history             reconcile.History
 	term                postgres.Term // of the state in PostgreSQL; zero: it does not end
 	dsn                 string        // of the state in PostgreSQL; "": it is in files
+}
+
+// A policy is what happens to users who left for one reason. It is a value, not a pointer, because the text of the settings
+// is that of the configuration.
+type policy struct {
+	own bool // else what happens to all leavers
+	is  desired.OnRemove
+}
+
+func (p policy) rule() *desired.OnRemove {
+	if !p.own {
+		return nil
+	}
+	return &p.is
 }
 
 // A world is a directory, an application, and the sync between them, in one process and
@@ -250,7 +266,7 @@ func (set settings) compile(tenant graphsync.ID) *reconcile.Sync {
 	s := &reconcile.Sync{
 		Name: "front", TargetName: "front", Tenant: tenant, AppID: frontApp, Text: fmt.Sprintf("%+v", set),
 		Scope: desired.Scope{All: set.all, Nested: set.nested, Guests: set.guests},
-		Users: desired.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove,
+		Users: desired.Rules{Mapping: users, Match: []string{"externalId", "userName"}, OnRemove: set.onRemove, OnUnassign: set.onUnassign.rule(), OnDelete: set.onDelete.rule(),
 			Actions: map[plan.Op]bool{plan.Create: true, plan.Update: true, plan.Deactivate: true, plan.Reactivate: true, plan.Delete: true}},
 		Groups: desired.GroupRules{Enabled: set.groups, Takeover: desired.TakeoverAdopt,
 			Rules: desired.Rules{Mapping: groups, Match: []string{"externalId", "displayName"},

@@ -66,7 +66,7 @@ func emptied(planned *compile.Sync) (*compile.Sync, error) {
 	sync := *planned.Sync
 	sync.Scope = desired.Scope{All: true, Guests: true, Filter: none, Protect: sync.Scope.Protect}
 	sync.Guard = guard.Guard{FirstRunRemovals: true}
-	sync.Users.OnRemove = desired.OnRemove{Do: plan.Deactivate}
+	sync.Users.OnRemove, sync.Users.OnUnassign, sync.Users.OnDelete = desired.OnRemove{Do: plan.Deactivate}, nil, nil
 	sync.Users.Actions = map[plan.Op]bool{plan.Deactivate: true}
 	sync.Groups.Enabled = false
 	sync.Text += "\x00the tenant is removed"
