@@ -66,6 +66,7 @@ check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory,
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	CGO_ENABLED=0 $(GO) vet -p $(SDK_JOBS) ./...
+	@$(MAKE) --no-print-directory portable
 	$(GO) run $(STATICCHECK) $(WITHOUT_SDK)
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/bench -users 2000 -check
@@ -74,6 +75,16 @@ check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory,
 		*"exit status 3"*) echo "$$out"; exit 1;; \
 		*vuln.go.dev*) echo "known vulnerabilities were not checked: vuln.go.dev cannot be reached";; \
 		*) echo "$$out"; exit 1;; esac
+
+# The systems besides Linux that the program runs on. Compiling the Graph SDK for each takes minutes and 5 GB, so what links
+# it is left to make release, and to a test of cmd/internal/structure that finds names of one operating system.
+SYSTEMS ?= darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+.PHONY: portable
+portable: ## Compile and vet for macOS and Windows what does not link the Graph SDK (SYSTEMS=darwin/arm64)
+	@for system in $(SYSTEMS); do \
+		echo "go vet for $$system"; \
+		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) vet -p $(SDK_JOBS) $(WITHOUT_SDK) || exit 1; done
 
 BENCH_USERS ?= 10000,100000
 

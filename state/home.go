@@ -12,6 +12,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
 	"entrasync/state/kv"
+	"entrasync/state/osfile"
 	"entrasync/state/postgres"
 )
 
@@ -87,7 +88,7 @@ func (f *folder) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 	if err := os.Rename(path, f.path(id)); err != nil {
 		return bolt.Explain(err)
 	}
-	return bolt.SyncDir(f.dir)
+	return osfile.SyncDir(f.dir)
 }
 
 func (f *folder) close() error { return bolt.Release(f.lock) }

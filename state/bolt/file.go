@@ -12,13 +12,13 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"entrasync/state/kv"
+	"entrasync/state/osfile"
 )
 
 // A DamagedError names a state file that cannot be read.
@@ -120,7 +120,7 @@ func Open(path string, s *kv.Schema, of string, committed func()) (*File, error)
 		return nil, err
 	}
 	if err == nil && errors.Is(statErr, os.ErrNotExist) {
-		err = SyncDir(filepath.Dir(path))
+		err = osfile.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -201,16 +201,6 @@ func putVersion(b *bbolt.Tx, version int) error {
 	return b.Bucket([]byte(kv.Meta)).Put(keySchema, binary.BigEndian.AppendUint32(nil, uint32(version)))
 }
 
-// SyncDir makes a new file's name durable; the file's content already is.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 // Close closes the file.
 func (f *File) Close() error {
 	if f.broken.Load() != nil {
@@ -221,13 +211,13 @@ func (f *File) Close() error {
 	}
 	// bbolt leaves the lock of a read-only file to the closing of its descriptor. A child process
 	// between its fork and its exec has a copy of that, so the lock would outlive Close.
-	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.db.Close())
+	return errors.Join(osfile.Unlock(f.os), f.db.Close())
 }
 
 // abandon gives the file free without bbolt, whose locks a panic may have left held. What is
 // still mapped would keep the lock on the file, so that goes first.
 func (f *File) abandon() error {
-	return errors.Join(syscall.Flock(int(f.os.Fd()), syscall.LOCK_UN), f.os.Close())
+	return errors.Join(osfile.Unlock(f.os), f.os.Close())
 }
 
 // errUntouched ends a transaction that changed nothing without a commit: a commit writes the list

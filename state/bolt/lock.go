@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"entrasync/state/osfile"
 )
 
 // An InUseError says that another process holds the state directory.
@@ -48,16 +51,16 @@ func Acquire(dir string) (*os.File, error) {
 func acquire(dir string) (*os.File, error) {
 	name := filepath.Join(dir, "lock")
 	// A link would have the file it leads to emptied.
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if errors.Is(err, syscall.ELOOP) {
+	f, err := osfile.OpenOwn(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, osfile.ErrLink) {
 		return nil, fmt.Errorf("open state directory %s: %s is a symbolic link, which entrasync never makes; find out who made it, and remove it", dir, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, Explain(err))
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := osfile.TryLock(f); err != nil {
 		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		if !errors.Is(err, osfile.ErrLocked) {
 			return nil, fmt.Errorf("lock state directory %s: %w; it must be on a file system with locks", dir, err)
 		}
 		held := &InUseError{Dir: dir}
@@ -86,12 +89,16 @@ func acquire(dir string) (*os.File, error) {
 // lasts as long as its last copy. The empty file names no holder in the moment between the next
 // holder's lock and its name.
 func Release(lock *os.File) error {
-	return errors.Join(lock.Truncate(0), syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
+	return errors.Join(lock.Truncate(0), osfile.Unlock(lock), lock.Close())
 }
 
 // verifyPrivate refuses a directory in which other users could put files of their own in the place of
-// the state: they would decide whose account is removed.
+// the state: they would decide whose account is removed. On Windows it refuses none: there the access control list
+// decides, which a new directory inherits from its folder.
 func verifyPrivate(dir string) error {
+	if !osfile.HasModes {
+		return nil
+	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("open state directory %s: %w", dir, Explain(err))
@@ -100,8 +107,8 @@ func verifyPrivate(dir string) error {
 	if err != nil {
 		return fmt.Errorf("open state directory %s: list the groups of this process: %w", dir, err)
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || !private(info.Mode(), int(stat.Uid), int(stat.Gid), os.Geteuid(), append(groups, os.Getegid())) {
+	owner, ok := osfile.OwnerOf(info)
+	if !ok || !private(info.Mode(), owner.User, owner.Group, os.Geteuid(), append(groups, os.Getegid())) {
 		return fmt.Errorf("open state directory %s: other users may write there (mode %04o), and could change who has which account; run: chmod go-w %s", dir, info.Mode().Perm(), dir)
 	}
 	return nil
@@ -143,9 +150,9 @@ func Explain(err error) error {
 	switch {
 	case is(syscall.EROFS):
 		return fmt.Errorf("%w; entrasync must be able to write there", err)
-	case is(syscall.ENOSPC), is(syscall.EDQUOT), is(syscall.EFBIG):
+	case is(syscall.ENOSPC), is(syscall.EDQUOT), is(syscall.EFBIG), osfile.Full(err):
 		return fmt.Errorf("%w; the file is as it was before, free some space and run again", err)
-	case is(syscall.EACCES), is(syscall.EPERM):
+	case is(syscall.EACCES), is(syscall.EPERM), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; the directory must belong to the user entrasync runs as; name another one in `state`", err)
 	}
 	return err

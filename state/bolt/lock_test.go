@@ -1,3 +1,5 @@
+//go:build unix
+
 package bolt
 
 import (
@@ -9,12 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-
-	"entrasync/state/kv"
 )
-
-// things is a schema with one bucket.
-var things = &kv.Schema{Kind: "fake", Buckets: []string{"things"}, Checksums: 1}
 
 // A child process has a copy of every open file between its fork and its exec. The lock ends with
 // Close nevertheless: the next command must not be told that the state is in use.

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"go.etcd.io/bbolt"
 
 	"entrasync/state/kv"
+	"entrasync/state/osfile"
 )
 
 // errNoChecksums means that a file is older than checksums.
@@ -36,7 +36,7 @@ func (f *File) addChecksums(s *kv.Schema) error {
 	db, err := bbolt.Open(name, 0o600, &bbolt.Options{
 		NoSync: true, FreelistType: bbolt.FreelistMapType, NoStatistics: true,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			return os.OpenFile(name, flag|os.O_EXCL|syscall.O_NOFOLLOW, mode)
+			return osfile.OpenOwn(name, flag|os.O_EXCL, mode)
 		},
 	})
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *File) addChecksums(s *kv.Schema) error {
 	if err := os.Rename(name, f.path); err != nil {
 		return fail(err)
 	}
-	return SyncDir(filepath.Dir(f.path))
+	return osfile.SyncDir(filepath.Dir(f.path))
 }
 
 // An upgrade writes the copy, in the order of the keys.

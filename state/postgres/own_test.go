@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -223,14 +222,14 @@ func TestPausedOwner(t *testing.T) {
 	if answer := say("before"); answer != "written" {
 		t.Fatal(answer)
 	}
-	if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := child.Process.Signal(sigstop); err != nil {
 		t.Fatal(err)
 	}
 	second := takeOver(t, two)
 	if err := put(second, "taken"); err != nil {
 		t.Fatal(err)
 	}
-	if err := child.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := child.Process.Signal(sigcont); err != nil {
 		t.Fatal(err)
 	}
 	if answer := say("late"); answer != "lost" || got(t, second) != "taken" {

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
+	"entrasync/state/osfile"
 	"entrasync/target"
 )
 
@@ -41,11 +41,7 @@ func stampOfInfo(path string, info fs.FileInfo) (stamp, error) {
 	if info.IsDir() {
 		return stamp{}, fmt.Errorf("%s is a directory; the target needs a file", path)
 	}
-	s := stamp{modified: info.ModTime().UnixNano(), size: info.Size()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.inode = sys.Ino
-	}
-	return s, nil
+	return stamp{modified: info.ModTime().UnixNano(), size: info.Size(), inode: osfile.Inode(info)}, nil
 }
 
 // open makes the store current. Reading leaves no trace on disk: without a journal no process is
@@ -227,8 +223,7 @@ func canWrite(path string) (note string, err error) {
 		case !info.IsDir():
 			return "", fmt.Errorf("%s is not a directory", dir)
 		}
-		const writable, searchable = 2, 1
-		if err := syscall.Access(dir, writable|searchable); err != nil {
+		if err := osfile.Writable(dir); err != nil {
 			return "", fmt.Errorf("%s cannot be written by this user: %w", dir, err)
 		}
 		return note, nil

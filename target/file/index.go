@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"entrasync/state/osfile"
 	"entrasync/target"
 )
 
@@ -31,7 +32,7 @@ func indexPath(path string) string { return path + ".index" }
 
 // openIndexed opens the file with its index; nil when that does not belong to the file as it is.
 func openIndexed(path string, sizes sizes) (p *published, err error) {
-	index, err := os.Open(indexPath(path))
+	index, err := osfile.Open(indexPath(path), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func openIndexed(path string, sizes sizes) (p *published, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	f, err := osfile.Open(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -212,18 +213,18 @@ func (p publication) writeIndex(next *published, homes []firstHome) error {
 		return err
 	}
 	err = p.writeIndexRun(f, 0, next, homes, true)
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = osfile.Replace(f.Name(), path)
 	}
 	if err != nil {
 		os.Remove(f.Name())
 	}
-	return errors.Join(err, f.Close())
+	return err
 }
 
 // appendIndex adds a run of what is new and a directory to the index that the file had.
 func (p publication) appendIndex(next *published, homes []firstHome) error {
-	f, err := os.OpenFile(indexPath(next.path), os.O_RDWR, 0)
+	f, err := osfile.Open(indexPath(next.path), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}

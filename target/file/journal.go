@@ -10,7 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
+
+	"entrasync/state/osfile"
 )
 
 // The records of the journal, one JSON object a line. Doing a record twice does no harm.
@@ -57,16 +58,16 @@ func openJournal(path string, create bool) (*journal, error) {
 		flags |= os.O_CREATE
 	}
 	for {
-		f, err := os.OpenFile(path, flags, 0o600)
+		f, err := osfile.Open(path, flags, 0o600)
 		if errors.Is(err, fs.ErrNotExist) && !create {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if err := osfile.TryLock(f); err != nil {
 			f.Close()
-			if errors.Is(err, syscall.EWOULDBLOCK) {
+			if errors.Is(err, osfile.ErrLocked) {
 				return nil, fmt.Errorf("%s is in use by another process or another target; wait until its cycle has ended, or give each its own path", path)
 			}
 			return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -75,7 +76,7 @@ func openJournal(path string, create bool) (*journal, error) {
 		mine, err1 := f.Stat()
 		there, err2 := os.Stat(path)
 		if err1 == nil && err2 == nil && os.SameFile(mine, there) {
-			return &journal{file: f, written: mine.Size()}, syncDir(filepath.Dir(path))
+			return &journal{file: f, written: mine.Size()}, osfile.SyncDir(filepath.Dir(path))
 		}
 		f.Close()
 		if err := errors.Join(err1, err2); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -213,21 +214,11 @@ func putLine(record []byte) (line []byte, ok bool) {
 
 // release removes the journal and gives up the lock.
 func (j *journal) release() error {
-	return errors.Join(os.Remove(j.file.Name()), j.unlock(), syncDir(filepath.Dir(j.file.Name())))
+	return errors.Join(os.Remove(j.file.Name()), j.unlock(), osfile.SyncDir(filepath.Dir(j.file.Name())))
 }
 
 // unlock gives up the lock and leaves the file. Its store closes it: a list may still read it.
 func (j *journal) unlock() error {
 	j.over = true
-	return syscall.Flock(int(j.file.Fd()), syscall.LOCK_UN)
-}
-
-// syncDir makes a file's appearance or disappearance last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return osfile.Unlock(j.file)
 }

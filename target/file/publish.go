@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"entrasync/state/osfile"
 	"entrasync/target"
 )
 
@@ -53,10 +54,10 @@ func (p publication) publish() (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := osfile.Replace(f.Name(), path); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := osfile.SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
 	// The file is published. Without an index the next cycle reads it.

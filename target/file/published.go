@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"entrasync/state/osfile"
 	"entrasync/target"
 )
 
@@ -75,7 +76,7 @@ func readPublished(path string, sizes sizes) (p *published, err error) {
 		return p, nil
 	}
 	p = newPublished(path, sizes)
-	f, err := os.Open(path)
+	f, err := osfile.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sort"
 
+	"entrasync/state/osfile"
 	"entrasync/target"
 )
 
@@ -183,13 +184,11 @@ func (t *table) close() {
 
 // scratchFile makes a file without a name in dir, or where temporary files are when dir cannot be written.
 func scratchFile(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, ".entrasync-*")
+	f, err := osfile.Nameless(dir)
 	if err != nil {
-		if f, err = os.CreateTemp("", "entrasync-*"); err != nil {
-			return nil, err
-		}
+		return osfile.Nameless(os.TempDir())
 	}
-	return f, os.Remove(f.Name())
+	return f, nil
 }
 
 // A run is a part of a file with records by key, the newest of a key first.

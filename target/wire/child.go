@@ -31,6 +31,7 @@ var (
 // A child is a running program. Its methods may be called concurrently.
 type child struct {
 	process *exec.Cmd
+	group   *group // the process and what it starts
 	stdin   *os.File
 	lines   chan []byte   // to the program; unbuffered, so that what was taken was sent
 	gone    chan struct{} // closed when nothing is answered any more
@@ -62,7 +63,7 @@ func start(cfg *ExecConfig, redactor redact.Redactor) (*child, error) {
 			c.process.Env = append(c.process.Env, name+"="+value)
 		}
 	}
-	c.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	apart(c.process)
 	theirIn, ourOut, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start program: %w", err)
@@ -87,6 +88,7 @@ func start(cfg *ExecConfig, redactor redact.Redactor) (*child, error) {
 		return nil, &target.Error{Op: "start program", Code: target.NotSCIM, Err: err, Message: fmt.Sprintf("%s cannot be started: %v", cfg.Command[0], err),
 			Hint: "see that the file can be executed, and that its first line names an interpreter that is installed"}
 	}
+	c.group = groupOf(c.process.Process)
 	read := make(chan struct{})
 	go c.write()
 	go c.read(ourIn, read)
@@ -106,6 +108,7 @@ func (c *child) wait(stdout, stderr *os.File, read <-chan struct{}) {
 	case <-time.After(drain):
 	}
 	close(c.exited)
+	c.group.close()
 	c.fail(fmt.Errorf("it ended (%s)%s", exitText(err), c.errors.lastWords()))
 	_, _, _ = stdout.Close(), stderr.Close(), c.stdin.Close()
 }
@@ -122,7 +125,7 @@ func (c *child) signal(s syscall.Signal) {
 	select {
 	case <-c.exited: // its number may be that of another process by now
 	default:
-		_ = syscall.Kill(-c.process.Process.Pid, s)
+		c.group.signal(s)
 	}
 }
 

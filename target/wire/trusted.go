@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"entrasync/target"
 )
@@ -29,6 +30,9 @@ func trusted(command []string) error {
 				return untrusted(word, "is not a program", "write the absolute path of the program under command")
 			}
 			continue
+		}
+		if runtime.GOOS == "windows" {
+			continue // it has no mode bits; who may write is in access control lists, which are not looked at
 		}
 		if info.Mode().Perm()&0o002 != 0 {
 			return untrusted(word, fmt.Sprintf("can be written by every user of this machine (mode %04o)", info.Mode().Perm()), "run: chmod o-w "+word)

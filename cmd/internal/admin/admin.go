@@ -15,7 +15,6 @@ package admin
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -88,9 +87,6 @@ type errorDocument struct {
 	Error  string `json:"error"`
 }
 
-// maxPath is how long the address of a unix socket can be (unix(7), sun_path).
-const maxPath = 107
-
 // at calls use with an address of the socket in a directory. A long path is reached through
 // the open directory, because addresses are short.
 func at(dir string, use func(address string) error) error {
@@ -103,5 +99,9 @@ func at(dir string, use func(address string) error) error {
 		return err
 	}
 	defer opened.Close()
-	return use(fmt.Sprintf("/proc/self/fd/%d/%s", opened.Fd(), socketName))
+	short, err := through(opened)
+	if err != nil {
+		return err
+	}
+	return use(filepath.Join(short, socketName))
 }

@@ -180,6 +180,9 @@ func readJSON(body io.Reader, document any) error {
 // userOf is the name of the user of the client's process.
 func userOf(r *http.Request) string {
 	from, _ := r.Context().Value(callerKey{}).(caller)
+	if from.name != "" {
+		return from.name
+	}
 	id := strconv.FormatUint(uint64(from.uid), 10)
 	if known, err := user.LookupId(id); err == nil {
 		return known.Username

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -41,7 +40,7 @@ func Listen(dir string) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("open admin socket: %w", err)
 	}
 	listener.SetUnlinkOnClose(false) // Serve does it by the path that stays good
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err := restrict(path); err != nil {
 		return nil, errors.Join(fmt.Errorf("open admin socket: %w", err), listener.Close())
 	}
 	return listener, nil
@@ -115,11 +114,12 @@ func refuseOld(conn *net.UnixConn) func(first byte) error {
 
 // A caller is the process at the other end of a connection, as the kernel knows it.
 type caller struct {
-	uid uint32
-	err error // why it is not known
+	uid  uint32 // of Windows 0, where only whom the service admits is known
+	name string // of the account; empty to look it up by uid
+	err  error  // why it is not known
 }
 
-// callerOf asks the kernel (SO_PEERCRED).
+// callerOf asks the kernel.
 func callerOf(conn net.Conn) (c caller) {
 	unix, ok := conn.(*greeter)
 	if !ok {
@@ -129,14 +129,11 @@ func callerOf(conn net.Conn) (c caller) {
 	if err != nil {
 		return caller{err: fmt.Errorf("look who connects: %w", err)}
 	}
-	var peer *syscall.Ucred
-	cerr := raw.Control(func(fd uintptr) {
-		peer, err = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
+	cerr := raw.Control(func(fd uintptr) { c, err = peer(fd) })
 	if err = errors.Join(cerr, err); err != nil {
 		return caller{err: fmt.Errorf("look who connects: %w", err)}
 	}
-	return caller{uid: peer.Uid}
+	return c
 }
 
 // admitted returns why a caller may not use a service that runs as the user with an id, nil when it may.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 
 // SecretWarnings names the files with secrets that every user of this machine can read.
 func SecretWarnings(cfg *configs.Config) (warnings []string) {
+	if runtime.GOOS == "windows" {
+		return nil // it has no mode bits; who may read is in access control lists, which are not looked at
+	}
 	for _, f := range secretFiles(cfg) {
 		info, err := os.Stat(f.path)
 		if err != nil {

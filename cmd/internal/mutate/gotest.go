@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -74,8 +73,7 @@ func runBinary(ctx context.Context, binary, dir, fault string, flags []string) t
 	cmd := exec.CommandContext(ctx, binary, flags...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+files, "GOGC=400", chosenFault+"="+fault)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	killWhole(cmd)
 	cmd.WaitDelay = 5 * time.Second
 	read, write, err := os.Pipe()
 	if err != nil {

@@ -67,7 +67,8 @@ var mayImport = map[string][]string{
 	"graphsync/paging":          {},
 	"graphsync/redact":          {},
 	"state":                     {"graphsync", "state/*"},
-	"state/bolt":                {"state/kv"},
+	"state/bolt":                {"state/kv", "state/osfile"},
+	"state/osfile":              {},
 	"state/kv":                  {},
 	"state/kv/kvtest":           {"state/kv"},
 	"state/postgres":            {"state/kv"},
@@ -85,8 +86,9 @@ var mayImport = map[string][]string{
 	"target":                    {"graphsync/redact"},
 	"target/*":                  {"target"},
 	"target/all":                {"target", "target/*"},
+	"target/file":               {"target", "state/osfile"},
 	"target/scim":               {"target", "graphsync/paging"},
-	"target/scim/scimtest":      {},
+	"target/scim/scimtest":      {"state/osfile"},
 	"target/wire":               {"target", "graphsync/redact"},
 	"target/wire/wiretest":      {},
 
@@ -276,5 +278,5 @@ func skipped(p string, d fs.DirEntry) bool {
 	case ".git", ".cache", "node_modules":
 		return true
 	}
-	return p == "bin"
+	return p == "bin" || p == "dist"
 }

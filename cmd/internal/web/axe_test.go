@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -143,8 +142,7 @@ func browse(t *testing.T, browser, url string, result <-chan string) (found []st
 	}
 	defer os.RemoveAll(profile) // what the browser still writes into it is no failure
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--user-data-dir="+profile, url)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	killWhole(cmd)
 	cmd.WaitDelay = time.Second
 	var said strings.Builder
 	cmd.Stderr = &said

@@ -24,10 +24,13 @@ import (
 type Server struct {
 	dir  string
 	bin  string
-	as   *syscall.Credential // nil: this user
+	as   *account // nil: this user
 	proc *exec.Cmd
 	next atomic.Int64
 }
+
+// An account is the numbers of a user and a group.
+type account struct{ user, group int }
 
 // ErrMissing means that PostgreSQL is not installed, or may not be started here.
 var ErrMissing = errors.New("PostgreSQL is not installed; run: apt-get install postgresql")
@@ -84,20 +87,19 @@ func Start() (s *Server, err error) {
 
 // demote has the server run as the user that Debian's package makes.
 func (s *Server) demote() error {
-	account, err := user.Lookup("postgres")
+	postgres, err := user.Lookup("postgres")
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	uid, err1 := strconv.Atoi(account.Uid)
-	gid, err2 := strconv.Atoi(account.Gid)
-	s.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	uid, err1 := strconv.Atoi(postgres.Uid)
+	gid, err2 := strconv.Atoi(postgres.Gid)
+	s.as = &account{uid, gid}
 	return errors.Join(err1, err2, os.Chown(s.dir, uid, gid))
 }
 
 func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
-	// It ends with the test, also when that is killed.
-	cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	cmd.Dir, cmd.SysProcAttr = s.dir, attributes(s.as)
 	return cmd
 }
 
@@ -120,7 +122,7 @@ func Run(tb testing.TB) *Server {
 
 // Stop ends the server and removes what it stored.
 func (s *Server) Stop() error {
-	err := s.proc.Process.Signal(syscall.SIGQUIT)
+	err := s.proc.Process.Signal(syscall.SIGQUIT) // "immediate shutdown"
 	if err == nil {
 		_ = s.proc.Wait()
 	}

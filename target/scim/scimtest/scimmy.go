@@ -15,8 +15,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
+
+	"entrasync/state/osfile"
 )
 
 // SCIMMY starts the npm package scimmy 1.3.5 with its Express routers in a Node.js process.
@@ -181,7 +182,7 @@ func installSCIMMY(dir string) error {
 		return err
 	}
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := osfile.Lock(lock); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	if installed(dir) {
