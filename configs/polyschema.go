@@ -55,6 +55,14 @@ func (*OnRemove) schema(g *generator, _ field) schema {
 	return schema{"anyOf": []schema{{"enum": removals}, g.value(reflect.TypeFor[deleteAfter](), field{}), ref("variable")}}
 }
 
+func (*DriftMode) schema(*generator, field) schema {
+	return schema{"anyOf": []schema{{"enum": driftModes}, ref("variable")}}
+}
+
+func (*Drift) schema(g *generator, _ field) schema {
+	return schema{"anyOf": []schema{{"enum": driftModes}, g.value(reflect.TypeFor[driftOptions](), field{}), ref("variable")}}
+}
+
 func (*Limit) schema(g *generator, _ field) schema {
 	return schema{"anyOf": []schema{{"const": "off"}, g.value(reflect.TypeFor[limitNumbers](), field{}), ref("variable")}}
 }

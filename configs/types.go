@@ -8,6 +8,7 @@ type Config struct {
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
+	Drift     *Drift      `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
 	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
 	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
@@ -88,6 +89,7 @@ type Sync struct {
 	Guard      Guard      `yaml:"guard" doc:"More than this in one cycle is held until approved. A limit that is not named keeps its default."`
 	Quarantine Quarantine `yaml:"quarantine" doc:"When so many records fail that the sync is paused."`
 	Removals   string     `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this sync, when not those of its tenant; off: none."`
+	Drift      *Drift     `yaml:"drift" doc:"What is done about changes made in the application: report, repair or hold, or a section. Without it a complete compare writes again what was applied, and reports nothing."`
 }
 
 // A Scope says who is provisioned.
@@ -196,6 +198,19 @@ type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
 }
+
+// A Drift says what is done about differences between what was applied and what the application holds.
+type Drift struct {
+	Mode       DriftMode      `yaml:"mode" doc:"report: differences are reported and stay (default). repair: the next cycle writes again what was applied, as far as guards let it. hold: the same, after an approval."`
+	Schedule   string         `yaml:"schedule" format:"cron" doc:"When everything is compared, in the form of schedule, such as CRON_TZ=UTC 0 4 * * *. Without it with each complete compare of full_cycle."`
+	Active     DriftMode      `yaml:"active" doc:"For accounts that are switched off or on in the application. Without it one that was switched off stays off and is reported, and one that was switched on is treated as mode says."`
+	Members    DriftMode      `yaml:"members" doc:"For memberships of groups. Default: mode."`
+	Missing    DriftMode      `yaml:"missing" doc:"For accounts and groups that are gone from the application. Default: mode."`
+	Attributes Map[DriftMode] `yaml:"attributes" doc:"For single attributes of accounts and groups, by SCIM path. Default: mode."`
+}
+
+// A DriftMode is "report", "repair" or "hold"; "" where nothing is said.
+type DriftMode string
 
 // An Expiry is how long something lasts; zero is for ever.
 type Expiry time.Duration

@@ -149,7 +149,24 @@ type (
 	limitNumbers     Limit
 	shareNumbers     Share
 	attributeOptions Attribute
+	driftOptions     Drift
 )
+
+var driftModes = []string{"report", "repair", "hold"}
+
+func (m *DriftMode) decode(d *decoder, n *node, key string, _ field) {
+	if word, ok := d.text(n, key, field{enum: driftModes}); ok {
+		*m = DriftMode(word)
+	}
+}
+
+func (o *Drift) decode(d *decoder, n *node, key string, _ field) {
+	if n.kind == section {
+		d.section(n, reflect.ValueOf((*driftOptions)(o)).Elem(), key)
+		return
+	}
+	o.Mode.decode(d, n, key, field{})
+}
 
 func (l *Limit) decode(d *decoder, n *node, key string, _ field) {
 	if n.kind == section {

@@ -45,7 +45,14 @@ func (c *comparer) compare(ctx context.Context) error {
 	getter, gets := c.target.(target.Getter)
 	lister, lists := c.target.(target.Lister)
 	switch {
-	case c.opts.partial() || c.findings.moved || !lists || !gets:
+	case c.findings.moved || !gets || c.opts.partial() && !c.opts.Drift:
+		return nil
+	case c.opts.Drift:
+		if err := c.scan(ctx, getter, nil); err != nil || c.opts.partial() || !lists {
+			return err
+		}
+		return c.confirmOrphans(ctx, getter)
+	case !lists:
 		return nil
 	case !c.opts.Full && c.info.FirstRun.IsZero() && c.sync.Users.Maps("externalId"):
 		return c.findOrphans(ctx, lister)
@@ -56,21 +63,32 @@ func (c *comparer) compare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.scan(ctx, getter, finder.page); err != nil {
+		return err
+	}
+	return finder.finish(ctx, c.opts.Apply)
+}
+
+// scan compares every link with its account. strays takes the accounts without a link, nil: they are of no interest.
+func (c *comparer) scan(ctx context.Context, getter target.Getter, strays func([]target.Resource) error) error {
 	for _, kind := range []graphsync.Kind{graphsync.User, graphsync.Group} {
 		s := linkScan{sync: c.sync, workers: c.workers, tenant: c.tenant, target: c.target, ledger: c.ledger, kind: kind, ask: c.presence(getter), visit: func(found []observedLink) error {
 			if err := c.showSwitchedOff(ctx, found); err != nil {
 				return err
 			}
+			if c.notesDrift() {
+				return c.noteDrift(found)
+			}
 			return c.updateLinks(found)
 		}}
 		if kind == graphsync.User {
-			s.strays = finder.page
+			s.strays = strays
 		}
 		if err := s.run(ctx); err != nil {
 			return err
 		}
 	}
-	return finder.finish(ctx, c.opts.Apply)
+	return c.endDrift()
 }
 
 // presence asks for an account by its id. One that cannot be asked for is left as it is, and
@@ -116,11 +134,7 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 		m.Gone = true
 		return c.opts.records(tx, c.sync).putMismatch(link, &m)
 	case identityIn(tx, c.sync, c.now, link, shown, nil) == desired.Foreign:
-		if _, lost, err := dropLost(c.owners, c.opts.records(tx, c.sync), c.ledger, link); err != nil || lost {
-			return err
-		}
-		m.Shown = desired.Describe(link.Kind, c.sync.rules(link.Kind), shown)
-		return c.opts.records(tx, c.sync).putMismatch(link, &m)
+		return c.noteForeign(tx, link, shown)
 	}
 	if err := c.opts.records(tx, c.sync).delete(plan.MismatchSpace, plan.LinkKey(link.Kind, link.Source)); err != nil {
 		return err
@@ -139,4 +153,13 @@ func (c *comparer) updateLink(tx *state.Tx, link *state.Link, shown *target.Reso
 		return err
 	}
 	return c.opts.records(tx, c.sync).putLink(link)
+}
+
+// noteForeign has identify look at a link whose account is another one.
+func (c *comparer) noteForeign(tx *state.Tx, link *state.Link, shown *target.Resource) error {
+	if _, lost, err := dropLost(c.owners, c.opts.records(tx, c.sync), c.ledger, link); err != nil || lost {
+		return err
+	}
+	m := mismatch{TargetID: link.TargetID, Run: c.runID, Shown: desired.Describe(link.Kind, c.sync.rules(link.Kind), shown)}
+	return c.opts.records(tx, c.sync).putMismatch(link, &m)
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/drift"
 	"entrasync/state"
 	"entrasync/target"
 )
@@ -23,20 +24,34 @@ const groupChunk = 50
 // It writes scratch spaces only, so that a dry run shows the same as a cycle that is applied.
 func (c *comparer) compareMembers(ctx context.Context) error {
 	reader, reads := c.target.(target.MemberReader)
-	if !reads || !c.sync.Groups.Enabled || !c.opts.Full || c.opts.partial() || c.findings.moved {
+	compares := c.opts.Drift || c.opts.Full && !c.opts.partial()
+	switch {
+	case !c.sync.Groups.Enabled:
 		return nil
+	case !reads || !compares || c.findings.moved:
+		return c.seedMembers(false)
 	}
 	look := memberLook{sync: c.sync.Name, tenant: c.tenant, reader: reader, concurrency: c.workers}
+	if c.notesDrift() {
+		entry := c.opts.auditEntry(c.sync, c.runID, driftEvent, "found")
+		entry.At = c.now
+		look.note = &memberNote{at: drift.Compare{Since: c.now, Run: c.runID}, audit: c.opts.auditsDrift(), entry: entry}
+	}
 	if err := look.run(ctx); err != nil {
 		return fmt.Errorf("read members of groups in target %s: %w", c.sync.TargetName, err)
 	}
 	for _, unread := range look.unread {
 		c.ledger.note("the members of group %s could not be read and are left as they are: %v", unread.key, unread.err)
 	}
+	decide := look.doubt
 	if look.shown || len(look.bare) == 0 {
-		return look.believe(look.shown && c.opts.Apply)
+		decide = func(remember bool) error { return look.believe(look.shown && remember) }
 	}
-	return look.doubt(c.opts.Apply)
+	if err := decide(c.opts.Apply); err != nil || look.note == nil {
+		return err
+	}
+	c.ledger.drifted(look.note.news)
+	return c.seedMembers(true)
 }
 
 // A memberLook reads the members of every group that a sync keeps in an application.
@@ -46,6 +61,7 @@ type memberLook struct {
 	reader      target.MemberReader
 	concurrency int
 
+	note   *memberNote    // how what differs is kept; nil: it is put right
 	shown  bool           // some group shows a member
 	bare   []graphsync.ID // groups that show none, although members were written
 	unread []unreadGroup
@@ -137,13 +153,16 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 	}
 	group := g.link.Source
 	if len(g.accounts) == 0 {
-		if tx.AppliedMembers(l.sync).Count(group) > 0 {
+		switch {
+		case tx.AppliedMembers(l.sync).Count(group) > 0:
 			l.bare = append(l.bare, group)
+		case l.note != nil:
+			return l.noteMembers(tx, group, nil, nil)
 		}
 		return nil
 	}
 	l.shown = true
-	there := make(map[string]bool, len(g.accounts))
+	there, added := make(map[string]bool, len(g.accounts)), map[graphsync.ID]string{}
 	current, pairs := tx.Space(l.sync, shownMemberSpace), tx.Space(l.sync, membershipSpace)
 	for _, account := range g.accounts {
 		there[account] = true
@@ -154,6 +173,9 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 		if _, applied := tx.AppliedMembers(l.sync).Get(group, source); applied {
 			continue
 		}
+		if added[source] = account; l.note != nil {
+			continue
+		}
 		if err := current.Put(append(append([]byte(nil), group[:]...), account...), nil); err != nil {
 			return err
 		}
@@ -161,18 +183,21 @@ func (l *memberLook) mark(tx *state.Tx, g *groupMembers) error {
 			return err
 		}
 	}
-	return l.absent(tx, group, there)
+	return l.absent(tx, group, there, added)
 }
 
 // absent notes the members that were written to a group and are not there.
-func (l *memberLook) absent(tx *state.Tx, group graphsync.ID, there map[string]bool) error {
-	var absent []graphsync.ID
+func (l *memberLook) absent(tx *state.Tx, group graphsync.ID, there map[string]bool, added map[graphsync.ID]string) error {
+	absent := map[graphsync.ID]string{}
 	for member, account := range tx.AppliedMembers(l.sync).Of(group) {
 		if account != unsure && !there[account] {
-			absent = append(absent, member)
+			absent[member] = account
 		}
 	}
-	for _, member := range absent {
+	if l.note != nil {
+		return l.noteMembers(tx, group, added, absent)
+	}
+	for _, member := range sortedIDs(absent) {
 		for _, space := range []string{absentSpace, membershipSpace} {
 			if err := tx.Space(l.sync, space).Put(membershipKey(group, member), nil); err != nil {
 				return err
@@ -216,7 +241,7 @@ func (l *memberLook) doubt(remember bool) error {
 
 func (l *memberLook) emptied(tx *state.Tx) error {
 	for _, group := range l.bare {
-		if err := l.absent(tx, group, nil); err != nil {
+		if err := l.absent(tx, group, nil, nil); err != nil {
 			return err
 		}
 	}

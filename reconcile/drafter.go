@@ -109,10 +109,11 @@ func (d *drafter) user(id graphsync.ID) error {
 		}
 		return d.create(graphsync.User, id, key, &stand, result)
 	}
-	changes := desired.AppliedChanges(d.sync.Users.Mapping, result.Attributes, last)
+	shown := d.asShown(&link)
+	changes := desired.AppliedChanges(d.sync.Users.Mapping, result.Attributes, shown.link)
 	op := plan.Update
 	switch {
-	case wanted && !link.Active:
+	case wanted && !shown.link.Active:
 		op = plan.Reactivate
 		changes = desired.WithActive(changes, false, true)
 	case !wanted && link.Active:
@@ -130,6 +131,10 @@ func (d *drafter) user(id graphsync.ID) error {
 	if stand.Unconfirmed {
 		return d.unconfirmed(graphsync.User, id, key)
 	}
+	op, changes, held, err := d.partDrift(&link, shown, op, changes)
+	if err != nil {
+		return err
+	}
 	if !d.sync.Users.May(op) {
 		return d.skip(graphsync.User, id, key, "action_not_allowed", fmt.Sprintf("%s is not among the actions of the sync", op))
 	}
@@ -138,7 +143,9 @@ func (d *drafter) user(id graphsync.ID) error {
 	if err := d.names().takenNames(&a); err != nil || op == plan.Update && len(a.Changes) == 0 {
 		return err
 	}
-	a.Held = d.sync.Guard.Claims(a.Changes, result.Attributes, stand.Guest)
+	if a.Held = d.sync.Guard.Claims(a.Changes, result.Attributes, stand.Guest); a.Held == nil {
+		a.Held = held
+	}
 	return d.put(plan.UserPhase, a)
 }
 
@@ -192,6 +199,9 @@ func (d *drafter) putRemoval(op plan.Op, link *state.Link, stand *desired.Eligib
 		return d.skip(graphsync.User, link.Source, key, "action_not_allowed", fmt.Sprintf("%s (%s), but %s is not among the actions of the sync", stand.Why, stand.Cause, op))
 	}
 	_, again := stillActiveOf(d.tx, d.sync.Name, link)
+	if again && hold == nil {
+		hold = d.heldSwitchedOn(link)
+	}
 	a := plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.User, SourceID: link.Source, TargetID: &link.TargetID, Key: key, Why: stand.Why, Cause: stand.Cause}, Left: stand.Left, Held: hold,
 		Again: again && op == plan.Deactivate}
 	if op == plan.Deactivate {

@@ -69,7 +69,8 @@ func (d *drafter) group(id graphsync.ID) error {
 		}
 		return markMembers(d.tx, d.sync.Name, id)
 	}
-	changes := desired.AppliedChanges(d.sync.Groups.Mapping, result.Attributes, last)
+	shown := d.asShown(&link)
+	changes := desired.AppliedChanges(d.sync.Groups.Mapping, result.Attributes, shown.link)
 	if len(changes) == 0 {
 		return nil
 	}
@@ -79,8 +80,12 @@ func (d *drafter) group(id graphsync.ID) error {
 	if !d.sync.Groups.May(plan.Update) {
 		return d.skip(graphsync.Group, id, key, "action_not_allowed", "update is not among the actions for groups")
 	}
-	return d.put(plan.GroupPhase, plan.StoredAction{Action: plan.Action{Op: plan.Update, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
-		Changes: changes, Why: why, Notes: result.Notes}})
+	op, changes, held, err := d.partDrift(&link, shown, plan.Update, changes)
+	if err != nil {
+		return err
+	}
+	return d.put(plan.GroupPhase, plan.StoredAction{Action: plan.Action{Op: op, Kind: graphsync.Group, SourceID: id, TargetID: &link.TargetID, Key: key,
+		Changes: changes, Why: why, Notes: result.Notes}, Held: held})
 }
 
 // mark notes with a group's link whether the group is in scope.

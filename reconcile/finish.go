@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 	"entrasync/target"
@@ -92,6 +93,7 @@ func (r *reporter) finish() (*Report, error) {
 	}
 	r.recordAct()
 	r.tally()
+	r.countDrift()
 	if err := r.lists(); err != nil {
 		return r.failed(err)
 	}
@@ -144,6 +146,18 @@ func (r *reporter) tally() {
 	r.ledger.report.Target = TargetTraffic{Requests: t.Requests - r.targetBefore.Requests, Throttled: t.Throttled - r.targetBefore.Throttled}
 	r.ledger.report.DurationMS = r.clock().Sub(r.now).Milliseconds()
 	r.ledger.sumWaits()
+}
+
+// countDrift says in a report of a compare how much differs now.
+func (r *reporter) countDrift() {
+	if !r.opts.Drift && (r.sync.Drift == nil || !r.opts.Full || r.opts.partial()) {
+		return
+	}
+	_ = r.tenant.View(func(tx *state.Tx) error {
+		accounts, members := drift.In(tx, r.sync.Name).Count()
+		r.ledger.report.Drift = &DriftCounts{Accounts: accounts, Members: members, New: r.ledger.newDrift}
+		return nil
+	})
 }
 
 // lists fills the report's lists from the plan, cut to ListLimit.

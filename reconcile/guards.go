@@ -34,6 +34,8 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 		}
 	case r.lost(a):
 		return guard.Lost, lostCause
+	case r.heldAsGone(a):
+		return guard.Drift, driftGone
 	case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):
 		return guard.Creations, "many new accounts at once"
 	case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),

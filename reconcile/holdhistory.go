@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"entrasync/graphsync"
+	guards "entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -27,8 +28,8 @@ func (h *holdHistory) before(tx *state.Tx, key []byte, a *plan.StoredAction) (gu
 		return "", ""
 	}
 	last, err := plan.DecodeAction(raw)
-	if err != nil || last.Held == nil || last.Divergence(a) != "" {
-		return "", ""
+	if err != nil || last.Held == nil || last.Held.Guard == guards.Drift || last.Divergence(a) != "" {
+		return "", "" // what differs from the application is known, and judged by what is said of it now
 	}
 	return last.Held.Guard, last.Held.Cause
 }
@@ -45,7 +46,7 @@ func (h *holdHistory) leavers(tx *state.Tx, group graphsync.ID) (map[graphsync.I
 		if err != nil {
 			return nil, err
 		}
-		if last.Held == nil {
+		if last.Held == nil || last.Held.Guard == guards.Drift {
 			continue
 		}
 		for _, member := range last.Remove {

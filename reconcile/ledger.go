@@ -34,6 +34,7 @@ type ledger struct {
 	failures   int
 	attempted  int
 	unapproved int                   // removals done that no person approved
+	newDrift   int                   // differences from what was applied that a compare has found
 	unlinked   int                   // links dropped because their accounts are others, which is reported as an error
 	waits      map[time.Duration]int // changes that took effect, by how long they may have waited
 }
@@ -194,6 +195,13 @@ func (l *ledger) due(kind graphsync.Kind, op plan.Op) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.counts.countRejected(kind, op != plan.Create && op != plan.Adopt && op != plan.Members)
+}
+
+// drifted counts differences that the compare before did not find.
+func (l *ledger) drifted(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newDrift += n
 }
 
 // took puts what a read of the directory has taken in, and has to say, into the report.

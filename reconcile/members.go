@@ -96,6 +96,8 @@ type memberPart struct {
 	target      *string
 	add, remove []graphsync.ID
 	depart      []graphsync.ID // of remove, those whose account is switched off or deleted in this plan
+
+	driftAdd, driftRemove []graphsync.ID // what was changed in the application and waits for an approval
 }
 
 // A memberDrafter plans memberships within one transaction.
@@ -142,7 +144,12 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 		}
 		return requeue(d.tx, d.sync.Name, state.Membership(group, member))
 	}
+	held := d.heldAsDrift(group, member)
 	switch {
+	case held && wanted && applied && last == unsure:
+		part.driftAdd = append(part.driftAdd, member)
+	case held && !wanted && applied && !leaves:
+		part.driftRemove = append(part.driftRemove, member)
 	case wanted && (!applied || last == unsure || last != account):
 		part.add = append(part.add, member)
 	case !wanted && applied && leaves:
@@ -150,7 +157,7 @@ func (d *memberDrafter) pair(part *memberPart, group, member graphsync.ID) error
 	case !wanted && applied:
 		part.remove = append(part.remove, member)
 	}
-	if len(part.add)+len(part.remove)+len(part.depart) < plan.MaxMembers {
+	if len(part.add)+len(part.remove)+len(part.depart)+len(part.driftAdd)+len(part.driftRemove) < plan.MaxMembers {
 		return nil
 	}
 	number := part.number + 1
@@ -258,6 +265,9 @@ func (d *memberDrafter) wantsMember(group, member graphsync.ID) (wanted bool, ac
 func (d *memberDrafter) flush(part *memberPart) error {
 	add, remove, depart := part.add, part.remove, part.depart
 	part.add, part.remove, part.depart = nil, nil, nil
+	if err := d.flushDrift(part); err != nil {
+		return err
+	}
 	if len(depart) > 0 {
 		if err := d.putMembers(part, true, nil, depart); err != nil {
 			return err

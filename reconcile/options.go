@@ -15,6 +15,7 @@ type Options struct {
 	Full      bool      // read everything again and evaluate everybody
 	Scheduled bool      // not asked for by a person: a sync in quarantine waits
 	NoRefresh bool      // plan from the snapshot alone, without a Graph call
+	Drift     bool      // compare everything with what the application holds, without reading the directory again
 	Removals  bool      // only what takes access away or gives it back; the rest stays pending. Not with Full or Subject
 	WasRead   bool      // of a removals cycle: another one of the tenant has just read the directory
 	Subject   *Subject  // only this object

@@ -84,6 +84,7 @@ func (g *guardReview) stats(ctx context.Context) (planStats, error) {
 				}
 			case a.Op == plan.Create:
 				f.creations++
+			case a.Op == plan.Update && a.Held != nil && a.Held.Guard == guard.Drift: // waits for a cause of its own
 			case a.Op == plan.Update:
 				f.updates++
 			case a.Op == plan.Adopt && a.Kind == graphsync.User:
@@ -109,8 +110,12 @@ func seatChange(tx *state.Tx, sync string, a *plan.StoredAction) int {
 		return 0
 	}
 	switch a.Op {
-	case plan.Create, plan.Adopt, plan.Reactivate:
+	case plan.Create, plan.Adopt:
 		return 1
+	case plan.Reactivate:
+		if link, ok, err := tx.Links(sync).Get(graphsync.User, a.SourceID); err != nil || !ok || !link.Active {
+			return 1
+		}
 	case plan.Deactivate:
 		return -1
 	case plan.Delete, plan.Unlink:

@@ -348,6 +348,9 @@ func (r *recorder) recordDone(tx *state.Tx, done *result) (err error) {
 	if err := keepFormerKeys(tx, r.sync.Name, done); err != nil {
 		return err
 	}
+	if err := forgetDrift(tx, r.sync.Name, a); err != nil {
+		return err
+	}
 	if done.left != "" {
 		if err := requeue(tx, r.sync.Name, key); err != nil { // groups have the account under its former id
 			return err

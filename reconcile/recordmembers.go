@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"entrasync/graphsync"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -24,6 +25,9 @@ func (r *recorder) recordMembers(tx *state.Tx, done *result) error {
 	recordMember := func(member graphsync.ID) error {
 		key := state.PendingKey{Kind: graphsync.Group, ID: group, Member: member}
 		if err := tx.Retries(r.sync.Name).Delete(key); err != nil {
+			return err
+		}
+		if err := drift.In(tx, r.sync.Name).ForgetMember(group, member); err != nil {
 			return err
 		}
 		return tx.Pending(r.sync.Name).Delete(key)

@@ -36,6 +36,7 @@ type Report struct {
 	Target     TargetTraffic   `json:"target"`
 	Steps      []OnDemandStep  `json:"steps,omitempty"` // of a provision on demand
 	Notes      []string        `json:"notes,omitempty"`
+	Drift      *DriftCounts    `json:"drift,omitempty"`    // of a run that compared everything
 	Undo       *undo.Request   `json:"undo,omitempty"`     // of an undo: what it puts back
 	Upcoming   []UpcomingDay   `json:"upcoming,omitempty"` // of a dry run: what dates change today and in the next seven days
 	PlanOf     string          `json:"plan_of,omitempty"`  // when the plan was made that was applied as it stood; "" for one of this run
@@ -55,6 +56,13 @@ type Report struct {
 	held     string            // space of what the plan holds
 	rejected string            // space of what was rejected
 	holds    map[string]string // ids of the holds, by holdKey
+}
+
+// DriftCounts say in how much the application holds something else than what was applied.
+type DriftCounts struct {
+	Accounts int `json:"accounts"` // accounts and groups that differ or are gone
+	Members  int `json:"members"`  // memberships
+	New      int `json:"new"`      // differences that the compare before did not find
 }
 
 // A CycleFailure is why a cycle could not run.

@@ -9,6 +9,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/desired"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/mapping"
 	"entrasync/reconcile/plan"
@@ -30,6 +31,7 @@ type Sync struct {
 	Groups     desired.GroupRules
 	Guard      guard.Guard
 	Quarantine Quarantine
+	Drift      *drift.Policy  // what is done about differences a complete compare finds; nil: what was applied is written again
 	Zone       *time.Location // of the days that a plan announces; nil is UTC
 	Text       string         // the configuration it was compiled from; a change evaluates every user again
 }

@@ -70,6 +70,22 @@ func (s *Syncer) Run(ctx context.Context, opts Options) (*Report, error) {
 	)
 }
 
+// Drift compares what was applied with what the application holds, and keeps what differs: see [Drifts]. Nothing is
+// changed in the application, and nothing is read from the directory.
+func (s *Syncer) Drift(ctx context.Context, opts Options) (*Report, error) {
+	ctx, end := s.Tenant.While(ctx)
+	defer end()
+	c := s.newCycle(Options{Drift: true, NoRefresh: true, Actor: opts.Actor})
+	return c.run(ctx,
+		c.finalizer.putBack,       // what a dry run that was killed left behind
+		c.quarantine.check,        // how the sync stands
+		c.undoing.checkTarget,     // the accounts are where they were
+		c.recovery.recover,        // what an interrupted cycle was doing → links
+		c.comparer.compare,        // accounts as they are → what differs
+		c.comparer.compareMembers, // who really is in the groups → what differs
+	)
+}
+
 // run makes the steps of a run, one after the other, and its report.
 func (c *cycle) run(ctx context.Context, steps ...func(context.Context) error) (*Report, error) {
 	for _, step := range steps {

@@ -78,9 +78,14 @@ type undoer struct {
 	matching *matching
 }
 
-// check refuses an undo where accounts would be looked for in another application than the one that was changed.
-func (u *undoer) check(context.Context) error {
+// check refuses an undo where the accounts are not those that were changed.
+func (u *undoer) check(ctx context.Context) error {
 	u.findings.kind = Undone
+	return u.checkTarget(ctx)
+}
+
+// checkTarget refuses a run that would look for accounts in another application than the one that was changed.
+func (u *undoer) checkTarget(context.Context) error {
 	if u.info.Location.ID != "" && (u.info.Moving || !u.info.Location.Same(u.sync.location())) {
 		return fmt.Errorf("the target is another application than in the last complete cycle: run entrasync sync first")
 	}

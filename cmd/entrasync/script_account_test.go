@@ -27,7 +27,7 @@ import (
 //	group NAME [PATH VALUE]       so for a group
 //	asked                         print the requests so far, with query and body
 //	seed NAME [PATH=VALUE…]       an account that entrasync did not provision, in the application
-//	change NAME PATH=VALUE        another client changes an account, by hand or at login
+//	change NAME PATH=VALUE        another client changes an account, by hand or at login; no value: it clears one
 //	answer STATUS METHOD WORD DETAIL
 //	                              what the application says to requests of the method that have
 //	                              WORD in path or body; alone: it is itself again
@@ -137,10 +137,11 @@ func (w *world) changeCommand(ts *testscript.TestScript, neg bool, args []string
 		ts.Fatalf("there is no account %s", args[0])
 	}
 	path, value := assignment(ts, args[1])
-	body, err := json.Marshal(map[string]any{
-		"schemas":    []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"},
-		"Operations": []any{map[string]any{"op": "add", "path": path.Canonical(), "value": value}},
-	})
+	operation := map[string]any{"op": "add", "path": path.Canonical(), "value": value}
+	if value == "" {
+		operation = map[string]any{"op": "remove", "path": path.Canonical()}
+	}
+	body, err := json.Marshal(map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": []any{operation}})
 	ts.Check(err)
 	request, err := http.NewRequest(http.MethodPatch, w.target.server.URL+"/Users/"+fmt.Sprint(user["id"]), bytes.NewReader(body))
 	ts.Check(err)

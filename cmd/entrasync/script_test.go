@@ -39,6 +39,7 @@ import (
 //	edit FILE OLD NEW       replace text in a file, which must hold OLD; \n in NEW begins a line
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
+//	change NAME PATH=VALUE  another client changes an account of a SCIM server: see script_account_test.go
 //	service …               the command run: see script_service_test.go
 //	page …                  what the service serves: see script_page_test.go
 //	api …                   its administration API: see script_api_test.go
@@ -119,6 +120,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 			"accounts": within((*world).accountsCommand),
 			"groups":   within((*world).groupsCommand),
 			"target":   within((*world).targetCommand),
+			"change":   within((*world).changeCommand),
 			"service":  within((*world).serviceCommand),
 			"second":   within((*world).secondCommand),
 			"database": within((*world).databaseCommand),

@@ -13,6 +13,7 @@ const (
 	Adoption       = "adoption"         // an existing account shows another user, or was another user's
 	BrokenLink     = "broken_link"      // an operator broke the link of this user to this account
 	Creations      = "creations"        // more accounts than Guard.Creations would be created
+	Drift          = "drift"            // the application was changed otherwise, and drift says hold
 	EmptiesGroup   = "empties_group"    // a group would lose all its members
 	EmptyRead      = "empty_read"       // the directory was read as empty
 	FirstRun       = "first_run"        // a first cycle would remove something
@@ -30,7 +31,7 @@ const (
 	Updates        = "updates"          // more accounts than Guard.Updates would change
 )
 
-var names = []string{Administrator, Adoption, BrokenLink, Creations, EmptiesGroup, EmptyRead, FirstRun, ForeignDomain, FormerName, FormerOwner, Identity,
+var names = []string{Administrator, Adoption, BrokenLink, Creations, Drift, EmptiesGroup, EmptyRead, FirstRun, ForeignDomain, FormerName, FormerOwner, Identity,
 	Lost, MembersRemoved, OnRemove, Orphaned, Removals, RemovalsPerDay, Takeover, Updates}
 
 // Names returns the words of all guards, sorted.

@@ -28,8 +28,14 @@ func (a *StoredAction) Divergence(now *StoredAction) string {
 	if more := leavingMore(a, now); more != "" {
 		return more
 	}
+	if a.Op == Members && now.Held != nil && now.Held.Guard == heldForDrift && slices.ContainsFunc(now.Add, func(id graphsync.ID) bool { return !slices.Contains(a.Add, id) }) {
+		return "other members would be added"
+	}
 	return changesDiverge(a, now)
 }
+
+// heldForDrift is the guard that holds also who joins: what a person approves are these members.
+const heldForDrift = "drift"
 
 func textOr(text *string, none string) string {
 	if text == nil {

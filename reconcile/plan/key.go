@@ -96,6 +96,7 @@ const (
 	EarlyBit    = 0x40 // of LeavesBit: applied before the leavers are, as their accounts go
 	PassingBit  = 0x20 // people leave who do not wait with those at the key without it, whose leaving is held
 	ApprovedBit = 0x10 // people leave whose leaving was approved
+	DriftBit    = 0x08 // memberships that were changed in the application, which wait for an approval
 )
 
 // PartKey is the key of a part of the changes of members that a key is of.

@@ -63,6 +63,7 @@ var Codes = map[string]string{
 	"creations":              "a guard: more accounts than guard.creations lets pass would be created. Approve or reject.",
 	"updates":                "a guard: more accounts than guard.updates lets pass would change, as after a changed mapping. Approve or reject.",
 	"members_removed":        "a guard: more members of a group than guard.members_removed lets pass would leave it, or lose the account it gave them. Approve or reject.",
+	"drift":                  "a guard: the application was changed otherwise than by this sync, and drift is hold. See the difference with entrasync holds HOLD; approve to write again what was applied, or reject to leave the application as it is.",
 	"lost":                   "a guard: more accounts than guard.lost lets pass are gone from the target and would be created again, as after it was emptied or restored. See what happened there; approve to create them again, or reject.",
 	"empties_group":          "a guard: a group would lose all its members. Approve or reject.",
 	"first_run":              "a guard: the first synchronization removes nobody. Look at what it found before you approve.",

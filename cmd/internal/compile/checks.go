@@ -23,11 +23,17 @@ func schedules(cfg *configs.Config) (faults configs.Faults) {
 	check(cfg.Schedule, "schedule")
 	check(cfg.FullCycle, "full_cycle")
 	check(cfg.Removals, "removals")
+	if cfg.Drift != nil {
+		check(cfg.Drift.Schedule, "drift", "schedule")
+	}
 	for _, tenant := range cfg.Tenants {
 		check(tenant.Value.Removals, "tenants", tenant.Name, "removals")
 	}
 	for _, sync := range cfg.Syncs {
 		check(sync.Value.Removals, "syncs", sync.Name, "removals")
+		if sync.Value.Drift != nil {
+			check(sync.Value.Drift.Schedule, "syncs", sync.Name, "drift", "schedule")
+		}
 	}
 	return faults
 }

@@ -83,6 +83,7 @@ type Sync struct {
 	Expansion  string         // what {tenant} stands for
 	Paused     string         // what its tenant is paused by, "" when it is not
 	Removals   string         // schedule of its removals cycles, "" for none
+	DriftTimes string         // schedule on which everything is compared, "" for none of its own
 
 	// Faults are what is wrong with the sync for this tenant alone, which joined after the
 	// configuration was loaded. The embedded Sync is then that of another tenant and must not run.
@@ -183,6 +184,9 @@ func (t Template) For(name, expansion string, tenant configs.Tenant) (*Sync, con
 	if sync.Removals = cmp.Or(t.entry.Value.Removals, tenant.Removals, t.cfg.Removals); sync.Removals == "off" {
 		sync.Removals = ""
 	}
+	if of := cmp.Or(t.entry.Value.Drift, t.cfg.Drift); of != nil {
+		sync.DriftTimes = of.Schedule
+	}
 	return sync, faults
 }
 
@@ -214,6 +218,7 @@ func (c *compiler) compile() *reconcile.Sync {
 		Users:      c.users(),
 		Groups:     c.groups(),
 		Guard:      c.guard(),
+		Drift:      c.drift(),
 		Quarantine: reconcile.Quarantine{Failures: float64(c.sync.Quarantine.Failures), AtLeast: c.sync.Quarantine.OfAtLeast},
 	}
 	s.Text = c.decisive(s)

@@ -14,6 +14,7 @@ import (
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/guard"
 	"entrasync/state"
 )
@@ -35,6 +36,7 @@ type Status struct {
 	Rejected   int               `json:"rejected"` // actions that are due and were rejected
 	Retrying   int               `json:"retrying"`
 	Skipped    int               `json:"skipped"`
+	Drift      int               `json:"drift"` // accounts, groups and memberships that the last compare found changed in the application
 	Quarantine *state.Quarantine `json:"quarantine"`
 	Error      *StateError       `json:"error,omitempty"`
 
@@ -63,6 +65,8 @@ func StatusOf(w *worker.Worker, s *compile.Sync) (Status, error) {
 			out.Holds++
 		}
 		out.Rejected = guard.CountRejected(tx, s.Name)
+		accounts, members := drift.In(tx, s.Name).Count()
+		out.Drift = accounts + members
 		out.Retrying, out.Skipped = tx.Retries(s.Name).Count()
 		for retry := range tx.Retries(s.Name).All() {
 			out.Waiting.Add(&retry)

@@ -34,6 +34,7 @@ type SyncStatus struct {
 	Rejected    int // actions that are due and were rejected
 	Retrying    int // records that failed and are tried again
 	Skipped     int // records that cannot be provisioned as they are
+	Drift       int // accounts, groups and memberships that were changed in the application
 	Quarantined bool
 	Mostly      bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess time.Time
@@ -139,6 +140,7 @@ func (m *Metrics) SetStatus(sync, tenant string, s SyncStatus) {
 	set(rejectedActions, float64(s.Rejected))
 	set(retrying, float64(s.Retrying))
 	set(skipped, float64(s.Skipped))
+	set(drifted, float64(s.Drift))
 	inQuarantine := 0.0
 	if s.Quarantined {
 		inQuarantine = 1

@@ -31,6 +31,7 @@ const (
 	credentialExpiry = "entrasync_credential_expiry_timestamp_seconds"
 	cycles           = "entrasync_cycles_total"
 	cycleDuration    = "entrasync_cycle_duration_seconds"
+	drifted          = "entrasync_drift"
 	graphBytes       = "entrasync_graph_bytes_total"
 	graphRequests    = "entrasync_graph_requests_total"
 	graphThrottled   = "entrasync_graph_throttled_total"
@@ -68,6 +69,7 @@ var all = []series{
 	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires gives."},
 	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed or wait for a retry, the target is paused, or most of the scope is skipped), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
+	{name: drifted, kind: gauge, labels: bySync, help: "Accounts, groups and memberships that the last compare found changed in the application, or gone from it, and that nothing has put right since."},
 	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},
 	{name: graphRequests, kind: counter, labels: bySync, help: "Requests sent to Microsoft Graph."},
 	{name: graphThrottled, kind: counter, labels: bySync, help: "Answers of Microsoft Graph that asked to wait (429 and 503)."},

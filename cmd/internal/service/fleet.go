@@ -179,8 +179,11 @@ func (s *Service) takeOver(ctx context.Context) error {
 				continue
 			}
 			name := jobName(planned)
-			if c.Kind == worker.Removals {
+			switch c.Kind {
+			case worker.Removals:
 				name = removalsName(planned)
+			case worker.Drift:
+				name = driftName(planned)
 			}
 			s.work.Go(func() {
 				err := s.scheduler.Trigger(ctx, name, nil)

@@ -158,7 +158,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	for _, s := range p.server.Statuses(r.Context()) {
 		syncs[[2]string{s.Sync, s.Tenant}] = true
 		p.metrics.SetStatus(s.Sync, s.Tenant, metrics.SyncStatus{
-			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess,
+			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess,
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")

@@ -49,20 +49,35 @@ func (s *Service) schedule(w *worker.Worker) error {
 			Resource: planned.TargetName,
 			Run:      func(ctx context.Context) error { return s.cycle(ctx, w, planned, every, full, spread) },
 		})
-		if planned.Removals == "" {
-			continue
-		}
-		soon, err := scheduler.Parse(planned.Removals)
+		more, err := s.betweenCycles(w, planned)
 		if err != nil {
 			return err
 		}
-		jobs = append(jobs, scheduler.Job{
-			Name: removalsName(planned), Schedules: []scheduler.Schedule{soon}, Group: planned.Tenant.String(), Resource: planned.TargetName,
-			Run: func(ctx context.Context) error { return s.removals(ctx, w, planned, soon) },
-		})
+		jobs = append(jobs, more...)
 	}
 	s.scheduler.Set(jobs...)
 	return nil
+}
+
+// betweenCycles are the jobs of a sync with schedules of their own.
+func (s *Service) betweenCycles(w *worker.Worker, planned *compile.Sync) (jobs []scheduler.Job, err error) {
+	for _, job := range []struct {
+		name, schedule string
+		run            func(context.Context, *worker.Worker, *compile.Sync, scheduler.Schedule) error
+	}{{removalsName(planned), planned.Removals, s.removals}, {driftName(planned), planned.DriftTimes, s.drift}} {
+		if job.schedule == "" {
+			continue
+		}
+		times, err := scheduler.Parse(job.schedule)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, scheduler.Job{
+			Name: job.name, Schedules: []scheduler.Schedule{times}, Group: planned.Tenant.String(), Resource: planned.TargetName,
+			Run: func(ctx context.Context) error { return job.run(ctx, w, planned, times) },
+		})
+	}
+	return jobs, nil
 }
 
 // fullDue reports whether a complete compare is due after the last one, in its own place within
@@ -80,6 +95,8 @@ func fullDue(full scheduler.Schedule, last time.Time, place time.Duration, now t
 func jobName(s *compile.Sync) string { return s.Name + "/" + s.TenantName }
 
 func removalsName(s *compile.Sync) string { return jobName(s) + " removals" }
+
+func driftName(s *compile.Sync) string { return jobName(s) + " drift" }
 
 // cycle runs one sync of one tenant and logs its result. A failure stays with this tenant.
 func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.Sync, every, full scheduler.Schedule, spread time.Duration) (err error) {
@@ -176,6 +193,35 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 		log.Debug("removals cycle done: nothing new was due", "notes", report.Notes, "graph_requests", report.Graph.Requests)
 	}
 	return err
+}
+
+// drift runs a cycle that compares everything with what the application holds. What the first cycle of a sync has not
+// applied yet cannot differ.
+func (s *Service) drift(ctx context.Context, w *worker.Worker, planned *compile.Sync, times scheduler.Schedule) (err error) {
+	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
+	syncer, end, err := s.begin(ctx, w, planned, worker.Drift, times)
+	if err != nil {
+		if elsewhere(log, err) {
+			return nil
+		}
+		if ctx.Err() == nil && !errors.As(err, new(*scheduler.NotDue)) {
+			log.Error("compare could not run", "error", err)
+			s.pages.observe(planned, nil, err)
+		}
+		return err
+	}
+	defer func() { end(ctx, err) }()
+	report, err := syncer.Run(ctx, reconcile.Options{Apply: true, Scheduled: true, Drift: true})
+	if ctx.Err() != nil {
+		log.Info("compare interrupted; the next one compares everything again")
+		return ctx.Err()
+	}
+	w.NoteHealth(ctx, planned, syncer.Source, err)
+	s.pages.observe(planned, report, err)
+	if err == nil && report.Drift.New > 0 {
+		log.Warn("the application holds something else than what was applied", "accounts", report.Drift.Accounts, "memberships", report.Drift.Members, "new", report.Drift.New, "hint", "see entrasync drift "+planned.Name)
+	}
+	return logCycle(log, report, err)
 }
 
 // logCycle logs how a cycle ended.

@@ -11,6 +11,7 @@ import (
 	"entrasync/cmd/internal/webserver"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/guard"
 	"entrasync/state"
 )
@@ -21,6 +22,7 @@ type syncStatus struct {
 	Groups    int // linked and in scope
 	Retrying  int
 	Skipped   int
+	Drift     int // accounts, groups and memberships that were changed in the application
 	Info      state.SyncInfo
 	Holds     []hold
 	Rejected  []hold       // what is due and was rejected
@@ -73,6 +75,8 @@ func (s *syncStatus) read(tx *state.Tx, rules *reconcile.Sync) error {
 	_, groups := tx.Links(sync).Count(graphsync.Group)
 	s.Users, s.Groups = users, groups
 	s.Retrying, s.Skipped = tx.Retries(sync).Count()
+	accounts, members := drift.In(tx, sync).Count()
+	s.Drift = accounts + members
 	s.Info = tx.SyncInfo(sync)
 	for h := range tx.Holds(sync).All() {
 		s.Holds = append(s.Holds, hold{Hold: h})

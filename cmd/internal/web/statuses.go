@@ -124,6 +124,7 @@ type SyncStatus struct {
 	Rejected     int    // actions that are due and were rejected
 	Retrying     int
 	Skipped      int
+	Drift        int // accounts, groups and memberships that were changed in the application
 	Quarantined  bool
 	Mostly       bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess  time.Time
@@ -135,7 +136,7 @@ func (s *Server) Statuses(ctx context.Context) []SyncStatus {
 	for _, r := range s.statuses.rows(ctx) {
 		if r.ReadError == nil {
 			all = append(all, SyncStatus{
-				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped,
+				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped, Drift: r.Drift,
 				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
 			})
 		}

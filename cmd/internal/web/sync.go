@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"entrasync/reconcile"
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
 )
@@ -22,6 +23,9 @@ type syncPage struct {
 	More    string             // where the list continues; empty: it ends here
 	Advice  map[string]string  // by the codes that are shown
 	Shared  []*reconcile.Cause // reasons that several records share
+
+	Drifts   []driftLine // the first ones of what the last compare found
+	Compared time.Time   // when that was; zero: never
 }
 
 // causesRead is how many records are read to group them by reason.
@@ -52,7 +56,10 @@ func (s *Server) syncPage(r *http.Request, p page) (string, any, error) {
 		return "", nil, errNotFound
 	}
 	err = view(s.Store, sync.Tenant, func(tx *state.Tx) error {
-		data.Shared = sharedCauses(tx, sync.Name)
+		data.Shared, data.Compared = sharedCauses(tx, sync.Name), drift.In(tx, sync.Name).Compared().Since
+		if data.Drifts, err = driftLines(tx, sync.Sync.Sync); err != nil {
+			return err
+		}
 		for found := range tx.Retries(sync.Name).After(after) {
 			if len(data.Retries) == pageSize {
 				data.More = keyText(data.Retries[pageSize-1].Key)

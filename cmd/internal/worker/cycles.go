@@ -12,14 +12,16 @@ import (
 	"entrasync/cmd/internal/compile"
 	"entrasync/configs"
 	"entrasync/reconcile"
+	"entrasync/reconcile/drift"
 	"entrasync/state"
 )
 
 // The kinds of cycles that are noted in a state that workers share. One that is interrupted is resumed by a cycle on schedule,
-// a removals cycle by one of its kind.
+// a removals cycle and a compare by one of its kind.
 const (
 	OnSchedule = "schedule"
 	Removals   = "removals"
+	Drift      = "drift" // a compare on a schedule of its own
 	ByCommand  = "command"
 )
 
@@ -86,12 +88,13 @@ func reportInterrupted(tenant *state.Tenant) error {
 func (w *Worker) ConfigHash() ([]byte, error) {
 	type sync struct {
 		Name, Tenant, Decides, Guard, Place, Expansion string
+		Drift                                          *drift.Policy `json:",omitempty"`
 		Quarantine                                     configs.Quarantine
 	}
 	var all []sync
 	add := func(s *reconcile.Sync, tenant, expansion string, quarantine configs.Quarantine) error {
 		application, err := compile.ApplicationOf(w.Config, s.TargetName, expansion)
-		all = append(all, sync{s.Name, tenant, s.Text, s.Guard.Text(), application.Place, expansion, quarantine})
+		all = append(all, sync{s.Name, tenant, s.Text, s.Guard.Text(), application.Place, expansion, s.Drift, quarantine})
 		return err
 	}
 	for _, s := range w.configured {
