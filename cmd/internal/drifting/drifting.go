@@ -14,12 +14,47 @@ import (
 
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/console"
+	"entrasync/cmd/internal/cycles"
+	"entrasync/cmd/internal/exit"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
+
+// Run compares each sync and prints what differs. exitsPending makes a difference an outcome of its own.
+func Run(ctx context.Context, r cycles.Runner, syncs []*compile.Sync, exitsPending bool) error {
+	r.NoteNoTenant()
+	code := exit.Done
+	for _, s := range syncs {
+		progress, done := r.Print.Progress(s.Name)
+		r.NoteWaiting(s)
+		document, report, err := Compare(ctx, r.Worker, s, r.Actor, progress)
+		done()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			code = exit.Worst(code, exit.CodeOf(err, r.Print.Err))
+			continue
+		case r.Print.JSON:
+			err = document.WriteJSON(r.Print.Out.W)
+		default:
+			err = Print(r.Print.Out, s, document)
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case report.Result == reconcile.Partial:
+			code = exit.Worst(code, exit.Partial)
+		case exitsPending && document.Summary.Total() > 0:
+			code = exit.Worst(code, exit.Pending)
+		}
+	}
+	return exit.With(code)
+}
 
 // A Document is what the application of one sync holds that was not applied. It is what the command prints with --json.
 type Document struct {
@@ -47,7 +82,7 @@ type Summary struct {
 // Total is how many differences there are.
 func (s *Summary) Total() int { return s.Attributes + s.Active + s.Missing + s.Members }
 
-// Compare compares one sync. release ends the turn of its tenant.
+// Compare compares one sync.
 func Compare(ctx context.Context, w *worker.Worker, s *compile.Sync, by state.Actor, progress reconcile.Progress) (*Document, *reconcile.Report, error) {
 	syncer, release, err := w.Syncer(ctx, s, progress)
 	if err != nil {

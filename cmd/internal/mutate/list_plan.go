@@ -73,9 +73,9 @@ var planning = slices.Concat(
 		owner, lost, err := d.owners.Owner(a.Kind, a.SourceID), false, error(nil)`},
 		fault{"STD19", "an object that an expression says to ignore is written", `if result.IgnoreObject {`, `if false {`},
 		fault{"STD20", "an object that cannot be mapped is written", `if p := result.Problem; p != nil {`, `if p := result.Problem; p != nil && false {`},
-		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !link.Active:
+		fault{"STD21", "a user who comes back is updated and stays inactive", `case wanted && !shown.link.Active:
 		op = plan.Reactivate
-		changes = desired.WithActive(changes, false, true)`, `case wanted && !link.Active && false:`},
+		changes = desired.WithActive(changes, false, true)`, `case wanted && !shown.link.Active && false:`},
 		fault{"STD22", "a mapping of active that says false is ignored", `case !wanted && link.Active:
 		stand.Why`, `case false:
 		stand.Why`},

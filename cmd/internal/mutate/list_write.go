@@ -146,7 +146,7 @@ var locating = slices.Concat(
 		return nil
 	case shown == nil:
 		return c.opts.records(tx, c.sync).putMismatch`},
-		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.opts.partial() || c.findings.moved || !lists || !gets:`, `case c.findings.moved || !lists || !gets:`},
+		fault{"CMP3", "a part of the people is enough to compare the whole", `case c.findings.moved || !gets || c.opts.partial() && !c.opts.Drift:`, `case c.findings.moved || !gets:`},
 		fault{"CMP4", "an account that was switched on by hand is not noticed", `told && link.Kind == graphsync.User && link.Active == inactive(resource)`, `told && link.Active && link.Kind == graphsync.User && link.Active == inactive(resource)`},
 		fault{"CMP5", "a value the target does not show counts as changed", `!written || shown == nil ||`, `!written ||`},
 		fault{"CMP6", "an account that is another one by now is taken for ours, and its values are put right", `case identityIn(tx, c.sync, c.now, link, shown, nil) == desired.Foreign:`, `case false:`},
@@ -321,7 +321,21 @@ var recording = slices.Concat(
 		fault{"SYN8", "a dry run keeps what it changed", `err = r.finalizer.putBack(context.Background())
 	case r.worthKeeping():`, `err = nil
 	case r.worthKeeping():`},
-		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,`, `		func(context.Context) error { return nil },`},
+		fault{"SYN7", "what an interrupted cycle did is not looked into", `		c.recovery.recover,                      // accounts`, `		func(context.Context) error { return nil }, // accounts`},
+	),
+	in("reconcile/notedrift.go",
+		fault{"DRI1", "a compare for drift takes what it finds for applied", `func (c *comparer) notesDrift() bool { return c.sync.Drift != nil || c.opts.Drift }`, `func (c *comparer) notesDrift() bool { return false }`},
+		fault{"DRI2", "an account that was switched off by hand is treated like any value", `case link.Active:
+		return p.SwitchedOff()`, `case link.Active:
+		return p.SwitchedOn()`},
+	),
+	in("reconcile/draftdrift.go",
+		fault{"DRI3", "what is only reported is put right", `case mode == drift.Report, off`, `case off`},
+		fault{"DRI4", "what is to be held is put right at once", `if mode == drift.Hold {`, `if false {`},
+		fault{"DRI5", "what is held keeps back what the directory changes", `case len(waits) == len(changes):`, `case len(waits) > 0:`},
+	),
+	in("reconcile/driftmembers.go",
+		fault{"DRI6", "memberships that are to be held are put right at once", `return d.sync.Drift.Member() == drift.Hold && `, `return false && `},
 	),
 	in("reconcile/keptplan.go",
 		fault{"KEP1", "a plan is applied although the state has changed since", `p.State == now.State && `, ``},
