@@ -67,7 +67,6 @@ func (g *gateway) clone() any {
 	return [2]any{accounts, groups}
 }
 
-
 // edits draws changes by hand of different things, makes them and returns what a compare has to say.
 func edits(t *rapid.T, g *gateway, names []string) (said []string) {
 	members := map[string][]string{"Sales": {"1", "2"}, "Support": {"3"}}
