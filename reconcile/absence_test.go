@@ -79,7 +79,7 @@ func TestMembersOfAnAccessGroupGoneAtOnce(t *testing.T) {
 				return
 			}
 			want(t, "still waiting", strings.Repeat("x", report.Summary.Held), strings.Repeat("x", held))
-			c.approve()
+			c.stored().approve()
 			want(t, "approved", c.cycle(), fmt.Sprintf("%d deactivated, %d unchanged", test.leave, 40+test.sales-test.leave))
 		})
 	}
@@ -318,7 +318,7 @@ func TestAccountsGoneFromTheApplication(t *testing.T) {
 			if err != nil || report.Summary.Create != 1 || report.Summary.Held != test.lost {
 				t.Fatalf("%v: %d created, %d held", err, report.Summary.Create, report.Summary.Held)
 			}
-			c.approve()
+			c.stored().approve()
 			want(t, "approved", c.cycle(), fmt.Sprintf("%d created, %d unchanged", test.lost, test.people-test.lost+1))
 			want(t, "and then", c.cycle(), fmt.Sprintf("%d unchanged", test.people+1))
 		})

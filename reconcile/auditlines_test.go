@@ -15,7 +15,7 @@ import (
 // auditActions are the actions that the audit log has, as op, key and result.
 func auditActions(t *testing.T, c *customer) (lines []string) {
 	t.Helper()
-	c.write(func(tx *state.Tx) error {
+	c.stored().tx(func(tx *state.Tx) error {
 		for line := range tx.Audit().Lines(state.AuditQuery{}) {
 			var l struct {
 				Event, Op, Key, Result, Actor, By string

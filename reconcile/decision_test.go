@@ -43,24 +43,12 @@ func (c *customer) with(change func(*reconcile.Sync)) {
 	}
 }
 
-func (c *customer) write(do func(tx *state.Tx) error) {
-	c.t.Helper()
-	tenant, err := c.store.Tenant(c.id)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer tenant.Close()
-	if err := tenant.Update(do); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
 // reject rejects all that a sync holds.
-func (c *customer) reject(by plan.Decision) {
-	c.t.Helper()
-	c.write(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync).All() {
-			if _, err := guard.Reject(tx, c.sync, hold.ID, by); err != nil {
+func (s stored) reject(by plan.Decision) {
+	s.c.t.Helper()
+	s.tx(func(tx *state.Tx) error {
+		for hold := range tx.Holds(s.c.sync).All() {
+			if _, err := guard.Reject(tx, s.c.sync, hold.ID, by); err != nil {
 				return err
 			}
 		}
@@ -68,10 +56,10 @@ func (c *customer) reject(by plan.Decision) {
 	})
 }
 
-func (c *customer) rejectedHolds() (holds []guard.RejectedHold) {
-	c.t.Helper()
-	c.write(func(tx *state.Tx) (err error) {
-		holds, err = guard.RejectedHolds(tx, c.sync)
+func (s stored) rejectedHolds() (holds []guard.RejectedHold) {
+	s.c.t.Helper()
+	s.tx(func(tx *state.Tx) (err error) {
+		holds, err = guard.RejectedHolds(tx, s.c.sync)
 		return err
 	})
 	return holds
@@ -82,7 +70,7 @@ func TestRejectedStaysCounted(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
 	by := plan.Decision{By: "ada", Reason: "a mistake", At: c.now}
-	c.reject(by)
+	c.stored().reject(by)
 	for name, opts := range map[string]reconcile.Options{
 		"incremental": {Apply: true}, "full": {Apply: true, Full: true}, "plan": {}, "full plan": {Full: true}, "what-if": {NoRefresh: true}, "scheduled": {Apply: true, Scheduled: true},
 	} {
@@ -99,7 +87,7 @@ func TestRejectedStaysCounted(t *testing.T) {
 			}
 		}
 	}
-	holds := c.rejectedHolds()
+	holds := c.stored().rejectedHolds()
 	if len(holds) != 1 || holds[0].Count != 3 || holds[0].Removals != 3 || holds[0].By != "ada" || holds[0].Reason != "a mistake" {
 		t.Fatalf("%+v", holds)
 	}
@@ -109,7 +97,7 @@ func TestRejectedStaysCounted(t *testing.T) {
 func TestRejectedDoesNotHoldOthers(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(plan.Decision{At: c.now})
+	c.stored().reject(plan.Decision{At: c.now})
 	c.source.disable(4, 5)
 	report, err := c.run(reconcile.Options{Apply: true, Full: true})
 	if err != nil {
@@ -125,7 +113,7 @@ func TestRejectionExpires(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
 	c.with(func(s *reconcile.Sync) { s.Guard.Rejections = 48 * time.Hour })
-	c.reject(plan.Decision{By: "ada", At: c.now})
+	c.stored().reject(plan.Decision{By: "ada", At: c.now})
 	c.service.now = c.now.Add(47 * time.Hour)
 	want(t, "before", c.cycle(), "7 unchanged")
 	hundred := 100
@@ -142,7 +130,7 @@ func TestRejectionExpires(t *testing.T) {
 	if report.Summary.Held != 3 || report.Summary.Rejected != 0 || report.Result != reconcile.Waiting || !strings.Contains(strings.Join(report.Notes, "\n"), "the rejection of hold h-1 by ada") {
 		t.Errorf("%+v %v", report.Summary, report.Notes)
 	}
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "3 deactivated, 7 unchanged")
 }
 
@@ -150,10 +138,10 @@ func TestRejectionExpires(t *testing.T) {
 func TestRejectionIsForItsCause(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(plan.Decision{At: c.now})
+	c.stored().reject(plan.Decision{At: c.now})
 	c.source.gone("p1@example.com", graphsync.SoftDeleted)
 	want(t, "one is deleted", c.cycle(), "1 deactivated, 7 unchanged")
-	if holds := c.rejectedHolds(); len(holds) != 1 || holds[0].Count != 2 {
+	if holds := c.stored().rejectedHolds(); len(holds) != 1 || holds[0].Count != 2 {
 		t.Errorf("%+v", holds)
 	}
 }
@@ -162,22 +150,22 @@ func TestRejectionIsForItsCause(t *testing.T) {
 func TestRejectionTakenBack(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.reject(plan.Decision{At: c.now})
+	c.stored().reject(plan.Decision{At: c.now})
 	want(t, "rejected", c.cycle(), "7 unchanged")
 	c.source.person(1, "p1@example.com", "P") // enabled again
 	want(t, "one has a right again", c.cycle(), "8 unchanged")
-	c.write(func(tx *state.Tx) error {
+	c.stored().tx(func(tx *state.Tx) error {
 		n, err := guard.Approve(tx, c.sync, "h-1", plan.Decision{})
 		if n != 2 {
 			t.Errorf("%d actions, want 2", n)
 		}
 		return err
 	})
-	if holds := c.rejectedHolds(); len(holds) != 0 {
+	if holds := c.stored().rejectedHolds(); len(holds) != 0 {
 		t.Errorf("%+v", holds)
 	}
 	want(t, "approved", c.cycle(), "2 deactivated, 8 unchanged")
-	c.write(func(tx *state.Tx) error {
+	c.stored().tx(func(tx *state.Tx) error {
 		if _, err := guard.Approve(tx, c.sync, "h-1", plan.Decision{}); err == nil {
 			t.Error("a hold that holds nothing was approved")
 		}
@@ -189,7 +177,7 @@ func TestRejectionTakenBack(t *testing.T) {
 func TestApprovalOfARemovalSurvivesARename(t *testing.T) {
 	t.Parallel()
 	c := losing(t, 10, 3)
-	c.approve()
+	c.stored().approve()
 	c.source.rename(1, "renamed@example.com")
 	want(t, "approved", c.cycle(), "3 deactivated, 7 unchanged")
 }
@@ -199,7 +187,7 @@ func TestStoredDecisionsOfBefore(t *testing.T) {
 	t.Parallel()
 	for verdict, expected := range map[byte]string{1: "3 deactivated, 7 unchanged", 2: "7 unchanged"} {
 		c := losing(t, 10, 3)
-		c.write(func(tx *state.Tx) error {
+		c.stored().tx(func(tx *state.Tx) error {
 			decisions := tx.Space(c.sync, "answers")
 			var keys [][]byte
 			for key := range tx.Space(c.sync, "held").All(nil) {

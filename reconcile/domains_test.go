@@ -86,7 +86,7 @@ func TestAccountIsProvablyTheTenants(t *testing.T) {
 			if _, owned, err := s.store.Accounts().OwnerOf(s.to, id, graphsync.User); s.app().asked["update"] > 0 || owned || err != nil {
 				t.Errorf("%d writes; claimed: %t %v", s.app().asked["update"], owned, err)
 			}
-			contoso.approve()
+			contoso.stored().approve()
 			want(t, "approved", contoso.cycle(), "1 adopted")
 		})
 	}
@@ -142,7 +142,7 @@ func TestNoAddressesOfOthersAreClaimed(t *testing.T) {
 	guests = true
 	want(t, "renamed", contoso.cycle(), "3 created, held by foreign_domain: update eve@fabrikam.example")
 	want(t, "user name", s.app().accounts["1"]["userName"].(string), "ada@contoso.example")
-	contoso.approve()
+	contoso.stored().approve()
 	want(t, "approved", contoso.cycle(), "1 updated, 3 unchanged")
 	contoso.source.person(1, "eve@fabrikam.example", "ada@contoso.example")
 	want(t, "no change", contoso.cycle(), "4 unchanged")

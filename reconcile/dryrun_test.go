@@ -28,17 +28,17 @@ var lasting = []string{"answers", "rejected", "mismatches", "checks", "lost", "o
 // lasting describes all that a dry run must leave as it is: links, claims, memberships that were
 // written, decisions, intents, retries, and what is known of the sync. A plan of everything has its
 // holds, which can be approved by what it prints: with one, they are those of the plan.
-func (c *customer) lasting(holds bool) (lines []string) {
-	c.t.Helper()
-	tenant, err := c.store.Tenant(c.id)
+func (s stored) lasting(holds bool) (lines []string) {
+	s.c.t.Helper()
+	tenant, err := s.c.store.Tenant(s.c.id)
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 	defer tenant.Close()
 	add := func(what string, record any) {
 		text, err := json.Marshal(record)
 		if err != nil {
-			c.t.Fatal(err)
+			s.c.t.Fatal(err)
 		}
 		lines = append(lines, what+" "+string(text))
 	}
@@ -82,17 +82,17 @@ func (c *customer) lasting(holds bool) (lines []string) {
 		return nil
 	})
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
-	place := c.places[c.to]
-	location, err := c.store.Locate(c.to, place, func(key string) string { return c.places[key] })
+	place := s.c.places[s.c.to]
+	location, err := s.c.store.Locate(s.c.to, place, func(key string) string { return s.c.places[key] })
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 	for n := range 20 {
-		owner, owned, err := c.store.Accounts().OwnerOf(location.ID, fmt.Sprint(n), graphsync.User)
+		owner, owned, err := s.c.store.Accounts().OwnerOf(location.ID, fmt.Sprint(n), graphsync.User)
 		if err != nil {
-			c.t.Fatal(err)
+			s.c.t.Fatal(err)
 		}
 		if owned {
 			add("claim", []any{n, owner})
@@ -169,7 +169,7 @@ func TestDryRunChangesNothingThatOutlivesIt(t *testing.T) {
 			c.change = func(s *reconcile.Sync) { s.Guard.Removals = guard.Limit{Count: new(int)} }
 			c.source.gone("ada@example.com", graphsync.SoftDeleted)
 			c.cycle()
-			c.approve()
+			c.stored().approve()
 		},
 		"a hold whose reason is over": func(_ *service, c *customer) {
 			c.change = func(s *reconcile.Sync) { s.Guard.Removals = guard.Limit{Count: new(int)} }
@@ -262,9 +262,9 @@ func TestDryRunChangesNothingThatOutlivesIt(t *testing.T) {
 				want(t, "the first cycle", c.cycle(), "2 created")
 				happens(s, c)
 				partial := options.Subject != nil || options.NoRefresh
-				before, accounts := c.lasting(partial), s.app().String()
+				before, accounts := c.stored().lasting(partial), s.app().String()
 				_, err := c.run(options) // an error is a result too: nothing may have changed
-				if diff := cmp.Diff(before, c.lasting(partial)); diff != "" {
+				if diff := cmp.Diff(before, c.stored().lasting(partial)); diff != "" {
 					t.Errorf("the dry run changed (-before +after, error %v):\n%s", err, diff)
 				}
 				want(t, "accounts", s.app().String(), accounts)

@@ -181,7 +181,7 @@ func TestChangedOnRemove(t *testing.T) {
 					want(t, "held", h.Guard+": "+h.Cause, "on_remove: "+test.held)
 				}
 			}
-			c.approve()
+			c.stored().approve()
 			want(t, "approved", strings.Split(c.cycle(), ",")[0], "2 deleted")
 		})
 	}

@@ -16,45 +16,50 @@ import (
 	"entrasync/target"
 )
 
+// hands change the links of a customer, as an administrator does.
+type hands struct{ c *customer }
+
+func (c *customer) links() hands { return hands{c} }
+
 // breakLink breaks the link of user n, and returns why not.
-func (c *customer) breakLink(n int) (err error) {
-	c.syncing(func(s *reconcile.Syncer) {
-		_, err = s.BreakLink(graphsync.User, userID(n), plan.Decision{By: "grace", At: c.now})
+func (h hands) breakLink(n int) (err error) {
+	h.c.syncing(func(s *reconcile.Syncer) {
+		_, err = s.BreakLink(graphsync.User, userID(n), plan.Decision{By: "grace", At: h.c.now})
 	})
 	return err
 }
 
 // setLink chooses the account of user n, and returns why not.
-func (c *customer) setLink(n int, account string) (err error) {
-	c.syncing(func(s *reconcile.Syncer) {
-		_, _, err = s.SetLink(context.Background(), graphsync.User, userID(n), account, plan.Decision{By: "grace", At: c.now})
+func (h hands) setLink(n int, account string) (err error) {
+	h.c.syncing(func(s *reconcile.Syncer) {
+		_, _, err = s.SetLink(context.Background(), graphsync.User, userID(n), account, plan.Decision{By: "grace", At: h.c.now})
 	})
 	return err
 }
 
 // pin pins user n.
-func (c *customer) pin(n int, reason string) {
-	c.t.Helper()
-	c.syncing(func(s *reconcile.Syncer) {
-		if _, err := reconcile.Pin(s.Tenant, s.Sync, graphsync.User, userID(n), plan.Decision{By: "grace", Reason: reason, At: c.now}); err != nil {
-			c.t.Fatal(err)
+func (h hands) pin(n int, reason string) {
+	h.c.t.Helper()
+	h.c.syncing(func(s *reconcile.Syncer) {
+		if _, err := reconcile.Pin(s.Tenant, s.Sync, graphsync.User, userID(n), plan.Decision{By: "grace", Reason: reason, At: h.c.now}); err != nil {
+			h.c.t.Fatal(err)
 		}
 	})
 }
 
-func (c *customer) unpin(n int) {
-	c.t.Helper()
-	c.syncing(func(s *reconcile.Syncer) {
-		if _, err := reconcile.Unpin(s.Tenant, s.Sync, graphsync.User, userID(n), plan.Decision{By: "grace", At: c.now}); err != nil {
-			c.t.Fatal(err)
+func (h hands) unpin(n int) {
+	h.c.t.Helper()
+	h.c.syncing(func(s *reconcile.Syncer) {
+		if _, err := reconcile.Unpin(s.Tenant, s.Sync, graphsync.User, userID(n), plan.Decision{By: "grace", At: h.c.now}); err != nil {
+			h.c.t.Fatal(err)
 		}
 	})
 }
 
 // accountOf is the id of the account of user n, "" for none.
-func (c *customer) accountOf(n int) (id string) {
-	c.tx(func(tx *state.Tx) error {
-		link, _, err := tx.Links(c.sync).Get(graphsync.User, userID(n))
+func (h hands) accountOf(n int) (id string) {
+	h.c.stored().tx(func(tx *state.Tx) error {
+		link, _, err := tx.Links(h.c.sync).Get(graphsync.User, userID(n))
 		id = link.TargetID
 		return err
 	})
@@ -80,40 +85,40 @@ func TestChosenAccountIsFree(t *testing.T) {
 	want(t, "contoso", one.cycle(), "4 created")
 	want(t, "fabrikam", other.cycle(), "1 created")
 	free := s.app().seed("free@example.com")
-	if err := one.breakLink(1); err != nil {
+	if err := one.links().breakLink(1); err != nil {
 		t.Fatal(err)
 	}
 
-	refused(t, "another tenant's account", one.setLink(1, other.accountOf(1)), "of sync people of tenant "+other.id.String())
-	refused(t, "another user's account", one.setLink(1, one.accountOf(2)), "is that of bob@example.com")
-	refused(t, "no account", one.setLink(1, "4711"), "has no account 4711")
+	refused(t, "another tenant's account", one.links().setLink(1, other.links().accountOf(1)), "of sync people of tenant "+other.id.String())
+	refused(t, "another user's account", one.links().setLink(1, one.links().accountOf(2)), "is that of bob@example.com")
+	refused(t, "no account", one.links().setLink(1, "4711"), "has no account 4711")
 	one.sync, one.peers = "second", []string{"people", "second"}
 	if report := mustRun(t, one, reconcile.Options{}); report.Summary.Create > 1 {
 		t.Fatalf("%+v", report.Summary)
 	}
 	account := "" // of user 2 in the first sync
 	one.sync = "people"
-	account = one.accountOf(2)
+	account = one.links().accountOf(2)
 	one.sync = "second"
-	refused(t, "an account of another sync", one.setLink(1, account), "two syncs of a tenant cannot keep one account")
+	refused(t, "an account of another sync", one.links().setLink(1, account), "two syncs of a tenant cannot keep one account")
 	one.sync, one.peers = "people", nil
 
 	one.source.leaveAll("Dan")
 	want(t, "Dan leaves", one.must(reconcile.Options{Apply: true}), "1 deactivated, 2 unchanged, held by broken_link: adopt ada@example.com")
-	refused(t, "a leaver", one.setLink(4, free), "has no right to one")
+	refused(t, "a leaver", one.links().setLink(4, free), "has no right to one")
 	before := s.app().String()
 
-	if err := one.setLink(1, free); err != nil {
+	if err := one.links().setLink(1, free); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, "an account chosen for another user", one.setLink(3, free), "was chosen for ada@example.com by grace")
-	if one.accountOf(3) == "" {
+	refused(t, "an account chosen for another user", one.links().setLink(3, free), "was chosen for ada@example.com by grace")
+	if one.links().accountOf(3) == "" {
 		t.Error("a choice that was refused has broken the link")
 	}
 	want(t, "the application", s.app().String(), before)
 	want(t, "the next cycle", one.cycle(), "1 adopted, 3 unchanged")
-	want(t, "Ada's account", one.accountOf(1), free)
-	one.tx(func(tx *state.Tx) error {
+	want(t, "Ada's account", one.links().accountOf(1), free)
+	one.stored().tx(func(tx *state.Tx) error {
 		for choice := range links.In(tx, one.sync).Choices() {
 			t.Errorf("%s is still chosen", choice.Account)
 		}
@@ -126,14 +131,14 @@ func TestChosenAccountIsGone(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada")
 	free := c.app().seed("free@example.com")
-	if err := c.setLink(1, free); err != nil {
+	if err := c.links().setLink(1, free); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.app().Delete(t.Context(), target.Ref{ID: free}); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "the cycle", c.cycle(), "skipped ada@example.com: account_missing")
-	if err := c.breakLink(1); err != nil { // drops the choice
+	if err := c.links().breakLink(1); err != nil { // drops the choice
 		t.Fatal(err)
 	}
 	want(t, "without the choice", c.cycle(), "held by broken_link: adopt ada@example.com")
@@ -143,8 +148,8 @@ func TestChosenAccountIsGone(t *testing.T) {
 func TestBrokenLinkApproved(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada", "Bob")
-	account, before := c.accountOf(1), c.app().String()
-	if err := c.breakLink(1); err != nil {
+	account, before := c.links().accountOf(1), c.app().String()
+	if err := c.links().breakLink(1); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -152,12 +157,12 @@ func TestBrokenLinkApproved(t *testing.T) {
 	}
 	want(t, "a full one", c.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged, held by broken_link: adopt ada@example.com")
 	want(t, "the application", c.app().String(), before)
-	if err := c.breakLink(1); !errors.Is(err, reconcile.ErrNotLinked) {
+	if err := c.links().breakLink(1); !errors.Is(err, reconcile.ErrNotLinked) {
 		t.Errorf("broken twice: %v", err)
 	}
-	c.decide(approve, "h-1")
+	c.stored().decide(approve, "h-1")
 	want(t, "after the approval", c.cycle(), "1 adopted, 1 unchanged")
-	want(t, "the account", c.accountOf(1), account)
+	want(t, "the account", c.links().accountOf(1), account)
 	want(t, "from then on", c.cycle(), "2 unchanged")
 }
 
@@ -165,14 +170,14 @@ func TestBrokenLinkApproved(t *testing.T) {
 func TestBrokenLinkIsFree(t *testing.T) {
 	t.Parallel()
 	c := linked(t, nil, "Ada", "Bob")
-	account := c.accountOf(1)
-	if err := c.breakLink(1); err != nil {
+	account := c.links().accountOf(1)
+	if err := c.links().breakLink(1); err != nil {
 		t.Fatal(err)
 	}
 	c.source.rename(1, "ada.new@example.com")
 	c.source.person(3, "ada@example.com", "Ada the Second")
 	want(t, "the cycle", c.cycle(), "1 created, 1 adopted, 1 unchanged")
-	want(t, "the account", c.accountOf(3), account)
+	want(t, "the account", c.links().accountOf(3), account)
 }
 
 // What happens to a pinned user, whatever is due.
@@ -189,7 +194,7 @@ func TestPinned(t *testing.T) {
 		"is deleted": {func(s *reconcile.Sync) { s.Users.OnRemove.Do = plan.Delete }, func(c *customer) { c.source.leaveAll("Ada") },
 			"2 unchanged, skipped ada@example.com: pinned", "1 deleted, 1 unchanged"},
 		"has no account any more": {nil, func(c *customer) {
-			if err := c.app().Delete(context.Background(), target.Ref{ID: c.accountOf(1)}); err != nil {
+			if err := c.app().Delete(context.Background(), target.Ref{ID: c.links().accountOf(1)}); err != nil {
 				c.t.Fatal(err)
 			}
 		}, "2 unchanged, skipped ada@example.com: pinned", "1 created, 1 unchanged"},
@@ -197,7 +202,7 @@ func TestPinned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := linked(t, tt.change, "Ada", "Bob")
-			c.pin(1, "legal hold")
+			c.links().pin(1, "legal hold")
 			tt.happens(c)
 			before := c.app().String()
 			full := reconcile.Options{Apply: true, Full: name == "has no account any more"}
@@ -206,7 +211,7 @@ func TestPinned(t *testing.T) {
 				want(t, "pinned", c.must(full), tt.pinned)
 			}
 			want(t, "the application", c.app().String(), before)
-			c.unpin(1)
+			c.links().unpin(1)
 			want(t, "unpinned", c.cycle(), tt.release)
 		})
 	}
@@ -238,7 +243,7 @@ func TestPinnedDuringACycle(t *testing.T) {
 	}
 	want(t, "the cycle", c.cycle(), "299 updated")
 	c.through = nil
-	if name := c.app().accounts[c.accountOf(len(names))]["displayName"]; name != "User299" { // the plan is in the order of the ids
+	if name := c.app().accounts[c.links().accountOf(len(names))]["displayName"]; name != "User299" { // the plan is in the order of the ids
 		t.Errorf("the account was changed to %v after it was pinned", name)
 	}
 	want(t, "the next cycle", c.cycle(), "300 unchanged, skipped user299@example.com: pinned")

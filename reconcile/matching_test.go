@@ -112,7 +112,7 @@ func TestForeignExternalIDIsHeld(t *testing.T) {
 	c.source.hire("Ada", "Bob")
 	want(t, "first cycle", c.cycle(), "1 created, held by adoption: adopt ada@example.com")
 	want(t, "accounts", c.app().String(), "ada=Seeded ada@example.com bob=Bob")
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "1 adopted, 1 unchanged")
 	if got := c.app().accounts["1"]["externalId"]; got != userID(1).String() {
 		t.Errorf("externalId %v", got)
@@ -136,7 +136,7 @@ func TestAccountOfADeletedUserAndANamesake(t *testing.T) {
 		}
 	}
 	want(t, "accounts", c.app().String(), "!ada=Ada bob=Bob")
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "1 adopted, 1 unchanged")
 	want(t, "accounts", c.app().String(), "ada=Another Ada bob=Bob")
 }
@@ -293,8 +293,8 @@ func TestStrangerAfterALostCreation(t *testing.T) {
 			if got := c.must(reconcile.Options{}); !strings.Contains(got, test.next) {
 				t.Errorf("a plan: %s", got)
 			}
-			if got := c.cycle(); !strings.Contains(got, test.next) || c.intents() > 0 {
-				t.Errorf("next cycle: %s, and %d intents are open", got, c.intents())
+			if got := c.cycle(); !strings.Contains(got, test.next) || c.stored().intents() > 0 {
+				t.Errorf("next cycle: %s, and %d intents are open", got, c.stored().intents())
 			}
 			want(t, "accounts", c.app().String(), test.accounts)
 			c.source.leaveAll("Ada") // what is not ours stays on

@@ -240,7 +240,7 @@ func TestGroupThatExists(t *testing.T) {
 					"the group has 2 members: 0 stay, 1 would be removed, 1 are not provisioned by this sync and are left in it")
 			}
 			for range 2 {
-				c.approve()
+				c.stored().approve()
 				c.cycle()
 			}
 			want(t, "members", g.membersOf("Sales"), test.members)
@@ -317,19 +317,19 @@ func TestMembersStayHeld(t *testing.T) {
 			c.cycle()
 			c.source.leave(1, 1, 2, 3)
 			c.cycle()
-			want(t, "held", c.holds(), "h-1 members_removed 1")
+			want(t, "held", c.stored().holds(), "h-1 members_removed 1")
 			test.happens(c.source)
 			for range 3 {
 				c.cycle()
 				want(t, "members", g.membersOf("Sales"), test.members)
-				want(t, "holds", c.holds(), test.holds)
+				want(t, "holds", c.stored().holds(), test.holds)
 			}
-			c.approve()
+			c.stored().approve()
 			for range 2 {
 				c.cycle()
 				want(t, "members, approved", g.membersOf("Sales"), test.after)
 			}
-			want(t, "nothing is held", c.holds(), "")
+			want(t, "nothing is held", c.stored().holds(), "")
 		})
 	}
 }
@@ -342,9 +342,9 @@ func TestApprovedLeaversLeaveTheirGroups(t *testing.T) {
 	c.cycle()
 	c.source.leaveAll("Ada", "Bob", "Cyd")
 	c.cycle()
-	want(t, "holds", c.holds(), "h-1 empties_group 1, h-2 removals 3")
+	want(t, "holds", c.stored().holds(), "h-1 empties_group 1, h-2 removals 3")
 	want(t, "members", g.membersOf("Sales"), "ada bob cyd")
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "3 deactivated, 3 unchanged")
 	want(t, "members, approved", g.membersOf("Sales"), "")
 }

@@ -121,7 +121,7 @@ func TestSameAddressNewUser(t *testing.T) {
 	if notes := strings.Join(held.Action.Notes, " "); !strings.Contains(notes, "deleted in Entra (restorable), switched off on 2026-11-22") {
 		t.Errorf("notes %q", notes)
 	}
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "1 adopted, 1 unchanged")
 	want(t, "accounts", c.app().String(), "p1=Again p2=P")
 }
@@ -166,7 +166,7 @@ func TestLeaversAddressGivenToAnotherUser(t *testing.T) {
 			if test.next != nil && strings.Contains(test.then, "updated") && !strings.Contains(c.app().String(), "p2=Two") {
 				t.Errorf("what else changed was not written: %s", c.app())
 			}
-			c.approve()
+			c.stored().approve()
 			c.cycle()
 			want(t, "the name is free", c.cycle(), test.then)
 			if test.gone {

@@ -92,7 +92,7 @@ func TestStateLostWhileUsersLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.wantOrphans(report, "p1@example.com", "p2@example.com")
-			c.approve()
+			c.stored().approve()
 			if did := c.cycle(); !strings.HasPrefix(did, "2 deactivated") {
 				t.Errorf("approved: %s", did)
 			}
@@ -201,7 +201,7 @@ func TestOrphanThatChangedHands(t *testing.T) {
 	}
 	c.wantOrphans(report, "p1@example.com")
 	c.app().accounts["1"]["externalId"] = "another user"
-	c.approve()
+	c.stored().approve()
 	report, err = c.run(reconcile.Options{Apply: true})
 	if err != nil || len(report.Errors) != 1 || !strings.Contains(report.Errors[0].Message, "is not the one that was shown") {
 		t.Fatalf("%v %+v", err, report.Errors)
@@ -222,7 +222,7 @@ func TestRenamedSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wantOrphans(report, "p1@example.com")
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "2 adopted, 1 deactivated")
 	want(t, "accounts", c.app().String(), "!p1=P p2=P p3=P")
 	want(t, "and then", c.must(reconcile.Options{Apply: true, Full: true}), "3 unchanged")
@@ -236,8 +236,8 @@ func TestOrphanThatIsAdopted(t *testing.T) {
 		decide func(*customer)
 		want   string
 	}{
-		"approved": {(*customer).approve, "p1=Second p9=P"},
-		"rejected": {func(c *customer) { c.reject(plan.Decision{At: c.now}) }, "p1=P p9=P"},
+		"approved": {func(c *customer) { c.stored().approve() }, "p1=Second p9=P"},
+		"rejected": {func(c *customer) { c.stored().reject(plan.Decision{At: c.now}) }, "p1=P p9=P"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -276,7 +276,7 @@ func TestClaimedAccountOfAnother(t *testing.T) {
 			t.Parallel()
 			c := named(t, newService(t), 2, "[objectId]")
 			want(t, "first cycle", c.cycle(), "2 created")
-			c.tx(func(tx *state.Tx) error { return tx.Links(c.sync).Delete(graphsync.User, userID(1)) })
+			c.stored().tx(func(tx *state.Tx) error { return tx.Links(c.sync).Delete(graphsync.User, userID(1)) })
 			c.app().stranger("1", "Stranger1")
 			if leave {
 				c.source.disable(1)

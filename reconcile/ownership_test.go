@@ -31,23 +31,23 @@ func moving(t *testing.T) (s *service, contoso, fabrikam *customer) {
 }
 
 // approve lets go what a sync holds.
-func (c *customer) approve() {
-	c.t.Helper()
-	tenant, err := c.store.Tenant(c.id)
+func (s stored) approve() {
+	s.c.t.Helper()
+	tenant, err := s.c.store.Tenant(s.c.id)
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 	defer tenant.Close()
 	err = tenant.Update(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync).All() {
-			if _, err := guard.Approve(tx, c.sync, hold.ID, plan.Decision{At: c.now}); err != nil {
+		for hold := range tx.Holds(s.c.sync).All() {
+			if _, err := guard.Approve(tx, s.c.sync, hold.ID, plan.Decision{At: s.c.now}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestPersonMovesToAnotherTenant(t *testing.T) {
 	want(t, "fabrikam", fabrikam.cycle(), offered)
 	want(t, "accounts", s.app().String(), "!ada=Ada of contoso bob=Bob")
 	want(t, "fabrikam, waiting", fabrikam.cycle(), offered)
-	fabrikam.approve()
+	fabrikam.stored().approve()
 	want(t, "fabrikam, approved", fabrikam.cycle(), "1 adopted")
 	want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
 	want(t, "contoso", contoso.must(reconcile.Options{Apply: true, Full: true}), "1 unchanged")
@@ -111,7 +111,7 @@ func TestGivenUp(t *testing.T) {
 		}},
 		"to be deleted later, by a configuration of since": {nil, func(s *service, contoso, fabrikam *customer) {
 			want(t, "fabrikam", fabrikam.cycle(), offered)
-			fabrikam.approve()
+			fabrikam.stored().approve()
 			want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
 			contoso.change = func(s *reconcile.Sync) { s.Users.OnRemove.After, s.Text = time.Hour, "another" }
 			want(t, "contoso", contoso.cycle(), "1 unchanged")
@@ -131,7 +131,7 @@ func TestGivenUp(t *testing.T) {
 		}},
 		"back before the answer is carried out": {nil, func(s *service, contoso, fabrikam *customer) {
 			want(t, "fabrikam", fabrikam.cycle(), offered)
-			fabrikam.approve()
+			fabrikam.stored().approve()
 			contoso.source.person(1, "ada@example.com", "Ada of contoso")
 			want(t, "contoso", contoso.cycle(), "1 reactivated, 1 unchanged")
 			want(t, "fabrikam", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
@@ -139,7 +139,7 @@ func TestGivenUp(t *testing.T) {
 		}},
 		"back when the account is another's": {nil, func(s *service, contoso, fabrikam *customer) {
 			want(t, "fabrikam", fabrikam.cycle(), offered)
-			fabrikam.approve()
+			fabrikam.stored().approve()
 			want(t, "fabrikam", fabrikam.cycle(), "1 adopted")
 			contoso.source.person(1, "ada@example.com", "Ada of contoso")
 			want(t, "contoso", contoso.cycle(), "1 unchanged, skipped ada@example.com: duplicate_target")
@@ -177,7 +177,7 @@ func TestOwnerIsUnknown(t *testing.T) {
 	want(t, "a second sync of the tenant", fabrikam.cycle(), "skipped ada@example.com: duplicate_target")
 	fabrikam.peers = nil
 	want(t, "a sync of another name", fabrikam.cycle(), offered)
-	fabrikam.approve()
+	fabrikam.stored().approve()
 	want(t, "approved", fabrikam.cycle(), "1 adopted")
 	want(t, "accounts", s.app().String(), "ada=Ada of fabrikam bob=Bob")
 }
@@ -229,7 +229,7 @@ func TestListedAccountsOfOtherTenants(t *testing.T) {
 	listed := map[string]string{}
 	s.through = func(a *application) target.Adapter {
 		return listingApplication{a, func() {
-			tailspin.tx(func(tx *state.Tx) error {
+			tailspin.stored().tx(func(tx *state.Tx) error {
 				for id, raw := range tx.Space(tailspin.sync, "listing").All(nil) {
 					listed[string(id)] = string(raw)
 				}
@@ -254,6 +254,6 @@ func TestGivenUpInAList(t *testing.T) {
 	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
 	tailspin.source.crowd("tailspin.example")
 	want(t, "tailspin", tailspin.cycle(), "60 created, "+offered)
-	tailspin.approve()
+	tailspin.stored().approve()
 	want(t, "tailspin", tailspin.cycle(), "1 adopted, 60 unchanged")
 }

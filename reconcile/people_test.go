@@ -77,24 +77,29 @@ func summary(report *reconcile.Report) string {
 	return text
 }
 
+// stored is what the state has of a customer, and what is decided about it there.
+type stored struct{ c *customer }
+
+func (c *customer) stored() stored { return stored{c} }
+
 // tx reads or writes the tenant's state.
-func (c *customer) tx(do func(tx *state.Tx) error) {
-	c.t.Helper()
-	tenant, err := c.store.Tenant(c.id)
+func (s stored) tx(do func(tx *state.Tx) error) {
+	s.c.t.Helper()
+	tenant, err := s.c.store.Tenant(s.c.id)
 	if err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 	defer tenant.Close()
 	if err := tenant.Update(do); err != nil {
-		c.t.Fatal(err)
+		s.c.t.Fatal(err)
 	}
 }
 
 // retries lists what is kept to be looked at again: name and code of each.
-func (c *customer) retries() (list []string) {
-	c.t.Helper()
-	c.tx(func(tx *state.Tx) error {
-		for retry := range tx.Retries(c.sync).All() {
+func (s stored) retries() (list []string) {
+	s.c.t.Helper()
+	s.tx(func(tx *state.Tx) error {
+		for retry := range tx.Retries(s.c.sync).All() {
 			list = append(list, retry.Name+" "+retry.Code)
 		}
 		return nil
@@ -103,11 +108,11 @@ func (c *customer) retries() (list []string) {
 }
 
 // holds lists what is held: id, guard and number of each hold.
-func (c *customer) holds() string {
-	c.t.Helper()
+func (s stored) holds() string {
+	s.c.t.Helper()
 	var parts []string
-	c.tx(func(tx *state.Tx) error {
-		for hold := range tx.Holds(c.sync).All() {
+	s.tx(func(tx *state.Tx) error {
+		for hold := range tx.Holds(s.c.sync).All() {
 			parts = append(parts, fmt.Sprintf("%s %s %d", hold.ID, hold.Guard, hold.Count))
 		}
 		return nil
@@ -117,10 +122,10 @@ func (c *customer) holds() string {
 
 // decide approves or rejects a hold and returns how many actions that answers, 0 when there is no
 // such hold.
-func (c *customer) decide(do func(*state.Tx, string, string) (int, error), hold string) (n int) {
-	c.t.Helper()
-	c.tx(func(tx *state.Tx) error {
-		n, _ = do(tx, c.sync, hold)
+func (s stored) decide(do func(*state.Tx, string, string) (int, error), hold string) (n int) {
+	s.c.t.Helper()
+	s.tx(func(tx *state.Tx) error {
+		n, _ = do(tx, s.c.sync, hold)
 		return nil
 	})
 	return n

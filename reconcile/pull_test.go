@@ -132,7 +132,7 @@ func TestRemovalsAreHeldAfterLists(t *testing.T) {
 		t.Fatalf("held %+v: %v", report.Held, err)
 	}
 	want(t, "accounts", c.app().String(), "ada=Ada bob=Bob")
-	c.approve()
+	c.stored().approve()
 	want(t, "approved", c.cycle(), "1 deactivated, 1 unchanged")
 	if _, cursor := c.snapshot(); cursor.Unverified || cursor.Round != 3 {
 		t.Errorf("the second cycle read no plain round: %+v", cursor)

@@ -48,8 +48,8 @@ func TestRefusedCredentialIsNotTheRecords(t *testing.T) {
 		return nil
 	}
 	for range 3 {
-		if report, err := c.run(reconcile.Options{Apply: true}); err == nil || len(report.Errors) > 0 || len(c.retries()) > 0 {
-			t.Errorf("%v, errors %v, retried %v", err, report.Errors, c.retries())
+		if report, err := c.run(reconcile.Options{Apply: true}); err == nil || len(report.Errors) > 0 || len(c.stored().retries()) > 0 {
+			t.Errorf("%v, errors %v, retried %v", err, report.Errors, c.stored().retries())
 		}
 	}
 	c.app().refuse = nil

@@ -20,9 +20,9 @@ func (g *gateway) lostUpdates(id string) {
 }
 
 // intents counts what the last cycle left open.
-func (c *customer) intents() (n int) {
-	c.tx(func(tx *state.Tx) error {
-		for range tx.Intents(c.sync).All() {
+func (s stored) intents() (n int) {
+	s.tx(func(tx *state.Tx) error {
+		for range tx.Intents(s.c.sync).All() {
 			n++
 		}
 		return nil

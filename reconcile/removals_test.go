@@ -237,7 +237,7 @@ func TestRemovalsCycleKeepsRetries(t *testing.T) {
 // retries are the records that wait for their next attempt.
 func (e *emulated) retries() (all []state.Retry) {
 	e.t.Helper()
-	e.write(func(tx *state.Tx) error {
+	e.stored().tx(func(tx *state.Tx) error {
 		for retry := range tx.Retries(e.sync).All() {
 			all = append(all, retry)
 		}
@@ -254,7 +254,7 @@ func (e *emulated) shown() string {
 // runs counts the runs that are kept.
 func (e *emulated) runs() (n int) {
 	e.t.Helper()
-	e.write(func(tx *state.Tx) error {
+	e.stored().tx(func(tx *state.Tx) error {
 		n = len(tx.Runs(e.sync).Latest(1000))
 		return nil
 	})
@@ -264,7 +264,7 @@ func (e *emulated) runs() (n int) {
 // holdNames are the ids of the holds, in their order.
 func (e *emulated) holdNames() (names []string) {
 	e.t.Helper()
-	e.write(func(tx *state.Tx) error {
+	e.stored().tx(func(tx *state.Tx) error {
 		for hold := range tx.Holds(e.sync).All() {
 			names = append(names, hold.ID)
 		}

@@ -180,11 +180,11 @@ func TestUndoLeavesWhatChangedLater(t *testing.T) {
 	wrong := mustRun(t, c, reconcile.Options{Apply: true})
 	c.source.person(1, "ada@example.com", "Ada Right")
 	c.cycle()
-	c.app().byHand(c.accountOf(2), "displayName", "Bob by hand")
+	c.app().byHand(c.links().accountOf(2), "displayName", "Bob by hand")
 	report := c.mustUndo(wrong.Run)
 	want(t, "the undo", told(report), "1 updated, 2 unchanged, skipped ada@example.com: changed_since, skipped bob@example.com: changed_since")
 	for i, name := range []string{"Ada Right", "Bob by hand", "Cleo"} {
-		if got := c.app().accounts[c.accountOf(i+1)]["displayName"]; got != name {
+		if got := c.app().accounts[c.links().accountOf(i+1)]["displayName"]; got != name {
 			t.Errorf("user %d has the name %v, want %s", i+1, got, name)
 		}
 	}
@@ -218,7 +218,7 @@ func TestUndoNamesWhatItCannotPutBack(t *testing.T) {
 	c.source.leaveAll("Ada")
 	c.source.person(2, "bob@example.com", "Bob Wrong")
 	c.source.person(3, "cleo@example.com", "Cleo Wrong")
-	bob := c.accountOf(2)
+	bob := c.links().accountOf(2)
 	c.app().refuse = func(method, id string) error {
 		if id == bob && method == "update" {
 			return &target.Error{Code: target.Rejected, Status: 400, Message: "no"}
@@ -233,7 +233,7 @@ func TestUndoNamesWhatItCannotPutBack(t *testing.T) {
 	}
 	want(t, "the plan", told(dry), "1 updated, 2 unchanged, skipped ada@example.com: cannot_undo, skipped bob@example.com: cannot_undo")
 	c.mustUndo(wrong.Run)
-	if got := c.app().accounts[c.accountOf(3)]["displayName"]; got != "Cleo" {
+	if got := c.app().accounts[c.links().accountOf(3)]["displayName"]; got != "Cleo" {
 		t.Errorf("Cleo has the name %v", got)
 	}
 }
@@ -249,14 +249,14 @@ func TestUndoOfAdoption(t *testing.T) {
 	c.source.person(2, "ada@example.com", "Ada")
 	adoption := mustRun(t, c, reconcile.Options{Apply: true})
 	want(t, "the adoption", told(adoption), "1 adopted, 1 unchanged")
-	linkedBefore := c.accountOf(2)
+	linkedBefore := c.links().accountOf(2)
 	done := c.app().copied()
 
 	undone := c.mustUndo(adoption.Run)
 	if undone.Summary.Unlink != 1 || !maps.EqualFunc(c.app().copied(), before, maps.Equal[map[string]any]) {
 		t.Errorf("%+v: %v, want %v", undone.Summary, c.app().copied(), before)
 	}
-	want(t, "the link", c.accountOf(2), "")
+	want(t, "the link", c.links().accountOf(2), "")
 	want(t, "the next cycle", c.cycle(), "1 unchanged, held by broken_link: adopt ada@example.com")
 	if !maps.EqualFunc(c.app().copied(), before, maps.Equal[map[string]any]) {
 		t.Errorf("the next cycle has changed the accounts: %v", c.app().copied())
@@ -266,7 +266,7 @@ func TestUndoOfAdoption(t *testing.T) {
 	if again.Summary.Adopt != 1 || !maps.EqualFunc(c.app().copied(), done, maps.Equal[map[string]any]) {
 		t.Errorf("%+v: %v, want %v", again.Summary, c.app().copied(), done)
 	}
-	want(t, "the link", c.accountOf(2), linkedBefore)
+	want(t, "the link", c.links().accountOf(2), linkedBefore)
 	want(t, "the cycle after that", c.cycle(), "2 unchanged")
 }
 
@@ -311,8 +311,8 @@ func TestUndoIsReviewed(t *testing.T) {
 	if report.Summary.Held != 5 || report.Summary.Deactivate != 0 || report.Result != reconcile.Waiting || report.Held[0].Guard != "removals" {
 		t.Errorf("%s: %+v", report.Result, report.Summary)
 	}
-	if c.holds() != "" {
-		t.Errorf("an undo has left holds behind: %s", c.holds())
+	if c.stored().holds() != "" {
+		t.Errorf("an undo has left holds behind: %s", c.stored().holds())
 	}
 	report, err := c.undo(reconcile.Options{Apply: true, Undo: &undo.Request{Run: wrong.Run, Approve: []string{"removals"}}})
 	if err != nil || report.Summary.Deactivate != 5 {
@@ -334,7 +334,7 @@ func TestUndoPins(t *testing.T) {
 		want(t, "a cycle", c.cycle(), "2 unchanged, skipped ada@example.com: pinned")
 	}
 	want(t, "an undo of what is pinned", told(c.mustUndo(report.Run)), "2 unchanged, skipped ada@example.com: pinned")
-	c.unpin(1)
+	c.links().unpin(1)
 	want(t, "unpinned", c.cycle(), "1 deactivated, 1 unchanged")
 }
 
@@ -345,8 +345,8 @@ func TestUndoLeavesStrangers(t *testing.T) {
 	c.source.person(1, "user1@example.com", "Wrong")
 	c.source.gone("user2@example.com", graphsync.SoftDeleted)
 	wrong := mustRun(t, c, reconcile.Options{Apply: true})
-	s.app().stranger(c.accountOf(1), "Stranger1")
-	s.app().stranger(c.accountOf(2), "Stranger2")
+	s.app().stranger(c.links().accountOf(1), "Stranger1")
+	s.app().stranger(c.links().accountOf(2), "Stranger2")
 	report := c.mustUndo(wrong.Run)
 	if report.Summary.Changes() != 0 || len(report.Skipped) != 2 {
 		t.Errorf("%+v %v", report.Summary, report.Skipped)

@@ -43,8 +43,8 @@ func TestInterruptedActionHasNotFailed(t *testing.T) {
 	c.source.rename(1, "ada@example.com")
 	c.source.rename(2, "bob@example.com")
 	report, err := c.runIn(ctx, reconcile.Options{Apply: true})
-	if err == nil || report.Result != reconcile.Failed || len(report.Errors) > 0 || len(c.retries()) > 0 {
-		t.Errorf("%v, result %s, errors %v, retried %v", err, report.Result, report.Errors, c.retries())
+	if err == nil || report.Result != reconcile.Failed || len(report.Errors) > 0 || len(c.stored().retries()) > 0 {
+		t.Errorf("%v, result %s, errors %v, retried %v", err, report.Result, report.Errors, c.stored().retries())
 	}
 	g.before = nil
 	want(t, "next cycle", c.cycle(), "2 updated")
@@ -63,7 +63,7 @@ func TestReferenceOfAUserWithoutAnAccount(t *testing.T) {
 	g.before = on("create", "ada@example.com", refusal(target.Rejected, 400))
 	want(t, "first cycle", c.partial(reconcile.Options{Apply: true}), "1 created, failed to create ada@example.com: target_rejected")
 	g.before = nil
-	want(t, "waiting", strings.Join(c.retries(), ", "), "ada@example.com target_rejected")
+	want(t, "waiting", strings.Join(c.stored().retries(), ", "), "ada@example.com target_rejected")
 	want(t, "next cycle", c.cycle(), "1 created, 1 unchanged")
 	want(t, "the manager of ada", fmt.Sprint(c.app().accounts["2"]["manager"]), "map[value:1]")
 }
@@ -91,12 +91,12 @@ func TestMemberWithoutAnAccount(t *testing.T) {
 		t.Errorf("put into the group: %q", joined)
 	}
 	want(t, "members", g.membersOf("Sales"), "bob")
-	want(t, "waiting", strings.Join(c.retries(), ", "), "ada@example.com target_rejected, Sales unknown_reference")
+	want(t, "waiting", strings.Join(c.stored().retries(), ", "), "ada@example.com target_rejected, Sales unknown_reference")
 
 	// When the user leaves, nothing is waited for any more.
 	c.source.leaveAll("Ada")
 	c.must(reconcile.Options{Apply: true, Scheduled: true})
-	want(t, "waiting, when she left", strings.Join(c.retries(), ", "), "")
+	want(t, "waiting, when she left", strings.Join(c.stored().retries(), ", "), "")
 }
 
 // Where the application cannot show an account, an update that finds none drops the link, and the next

@@ -27,7 +27,7 @@ consent.sign_in is false: then --tenant is required.`,
 			if err != nil {
 				return err
 			}
-			return a.withInvitations(func(c invitations.Command) error { return c.Make(request) })
+			return withInvitations(a, func(c invitations.Command) error { return c.Make(request) })
 		},
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "only this tenant may use it: its id, or the name of one that is known")
@@ -35,18 +35,18 @@ consent.sign_in is false: then --tenant is required.`,
 	cmd.Flags().StringVar(&expires, "expires", "7d", "how long the link is good, such as 12h, 7d or 2w")
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the links that were made, with their states", Args: arguments.None,
-		RunE: func(*cobra.Command, []string) error { return a.withInvitations(invitations.Command.List) },
+		RunE: func(*cobra.Command, []string) error { return withInvitations(a, invitations.Command.List) },
 	}, &cobra.Command{
 		Use: "withdraw INVITATION", Short: "Take a link back: it leads nowhere from then on", Args: arguments.One,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withInvitations(func(c invitations.Command) error { return c.Withdraw(args[0]) })
+			return withInvitations(a, func(c invitations.Command) error { return c.Withdraw(args[0]) })
 		},
 	})
 	return cmd
 }
 
 // withInvitations opens the state and closes it after do.
-func (a *app) withInvitations(do func(invitations.Command) error) error {
+func withInvitations(a *app, do func(invitations.Command) error) error {
 	return a.withWorker(func(w *worker.Worker) error {
 		return do(invitations.Command{Worker: w, Print: a.printer(), Actor: a.actor()})
 	})

@@ -59,7 +59,7 @@ func decisionCommand(a *app, verb, done string, do func(*state.Tx, string, strin
 		case v.AllTenants && v.Hold != "":
 			return advice.With(errors.New("--all-tenants goes with --cause, not with a hold"), "name the tenant of the hold with --tenant")
 		}
-		return a.withSyncs(v.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return a.decide(w, syncs, &v) })
+		return a.withSyncs(v.Selection, func(w *worker.Worker, syncs []*compile.Sync) error { return decide(a, w, syncs, &v) })
 	}
 	cmd.Flags().StringVar(&v.Cause, "cause", "", verb+" every hold of this cause")
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why, for those who look at it later")
@@ -71,7 +71,7 @@ func decisionCommand(a *app, verb, done string, do func(*state.Tx, string, strin
 }
 
 // decide approves or rejects holds.
-func (a *app) decide(w *worker.Worker, syncs []*compile.Sync, v *verdict) error {
+func decide(a *app, w *worker.Worker, syncs []*compile.Sync, v *verdict) error {
 	holds, err := v.Holds(w, syncs)
 	if err != nil {
 		return err

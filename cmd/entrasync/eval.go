@@ -107,7 +107,7 @@ func (e *evaluator) eval(ctx context.Context, expression string) (err error) {
 func (e *evaluator) user(ctx context.Context, expression string) error {
 	return e.app.withSyncs(e.flags.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
 		var outcome *evaluation.Outcome
-		syncs = e.app.sound(syncs)
+		syncs = sound(syncs, e.app.err)
 		seen, err := lookup.User(ctx, w, syncs, e.flags.user, func(s *compile.Sync, source mapping.Source, domain string) {
 			options := e.flags.options
 			peers, _ := w.TenantSyncs(s.Tenant)

@@ -69,7 +69,7 @@ type explanations struct{ app *app }
 
 func (e explanations) explain(ctx context.Context, subject reconcile.Subject, selection lookup.Selection) error {
 	return e.app.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
-		return lookup.Explain(ctx, w, e.app.sound(syncs), subject, e.print)
+		return lookup.Explain(ctx, w, sound(syncs, e.app.err), subject, e.print)
 	})
 }
 

@@ -37,7 +37,7 @@ a rejection back.`,
 				if err != nil {
 					return err
 				}
-				return a.holds(w, syncs, ids, rejected)
+				return listings{a}.holds(w, syncs, ids, rejected)
 			})
 		},
 	}
@@ -58,8 +58,8 @@ func partHolds(args, syncs []string) (names, ids []string) {
 	return names, ids
 }
 
-func (a *app) holds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected bool) error {
-	unread := report.Unread{W: a.err}
+func (l listings) holds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejected bool) error {
+	unread := report.Unread{W: l.app.err}
 	holds := []inspect.Hold{}
 	for _, s := range syncs {
 		found, err := inspect.Holds(w, []*compile.Sync{s}, ids, rejected)
@@ -69,8 +69,8 @@ func (a *app) holds(w *worker.Worker, syncs []*compile.Sync, ids []string, rejec
 	if len(ids) > 0 && len(holds) == 0 && !unread.Some {
 		return advice.With(fmt.Errorf("there is no hold %s", strings.Join(ids, ", ")), "list them with: entrasync holds, entrasync holds --rejected")
 	}
-	if a.json {
-		return unread.Outcome(a.printer().Document(map[string]any{"format": "entrasync/holds/1", "holds": holds}))
+	if l.app.json {
+		return unread.Outcome(l.app.printer().Document(map[string]any{"format": "entrasync/holds/1", "holds": holds}))
 	}
-	return unread.Outcome(report.Holds(a.console(), holds, len(ids) > 0, rejected))
+	return unread.Outcome(report.Holds(l.app.console(), holds, len(ids) > 0, rejected))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -56,12 +57,12 @@ func subjectOf(user, group string) *reconcile.Subject {
 	return nil
 }
 
-// sound leaves out, and names, the syncs that do not fit their tenants: what they would say of a user is wrong.
-func (a *app) sound(syncs []*compile.Sync) []*compile.Sync {
+// sound leaves out, and names on notes, the syncs that do not fit their tenants: what they would say of a user is wrong.
+func sound(syncs []*compile.Sync, notes io.Writer) []*compile.Sync {
 	return slices.DeleteFunc(slices.Clone(syncs), func(s *compile.Sync) bool {
 		err := s.Sound()
 		if err != nil {
-			fmt.Fprintf(a.err, "entrasync: %v\n", err)
+			fmt.Fprintf(notes, "entrasync: %v\n", err)
 		}
 		return err != nil
 	})

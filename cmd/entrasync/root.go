@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -44,8 +43,7 @@ type app struct {
 
 	configFile string
 	json       bool
-	logFormat  string
-	logLevel   string
+	log        logOptions
 }
 
 // main runs one command line and returns its exit code.
@@ -80,7 +78,7 @@ New here? Run "entrasync demo": it needs nothing.
 		Args:          arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showVersion {
-				return a.printVersion()
+				return printVersion(a)
 			}
 			return cmd.Help()
 		},
@@ -91,17 +89,13 @@ New here? Run "entrasync demo": it needs nothing.
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.configFile, "config", "c", "", "configuration file (default entrasync.yaml, then /etc/entrasync/entrasync.yaml)")
 	flags.BoolVar(&a.json, "json", false, "print JSON")
-	flags.StringVar(&a.logFormat, "log-format", "text", "log format on standard error: text or json")
-	flags.StringVar(&a.logLevel, "log-level", "", "log level: debug, info, warn or error (default warn; info for run)")
+	flags.StringVar(&a.log.format, "log-format", "text", "log format on standard error: text or json")
+	flags.StringVar(&a.log.level, "log-level", "", "log level: debug, info, warn or error (default warn; info for run)")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.begin(cmd); err != nil {
 			return err
 		}
-		if a.logFormat != "text" && a.logFormat != "json" {
-			return fmt.Errorf("--log-format is %q, want text or json", a.logFormat)
-		}
-		_, err := a.level(slog.LevelWarn)
-		return err
+		return a.log.check()
 	}
 	for _, command := range commands(a) {
 		root.AddCommand(command)
@@ -122,11 +116,11 @@ func commands(a *app) []*cobra.Command {
 
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Args: arguments.None, RunE: func(*cobra.Command, []string) error {
-		return a.printVersion()
+		return printVersion(a)
 	}}
 }
 
-func (a *app) printVersion() error {
+func printVersion(a *app) error {
 	if a.json {
 		return a.printer().Document(map[string]string{"format": "entrasync/version/1", "version": versionText()})
 	}
@@ -142,34 +136,4 @@ func versionText() string {
 		return strings.Trim(info.Main.Version, "()")
 	}
 	return "devel"
-}
-
-func (a *app) level(fallback slog.Level) (slog.Level, error) {
-	if a.logLevel == "" {
-		return fallback, nil
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-		return fallback, fmt.Errorf("--log-level is %q, want debug, info, warn or error", a.logLevel)
-	}
-	return level, nil
-}
-
-// logger writes to standard error. Under systemd lines need no time of their own: the journal
-// has it.
-func (a *app) logger(fallback slog.Level) *slog.Logger {
-	level, _ := a.level(fallback)
-	options := &slog.HandlerOptions{Level: level}
-	if _, journal := a.env("JOURNAL_STREAM"); journal {
-		options.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {
-			if attr.Key == slog.TimeKey && len(groups) == 0 {
-				return slog.Attr{}
-			}
-			return attr
-		}
-	}
-	if a.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(a.err, options))
-	}
-	return slog.New(slog.NewTextHandler(a.err, options))
 }

@@ -130,7 +130,7 @@ func runRules(t *testing.T, dir string, start func(testing.TB, scimtest.Options)
 			"target":  within((*world).targetCommand),
 			"groups":  within((*world).groupsCommand),
 			"service": within((*world).serviceCommand),
-			"browser": within((*world).browserCommand),
+			"browser": within(visiting(visits.browserCommand)),
 			"example": within((*world).exampleCommand),
 			"role":    within((*world).roleCommand),
 			"account": within((*world).accountCommand),

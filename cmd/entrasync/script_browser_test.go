@@ -43,26 +43,36 @@ type browser struct {
 	news chan struct{}
 }
 
+// visits are a story's visits to pages: by an administrator of a tenant, with cookies, and in Chromium.
+type visits struct{ w *world }
+
+func (w *world) visits() visits { return visits{w} }
+
+// visiting is a command of the visits as one of the world.
+func visiting(command func(visits, *testscript.TestScript, bool, []string)) func(*world, *testscript.TestScript, bool, []string) {
+	return func(w *world, ts *testscript.TestScript, neg bool, args []string) { command(w.visits(), ts, neg, args) }
+}
+
 const publicURL = "https://sync.example.com"
 
-func (w *world) newBrowser() *browser {
+func (v visits) newBrowser() *browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		panic(err.Error())
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(w.graph.server.CAPEM())
+	roots.AppendCertsFromPEM(v.w.graph.server.CAPEM())
 	// Stands for the proxy: TLS ends here.
 	plain := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, w.service.consentListener())
+		return (&net.Dialer{}).DialContext(ctx, network, v.w.service.consentListener())
 	}}
 	secure := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
 	return &browser{Client: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: proxied{plain, secure}}}
 }
 
 // registerCallback gives the app registration the redirect URI of the consent pages.
-func (w *world) registerCallback() {
-	w.graph.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
+func (v visits) registerCallback() {
+	v.w.graph.server.Register(graphtest.AppSpec{ClientID: clientID, Name: "Front", Secret: clientSecret,
 		Roles: []graphtest.AppRole{{Value: "Admin"}, {Value: "Editor"}, {Value: "Viewer"}}, RedirectURIs: []string{publicURL + "/consent/callback"}})
 }
 
@@ -94,15 +104,15 @@ func (d *daemonProcess) consentListener() string {
 	panic("the service has opened no consent pages")
 }
 
-func (w *world) browserCommand(ts *testscript.TestScript, neg bool, args []string) {
+func (v visits) browserCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: browser VERB ...")
 	}
-	if w.browser == nil || args[0] == "new" {
-		w.registerCallback()
-		w.browser = w.newBrowser()
+	if v.w.browser == nil || args[0] == "new" {
+		v.registerCallback()
+		v.w.browser = v.newBrowser()
 	}
-	b := w.browser
+	b := v.w.browser
 	argument := func(i int) string {
 		if i >= len(args) {
 			return ""
@@ -127,9 +137,9 @@ func (w *world) browserCommand(ts *testscript.TestScript, neg bool, args []strin
 		}
 		b.do(method, address(), "", header)
 	case "accept", "cancel":
-		tenant, account := w.graph.tenant, "global"
+		tenant, account := v.w.graph.tenant, "global"
 		if name := argument(1); name != "" {
-			tenant = w.graph.server.Tenant(name + ".example")
+			tenant = v.w.graph.server.Tenant(name + ".example")
 		}
 		if argument(2) != "" {
 			account = argument(2)
@@ -140,7 +150,7 @@ func (w *world) browserCommand(ts *testscript.TestScript, neg bool, args []strin
 		if state == nil {
 			ts.Fatalf("browser forge: open an invitation first")
 		}
-		b.get(publicURL+"/consent/callback?admin_consent=True&tenant="+w.graph.server.Tenant(argument(1)+".example").ID().String()+"&state="+state[1], nil)
+		b.get(publicURL+"/consent/callback?admin_consent=True&tenant="+v.w.graph.server.Tenant(argument(1)+".example").ID().String()+"&state="+state[1], nil)
 	case "again":
 		b.get(b.at, nil)
 	case "shows":

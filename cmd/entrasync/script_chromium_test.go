@@ -50,7 +50,7 @@ type chromium struct {
 // chromiumPatience is for one command, on a machine that is busy with other tests.
 const chromiumPatience = 90 * time.Second
 
-func (w *world) startChromium() (*chromium, error) {
+func (v visits) startChromium() (*chromium, error) {
 	rules, err := os.ReadFile("../internal/web/testdata/axe/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		return nil, fmt.Errorf("axe-core is missing, make test installs it: %w", err)
@@ -70,11 +70,11 @@ func (w *world) startChromium() (*chromium, error) {
 		if r.In.URL.Path == "/consent/callback" {
 			c.callback.Store(r.In.URL)
 		}
-		r.SetURL(&url.URL{Scheme: "http", Host: w.service.consentListener()})
+		r.SetURL(&url.URL{Scheme: "http", Host: v.w.service.consentListener()})
 		r.Out.Host = r.In.Host
 	}})
-	w.tb.Cleanup(front.Close)
-	block, _ := pem.Decode(w.graph.server.CAPEM())
+	v.w.tb.Cleanup(front.Close)
+	block, _ := pem.Decode(v.w.graph.server.CAPEM())
 	authority, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, err
@@ -84,13 +84,13 @@ func (w *world) startChromium() (*chromium, error) {
 		chromedp.Flag("host-resolver-rules", "MAP sync.example.com:443 "+front.Listener.Addr().(*net.TCPAddr).String()),
 		chromedp.Flag("ignore-certificate-errors-spki-list", keyPin(authority)+","+keyPin(front.Certificate())))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	w.tb.Cleanup(stop)
+	v.w.tb.Cleanup(stop)
 	c.browser, stop = chromedp.NewContext(allocator)
-	w.tb.Cleanup(stop)
+	v.w.tb.Cleanup(stop)
 	if err := chromedp.Do(c.browser); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
-	return c, c.window(w)
+	return c, c.window(v.w)
 }
 
 // keyPin is the form in which Chromium takes the keys that it is to trust.
@@ -107,32 +107,32 @@ func (c *chromium) window(w *world) error {
 	return chromedp.Do(c.tab)
 }
 
-func (w *world) chromiumCommand(ts *testscript.TestScript, neg bool, args []string) {
+func (v visits) chromiumCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: chromium VERB ...")
 	}
 	verb, words := args[0], args[1:]
 	if verb == "expired" && len(words) == 1 {
-		ts.Check(w.expiredLink(ts.MkAbs(words[0])))
+		ts.Check(v.expiredLink(ts.MkAbs(words[0])))
 		return
 	}
-	if w.chromium == nil {
-		w.registerCallback()
-		c, err := w.startChromium()
+	if v.w.chromium == nil {
+		v.registerCallback()
+		c, err := v.startChromium()
 		ts.Check(err)
-		w.chromium = c
+		v.w.chromium = c
 	}
-	c := w.chromium
+	c := v.w.chromium
 	ctx, cancel := context.WithTimeout(c.tab, chromiumPatience)
 	defer cancel()
 	switch {
 	case verb == "new" && len(words) == 0:
-		ts.Check(c.window(w))
+		ts.Check(c.window(v.w))
 	case verb == "open" && len(words) == 1:
 		address := words[0]
 		switch {
 		case strings.HasPrefix(address, "/"):
-			own, err := w.service.pageAddress()
+			own, err := v.w.service.pageAddress()
 			ts.Check(err)
 			address = own + address
 		case !strings.HasPrefix(address, "https://"):
@@ -140,19 +140,19 @@ func (w *world) chromiumCommand(ts *testscript.TestScript, neg bool, args []stri
 		}
 		ts.Check(chromedp.Do(ctx, chromedp.Navigate(address)))
 	case verb == "accept" || verb == "cancel":
-		ts.Check(c.answer(ctx, w, verb, words))
+		ts.Check(c.answer(ctx, v.w, verb, words))
 	case verb == "forge" && len(words) == 1:
 		at, err := chromedp.Run(ctx, chromedp.Location())
 		ts.Check(err)
 		link, err := url.Parse(at)
 		ts.Check(err)
 		ts.Check(c.leave(ctx, publicURL+"/consent/callback?"+url.Values{
-			"admin_consent": {"True"}, "tenant": {w.graph.server.Tenant(words[0] + ".example").ID().String()}, "state": link.Query()["state"],
+			"admin_consent": {"True"}, "tenant": {v.w.graph.server.Tenant(words[0] + ".example").ID().String()}, "state": link.Query()["state"],
 		}.Encode()))
 	case verb == "replay" && c.callback.Load() != nil:
 		ts.Check(chromedp.Do(ctx, chromedp.Navigate(publicURL+c.callback.Load().RequestURI())))
 	case verb == "shows" && len(words) > 0:
-		ts.Check(c.shows(ctx, filepath.Join(w.tb.ArtifactDir(), ts.Name()), words))
+		ts.Check(c.shows(ctx, filepath.Join(v.w.tb.ArtifactDir(), ts.Name()), words))
 	default:
 		ts.Fatalf("chromium %s: see script_chromium_test.go", strings.Join(args, " "))
 	}
@@ -234,8 +234,8 @@ func (c *chromium) look(ctx context.Context, picture string, patterns []string) 
 	return os.WriteFile(fmt.Sprintf("%s-%02d-%s.png", picture, c.pictures, name), png, 0o600)
 }
 
-func (w *world) expiredLink(file string) error {
-	store, err := state.Open(filepath.Join(w.dir, "state"))
+func (v visits) expiredLink(file string) error {
+	store, err := state.Open(filepath.Join(v.w.dir, "state"))
 	if err != nil {
 		return err
 	}

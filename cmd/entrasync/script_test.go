@@ -125,8 +125,8 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 			"second":   within((*world).secondCommand),
 			"database": within((*world).databaseCommand),
 			"page":     within((*world).pageCommand),
-			"browser":  within((*world).browserCommand),
-			"chromium": within((*world).chromiumCommand),
+			"browser":  within(visiting(visits.browserCommand)),
+			"chromium": within(visiting(visits.chromiumCommand)),
 		},
 	})
 }

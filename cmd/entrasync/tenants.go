@@ -17,27 +17,27 @@ func tenantsCommand(a *app) *cobra.Command {
 		Short: "List, pause, resume and remove tenants",
 		Long:  `Tenants are those of the configuration file and those that joined by consent.`,
 		Args:  arguments.Subcommand,
-		RunE:  func(*cobra.Command, []string) error { return a.withTenants(tenants.Command.List) },
+		RunE:  func(*cobra.Command, []string) error { return withTenants(a, tenants.Command.List) },
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the tenants with the state of their consent and credential", Args: arguments.None,
-		RunE: func(*cobra.Command, []string) error { return a.withTenants(tenants.Command.List) },
+		RunE: func(*cobra.Command, []string) error { return withTenants(a, tenants.Command.List) },
 	}, &cobra.Command{
 		Use: "pause TENANT", Short: "Run no cycle of a tenant until it is resumed", Args: arguments.One,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withTenants(func(c tenants.Command) error { return c.Pause(args[0]) })
+			return withTenants(a, func(c tenants.Command) error { return c.Pause(args[0]) })
 		},
 	}, &cobra.Command{
 		Use: "resume TENANT", Short: "Run the cycles of a paused tenant again", Args: arguments.One,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.withTenants(func(c tenants.Command) error { return c.Resume(args[0]) })
+			return withTenants(a, func(c tenants.Command) error { return c.Resume(args[0]) })
 		},
 	}, removeTenantCommand(a))
 	return cmd
 }
 
 // withTenants opens the state and closes it after do.
-func (a *app) withTenants(do func(tenants.Command) error) error {
+func withTenants(a *app, do func(tenants.Command) error) error {
 	return a.withWorker(func(w *worker.Worker) error {
 		return do(tenants.Command{Worker: w, Print: a.printer(), Actor: a.actor()})
 	})
@@ -54,14 +54,14 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 		Args: arguments.One,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if accounts == "" {
-				if accounts, err = a.askForAccounts(args[0]); err != nil {
+				if accounts, err = askForAccounts(a, args[0]); err != nil {
 					return err
 				}
 			}
 			if accounts != "keep" && accounts != "deactivate" {
 				return fmt.Errorf("--accounts is %q, want keep or deactivate", accounts)
 			}
-			return a.withTenants(func(c tenants.Command) error { return c.Remove(cmd.Context(), args[0], accounts == "deactivate") })
+			return withTenants(a, func(c tenants.Command) error { return c.Remove(cmd.Context(), args[0], accounts == "deactivate") })
 		},
 	}
 	cmd.Flags().StringVar(&accounts, "accounts", "", "what to do with its accounts: keep or deactivate (asked on a terminal)")
@@ -70,7 +70,7 @@ tenant of the configuration file stays paused until it is taken out of there.`,
 
 // askForAccounts asks at the terminal what to do with a tenant's accounts. The choice is passed on when a service
 // runs the command.
-func (a *app) askForAccounts(tenant string) (string, error) {
+func askForAccounts(a *app, tenant string) (string, error) {
 	if a.client != nil {
 		if choice, ok := a.printer().Ask(a.keyboard(), fmt.Sprintf("Keep or deactivate the accounts of tenant %s? [keep/deactivate] ", tenant)); ok {
 			a.client.Add("--accounts=" + choice)

@@ -93,12 +93,12 @@ const proofPatience = 5 * time.Second
 // the syncs of consented tenants need. Each proof has a new source and so a new token.
 func (s *Service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Organization, err error) {
 	w := s.worker.Load()
-	connection, err := w.Connect(id)
+	connection, err := w.Directories.Connect(id)
 	if err != nil {
 		return none, err
 	}
 	connection.MaxElapsed = proofPatience
-	source, err := w.Prove(connection)
+	source, err := w.Directories.Prove(connection)
 	if err != nil {
 		return none, err
 	}
@@ -123,7 +123,7 @@ func (s *Service) prove(ctx context.Context, id graphsync.ID) (none graphsync.Or
 
 // signIn redeems the code of a sign-in.
 func (s *Service) signIn(ctx context.Context, tenant graphsync.ID, code, redirect, verifier string) (none graphsync.SignedIn, err error) {
-	connection, err := s.worker.Load().Connect(tenant)
+	connection, err := s.worker.Load().Directories.Connect(tenant)
 	if err != nil {
 		return none, err
 	}

@@ -17,32 +17,39 @@ type Connection struct {
 	Log        *slog.Logger
 }
 
+// Directories reach the directories of the tenants that a configuration names, and of others by its defaults.
+type Directories struct {
+	config *configs.Config
+	open   func(Connection) (graphsync.Source, error)
+	log    *slog.Logger
+}
+
 // Connect returns how a tenant is reached that may be in no configuration yet.
-func (w *Worker) Connect(id graphsync.ID) (Connection, error) {
-	return w.connection(TenantOf(w.Config, id), id, w.Log)
+func (d Directories) Connect(id graphsync.ID) (Connection, error) {
+	return d.connection(TenantOf(d.config, id), id, d.log)
 }
 
 // connection returns how the tenant of a section is reached.
-func (w *Worker) connection(section configs.Tenant, id graphsync.ID, log *slog.Logger) (c Connection, err error) {
-	c = Connection{Tenant: id, App: w.Config.AppOf(section), Log: log}
-	c.Cloud, err = CloudOf(w.Config.CloudOf(section))
+func (d Directories) connection(section configs.Tenant, id graphsync.ID, log *slog.Logger) (c Connection, err error) {
+	c = Connection{Tenant: id, App: d.config.AppOf(section), Log: log}
+	c.Cloud, err = CloudOf(d.config.CloudOf(section))
 	return c, err
 }
 
 // Prove opens a source of its own for a tenant, and so with a token of its own.
-func (w *Worker) Prove(c Connection) (graphsync.Source, error) { return w.options.OpenSource(c) }
+func (d Directories) Prove(c Connection) (graphsync.Source, error) { return d.open(c) }
 
-// openSource makes the source of a tenant.
-func (w *Worker) openSource(name string, tenant configs.Tenant) (graphsync.Source, error) {
+// source makes the source of a tenant.
+func (d Directories) source(name string, tenant configs.Tenant) (graphsync.Source, error) {
 	id, err := graphsync.ParseID(tenant.ID)
 	if err != nil {
 		return nil, err
 	}
-	connection, err := w.connection(tenant, id, w.Log.With("tenant", name))
+	connection, err := d.connection(tenant, id, d.log.With("tenant", name))
 	if err != nil {
 		return nil, err
 	}
-	return w.options.OpenSource(connection)
+	return d.open(connection)
 }
 
 // CloudOf returns the cloud that a configuration names.

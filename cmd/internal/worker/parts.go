@@ -63,7 +63,7 @@ func (w *Worker) Source(s *compile.Sync) (graphsync.Source, error) {
 	if source, ok := find(w.parts.sources[key], of); ok {
 		return source, nil
 	}
-	source, err := w.openSource(name, tenant)
+	source, err := w.Directories.source(name, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}

@@ -41,6 +41,8 @@ type Worker struct {
 	Store   *state.Store // nil for tests of connections only
 	Log     *slog.Logger
 
+	Directories Directories
+
 	options    Options
 	configured []*compile.Sync // those of Syncs whose tenants the configuration names
 	turns      *turns
@@ -73,7 +75,8 @@ func Open(cfg *configs.Config, syncs []*compile.Sync, options Options) (*Worker,
 func New(cfg *configs.Config, syncs []*compile.Sync, store *state.Store, options Options) *Worker {
 	return &Worker{
 		Config: cfg, Tenants: &Tenants{config: cfg, store: store, log: options.Log}, Log: options.Log, Store: store, Syncs: syncs, configured: syncs, options: options,
-		parts: newParts(), turns: newTurns(options.Log),
+		Directories: Directories{config: cfg, open: options.OpenSource, log: options.Log},
+		parts:       newParts(), turns: newTurns(options.Log),
 	}
 }
 
