@@ -132,7 +132,7 @@ func TestChangedPolicyOfReason(t *testing.T) {
 				t.Fatalf("%v: %+v", err, report.Summary)
 			}
 			want(t, "held", report.Held[0].Guard+": "+report.Held[0].Cause, "on_remove: on_delete was changed from deactivate to delete")
-			c.approve()
+			c.stored().approve()
 			want(t, "approved", c.cycle(), "1 deleted, 1 unchanged")
 		})
 	}
