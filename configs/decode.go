@@ -213,6 +213,9 @@ func (d *decoder) value(n *node, v reflect.Value, key string, f field) {
 			p.decode(d, n, key, f)
 			return
 		case encoding.TextUnmarshaler:
+			if n.kind == section && v.Kind() == reflect.Struct && len(fieldsOf(v.Type())) > 0 {
+				break // the longer form
+			}
 			if text, ok := d.text(n, key, f); ok {
 				if err := p.UnmarshalText([]byte(text)); err != nil {
 					d.fault(n, key, "", "%s: %v", key, err)

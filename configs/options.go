@@ -44,11 +44,15 @@ type Node struct {
 }
 
 // Decode puts the section into a struct, a pointer to which is given, as strictly as the rest of
-// the configuration is read. The error is [Faults]; keys already decoded keep their values.
+// the configuration is read. The error is [Faults]; keys already decoded keep their values. A method SetFolder(string) is
+// told the configuration's folder, for paths that are part of a longer value.
 func (n Node) Decode(into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("configs: Decode needs a pointer to a struct, not %T", into))
+	}
+	if options, ok := into.(interface{ SetFolder(dir string) }); ok {
+		options.SetFolder(n.dir)
 	}
 	if n.node == nil {
 		return nil

@@ -49,6 +49,9 @@ func (g *generator) value(t reflect.Type, f field) schema {
 	case polymorph:
 		return p.schema(g, f)
 	case encoding.TextUnmarshaler:
+		if t.Kind() == reflect.Struct && len(fieldsOf(t)) > 0 {
+			return schema{"anyOf": []schema{{"type": "string"}, g.section(t)}}
+		}
 		return schema{"type": []string{"string", "number", "boolean"}}
 	}
 	switch t.Kind() {

@@ -52,14 +52,15 @@ type Attribute struct {
 
 // A Profile is what a probe learned about an application.
 type Profile struct {
-	Name     string          // how the application calls itself, may be empty
-	Kinds    map[Kind]bool   // which kinds it keeps
-	Notes    []string        // sentences for `check`: what is missing or odd
-	Patch    bool            // changes single attributes
-	Filter   bool            // finds by attribute value
-	PageSize int             // resources it returns at once, 0 when unknown
-	Unknown  map[string]bool // mapped paths the application's schema does not have
-	Complex  map[string]bool // mapped paths that its schema has as objects with sub-attributes
+	Name       string          // how the application calls itself, may be empty
+	Kinds      map[Kind]bool   // which kinds it keeps
+	Notes      []string        // sentences for `check`: what is missing or odd
+	Patch      bool            // changes single attributes
+	Statements []string        // what it will be sent, for `check` to show: for targets whose requests a configuration makes
+	Filter     bool            // finds by attribute value
+	PageSize   int             // resources it returns at once, 0 when unknown
+	Unknown    map[string]bool // mapped paths the application's schema does not have
+	Complex    map[string]bool // mapped paths that its schema has as objects with sub-attributes
 
 	// Values are the canonical values of mapped paths by kind and path. Those of the sub-attributes of
 	// a mapped complex attribute have the sub-attribute's name behind the path: roles.value.

@@ -16,6 +16,10 @@ func (a *application) replace(kind, nameAttribute, name, newName string) {
 	if kind == "User" {
 		other["displayName"], other["active"] = "Another user", true
 	}
+	if a.sql != nil {
+		a.sql.replace(kind, a.found(kind, nameAttribute, name), other)
+		return
+	}
 	if a.wire != nil {
 		a.wire.replace(a.tb, kind, a.found(kind, nameAttribute, name), other)
 		return

@@ -40,10 +40,14 @@ import (
 //
 // and of a receiver of webhooks only
 //
-//	target start exec|webhook|events   in scripts: use a program, a receiver, or one of events only from now on
+//	target start exec|webhook|events|sql   in scripts: use a program, a receiver, one of events only, or a database from now on
 //	target messages               print the writes since the last time: method, webhook-id and what was sent
 //	target lose METHOD [undone] [times=N]   messages are carried out, or not, and the connection breaks
 //	target rotate WORD            the receiver accepts another signing secret from now on
+//
+// and of a database only
+//
+//	target statement SQL…         change its tables behind the program's back
 //
 // and of a SCIM server only
 //
@@ -66,6 +70,7 @@ type application struct {
 	file   string
 	server *scimtest.Server // nil: the file, or
 	wire   *wireTarget      // a program or receiver of webhooks
+	sql    *sqlTarget       // a database
 	seen   int              // requests reported
 	last   string           // what the file held when last looked at
 
@@ -92,6 +97,9 @@ func (w *world) startSCIM(kind string, names ...string) {
 		return
 	case "exec", "webhook", "events":
 		w.startWire(kind)
+		return
+	case "sql":
+		w.startSQL()
 		return
 	case "elimity":
 		a.server = scimtest.Elimity(w.tb, opts)
@@ -167,6 +175,10 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		a.wire.lose(argument(1), slices.Contains(words[2:], "undone"), number(pairs["times"], 1))
 	case "rotate":
 		a.wire.receiver.Secrets = []string{wiretest.Secret(argument(1))}
+	case "statement":
+		for _, statement := range args[1:] { // which may hold =
+			a.sql.do(statement)
+		}
 	case "member":
 		a.server.ChangeMember(w.tb, argument(2), argument(3), argument(1) == "add")
 	case "fault":
@@ -193,6 +205,9 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 
 // touched returns what was asked or written since the last time.
 func (a *application) touched() string {
+	if a.sql != nil {
+		return a.sql.touched()
+	}
 	if a.wire != nil {
 		return a.wire.touched()
 	}
@@ -248,6 +263,8 @@ func (a *application) writes() string {
 
 func (a *application) seed(kind string, resource map[string]any) {
 	switch {
+	case a.sql != nil:
+		a.sql.seed(kind, resource)
 	case a.wire != nil:
 		a.wire.seed(a.tb, kind, resource)
 	case a.server != nil && kind == "User":
@@ -262,6 +279,10 @@ func (a *application) seed(kind string, resource map[string]any) {
 }
 
 func (a *application) remove(userName string) {
+	if a.sql != nil {
+		a.sql.remove(a.found("User", "userName", userName)["id"].(string))
+		return
+	}
 	if a.wire != nil {
 		a.wire.ask(a.tb, "delete", map[string]any{"kind": "user", "id": a.found("User", "userName", userName)["id"]})
 		return
@@ -313,6 +334,8 @@ func (a *application) lines() (lines []map[string]any) {
 // resources reads back every resource of a kind.
 func (a *application) resources(kind string) []map[string]any {
 	switch {
+	case a.sql != nil:
+		return a.sql.resources(kind)
 	case a.wire != nil:
 		return a.wire.resources(a.tb, kind)
 	case a.server != nil && kind == "User":

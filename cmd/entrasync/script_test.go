@@ -23,8 +23,8 @@ import (
 // Scripts show the command at work, as a person types it: entrasync is a process of its own,
 // Microsoft Graph is the emulator over TLS, SCIM servers are real ones that others wrote.
 //
-//	testdata/stories  what a sync is for; each is run five times: into a file, into two SCIM
-//	                  servers (elimity, SCIMMY), a program and a receiver of webhooks
+//	testdata/stories  what a sync is for; each is run six times: into a file, into two SCIM
+//	                  servers (elimity, SCIMMY), a program, a receiver of webhooks and a database
 //	testdata/scim     what only a SCIM server can do or get wrong; run with both
 //	testdata/zabbix   stories of the same names for Zabbix, and those about Zabbix alone; see TestZabbix
 //	testdata/script   everything else, into a file
@@ -68,7 +68,7 @@ func TestScripts(t *testing.T) {
 
 func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"file", "elimity", "scimmy", "exec", "webhook"} {
+	for _, kind := range []string{"file", "elimity", "scimmy", "exec", "webhook", "sql"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			runScripts(t, "testdata/stories", kind)
@@ -112,7 +112,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Condition: func(name string) (bool, error) {
-			return name == kind || name == "scim" && !slices.Contains([]string{"file", "exec", "webhook"}, kind), nil
+			return name == kind || name == "scim" && !slices.Contains([]string{"file", "exec", "webhook", "sql"}, kind), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "capture": capture, "encode": encode, "api": apiCommand,
@@ -189,6 +189,11 @@ func newWorld(env *testscript.Env, kind string) error {
 	}
 	w.startTarget(kind)
 	env.Defer(w.searchSecrets)
+	env.Defer(func() {
+		if w.target.sql != nil {
+			w.target.sql.strangers(w.tb)
+		}
+	})
 	return nil
 }
 

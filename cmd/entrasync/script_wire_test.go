@@ -33,6 +33,7 @@ type wireTarget struct {
 // wireTargets are the sections of a configuration for the kinds of application.
 var wireTargets = map[string]string{
 	"exec":    `  exec: {type: exec, command: ["${PYTHON}", "${PEOPLE}"], config: {file: "${WORK}/people"}}`,
+	"sql":     sqlSection,
 	"webhook": `  webhook: {type: webhook, url: "${HOOK_URL}", secret_file: whsec, ca_file: "${HOOK_CA}"}`,
 }
 

@@ -17,6 +17,7 @@ import (
 	"entrasync/target"
 	"entrasync/target/all"
 	"entrasync/target/scim/scimtest"
+	"entrasync/target/sql"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -44,6 +45,14 @@ func TestKeys(t *testing.T) {
 	want := map[string][]string{
 		"file": {"path"},
 		"exec": {"command", "concurrency", "config", "env", "secrets", "timeout"},
+		"sql": {
+			"concurrency", "driver", "dsn", "dsn_file",
+			"groups", "groups.columns", "groups.delete", "groups.delete.column", "groups.fixed", "groups.id", "groups.id.column", "groups.id.generated", "groups.id.value",
+			"groups.members", "groups.members.group", "groups.members.table", "groups.members.user", "groups.table",
+			"statements", "timeout",
+			"users", "users.active", "users.active.column", "users.active.false", "users.active.true", "users.columns", "users.delete", "users.delete.column", "users.fixed",
+			"users.id", "users.id.column", "users.id.generated", "users.id.value", "users.lists", "users.table",
+		},
 		"webhook": {
 			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "events_only", "max_response_mib", "plain_http", "proxy",
 			"rate", "secret", "secret_file", "timeout", "url",
@@ -63,6 +72,9 @@ func TestKeys(t *testing.T) {
 		walk = func(typ reflect.Type, prefix string) {
 			for i := range typ.NumField() {
 				f := typ.Field(i)
+				if f.Tag.Get("yaml") == "-" {
+					continue // no key
+				}
 				key := prefix + f.Tag.Get("yaml")
 				got[name] = append(got[name], key)
 				if f.Tag.Get("yaml") == "" || !strings.HasSuffix(f.Tag.Get("doc"), ".") {
@@ -141,6 +153,29 @@ func TestValidate(t *testing.T) {
 		}},
 		"webhook unsigned": {&all.Webhook{URL: "https://app.example.com/hooks"}, []string{
 			"secret_file: secret_file is missing: messages are signed (make a secret: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\")",
+		}},
+		"good sql": {&all.SQL{Driver: "sqlite", DSN: "app.db", Users: sql.Users{Table: "app.people", Columns: map[string]string{"userName": "login"},
+			Active: sql.Active{Column: "disabled_at", False: "now"}}, Statements: map[string]string{"user.create": "INSERT INTO app.people (login) VALUES (:userName) RETURNING id"}}, nil},
+		"every fault of sql": {&all.SQL{Driver: "postgres", Users: sql.Users{
+			Table: "a.b.c.d", ID: sql.ID{Column: "id\x00"}, Columns: map[string]string{"userName": "login", "active": "on", "emails[": "mail", "title": "login"},
+			Active: sql.Active{Column: "status", True: "A"}, Lists: map[string]sql.List{"title": {Table: "t", Owner: "", Value: "v"}},
+		}, Groups: &sql.Groups{Table: "", Columns: map[string]string{"displayName": "name"}, Members: &sql.Members{Table: "m", Group: "g", User: ""}},
+			Statements: map[string]string{"user.move": "x", "user.create": "SELECT :nonsense", "user.delete": "DELETE FROM a; DROP TABLE a"},
+		}, []string{
+			"dsn_file: dsn_file is missing (write the connection string into a file, such as postgres://user:password@host/database, and name it: dsn_file: dsn)",
+			"users.table: users.table has more parts than database, schema and table (write app.people)",
+			"users.id.column: users.id.column is no name: it has a NUL character ()",
+			"users.columns.active: users.columns.active has a key of its own (write users.active: {column: on})",
+			`users.columns.emails[: users.columns.emails[ cannot be read: attribute path "emails[", column 8: an attribute name is missing (such as userName, name.familyName or emails[type eq "work"].value)`,
+			`users: users uses the column "login" twice (each column has one meaning)`,
+			`users.active: users.active says the value of one state only (give both: active: {column: status, true: A, false: L})`,
+			"users.lists.title.owner: users.lists.title.owner is no name: it is empty ()",
+			"users.lists.title: users.lists.title is under users.columns too (keep one of them)",
+			"groups.table: groups.table is no name: it is empty ()",
+			"groups.members.user: groups.members.user is no name: it is empty ()",
+			"statements.user.create: statements.user.create has the parameter :nonsense, which stands for nothing (parameters are :id, attributes of the section's columns, and their columns)",
+			"statements.user.delete: statements.user.delete is more than one statement ()",
+			"statements.user.move: statements.user.move is no operation (known: group.create, group.delete, group.update, member.add, member.remove, user.create, user.delete, user.update)",
 		}},
 		"a directory":   {&all.File{Path: "people/"}, []string{"path: path is a directory (write path: people.jsonl)"}},
 		"its own other": {&all.File{Path: "a.journal"}, []string{"path: path ends in .journal, which is the name of the file's own journal (write path: people.jsonl)"}},

@@ -3,9 +3,11 @@ package all_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"entrasync/target/all"
+	"entrasync/target/sql"
 )
 
 // addressed are options of each type for an address of it: what is not told apart here would make
@@ -14,6 +16,9 @@ var addressed = map[string]func(address string) all.Options{
 	"file": func(address string) all.Options { return &all.File{Path: "/data/" + address + ".jsonl"} },
 	"exec": func(address string) all.Options {
 		return &all.Exec{Command: []string{"/opt/acme/provision", address}, Secrets: map[string]all.ExecSecret{"password": {File: "pw"}}}
+	},
+	"sql": func(address string) all.Options {
+		return &all.SQL{Driver: "postgres", DSN: "postgres://user:secret@" + address + ".example.com/app", Users: sql.Users{Table: "people"}}
 	},
 	"webhook": func(address string) all.Options {
 		return &all.Webhook{URL: "https://" + address + ".example.com/hooks", Secret: "of " + address}
@@ -81,5 +86,49 @@ func TestTrusts(t *testing.T) {
 	}
 	if got := o.Trusts(); got != nil {
 		t.Errorf("without the file got %q", got)
+	}
+}
+
+// One database has the accounts of many owners: what tells them apart is the table and the columns that are fixed.
+func TestPlaceOfADatabase(t *testing.T) {
+	t.Parallel()
+	dsn := write(t, filepath.Join(t.TempDir(), "dsn"), "postgres://me:secret@db.example.com/app")
+	base := all.SQL{Driver: "postgres", DSNFile: dsn, Users: sql.Users{Table: "people", Fixed: map[string]sql.Text{"tenant": "{tenant}"}}, Folder: "/etc/entrasync"}
+	place := func(change func(o *all.SQL)) string {
+		o := *base.For("contoso").(*all.SQL)
+		change(&o)
+		return o.Place()
+	}
+	same := place(func(*all.SQL) {})
+	if strings.Contains(same, "secret") || strings.Contains(same, "me") {
+		t.Errorf("the place %q holds a credential", same)
+	}
+	for name, c := range map[string]struct {
+		change func(o *all.SQL)
+		moved  bool
+	}{
+		"another password": {func(o *all.SQL) {
+			o.DSNFile, o.DSN = "", "postgres://you:other@db.example.com:5432/app?sslmode=require"
+		}, false},
+		"another host":            {func(o *all.SQL) { o.DSNFile, o.DSN = "", "postgres://me@other.example.com/app" }, true},
+		"another database":        {func(o *all.SQL) { o.DSNFile, o.DSN = "", "postgres://me@db.example.com/other" }, true},
+		"another search path":     {func(o *all.SQL) { o.DSNFile, o.DSN = "", "postgres://me@db.example.com/app?search_path=other" }, true},
+		"another table":           {func(o *all.SQL) { o.Users.Table = "staff" }, true},
+		"another tenant":          {func(o *all.SQL) { o.Users.Fixed = map[string]sql.Text{"tenant": "fabrikam"} }, true},
+		"another column":          {func(o *all.SQL) { o.Users.Columns = map[string]string{"title": "job"} }, false},
+		"another table of groups": {func(o *all.SQL) { o.Groups = &sql.Groups{Table: "team"} }, true},
+	} {
+		if got := place(c.change); (got != same) != c.moved {
+			t.Errorf("%s: %q and %q", name, same, got)
+		}
+	}
+	if base.SharesAccounts() {
+		t.Error("rows with a tenant's name are shared by tenants")
+	}
+	file := func(dsn, folder string) string {
+		return (&all.SQL{Driver: "sqlite", DSN: dsn, Folder: folder, Users: sql.Users{Table: "people"}}).Place()
+	}
+	if a, b := file("app.db", "/srv/a"), file("file:/srv/a/app.db?mode=rw", "/elsewhere"); a != b || a == file("app.db", "/srv/b") {
+		t.Errorf("one file is at %q and %q", a, b)
 	}
 }

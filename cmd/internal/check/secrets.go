@@ -72,7 +72,7 @@ func secretFiles(cfg *configs.Config) (files []secretFile) {
 }
 
 // secretKeys end the names of options that name a file with a secret.
-var secretKeys = []string{"token_file", "secret_file", "password_file", "key_file"}
+var secretKeys = []string{"token_file", "secret_file", "password_file", "key_file", "dsn_file"}
 
 func secretOptions(v reflect.Value, key string) (files []secretFile) {
 	for i := range v.NumField() {

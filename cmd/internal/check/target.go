@@ -136,6 +136,9 @@ func (t *targetTest) run(ctx context.Context, roles *appRoles, out *Section) boo
 			out.Fail(t.what, errors.New(mapping.RoleTexts(path)))
 		}
 	}
+	for _, statement := range profile.Statements {
+		out.Pass(t.what, "%s", statement)
+	}
 	for _, note := range profile.Notes {
 		out.warn(t.what, note, "")
 	}

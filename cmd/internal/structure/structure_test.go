@@ -92,13 +92,15 @@ var mayImport = map[string][]string{
 	"target/scim":               {"target", "graphsync/paging"},
 	"target/scim/scimtest":      {"state/osfile"},
 	"target/wire":               {"target", "graphsync/redact"},
+	"target/sql":                {"target", "graphsync/redact"},
+	"target/sql/sqltest":        {"target/sql", "state/postgres/pgtest"},
 	"target/wire/wiretest":      {},
 
 	"configs/examples/targets/people": {}, // what a user writes
 }
 
 // What any test may import besides, as does its own package.
-var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest"}
+var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest", "target/sql/sqltest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
 // together are what an initial pull is; the operator's page makes links that are those of the consent pages;
@@ -110,7 +112,10 @@ var onlyIn = map[string]string{
 	"github.com/microsoftgraph/":  "graphsync/msgraph",
 	"github.com/microsoft/kiota-": "graphsync/msgraph",
 	"go.etcd.io/bbolt":            "state/bolt",
-	"github.com/jackc/pgx":        "state/postgres",
+	"github.com/jackc/pgx":        "state/postgres", // and target/sql, as one of its databases
+	"github.com/go-sql-driver/":   "target/sql",
+	"github.com/microsoft/go-mss": "target/sql",
+	"modernc.org/sqlite":          "target/sql",
 }
 
 var topLevel = []string{"cmd", "graphsync", "reconcile", "target", "state", "configs"}
