@@ -48,9 +48,9 @@ func (a *Adapter) failed(op string, err error, unsure bool) error {
 		return err
 	}
 	p, server := a.engine.classify(err)
-	e := &target.Error{Op: op, Code: target.Rejected, Err: err, Attribute: a.attribute(op, p.column)}
+	e := &target.Error{Op: op, Code: target.Rejected, Err: err, Attribute: attributeOf(a, op, p.column)}
 	if !server {
-		return a.unanswered(e, err, unsure && !p.notSent)
+		return unanswered(a, e, err, unsure && !p.notSent)
 	}
 	e.Detail = target.Clean(err.Error())
 	database := a.engine.dialect().name
@@ -79,7 +79,7 @@ func (a *Adapter) failed(op string, err error, unsure bool) error {
 }
 
 // unanswered is the error of what the database did not answer.
-func (a *Adapter) unanswered(e *target.Error, err error, unsure bool) error {
+func unanswered(a *Adapter, e *target.Error, err error, unsure bool) error {
 	e.Code, e.Indeterminate = target.Unavailable, unsure
 	var dial *net.OpError
 	switch {
@@ -95,8 +95,8 @@ func (a *Adapter) unanswered(e *target.Error, err error, unsure bool) error {
 	return e
 }
 
-// attribute returns the path that a column holds, for the operation of a kind.
-func (a *Adapter) attribute(op, column string) string {
+// attributeOf returns the path that a column holds, for the operation of a kind.
+func attributeOf(a *Adapter, op, column string) string {
 	t := a.users
 	if strings.HasSuffix(op, string(target.Group)) && a.groups != nil {
 		t = a.groups

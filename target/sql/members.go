@@ -52,7 +52,7 @@ func (a *Adapter) ChangeMembers(ctx context.Context, group target.Ref, add, remo
 // changeMembers makes all changes in one transaction.
 func (a *Adapter) changeMembers(ctx context.Context, op string, group target.Ref, add, remove []string) (refused []target.MemberError, err error) {
 	var adding, removing []string
-	err = a.reading(ctx, op, func(s *session) (err error) {
+	err = reading(ctx, a, op, func(s *session) (err error) {
 		if err := s.group(op, group); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (a *Adapter) changeMembers(ctx context.Context, op string, group target.Ref
 	if len(adding)+len(removing) == 0 {
 		return refused, nil
 	}
-	return refused, a.changing(ctx, op, func(s *session) error {
+	return refused, changing(ctx, a, op, func(s *session) error {
 		if err := s.members("member.add", group.ID, adding, s.dialect().addMembers); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, 
 	if a.members == nil {
 		return nil, false, nil
 	}
-	err = a.reading(ctx, op, func(s *session) error {
+	err = reading(ctx, a, op, func(s *session) error {
 		if err := s.group(op, group); err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 func (a *Adapter) Probe(ctx context.Context, paths map[target.Kind][]target.Path) (*target.Profile, error) {
 	const op = "probe"
 	profile := &target.Profile{Kinds: map[target.Kind]bool{}, Patch: true, Filter: true, PageSize: pageSize, Unknown: map[string]bool{}, Name: a.engine.dialect().name}
-	err := a.reading(ctx, op, func(s *session) error {
+	err := reading(ctx, a, op, func(s *session) error {
 		tables := map[*table]*described{}
 		var lacking []string
 		for _, t := range a.tables() {

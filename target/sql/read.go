@@ -35,7 +35,7 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 			Hint: fmt.Sprintf("add it to %ss.columns of the target, or take it out of match", kind)}
 	}
 	found := []target.Resource{}
-	err = a.reading(ctx, op, func(s *session) error {
+	err = reading(ctx, a, op, func(s *session) error {
 		d, err := s.described(t)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func (a *Adapter) Get(ctx context.Context, ref target.Ref) (r *target.Resource, 
 	if err != nil {
 		return nil, err
 	}
-	err = a.reading(ctx, op, func(s *session) error {
+	err = reading(ctx, a, op, func(s *session) error {
 		d, err := s.described(t)
 		if err == nil {
 			r, err = s.get(op, t, d, ref)
@@ -165,7 +165,7 @@ func (a *Adapter) List(ctx context.Context, kind target.Kind, yield func([]targe
 	defer func() { _ = tx.Rollback() }() // it has only read
 	var after any
 	for listed := int64(0); ; {
-		page, last, err := a.page(ctx, h, tx, t, after)
+		page, last, err := readPage(ctx, a, h, tx, t, after)
 		if err != nil {
 			return a.failed(op, stopped(ctx, err), false)
 		}
@@ -178,14 +178,14 @@ func (a *Adapter) List(ctx context.Context, kind target.Kind, yield func([]targe
 			return err
 		}
 		if listed += int64(len(page)); len(page) < pageSize {
-			return a.failed(op, a.complete(ctx, h, tx, t, listed), false)
+			return a.failed(op, complete(ctx, a, h, tx, t, listed), false)
 		}
 		after = last
 	}
 }
 
-// page reads a page, and the id of its last row as the database has it.
-func (a *Adapter) page(ctx context.Context, h *handle, tx runner, t *table, after any) (page []target.Resource, last any, err error) {
+// readPage reads a page, and the id of its last row as the database has it.
+func readPage(ctx context.Context, a *Adapter, h *handle, tx runner, t *table, after any) (page []target.Resource, last any, err error) {
 	timeout, cancel := within(ctx, a.cfg.Timeout)
 	defer cancel()
 	s := &session{a, h, tx, timeout}
@@ -224,7 +224,7 @@ func (a *Adapter) page(ctx context.Context, h *handle, tx runner, t *table, afte
 }
 
 // complete holds the length of a list against a count: an order of ids in which pages skip some would go unnoticed.
-func (a *Adapter) complete(ctx context.Context, h *handle, tx runner, t *table, listed int64) error {
+func complete(ctx context.Context, a *Adapter, h *handle, tx runner, t *table, listed int64) error {
 	timeout, cancel := within(ctx, a.cfg.Timeout)
 	defer cancel()
 	counted, err := (&session{a, h, tx, timeout}).number(a.engine.dialect().count(t))
@@ -248,7 +248,7 @@ func (a *Adapter) Size(ctx context.Context, kind target.Kind) (n int, known bool
 	if err != nil {
 		return 0, false, err
 	}
-	err = a.reading(ctx, op, func(s *session) error {
+	err = reading(ctx, a, op, func(s *session) error {
 		counted, err := s.number(s.dialect().count(t))
 		n = int(counted)
 		return err

@@ -84,14 +84,14 @@ type session struct {
 }
 
 // reading runs an operation that only asks.
-func (a *Adapter) reading(ctx context.Context, op string, do func(*session) error) error {
-	return a.run(ctx, op, func(s *session) (bool, error) { return false, do(s) })
+func reading(ctx context.Context, a *Adapter, op string, do func(*session) error) error {
+	return run(ctx, a, op, func(s *session) (bool, error) { return false, do(s) })
 }
 
 // changing runs an operation in a transaction, and again where a deadlock ended it. What was begun and not committed is
 // undone by the database, whatever happens to the connection.
-func (a *Adapter) changing(ctx context.Context, op string, do func(*session) error) error {
-	return a.run(ctx, op, func(s *session) (bool, error) {
+func changing(ctx context.Context, a *Adapter, op string, do func(*session) error) error {
+	return run(ctx, a, op, func(s *session) (bool, error) {
 		tx, err := s.h.db.BeginTx(s.timeout, nil)
 		if err != nil {
 			return false, err
@@ -107,12 +107,12 @@ func (a *Adapter) changing(ctx context.Context, op string, do func(*session) err
 }
 
 // alone runs an operation that is one statement, which is a transaction of its own.
-func (a *Adapter) alone(ctx context.Context, op string, do func(*session) error) error {
-	return a.run(ctx, op, func(s *session) (bool, error) { return true, do(s) })
+func alone(ctx context.Context, a *Adapter, op string, do func(*session) error) error {
+	return run(ctx, a, op, func(s *session) (bool, error) { return true, do(s) })
 }
 
 // run runs an operation. do reports whether a change was under way, so that a lost answer leaves it unsure.
-func (a *Adapter) run(ctx context.Context, op string, do func(*session) (bool, error)) error {
+func run(ctx context.Context, a *Adapter, op string, do func(*session) (bool, error)) error {
 	if err := ended(ctx, op); err != nil {
 		return err
 	}

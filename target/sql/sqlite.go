@@ -63,7 +63,9 @@ func (s sqlite) connect(dsn string, cfg *Config) (*stdsql.DB, string, error) {
 	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", (cfg.Timeout / 2).Milliseconds()), "foreign_keys(1)"}
 	settings["_pragma"] = append(pragmas, settings["_pragma"]...)
 	settings.Set("_txlock", "immediate")
-	db, err := stdsql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}).String())
+	// On Windows file:///C:/app.db.
+	path = "/" + strings.TrimPrefix(filepath.ToSlash(path), "/")
+	db, err := stdsql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: "//" + (&url.URL{Path: path}).EscapedPath(), RawQuery: settings.Encode()}).String())
 	return db, "", err
 }
 
@@ -175,7 +177,8 @@ func lowered(made string) string {
 	return "lower(" + strings.Trim(strings.TrimSpace(inner), "\"`[]") + ")"
 }
 
-// denied asks for the lock of a writer, which a file that is read-only does not give.
-func (s sqlite) denied(ctx context.Context, db runner, _ string, wanted []string) ([]string, error) {
-	return nil, nil
+// denied deletes no row, which a file that can only be read refuses all the same.
+func (s sqlite) denied(ctx context.Context, db runner, table string, _ []string) ([]string, error) {
+	_, err := db.ExecContext(ctx, "DELETE FROM "+sqliteDialect.table(table)+" WHERE 0")
+	return nil, err
 }

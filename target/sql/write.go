@@ -18,11 +18,11 @@ func (a *Adapter) Create(ctx context.Context, kind target.Kind, attributes []tar
 	if err != nil {
 		return nil, err
 	}
-	run := a.changing
+	in := changing
 	if own := a.overrides[string(kind)+".create"]; own == nil && a.engine.dialect().alone && !writesLists(t, attributes) {
-		run = a.alone
+		in = alone
 	}
-	err = run(ctx, op, func(s *session) error {
+	err = in(ctx, a, op, func(s *session) error {
 		d, err := s.described(t)
 		if err != nil {
 			return err
@@ -174,12 +174,12 @@ func joined(errs []error) error {
 // update writes attributes in one transaction. With a resource the error is about attributes that the row does not show
 // as they were written.
 func (a *Adapter) update(ctx context.Context, op string, t *table, ref target.Ref, attributes []target.Attribute) (after *target.Resource, err error) {
-	run := a.changing
+	in := changing
 	if a.overrides[string(t.kind)+".update"] == nil && a.engine.dialect().alone && len(t.lists) == 0 {
-		run = a.alone
+		in = alone
 	}
 	var c change
-	err = run(ctx, op, func(s *session) error {
+	err = in(ctx, a, op, func(s *session) error {
 		d, err := s.described(t)
 		if err != nil {
 			return err
@@ -315,7 +315,7 @@ func (a *Adapter) Delete(ctx context.Context, ref target.Ref) error {
 	if err != nil {
 		return err
 	}
-	err = a.changing(ctx, op, func(s *session) error {
+	err = changing(ctx, a, op, func(s *session) error {
 		if own := a.overrides[string(ref.Kind)+".delete"]; own != nil {
 			d, err := s.described(t)
 			if err == nil {

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql" // the driver
@@ -21,10 +20,13 @@ import (
 // there.
 type MariaDB struct {
 	dir  string
-	as   *syscall.Credential // nil: this user
+	as   *account // nil: this user
 	proc *exec.Cmd
 	next atomic.Int64
 }
+
+// An account is a user of this machine.
+type account struct{ user, group int }
 
 // ErrNoMariaDB means that MariaDB is not installed.
 var ErrNoMariaDB = errors.New("MariaDB is not installed; run: apt-get install mariadb-server")
@@ -81,20 +83,19 @@ func StartMariaDB() (s *MariaDB, err error) {
 
 // demote has the server run as the user that Debian's package makes.
 func (s *MariaDB) demote() error {
-	account, err := user.Lookup("mysql")
+	known, err := user.Lookup("mysql")
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoMariaDB, err)
 	}
-	uid, err1 := strconv.Atoi(account.Uid)
-	gid, err2 := strconv.Atoi(account.Gid)
-	s.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	uid, err1 := strconv.Atoi(known.Uid)
+	gid, err2 := strconv.Atoi(known.Gid)
+	s.as = &account{uid, gid}
 	return errors.Join(err1, err2, os.Chown(s.dir, uid, gid))
 }
 
 func (s *MariaDB) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
-	// It ends with the test, also when that is killed.
-	cmd.Dir, cmd.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGKILL}
+	cmd.Dir, cmd.SysProcAttr = s.dir, attributes(s.as)
 	return cmd
 }
 

@@ -106,6 +106,7 @@ func Schema(driver string) []string {
 		"CREATE TABLE person_role (person_id " + key + " NOT NULL REFERENCES people (id), role " + text + " NOT NULL)",
 		"CREATE INDEX person_roles ON person_role (person_id)",
 		"CREATE TABLE team (id " + id + ", tenant " + text50 + " NOT NULL, name " + text + " NOT NULL, entra_id " + text + ")",
+		"CREATE UNIQUE INDEX team_entra ON team (tenant, entra_id)",
 		"CREATE TABLE team_person (team_id " + key + " NOT NULL REFERENCES team (id), person_id " + key + " NOT NULL REFERENCES people (id), PRIMARY KEY (team_id, person_id))",
 	}
 	for _, name := range []string{"ada@example.com", "bob@example.com", "old@example.com"} {
