@@ -59,6 +59,7 @@ type Cloud struct {
 	Name      string // "public", "usgov", "usgov-dod" or "china"; "" with addresses
 	Authority string // where tokens come from
 	Graph     string // where Graph is
+	CAFile    string // certificates (PEM) to trust for both in place of the system's; "" for none
 }
 
 var clouds = []string{"public", "usgov", "usgov-dod", "china"}
@@ -66,13 +67,14 @@ var clouds = []string{"public", "usgov", "usgov-dod", "china"}
 type cloudAddresses struct {
 	Authority string `yaml:"authority" format:"https" required:"true" doc:"Where tokens come from, such as https://login.microsoftonline.com."`
 	Graph     string `yaml:"graph" format:"https" required:"true" doc:"Where Graph is, such as https://graph.microsoft.com."`
+	CAFile    string `yaml:"ca_file" format:"path" doc:"Certificates (PEM) to trust for both, in place of the system's: those of entrasync emulate."`
 }
 
 func (c *Cloud) decode(d *decoder, n *node, key string, _ field) {
 	if n.kind == section {
 		var a cloudAddresses
 		d.section(n, reflect.ValueOf(&a).Elem(), key)
-		*c = Cloud{Authority: a.Authority, Graph: a.Graph}
+		*c = Cloud{Authority: a.Authority, Graph: a.Graph, CAFile: a.CAFile}
 		return
 	}
 	if name, ok := d.text(n, key, field{enum: clouds}); ok {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -77,7 +78,11 @@ func (k checks) run(ctx context.Context, f checkFlags) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return k.finish(check.DocumentOf(&c.Tested, nil))
+	document := check.DocumentOf(&c.Tested, nil)
+	if !k.app.json {
+		fmt.Fprintln(k.app.err, check.Next(document.OK, f.offline))
+	}
+	return k.finish(document)
 }
 
 // open reads the configuration and opens the state, as the service would, and returns what came of that;

@@ -107,7 +107,7 @@ New here? Run "entrasync demo": it needs nothing.
 // commands lists every command in the order of a first encounter.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
-		demoCommand(a), initCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
+		demoCommand(a), initCommand(a), registerCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
 		statusCommand(a), runsCommand(a), showCommand(a), explainCommand(a), discoverCommand(a),
 		holdsCommand(a), approveCommand(a), rejectCommand(a), auditCommand(a), undoCommand(a), driftCommand(a), linksCommand(a), tenantsCommand(a), consentCommand(a),
 		stateCommand(a), configCommand(a), evalCommand(a), importSchemaCommand(a), targetCommand(a), emulateCommand(a), versionCommand(a),

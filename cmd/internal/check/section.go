@@ -92,3 +92,14 @@ func DocumentOf(tested *Section, faults configs.Faults) Document {
 	}
 	return d
 }
+
+// Next says what to do after a check.
+func Next(ok, offline bool) string {
+	switch {
+	case !ok:
+		return "Next: correct what is marked, then entrasync check"
+	case offline:
+		return "Next: entrasync check, which tests each connection, too"
+	}
+	return "Next: entrasync plan, which shows what would change and changes nothing"
+}

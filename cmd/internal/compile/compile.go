@@ -38,6 +38,12 @@ func Parse(name string, text []byte, env func(string) (string, bool)) (cfg *conf
 	return cfg, syncs, err
 }
 
+// LoadUnfilled is Load for a configuration of entrasync init in which ids are still to be filled in.
+func LoadUnfilled(file string) (cfg *configs.Config, syncs []*Sync, err error) {
+	cfg, err = configs.Load(file, func(cfg *configs.Config) (faults configs.Faults) { syncs, faults = syncsOf(cfg); return faults }, targets)
+	return cfg, syncs, err
+}
+
 func checks(syncs *[]*Sync) []configs.Check {
 	return []configs.Check{
 		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = syncsOf(cfg); return faults },

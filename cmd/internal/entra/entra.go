@@ -7,8 +7,12 @@ package entra
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/worker"
@@ -50,10 +54,39 @@ func (c Connector) SignIn(ctx context.Context, to worker.Connection, code, redir
 
 func (c Connector) config(to worker.Connection) (msgraph.Config, error) {
 	credential, err := credentialOf(to.App)
+	transport, cerr := c.trusting(to.CAFile)
+	if err == nil {
+		err = cerr
+	}
 	return msgraph.Config{
 		Tenant: to.Tenant, Cloud: to.Cloud, Credential: credential, MaxElapsed: to.MaxElapsed,
-		HTTP: c.Transport, UserAgent: c.UserAgent, Log: to.Log,
+		HTTP: transport, UserAgent: c.UserAgent, Log: to.Log,
 	}, err
+}
+
+// trusting returns the transport, or one of its kind that trusts the certificates of a file and no others.
+func (c Connector) trusting(file string) (http.RoundTripper, error) {
+	if file == "" {
+		return c.Transport, nil
+	}
+	text, err := os.ReadFile(file)
+	pool := x509.NewCertPool()
+	if err == nil && !pool.AppendCertsFromPEM(text) {
+		err = fmt.Errorf("%s holds no certificate", file)
+	}
+	if err != nil {
+		return nil, advice.With(fmt.Errorf("read cloud.ca_file: %w", err), "start entrasync emulate, which writes it, or name another file")
+	}
+	transport, ok := c.Transport.(*http.Transport)
+	if !ok {
+		return c.Transport, nil // of an emulator in this process, which needs none
+	}
+	transport = transport.Clone()
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	transport.TLSClientConfig.RootCAs = pool
+	return transport, nil
 }
 
 func credentialOf(app *configs.App) (msgraph.Credential, error) {

@@ -12,7 +12,7 @@ import (
 
 // The tenant and app of the emulator when nothing else is said.
 const (
-	tenantID     = "11111111-1111-1111-1111-111111111111"
+	TenantID     = "11111111-1111-1111-1111-111111111111"
 	ClientID     = "6a1e0000-0000-0000-0000-000000000001"
 	ClientSecret = "emulated-secret"
 )
@@ -21,7 +21,7 @@ const (
 // are assigned to it.
 func Server(users int, seed uint64, tenants int, redirects ...string) (*graphtest.Server, []*graphtest.Tenant) {
 	server := graphtest.New(graphtest.Options{})
-	home, err := graphsync.ParseID(tenantID)
+	home, err := graphsync.ParseID(TenantID)
 	if err != nil {
 		panic(err) // it is a constant
 	}
@@ -30,7 +30,7 @@ func Server(users int, seed uint64, tenants int, redirects ...string) (*graphtes
 	for i := range tenants {
 		spec := graphtest.TenantSpec{}
 		if i == 0 {
-			spec.ID = tenantID
+			spec.ID = TenantID
 		}
 		tenant := server.AddTenant(spec)
 		tenant.Consent(ClientID)
@@ -86,7 +86,7 @@ syncs:
 
 // Configuration is that of the demo: the state and the accounts are in a folder, Graph is at a URL.
 func Configuration(graph, state, accounts string) []byte {
-	return fmt.Appendf(nil, demonstration, state, graph, ClientID, ClientSecret, tenantID, accounts)
+	return fmt.Appendf(nil, demonstration, state, graph, ClientID, ClientSecret, TenantID, accounts)
 }
 
 // Change makes the three edits an administrator makes most: a user joins, one moves and one leaves. It returns the one

@@ -26,7 +26,7 @@ func TestServer(t *testing.T) {
 	t.Parallel()
 	_, first := Server(5, 1, 2)
 	_, again := Server(5, 1, 2)
-	if len(first) != 2 || first[0].ID().String() != tenantID || first[0].ID() == first[1].ID() {
+	if len(first) != 2 || first[0].ID().String() != TenantID || first[0].ID() == first[1].ID() {
 		t.Errorf("tenants %v", first)
 	}
 	for i := range first {

@@ -12,6 +12,7 @@ import (
 type Connection struct {
 	Tenant     graphsync.ID
 	Cloud      graphsync.Cloud
+	CAFile     string        // certificates to trust in place of the system's; "" for none
 	App        *configs.App  // nil where the configuration has none
 	MaxElapsed time.Duration // waited in all for one answer; zero for the source's default
 	Log        *slog.Logger
@@ -32,7 +33,9 @@ func (d Directories) Connect(id graphsync.ID) (Connection, error) {
 // connection returns how the tenant of a section is reached.
 func (d Directories) connection(section configs.Tenant, id graphsync.ID, log *slog.Logger) (c Connection, err error) {
 	c = Connection{Tenant: id, App: d.config.AppOf(section), Log: log}
-	c.Cloud, err = CloudOf(d.config.CloudOf(section))
+	cloud := d.config.CloudOf(section)
+	c.CAFile = cloud.CAFile
+	c.Cloud, err = CloudOf(cloud)
 	return c, err
 }
 
