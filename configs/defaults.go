@@ -37,6 +37,9 @@ func (s *Sync) SetDefaults() {
 	s.Quarantine.SetDefaults()
 }
 
+// SetDefaults keeps a week of nights.
+func (b *Backup) SetDefaults() { b.Schedule, b.Keep = "CRON_TZ=UTC 0 2 * * *", 7 }
+
 // SetDefaults takes those assigned, guests too, as Entra does.
 func (s *Scope) SetDefaults() {
 	s.Users = "assigned"

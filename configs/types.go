@@ -8,6 +8,7 @@ type Config struct {
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
+	Backup    *Backup     `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
 	Drift     *Drift      `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
 	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
@@ -197,6 +198,13 @@ type Attribute struct {
 type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
+}
+
+// A Backup says when and where the state is exported.
+type Backup struct {
+	Schedule string `yaml:"schedule" format:"cron" doc:"When the state is exported, in the form of the common schedule. Default: every night at 2 (UTC)."`
+	Folder   string `yaml:"folder" format:"path" required:"true" doc:"Folder of the exports, on another disk than the state. It is created when it is missing."`
+	Keep     int    `yaml:"keep" min:"1" doc:"How many exports are kept; older ones are deleted after a successful export."`
 }
 
 // A Drift says what is done about differences between what was applied and what the application holds.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ func stateCommand(a *app) *cobra.Command {
 		Long: `The state is what entrasync remembers between cycles: the snapshot of each directory with its delta
 links, the links to accounts, holds and runs, and who owns which account. An export is a backup, and
 how the state moves to another machine. It holds personal data. Stop the service, or all workers that
-share a database, first.`,
+share a database, first; state backup works while the service runs.`,
 		Args: arguments.Subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -36,7 +37,7 @@ checksums. The file is readable by its owner only, and has its name when it is c
 		RunE: func(_ *cobra.Command, args []string) error { return stateCommands{a}.export(args, out) },
 	}
 	export.Flags().StringVarP(&out, "out", "o", "", "file to write; without it, standard output")
-	cmd.AddCommand(export, &cobra.Command{
+	cmd.AddCommand(export, backupCommand(a), &cobra.Command{
 		Use:   "import FILE",
 		Short: "Take in an export, into a state that does not have it",
 		Long: `Takes in an export: of the whole state into an empty one, of some tenants into one that does not have
@@ -53,6 +54,29 @@ version and back up before. A state in files is brought up to date when it is op
 		RunE: func(*cobra.Command, []string) error { return stateCommands{a}.migrate() },
 	})
 	return cmd
+}
+
+func backupCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup",
+		Short: "Export the state to the folder of the section backup, also while the service runs",
+		Long: `Exports the whole state to backup.folder, reads it back, and deletes all but the newest backup.keep. The
+service does the same at backup.schedule.`,
+		Args: arguments.None,
+		RunE: func(*cobra.Command, []string) error {
+			return a.withWorker(func(w *worker.Worker) error {
+				section := w.Config.Backup
+				if section == nil {
+					return advice.With(errors.New("the configuration does not say where to"), "write a section such as: backup: {folder: /backup/entrasync}")
+				}
+				done, err := transfer.BackUp(w.Store, section.Folder, section.Keep, time.Now())
+				if err != nil {
+					return err
+				}
+				return stateCommands{a}.report("backed up", done.File, done.Transfer)
+			})
+		},
+	}
 }
 
 // migrate brings the tables of a database to the present version.

@@ -23,6 +23,9 @@ func schedules(cfg *configs.Config) (faults configs.Faults) {
 	check(cfg.Schedule, "schedule")
 	check(cfg.FullCycle, "full_cycle")
 	check(cfg.Removals, "removals")
+	if cfg.Backup != nil {
+		check(cfg.Backup.Schedule, "backup", "schedule")
+	}
 	if cfg.Drift != nil {
 		check(cfg.Drift.Schedule, "drift", "schedule")
 	}

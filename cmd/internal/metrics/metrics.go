@@ -74,6 +74,16 @@ func (m *Metrics) ConfigurationLoaded(ok bool) {
 	m.gauges[configLoaded].WithLabelValues().Set(value)
 }
 
+// BackedUp says when the newest backup of the state was made, and whether the last attempt succeeded.
+func (m *Metrics) BackedUp(at time.Time, ok bool) {
+	value := 0.0
+	if ok {
+		value = 1
+	}
+	m.gauges[backupOK].WithLabelValues().Set(value)
+	m.gauges[backupTime].WithLabelValues().Set(seconds(at))
+}
+
 // Handler answers with all series.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})

@@ -51,6 +51,7 @@ func everything(m *metrics.Metrics) {
 	m.SetStatus("front", "contoso", metrics.SyncStatus{Linked: 16, Holds: 17, Retrying: 18, Skipped: 19, Quarantined: true, LastSuccess: started})
 	m.SetStatus("front", "fabrikam", metrics.SyncStatus{})
 	m.CredentialEnds("contoso", started.AddDate(0, 0, 30))
+	m.BackedUp(started, true)
 }
 
 var ours = regexp.MustCompile(`(?m)^(?:# TYPE )?entrasync_.*$`)

@@ -25,6 +25,8 @@ const (
 
 const (
 	actions          = "entrasync_actions_total"
+	backupOK         = "entrasync_backup_ok"
+	backupTime       = "entrasync_last_backup_timestamp_seconds"
 	buildInfo        = "entrasync_build_info"
 	configLoaded     = "entrasync_configuration_loaded"
 	changeToEffect   = "entrasync_change_to_effect_seconds"
@@ -63,6 +65,8 @@ var waits = []float64{60, 300, 900, 1800, 2700, 3600, 7200, 21600, 86400, 604800
 
 var all = []series{
 	{name: actions, kind: counter, labels: []string{"sync", "tenant", "op", "outcome"}, help: "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
+	{name: backupOK, kind: gauge, help: "1 when the last backup of the state succeeded, 0 when it did not. Exposed where the configuration has a section backup."},
+	{name: backupTime, kind: gauge, help: "When the newest backup of the state was made, as Unix time; 0 for none."},
 	{name: buildInfo, kind: gauge, labels: []string{"version", "go_version"}, help: "Always 1; the labels say which build this is."},
 	{name: configLoaded, kind: gauge, help: "1 when the configuration was last loaded as it is in its file, 0 when a reload was refused and the former one is in use."},
 	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},

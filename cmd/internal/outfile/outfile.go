@@ -40,6 +40,11 @@ func Create(name, content string, force bool) error {
 // Replace writes a file under another name, which takes its own when it is complete and on disk. After an error
 // a former file of the name is as it was.
 func Replace(name string, write func(io.Writer) error) error {
+	return ReplaceVerified(name, write, func(io.Reader) error { return nil })
+}
+
+// ReplaceVerified is Replace with a look at what is on disk: the file takes its name when verify accepts it.
+func ReplaceVerified(name string, write func(io.Writer) error, verify func(io.Reader) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -47,6 +52,12 @@ func Replace(name string, write func(io.Writer) error) error {
 	err = write(f)
 	if err == nil {
 		err = f.Sync()
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err == nil {
+		err = verify(f)
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), name)

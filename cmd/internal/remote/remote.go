@@ -65,13 +65,14 @@ func (c *Client) Begin(cmd *cobra.Command) { c.cmd = cmd }
 var commands = map[string]bool{
 	"plan": true, "sync": true, "status": true, "runs": true, "show": true, "explain": true, "discover": true,
 	"holds": true, "approve": true, "reject": true, "eval": true, "audit": true, "links": true, "undo": true,
-	"tenants": true, "consent": true, "check": true,
+	"drift": true, "state backup": true, "tenants": true, "consent": true, "check": true,
 	cobra.ShellCompRequestCmd: true, cobra.ShellCompNoDescRequestCmd: true, // they suggest runs and holds
 }
 
 // Command returns the name of a command that a service runs for a client.
 func Command(cmd *cobra.Command) (name string, err error) {
-	if name, _, _ = strings.Cut(strings.TrimPrefix(cmd.CommandPath(), "entrasync "), " "); !commands[name] {
+	path := strings.TrimPrefix(cmd.CommandPath(), "entrasync ")
+	if name, _, _ = strings.Cut(path, " "); !commands[name] && !commands[path] {
 		return "", fmt.Errorf("the service does not run %q for others", cmd.CommandPath())
 	}
 	return name, nil

@@ -67,8 +67,8 @@ func openPages(s *Service) (*pages, error) {
 	}
 	p.server = web.New(web.Service{
 		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Heartbeat: func() time.Time { return time.Unix(0, s.beat.Load()) },
-		Refused: s.refusal,
-		Advice:  s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
+		Refused: s.refusal, BackupProblem: s.backupProblem,
+		Advice: s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
 		Version: s.options.Version, Log: s.log, Now: time.Now,
 	}, access)
 	return p, nil
@@ -162,6 +162,9 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
+	if at, failed, configured := p.service.lastBackup(); configured {
+		p.metrics.BackedUp(at, !failed)
+	}
 	known, err := p.tenants()
 	for _, t := range known {
 		tenants[t.Name] = true

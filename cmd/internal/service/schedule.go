@@ -36,7 +36,10 @@ func (s *Service) schedule(w *worker.Worker) error {
 	}
 	// A complete compare is as much work as an initial cycle: those of many tenants are spread.
 	spread := min(time.Duration(max(0, len(w.Syncs)-1))*fullSpread, longestSpread)
-	var jobs []scheduler.Job
+	jobs, err := s.backUp(w)
+	if err != nil {
+		return err
+	}
 	for _, planned := range w.Syncs {
 		if planned.Paused != "" {
 			s.log.Info("tenant is paused "+planned.Paused, "sync", planned.Name, "tenant", planned.TenantName)

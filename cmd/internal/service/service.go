@@ -69,6 +69,7 @@ type Service struct {
 	reads     recentReads
 	pages     *pages
 	fleet     fleet
+	backups   backups
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
 

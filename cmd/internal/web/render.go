@@ -26,6 +26,7 @@ type page struct {
 	Waiting int    // holds that wait for an answer
 	Token   string // for forms
 	Refused string // why the configuration was not loaded at the last reload
+	Backup  string // why the state could not be backed up
 	rows    []row  // all syncs, those that need attention first
 }
 
@@ -70,6 +71,9 @@ type missing struct {
 
 func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
 	p := page{Now: s.Now().UTC(), Version: s.Version, Token: s.forms.token(w, r)}
+	if s.BackupProblem != nil {
+		p.Backup = s.BackupProblem()
+	}
 	if s.Refused != nil {
 		p.Refused = s.Refused()
 	}

@@ -28,17 +28,18 @@ import (
 // A Service is the running service as far as pages show it. All functions may be called
 // concurrently.
 type Service struct {
-	Store     *state.Store
-	Syncs     func() []Sync                                                            // as configured and scheduled now
-	Tenants   func() ([]Tenant, error)                                                 // of the configuration and those that joined, by name
-	Heartbeat func() time.Time                                                         // when the scheduler last showed that it is alive
-	Refused   func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
-	Advice    func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
-	Metrics   http.Handler                                                             // what /metrics answers; may be nil
-	Invite    func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where tenants cannot join by consent; its error is ErrOpenLink where an invitation has to name its tenant
-	Version   string
-	Log       *slog.Logger
-	Now       func() time.Time
+	Store         *state.Store
+	Syncs         func() []Sync                                                            // as configured and scheduled now
+	Tenants       func() ([]Tenant, error)                                                 // of the configuration and those that joined, by name
+	Heartbeat     func() time.Time                                                         // when the scheduler last showed that it is alive
+	BackupProblem func() string                                                            // why the state could not be backed up, "" when it could; may be nil
+	Refused       func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
+	Advice        func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
+	Metrics       http.Handler                                                             // what /metrics answers; may be nil
+	Invite        func(state.Invitation) (link string, key state.InvitationKey, err error) // nil where tenants cannot join by consent; its error is ErrOpenLink where an invitation has to name its tenant
+	Version       string
+	Log           *slog.Logger
+	Now           func() time.Time
 }
 
 // ErrOpenLink means that an invitation would be for any tenant where each must be for one.
