@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,15 +17,17 @@ import (
 // backupJob is the name of the job that backs up the state; those of syncs have a slash.
 const backupJob = "backup"
 
-// backups remember how the last backup of the state ended.
+// backups back up the state and remember how the last attempt ended.
 type backups struct {
+	log *slog.Logger
+
 	mu     sync.Mutex // guards the rest
 	failed error      // of the last attempt, nil when it succeeded
 	at     time.Time  // when that was
 }
 
-// backUp is the job that backs up the state, none where the configuration says nothing of it.
-func (s *Service) backUp(w *worker.Worker) ([]scheduler.Job, error) {
+// job is the job that backs up the state, none where the configuration says nothing of it.
+func (b *backups) job(w *worker.Worker) ([]scheduler.Job, error) {
 	section := w.Config.Backup
 	if section == nil {
 		return nil, nil
@@ -33,45 +36,45 @@ func (s *Service) backUp(w *worker.Worker) ([]scheduler.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []scheduler.Job{{Name: backupJob, Schedules: []scheduler.Schedule{times}, Run: func(context.Context) error { return s.backUpNow(w, section) }}}, nil
+	return []scheduler.Job{{Name: backupJob, Schedules: []scheduler.Schedule{times}, Run: func(context.Context) error { return b.run(w, section) }}}, nil
 }
 
-func (s *Service) backUpNow(w *worker.Worker, section *configs.Backup) error {
+func (b *backups) run(w *worker.Worker, section *configs.Backup) error {
 	began := time.Now()
 	done, err := transfer.BackUp(w.Store, section.Folder, section.Keep, began)
-	s.backups.mu.Lock()
-	s.backups.failed, s.backups.at = err, began
-	s.backups.mu.Unlock()
+	b.mu.Lock()
+	b.failed, b.at = err, began
+	b.mu.Unlock()
 	if err != nil {
-		s.log.Error("the state was not backed up", "error", err, "hint", advice.Of(err))
+		b.log.Error("the state was not backed up", "error", err, "hint", advice.Of(err))
 		return err
 	}
-	s.log.Info("state backed up", "file", done.File, "bytes", done.Bytes, "tenants", len(done.Tenants), "rows", done.Rows, "deleted", len(done.Deleted), "ms", time.Since(began).Milliseconds())
+	b.log.Info("state backed up", "file", done.File, "bytes", done.Bytes, "tenants", len(done.Tenants), "rows", done.Rows, "deleted", len(done.Deleted), "ms", time.Since(began).Milliseconds())
 	return nil
 }
 
-// backupProblem says why the last backup failed, "" when it did not, or when there is none to make.
-func (s *Service) backupProblem() string {
-	if s.worker.Load().Config.Backup == nil {
+// problem says why the last backup failed, "" when it did not, or when there is none to make.
+func (b *backups) problem(cfg *configs.Config) string {
+	if cfg.Backup == nil {
 		return ""
 	}
-	s.backups.mu.Lock()
-	defer s.backups.mu.Unlock()
-	if s.backups.failed == nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%v (%s)", s.backups.failed, s.backups.at.UTC().Format("2006-01-02 15:04 UTC"))
-	if hint := advice.Of(s.backups.failed); hint != "" {
+	text := fmt.Sprintf("%v (%s)", b.failed, b.at.UTC().Format("2006-01-02 15:04 UTC"))
+	if hint := advice.Of(b.failed); hint != "" {
 		text += ": " + hint
 	}
 	return text
 }
 
-// lastBackup is when the newest backup was made; configured is false where none is to be made.
-func (s *Service) lastBackup() (at time.Time, failed, configured bool) {
-	section := s.worker.Load().Config.Backup
+// last is when the newest backup was made; configured is false where none is to be made.
+func (b *backups) last(cfg *configs.Config) (at time.Time, failed, configured bool) {
+	section := cfg.Backup
 	if section == nil {
 		return time.Time{}, false, false
 	}
-	return transfer.Newest(section.Folder), s.backupProblem() != "", true
+	return transfer.Newest(section.Folder), b.problem(cfg) != "", true
 }

@@ -67,7 +67,7 @@ func openPages(s *Service) (*pages, error) {
 	}
 	p.server = web.New(web.Service{
 		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Heartbeat: func() time.Time { return time.Unix(0, s.beat.Load()) },
-		Refused: s.refusal, BackupProblem: s.backupProblem,
+		Refused: s.refusal, BackupProblem: func() string { return s.backups.problem(s.worker.Load().Config) },
 		Advice: s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
 		Version: s.options.Version, Log: s.log, Now: time.Now,
 	}, access)
@@ -162,7 +162,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
-	if at, failed, configured := p.service.lastBackup(); configured {
+	if at, failed, configured := p.service.backups.last(p.service.worker.Load().Config); configured {
 		p.metrics.BackedUp(at, !failed)
 	}
 	known, err := p.tenants()

@@ -36,7 +36,7 @@ func (s *Service) schedule(w *worker.Worker) error {
 	}
 	// A complete compare is as much work as an initial cycle: those of many tenants are spread.
 	spread := min(time.Duration(max(0, len(w.Syncs)-1))*fullSpread, longestSpread)
-	jobs, err := s.backUp(w)
+	jobs, err := s.backups.job(w)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ type Service struct {
 // New makes a service of a worker. The caller closes the worker after [Service.Run].
 func New(w *worker.Worker, options Options) *Service {
 	s := &Service{options: options, log: options.Log}
+	s.backups.log = options.Log
 	w.Serve(worker.Service{Changed: s.applyTenantChanges, Next: s.next})
 	s.worker.Store(w)
 	s.loaded.Store(fingerprintOf(options.ConfigFile))
