@@ -88,6 +88,14 @@ func (d *decoder) format(n *node, key, format string) (string, bool) {
 			d.fault(n, key, "write it as 2027-05-01", "%s %s is not a date", key, quote(n.raw))
 			return "", false
 		}
+	case "duration-off":
+		if text == "off" {
+			break
+		}
+		if v, err := ParseDuration(text); err != nil || v == 0 {
+			d.fault(n, key, "write it as 90s, 10m or 1h, or off", "%s %s is not a time above zero", key, quote(n.raw))
+			return "", false
+		}
 	case "cron", "cron-off":
 		if text == "off" && format == "cron-off" {
 			break

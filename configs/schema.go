@@ -116,6 +116,8 @@ func word(f field, types ...string) schema {
 		s = schema{"type": "string", "pattern": "^" + cronPattern + "$"}
 	case "cron-off":
 		s = schema{"type": "string", "pattern": "^(off|" + cronPattern + ")$"}
+	case "duration-off":
+		s = schema{"type": "string", "pattern": `^(off|([0-9]+w)?([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*)$`, "minLength": 1}
 	case "link":
 		s = schema{"type": "string", "pattern": `^[Hh][Tt][Tt][Pp][Ss]://`}
 	case "support":

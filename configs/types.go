@@ -10,6 +10,7 @@ type Config struct {
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
 	Backup    *Backup     `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
 	Drift     *Drift      `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
+	Freshness string      `yaml:"freshness" format:"duration-off" doc:"The objective within which a user who is disabled, deleted or leaves a group loses access, such as 10m: metrics, the page and the log say when it is missed. off: none. A tenant or a sync may have its own."`
 	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
 	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
 	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
@@ -77,7 +78,8 @@ type Tenant struct {
 	Cloud  *Cloud `yaml:"cloud" doc:"Cloud of this tenant, when not the common one."`
 	Paused bool   `yaml:"paused" doc:"true: this tenant's syncs do not run."`
 
-	Removals string `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this tenant, when not the common ones; off: none."`
+	Removals  string `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this tenant, when not the common ones; off: none."`
+	Freshness string `yaml:"freshness" format:"duration-off" doc:"Objective for this tenant, when not the common one; off: none."`
 }
 
 // A Sync provisions the people of tenants to one target.
@@ -91,6 +93,7 @@ type Sync struct {
 	Quarantine Quarantine `yaml:"quarantine" doc:"When so many records fail that the sync is paused."`
 	Removals   string     `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this sync, when not those of its tenant; off: none."`
 	Drift      *Drift     `yaml:"drift" doc:"What is done about changes made in the application: report, repair or hold, or a section. Without it a complete compare writes again what was applied, and reports nothing."`
+	Freshness  string     `yaml:"freshness" format:"duration-off" doc:"Objective for this sync, when not that of its tenant; off: none."`
 }
 
 // A Scope says who is provisioned.

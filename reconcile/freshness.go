@@ -10,6 +10,10 @@ func (r *recorder) tookEffect(tx *state.Tx, keys ...state.PendingKey) {
 	if since.IsZero() {
 		return
 	}
+	// A cycle on schedule also acts on direct assignments, which no removals cycle reads.
+	if r.opts.Removals && r.opts.AccessRead.After(since) {
+		since = r.opts.AccessRead
+	}
 	for _, key := range keys {
 		if retry, failed := tx.Retries(r.sync.Name).Get(key); failed && !retry.Skipped && retry.First.Before(since) {
 			since = retry.First

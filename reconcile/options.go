@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"errors"
+	"time"
 
 	"entrasync/graphsync"
 	"entrasync/reconcile/plan"
@@ -11,15 +12,16 @@ import (
 
 // Options say what kind of run it is. The zero value is a dry incremental run.
 type Options struct {
-	Apply     bool
-	Full      bool      // read everything again and evaluate everybody
-	Scheduled bool      // not asked for by a person: a sync in quarantine waits
-	NoRefresh bool      // plan from the snapshot alone, without a Graph call
-	Drift     bool      // compare everything with what the application holds, without reading the directory again
-	Removals  bool      // only what takes access away or gives it back; the rest stays pending. Not with Full or Subject
-	WasRead   bool      // of a removals cycle: another one of the tenant has just read the directory
-	Subject   *Subject  // only this object
-	Expect    *Document // apply only if exactly this plan comes out
+	Apply      bool
+	Full       bool      // read everything again and evaluate everybody
+	Scheduled  bool      // not asked for by a person: a sync in quarantine waits
+	NoRefresh  bool      // plan from the snapshot alone, without a Graph call
+	Drift      bool      // compare everything with what the application holds, without reading the directory again
+	Removals   bool      // only what takes access away or gives it back; the rest stays pending. Not with Full or Subject
+	WasRead    bool      // of a removals cycle: another one of the tenant has just read the directory
+	AccessRead time.Time // of a removals cycle: when the last one that ran to its end began to read; zero: not known
+	Subject    *Subject  // only this object
+	Expect     *Document // apply only if exactly this plan comes out
 
 	Undo *undo.Request // of [Syncer.Undo]: what is put back
 	Pin  string        // of [Syncer.Undo]: the reason for which what is put back is pinned; "": it is not

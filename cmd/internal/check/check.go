@@ -71,6 +71,9 @@ func (c *Checker) Configuration(syncs []*compile.Sync, listen bool) {
 	for _, w := range compile.Warnings(syncs) {
 		s.warn("configuration", w, "")
 	}
+	for _, w := range freshnessWarnings(cfg, syncs) {
+		s.warn("freshness", w, "make removals shorter, such as @every 2m")
+	}
 	for _, w := range SecretWarnings(cfg) {
 		s.warn("secrets", w, "")
 	}

@@ -90,6 +90,7 @@ type Sync struct {
 	Paused     string         // what its tenant is paused by, "" when it is not
 	Removals   string         // schedule of its removals cycles, "" for none
 	DriftTimes string         // schedule on which everything is compared, "" for none of its own
+	Freshness  time.Duration  // within which access is taken away, 0 for no objective
 
 	// Faults are what is wrong with the sync for this tenant alone, which joined after the
 	// configuration was loaded. The embedded Sync is then that of another tenant and must not run.
@@ -192,6 +193,9 @@ func (t Template) For(name, expansion string, tenant configs.Tenant) (*Sync, con
 	}
 	if of := cmp.Or(t.entry.Value.Drift, t.cfg.Drift); of != nil {
 		sync.DriftTimes = of.Schedule
+	}
+	if text := cmp.Or(t.entry.Value.Freshness, tenant.Freshness, t.cfg.Freshness); text != "" && text != "off" {
+		sync.Freshness, _ = configs.ParseDuration(text) // configs has checked it
 	}
 	return sync, faults
 }

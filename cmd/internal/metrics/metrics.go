@@ -38,6 +38,8 @@ type SyncStatus struct {
 	Quarantined bool
 	Mostly      bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess time.Time
+	Behind      time.Duration // how old a change that takes access away may be at most
+	Freshness   time.Duration // its objective, 0 for none
 }
 
 // New returns the series, with those of the Go runtime and the process.
@@ -162,6 +164,8 @@ func (m *Metrics) SetStatus(sync, tenant string, s SyncStatus) {
 	}
 	set(mostlySkipped, mostly)
 	set(lastSuccess, seconds(s.LastSuccess))
+	set(freshness, s.Behind.Seconds())
+	set(freshObjective, s.Freshness.Seconds())
 }
 
 // CredentialEnds sets when the credential for a tenant ends. One whose end is not known has no

@@ -34,6 +34,8 @@ const (
 	cycles           = "entrasync_cycles_total"
 	cycleDuration    = "entrasync_cycle_duration_seconds"
 	drifted          = "entrasync_drift"
+	freshness        = "entrasync_freshness_seconds"
+	freshObjective   = "entrasync_freshness_objective_seconds"
 	graphBytes       = "entrasync_graph_bytes_total"
 	graphRequests    = "entrasync_graph_requests_total"
 	graphThrottled   = "entrasync_graph_throttled_total"
@@ -74,6 +76,8 @@ var all = []series{
 	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed or wait for a retry, the target is paused, or most of the scope is skipped), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
 	{name: drifted, kind: gauge, labels: bySync, help: "Accounts, groups and memberships that the last compare found changed in the application, or gone from it, and that nothing has put right since."},
+	{name: freshness, kind: gauge, labels: bySync, help: "How old a change that takes access away may be at most without having reached the application: the time since the directory was last read to its end, or since a removal first failed. 0 before the first cycle is complete. Holds are not in it, nor are direct assignments between two cycles on schedule."},
+	{name: freshObjective, kind: gauge, labels: bySync, help: "What the configuration wants it to be at most (freshness), 0 for no objective."},
 	{name: graphBytes, kind: counter, labels: bySync, help: "Bytes read from Microsoft Graph."},
 	{name: graphRequests, kind: counter, labels: bySync, help: "Requests sent to Microsoft Graph."},
 	{name: graphThrottled, kind: counter, labels: bySync, help: "Answers of Microsoft Graph that asked to wait (429 and 503)."},

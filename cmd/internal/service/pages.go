@@ -107,7 +107,7 @@ func (p *pages) syncs() []web.Sync {
 		job, scheduled := jobs[jobName(planned)]
 		sync := web.Sync{
 			Sync: planned.Sync, TenantName: planned.TenantName, Paused: !scheduled,
-			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0,
+			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0, Freshness: planned.Freshness, AccessRead: p.service.reads.access(planned),
 		}
 		if job.LastError != nil {
 			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error(), Hint: advice.Of(job.LastError)}
@@ -158,7 +158,7 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	for _, s := range p.server.Statuses(r.Context()) {
 		syncs[[2]string{s.Sync, s.Tenant}] = true
 		p.metrics.SetStatus(s.Sync, s.Tenant, metrics.SyncStatus{
-			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess,
+			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess, Behind: s.Behind, Freshness: s.Freshness,
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")

@@ -138,7 +138,17 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 	}
 	w.NoteHealth(ctx, planned, syncer.Source, err)
 	s.pages.observe(planned, report, err)
+	if planned.Removals == "" {
+		warnStale(log, planned, report)
+	}
 	return logCycle(log, report, err)
+}
+
+// warnStale logs that changes took longer than the objective for freshness.
+func warnStale(log *slog.Logger, planned *compile.Sync, report *reconcile.Report) {
+	if wait := time.Duration(report.LongestWaitMS) * time.Millisecond; planned.Freshness > 0 && wait > planned.Freshness {
+		log.Warn("the freshness objective was missed: a change may have waited longer between the directory and the application", "wait", wait.String(), "objective", planned.Freshness.String(), "run", report.Run)
+	}
 }
 
 // begin takes the turn of a tenant for a cycle that is due on this worker. end ends the turn.
@@ -179,13 +189,22 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 		return err
 	}
 	defer func() { end(ctx, err) }()
-	report, err := syncer.Run(ctx, reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned)})
+	options := reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned), AccessRead: s.reads.access(planned)}
+	began := time.Now()
+	if options.WasRead {
+		began = began.Add(-freshFor)
+	}
+	report, err := syncer.Run(ctx, options)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil && report.Graph.Requests > 0 {
 		s.reads.note(planned)
 	}
+	if err == nil {
+		s.reads.noteAccess(planned, began)
+	}
+	warnStale(log, planned, report)
 	switch {
 	case report.Kept:
 		s.pages.observe(planned, report, err)
@@ -241,10 +260,28 @@ func logCycle(log *slog.Logger, report *reconcile.Report, err error) error {
 }
 
 // recentReads remembers which removals cycle read a tenant's directory last: the cycles of the tenant's other syncs,
-// which follow it, use that.
+// which follow it, use that. And when the last removals cycle of each sync that ran to its end began, because one that found nothing
+// to do writes nothing.
 type recentReads struct {
-	mu   sync.Mutex // guards last
-	last map[graphsync.ID]recentRead
+	mu     sync.Mutex // guards the fields below
+	last   map[graphsync.ID]recentRead
+	bySync map[string]time.Time // by the name of the job
+}
+
+// access returns when the last removals cycle of a sync that ran to its end began to read; zero when none has since the start.
+func (r *recentReads) access(planned *compile.Sync) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bySync[jobName(planned)]
+}
+
+func (r *recentReads) noteAccess(planned *compile.Sync, began time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bySync == nil {
+		r.bySync = map[string]time.Time{}
+	}
+	r.bySync[jobName(planned)] = began
 }
 
 type recentRead struct {

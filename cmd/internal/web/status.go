@@ -30,6 +30,8 @@ type syncStatus struct {
 	Trend     trend
 	ReadError error // why the state could not be read
 	commits   uint64
+
+	OldestRemoval time.Time // when the oldest removal that has failed since first failed; zero for none
 }
 
 // Linked is how many accounts and groups are linked.
@@ -78,6 +80,7 @@ func (s *syncStatus) read(tx *state.Tx, rules *reconcile.Sync) error {
 	accounts, members := drift.In(tx, sync).Count()
 	s.Drift = accounts + members
 	s.Info = tx.SyncInfo(sync)
+	s.OldestRemoval = oldestRemoval(tx, sync)
 	for h := range tx.Holds(sync).All() {
 		s.Holds = append(s.Holds, hold{Hold: h})
 	}

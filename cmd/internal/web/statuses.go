@@ -128,6 +128,8 @@ type SyncStatus struct {
 	Quarantined  bool
 	Mostly       bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess  time.Time
+	Behind       time.Duration // how old a change that takes access away may be at most; 0 before the first success
+	Freshness    time.Duration // its objective, 0 for none
 }
 
 // Statuses returns all syncs whose state can be read, for metrics.
@@ -138,6 +140,7 @@ func (s *Server) Statuses(ctx context.Context) []SyncStatus {
 			all = append(all, SyncStatus{
 				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped, Drift: r.Drift,
 				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
+				Behind: r.Behind(s.Now()), Freshness: r.Freshness,
 			})
 		}
 	}

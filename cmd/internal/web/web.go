@@ -54,6 +54,9 @@ type Sync struct {
 	Since      time.Time // start of the running cycle; zero when there is none
 	Attempted  bool      // a cycle has ended, or could not begin, since the service started
 	Problem    *Problem  // why the last cycle could not begin; nil when it could
+
+	Freshness  time.Duration // objective: within which access is taken away; 0 for none
+	AccessRead time.Time     // when the last removals cycle that ran to its end began; zero for none
 }
 
 // A Tenant is a directory, from the configuration or by consent.
