@@ -2,7 +2,7 @@ package sql_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -13,29 +13,40 @@ import (
 	"entrasync/target/sql/sqltest"
 )
 
-var servers sqltest.Servers
+// servers are the databases that users have, started when the first test needs one. A test without them fails: it would
+// say nothing.
+var servers databases
 
-// The databases that users have are what is tested: without them nothing here says anything.
+type databases struct {
+	once    sync.Once
+	running sqltest.Servers
+	err     error
+}
+
+// Database makes a database with the application's tables, and returns its connection string.
+func (d *databases) Database(tb testing.TB, driver string) string {
+	tb.Helper()
+	d.once.Do(func() {
+		var begun sync.WaitGroup
+		var noPostgres, noMariaDB error
+		begun.Go(func() { d.running.Postgres, noPostgres = pgtest.Start() })
+		begun.Go(func() { d.running.MariaDB, noMariaDB = sqltest.StartMariaDB() })
+		begun.Wait()
+		d.err = errors.Join(noPostgres, noMariaDB)
+	})
+	if d.err != nil {
+		tb.Fatal("a database to test with does not start: ", d.err)
+	}
+	return d.running.Database(tb, driver)
+}
+
 func TestMain(m *testing.M) {
-	var begun sync.WaitGroup
-	var noPostgres, noMariaDB error
-	begun.Go(func() { servers.Postgres, noPostgres = pgtest.Start() })
-	begun.Go(func() { servers.MariaDB, noMariaDB = sqltest.StartMariaDB() })
-	begun.Wait()
-	code := 1
-	if noPostgres == nil && noMariaDB == nil {
-		code = m.Run()
+	code := m.Run()
+	if s := servers.running.Postgres; s != nil {
+		_ = s.Stop()
 	}
-	for _, err := range []error{noPostgres, noMariaDB} {
-		if err != nil {
-			fmt.Println("FAIL: a database to test with does not start:", err)
-		}
-	}
-	if servers.Postgres != nil {
-		_ = servers.Postgres.Stop()
-	}
-	if servers.MariaDB != nil {
-		_ = servers.MariaDB.Stop()
+	if s := servers.running.MariaDB; s != nil {
+		_ = s.Stop()
 	}
 	os.Exit(code)
 }

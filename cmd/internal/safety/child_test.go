@@ -27,6 +27,7 @@ import (
 	"entrasync/state"
 	"entrasync/target"
 	"entrasync/target/scim"
+	"entrasync/target/sql"
 	wiretarget "entrasync/target/wire"
 )
 
@@ -41,6 +42,7 @@ type job struct {
 	Front  string // address of the SCIM server
 	Done   string // file for the outcome
 	Bridge string // file with the number of the program's process, where the target is of type exec; "": it is of type scim
+	SQL    string // file of SQLite, where the target is of type sql; Front then hears of its calls
 	Set    childSettings
 
 	Target, Place string // what the configuration calls the application, and where it has it
@@ -136,6 +138,10 @@ func (j job) clients() (graphsync.Source, target.Adapter, error) {
 	if j.Bridge != "" {
 		adapter, err := j.program()
 		return source, adapter, err
+	}
+	if j.SQL != "" {
+		adapter, err := sql.New(databaseConfig(j.SQL))
+		return source, &tellingAdapter{adapter, j.Front}, err
 	}
 	transport, err := target.NewTransport(target.TransportConfig{Auth: target.Auth{Bearer: func() (string, error) { return bearerToken, nil }}})
 	if err != nil {

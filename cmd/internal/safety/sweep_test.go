@@ -28,6 +28,7 @@ type story struct {
 	chapters []func(d *cast)
 	moves    map[int]location // of the application's name and address, before a chapter's cycle
 	exec     bool             // the target is a program
+	sql      bool             // the target is a database
 	dies     bool             // that program is killed, and not the process that started it
 }
 
@@ -107,6 +108,8 @@ func stories() []story {
 			moves: map[int]location{1: {"staff", "here"}, 2: {"staff", "there"}, 3: {"all", "elsewhere"}}},
 		{name: "the target is a program", set: childSettings{Groups: true}, chapters: chapters, exec: true},
 		{name: "the program of the target dies", set: childSettings{Groups: true, Delete: true}, chapters: chapters, exec: true, dies: true},
+		{name: "the target is a database", set: childSettings{Groups: true}, chapters: chapters, sql: true},
+		{name: "the target is a database, and leavers are deleted", set: childSettings{Groups: true, Delete: true}, chapters: chapters, sql: true},
 	}
 }
 
@@ -166,9 +169,16 @@ func newStage(t *testing.T, s story) *stage {
 	}
 	t.Cleanup(func() { running.Close() })
 	st.front = scimtest.Elimity(t, scimtest.Options{Token: bearerToken, CheckMembers: true})
+	if s.sql {
+		st.database = newDatabase(t)
+	}
 	st.watch = newWatch(st.world)
-	st.watch.leave(st.front.Seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root"}))
-	st.front.Seed(t, map[string]any{"userName": "old@contoso.example", "displayName": "An account from before", "active": true})
+	seed := st.front.Seed
+	if s.sql {
+		seed = st.database.seed
+	}
+	st.watch.leave(seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root"}))
+	seed(t, map[string]any{"userName": "old@contoso.example", "displayName": "An account from before", "active": true})
 	ca := filepath.Join(filepath.Dir(st.dir), "ca.pem")
 	if err := os.WriteFile(ca, st.graph.CAPEM(), 0o600); err != nil {
 		t.Fatal(err)
@@ -176,6 +186,9 @@ func newStage(t *testing.T, s story) *stage {
 	st.job = job{State: st.dir, Graph: running.URL, CA: ca, Tenant: st.tenant.ID(), Front: st.front.URL, Set: s.set, Target: "front", Place: "here"}
 	if st.dies = s.dies; s.exec {
 		st.job.Bridge = filepath.Join(filepath.Dir(st.dir), "program.pid")
+	}
+	if s.sql {
+		st.job.SQL, st.job.Front = st.database.file, st.hearing()
 	}
 
 	for _, path := range []string{"/*/oauth2/v2.0/token", ""} {
@@ -326,7 +339,7 @@ func TestKilledAnywhere(t *testing.T) {
 			all := len(moments)
 			switch {
 			case *sweepAll:
-			case s.exec:
+			case s.exec, s.sql:
 				moments = sample(moments, 12)
 			default:
 				moments = sample(moments, 20)

@@ -173,7 +173,7 @@ type group struct {
 func (w *world) inventory() inventory {
 	inv := inventory{accounts: map[string]account{}, groups: map[string]group{}}
 	text := func(m map[string]any, name string) string { s, _ := m[name].(string); return s }
-	for _, u := range w.front.Users(w.t) {
+	for _, u := range w.usersShown() {
 		a := account{id: text(u, "id"), external: text(u, "externalId"), active: u["active"] != false, whole: wholeOf(u), values: map[string]string{
 			"userName":    strings.ToLower(text(u, "userName")), // compared in any case by SCIM
 			"displayName": text(u, "displayName"), "title": text(u, "title"), "userType": text(u, "userType"), "email": "",
@@ -186,7 +186,7 @@ func (w *world) inventory() inventory {
 		}
 		inv.accounts[a.id] = a
 	}
-	for _, g := range w.front.Groups(w.t) {
+	for _, g := range w.groupsShown() {
 		members := []string{}
 		list, _ := g["members"].([]any)
 		for _, m := range list {

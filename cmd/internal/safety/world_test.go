@@ -85,6 +85,9 @@ type world struct {
 	tenant *graphtest.Tenant
 	front  *scimtest.Server
 	dir    string
+
+	database *database // what takes the place of front in some stories
+
 	sync   *reconcile.Sync
 	source *msgraph.Source
 	target target.Adapter
