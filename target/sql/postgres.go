@@ -20,7 +20,7 @@ var postgresDialect = &dialect{
 	text:      func(expr string) string { return expr + "::text" },
 	fold:      func(mark string) string { return "lower(" + mark + ")" },
 	exact:     func(expr, mark string) string { return expr + "::text = " + mark + "::text" },
-	returning: true, emptyRow: "DEFAULT VALUES", alone: true, booleans: true, dollars: true,
+	returning: true, emptyRow: "DEFAULT VALUES", alone: true, keeps: true, booleans: true, dollars: true,
 }
 
 func (postgres) dialect() *dialect { return postgresDialect }

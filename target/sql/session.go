@@ -33,10 +33,11 @@ func (a *Adapter) handle(op string) (*handle, error) {
 		err = target.Redacted(redact.New(shortSecret, secret), err)
 		return nil, &target.Error{Op: op, Code: target.Unauthorized, Message: "the connection string cannot be used: " + target.Clean(err.Error()), Hint: "correct dsn or dsn_file of the target"}
 	}
-	db.SetMaxOpenConns(a.cfg.Concurrency + 1) // a list may be read while its rows are acted on
-	db.SetMaxIdleConns(a.cfg.Concurrency + 1)
+	most := a.cfg.Concurrency + 4 // lists may be read, and statements prepared, while operations have all others
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	a.open = &handle{db: db, tables: map[string]*described{}}
+	a.open = &handle{db: db, tables: map[string]*described{}, ready: map[string]*stdsql.Stmt{}}
 	return a.open, nil
 }
 
@@ -147,8 +148,16 @@ func stopped(ctx context.Context, err error) error {
 
 // rows sends a statement and reads its rows as texts.
 func (s *session) rows(st statement) (all [][]stdsql.NullString, err error) {
-	s.a.sent.Add(1)
-	rows, err := s.QueryContext(s.timeout, st.text, st.args...)
+	ready, err := s.prepare(st.text)
+	if err != nil {
+		return nil, err
+	}
+	var rows *stdsql.Rows
+	if ready != nil {
+		rows, err = ready.QueryContext(s.timeout, st.args...)
+	} else {
+		rows, err = s.QueryContext(s.timeout, st.text, st.args...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -173,12 +182,58 @@ func (s *session) rows(st statement) (all [][]stdsql.NullString, err error) {
 
 // exec sends a statement and returns how many rows it touched.
 func (s *session) exec(st statement) (int64, error) {
-	s.a.sent.Add(1)
-	result, err := s.ExecContext(s.timeout, st.text, st.args...)
+	result, err := s.send(st)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+// send sends a statement that is not read from.
+func (s *session) send(st statement) (stdsql.Result, error) {
+	ready, err := s.prepare(st.text)
+	if err != nil {
+		return nil, err
+	}
+	if ready != nil {
+		return ready.ExecContext(s.timeout, st.args...)
+	}
+	return s.ExecContext(s.timeout, st.text, st.args...)
+}
+
+// mostReady bounds how many statements are kept: that of an update has a text for each set of columns.
+const mostReady = 100
+
+// prepare returns a statement that the database has read before, where its driver does not keep them; nil where it does,
+// and outside of a transaction.
+func (s *session) prepare(text string) (*stdsql.Stmt, error) {
+	s.a.sent.Add(1)
+	tx, inside := s.runner.(*stdsql.Tx)
+	if !inside || s.dialect().keeps {
+		return nil, nil
+	}
+	s.h.mu.Lock()
+	known, full := s.h.ready[text], len(s.h.ready) >= mostReady
+	s.h.mu.Unlock()
+	if known == nil && full {
+		return nil, nil
+	}
+	if known == nil {
+		made, err := s.h.db.PrepareContext(s.timeout, text)
+		if err != nil {
+			return nil, err
+		}
+		s.h.mu.Lock()
+		if known = s.h.ready[text]; known == nil {
+			known = made
+			s.h.ready[text] = made
+		}
+		s.h.mu.Unlock()
+		if known != made {
+			_ = made.Close() // another operation was first
+		}
+	}
+	return tx.StmtContext(s.timeout, known), nil
 }
 
 func (s *session) dialect() *dialect { return s.a.engine.dialect() }

@@ -104,8 +104,9 @@ func (a *Adapter) table(op string, kind target.Kind) (*table, error) {
 type handle struct {
 	db *stdsql.DB
 
-	mu     sync.Mutex // protects tables
+	mu     sync.Mutex // protects what follows
 	tables map[string]*described
+	ready  map[string]*stdsql.Stmt // by text
 }
 
 // Place returns what tells the accounts of two configurations apart: the database, the tables and the fixed columns. A

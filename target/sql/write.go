@@ -93,8 +93,7 @@ func (s *session) insert(op string, t *table, d *described, c change, id string)
 	}
 	st := dialect.insert(t, c.columns)
 	if !dialect.returning && !dialect.output {
-		s.a.sent.Add(1)
-		result, err := s.ExecContext(s.timeout, st.text, st.args...)
+		result, err := s.send(st)
 		if err != nil {
 			return nil, err
 		}

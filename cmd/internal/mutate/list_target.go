@@ -63,6 +63,35 @@ var messaging = slices.Concat(
 	),
 )
 
+// Databases.
+var databases = slices.Concat(
+	in("target/sql/statements.go",
+		fault{"SQL1", "rows of other owners are read and written", `for _, f := range t.fixed {
+		column`, `for _, f := range t.fixed[:0] {
+		column`},
+		fault{"SQL2", "an id leads to every row that the database calls equal", `" AND ", b.d.exact(column, b.bind(id)))`, `" AND ", b.bind(id), " = ", b.bind(id))`},
+		fault{"SQL3", "members are users of any owner", `.owned(users, "u.", true)
+	return b.add(" AND NOT`, `
+	return b.add(" AND NOT`},
+	),
+	in("target/sql/read.go",
+		fault{"SQL4", "a list that skipped rows counts as whole", `if err == nil && counted != listed {`, `if false {`},
+	),
+	in("target/sql/session.go",
+		fault{"SQL5", "a change whose commit was not answered counts as not done", `return true, tx.Commit()`, `return false, tx.Commit()`},
+		fault{"SQL6", "an operation that a deadlock ended has failed", `if try == tries || !a.is(err, deadlock) {`, `if true {`},
+	),
+	in("target/sql/members.go",
+		fault{"SQL7", "a member's id is what the database makes of it", `if slices.Contains(ids, row[0].String) {`, `if true {`},
+	),
+	in("target/sql/write.go",
+		fault{"SQL8", "an account is made without the values that have no column", `return refused[0] // half`, `refused = nil // half`},
+	),
+	in("target/sql/sqlite.go",
+		fault{"SQL9", "a mistyped path makes an empty database", `settings.Set("mode", "rw")`, `settings.Set("mode", "rwc")`},
+	),
+)
+
 // The SCIM adapter.
 var provisioning = slices.Concat(
 	in("target/scim/create.go",
