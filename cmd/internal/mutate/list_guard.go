@@ -43,7 +43,7 @@ var guarding = slices.Concat(
 		}
 	}`, ``},
 		fault{"REV7", "a held action is still carried out", `a.Held = &plan.StoredHold{Guard: guard, Cause: cause}
-	r.hold(key, a)`, `r.hold(key, &plan.StoredAction{plan.Action: a.Action, plan.Held: &plan.StoredHold{Guard: guard, Cause: cause}})`},
+	r.hold(key, a)`, `r.hold(key, &plan.StoredAction{Action: a.Action, Held: &plan.StoredHold{Guard: guard, Cause: cause}})`},
 		fault{"REV8", "an action that is held again after a change keeps its hold without being judged", `last.Held.Guard == guards.Drift || last.Divergence(a) != ""`, `last.Held.Guard == guards.Drift`},
 		fault{"REV10", "whose leaving a group is held leaves when another user does", `if !held {
 			passes.Remove`, `if true || held {

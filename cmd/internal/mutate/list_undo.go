@@ -21,7 +21,7 @@ var undoing = slices.Concat(
 	),
 	in("reconcile/undoread.go",
 		fault{"UND10", "an undo overwrites what was changed in the application", `if showsStill(rules, &change, found.shown) {`, `if true {`},
-		fault{"UND11", "an undo writes to an account that is another one now", `} else if linked && identityIn(`, `} else if false && identityIn(`},
+		fault{"UND11", "an undo writes to an account that is another one now", `} else if linked && identityIn(`, `} else if linked && false && identityIn(`},
 		fault{"UND12", "an account that is another's is linked again", `found.code, found.drop, found.hold = verdict.code, verdict.why, verdict.hold`, `_ = verdict`},
 	),
 	in("reconcile/undorecord.go",

@@ -40,7 +40,7 @@ var matching = slices.Concat(
 		fault{"MAT17", "of two who match one account the first of the plan takes it, whichever user's id it carries", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
-		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)`, `desired, err := m.eval.desireIn(tx, m.kind, a.SourceID, true)`},
+		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)`, `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, true)`},
 		fault{"CRN16", "an account that another sync is making is taken", `if making && !owned {`, `if making && creator.Sync == "" {`},
 		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `(true || !linked)`},
 	),
@@ -58,7 +58,7 @@ var matching = slices.Concat(
 			}`, ``},
 	),
 	in("reconcile/ownership/accounts.go",
-		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(a.TenantSyncs, owner.Sync) {`, `if false {`},
+		fault{"FOR3", "an account of another sync of the tenant is free", `if slices.Contains(a.TenantSyncs, owner.Sync) {`, `if false && slices.Contains(a.TenantSyncs, owner.Sync) {`},
 	),
 	in("reconcile/offertransfers.go",
 		fault{"FOR1", "an account is given up while it is active", "case !link.Active:\n\t\treturn d.tx", "case true:\n\t\treturn d.tx"},
@@ -261,7 +261,7 @@ var recording = slices.Concat(
 	} else if`, `_ = key
 		} else if`},
 		fault{"RCD5", "the link of a former owner stays", `if !done.former.IsZero() {`, `if false {`},
-		fault{"RCD6", "a failed record counts as done", `failure := r.ledger.fail(tx, key, a, done.err)`, `failure := Failure{}`},
+		fault{"RCD6", "a failed record counts as done", `failure := r.ledger.fail(tx, key, a, done.err)`, `failure := plan.Failure{}`},
 		fault{"RCD7", "a record that fails is tried again in every cycle", `retry.Next = l.now.Add(wait)`, `retry.Next = l.now`},
 		fault{"RCD8", "a refused member is not tried again", `r.ledger.fail(tx, key, done.action, refused.err)`, `_ = key`},
 		fault{"RCD9", "an application that stopped answering is sent the rest", `r.unavailable++; r.unavailable >= maxFailures`, `r.unavailable++; false`},
@@ -289,7 +289,7 @@ var recording = slices.Concat(
 		fault{"SET1", "an on-demand run settles what it did not look at", `if f.opts.Subject != nil {
 		return nil
 	}
-	if err := f.offerTransfers`, `if err := f.owners.offerTransfers`},
+	if err := f.offerTransfers`, `if err := f.offerTransfers`},
 		fault{"SET2", "removals of a cycle that fails afterwards do not count for removals_per_day", `if n := f.ledger.unapproved; n > 0 && !f.remembered {`, `if n := f.ledger.unapproved; n > 0 && !f.remembered && f.findings.applied {`},
 		fault{"SET3", "removals are not remembered for removals_per_day", `f.info.Removals = append(f.info.Removals, state.Removals{At: f.now, Count: n})`, `_ = n`},
 		fault{"SET4", "everything stays pending", `if err := tx.Pending(f.sync.Name).SetEverything(false); err != nil {`, `if err := tx.Pending(f.sync.Name).SetEverything(true); err != nil {`},

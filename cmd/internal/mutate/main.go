@@ -10,7 +10,7 @@
 // first failure ends a run, and tests keep their files in memory.
 //
 // Each result is appended to .cache/mutate.jsonl as it comes. With -resume, a run that was interrupted
-// leaves out what was noticed or passed before; -own stops after the tests of the own package.
+// leaves out what was noticed or passed before; -own stops after the tests of the own package, -near after those of its neighbour.
 //
 // -list checks that the faults apply, -build in addition that they build: some seconds for each.
 //
@@ -46,6 +46,7 @@ func main() {
 	sample := flag.Int("sample", 0, "run this many, drawn from those that survivors.md does not name; 0 runs all")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "what the sample is drawn by")
 	own := flag.Bool("own", false, "run the tests of the fault's own package only")
+	near := flag.Bool("near", false, "run the tests of the fault's own package, and of the neighbour that works with it, and no wider ones")
 	with := flag.String("with", "", "tests to run instead: a package and flags of its test binary, such as './reconcile -test.run=TestRefused'")
 	keep := flag.String("results", ".cache/mutate.jsonl", "file that keeps the result of each fault")
 	resume := flag.Bool("resume", false, "continue the run that was interrupted: leave out what the file of results says was noticed or passed")
@@ -65,7 +66,7 @@ func main() {
 	if *sample > 0 {
 		fmt.Printf("%d of %d faults, drawn with -seed %d\n", len(chosen), len(allMutations()), *seed)
 	}
-	r := &runner{own: *own || *sample > 0, with: *with, jobs: *jobs, dry: *list || *build, build: *build, trust: *trust}
+	r := &runner{own: *own || *sample > 0, near: *near, with: *with, jobs: *jobs, dry: *list || *build, build: *build, trust: *trust}
 	if !r.dry {
 		if r.file, err = openResults(*keep, *resume); err != nil {
 			fmt.Fprintln(os.Stderr, err)

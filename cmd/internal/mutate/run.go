@@ -91,7 +91,11 @@ func (m *mutation) overlay(scratch string) (string, error) {
 }
 
 // testedBy are the packages whose tests are tried when those of the fault's own let it pass.
-var testedBy = map[string]string{"./reconcile/desired": "./reconcile", "./reconcile/guard": "./reconcile", "./reconcile/plan": "./reconcile", "./state": "./reconcile", "./target": "./target/scim"}
+var testedBy = map[string]string{
+	"./reconcile/desired": "./reconcile", "./reconcile/guard": "./reconcile", "./reconcile/plan": "./reconcile", "./reconcile/links": "./reconcile",
+	"./reconcile/ownership": "./reconcile", "./reconcile/scope": "./reconcile", "./reconcile/snapshot": "./reconcile", "./reconcile/undo": "./reconcile",
+	"./state": "./reconcile", "./target": "./target/scim",
+}
 
 // wideTests take what tests of single packages let pass: the stories of the command, then
 // histories over the whole pipeline. They link the Graph SDK and take minutes for each fault.
@@ -109,7 +113,9 @@ func (r *runner) stages(m *mutation) []string {
 		if next := testedBy[dir]; next != "" {
 			stages = append(stages, next)
 		}
-		stages = append(stages, wideTests...)
+		if !r.near {
+			stages = append(stages, wideTests...)
+		}
 	}
 	return stages
 }
@@ -121,6 +127,7 @@ const worthPreparing = 5
 // A runner tries mutations.
 type runner struct {
 	own      bool   // only tests of the fault's own package
+	near     bool   // only these, and those of the neighbour in testedBy
 	with     string // instead of any other test
 	jobs     int
 	dry      bool // no test is run
