@@ -25,7 +25,7 @@ var transporting = slices.Concat(
 	),
 	in("target/retry.go",
 		fault{"RTY1", "a PATCH is sent again whatever it does", `return fixed`, `return fixed || true`},
-		fault{"RTY2", "a POST may be sent again", `case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete:`, `case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPost:`},
+		fault{"RTY2", "a POST may be sent again", `_, fixed := req.Header["Idempotency-Key"]`, `fixed := req.Method == http.MethodPost`},
 		fault{"RTY3", "a Retry-After is not read", `return time.Duration(seconds * float64(time.Second)), true`, `return 0, false`},
 	),
 )
