@@ -113,8 +113,13 @@ func Configuration(a Answers) string {
 
 // section is the target's part of the configuration: the keys that it needs, then the others as comments.
 func section(a Answers) string {
+	needed, other := keys(a, reflect.TypeOf(all.Types[a.kind()]()).Elem(), "    ")
+	return "targets:\n  app:\n    type: " + a.kind() + "\n" + needed + other
+}
+
+// keys are the lines of a section: of the keys that it needs, and of the others as comments.
+func keys(a Answers, options reflect.Type, indent string) (needs, others string) {
 	var needed, other strings.Builder
-	options := reflect.TypeOf(all.Types[a.kind()]()).Elem()
 	secret := false
 	for i := range options.NumField() {
 		field := options.Field(i)
@@ -126,14 +131,40 @@ func section(a Answers) string {
 		switch {
 		case isSecret && strings.HasSuffix(name, "_file") && !secret:
 			secret = true
-			fmt.Fprintf(&needed, "    %s: ${CREDENTIALS_DIRECTORY:-.}/target-secret  # %s\n", name, doc)
+			fmt.Fprintf(&needed, "%s%s: ${CREDENTIALS_DIRECTORY:-.}/target-secret  # %s\n", indent, name, doc)
+		case field.Tag.Get("required") == "true" && field.Type.Kind() == reflect.Struct:
+			inner, _ := keys(a, field.Type, indent+"  ")
+			fmt.Fprintf(&needed, "%s%s:  # %s\n%s", indent, name, doc, inner)
+		case field.Tag.Get("required") == "true" && field.Type.Kind() == reflect.Map:
+			fmt.Fprintf(&needed, "%s%s:  # %s\n%s", indent, name, doc, columns(indent+"  "))
 		case field.Tag.Get("required") == "true":
-			fmt.Fprintf(&needed, "    %s: %s  # %s\n", name, example(a, field), doc)
+			fmt.Fprintf(&needed, "%s%s: %s  # %s\n", indent, name, example(a, field), doc)
 		case !isSecret:
-			fmt.Fprintf(&other, "    # %s: %s\n", name, doc)
+			fmt.Fprintf(&other, "%s# %s: %s\n", indent, name, doc)
 		}
 	}
-	return "targets:\n  app:\n    type: " + a.kind() + "\n" + needed.String() + other.String()
+	return needed.String(), other.String()
+}
+
+// columns are a column for each attribute of the starter, by the attribute's own name. Whether an account is active is
+// said elsewhere.
+func columns(indent string) string {
+	var b strings.Builder
+	_, mapped, _ := strings.Cut(configs.Starter(), "\n      attributes:\n")
+	mapped, _, _ = strings.Cut(mapped, "\n\n")
+	for _, line := range strings.Split(mapped, "\n") {
+		attribute, _, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok || attribute == "active" {
+			continue
+		}
+		name := strings.Trim(attribute, "'")
+		if name = strings.TrimSuffix(name, ".value"); strings.Contains(name, "[") {
+			name, _, _ = strings.Cut(name, "[")
+		}
+		name = name[strings.LastIndexAny(name, ".:")+1:]
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, attribute, name)
+	}
+	return b.String()
 }
 
 // example is a value to fill in for an option.
@@ -145,6 +176,9 @@ func example(a Answers, field reflect.StructField) string {
 		return "https://application.example.com/accounts"
 	case field.Tag.Get("format") == "path":
 		return "accounts.jsonl"
+	case field.Tag.Get("enum") != "":
+		first, _, _ := strings.Cut(field.Tag.Get("enum"), ",")
+		return first
 	case field.Type.Kind() == reflect.Slice:
 		return "[/usr/local/bin/application]"
 	}
