@@ -37,6 +37,12 @@ func (s *Sync) SetDefaults() {
 	s.Quarantine.SetDefaults()
 }
 
+// SetDefaults groups the events of a minute.
+func (n *Notify) SetDefaults() { n.Window = time.Minute }
+
+// SetDefaults encrypts mail.
+func (c *Channel) SetDefaults() { c.TLS = "starttls" }
+
 // SetDefaults keeps a week of nights.
 func (b *Backup) SetDefaults() { b.Schedule, b.Keep = "CRON_TZ=UTC 0 2 * * *", 7 }
 

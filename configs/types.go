@@ -9,6 +9,7 @@ type Config struct {
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
 	Backup    *Backup     `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
+	Notify    *Notify     `yaml:"notify" doc:"Who is told what needs attention, and how. Without it nothing is sent."`
 	Drift     *Drift      `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
 	Freshness string      `yaml:"freshness" format:"duration-off" doc:"The objective within which a user who is disabled, deleted or leaves a group loses access, such as 10m: metrics, the page and the log say when it is missed. off: none. A tenant or a sync may have its own."`
 	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
@@ -201,6 +202,32 @@ type Attribute struct {
 type OnRemove struct {
 	Action      string        // "deactivate", "delete" or "nothing"
 	DeleteAfter time.Duration // with "delete": deactivated at once, deleted after this time
+}
+
+// Notify says who is told what needs attention.
+type Notify struct {
+	Window   time.Duration `yaml:"window" doc:"Events within this time are one message, and a channel gets at most one in it, such as 30s. Default: 1m."`
+	Link     string        `yaml:"link" format:"link" doc:"How people reach the operator's page, for links in messages. Default: http with the address of http.listen."`
+	Channels Map[Channel]  `yaml:"channels" required:"true" doc:"Where messages go, by a name of your choice."`
+}
+
+// A Channel is where messages go, and which.
+type Channel struct {
+	Type     string   `yaml:"type" required:"true" enum:"webhook,slack,teams,smtp" doc:"webhook: JSON, signed as Standard Webhooks says. slack: an incoming webhook. teams: a workflow of Microsoft Teams. smtp: mail."`
+	Events   []string `yaml:"events" enum:"held,failing,recovered,skipped,drift,consent,credential,reload_refused,backup_failed" doc:"Only these events. Default: all."`
+	Severity string   `yaml:"severity" enum:"info,warning,critical" doc:"Only events of at least this severity. Default: all."`
+	Tenants  []string `yaml:"tenants" doc:"Only these tenants, by name. Default: all, and what concerns the service as a whole."`
+
+	URL    Secret `yaml:"url" doc:"Of webhook, slack and teams: address that messages are posted to. That of Slack and Teams is a secret: give url_file."`
+	Secret Secret `yaml:"secret" doc:"Of webhook: signing secret, whsec_ and base64; during a rotation two, each on a line."`
+	CAFile string `yaml:"ca_file" doc:"Certificates trusted in addition to the system's, as PEM."`
+
+	Host     string   `yaml:"host" doc:"Of smtp: mail server and port, such as mail.example.com:587."`
+	TLS      string   `yaml:"tls" enum:"starttls,tls,none" doc:"Of smtp: starttls (default, usually port 587), tls (usually port 465), or none, which is for a mail server on this machine."`
+	From     string   `yaml:"from" doc:"Of smtp: sender."`
+	To       []string `yaml:"to" doc:"Of smtp: recipients."`
+	Username string   `yaml:"username" doc:"Of smtp: user name, where the server wants one."`
+	Password Secret   `yaml:"password" doc:"Of smtp: password."`
 }
 
 // A Backup says when and where the state is exported.

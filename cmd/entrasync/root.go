@@ -110,7 +110,7 @@ func commands(a *app) []*cobra.Command {
 		demoCommand(a), initCommand(a), registerCommand(a), checkCommand(a), planCommand(a), syncCommand(a), runCommand(a),
 		statusCommand(a), runsCommand(a), showCommand(a), explainCommand(a), discoverCommand(a),
 		holdsCommand(a), approveCommand(a), rejectCommand(a), auditCommand(a), undoCommand(a), driftCommand(a), linksCommand(a), tenantsCommand(a), consentCommand(a),
-		stateCommand(a), configCommand(a), evalCommand(a), importSchemaCommand(a), targetCommand(a), emulateCommand(a), versionCommand(a),
+		stateCommand(a), notifyCommand(a), configCommand(a), evalCommand(a), importSchemaCommand(a), targetCommand(a), emulateCommand(a), versionCommand(a),
 	}
 }
 

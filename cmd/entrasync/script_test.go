@@ -40,6 +40,7 @@ import (
 //	graph …                 the directory: see script_graph_test.go
 //	accounts, groups, target …   the application: see script_target_test.go
 //	change NAME PATH=VALUE  another client changes an account of a SCIM server: see script_account_test.go
+//	news …                  a receiver of what the service reports: see script_news_test.go
 //	service …               the command run: see script_service_test.go
 //	page …                  what the service serves: see script_page_test.go
 //	api …                   its administration API: see script_api_test.go
@@ -121,6 +122,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 			"groups":   within((*world).groupsCommand),
 			"target":   within((*world).targetCommand),
 			"change":   within((*world).changeCommand),
+			"news":     within((*world).newsCommand),
 			"service":  within((*world).serviceCommand),
 			"second":   within((*world).secondCommand),
 			"database": within((*world).databaseCommand),
@@ -151,6 +153,7 @@ type world struct {
 	database *scriptDatabase
 
 	chromium *chromium
+	news     *newsReceiver
 }
 
 type worldKey struct{}

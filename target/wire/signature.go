@@ -34,6 +34,12 @@ func signatures(secret target.Secret, id string, timestamp int64, body []byte) (
 	return strings.Join(signed, " "), nil
 }
 
+// Sign returns the header Webhook-Signature of a message, by each of one or two signing secrets in the form
+// whsec_BASE64, each on a line (Standard Webhooks). at is the header Webhook-Timestamp, in Unix seconds.
+func Sign(secret target.Secret, id string, at int64, body []byte) (string, error) {
+	return signatures(secret, id, at, body)
+}
+
 // sign is the signature of a message by one key, of version 1 of Standard Webhooks.
 func sign(key []byte, id string, timestamp int64, body []byte) string {
 	mac := hmac.New(sha256.New, key)

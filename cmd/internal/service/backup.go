@@ -19,7 +19,8 @@ const backupJob = "backup"
 
 // backups back up the state and remember how the last attempt ended.
 type backups struct {
-	log *slog.Logger
+	log   *slog.Logger
+	ended func(error) // takes how each attempt ended
 
 	mu     sync.Mutex // guards the rest
 	failed error      // of the last attempt, nil when it succeeded
@@ -45,6 +46,7 @@ func (b *backups) run(w *worker.Worker, section *configs.Backup) error {
 	b.mu.Lock()
 	b.failed, b.at = err, began
 	b.mu.Unlock()
+	b.ended(err)
 	if err != nil {
 		b.log.Error("the state was not backed up", "error", err, "hint", advice.Of(err))
 		return err

@@ -149,6 +149,7 @@ func (p *pages) observe(planned *compile.Sync, report *reconcile.Report, err err
 	if errors.Is(err, reconcile.ErrPaused) {
 		return // nothing was tried
 	}
+	p.service.news.cycle(p.service.worker.Load().Config, planned, report, err)
 	p.metrics.Observe(cmp.Or(report, &reconcile.Report{Sync: planned.Name, Result: reconcile.Failed}), planned.TenantName)
 }
 

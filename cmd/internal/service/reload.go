@@ -60,6 +60,11 @@ func (s *Service) reload() {
 		return
 	}
 	next.Release() // what the former configuration used
+	if err := s.news.configure(next); err != nil {
+		s.log.Error("configuration not reloaded", "error", err)
+		s.refuse(err.Error())
+		return
+	}
 	if err := s.schedule(next); err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		s.refuse(err.Error())
@@ -68,6 +73,7 @@ func (s *Service) reload() {
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
 	s.refused.Store(nil)
+	s.news.loaded(cfg, "")
 	s.auditConfiguration(loaded, "loaded", "")
 	s.log.Info("configuration reloaded", "syncs", len(syncs), "schedule", cfg.Schedule)
 }
@@ -75,6 +81,7 @@ func (s *Service) reload() {
 // refuse keeps why a configuration was not loaded, for the pages and the metrics.
 func (s *Service) refuse(why string) {
 	s.refused.Store(&why)
+	s.news.loaded(s.worker.Load().Config, why)
 	s.auditConfiguration(fingerprintOf(s.options.ConfigFile), "refused", why)
 }
 

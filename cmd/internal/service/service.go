@@ -24,6 +24,7 @@ import (
 
 	"entrasync/cmd/internal/admin"
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/notify"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
@@ -70,6 +71,7 @@ type Service struct {
 	pages     *pages
 	fleet     fleet
 	backups   backups
+	news      *news
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
 
@@ -81,6 +83,8 @@ type Service struct {
 func New(w *worker.Worker, options Options) *Service {
 	s := &Service{options: options, log: options.Log}
 	s.backups.log = options.Log
+	s.news = &news{Deliverer: notify.Deliverer{Log: options.Log, Now: time.Now}}
+	s.backups.ended = func(err error) { s.news.backedUp(s.worker.Load().Config, err) }
 	w.Serve(worker.Service{Changed: s.applyTenantChanges, Next: s.next})
 	s.worker.Store(w)
 	s.loaded.Store(fingerprintOf(options.ConfigFile))
@@ -116,6 +120,10 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.pages.listener.Close()
+	s.news.page = s.pages.url()
+	if err := s.news.configure(s.worker.Load()); err != nil {
+		return err
+	}
 	s.options.Serving(s.pages.url())
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -137,6 +145,8 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	s.work.Go(func() { s.pages.serve(ctx) })
+	s.work.Go(func() { s.news.Run(ctx) })
+	s.work.Go(func() { s.news.credentials(ctx, s.worker.Load) })
 	s.notify(daemon.SdNotifyReady)
 	s.auditConfiguration(s.loaded.Load(), "loaded", "")
 	w := s.worker.Load()

@@ -39,6 +39,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/inspect":      {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/lookup", "cmd/internal/worker", "graphsync", "reconcile", "reconcile/*", "state"},
 	"cmd/internal/lookup":       {"cmd/internal/advice", "cmd/internal/compile", "cmd/internal/console", "cmd/internal/worker", "configs", "graphsync", "reconcile", "reconcile/*", "state", "target"},
 	"cmd/internal/undoing":      {"cmd/internal/*", "graphsync", "reconcile", "reconcile/undo", "state"},
+	"cmd/internal/notify":       {"configs", "graphsync", "reconcile", "reconcile/plan", "state", "target/wire"},
 	"cmd/internal/drifting":     {"cmd/internal/*", "graphsync", "reconcile", "state"},
 	"cmd/internal/starter":      {"cmd/internal/advice", "cmd/internal/compile", "configs", "graphsync", "target/all"},
 	"cmd/internal/registration": {"cmd/internal/compile", "configs", "graphsync", "reconcile"},
