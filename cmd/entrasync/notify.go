@@ -63,7 +63,10 @@ func (a *app) printTrials(trials []notify.Trial) error {
 		}
 	}
 	if a.json {
-		if err := a.printer().Document(map[string]any{"format": "entrasync/notify-test/1", "channels": trials}); err != nil {
+		if err := a.printer().Document(struct {
+			Format   string         `json:"format"`
+			Channels []notify.Trial `json:"channels"`
+		}{"entrasync/notify-test/1", trials}); err != nil {
 			return err
 		}
 	}

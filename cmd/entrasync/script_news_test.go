@@ -20,7 +20,7 @@ import (
 
 // The news command is a receiver of what the service reports, over TLS, with signatures.
 //
-//	news start                    begin; its address is $NEWS_URL, its certificate $NEWS_CA, its secret $NEWS_SECRET
+//	news start                    begin; its address, certificate and secret are in the files news-url, news-ca.pem and news-secret
 //	news answer STATUS            what it answers from now on
 //	news await TYPE               wait until an event of the type arrives that was not awaited yet, and print it
 //	news count TYPE               print how many events of the type have arrived in all
@@ -80,11 +80,10 @@ func (w *world) newsCommand(ts *testscript.TestScript, neg bool, args []string) 
 		w.news.more = sync.NewCond(&w.news.mu)
 		server := httptest.NewTLSServer(w.news)
 		w.tb.Cleanup(server.Close)
-		file := filepath.Join(w.dir, "news-ca.pem")
-		ts.Check(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
-		ts.Setenv("NEWS_URL", server.URL+"/news")
-		ts.Setenv("NEWS_CA", file)
-		ts.Setenv("NEWS_SECRET", newsSecret)
+		certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		for name, text := range map[string]string{"news-ca.pem": string(certificate), "news-url": server.URL + "/news", "news-secret": newsSecret} {
+			ts.Check(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+		}
 		return
 	}
 	n := w.news

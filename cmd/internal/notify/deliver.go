@@ -56,8 +56,22 @@ func (d *Deliverer) Observe(scope string, conditions []Condition, happened ...Ev
 	}
 }
 
-// Cycle queues what the end of a cycle has to report.
-func (d *Deliverer) Cycle(o Outcome) { d.Observe(o.scope(), o.conditions(), o.happened()...) }
+// Cycle queues what the end of a cycle has to report. One that could not run says nothing of what is held or skipped.
+func (d *Deliverer) Cycle(o Outcome) {
+	if o.Err == nil {
+		d.Observe(o.scope(), o.conditions(), o.happened()...)
+		return
+	}
+	for _, kind := range []string{Failing, Consent} {
+		var of []Condition
+		for _, c := range o.conditions() {
+			if c.Type == kind {
+				of = append(of, c)
+			}
+		}
+		d.Observe(o.scope()+kind, of)
+	}
+}
 
 // Run delivers until ctx ends.
 func (d *Deliverer) Run(ctx context.Context) {

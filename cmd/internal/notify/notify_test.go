@@ -122,7 +122,7 @@ func TestEachEventOnce(t *testing.T) {
 		want   string
 	}{
 		{heldReport("h-1"), nil, Held}, {heldReport("h-1"), nil, ""}, {heldReport("h-1", "h-2"), nil, Held}, {fine, nil, ""}, {heldReport("h-3"), nil, Held},
-		{nil, errors.New("no route to host"), Failing}, {nil, errors.New("no route to host"), ""}, {fine, nil, Recovered}, {fine, nil, ""},
+		{nil, errors.New("no route to host"), Failing}, {nil, errors.New("no route to host"), ""}, {heldReport("h-3"), nil, Recovered}, {fine, nil, ""}, {fine, nil, ""},
 		{&reconcile.Report{Failure: &reconcile.CycleFailure{Code: "consent_missing"}}, errors.New("consent was taken back"), Consent}, {fine, nil, Recovered},
 		{skipped, nil, Skipped}, {skipped, nil, ""}, {fine, nil, ""},
 		{&reconcile.Report{Drift: &reconcile.DriftCounts{Accounts: 3, New: 2}}, nil, Drift}, {&reconcile.Report{Drift: &reconcile.DriftCounts{Accounts: 3}}, nil, ""},
