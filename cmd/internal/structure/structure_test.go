@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/starter":      {"cmd/internal/advice", "cmd/internal/compile", "configs", "graphsync", "target/all"},
 	"cmd/internal/registration": {"cmd/internal/compile", "configs", "graphsync", "reconcile"},
 	"cmd/internal/manual":       {},
+	"cmd/internal/release":      {},
 	"cmd/internal/links":        {"cmd/internal/*", "graphsync", "reconcile", "reconcile/plan", "state"},
 	"cmd/internal/report":       {"cmd/internal/compile", "cmd/internal/console", "cmd/internal/exit", "cmd/internal/inspect", "cmd/internal/words", "graphsync", "reconcile", "reconcile/*", "state"},
 	"cmd/internal/sample":       {"cmd/internal/compile", "graphsync", "graphsync/graphtest"},
