@@ -1,4 +1,4 @@
-// Release packs built programs for distribution: an archive for each system, an image in the OCI layout, a list of the
+// Command release packs built programs for distribution: an archive for each system, an image in the OCI layout, a list of the
 // modules in each program (CycloneDX), and the checksums of all.
 //
 // It builds and publishes nothing: make release builds, and what lies in the folder dist is published by a person. The same
