@@ -197,8 +197,8 @@ func TestOwnerIsNamed(t *testing.T) {
 		"and is free when the tenant is removed (entrasync tenants remove contoso-ltd)")
 }
 
-// crowd makes so many users that the application is listed to find their accounts.
-func (d *directory) crowd(domain string) {
+// many makes so many users that the application is listed to find their accounts.
+func (d *directory) many(domain string) {
 	for n := range 60 {
 		d.person(n+2, fmt.Sprintf("user%d@%s", n, domain), "User")
 	}
@@ -225,7 +225,7 @@ func TestListedAccountsOfOtherTenants(t *testing.T) {
 	tailspin := s.customer("tailspin")
 	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
 	tailspin.source.person(100, "bea@example.com", "Bea")
-	tailspin.source.crowd("tailspin.example")
+	tailspin.source.many("tailspin.example")
 	listed := map[string]string{}
 	s.through = func(a *application) target.Adapter {
 		return listingApplication{a, func() {
@@ -252,7 +252,7 @@ func TestGivenUpInAList(t *testing.T) {
 	contoso.cycle()
 	tailspin := s.customer("tailspin")
 	tailspin.source.person(1, "ada@example.com", "Ada of tailspin")
-	tailspin.source.crowd("tailspin.example")
+	tailspin.source.many("tailspin.example")
 	want(t, "tailspin", tailspin.cycle(), "60 created, "+offered)
 	tailspin.stored().approve()
 	want(t, "tailspin", tailspin.cycle(), "1 adopted, 60 unchanged")

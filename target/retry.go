@@ -55,9 +55,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// grown returns the wait before the n-th further attempt: doubled each time, and spread so
+// backoffBefore returns the wait before the n-th further attempt: doubled each time, and spread so
 // that workers who failed together do not come back together.
-func (t *Transport) grown(n int) time.Duration {
+func (t *Transport) backoffBefore(n int) time.Duration {
 	wait := min(t.backoff<<min(n-1, 16), longestWait)
 	return wait/2 + rand.N(wait/2+1)
 }

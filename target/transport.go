@@ -63,23 +63,23 @@ var ErrTooLarge = errors.New("answer too large")
 // application echoes is blanked out of headers and body too, see package redact. Indeterminate is set when a write may have
 // happened.
 type Transport struct {
-	base      http.RoundTripper
-	auth      *authorizer
-	agent     string
-	timeout   time.Duration
-	maxBody   int64
-	retries   int
-	backoff   time.Duration
-	patience  time.Duration
-	limiter   *rate.Limiter
-	rate      float64
-	slots     chan struct{}
-	mu        sync.Mutex // guards reserved
-	reserved  int        // of the slots, for other processes
-	gate      gate
-	requests  atomic.Int64
-	throttled atomic.Int64
-	stays     bool // redirects are not followed
+	base       http.RoundTripper
+	auth       *authorizer
+	agent      string
+	timeout    time.Duration
+	maxBody    int64
+	retries    int
+	backoff    time.Duration
+	maxElapsed time.Duration
+	limiter    *rate.Limiter
+	rate       float64
+	slots      chan struct{}
+	mu         sync.Mutex // guards reserved
+	reserved   int        // of the slots, for other processes
+	gate       gate
+	requests   atomic.Int64
+	throttled  atomic.Int64
+	stays      bool // redirects are not followed
 }
 
 // NewTransport checks the configuration, reading its files once.
@@ -92,17 +92,17 @@ func NewTransport(cfg TransportConfig) (*Transport, error) {
 		}
 	}
 	t := &Transport{
-		base:     base,
-		agent:    "entrasync/" + orDefault(cfg.Version, "dev"),
-		timeout:  orDefault(cfg.Timeout, time.Minute),
-		maxBody:  orDefault(cfg.MaxBody, 8<<20),
-		retries:  max(0, orDefault(cfg.Retries, 3)),
-		backoff:  orDefault(cfg.Backoff, time.Second/2),
-		patience: orDefault(cfg.MaxElapsed, 2*time.Minute),
-		stays:    cfg.NoRedirects,
-		limiter:  cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
-		rate:     cfg.Rate,
-		slots:    make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
+		base:       base,
+		agent:      "entrasync/" + orDefault(cfg.Version, "dev"),
+		timeout:    orDefault(cfg.Timeout, time.Minute),
+		maxBody:    orDefault(cfg.MaxBody, 8<<20),
+		retries:    max(0, orDefault(cfg.Retries, 3)),
+		backoff:    orDefault(cfg.Backoff, time.Second/2),
+		maxElapsed: orDefault(cfg.MaxElapsed, 2*time.Minute),
+		stays:      cfg.NoRedirects,
+		limiter:    cmp.Or(cfg.Limiter, rate.NewLimiter(rate.Inf, 1)),
+		rate:       cfg.Rate,
+		slots:      make(chan struct{}, max(1, orDefault(cfg.Concurrency, 4))),
 	}
 	t.Share(1)
 	var err error
@@ -210,7 +210,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 			failures++
-			wait = t.grown(failures)
+			wait = t.backoffBefore(failures)
 		case answer.StatusCode == http.StatusUnauthorized && !renewed && t.auth.renew(credential):
 			renewed = true
 			continue
@@ -220,16 +220,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			if !ok && answer.StatusCode == http.StatusServiceUnavailable && !repeatable(req) {
 				return answer, nil
 			}
-			if refusals++; !ok || asked == 0 { // a wait of 0 for ever would never use up the patience
-				asked = t.grown(refusals)
+			if refusals++; !ok || asked == 0 { // a wait of 0 for ever would never use it up
+				asked = t.backoffBefore(refusals)
 			}
-			if waited += asked; waited > t.patience {
+			if waited += asked; waited > t.maxElapsed {
 				return answer, nil
 			}
 			t.gate.close(time.Now().Add(asked))
 		case answer.StatusCode >= 500 && answer.StatusCode != http.StatusNotImplemented && repeatable(req) && failures < t.retries:
 			failures++
-			wait = t.grown(failures)
+			wait = t.backoffBefore(failures)
 		default:
 			return answer, nil
 		}

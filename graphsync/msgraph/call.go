@@ -26,14 +26,14 @@ type operation struct{ name, permission string }
 
 // A requester sends requests to Graph and nowhere else, repeats them as Graph asks for, and counts them.
 type requester struct {
-	cloud    graphsync.Cloud
-	tokens   *tokens
-	adapter  *msgraphcore.GraphRequestAdapterBase
-	agent    string
-	maxBody  int64
-	timeout  time.Duration
-	patience time.Duration
-	log      *slog.Logger
+	cloud      graphsync.Cloud
+	tokens     *tokens
+	adapter    *msgraphcore.GraphRequestAdapterBase
+	agent      string
+	maxBody    int64
+	timeout    time.Duration
+	maxElapsed time.Duration
+	log        *slog.Logger
 
 	pause                      pause
 	requests, throttled, bytes atomic.Int64
@@ -78,7 +78,7 @@ func (rq *requester) call(ctx context.Context, op operation, info *abs.RequestIn
 			rq.throttled.Add(1)
 		}
 		wait, again := tries.next(e, rq.reached.Load())
-		if !again || tries.waited > rq.patience {
+		if !again || tries.waited > rq.maxElapsed {
 			if again && e.RetryAfter > 0 {
 				e.Message += fmt.Sprintf(", for %s", e.RetryAfter.Round(time.Second))
 			}

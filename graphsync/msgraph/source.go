@@ -95,7 +95,7 @@ func Open(cfg Config) (*Source, error) {
 	}
 	rq := &requester{
 		cloud: cfg.Cloud, tokens: tokens, agent: cfg.UserAgent,
-		maxBody: cfg.MaxBody, timeout: cfg.Timeout, patience: cfg.MaxElapsed, log: cfg.Log,
+		maxBody: cfg.MaxBody, timeout: cfg.Timeout, maxElapsed: cfg.MaxElapsed, log: cfg.Log,
 	}
 	// A registry of our own: the SDK's default one is process-wide. It writes the bodies of
 	// requests; nothing is parsed by the SDK.

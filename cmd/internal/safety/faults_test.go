@@ -20,8 +20,8 @@ import (
 	"entrasync/target/scim/scimtest"
 )
 
-// A mishap is a fault at one stage of a cycle, until it is undone.
-type mishap struct {
+// An injectedFault is a fault at one stage of a cycle, until it is undone.
+type injectedFault struct {
 	stage, name string
 	do          func(w *world) (undo func())
 }
@@ -31,10 +31,10 @@ type mishap struct {
 // it should be.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
-	mishaps := slices.Concat(graphMishaps(), directoryMishaps(), frontMishaps())
-	rows := make([]string, len(mishaps))
+	faults := slices.Concat(graphFaults(), directoryFaults(), frontFaults())
+	rows := make([]string, len(faults))
 	t.Run("all", func(t *testing.T) {
-		for i, m := range mishaps {
+		for i, m := range faults {
 			t.Run(m.stage+"/"+m.name, func(t *testing.T) {
 				t.Parallel()
 				bubble(t, func(t *testing.T) { rows[i] = suffer(t, m) })
@@ -98,7 +98,7 @@ func bustle(d *cast, round int) {
 	d.Assign(frontApp, d.ids[team], "Viewer")
 }
 
-func suffer(t *testing.T, m mishap) string {
+func suffer(t *testing.T, m injectedFault) string {
 	w, d := company(t)
 	before := w.working()
 	undo := m.do(w)
@@ -185,8 +185,8 @@ func tell(report *reconcile.Report, err error) string {
 	return text
 }
 
-// graphMishaps are answers of Graph and of the token endpoint.
-func graphMishaps() (out []mishap) {
+// graphFaults are answers of Graph and of the token endpoint.
+func graphFaults() (out []injectedFault) {
 	raw := func(status int, body string, header ...string) graphtest.Fault {
 		return graphtest.Fault{Respond: func(*http.Request, func() *graphtest.Response) *graphtest.Response {
 			h := http.Header{"Content-Type": {"application/json"}}
@@ -237,7 +237,7 @@ func graphMishaps() (out []mishap) {
 	for _, stage := range stages {
 		for _, f := range faults {
 			if stage == "app" && f.name == "invalid UTF-8" || stage == "lookups" && f.name == "empty list" {
-				continue // a name that nothing is made of; a lookup that finds no user is in directoryMishaps
+				continue // a name that nothing is made of; a lookup that finds no user is in directoryFaults
 			}
 			out = append(out, onGraph(stage, f.name, f.fault))
 		}
@@ -256,12 +256,12 @@ func graphMishaps() (out []mishap) {
 	for name, f := range map[string]graphtest.Fault{"row missing": graphtest.MissingRow(), "miscounted": graphtest.WrongCount(3), "undercounted": graphtest.WrongCount(-3)} {
 		out = append(out, onGraph("assignments", name, f))
 	}
-	slices.SortStableFunc(out, func(a, b mishap) int { return slices.Index(stages, a.stage) - slices.Index(stages, b.stage) })
+	slices.SortStableFunc(out, func(a, b injectedFault) int { return slices.Index(stages, a.stage) - slices.Index(stages, b.stage) })
 	return out
 }
 
-func onGraph(stage, name string, f graphtest.Fault) mishap {
-	return mishap{stage: stage, name: name, do: func(w *world) func() {
+func onGraph(stage, name string, f graphtest.Fault) injectedFault {
+	return injectedFault{stage: stage, name: name, do: func(w *world) func() {
 		end := w.graph.Fault(f.On(streams[stage]).Always())
 		if stage != "lookups" {
 			return end
@@ -272,9 +272,9 @@ func onGraph(stage, name string, f graphtest.Fault) mishap {
 	}}
 }
 
-// directoryMishaps are things that happen to the tenant or the registration.
-func directoryMishaps() []mishap {
-	return []mishap{
+// directoryFaults are things that happen to the tenant or the registration.
+func directoryFaults() []injectedFault {
+	return []injectedFault{
 		{"consent", "taken back", func(w *world) func() {
 			w.tenant.Grant(frontApp)
 			return func() { w.tenant.Grant(frontApp, graphtest.DefaultPermissions()...) }
@@ -331,8 +331,8 @@ func emptied(body []byte) []byte {
 	return slices.Concat(body[:from], []byte(`"value":[`), body[to:])
 }
 
-// frontMishaps are answers of the application.
-func frontMishaps() (out []mishap) {
+// frontFaults are answers of the application.
+func frontFaults() (out []injectedFault) {
 	stages := []struct {
 		name  string
 		match func(*http.Request) bool
@@ -377,14 +377,14 @@ func frontMishaps() (out []mishap) {
 	}
 	for _, stage := range stages {
 		for _, f := range faults {
-			out = append(out, mishap{stage: stage.name, name: f.name, do: func(w *world) func() {
+			out = append(out, injectedFault{stage: stage.name, name: f.name, do: func(w *world) func() {
 				w.wire.fault(callFault{name: f.name, match: stage.match, times: -1, answer: f.answer})
 				return w.wire.heal
 			}})
 		}
 	}
 	endless := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":1000000,"itemsPerPage":1,"startIndex":1,"Resources":[{"id":"same","userName":"same"}]}`
-	out = append(out, mishap{stage: "find", name: "endless list", do: func(w *world) func() {
+	out = append(out, injectedFault{stage: "find", name: "endless list", do: func(w *world) func() {
 		w.wire.fault(callFault{name: "endless list", match: method(http.MethodGet), times: -1, answer: raw(200, endless)})
 		return w.wire.heal
 	}})

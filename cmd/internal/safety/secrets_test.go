@@ -60,7 +60,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		}
 		w.tenant.Set(id, "city", "other-"+city)
 		cycle(reconcile.Options{})
-		for _, m := range append(graphMishaps(), frontMishaps()...) {
+		for _, m := range append(graphFaults(), frontFaults()...) {
 			switch m.name {
 			case "401", "403", "400", "500", "echoed credential", "HTML", "redirect to another host", "connection dropped", "link to another host":
 			default:
