@@ -93,6 +93,10 @@ func reading(ctx context.Context, a *Adapter, op string, do func(*session) error
 // undone by the database, whatever happens to the connection.
 func changing(ctx context.Context, a *Adapter, op string, do func(*session) error) error {
 	return run(ctx, a, op, func(s *session) (bool, error) {
+		if s.dialect().oneWriter { // which waits its turn better here than at the file's lock
+			s.h.writing.Lock()
+			defer s.h.writing.Unlock()
+		}
 		tx, err := s.h.db.BeginTx(s.timeout, nil)
 		if err != nil {
 			return false, err

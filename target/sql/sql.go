@@ -104,6 +104,8 @@ func (a *Adapter) table(op string, kind target.Kind) (*table, error) {
 type handle struct {
 	db *stdsql.DB
 
+	writing sync.Mutex // held by the transaction that changes, where a database takes one at a time
+
 	mu     sync.Mutex // protects what follows
 	tables map[string]*described
 	ready  map[string]*stdsql.Stmt // by text

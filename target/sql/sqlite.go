@@ -22,7 +22,7 @@ var sqliteDialect = &dialect{
 	text:      func(expr string) string { return "CAST(" + expr + " AS TEXT)" },
 	fold:      func(mark string) string { return "lower(" + mark + ")" },
 	exact:     func(expr, mark string) string { return "CAST(" + expr + " AS TEXT) = " + mark + " COLLATE BINARY" },
-	returning: true, emptyRow: "DEFAULT VALUES",
+	returning: true, emptyRow: "DEFAULT VALUES", oneWriter: true,
 }
 
 func (sqlite) dialect() *dialect { return sqliteDialect }
@@ -92,7 +92,7 @@ func (sqlite) classify(err error) (problem, bool) {
 	default:
 		switch e.Code() & 0xff {
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-			p.is = busy
+			p.is = deadlock
 		case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 			p.is = readOnly
 		case sqlite3.SQLITE_CANTOPEN:

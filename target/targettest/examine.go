@@ -19,6 +19,9 @@ type Subject struct {
 	// Many is how many users make up several pages of a listing; 230 when 0.
 	Many int
 
+	// Without names attributes by path, of those in [Paths], that the application does not have.
+	Without []string
+
 	// Rules are the names of those to try; all when there are none.
 	Rules []string
 }
@@ -55,6 +58,16 @@ func RuleNames() (names []string) {
 		}
 	}
 	return names
+}
+
+// Paths are the attributes of users that the rules write.
+func Paths() (all []target.Path) {
+	every := &trial{}
+	first, _ := every.shapes()
+	for _, a := range append(every.person("ada"), first...) {
+		all = append(all, a.Path)
+	}
+	return all
 }
 
 // ErrCannotBeRead is the error of an application that cannot be examined, since what it holds cannot be read.
@@ -115,7 +128,7 @@ func (s Subject) try(ctx context.Context, r rule) (Outcome, error) {
 		return Outcome{}, ErrCannotBeRead
 	}
 	box, remarks := newSandbox(adapter), &notebook{}
-	t := &trial{tb: remarks, ctx: ctx, h: Harness{Many: s.Many}, a: box}
+	t := &trial{tb: remarks, ctx: ctx, h: Harness{Many: s.Many, Without: s.Without}, a: box}
 	var reopened error
 	t.reopen = func() target.Adapter {
 		fresh, err := s.Open()

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/console"
@@ -67,10 +69,11 @@ func (r *Run) Check() error {
 // Do tries the rules. Each outcome is handed over when it is known, nil: none is wanted.
 func (r *Run) Do(ctx context.Context, each func(*targettest.Outcome)) (*Document, error) {
 	document := &Document{Format: Format, Target: r.Target, Rules: []targettest.Outcome{}}
-	if err := r.reach(ctx); err != nil {
+	without, err := r.reach(ctx)
+	if err != nil {
 		return nil, err
 	}
-	err := targettest.Examine(ctx, targettest.Subject{Open: r.Open, Rules: r.Rules, Many: r.Users}, func(o targettest.Outcome) {
+	err = targettest.Examine(ctx, targettest.Subject{Open: r.Open, Without: without, Rules: r.Rules, Many: r.Users}, func(o targettest.Outcome) {
 		switch o.Result {
 		case targettest.Kept:
 			document.Summary.Kept++
@@ -87,24 +90,28 @@ func (r *Run) Do(ctx context.Context, each func(*targettest.Outcome)) (*Document
 	return document, err
 }
 
-// reach asks the application whether it works at all: else every rule would be broken for the same reason.
-func (r *Run) reach(ctx context.Context) error {
+// reach asks the application whether it works at all: else every rule would be broken for the same reason. without
+// are the attributes that it says it does not have.
+func (r *Run) reach(ctx context.Context) (without []string, err error) {
 	adapter, err := r.Open()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !targettest.Readable(adapter) {
-		return advice.With(targettest.ErrCannotBeRead, "a receiver with events_only cannot be tested; check tells whether it can be reached")
+		return nil, advice.With(targettest.ErrCannotBeRead, "a receiver with events_only cannot be tested; check tells whether it can be reached")
 	}
-	_, err = adapter.Probe(ctx, nil)
+	profile, err := adapter.Probe(ctx, map[target.Kind][]target.Path{target.User: targettest.Paths()})
 	if closer, ok := adapter.(target.Closer); ok {
 		err = errors.Join(err, closer.Close(context.WithoutCancel(ctx)))
 	}
 	var failure *target.Error
 	if errors.As(err, &failure) && failure.Hint != "" {
-		return advice.With(fmt.Errorf("the target does not answer: %w", err), failure.Hint)
+		return nil, advice.With(fmt.Errorf("the target does not answer: %w", err), failure.Hint)
 	}
-	return err
+	if profile != nil {
+		without = slices.Sorted(maps.Keys(profile.Unknown))
+	}
+	return without, err
 }
 
 // A Printer writes outcomes for people.

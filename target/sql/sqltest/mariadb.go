@@ -44,9 +44,10 @@ func StartMariaDB() (s *MariaDB, err error) {
 	if s.dir, err = os.MkdirTemp("/tmp", "entrasync-maria"); err != nil { // the name of a socket is short
 		return nil, err
 	}
+	dir := s.dir
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(s.dir)
+			_ = os.RemoveAll(dir)
 		}
 	}()
 	if os.Geteuid() == 0 { // it does not run as root

@@ -29,7 +29,7 @@ func (s *Servers) Database(tb testing.TB, driver string) (dsn string) {
 	case "mysql":
 		dsn, err = s.MariaDB.Make()
 	default:
-		dsn = filepath.Join(tb.TempDir(), "app.db") + "?mode=rwc&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
+		dsn = filepath.Join(tb.TempDir(), "app.db") + "?mode=rwc&_pragma=synchronous(OFF)"
 	}
 	if err != nil {
 		tb.Fatal(err)
