@@ -48,6 +48,9 @@ func (n NewsTx) all(bucket, prefix string) iter.Seq2[string, []byte] {
 	}
 }
 
+// Record returns a record, nil when there is none.
+func (n NewsTx) Record(key string) []byte { return slices.Clone(n.tx.kv.get([]byte(key), bucketNews)) }
+
 // Put stores a record.
 func (n NewsTx) Put(key string, value []byte) error {
 	return n.tx.kv.put([]byte(key), value, bucketNews)

@@ -69,7 +69,7 @@ func (d *Deliverer) Cycle(o Outcome) {
 				of = append(of, c)
 			}
 		}
-		d.Observe(o.scope()+kind, of)
+		d.Observe(o.scope()+"/"+kind, of)
 	}
 }
 
@@ -131,6 +131,9 @@ func (d *Deliverer) channel(ctx context.Context, queue *Queue, c *Channel) {
 }
 
 func (d *Deliverer) send(ctx context.Context, queue *Queue, c *Channel, m queued) error {
+	if mine, err := queue.claim(c.Name, m.ID, d.Now()); err != nil || !mine {
+		return d.kept(err)
+	}
 	err := c.Sender.Send(ctx, &m.Message)
 	if ctx.Err() != nil && err != nil {
 		return err // it is sent again by the next start

@@ -75,7 +75,7 @@ type Outcome struct {
 }
 
 // scope begins the keys of what is known of a sync of a tenant.
-func (o *Outcome) scope() string { return o.Sync + "/" + o.Tenant + "/" }
+func (o *Outcome) scope() string { return o.Sync + "/" + o.Tenant }
 
 // lostAccess are the codes of failures that an administrator of the tenant has to end.
 var lostAccess = []string{string(graphsync.ConsentMissing), string(graphsync.PermissionMissing)}
@@ -87,7 +87,7 @@ func (o *Outcome) conditions() (all []Condition) {
 		if e.Link == "" && o.Page != "" {
 			e.Link = o.Page + "/syncs/" + o.Sync + "/" + o.Tenant
 		}
-		all = append(all, Condition{Key: o.scope() + kind, Mark: mark, Event: e})
+		all = append(all, Condition{Key: o.scope() + "/" + kind, Mark: mark, Event: e})
 	}
 	if o.Err != nil {
 		code, hint := "failed", o.Hint

@@ -261,7 +261,7 @@ func TestGroup(t *testing.T) {
 func TestChats(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
-	m := &Message{ID: "msg_1", Events: []Event{{Type: Held, Severity: Warning, Summary: "3 actions wait <b>", Detail: []string{"h-1: because"}, Answer: "entrasync holds", Link: "http://x/holds"}}}
+	m := &Message{ID: "msg_1", Events: []Event{{Type: Held, Severity: Warning, Summary: "3 actions wait <b>", Detail: []string{"h-1: left group [Sales](https://evil.example)"}, Answer: "entrasync holds", Link: "http://x/holds"}}}
 	for _, s := range []Sender{&Slack{URL: r.url, Client: r.Client()}, &Teams{URL: r.url, Client: r.Client()}} {
 		if err := s.Send(context.Background(), m); err != nil {
 			t.Fatal(err)
@@ -280,6 +280,9 @@ func TestChats(t *testing.T) {
 	}
 	if !strings.Contains(slack.Text, "3 actions wait &lt;b&gt;") || !strings.Contains(slack.Text, "entrasync holds") {
 		t.Errorf("Slack gets %q", slack.Text)
+	}
+	if !strings.Contains(r.bodies[1], `left group \\[Sales\\](https://evil.example)`) {
+		t.Errorf("the name of a group is a link with a text of its own: %s", r.bodies[1])
 	}
 	if len(teams.Attachments) != 1 || teams.Attachments[0].ContentType != "application/vnd.microsoft.card.adaptive" || len(teams.Attachments[0].Content.Body) != 5 {
 		t.Errorf("Teams gets %+v", teams)

@@ -29,10 +29,11 @@ type queued struct {
 type Queue struct {
 	News   state.News
 	Routes []Route
+	Shared bool // with other workers, each of which delivers
 }
 
 // Observe queues what a scope has to report: conditions that were not reported as they are, conditions that are over,
-// and what happened. scope begins the keys of all conditions of the scope. Noting and queueing are one transaction: an
+// and what happened. The keys of all conditions of a scope are the scope, or begin with it and a slash. Noting and queueing are one transaction: an
 // event is neither lost nor queued twice.
 func (q *Queue) Observe(scope string, now time.Time, conditions []Condition, happened ...Event) error {
 	if !q.changes(scope, conditions, happened) {
@@ -52,7 +53,7 @@ func (q *Queue) Observe(scope string, now time.Time, conditions []Condition, hap
 		}
 		var over []string
 		for key, raw := range tx.Marks(scope) {
-			if present[key] {
+			if present[key] || !within(key, scope) {
 				continue
 			}
 			over = append(over, key)
@@ -71,6 +72,12 @@ func (q *Queue) Observe(scope string, now time.Time, conditions []Condition, hap
 	})
 }
 
+// within reports whether a condition belongs to a scope: tenant con is not tenant contoso.
+func within(key, scope string) bool {
+	rest, is := strings.CutPrefix(key, scope)
+	return is && (rest == "" || strings.HasPrefix(rest, "/"))
+}
+
 // changes reports whether a scope has anything to report, without a write.
 func (q *Queue) changes(scope string, conditions []Condition, happened []Event) (changes bool) {
 	if len(happened) > 0 {
@@ -79,6 +86,9 @@ func (q *Queue) changes(scope string, conditions []Condition, happened []Event) 
 	known := map[string]string{}
 	_ = q.News.View(func(tx state.NewsTx) error {
 		for key, raw := range tx.Marks(scope) {
+			if !within(key, scope) {
+				continue
+			}
 			if c := decode[Condition](raw); c != nil {
 				known[key] = c.Mark
 			} else {
@@ -164,6 +174,24 @@ func (q *Queue) messages(channel string) (all []queued) {
 		return nil
 	})
 	return all
+}
+
+// claim keeps other workers from sending a message meanwhile, and reports whether this one may send it. A worker that dies
+// while it sends is followed by another one after the claim.
+func (q *Queue) claim(channel, id string, now time.Time) (mine bool, err error) {
+	if !q.Shared {
+		return true, nil
+	}
+	err = q.News.Update(func(tx state.NewsTx) error {
+		key := messagePrefix + channel + "/" + id
+		m := decode[queued](tx.Record(key))
+		if mine = m != nil && !m.Next.After(now); !mine {
+			return nil
+		}
+		m.Next = now.Add(2 * sendTime)
+		return tx.Put(key, encode(m))
+	})
+	return mine, err
 }
 
 // done drops a message that was delivered.

@@ -77,7 +77,7 @@ type Teams struct {
 // Send implements [Sender].
 func (t *Teams) Send(ctx context.Context, m *Message) error {
 	block := func(text string, more map[string]any) map[string]any {
-		out := map[string]any{"type": "TextBlock", "text": text, "wrap": true}
+		out := map[string]any{"type": "TextBlock", "text": plainMarkdown.Replace(text), "wrap": true}
 		for k, v := range more {
 			out[k] = v
 		}
@@ -103,6 +103,9 @@ func (t *Teams) Send(ctx context.Context, m *Message) error {
 	}
 	return post(ctx, t.Client, t.URL, http.Header{"Webhook-Id": {m.ID}}, body)
 }
+
+// plainMarkdown keeps a name in the directory, such as that of a group, from being shown as a link with a text of its own.
+var plainMarkdown = strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, "`", "\\`", "*", `\*`)
 
 // post sends JSON. Errors do not hold the address: those of Slack and Teams are secrets.
 func post(ctx context.Context, client *http.Client, address func() (string, error), header http.Header, body []byte) error {

@@ -25,7 +25,7 @@ func (n *news) configure(w *worker.Worker) error {
 	if err != nil {
 		return err
 	}
-	n.Configure(&notify.Queue{News: w.Store.News(), Routes: notify.Routes(channels)}, channels)
+	n.Configure(&notify.Queue{News: w.Store.News(), Routes: notify.Routes(channels), Shared: w.Store.Workers().Shared()}, channels)
 	return nil
 }
 
