@@ -48,9 +48,10 @@ func Start() (s *Server, err error) {
 	if s.dir, err = os.MkdirTemp("/tmp", "entrasync-pg"); err != nil { // the name of a socket is short
 		return nil, err
 	}
+	dir := s.dir // s is nil where this function fails
 	defer func() {
 		if err != nil {
-			_ = os.RemoveAll(s.dir)
+			_ = os.RemoveAll(dir)
 		}
 	}()
 	if os.Geteuid() == 0 { // PostgreSQL does not run as root

@@ -97,6 +97,7 @@ func (s *MariaDB) demote() error {
 func (s *MariaDB) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.SysProcAttr = s.dir, attributes(s.as)
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir) // that of the tests may be closed to its user
 	return cmd
 }
 
