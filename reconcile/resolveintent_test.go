@@ -65,3 +65,38 @@ func TestResolvedIntentOfAClaimedAccount(t *testing.T) {
 		}
 	}
 }
+
+// An adoption that did not reach the account left it as it was: without the externalId it is anyone's of that name. A
+// creation may have been stored without one.
+func TestWasIntended(t *testing.T) {
+	t.Parallel()
+	const source = "00000002-0000-0000-0000-000000000000"
+	mapped := func(specs ...mapping.Spec) *desired.Rules {
+		m, faults := mapping.New(target.User, append(specs, mapping.Spec{Path: "userName", Expr: "[userPrincipalName]"}))
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		return &desired.Rules{Mapping: m}
+	}
+	withID, withoutID := mapped(mapping.Spec{Path: "externalId", Expr: "[objectId]"}), mapped()
+	byID := []state.MatchKey{{Attribute: "externalId", Value: source}, {Attribute: "userName", Value: "ada@example.com"}}
+	for name, test := range map[string]struct {
+		rules *desired.Rules
+		op    plan.Op
+		keys  []state.MatchKey
+		shown map[string]any
+		want  bool
+	}{
+		"adopted":                            {withID, plan.Adopt, byID, map[string]any{"externalId": source, "userName": "ada@example.com"}, true},
+		"not reached":                        {withID, plan.Adopt, byID, map[string]any{"userName": "ada@example.com"}, false},
+		"adopted by another":                 {withID, plan.Adopt, byID, map[string]any{"externalId": "x", "userName": "ada@example.com"}, false},
+		"created, the application hides ids": {withID, plan.Create, byID, map[string]any{"userName": "ada@example.com"}, true},
+		"created by another":                 {withID, plan.Create, byID, map[string]any{"externalId": "x", "userName": "ada@example.com"}, false},
+		"adopted without ids":                {withoutID, plan.Adopt, byID[1:], map[string]any{"userName": "ada@example.com"}, true},
+	} {
+		intent := state.Intent{Kind: graphsync.User, Source: graphsync.ID{3: 2}, Op: string(test.op), Keys: test.keys}
+		if got := wasIntended(test.rules, intent, &target.Resource{Attributes: test.shown}); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}

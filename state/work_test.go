@@ -249,6 +249,34 @@ func assign(t *testing.T, tn *state.Tenant, rows ...graphsync.Assignment) state.
 	return diff
 }
 
+// A row that is read twice, after what came before it was compared, does not stand for another one that is missing.
+func TestAssignmentsReadTwice(t *testing.T) {
+	t.Parallel()
+	tn := tenant(t, open(t))
+	a, b := row(1, 1, graphsync.User), row(2, 2, graphsync.User)
+	assign(t, tn, a, b)
+	r, err := tn.BeginAssignments("app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.Add([]graphsync.Assignment{a}); err != nil {
+			t.Fatal(err)
+		}
+		missing, err := r.Unseen("", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "missing", missing, []string{b.ID})
+	}
+	absent(t, r)
+	diff, err := r.Commit(front, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the reading", diff, state.AssignmentDiff{Rows: 1, Removed: 1, Principals: 1})
+}
+
 // absent has Graph say of each row that did not come that there is none.
 func absent(t *testing.T, r *state.AssignmentRound) {
 	t.Helper()
