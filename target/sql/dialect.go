@@ -23,13 +23,12 @@ type dialect struct {
 	output    bool // INSERT and UPDATE … OUTPUT INSERTED, and TOP in place of LIMIT
 	coerces   bool // = makes numbers of texts: 'abc' = 0
 	emptyRow  string
-	oneWriter bool   // one transaction changes at a time
-	keeps     bool   // the driver keeps statements that were prepared
-	alone     bool   // one statement is a transaction that costs less than BEGIN and COMMIT
-	booleans  bool   // true and false are written as such
-	escapes   bool   // a backslash in a text quotes the next character
-	dollars   bool   // $tag$ begins a text
-	ends      string // of a page, in place of LIMIT n
+	oneWriter bool // one transaction changes at a time
+	keeps     bool // the driver keeps statements that were prepared
+	alone     bool // one statement is a transaction that costs less than BEGIN and COMMIT
+	booleans  bool // true and false are written as such
+	escapes   bool // a backslash in a text quotes the next character
+	dollars   bool // $tag$ begins a text
 }
 
 // An engine is one kind of database.
