@@ -216,6 +216,13 @@ func (l *ledger) took(read snapshot.Result) {
 	}
 }
 
+// looked notes that a removals cycle read what changed.
+func (l *ledger) looked() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.report.Looked = true
+}
+
 // tookEffect counts a change that is in the application since now and may have waited so long.
 func (l *ledger) tookEffect(wait time.Duration) {
 	l.mu.Lock()

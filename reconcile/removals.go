@@ -74,6 +74,7 @@ func (g *removalsGate) checkPending(context.Context) error {
 		if tx.Pending(g.sync.Name).Everything() { // a list was read again from its beginning
 			return errNothingDue
 		}
+		g.ledger.looked()
 		if tx.Pending(g.sync.Name).Count() > 0 {
 			return nil
 		}

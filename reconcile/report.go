@@ -45,6 +45,8 @@ type Report struct {
 	// LongestWaitMS is the longest of Waits.
 	LongestWaitMS int64  `json:"longest_wait_ms,omitempty"`
 	Waits         []Wait `json:"-"`
+	// Looked says that a removals cycle read what changed. One that has to wait for another cycle does not.
+	Looked bool `json:"-"`
 	// Attention says why a cycle in which nothing failed is no success.
 	Attention []Attention `json:"attention,omitempty"`
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.

@@ -3,9 +3,25 @@ package compile
 import (
 	"fmt"
 	"net/mail"
+	"strings"
 
 	"entrasync/configs"
 )
+
+// channels finds what the channels for reports lack.
+func channels(cfg *configs.Config) (faults configs.Faults) {
+	if cfg.Notify == nil {
+		return nil
+	}
+	for _, channel := range cfg.Notify.Channels {
+		if key, message := channelFault(cfg, &channel.Value); key != "" {
+			path := []string{"notify", "channels", channel.Name}
+			whole := strings.Join(append(path, key), ".")
+			faults = append(faults, configs.Fault{Position: cfg.Position(path...), Key: whole, Message: whole + " " + message})
+		}
+	}
+	return faults
+}
 
 // channelFault says what a channel lacks, "" when nothing; key is the key that it lacks.
 func channelFault(cfg *configs.Config, c *configs.Channel) (key, message string) {

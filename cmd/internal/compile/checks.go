@@ -23,14 +23,6 @@ func schedules(cfg *configs.Config) (faults configs.Faults) {
 	check(cfg.Schedule, "schedule")
 	check(cfg.FullCycle, "full_cycle")
 	check(cfg.Removals, "removals")
-	if cfg.Notify != nil {
-		for _, channel := range cfg.Notify.Channels {
-			if key, message := channelFault(cfg, &channel.Value); key != "" {
-				path := []string{"notify", "channels", channel.Name}
-				faults = append(faults, configs.Fault{Position: cfg.Position(path...), Key: strings.Join(append(path, key), "."), Message: strings.Join(append(path, key), ".") + " " + message})
-			}
-		}
-	}
 	if cfg.Backup != nil {
 		check(cfg.Backup.Schedule, "backup", "schedule")
 	}

@@ -47,7 +47,7 @@ func LoadUnfilled(file string) (cfg *configs.Config, syncs []*Sync, err error) {
 func checks(syncs *[]*Sync) []configs.Check {
 	return []configs.Check{
 		func(cfg *configs.Config) (faults configs.Faults) { *syncs, faults = syncsOf(cfg); return faults },
-		targets, schedules, placeholders, oneMachine,
+		targets, schedules, channels, placeholders, oneMachine,
 		func(cfg *configs.Config) configs.Faults { return sameAccounts(cfg, *syncs) },
 	}
 }

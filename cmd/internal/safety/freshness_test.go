@@ -76,6 +76,9 @@ func TestFreshnessOfRemovals(t *testing.T) {
 		if err != nil || len(report.Errors) != failures {
 			t.Fatalf("%v, failures %v", err, report.Errors)
 		}
+		if report.Looked != removals {
+			t.Errorf("looked: %v", report.Looked)
+		}
 		if removals {
 			last = began
 		}
@@ -84,6 +87,10 @@ func TestFreshnessOfRemovals(t *testing.T) {
 		}
 	}
 	disable := func(name string) { d.Set(d.ids[name], "accountEnabled", false) }
+	early, err := w.run(reconcile.Options{Apply: true, Removals: true})
+	if err != nil || early.Looked {
+		t.Fatalf("before the first complete cycle a removals cycle looked: %v, %v", early.Looked, err)
+	}
 	cycle(0, false, 0, 0)
 	cycle(20*time.Minute, true, 0, 0)
 	disable("ada")

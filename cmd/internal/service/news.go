@@ -25,8 +25,13 @@ func (n *news) configure(w *worker.Worker) error {
 	if err != nil {
 		return err
 	}
-	n.Configure(&notify.Queue{News: w.Store.News(), Routes: notify.Routes(channels), Shared: w.Store.Workers().Shared()}, channels)
+	n.deliverTo(w, channels)
 	return nil
+}
+
+// deliverTo has what is reported from now on go to some channels.
+func (n *news) deliverTo(w *worker.Worker, channels []notify.Channel) {
+	n.Configure(&notify.Queue{News: w.Store.News(), Routes: notify.Routes(channels), Shared: w.Store.Workers().Shared()}, channels)
 }
 
 // link is how people reach the operator's page.

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"entrasync/cmd/internal/compile"
+	"entrasync/cmd/internal/notify"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
@@ -60,16 +61,16 @@ func (s *Service) reload() {
 		return
 	}
 	next.Release() // what the former configuration used
-	if err := s.news.configure(next); err != nil {
+	channels, err := notify.Channels(cfg.Notify)
+	if err == nil {
+		err = s.schedule(next)
+	}
+	if err != nil {
 		s.log.Error("configuration not reloaded", "error", err)
 		s.refuse(err.Error())
 		return
 	}
-	if err := s.schedule(next); err != nil {
-		s.log.Error("configuration not reloaded", "error", err)
-		s.refuse(err.Error())
-		return
-	}
+	s.news.deliverTo(next, channels)
 	s.worker.Store(next)
 	s.loaded.Store(loaded)
 	s.refused.Store(nil)

@@ -201,7 +201,7 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 	if err == nil && report.Graph.Requests > 0 {
 		s.reads.note(planned)
 	}
-	if err == nil {
+	if err == nil && report.Looked {
 		s.reads.noteAccess(planned, began)
 	}
 	warnStale(log, planned, report)

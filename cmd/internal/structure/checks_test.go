@@ -31,10 +31,9 @@ func (t fakeTree) fs() fs.FS {
 	return files
 }
 
-// parsePackages reads every Go file's imports and comments, whatever its build tags say.
-func parsePackages(tree fs.FS) ([]pkg, error) {
-	byDir := map[string]pkg{}
-	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
+// eachGoFile visits the Go files of the project, test data aside.
+func eachGoFile(tree fs.FS, visit func(p string, source []byte) error) error {
+	return fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -48,6 +47,14 @@ func parsePackages(tree fs.FS) ([]pkg, error) {
 		if err != nil {
 			return err
 		}
+		return visit(p, source)
+	})
+}
+
+// parsePackages reads every Go file's imports and comments, whatever its build tags say.
+func parsePackages(tree fs.FS) ([]pkg, error) {
+	byDir := map[string]pkg{}
+	err := eachGoFile(tree, func(p string, source []byte) error {
 		file, err := parser.ParseFile(token.NewFileSet(), p, source, parser.ImportsOnly|parser.ParseComments)
 		if err != nil {
 			return err

@@ -28,20 +28,7 @@ const mainDir = "cmd/entrasync"
 // checkSizes names files, types and a package main that have become too large.
 func checkSizes(tree fs.FS) (faults []string) {
 	methods, mainLines := map[string]int{}, 0 // methods by folder, package and type
-	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if skipped(p, d) || d.IsDir() && d.Name() == "testdata" {
-			return fs.SkipDir
-		}
-		if d.IsDir() || path.Ext(p) != ".go" {
-			return nil
-		}
-		source, err := fs.ReadFile(tree, p)
-		if err != nil {
-			return err
-		}
+	err := eachGoFile(tree, func(p string, source []byte) error {
 		lines := bytes.Count(source, []byte("\n"))
 		if lines > maxLines {
 			faults = append(faults, fmt.Sprintf("%s has %d lines, more than %d: split it by what it does", p, lines, maxLines))
