@@ -135,7 +135,7 @@ func (ap *applier) applyPhase(ctx context.Context, of plan.Part, total int) erro
 			}
 			due = append(due, plan.PlacedAction{Key: key, Action: &actions[i]})
 		}
-		due, err := ap.unpinned(due)
+		due, err := ap.dropPinned(due)
 		if err != nil {
 			return err
 		}
@@ -230,4 +230,48 @@ func (ap *applier) applyInOrder(ctx context.Context, rest plan.Part, total int) 
 		}
 	}
 	return nil
+}
+
+// dropPinned leaves out of some actions that are about to be carried out those that were pinned since the plan was made.
+// They stay pending.
+func (ap *applier) dropPinned(due []plan.PlacedAction) ([]plan.PlacedAction, error) {
+	pins, err := pinsOf(ap.tenant, ap.sync.Name)
+	if err != nil || len(pins.objects) == 0 && len(pins.others) == 0 {
+		return due, err
+	}
+	var kept []plan.PlacedAction
+	err = ap.tenant.Update(func(tx *state.Tx) error {
+		kept = nil
+		for _, s := range due {
+			pin := pins.of(s.Action)
+			if pin == nil && s.Action.Op == plan.Members {
+				for _, m := range pins.takeMembers(s.Action) {
+					if err := requeue(tx, ap.sync.Name, state.Membership(s.Action.SourceID, m.pin.Object.ID)); err != nil {
+						return err
+					}
+				}
+				if len(s.Action.Add)+len(s.Action.Remove) == 0 {
+					continue
+				}
+			}
+			if pin == nil {
+				kept = append(kept, s)
+				continue
+			}
+			ap.ledger.note("%s %s %s was not carried out: %s while the cycle was running", s.Action.Op, s.Action.Kind, s.Action.Key, pinWords(pin))
+			keys := []state.PendingKey{s.Key.PendingKey()}
+			if s.Action.Op == plan.Members {
+				for _, member := range slices.Concat(s.Action.Add, s.Action.Remove) {
+					keys = append(keys, state.Membership(s.Action.SourceID, member))
+				}
+			}
+			for _, key := range keys {
+				if err := requeue(tx, ap.sync.Name, key); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return kept, err
 }

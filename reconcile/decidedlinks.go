@@ -1,14 +1,10 @@
 package reconcile
 
 import (
-	"context"
-	"fmt"
-
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/links"
 	"entrasync/reconcile/plan"
 	"entrasync/state"
-	"entrasync/target"
 )
 
 // brokenLinkCause groups the holds of guard broken_link.
@@ -37,45 +33,6 @@ func decidedLinksOf(tenant *state.Tenant, sync string) (d decidedLinks, err erro
 		return nil
 	})
 	return d, err
-}
-
-// lookAtChosen evaluates the account that an operator chose. No other one is looked for, and none is created: the
-// choice stands until it is fulfilled, replaced or dropped.
-func (m *matcher) lookAtChosen(ctx context.Context, a *plan.StoredAction, choice *links.Record) (matchResult, error) {
-	getter, ok := m.target.(target.Getter)
-	if !ok {
-		return matchResult{code: string(target.Unsupported), why: "the target cannot show an account by its id, so that the chosen one cannot be verified"}, nil
-	}
-	shown, err := getter.Get(ctx, target.Ref{Kind: targetKind(m.kind), ID: choice.Account})
-	switch {
-	case target.CodeOf(err) == target.NotFound:
-		return matchResult{code: "account_missing", why: fmt.Sprintf("account %s, which was chosen%s, does not exist in the target", choice.Account, choice.Words())}, nil
-	case err != nil && (ctx.Err() != nil || hopeless(m.kind, err)):
-		return matchResult{}, fmt.Errorf("read account %s of target %s: %w", choice.Account, m.sync.TargetName, err)
-	case err != nil:
-		return matchResult{retry: err}, nil
-	}
-	v, err := m.evaluateFound(ctx, a, idPath, choice.Account, shown)
-	if v.adopt != nil {
-		v.note = joinNotes(v.note, "the account was chosen"+choice.Words())
-	}
-	return v, err
-}
-
-// idPath is where an account has its id.
-var idPath = func() target.Path {
-	path, err := target.ParsePath("id")
-	if err != nil {
-		panic(err) // it is a constant
-	}
-	return path
-}()
-
-func joinNotes(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
 }
 
 // holdBroken holds the adoption of an account whose link to the same user an operator broke: a matching rule alone does

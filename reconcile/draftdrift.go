@@ -102,11 +102,6 @@ func (d *drafter) heldSwitchedOn(link *state.Link) *plan.StoredHold {
 	return guard.Hold(guard.Drift, driftOn)
 }
 
-// heldAsGone reports whether an action makes an account again that is gone, where the configuration holds that.
-func (r *reviewer) heldAsGone(a *plan.StoredAction) bool {
-	return a.Op == plan.Create && r.sync.Drift.Gone() == drift.Hold && r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
-}
-
 // A Drift is one way in which the application holds something else than what was applied.
 type Drift struct {
 	Kind       graphsync.Kind  `json:"kind"`

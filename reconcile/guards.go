@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"entrasync/reconcile/drift"
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
 )
@@ -61,6 +62,11 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 func (r *reviewer) lost(a *plan.StoredAction) bool {
 	return a.Op == plan.Create && r.facts.lost.exceed(r.tx, r.sync.Name, r.sync.Guard.Lost, a.Kind) &&
 		r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
+}
+
+// heldAsGone reports whether an action makes an account again that is gone, where the configuration holds that.
+func (r *reviewer) heldAsGone(a *plan.StoredAction) bool {
+	return a.Op == plan.Create && r.sync.Drift.Gone() == drift.Hold && r.tx.Space(r.sync.Name, lostSpace).Has(lostKey(a.Kind, a.SourceID))
 }
 
 // lostCause groups the holds of guard.lost.

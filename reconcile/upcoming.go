@@ -19,22 +19,6 @@ const upcomingDays = 7
 // upcomingExamples bounds the objects that are named of one day.
 const upcomingExamples = 10
 
-// An UpcomingDay is a day on which dates change who is in scope, while Microsoft Entra reports nothing.
-type UpcomingDay struct {
-	Day      string     `json:"day"`      // of the calendar in the sync's time zone: 2026-12-01
-	Objects  int        `json:"objects"`  // users and groups that enter or leave scope
-	Examples []Upcoming `json:"examples"` // at most ten of them, by time
-}
-
-// An Upcoming is what a date changes of one object.
-type Upcoming struct {
-	At       time.Time      `json:"at"` // in the sync's time zone, when the cycles from then on evaluate it again
-	Kind     graphsync.Kind `json:"kind"`
-	SourceID graphsync.ID   `json:"source_id"`
-	Key      string         `json:"key"`
-	InScope  bool           `json:"in_scope"` // from then on, as things are now
-}
-
 // announce adds to the report of a dry run what dates change today and in the next days. It reads when objects are due,
 // and the objects that it names.
 func (p *planner) announce(context.Context) error {

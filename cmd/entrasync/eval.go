@@ -110,8 +110,8 @@ func (e *evaluator) user(ctx context.Context, expression string) error {
 		syncs = sound(syncs, e.app.err)
 		seen, err := lookup.User(ctx, w, syncs, e.flags.user, func(s *compile.Sync, source mapping.Source, domain string) {
 			options := e.flags.options
-			peers, _ := w.TenantSyncs(s.Tenant)
-			options.Properties = reconcile.RequirementsOf(peers).UserProperties
+			tenantSyncs, _ := w.TenantSyncs(s.Tenant)
+			options.Properties = reconcile.RequirementsOf(tenantSyncs).UserProperties
 			options.DefaultDomain = cmp.Or(options.DefaultDomain, domain)
 			outcome = evaluation.Try(expression, source, options)
 		})

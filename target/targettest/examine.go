@@ -150,8 +150,8 @@ func (s Subject) try(ctx context.Context, r rule) (Outcome, error) {
 	}
 	outcome.Notes = remarks.notes
 	// Also after an interruption: nothing is left behind.
-	const patience = time.Minute
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	const cleanupTimeout = time.Minute
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	left, failure := box.clean(after)
 	for _, ref := range left {

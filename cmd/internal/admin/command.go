@@ -210,7 +210,7 @@ func (e *events) send(what event) error {
 	if e.err != nil {
 		return e.err
 	}
-	if e.err = e.control.SetWriteDeadline(time.Now().Add(patience)); e.err == nil {
+	if e.err = e.control.SetWriteDeadline(time.Now().Add(clientTimeout)); e.err == nil {
 		if _, e.err = e.w.Write(append(text, '\n')); e.err == nil {
 			e.err = e.control.Flush()
 		}

@@ -21,8 +21,8 @@ const (
 	maxClients = 16
 	// maxConnections is how many connections are open at once.
 	maxConnections = 64
-	// patience is how long a client may take to send a request, and may leave its socket unread.
-	patience = 30 * time.Second
+	// clientTimeout is how long a client may take to send a request, and may leave its socket unread.
+	clientTimeout = 30 * time.Second
 )
 
 // A Service is what the API gives access to.
@@ -44,7 +44,7 @@ func Serve(ctx context.Context, dir string, listener *net.UnixListener, service 
 		ConnContext:       withCaller,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       patience,
+		ReadTimeout:       clientTimeout,
 		IdleTimeout:       10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(service.Log.Handler(), slog.LevelDebug),
@@ -188,9 +188,9 @@ func reply(w http.ResponseWriter, status int, document any) {
 	send(w, status, "application/json", append(text, '\n'))
 }
 
-// send answers with a body, which the client has patience to read. A client that has gone is no error of ours.
+// send answers with a body, and gives the client clientTimeout to read it. A client that has gone is no error of ours.
 func send(w http.ResponseWriter, status int, contentType string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(clientTimeout))
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")

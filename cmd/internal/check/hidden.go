@@ -41,7 +41,7 @@ func (h hiddenMembers) doubt(held []string) string {
 
 // hiddenGroups looks at the assigned groups, and at those of the first page where groups are
 // provisioned by another rule. What cannot be read is left out: the tests of the calls say so.
-func hiddenGroups(ctx context.Context, source graphsync.Source, needs snapshot.Requirements, peers []*reconcile.Sync) (out hiddenMembers) {
+func hiddenGroups(ctx context.Context, source graphsync.Source, needs snapshot.Requirements, tenantSyncs []*reconcile.Sync) (out hiddenMembers) {
 	if len(needs.GroupProperties) == 0 {
 		return hiddenMembers{complete: true}
 	}
@@ -55,14 +55,14 @@ func hiddenGroups(ctx context.Context, source graphsync.Source, needs snapshot.R
 		seen[group.ID] = true
 	}
 	defer func() { out.looked = len(seen) }()
-	for _, group := range readGroups(ctx, source, assignedGroups(ctx, source, peers, &out.complete), properties) {
+	for _, group := range readGroups(ctx, source, assignedGroups(ctx, source, tenantSyncs, &out.complete), properties) {
 		if group == nil {
 			out.complete = false
 		} else {
 			note(group)
 		}
 	}
-	for _, s := range peers {
+	for _, s := range tenantSyncs {
 		if s.Groups.Filter != nil || s.Scope.ByGroups() || s.Scope.Nested {
 			out.complete = false // which groups these are is known to a cycle only
 		}
@@ -104,9 +104,9 @@ func readGroups(ctx context.Context, source graphsync.Source, ids []graphsync.ID
 }
 
 // assignedGroups are the groups with an assignment to an application that a sync reads.
-func assignedGroups(ctx context.Context, source graphsync.Source, peers []*reconcile.Sync, complete *bool) (ids []graphsync.ID) {
+func assignedGroups(ctx context.Context, source graphsync.Source, tenantSyncs []*reconcile.Sync, complete *bool) (ids []graphsync.ID) {
 	apps := map[string]bool{}
-	for _, s := range peers {
+	for _, s := range tenantSyncs {
 		if apps[s.AppID] || !reconcile.RequirementsOf([]*reconcile.Sync{s}).App {
 			continue
 		}

@@ -47,9 +47,9 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 	if err != nil {
 		return
 	}
-	peers, _ := c.worker.TenantSyncs(s.Tenant)
-	needs := reconcile.RequirementsOf(peers)
-	hidden := hiddenGroups(ctx, source, needs, peers)
+	tenantSyncs, _ := c.worker.TenantSyncs(s.Tenant)
+	needs := reconcile.RequirementsOf(tenantSyncs)
+	hidden := hiddenGroups(ctx, source, needs, tenantSyncs)
 	checkPermissions(what+", permissions", needs, held, hidden, out)
 	c.credential(ctx, what+", credential", s, source, out)
 	page, err := source.DeltaPage(ctx, graphsync.Users, needs.UserProperties, "")
@@ -62,7 +62,7 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 		checkDefaultDomain(ctx, what+", default domain", source, out)
 	}
 	if needs.App {
-		c.application(ctx, what+", enterprise application", source, peers, out)
+		c.application(ctx, what+", enterprise application", source, tenantSyncs, out)
 	}
 }
 
@@ -142,9 +142,9 @@ func pageDetail(page *graphsync.Page) string {
 
 // application reads each enterprise application whose assignments count, and compares its app roles
 // with those the configuration names.
-func (c *Checker) application(ctx context.Context, what string, source graphsync.Source, peers []*reconcile.Sync, out *Section) {
+func (c *Checker) application(ctx context.Context, what string, source graphsync.Source, tenantSyncs []*reconcile.Sync, out *Section) {
 	apps := map[string]*graphsync.App{}
-	for _, s := range peers {
+	for _, s := range tenantSyncs {
 		app, seen := apps[s.AppID]
 		if !seen {
 			app = testApplication(ctx, what, source, s.AppID, out)

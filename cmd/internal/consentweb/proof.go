@@ -87,7 +87,7 @@ func (c *Server) claims() map[state.InvitationKey]state.Invitation {
 func (c *Server) prove(ctx context.Context, slots chan struct{}, key state.InvitationKey, invitation state.Invitation) {
 	claim := *invitation.Claim
 	log := c.Log.With("invitation", key.Name(), "tenant", claim.Tenant, "note", invitation.Note)
-	began := c.Now() // patience is for tries: a stopped service has made none
+	began := c.Now() // the time limit is for tries: a stopped service has made none
 	for wait := c.FirstWait; ; wait = min(2*wait, longestWait) {
 		select {
 		case slots <- struct{}{}:
@@ -145,7 +145,7 @@ func (c *Server) attempt(ctx context.Context, key state.InvitationKey, tenant gr
 	return organization, err
 }
 
-// lost are the failures that no patience mends. A missing consent or permission is not among
+// lost are the failures that a retry does not mend. A missing consent or permission is not among
 // them: just after a consent that is what a tenant answers.
 var lost = []graphsync.Class{graphsync.TenantUnknown, graphsync.AppDisabled, graphsync.Policy}
 

@@ -9,7 +9,6 @@ var linking = slices.Concat(
 		fault{"HND2", "the memberships of a pinned user change", `return pin != nil
 		})`, `return false
 		})`},
-		fault{"HND3", "what is pinned during a cycle is changed by it", `pin := pins.of(s.Action)`, `pin := (*links.Record)(nil)`},
 		fault{"HND4", "the account of a pinned user is taken over by another user", `return p.accounts[pinnedAccount{a.Kind, *a.TargetID}]`, `return nil`},
 		fault{"HND5", "a pinned leaver is kept without a report", `return p.skip(tx, plan.Skipped{Kind: a.Kind`, `_ = plan.Skipped{}
 	return nil
@@ -17,6 +16,11 @@ var linking = slices.Concat(
 	),
 	in("reconcile/decidedlinks.go",
 		fault{"HND6", "a link that was broken is made again by the same rule", `v.hold = guard.Hold(guard.BrokenLink, brokenLinkCause)`, `return`},
+	),
+	in("reconcile/apply.go",
+		fault{"HND3", "what is pinned during a cycle is changed by it", `pin := pins.of(s.Action)`, `pin := (*links.Record)(nil)`},
+	),
+	in("reconcile/evaluate.go",
 		fault{"HND7", "another account is made where the chosen one is gone", `return matchResult{code: "account_missing", why:`, `return matchResult{why:`},
 	),
 	in("reconcile/linkchanges.go",

@@ -4,11 +4,10 @@ import "slices"
 
 // Finding the account that exists.
 var matching = slices.Concat(
-	in("reconcile/match.go",
+	in("reconcile/evaluate.go",
 		fault{"MAT1", "one of several accounts that match is taken", `if len(found) > 1 {`, `if false {`},
 		fault{"MAT2", "the account of a user who can be restored is offered to another", `object.Removed == graphsync.Purged`, `object.Removed != graphsync.NotRemoved`},
 		fault{"MAT3", "a protected account is adopted", `if m.kind == graphsync.User && m.sync.Scope.Protects(r) {`, `if false {`},
-		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
 		fault{"MAT5", "an account that another sync owns is adopted", `if !transferable {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`, `if false {
 			return matchResult{code: "duplicate_target", why: fmt.Sprintf("the account with this %s (%s) is %s; %s"`},
@@ -37,12 +36,15 @@ var matching = slices.Concat(
 		if len(found) > 1`, `continue
 		}
 		if len(found) > 1`},
+		fault{"CRN16", "an account that another sync is making is taken", `if making && !owned {`, `if making && creator.Sync == "" {`},
+		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `(true || !linked)`},
+	),
+	in("reconcile/match.go",
+		fault{"MAT4", "two users of one plan adopt one account", `if other, taken := m.adopted[v.adopt.ID]; taken {`, `if other, taken := m.adopted[v.adopt.ID]; taken && false {`},
 		fault{"MAT17", "of two who match one account the first of the plan takes it, whichever user's id it carries", `for _, byID := range []bool{true, false} {`, `for _, byID := range []bool{false, true} {`},
 		fault{"MAT18", "an adopted account that is inactive stays so", "if m.kind == graphsync.User && inactive(r) {\n\t\ta.Changes", "if false {\n\t\ta.Changes"},
 		fault{"MAT19", "an adoption that waits for an answer is carried out", `a.Held, a.Former, a.FormerOwner = v.hold, v.former, v.formerOwner`, `a.Former, a.FormerOwner = v.former, v.formerOwner`},
 		fault{"MAT20", "adopting overwrites values with the defaults of a creation", `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, false)`, `want, err := m.eval.DesireIn(tx, m.kind, a.SourceID, true)`},
-		fault{"CRN16", "an account that another sync is making is taken", `if making && !owned {`, `if making && creator.Sync == "" {`},
-		fault{"MAT21", "the account of a purged user that is still active is offered", `(!linked || !link.Active)`, `(true || !linked)`},
 	),
 	in("reconcile/listing.go",
 		fault{"LIS1", "a list that was left early counts as complete", `return false, m.clearList()`, `return true, nil`},

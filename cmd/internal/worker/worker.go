@@ -210,9 +210,9 @@ func (w *Worker) Syncer(ctx context.Context, s *compile.Sync, progress reconcile
 		return nil, nil, err
 	}
 	w.pruneAudit()
-	peers, names := w.TenantSyncs(s.Tenant)
+	tenantSyncs, names := w.TenantSyncs(s.Tenant)
 	return &reconcile.Syncer{
-		Sync: &own, Requirements: reconcile.RequirementsOf(peers), TenantSyncs: names, Source: source, Store: w.Store, Tenant: tenant,
+		Sync: &own, Requirements: reconcile.RequirementsOf(tenantSyncs), TenantSyncs: names, Source: source, Store: w.Store, Tenant: tenant,
 		Target: adapter, Log: w.Log.With("tenant_name", s.TenantName), Progress: progress, Now: time.Now, Interval: every.Rest(),
 		History: reconcile.History{For: time.Duration(w.Config.History), Bytes: auditBytes},
 	}, release, nil
