@@ -38,6 +38,7 @@ const (
 	Configuration     Class = "configuration"
 	Unreachable       Class = "unreachable" // DNS, TCP, TLS
 	Throttled         Class = "throttled"
+	SubscriptionLimit Class = "subscription_limit" // no further subscription for change notifications
 	Transient         Class = "transient"
 	BadResponse       Class = "bad_response" // not what Graph documents
 )

@@ -93,7 +93,11 @@ func explainOAuth(code string) (explanation, bool) {
 
 var (
 	aadstsNumber = regexp.MustCompile(`AADSTS([0-9]{4,8})`)
-	jwtText      = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{10,}[A-Za-z0-9_.\-]*`)
+	// subscriptionLimit fits the refusals that have been seen: "App '…' has reached its limit of '1' '…' subscription on
+	// tenant '…'" (403) and "Resource 'SubscriptionCountReached' has reached limit of '1000'" (429).
+	subscriptionLimit = regexp.MustCompile(`(?i)subscriptionCountReached|reached (?:its |the )?limit of .*subscription|subscription (?:limit|quota)`)
+
+	jwtText = regexp.MustCompile(`eyJ[A-Za-z0-9_\-]{10,}[A-Za-z0-9_.\-]*`)
 )
 
 // ExplainToken says in plain words what an answer of the token endpoint means. The result
@@ -159,6 +163,10 @@ func ExplainGraph(status int, code, message string) *Error {
 		return set(Configuration, "the tenant's edition does not offer this", "the tenant needs Microsoft Entra ID P1 or P2, or is of a type that cannot be synchronized")
 	case status == http.StatusUnauthorized:
 		return set(Configuration, "Microsoft Graph did not accept the token", "check that cloud names the tenant's own cloud and that this machine's clock is right")
+	case (status == http.StatusForbidden || status == http.StatusTooManyRequests) && subscriptionLimit.MatchString(code+" "+message):
+		e.Quote = quote(message)
+		return set(SubscriptionLimit, "there are as many subscriptions for change notifications as Microsoft Graph allows",
+			"remove subscriptions that other apps no longer need: 1,000 for a tenant, 100 for an app in a tenant, 50,000 for an app")
 	case status == http.StatusForbidden:
 		e.Quote = quote(message)
 		return set(PermissionMissing, "the app lacks a permission for this", "add it to the app registration as an application permission and grant admin consent again")

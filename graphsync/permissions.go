@@ -36,6 +36,7 @@ func PropertyPermission(property string) string {
 var grants = map[string][]string{
 	"User.Read.All":        {"User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 	"GroupMember.Read.All": {"Group.Read.All", "GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
+	"Group.Read.All":       {"Group.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 	"Application.Read.All": {"Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"},
 
 	"User-LifeCycleInfo.Read.All":           {"User-LifeCycleInfo.ReadWrite.All"},

@@ -48,7 +48,7 @@ func (c *call) authorize() *graphError {
 	if !known {
 		return unauthorized("Authorization_IdentityNotFound", "The identity of the calling application could not be established.")
 	}
-	c.roles = claims.Roles
+	c.roles, c.app = claims.Roles, claims.App
 	return nil
 }
 

@@ -305,3 +305,12 @@ func WrongCount(by int) Fault {
 		}
 	})
 }
+
+// SubscriptionLimit refuses a subscription because there are as many as may be: with 403 as documented, or with 429
+// as has been seen.
+func SubscriptionLimit(status int) Fault {
+	if status == http.StatusTooManyRequests {
+		return GraphFailure(status, "ExtensionError", "Operation: Create; Exception: [Status Code: 429; Reason: Resource 'SubscriptionCountReached' has reached limit of '1000'. Please retry after '12/31/9999 11:59:59 PM'].")
+	}
+	return GraphFailure(status, "ExtensionError", "Operation: Create; Exception: [Status Code: Forbidden; Reason: App 'app' has reached its limit of '100' '/users' subscription on tenant 'tenant']")
+}

@@ -76,13 +76,17 @@ func (o *object) text(name string) string {
 // delta round from there has to tell, so an empty round costs nothing and a page costs a page.
 type feed struct {
 	entries []*object
-	sealed  uint32 // versions up to here are in links that were given out
+	sealed  uint32        // versions up to here are in links that were given out
+	changed func(*object) // takes each change; nil for none
 }
 
 func (f *feed) version() uint32 { return uint32(len(f.entries)) }
 
 // touch moves an object to the end and returns the version of the change.
 func (f *feed) touch(o *object) uint32 {
+	if f.changed != nil {
+		f.changed(o)
+	}
 	if now := f.version(); o.last == now && now > f.sealed {
 		return now // no client has seen this version: the change joins it
 	}

@@ -17,6 +17,7 @@ type call struct {
 
 	graph  bool // under /v1.0, so answered in Graph's manner
 	tenant *Tenant
+	app    string   // client id in the token
 	roles  []string // application permissions in the token
 	args   []string // path parameters
 	query  url.Values
@@ -94,6 +95,12 @@ func routes() []route {
 		{"GET", "directory/deletedItems/microsoft.graph.group", readMembers, 1, onDirectory(directoryReads.listDeletedGroups)},
 		{"GET", "directory/deletedItems/{}", readAny, 1, onDirectory(directoryReads.getDeletedItem)},
 		{"POST", "directoryObjects/getByIds", readAny, 5, onDirectory(directoryReads.getByIDs)},
+		{"POST", "subscriptions", watchAny, 1, onSubscriptions(subscriptions.create)},
+		{"GET", "subscriptions", watchAny, 1, onSubscriptions(subscriptions.list)},
+		{"GET", "subscriptions/{}", watchAny, 1, onSubscriptions(subscriptions.get)},
+		{"PATCH", "subscriptions/{}", watchAny, 1, onSubscriptions(subscriptions.renew)},
+		{"DELETE", "subscriptions/{}", watchAny, 1, onSubscriptions(subscriptions.delete)},
+		{"POST", "subscriptions/{}/reauthorize", watchAny, 1, onSubscriptions(subscriptions.authorizeAgain)},
 		{"GET", "organization", readTenant, 1, onApplications(applicationReads.listOrganization)},
 		{"GET", "organization/{}", readTenant, 1, onApplications(applicationReads.getOrganization)},
 	}

@@ -50,6 +50,8 @@ type Options struct {
 	// QuietRestores keeps restored objects out of delta rounds other than first ones, as has
 	// been reported of Graph when $select is used (microsoft-graph-docs issue 5821).
 	QuietRestores bool
+	// Deliver posts change notifications to the addresses that are subscribed; default: over the network, without a proxy.
+	Deliver http.RoundTripper
 	// Log receives a line per request, default nothing.
 	Log *slog.Logger
 }
@@ -62,6 +64,8 @@ type Server struct {
 	seal  seal                   // signs delta and skip tokens
 	ca    *authority
 	codes codes
+
+	notifier notifier
 
 	mu       sync.Mutex // guards the rest
 	tenants  map[string]*Tenant
@@ -105,6 +109,7 @@ func New(opts Options) *Server {
 	rand.Read(s.seal.key[:])
 	s.seal.epoch = rand.Text()[:8]
 	s.ca = newAuthority()
+	s.notifier.init(opts)
 	return s
 }
 

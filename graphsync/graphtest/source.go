@@ -42,6 +42,8 @@ var (
 	_ graphsync.Source = (*Source)(nil)
 	_ graphsync.Lister = (*Source)(nil)
 	_ graphsync.Clock  = (*Source)(nil)
+
+	_ graphsync.Notifier = (*Source)(nil)
 )
 
 // Source returns a source that reads the tenant as the app.

@@ -41,7 +41,7 @@ func (s *Source) send(ctx context.Context, op, method, address string, headers h
 		return fmt.Errorf("%s: %w", op, ctx.Err())
 	case err != nil:
 		return &graphsync.Error{Class: graphsync.Unreachable, Op: op, Message: err.Error(), Err: err}
-	case got.status != http.StatusOK:
+	case got.status != http.StatusOK && got.status != http.StatusCreated && got.status != http.StatusNoContent:
 		return got.explain(op)
 	}
 	return decode(got.body)

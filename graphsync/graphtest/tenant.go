@@ -47,6 +47,8 @@ func (s *Server) AddTenant(spec TenantSpec) *Tenant {
 	}
 	t := &Tenant{s: s, dir: directory{id: id, name: spec.Name, domain: spec.Domain, now: s.opts.Now,
 		objects: map[graphsync.ID]*object{}, shared: map[string]string{}}}
+	t.dir.users.changed = func(o *object) { s.notifier.touched(t, graphsync.Users, o) }
+	t.dir.groups.changed = func(o *object) { s.notifier.touched(t, graphsync.Groups, o) }
 	for _, key := range []string{id.String(), strings.ToLower(spec.Domain)} {
 		if s.tenants[key] != nil {
 			panic(fmt.Sprintf("graphtest: there is a tenant %s already", key))

@@ -43,8 +43,12 @@ type requester struct {
 }
 
 // call sends a request until its answer has been decoded, and explains why not otherwise.
-// It is the only place that repeats anything.
 func (rq *requester) call(ctx context.Context, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
+	return rq.callWithin(ctx, rq.maxElapsed, op, info, decode)
+}
+
+// callWithin is call with a time of its own for the waits between attempts. It is the only place that repeats anything.
+func (rq *requester) callWithin(ctx context.Context, maxElapsed time.Duration, op operation, info *abs.RequestInformation, decode func(body []byte) error) error {
 	var tries retries
 	refreshed := false
 	for {
@@ -78,7 +82,7 @@ func (rq *requester) call(ctx context.Context, op operation, info *abs.RequestIn
 			rq.throttled.Add(1)
 		}
 		wait, again := tries.next(e, rq.reached.Load())
-		if !again || tries.waited > rq.maxElapsed {
+		if !again || tries.waited > maxElapsed {
 			if again && e.RetryAfter > 0 {
 				e.Message += fmt.Sprintf(", for %s", e.RetryAfter.Round(time.Second))
 			}
@@ -164,14 +168,14 @@ type bearer struct {
 	fresh bool // obtained by this attempt
 }
 
-// read takes a response apart: the decoded body of a 200, an explained error otherwise.
+// read takes a response apart: the decoded body of a success, an explained error otherwise.
 func (rq *requester) read(resp *http.Response, host, token string, decode func([]byte) error) error {
 	defer resp.Body.Close()
 	rq.reached.Store(true)
 	body, err := readBody(resp, rq.maxBody)
 	rq.bytes.Add(int64(len(body)))
 	switch {
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusNoContent:
 		return explainResponse(resp, redact.New(4, token).Bytes(body))
 	case errors.Is(err, errTooLarge):
 		err = &graphsync.Error{Class: graphsync.BadResponse, Message: fmt.Sprintf("the answer is larger than %d MiB", rq.maxBody>>20)}

@@ -60,6 +60,8 @@ type Source struct {
 var (
 	_ graphsync.Source = (*Source)(nil)
 	_ graphsync.Clock  = (*Source)(nil)
+
+	_ graphsync.Notifier = (*Source)(nil)
 )
 
 // Open checks the configuration and returns a source. It sends nothing; a certificate file

@@ -53,6 +53,7 @@ var Codes = map[string]string{
 	"bad_response":           "the response is not what Graph documents. Look for a proxy in between; when there is none, report it with the message.",
 	"interrupted":            "the cycle was stopped before its end. The next one resumes there.",
 	"failed":                 "the cycle could not run on this machine, for the reason in the message.",
+	"subscription_limit":     "Graph has as many subscriptions for change notifications as it allows, so that there are none for this tenant. The schedule does what they would hasten. Remove subscriptions that other apps no longer need; it is tried again.",
 	"throttled":              "the service asked to wait longer than a cycle does. The next cycle resumes there.",
 	"quarantine":             "the sync is paused because its target refused everything or most; the message says what. It is probed with exponential backoff; entrasync sync tries at once.",
 	"mostly_skipped":         "more of the people in scope are skipped than guard.skipped lets pass. The reasons are in the message and in entrasync status; often one wrong word in the configuration. Correct it, or raise guard.skipped.",
