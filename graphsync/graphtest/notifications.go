@@ -84,7 +84,7 @@ func (s *Server) Sent() []Sent {
 	return slices.Clone(s.notifier.sent)
 }
 
-// Notifications are the subscriptions of all apps to a tenant, and what is posted to them beside the notifications of changes.
+// Notifications are the subscriptions of all apps to a tenant, and what is posted to them in addition to changes.
 type Notifications struct{ tenant *Tenant }
 
 // Notifications returns those of the tenant.
