@@ -42,7 +42,7 @@ demo: build ## Build it and watch it provision a sample tenant
 	bin/entrasync demo
 
 .PHONY: test
-test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres mariadb python ## Run every test, installing what they need
+test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres mariadb slapd python ## Run every test, installing what they need
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector (apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) -timeout $(TIMEOUT) $(WITHOUT_SDK)
 	@rm -rf $(PICTURES) && mkdir -p $(PICTURES)
@@ -52,7 +52,7 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust -results .cache/mutate-sample.jsonl
 
 .PHONY: quick
-quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres mariadb python ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases than make test
+quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres mariadb slapd python ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases than make test
 	@memory=/dev/shm/entrasync-$$(id -u); { mkdir -p -m 700 $$memory && [ -O $$memory ]; } 2>/dev/null || memory=$${TMPDIR:-/tmp}; \
 	CGO_ENABLED=0 GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$$memory $(GO) test -short -ldflags '-s -w' $(WITHOUT_SDK)
 
@@ -160,6 +160,12 @@ postgres:
 mariadb:
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || \
 		$(call install,mariadb-server,a database that targets of type sql are tested with)
+
+# The tests start one of their own. Its package would start another as a service, if it was not told otherwise.
+.PHONY: slapd
+slapd:
+	@command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || \
+		$(call install,slapd,the directory that targets of type ldap are tested with)
 
 # install packages, for what
 install = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -20,15 +20,22 @@ func failure(req *http.Request, err error, sent bool) *Error {
 	if ended := req.Context().Err(); ended != nil {
 		err = ended // its cause may be the error of another request, which says nothing of this one
 	}
-	var already *Error
-	if errors.As(err, &already) {
-		return already
-	}
-	e := &Error{Code: Unavailable, Err: unwrapURL(err), Indeterminate: sent && writes(req) && !dialing(err)}
 	host := ""
 	if req.URL != nil {
 		host = req.URL.Hostname()
 	}
+	return Unanswered(host, err, sent && writes(req))
+}
+
+// Unanswered says in plain words why an application has not answered, for errors of the network and of TLS. host is the
+// name that was to be reached; unsure is set where a write may have been carried out. An error that is or wraps *[Error]
+// already is returned as that.
+func Unanswered(host string, err error, unsure bool) *Error {
+	var already *Error
+	if errors.As(err, &already) {
+		return already
+	}
+	e := &Error{Code: Unavailable, Err: unwrapURL(err), Indeterminate: unsure && !dialing(err)}
 	var (
 		dns       *net.DNSError
 		authority x509.UnknownAuthorityError

@@ -118,6 +118,22 @@ func orDefault[T comparable](value, fallback T) T {
 	return value
 }
 
+// Authorities returns the system's certificates and those of a file (PEM), which ca_file of a target names.
+func Authorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read ca_file: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read ca_file %s: no certificate in it (PEM is wanted)", file)
+	}
+	return pool, nil
+}
+
 func dialer(cfg TransportConfig) (*http.Transport, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = orDefault(cfg.Concurrency, 4)
@@ -131,16 +147,9 @@ func dialer(cfg TransportConfig) (*http.Transport, error) {
 		base.Proxy = http.ProxyURL(proxy)
 	}
 	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
+		pool, err := Authorities(cfg.CAFile)
 		if err != nil {
-			return nil, fmt.Errorf("read ca_file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read ca_file %s: no certificate in it (PEM is wanted)", cfg.CAFile)
+			return nil, err
 		}
 		base.TLSClientConfig.RootCAs = pool
 	}

@@ -22,6 +22,7 @@ var Types = map[string]func() Options{
 	"scim":    func() Options { return &SCIM{} },
 	"file":    func() Options { return &File{} },
 	"exec":    func() Options { return &Exec{} },
+	"ldap":    func() Options { return &LDAP{} },
 	"sql":     func() Options { return &SQL{} },
 	"webhook": func() Options { return &Webhook{} },
 }

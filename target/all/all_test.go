@@ -16,6 +16,7 @@ import (
 
 	"entrasync/target"
 	"entrasync/target/all"
+	"entrasync/target/ldap"
 	"entrasync/target/scim/scimtest"
 	"entrasync/target/sql"
 
@@ -52,6 +53,12 @@ func TestKeys(t *testing.T) {
 			"statements", "timeout",
 			"users", "users.active", "users.active.column", "users.active.false", "users.active.true", "users.columns", "users.delete", "users.delete.column", "users.fixed",
 			"users.id", "users.id.column", "users.id.generated", "users.id.value", "users.lists", "users.table",
+		},
+		"ldap": {
+			"bind_dn", "ca_file", "concurrency", "groups", "groups.attributes", "groups.base", "groups.class", "groups.fixed", "groups.member",
+			"groups.placeholder", "groups.rdn", "page_size", "password", "password_file", "plain_ldap", "profile", "rate", "start_tls", "timeout", "url",
+			"users", "users.active", "users.active.attribute", "users.active.base", "users.active.false", "users.active.true", "users.attributes",
+			"users.base", "users.classes", "users.empty", "users.fixed", "users.password", "users.rdn",
 		},
 		"webhook": {
 			"ca_file", "client_certificate_file", "client_key_file", "concurrency", "events_only", "max_response_mib", "plain_http", "proxy",
@@ -176,6 +183,39 @@ func TestValidate(t *testing.T) {
 			"statements.user.create: statements.user.create has the parameter :nonsense, which stands for nothing (parameters are :id, attributes of the section's columns, and their columns)",
 			"statements.user.delete: statements.user.delete is more than one statement ()",
 			"statements.user.move: statements.user.move is no operation (known: group.create, group.delete, group.update, member.add, member.remove, user.create, user.delete, user.update)",
+		}},
+		"good ldap": {&all.LDAP{URL: "ldaps://ldap.example.com", BindDN: "cn=sync,dc=example", PasswordFile: "pw", Profile: "openldap", Users: ldap.Users{Base: "ou=people,dc=example",
+			Attributes: map[string]string{"userName": "uid", "name.familyName": "sn"}, Active: ldap.Active{Attribute: "pwdAccountLockedTime", False: "000001010000Z"}},
+			Groups: &ldap.Groups{Base: "ou=groups,dc=example", Attributes: map[string]string{"displayName": "cn"}}}, nil},
+		"good ad": {&all.LDAP{URL: "ldap://dc1.example.com", StartTLS: true, BindDN: `EXAMPLE\sync`, PasswordFile: "pw", Profile: "ad", Users: ldap.Users{Base: "ou=people,dc=example", Password: "random",
+			Attributes: map[string]string{"userName": "userPrincipalName", "title": "title"}}}, nil},
+		"a socket": {&all.LDAP{URL: "ldapi:///run/slapd/ldapi", Profile: "openldap", Users: ldap.Users{Base: "ou=people,dc=example", Attributes: map[string]string{"userName": "uid"}}}, nil},
+		"every fault of ldap": {&all.LDAP{URL: "ldap://ldap.example.com:3268", BindDN: "admin", Profile: "openldap", Users: ldap.Users{
+			Base: "people", RDN: "u)(uid=*", Classes: []string{"inetOrgPerson)"}, Attributes: map[string]string{"userName": "uid=*", "title": "userPassword", "active": "x", "nickName": "cn", "displayName": "cn", "emails[": "mail", "id": "y"},
+			Fixed: map[string]string{"cn": "a", "o": ""}, Active: ldap.Active{Attribute: "cn", True: "a", False: "A"}, Password: "random",
+		}, Groups: &ldap.Groups{Class: "posixGroup", Member: "(", Placeholder: "none", Attributes: map[string]string{"members": "description"}}}, []string{
+			"url: url leads to the global catalog, which can only be read (leave the port out: it is 389 or 636)",
+			`bind_dn: bind_dn "admin" is no name of an entry (such as ou=people,dc=example,dc=com)`,
+			`users.base: users.base "people" is no name of an entry (such as ou=people,dc=example,dc=com)`,
+			`users.rdn: users.rdn "u)(uid=*" is no name of an attribute or class (letters, digits and hyphens, beginning with a letter)`,
+			"users.attributes.active: users.attributes.active has a key of its own (write users.active: {attribute: x, false: …})",
+			`users.attributes.emails[: users.attributes.emails[ cannot be read: attribute path "emails[", column 8: an attribute name is missing (such as userName, name.familyName or emails[type eq "work"].value)`,
+			"users.attributes.id: users.attributes.id is not mapped (leave it out)",
+			"users.attributes.nickName: users.attributes.nickName is written to cn, as displayName is (each attribute has one meaning)",
+			"users.attributes.title: users.attributes.title cannot be userPassword (passwords are not provisioned)",
+			`users.attributes.userName: users.attributes.userName "uid=*" is no name of an attribute or class (letters, digits and hyphens, beginning with a letter)`,
+			"users.fixed.cn: users.fixed.cn is mapped to nickName, too (keep one of them)",
+			"users.fixed.o: users.fixed.o has no value (give it one, or leave it out)",
+			`users.classes: users.classes "inetOrgPerson)" is no name of an attribute or class (letters, digits and hyphens, beginning with a letter)`,
+			"users.active: users.active has one value for both states (give at least one of true and false a value of its own)",
+			"users.password: users.password is for profile ad only (leave it out: no password is needed to enable an account here)",
+			"groups.base: groups.base is missing (such as ou=people,dc=example,dc=com)",
+			"groups.attributes.members: groups.attributes.members is not mapped (leave it out)",
+			"groups.class: groups.class has members by their login (memberUid), which is not supported (use groupOfNames, or a class that has members by their name)",
+			`groups.member: groups.member "(" is no name of an attribute or class (letters, digits and hyphens, beginning with a letter)`,
+			`groups.placeholder: groups.placeholder "none" is no name of an entry (such as ou=people,dc=example,dc=com)`,
+			"url: url is ldap without TLS, so that anyone on the network path reads the password and every account (use ldaps://, or write start_tls: true or plain_ldap: true beside it)",
+			"password_file: password_file is missing (write the password of bind_dn into a file, and name it)",
 		}},
 		"a directory":   {&all.File{Path: "people/"}, []string{"path: path is a directory (write path: people.jsonl)"}},
 		"its own other": {&all.File{Path: "a.journal"}, []string{"path: path ends in .journal, which is the name of the file's own journal (write path: people.jsonl)"}},

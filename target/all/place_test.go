@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"entrasync/target/all"
+	"entrasync/target/ldap"
 	"entrasync/target/sql"
 )
 
@@ -16,6 +17,9 @@ var addressed = map[string]func(address string) all.Options{
 	"file": func(address string) all.Options { return &all.File{Path: "/data/" + address + ".jsonl"} },
 	"exec": func(address string) all.Options {
 		return &all.Exec{Command: []string{"/opt/acme/provision", address}, Secrets: map[string]all.ExecSecret{"password": {File: "pw"}}}
+	},
+	"ldap": func(address string) all.Options {
+		return &all.LDAP{URL: "ldaps://" + address + ".example.com", BindDN: "cn=" + address, Password: "of " + address, Profile: "openldap", Users: ldap.Users{Base: "ou=people,dc=example"}}
 	},
 	"sql": func(address string) all.Options {
 		return &all.SQL{Driver: "postgres", DSN: "postgres://user:secret@" + address + ".example.com/app", Users: sql.Users{Table: "people"}}
@@ -130,5 +134,42 @@ func TestPlaceOfADatabase(t *testing.T) {
 	}
 	if a, b := file("app.db", "/srv/a"), file("file:/srv/a/app.db?mode=rw", "/elsewhere"); a != b || a == file("app.db", "/srv/b") {
 		t.Errorf("one file is at %q and %q", a, b)
+	}
+}
+
+// One server has the entries of many owners: what tells them apart is the base and what is fixed. How a connection is
+// secured and who logs in does not.
+func TestPlaceOfADirectory(t *testing.T) {
+	t.Parallel()
+	base := all.LDAP{URL: "ldaps://ldap.example.com", BindDN: "cn=me", Password: "secret", Profile: "openldap", Users: ldap.Users{Base: "ou={tenant},dc=example", Fixed: map[string]string{"o": "ours"}}}
+	place := func(change func(o *all.LDAP)) string {
+		o := *base.For("contoso").(*all.LDAP)
+		change(&o)
+		return o.Place()
+	}
+	same := place(func(*all.LDAP) {})
+	if strings.Contains(same, "secret") || strings.Contains(same, "me\x00") {
+		t.Errorf("the place %q holds a credential", same)
+	}
+	for name, c := range map[string]struct {
+		change func(o *all.LDAP)
+		moved  bool
+	}{
+		"StartTLS":           {func(o *all.LDAP) { o.URL, o.StartTLS = "ldap://LDAP.example.com:389", true }, false},
+		"another password":   {func(o *all.LDAP) { o.BindDN, o.Password = "cn=you", "other" }, false},
+		"the base otherwise": {func(o *all.LDAP) { o.Users.Base = "OU=Contoso, DC=example" }, false},
+		"another attribute":  {func(o *all.LDAP) { o.Users.Attributes = map[string]string{"title": "title"} }, false},
+		"another host":       {func(o *all.LDAP) { o.URL = "ldaps://other.example.com" }, true},
+		"another port":       {func(o *all.LDAP) { o.URL = "ldaps://ldap.example.com:1636" }, true},
+		"another base":       {func(o *all.LDAP) { o.Users.Base = "ou=fabrikam,dc=example" }, true},
+		"another fixed":      {func(o *all.LDAP) { o.Users.Fixed = map[string]string{"o": "theirs"} }, true},
+		"groups elsewhere":   {func(o *all.LDAP) { o.Groups = &ldap.Groups{Base: "ou=groups,dc=example"} }, true},
+	} {
+		if got := place(c.change); (got != same) != c.moved {
+			t.Errorf("%s: %q and %q", name, same, got)
+		}
+	}
+	if base.SharesAccounts() {
+		t.Error("entries below a base with a tenant's name are shared by tenants")
 	}
 }

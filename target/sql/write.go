@@ -193,7 +193,7 @@ func (a *Adapter) update(ctx context.Context, op string, t *table, ref target.Re
 	if err != nil {
 		return nil, err
 	}
-	return after, joined(doubts(op, after, c.paths))
+	return after, joined(target.Doubts(op, "the database", "look for a trigger on the table, or a column whose type changes the value", after, c.paths))
 }
 
 func (s *session) update(op string, t *table, d *described, ref target.Ref, c change) (*target.Resource, error) {
@@ -281,30 +281,6 @@ func (s *session) writeList(t *table, l listChange, owner string) error {
 		}
 	}
 	return nil
-}
-
-// doubts are errors about attributes that a row does not show as they were written: a trigger, or a column that cuts.
-func doubts(op string, r *target.Resource, attributes []target.Attribute) (errs []error) {
-	for _, attribute := range attributes {
-		path := attribute.Path.String()
-		e := &target.Error{Op: op, Attribute: path}
-		switch attribute.Path.Judge(attribute.Value, r.Value(attribute.Path)) {
-		case target.AsWritten:
-			continue
-		case target.Hidden:
-			e.Code, e.Remark, e.Message = target.Unverified, target.NotShown, "the database took "+path+" and shows nothing there"
-		case target.Respelled:
-			e.Code, e.Remark, e.Message = target.Unverified, target.Spelled, "the database keeps "+path+" in a spelling of its own"
-		default:
-			e.Code, e.Remark, e.Message = target.Rejected, target.NotTaken, "the database shows another value of "+path+" than was written"
-			e.Hint = "look for a trigger on the table, or a column whose type changes the value"
-			if path == "active" { // who may sign in is never left at that
-				e.Remark = target.NoRemark
-			}
-		}
-		errs = append(errs, e)
-	}
-	return errs
 }
 
 // Delete implements [target.Adapter].

@@ -226,7 +226,7 @@ func (a *Adapter) Update(ctx context.Context, ref target.Ref, attributes []targe
 		return nil, unsure(err)
 	}
 	if len(r.Attributes) > 1 { // more than its id
-		refused = append(refused, doubts(op, r, attributes)...)
+		refused = append(refused, target.Doubts(op, "the application", "see how the target's program writes it", r, attributes)...)
 	}
 	return r, joined(refused)
 }
@@ -246,32 +246,6 @@ func refusals(op string, refused []Refusal, attributes []target.Attribute) (errs
 		taken = slices.DeleteFunc(taken, func(a target.Attribute) bool { return strings.EqualFold(a.Path.Canonical(), r.Attribute) })
 	}
 	return errs, taken
-}
-
-// doubts are errors about attributes that a resource does not show as they were written.
-func doubts(op string, r *target.Resource, attributes []target.Attribute) (errs []error) {
-	for _, attribute := range attributes {
-		path := attribute.Path.String()
-		e := &target.Error{Op: op, Attribute: path}
-		switch attribute.Path.Judge(attribute.Value, r.Value(attribute.Path)) {
-		case target.AsWritten:
-			continue
-		case target.Hidden:
-			e.Code, e.Remark = target.Unverified, target.NotShown
-			e.Message = "it answered that it is done but does not show " + path
-			e.Hint = "nothing needs to be done if the application is known to hide the attribute"
-		case target.Respelled:
-			e.Code, e.Remark, e.Message = target.Unverified, target.Spelled, "it keeps "+path+" in a spelling of its own"
-		default:
-			e.Code, e.Remark = target.Rejected, target.NotTaken
-			e.Message = "it answered that it is done but did not take " + path
-			if strings.EqualFold(attribute.Path.Canonical(), "active") { // who may sign in is never left at that
-				e.Remark = target.NoRemark
-			}
-		}
-		errs = append(errs, e)
-	}
-	return errs
 }
 
 // Delete implements [target.Adapter].

@@ -73,8 +73,14 @@ func (a Answers) CheckURL(address string) error {
 		return advice.With(fmt.Errorf("a target of type %s has no address", a.kind()), "leave --url out, or name another type with --target")
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" {
-		return fmt.Errorf("--url is %q, want an address such as https://scim.example.com/v2", address)
+	suited := u != nil && (u.Scheme == "https" || u.Scheme == "http")
+	want := "https://scim.example.com/v2"
+	if own := addressExample(a.kind()); own != "" {
+		scheme, _, _ := strings.Cut(own, "://")
+		want, suited = own, u != nil && (u.Scheme == scheme || u.Scheme == strings.TrimSuffix(scheme, "s"))
+	}
+	if err != nil || u.Host == "" || !suited || u.Fragment != "" {
+		return fmt.Errorf("--url is %q, want an address such as %s", address, want)
 	}
 	return nil
 }
@@ -89,6 +95,12 @@ func (a Answers) kind() string {
 func hasURL(kind string) bool {
 	_, has := reflect.TypeOf(all.Types[kind]()).Elem().FieldByName("URL")
 	return has
+}
+
+// addressExample is an address of a type whose applications are not reached by HTTP, "" for the others.
+func addressExample(kind string) string {
+	field, _ := reflect.TypeOf(all.Types[kind]()).Elem().FieldByName("URL")
+	return field.Tag.Get("example")
 }
 
 // Configuration returns the text of the configuration.
@@ -136,8 +148,8 @@ func keys(a Answers, options reflect.Type, indent string) (needs, others string)
 			inner, _ := keys(a, field.Type, indent+"  ")
 			fmt.Fprintf(&needed, "%s%s:  # %s\n%s", indent, name, doc, inner)
 		case field.Tag.Get("required") == "true" && field.Type.Kind() == reflect.Map:
-			fmt.Fprintf(&needed, "%s%s:  # %s\n%s", indent, name, doc, columns(indent+"  "))
-		case field.Tag.Get("required") == "true":
+			fmt.Fprintf(&needed, "%s%s:  # %s\n%s", indent, name, doc, columns(indent+"  ", field.Tag.Get("example")))
+		case field.Tag.Get("required") == "true", field.Tag.Get("example") != "":
 			fmt.Fprintf(&needed, "%s%s: %s  # %s\n", indent, name, example(a, field), doc)
 		case !isSecret:
 			fmt.Fprintf(&other, "%s# %s: %s\n", indent, name, doc)
@@ -146,10 +158,15 @@ func keys(a Answers, options reflect.Type, indent string) (needs, others string)
 	return needed.String(), other.String()
 }
 
-// columns are a column for each attribute of the starter, by the attribute's own name. Whether an account is active is
-// said elsewhere.
-func columns(indent string) string {
+// columns are a column for each attribute of the starter, by the name that examples give, such as userName=uid, or else
+// by the attribute's own. Whether an account is active is said elsewhere.
+func columns(indent, examples string) string {
 	var b strings.Builder
+	known := map[string]string{}
+	for _, pair := range strings.Fields(examples) {
+		attribute, name, _ := strings.Cut(pair, "=")
+		known[attribute] = name
+	}
 	_, mapped, _ := strings.Cut(configs.Starter(), "\n      attributes:\n")
 	mapped, _, _ = strings.Cut(mapped, "\n\n")
 	for _, line := range strings.Split(mapped, "\n") {
@@ -162,6 +179,9 @@ func columns(indent string) string {
 			name, _, _ = strings.Cut(name, "[")
 		}
 		name = name[strings.LastIndexAny(name, ".:")+1:]
+		if other := known[name]; other != "" {
+			name = other
+		}
 		fmt.Fprintf(&b, "%s%s: %s\n", indent, attribute, name)
 	}
 	return b.String()
@@ -172,6 +192,8 @@ func example(a Answers, field reflect.StructField) string {
 	switch {
 	case field.Name == "URL" && a.URL != "":
 		return quoted(a.URL)
+	case field.Tag.Get("example") != "":
+		return field.Tag.Get("example")
 	case field.Tag.Get("format") == "url":
 		return "https://application.example.com/accounts"
 	case field.Tag.Get("format") == "path":

@@ -98,6 +98,8 @@ var mayImport = map[string][]string{
 	"target/scim/scimtest":      {"state/osfile"},
 	"target/wire":               {"target", "graphsync/redact"},
 	"target/sql":                {"target", "graphsync/redact"},
+	"target/ldap":               {"target", "graphsync/redact"},
+	"target/ldap/ldaptest":      {"target", "target/ldap"},
 	"target/sql/sqltest":        {"target/sql", "state/postgres/pgtest"},
 	"target/wire/wiretest":      {},
 
@@ -105,7 +107,7 @@ var mayImport = map[string][]string{
 }
 
 // What any test may import besides, as does its own package.
-var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest", "target/sql/sqltest"}
+var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest", "target/sql/sqltest", "target/ldap/ldaptest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
 // together are what an initial pull is; the operator's page makes links that are those of the consent pages;
