@@ -161,8 +161,9 @@ mariadb:
 	@command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || \
 		$(call install,mariadb-server,a database that targets of type sql are tested with)
 
-# The tests start one of their own. Its package would start another as a service, if it was not told otherwise.
+# The tests start one of their own. Its package starts no service in runlevel 1.
 .PHONY: slapd
+slapd: export RUNLEVEL = 1
 slapd:
 	@command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || \
 		$(call install,slapd,the directory that targets of type ldap are tested with)
