@@ -113,7 +113,7 @@ func matchDefaults(attributes Map[Attribute], usual ...string) []Text {
 
 // complete fills in defaults that depend on other keys or on the environment.
 func (c *Config) complete(given *node, lookupEnv func(string) (string, bool)) {
-	if dirs, _ := lookupEnv("STATE_DIRECTORY"); given.get("state") == nil && dirs != "" {
+	if dirs, _ := lookupEnv("STATE_DIRECTORY"); !placed(given) && dirs != "" {
 		c.State.Dir = filepath.SplitList(dirs)[0] // systemd gives several, separated by colons
 	}
 	if c.Consent != nil && given.find([]string{"consent"}).get("sign_in") == nil && c.App != nil && c.App.ManagedIdentity != nil {

@@ -35,7 +35,7 @@ func (*Percent) schema(*generator, field) schema {
 }
 
 func (*State) schema(g *generator, _ field) schema {
-	return schema{"anyOf": []schema{{"type": "string", "minLength": 1}, g.value(reflect.TypeFor[database](), field{})}}
+	return schema{"anyOf": []schema{{"type": "string", "minLength": 1}, g.value(reflect.TypeFor[stateSection](), field{})}}
 }
 
 func (*Cloud) schema(g *generator, _ field) schema {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"reflect"
 	"strings"
 )
@@ -10,12 +11,15 @@ type State struct {
 	Dir     string // folder with a file per tenant; "" with a database
 	DSN     Secret // connection string of the database; zero with a folder
 	Scratch string // with a database: folder of this machine for what lives no longer than the process; "" for the default
+	KeyFile string // file with the key that encrypts it; "": it is not encrypted
 }
 
-// A database is a State as a section.
-type database struct {
-	DSN     Secret `yaml:"dsn" required:"true" doc:"Connection string of the PostgreSQL database, such as postgres://user:password@host/database. It holds the password: better give dsn_file."`
-	Scratch string `yaml:"scratch" format:"path" doc:"Folder of this machine for the admin socket of the process. Default: $STATE_DIRECTORY, else a temporary folder."`
+// A stateSection is a State as a section.
+type stateSection struct {
+	Path    string `yaml:"path" format:"path" oneof:"place" doc:"Folder of the state, one file per tenant. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
+	DSN     Secret `yaml:"dsn" oneof:"place" doc:"Connection string of the PostgreSQL database, such as postgres://user:password@host/database. It holds the password: better give dsn_file."`
+	Scratch string `yaml:"scratch" format:"path" doc:"With a database: folder of this machine for the admin socket of the process. Default: $STATE_DIRECTORY, else a temporary folder."`
+	KeyFile string `yaml:"key_file" doc:"File with the key that encrypts the state: 32 random bytes in base64, readable by its owner only. Without it the state is not encrypted. See entrasync state rekey."`
 }
 
 // InDatabase reports whether the state is in a PostgreSQL database.
@@ -23,9 +27,12 @@ func (s State) InDatabase() bool { return !s.DSN.IsZero() }
 
 func (s *State) decode(d *decoder, n *node, key string, f field) {
 	if n.kind == section {
-		var in database
+		var in stateSection
 		d.section(n, reflect.ValueOf(&in).Elem(), key)
-		*s = State{DSN: in.DSN, Scratch: in.Scratch}
+		*s = State{Dir: cmp.Or(in.Path, s.Dir), DSN: in.DSN, Scratch: in.Scratch, KeyFile: in.KeyFile}
+		if s.InDatabase() {
+			s.Dir = ""
+		}
 		return
 	}
 	if n.kind == scalar && isDatabase(n.text) {
@@ -47,4 +54,10 @@ func (s *State) decode(d *decoder, n *node, key string, f field) {
 func isDatabase(text string) bool {
 	scheme, _, found := strings.Cut(text, "://")
 	return found && (strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql"))
+}
+
+// placed reports whether a configuration says where the state is.
+func placed(given *node) bool {
+	state := given.get("state")
+	return state != nil && (state.kind != section || state.get("path") != nil || state.get("dsn") != nil || state.get("dsn_file") != nil)
 }

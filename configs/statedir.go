@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // StateDir returns where the state of a configuration file is, also when other parts of the
@@ -19,14 +20,19 @@ func StateDir(file string) (dir string, ok bool) {
 	}
 	r := &reader{file: file, lookupEnv: os.LookupEnv}
 	root := r.read(data)
-	if root == nil || r.full || slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Key == "state" }) {
+	if root == nil || r.full || slices.ContainsFunc(r.faults, func(f Fault) bool { return f.Key == "state" || strings.HasPrefix(f.Key, "state.") }) {
 		return "", false
 	}
 	c := &Config{State: State{Dir: DefaultState}}
 	given := root.get("state")
-	if given == nil {
+	if !placed(root) {
 		c.complete(root, os.LookupEnv)
 		return c.State.Dir, true
+	}
+	if given.kind == section {
+		if given = given.get("path"); given == nil {
+			return "", false
+		}
 	}
 	if given.kind != scalar || given.text == "" || isDatabase(given.text) {
 		return "", false

@@ -4,7 +4,7 @@ import "time"
 
 // A Config is a whole configuration, with defaults filled in and checked.
 type Config struct {
-	State     State       `yaml:"state" doc:"Folder of the state, one file per tenant, or a PostgreSQL database that several workers share: postgres://user@host/database, or a section with dsn_file. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
+	State     State       `yaml:"state" doc:"Folder of the state, one file per tenant, or a PostgreSQL database that several workers share: postgres://user@host/database, or a section with path or dsn_file, and key_file to encrypt it. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
 	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`

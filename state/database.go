@@ -9,6 +9,7 @@ import (
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
 	"entrasync/state/kv"
+	"entrasync/state/sealed"
 )
 
 type (
@@ -55,30 +56,43 @@ type database struct {
 	commit  sync.Mutex // held by the caller that commits for those in the queue
 }
 
-// openFile opens or creates a file. onCommit may be nil.
-func openFile(path string, s *kv.Schema, of string, onCommit func()) (*database, error) {
-	f, err := bolt.Open(path, s, of, onCommit)
+// openFile opens or creates a file, and returns the ring that its header has. onCommit may be nil.
+func openFile(path string, s *kv.Schema, of string, ring sealed.Ring, onCommit func()) (*database, sealed.Ring, error) {
+	whose := sealed.Of{Kind: s.Kind, ID: of}
+	f, err := bolt.Open(path, sealed.Migrations(s, whose, ring, hiddenKeys), of, onCommit)
 	if err != nil {
-		return nil, err
+		return nil, sealed.Ring{}, err
 	}
-	d := &database{db: f}
+	db, found, err := sealed.Open(f, "state file "+path, whose, ring, hiddenKeys)
+	if err != nil {
+		return nil, sealed.Ring{}, errors.Join(err, f.Close())
+	}
+	d := &database{db: db}
 	d.tenant, _ = graphsync.ParseID(of) // "" is no id
 	if s == tenantSchema {
 		if err := d.loadHints(); err != nil {
 			_ = f.Close()
-			return nil, err
+			return nil, sealed.Ring{}, err
 		}
 	}
-	return d, nil
+	return d, found, nil
 }
 
 // openReadOnly opens a file to look at it. current is false when it is not of the present version.
-func openReadOnly(path string, s *kv.Schema, of string) (d *database, current bool, err error) {
+func openReadOnly(path string, s *kv.Schema, of string, ring sealed.Ring) (d *database, current bool, err error) {
 	f, current, err := bolt.OpenReadOnly(path, s, of)
 	if err != nil {
 		return nil, false, err
 	}
-	return &database{db: f}, current, nil
+	if !current {
+		return &database{db: f}, false, nil
+	}
+	ring.Plain = true // an empty one is given no key here
+	db, _, err := sealed.Open(f, "state file "+path, sealed.Of{Kind: s.Kind, ID: of}, ring, hiddenKeys)
+	if err != nil {
+		return nil, false, errors.Join(err, f.Close())
+	}
+	return &database{db: db}, true, nil
 }
 
 // broken reports whether the database was found damaged.

@@ -12,11 +12,12 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state/kv"
+	"entrasync/state/sealed"
 )
 
 // An export is a stream of databases, the registry first, compressed with gzip. Each is a header, its buckets with
 // their rows by rising path and key, and an end with their number and SHA-256. It does not depend on which store the
-// state is in: what is imported and exported again has the same bytes.
+// state is in: what is imported and exported again has the same bytes. The stream of an encrypted state is encrypted.
 
 // exportMagic begins an export; its number is the version of the form.
 const exportMagic = "entrasync state 1\n"
@@ -35,6 +36,11 @@ var headerKeys = []string{"schema", "kind", "of"}
 
 const bucketMarks = "bucket\x00" // begins keys of the meta bucket that are a file's own
 
+// ofStore reports whether a key of the meta bucket is the store's own.
+func ofStore(key []byte) bool {
+	return slices.Contains(headerKeys, string(key)) || bytes.HasPrefix(key, []byte(bucketMarks))
+}
+
 // A Transfer says what an export or import moved.
 type Transfer struct {
 	Tenants  []graphsync.ID
@@ -43,8 +49,23 @@ type Transfer struct {
 }
 
 // Export writes the state of some tenants, or with none the whole state with its registry. What cycles write meanwhile
-// may be in it or not.
+// may be in it or not. The export of an encrypted state is encrypted with the same key.
 func (s *Store) Export(w io.Writer, tenants []graphsync.ID) (Transfer, error) {
+	if s.ring.Current == nil {
+		return exportPlain(s, w, tenants)
+	}
+	out, err := sealed.NewWriter(w, s.ring.Current)
+	if err != nil {
+		return Transfer{}, fmt.Errorf("write the export: %w", err)
+	}
+	done, err := exportPlain(s, out, tenants)
+	if err == nil {
+		err = out.Close()
+	}
+	return done, err
+}
+
+func exportPlain(s *Store, w io.Writer, tenants []graphsync.ID) (Transfer, error) {
 	done := Transfer{Tenants: tenants, Registry: len(tenants) == 0}
 	packed := gzip.NewWriter(w)
 	e := &exporter{w: packed}
@@ -139,7 +160,7 @@ func (e *exporter) database(kind, id string, schema *kv.Schema, d *database) err
 				continue // it has buckets inside, and no rows
 			}
 			for key, value := range b.Scan(nil, nil) {
-				if path == kv.Meta && (slices.Contains(headerKeys, string(key)) || bytes.HasPrefix(key, []byte(bucketMarks))) {
+				if path == kv.Meta && ofStore(key) {
 					continue
 				}
 				e.entry(exportRow, key, value, 0)

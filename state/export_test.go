@@ -158,7 +158,7 @@ func TestDamagedExport(t *testing.T) {
 	t.Parallel()
 	good := export(t, full(t))
 	to := fresh(t)
-	if found, err := state.VerifyExport(bytes.NewReader(good)); err != nil || !found.Registry || len(found.Tenants) != 2 || found.Rows < crowd {
+	if found, err := state.VerifyExport(fresh(t), bytes.NewReader(good)); err != nil || !found.Registry || len(found.Tenants) != 2 || found.Rows < crowd {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	for at := 0; at < len(good); at += 1 + len(good)/300 {

@@ -7,6 +7,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state/postgres"
+	"entrasync/state/sealed"
 )
 
 type (
@@ -153,7 +154,7 @@ func (t *Tenant) owned() *postgres.DB {
 	if !t.opened.at.own {
 		return nil
 	}
-	db, _ := t.file.db.(*postgres.DB)
+	db, _ := sealed.Inner(t.file.db).(*postgres.DB)
 	return db
 }
 

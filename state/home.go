@@ -14,11 +14,13 @@ import (
 	"entrasync/state/kv"
 	"entrasync/state/osfile"
 	"entrasync/state/postgres"
+	"entrasync/state/sealed"
 )
 
 // A home is where the databases of a store are.
 type home interface {
-	registry(committed func()) (*database, error)
+	// registry opens the registry, with the keys of a ring, and returns those that it names. What follows is opened with them.
+	registry(ring sealed.Ring, committed func()) (*database, sealed.Ring, error)
 	// tenant opens the database of a tenant and makes it when there is none. With own it is this process alone that
 	// works on the tenant.
 	tenant(id graphsync.ID, own bool, committed func()) (*database, error)
@@ -28,6 +30,11 @@ type home interface {
 	stored() ([]graphsync.ID, error)
 	// restore makes the database of a tenant that has none, of what fill puts in. It is there completely or not at all.
 	restore(id graphsync.ID, fill func(change func(func(kv.Tx) error) error) error) error
+	// replace puts a database with the current key of a ring, and with the ring, in the place of one that is open, which
+	// is closed: completely or not at all. The registry has the id zero.
+	replace(id graphsync.ID, old *database, ring sealed.Ring) error
+	// use has tenants opened with the keys of a ring.
+	use(ring sealed.Ring)
 	close() error
 }
 
@@ -35,14 +42,18 @@ type home interface {
 type folder struct {
 	dir  string
 	lock *os.File
+	ring sealed.Ring
 }
 
-func (f *folder) registry(committed func()) (*database, error) {
-	return openFile(filepath.Join(f.dir, bolt.RegistryFile), registrySchema, "", committed)
+func (f *folder) registry(ring sealed.Ring, committed func()) (*database, sealed.Ring, error) {
+	d, found, err := openFile(filepath.Join(f.dir, bolt.RegistryFile), registrySchema, "", ring, committed)
+	f.ring = found
+	return d, found, err
 }
 
 func (f *folder) tenant(id graphsync.ID, _ bool, committed func()) (*database, error) {
-	return openFile(f.path(id), tenantSchema, id.String(), committed)
+	d, _, err := openFile(f.path(id), tenantSchema, id.String(), f.ring, committed)
+	return d, err
 }
 
 func (f *folder) path(id graphsync.ID) string { return filepath.Join(f.dir, id.String()+".db") }
@@ -82,10 +93,49 @@ func (f *folder) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(fill(file.Update), file.Close()); err != nil {
+	db, err := sealed.Create(file, ofTenant(id), sealed.Ring{Current: f.ring.Current}, hiddenKeys)
+	if err != nil {
+		return errors.Join(err, file.Close(), os.Remove(path))
+	}
+	if err := errors.Join(fill(db.Update), file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	if err := os.Rename(path, f.path(id)); err != nil {
+		return bolt.Explain(err)
+	}
+	return osfile.SyncDir(f.dir)
+}
+
+func (f *folder) use(ring sealed.Ring) { f.ring = ring }
+
+// replace fills a file under another name, as restore does.
+func (f *folder) replace(id graphsync.ID, old *database, ring sealed.Ring) error {
+	path, schema, of := f.path(id), tenantSchema, ofTenant(id)
+	if id.IsZero() {
+		path, schema, of = filepath.Join(f.dir, bolt.RegistryFile), registrySchema, ofRegistry
+	}
+	name := path + ".rekey"
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return bolt.Explain(err)
+	}
+	file, err := bolt.Open(name, schema, of.ID, nil)
+	if err != nil {
+		return err
+	}
+	db, err := sealed.Create(file, of, ring, hiddenKeys)
+	if err == nil {
+		err = copyContent(old.db, db.Update)
+	}
+	if err == nil && !id.IsZero() {
+		err = forgetPlans(db)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	if err := old.close(); err != nil {
+		return err
+	}
+	if err := osfile.Replace(name, path); err != nil {
 		return bolt.Explain(err)
 	}
 	return osfile.SyncDir(f.dir)
@@ -98,29 +148,40 @@ type server struct {
 	local *scratch
 	db    *postgres.Server
 	term  postgres.Term
+	ring  sealed.Ring
 }
 
 // registry is that of all processes. They take turns by its row's lock, for one transaction at a time: what is read and
 // written in one is decided by one process.
-func (s *server) registry(committed func()) (*database, error) {
-	db, err := s.db.Tenant(context.Background(), "", registrySchema, committed)
-	return newDatabase(db, err)
+func (s *server) registry(ring sealed.Ring, committed func()) (*database, sealed.Ring, error) {
+	db, err := s.db.Tenant(context.Background(), "", sealed.Migrations(registrySchema, ofRegistry, ring, hiddenKeys), committed)
+	d, found, err := s.opened(db, err, "the registry in the state's database", ofRegistry, ring)
+	s.ring = found
+	return d, found, err
 }
 
 func (s *server) tenant(id graphsync.ID, own bool, committed func()) (*database, error) {
+	schema, name := sealed.Migrations(tenantSchema, ofTenant(id), s.ring, hiddenKeys), "the state of tenant "+id.String()+" in the database"
 	if own {
-		db, err := s.db.Own(context.Background(), id.String(), tenantSchema, s.term, committed)
-		return newDatabase(db, err)
+		db, err := s.db.Own(context.Background(), id.String(), schema, s.term, committed)
+		d, _, err := s.opened(db, err, name, ofTenant(id), s.ring)
+		return d, err
 	}
-	db, err := s.db.Tenant(context.Background(), id.String(), tenantSchema, committed)
-	return newDatabase(db, err)
+	db, err := s.db.Tenant(context.Background(), id.String(), schema, committed)
+	d, _, err := s.opened(db, err, name, ofTenant(id), s.ring)
+	return d, err
 }
 
-func newDatabase(db *postgres.DB, err error) (*database, error) {
+// opened reads a database with the keys of a ring.
+func (s *server) opened(db *postgres.DB, err error, name string, of sealed.Of, ring sealed.Ring) (*database, sealed.Ring, error) {
 	if err != nil {
-		return nil, err
+		return nil, sealed.Ring{}, err
 	}
-	return &database{db: db, ctx: db.Context()}, nil
+	read, found, err := sealed.Open(db, name, of, ring, hiddenKeys)
+	if err != nil {
+		return nil, sealed.Ring{}, errors.Join(err, db.Close())
+	}
+	return &database{db: read, ctx: db.Context()}, found, nil
 }
 
 func (s *server) has(id graphsync.ID) (bool, error) {
@@ -150,11 +211,35 @@ func (s *server) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx kv.Tx) error { return fill(func(part func(kv.Tx) error) error { return part(tx) }) })
+	read, err := sealed.Create(db, ofTenant(id), sealed.Ring{Current: s.ring.Current}, hiddenKeys)
+	if err == nil {
+		err = read.Update(func(tx kv.Tx) error { return fill(func(part func(kv.Tx) error) error { return part(tx) }) })
+	}
 	if err != nil {
 		err = errors.Join(err, s.remove(id)) // it was made empty
 	}
 	return errors.Join(err, db.Close())
+}
+
+func (s *server) use(ring sealed.Ring) { s.ring = ring }
+
+// replace puts all in one transaction, in which the rows of the tenant are given another number: what still knows the
+// former one writes nothing from then on.
+func (s *server) replace(id graphsync.ID, old *database, ring sealed.Ring) error {
+	schema, of, name := tenantSchema, ofTenant(id), id.String()
+	if id.IsZero() {
+		schema, of, name = registrySchema, ofRegistry, ""
+	}
+	return s.db.Replace(context.Background(), name, schema, func(made kv.DB) error {
+		db, err := sealed.Create(made, of, ring, hiddenKeys)
+		if err == nil {
+			err = copyContent(old.db, db.Update)
+		}
+		if err == nil && !id.IsZero() {
+			err = forgetPlans(db)
+		}
+		return err
+	}, old.close)
 }
 
 func (s *server) close() error { return errors.Join(s.db.Close(), s.local.close()) }

@@ -10,24 +10,32 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"entrasync/graphsync"
 	"entrasync/state/kv"
+	"entrasync/state/sealed"
 )
 
 // maxExportText bounds a key or value of an export: no store takes larger ones from this package.
 const maxExportText = 1 << 28
 
-// VerifyExport reads an export and returns what is in it. An export that is cut off or changed is an error.
-func VerifyExport(r io.Reader) (Transfer, error) {
-	return readExport(r, func(importedDatabase) error { return nil })
+// VerifyExport reads an export and returns what is in it. An export that is cut off or changed is an error, and so is an
+// encrypted one of which the key is neither given nor that of the state.
+func VerifyExport(s *Store, r io.Reader, keys ...*Key) (Transfer, error) {
+	return readExport(r, keysOf(s, keys), func(importedDatabase) error { return nil })
+}
+
+// keysOf are those with which an export may be encrypted.
+func keysOf(s *Store, given []*Key) []*Key {
+	return slices.Concat(given, s.ring.Others, []*Key{s.ring.Current})
 }
 
 // Import takes in an export. One of the whole state needs a state without tenants, one of some tenants needs one that
 // does not have them. It is read twice: nothing is written of one that is cut off or changed. Each tenant is there
-// completely or not at all.
-func (s *Store) Import(r io.ReadSeeker) (Transfer, error) {
-	found, err := VerifyExport(r)
+// completely or not at all. What is taken in is encrypted as the state is, whether the export was or not.
+func (s *Store) Import(r io.ReadSeeker, keys ...*Key) (Transfer, error) {
+	found, err := VerifyExport(s, r, keys...)
 	if err != nil {
 		return found, err
 	}
@@ -37,7 +45,7 @@ func (s *Store) Import(r io.ReadSeeker) (Transfer, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return found, err
 	}
-	return readExport(r, func(d importedDatabase) error {
+	return readExport(r, keysOf(s, keys), func(d importedDatabase) error {
 		if d.kind == "registry" {
 			return s.importRegistry(d)
 		}
@@ -103,14 +111,21 @@ type importedDatabase struct {
 }
 
 // readExport reads an export and has each of its databases taken in.
-func readExport(r io.Reader, take func(importedDatabase) error) (found Transfer, err error) {
+func readExport(r io.Reader, keys []*Key, take func(importedDatabase) error) (found Transfer, err error) {
 	bad := func(err error) error {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return fmt.Errorf("read the export: %w; it is cut off, was changed, or is no export of a state", err)
 	}
-	unpacked, err := gzip.NewReader(r)
+	plain, err := sealed.NewReader(r, keys)
+	if other := (*sealed.StreamKeyError)(nil); errors.As(err, &other) {
+		return found, fmt.Errorf("read the export: %w", err)
+	}
+	if err != nil {
+		return found, bad(err)
+	}
+	unpacked, err := gzip.NewReader(plain)
 	if err != nil {
 		return found, bad(err)
 	}

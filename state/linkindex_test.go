@@ -12,6 +12,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
+	"entrasync/state/sealed"
 )
 
 // Links are found by their target and by their keys at any time: before their index entries are written, while
@@ -21,7 +22,7 @@ func TestLinksAreFoundWhileTheirIndexIsBehind(t *testing.T) {
 	dir, files := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
 		open := func(path string) *database {
-			f, err := openFile(path, tenantSchema, "x", nil)
+			f, _, err := openFile(path, tenantSchema, "x", sealed.Ring{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +151,7 @@ func verifyFound(tx *Tx, links map[graphsync.ID]Link, last map[string]graphsync.
 // A transaction that begins while the entries are being written finds the links all the same.
 func TestLinksAreFoundWhileEntriesAreWritten(t *testing.T) {
 	t.Parallel()
-	f, err := openFile(filepath.Join(t.TempDir(), "a.db"), tenantSchema, "x", nil)
+	f, _, err := openFile(filepath.Join(t.TempDir(), "a.db"), tenantSchema, "x", sealed.Ring{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

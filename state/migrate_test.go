@@ -8,6 +8,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/state/kv"
+	"entrasync/state/sealed"
 )
 
 // Records were kept by name: two of one tenant become one, that of its consent, and no tenant that
@@ -15,7 +16,7 @@ import (
 func TestRecordsByID(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	old, err := openFile(filepath.Join(dir, "registry.db"), &kv.Schema{Kind: "registry", Buckets: registrySchema.Buckets}, "", nil)
+	old, _, err := openFile(filepath.Join(dir, "registry.db"), &kv.Schema{Kind: "registry", Buckets: registrySchema.Buckets}, "", sealed.Ring{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

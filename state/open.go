@@ -7,16 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"entrasync/graphsync"
 	"entrasync/state/bolt"
 	"entrasync/state/kv"
 	"entrasync/state/postgres"
+	"entrasync/state/sealed"
 )
 
 type (
+	// A Key encrypts a state.
+	Key = sealed.Key
+	// A KeyError says that a state has another key than it was opened with.
+	KeyError = sealed.KeyError
 	// A HeldError says that another worker owns a tenant, or uses the database.
 	HeldError = postgres.HeldError
 	// A LostError says that a worker no longer owns a tenant.
@@ -35,6 +39,12 @@ type Options struct {
 	Term postgres.Term
 	// Migrate brings the tables of a database to the present version.
 	Migrate bool
+	// Key encrypts the state; nil: it is not encrypted. A state that has another key, or one and not the other, is a
+	// *[KeyError].
+	Key *Key
+	// Rekey opens the state with Key, NewKey or no key, whichever it has, for [Rekey].
+	Rekey  bool
+	NewKey *Key
 }
 
 // Open takes the state directory, creating it (mode 0700) when it does not exist. When another
@@ -47,7 +57,7 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStore(&folder{dir, lock}, dir, opts)
+	s, err := newStore(&folder{dir: dir, lock: lock}, dir, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +84,7 @@ func OpenPostgresWith(ctx context.Context, dsn func() (string, error), dir strin
 	if err != nil {
 		return nil, errors.Join(err, scratch.close())
 	}
-	s, err := newStore(&server{scratch, db, cmp.Or(opts.Term, postgres.DefaultTerm)}, scratch.dir, opts)
+	s, err := newStore(&server{local: scratch, db: db, term: cmp.Or(opts.Term, postgres.DefaultTerm)}, scratch.dir, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +119,28 @@ func (s *Store) noteComplete() error {
 
 func newStore(h home, dir string, opts Options) (*Store, error) {
 	s := &Store{dir: dir, opts: opts, home: h, tenants: map[opening]*opened{}, commits: map[graphsync.ID]*atomic.Uint64{}}
-	registry, err := h.registry(s.committed(filepath.Join(dir, bolt.RegistryFile), nil))
+	registry, ring, err := h.registry(opts.ring(), s.committed(registryPath(dir), nil))
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
-	s.registry, s.accounts = registry, &Accounts{registry: registry}
+	s.ring, s.registry, s.accounts = ring, registry, &Accounts{registry: registry}
 	return s, nil
+}
+
+// ReadKey reads the key of a state from a file that its owner alone can read: 32 random bytes, in base64 or hexadecimal
+// digits or as they are.
+func ReadKey(file string) (*Key, error) { return sealed.ReadKey(file) }
+
+// ring are the keys that a state is opened with.
+func (o Options) ring() sealed.Ring {
+	ring := sealed.Ring{Current: o.Key}
+	if o.Rekey {
+		ring.Plain = true
+		if ring.Current == nil {
+			ring.Current = o.NewKey
+		} else if o.NewKey != nil {
+			ring.Others = []*Key{o.NewKey}
+		}
+	}
+	return ring
 }

@@ -59,6 +59,11 @@ func rebuildClaims(s *Store) error {
 	if err != nil {
 		return err
 	}
+	for _, t := range tenants { // what tenants with another key claim cannot be rebuilt
+		if other := (*KeyError)(nil); r.lost && errors.As(t.err, &other) {
+			return t.err
+		}
+	}
 	apart, err := r.apart(tenants)
 	if err != nil || len(apart) == 0 && !r.lost {
 		return err
@@ -116,7 +121,7 @@ func (r *rebuilder) stored() ([]storedTenant, error) {
 
 // peek reads a tenant's file without changing it.
 func (r *rebuilder) peek(t *storedTenant) error {
-	f, current, err := openReadOnly(r.store.path(t.id), tenantSchema, t.id.String())
+	f, current, err := openReadOnly(r.store.path(t.id), tenantSchema, t.id.String(), r.store.ring)
 	if err != nil {
 		return err
 	}
@@ -201,7 +206,7 @@ func byRecency(seen map[string]latestLocation) (out []latestLocation) {
 // tenant compares the links of one tenant with the claims. A file that turns out to be damaged is
 // left out.
 func (r *rebuilder) tenant(t storedTenant) error {
-	f, err := openFile(r.store.path(t.id), tenantSchema, t.id.String(), nil)
+	f, _, err := openFile(r.store.path(t.id), tenantSchema, t.id.String(), r.store.ring, nil)
 	if err != nil {
 		if refused := syscall.Errno(0); errors.As(err, &refused) {
 			return err
@@ -316,7 +321,7 @@ func (r *rebuilder) linkOf(owner Owner, account string, id graphsync.ID, current
 		if _, err := os.Stat(r.store.path(owner.Tenant)); err != nil {
 			return link, false, false, nil
 		}
-		if f, err = openFile(r.store.path(owner.Tenant), tenantSchema, owner.Tenant.String(), nil); err != nil {
+		if f, _, err = openFile(r.store.path(owner.Tenant), tenantSchema, owner.Tenant.String(), r.store.ring, nil); err != nil {
 			return link, false, false, nil
 		}
 		defer func() { err = errors.Join(err, f.close()) }()
@@ -359,7 +364,7 @@ func (r *rebuilder) finish() error {
 			break
 		}
 		var f *database
-		if f, err = openFile(r.store.path(t.id), tenantSchema, t.id.String(), nil); err == nil {
+		if f, _, err = openFile(r.store.path(t.id), tenantSchema, t.id.String(), r.store.ring, nil); err == nil {
 			err = errors.Join(r.store.stamp(t.id, f), f.close())
 		}
 	}

@@ -41,7 +41,9 @@ import (
 	"sync/atomic"
 
 	"entrasync/graphsync"
+	"entrasync/state/bolt"
 	"entrasync/state/postgres"
+	"entrasync/state/sealed"
 )
 
 // A Store is a state directory, held exclusively by this process. Its methods may be called
@@ -50,6 +52,7 @@ type Store struct {
 	dir      string
 	opts     Options
 	home     home
+	ring     sealed.Ring // the keys of the state
 	registry *database
 	accounts *Accounts
 	shared   *postgres.Server // nil: the state is in files, of this process alone
@@ -228,6 +231,8 @@ func (s *Store) committed(path string, count *atomic.Uint64) func() {
 		}
 	}
 }
+
+func registryPath(dir string) string { return filepath.Join(dir, bolt.RegistryFile) }
 
 func (s *Store) path(id graphsync.ID) string { return filepath.Join(s.dir, id.String()+".db") }
 

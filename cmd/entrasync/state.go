@@ -37,15 +37,18 @@ checksums. The file is readable by its owner only, and has its name when it is c
 		RunE: func(_ *cobra.Command, args []string) error { return stateCommands{a}.export(args, out) },
 	}
 	export.Flags().StringVarP(&out, "out", "o", "", "file to write; without it, standard output")
-	cmd.AddCommand(export, backupCommand(a), &cobra.Command{
+	take, keyFile := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Take in an export, into a state that does not have it",
 		Long: `Takes in an export: of the whole state into an empty one, of some tenants into one that does not have
 them. FILE is read twice, the first time to verify it: nothing is taken in of one that is cut off or
-was changed. The version of entrasync must have the schema of the one that wrote it.`,
+was changed. The version of entrasync must have the schema of the one that wrote it. What is taken in
+is encrypted as this state is, whether FILE is or not.`,
 		Args: arguments.One,
-		RunE: func(_ *cobra.Command, args []string) error { return stateCommands{a}.take(args[0]) },
-	}, &cobra.Command{
+	}, ""
+	take.Flags().StringVar(&keyFile, "key-file", "", "file with the key of FILE, when it is not that of this state")
+	take.RunE = func(_ *cobra.Command, args []string) error { return stateCommands{a}.take(args[0], keyFile) }
+	cmd.AddCommand(export, backupCommand(a), rekeyCommand(a), take, &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring a state in a database to the version of this program",
 		Long: `Changes the tables of a state in a database to those of this program. Stop the workers of the earlier
@@ -77,6 +80,58 @@ service does the same at backup.schedule.`,
 			})
 		},
 	}
+}
+
+func rekeyCommand(a *app) *cobra.Command {
+	newKeyFile, noKey := "", false
+	cmd := &cobra.Command{
+		Use:   "rekey {--new-key-file FILE | --no-key}",
+		Short: "Encrypt the state, give it another key, or decrypt it",
+		Long: `Writes the whole state again: encrypted with the key in FILE, or with --no-key not encrypted. The present
+key is that of state.key_file. FILE holds 32 random bytes in base64, and its owner alone can read it:
+
+  (umask 077; openssl rand -base64 32 > FILE)
+
+Stop the service, or all workers that share a database, and back up before. Then name FILE in
+state.key_file. Interrupted, the state opens with one of the two keys; the same command resumes.`,
+		Example: `  entrasync state rekey --new-key-file /etc/entrasync/state-key-2
+  entrasync state rekey --no-key`,
+		Args: arguments.None,
+		RunE: func(*cobra.Command, []string) error { return stateCommands{a}.rekey(newKeyFile, noKey) },
+	}
+	cmd.Flags().StringVar(&newKeyFile, "new-key-file", "", "file with the key that the state is given")
+	cmd.Flags().BoolVar(&noKey, "no-key", false, "decrypt the state")
+	return cmd
+}
+
+// rekey gives the state another key.
+func (c stateCommands) rekey(newKeyFile string, noKey bool) error {
+	if noKey == (newKeyFile != "") {
+		return advice.With(errors.New("state rekey needs either --new-key-file or --no-key"), "make a key: (umask 077; openssl rand -base64 32 > FILE), then: entrasync state rekey --new-key-file FILE")
+	}
+	cfg, _, err := c.app.loadConfig()
+	if err != nil {
+		return err
+	}
+	var to *state.Key
+	if !noKey {
+		if to, err = state.ReadKey(newKeyFile); err != nil {
+			return err
+		}
+	}
+	store, err := worker.OpenStateToRekey(cfg, to)
+	if err != nil {
+		return err
+	}
+	done, err := transfer.Rekey(store, to, func(text string) { fmt.Fprintln(c.app.err, text) })
+	if err != nil {
+		return err
+	}
+	if c.app.json {
+		return c.app.printer().Document(done)
+	}
+	_, err = fmt.Fprintln(c.app.out, done.Describe(cfg.State.KeyFile, newKeyFile))
+	return err
 }
 
 // migrate brings the tables of a database to the present version.
@@ -138,8 +193,16 @@ func (c stateCommands) export(names []string, file string) (err error) {
 	return c.report("exported", file, done)
 }
 
-func (c stateCommands) take(file string) error {
-	done, err := transfer.Import(c.open, file)
+func (c stateCommands) take(file, keyFile string) error {
+	var keys []*state.Key
+	if keyFile != "" {
+		key, err := state.ReadKey(keyFile)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, key)
+	}
+	done, err := transfer.Import(c.open, file, keys...)
 	if err != nil {
 		return err
 	}

@@ -187,6 +187,10 @@ func (b *bucket) queue(batch *pgx.Batch) {
 	}
 	b.tx.waiting -= b.waiting
 	b.dirty, b.waiting = 0, 0
+	if len(b.rows) > remembered {
+		clear(b.rows)
+		b.whole = false
+	}
 }
 
 // send sends what waits of this bucket, so that the database can be asked.

@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	"graphsync/redact":          {},
 	"state":                     {"graphsync", "state/*"},
 	"state/bolt":                {"state/kv", "state/osfile"},
+	"state/sealed":              {"state/kv", "state/osfile"},
 	"state/osfile":              {},
 	"state/kv":                  {},
 	"state/kv/kvtest":           {"state/kv"},
@@ -112,7 +113,7 @@ var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
 // together are what an initial pull is; the operator's page makes links that are those of the consent pages;
 // the example of the conformance suite runs it on an adapter.
-var testsOf = map[string][]string{"graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}, "target/targettest": {"target/file"}}
+var testsOf = map[string][]string{"state/sealed": {"state/bolt"}, "graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}, "target/targettest": {"target/file"}}
 
 // Modules that only one package knows, by import path prefix.
 var onlyIn = map[string]string{

@@ -49,7 +49,7 @@ func BackUp(store *state.Store, folder string, keep int, now time.Time) (done Ba
 		done.Transfer, err = store.Export(io.MultiWriter(w, written), nil)
 		return err
 	}, func(r io.Reader) error {
-		found, err := state.VerifyExport(r)
+		found, err := state.VerifyExport(store, r)
 		if err == nil && found.Rows != done.Rows {
 			err = fmt.Errorf("%d rows were read back of %d that were written", found.Rows, done.Rows)
 		}

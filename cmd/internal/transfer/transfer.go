@@ -23,8 +23,9 @@ func Export(store *state.Store, tenants []graphsync.ID, file string) (done state
 	return done, err
 }
 
-// Import takes in the export in a file. open opens the state, which is done only when there is a file.
-func Import(open func() (*state.Store, error), file string) (done state.Transfer, err error) {
+// Import takes in the export in a file. open opens the state, which is done only when there is a file. An export that is
+// encrypted with another key than the state needs that key.
+func Import(open func() (*state.Store, error), file string, keys ...*state.Key) (done state.Transfer, err error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return done, err
@@ -35,7 +36,7 @@ func Import(open func() (*state.Store, error), file string) (done state.Transfer
 		return done, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	done, err = store.Import(in)
+	done, err = store.Import(in, keys...)
 	if err != nil {
 		return done, fmt.Errorf("%s: %w", file, err)
 	}

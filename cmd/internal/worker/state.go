@@ -17,8 +17,15 @@ func OpenState(cfg *configs.Config, migrate bool) (*state.Store, error) {
 }
 
 func openState(cfg *configs.Config, options state.Options) (*state.Store, error) {
+	if cfg.State.KeyFile != "" && options.Key == nil {
+		key, err := state.ReadKey(cfg.State.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		options.Key = key
+	}
 	if !cfg.State.InDatabase() {
-		return state.Open(cfg.State.Dir)
+		return state.OpenWith(cfg.State.Dir, options)
 	}
 	return state.OpenPostgresWith(context.Background(), cfg.State.DSN.Read, scratchOf(cfg.State), options)
 }
@@ -50,8 +57,16 @@ func StateName(cfg *configs.Config) string {
 	return dir
 }
 
-// SameState reports whether two configurations have one state: the same folder, or the same database.
+// OpenStateToRekey opens the state with the configured key, the new one or without a key, whichever it has.
+func OpenStateToRekey(cfg *configs.Config, to *state.Key) (*state.Store, error) {
+	return openState(cfg, state.Options{Rekey: true, NewKey: to})
+}
+
+// SameState reports whether two configurations have one state: the same folder or the same database, and the same key file.
 func SameState(a, b *configs.Config) bool {
+	if a.State.KeyFile != b.State.KeyFile {
+		return false
+	}
 	if a.State.InDatabase() || b.State.InDatabase() {
 		return a.State.InDatabase() == b.State.InDatabase() && StateName(a) == StateName(b)
 	}

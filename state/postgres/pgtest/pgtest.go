@@ -182,6 +182,17 @@ func (s *Server) tell(url, statement string, args ...any) error {
 	return errors.Join(err, c.Close(ctx))
 }
 
+// Rows returns what a query of one column of text finds.
+func (s *Server) Rows(url, query string) ([]string, error) {
+	conn, err := pgx.Connect(context.Background(), url)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.Background())
+	rows, _ := conn.Query(context.Background(), query)
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 func (s *Server) exec(statement string) error { return s.tell(s.dsn("postgres"), statement) }
 
 // Disconnect ends the connections whose application name is in a connection string.
