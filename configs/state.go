@@ -30,8 +30,11 @@ func (s *State) decode(d *decoder, n *node, key string, f field) {
 		var in stateSection
 		d.section(n, reflect.ValueOf(&in).Elem(), key)
 		*s = State{Dir: cmp.Or(in.Path, s.Dir), DSN: in.DSN, Scratch: in.Scratch, KeyFile: in.KeyFile}
-		if s.InDatabase() {
+		switch {
+		case s.InDatabase():
 			s.Dir = ""
+		case in.Scratch != "":
+			d.fault(n.get("scratch"), join(key, "scratch"), "name the database in "+join(key, "dsn_file")+", or remove scratch", "%s is for a state in a database, and there is no %s", join(key, "scratch"), join(key, "dsn_file"))
 		}
 		return
 	}

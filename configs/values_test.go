@@ -409,10 +409,29 @@ func TestStateInADatabase(t *testing.T) {
 		"mysql://u:planted@db/x":      "neither a folder nor a PostgreSQL database",
 		"{scratch: /tmp}":             "dsn",
 		"{dsn: planted, dsn_file: x}": "dsn",
+		"{path: /x, dsn_file: x}":     "path and dsn_file are both given",
 	} {
 		_, err := configs.Parse("c.yaml", []byte("state: "+given+"\n"), env())
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
+}
+
+// The state may be in a folder that is encrypted. Paths count from the folder of the configuration.
+func TestStateWithAKey(t *testing.T) {
+	t.Parallel()
+	minimal := string(read(t, "testdata/good/minimal.yaml"))
+	for given, want := range map[string]configs.State{
+		"{path: var, key_file: key}": {Dir: "dir/var", KeyFile: "dir/key"},
+		"{path: /var/x}":             {Dir: "/var/x"},
+		"{key_file: /etc/key}":       {Dir: "/var/lib/entrasync", KeyFile: "/etc/key"},
+	} {
+		c, err := configs.Parse("dir/c.yaml", []byte(minimal+"\nstate: "+given+"\n"), env())
+		if err != nil || c.State != want {
+			t.Errorf("%s: %+v, want %+v; %v", given, c.State, want, err)
+		}
+	}
+	c := parse(t, minimal+"\nstate: {key_file: key}\n", env("STATE_DIRECTORY", "/var/lib/one:/var/lib/two"))
+	equal(t, "state", c.State.Dir, "/var/lib/one")
 }
