@@ -9,6 +9,7 @@ TIMEOUT ?= 30m
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+NFPM := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.48.0
 SCIMMY := target/scim/scimtest/scimmy
 AXE := cmd/internal/web/testdata/axe
 PICTURES := .cache/pictures
@@ -52,7 +53,7 @@ test: notice $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.pack
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/mutate -only '^(WCO4|MAT4|MAT6|CRE3)$$' -own -trust -results .cache/mutate-sample.jsonl
 
 .PHONY: quick
-quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres mariadb slapd python ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases than make test
+quick: $(SCIMMY)/node_modules/.package-lock.json $(AXE)/node_modules/.package-lock.json browser postgres slapd python ## Test every package that does not link the Graph SDK: without the race detector, with fewer random cases and databases than make test
 	@memory=/dev/shm/entrasync-$$(id -u); { mkdir -p -m 700 $$memory && [ -O $$memory ]; } 2>/dev/null || memory=$${TMPDIR:-/tmp}; \
 	CGO_ENABLED=0 GOTMPDIR=$${TMPDIR:-/tmp} TMPDIR=$$memory $(GO) test -short -ldflags '-s -w' $(WITHOUT_SDK)
 
@@ -120,8 +121,25 @@ release: notice ## Pack programs, an image, module lists and checksums into dist
 		system=$${platform%/*}; arch=$${platform#*/}; suffix=; [ $$system != windows ] || suffix=.exe; echo "building for $$platform"; \
 		CGO_ENABLED=0 GOOS=$$system GOARCH=$$arch $(GO) build -p $(SDK_JOBS) $(RELEASE_FLAGS) -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)' \
 			-o dist/$${system}_$$arch/entrasync$$suffix ./cmd/entrasync || exit 1; done
+	@$(MAKE) --no-print-directory packages
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/release -version $(VERSION)
 	@if [ -n "$${MINISIGN_KEY:-}" ]; then minisign -S -s "$$MINISIGN_KEY" -m dist/SHA256SUMS; else echo "dist/SHA256SUMS is not signed: MINISIGN_KEY names no key"; fi
+
+# A version that dpkg and rpm can compare: 1.2.0, 1.2.0+3+g6e7594f after it, 0.0.0~6e7594f where there is no tag.
+PACKAGE_VERSION = $(subst -,+,$(if $(filter v%,$(VERSION)),$(VERSION:v%=%),0.0.0~$(VERSION)))
+
+.PHONY: packages
+packages: ## Pack the Linux programs that lie in dist as deb and rpm
+	@mkdir -p dist/package
+	@for unit in entrasync.service entrasync-sync.service entrasync-sync.timer; do \
+		sed 's#/usr/local/bin/#/usr/bin/#' configs/systemd/$$unit > dist/package/$$unit; done
+	@gzip -9nc configs/man/entrasync.1 > dist/package/entrasync.1.gz
+	@for shell in bash zsh fish; do CGO_ENABLED=0 $(GO) run -p $(SDK_JOBS) ./cmd/entrasync completion $$shell > dist/package/completion.$$shell || exit 1; done
+	@for arch in amd64 arm64; do [ -x dist/linux_$$arch/entrasync ] || continue; \
+		for packager in deb rpm; do \
+			SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) DIST=dist ARCH=$$arch PACKAGE_VERSION='$(PACKAGE_VERSION)' \
+				$(GO) run $(NFPM) package --config configs/package/nfpm.yaml --packager $$packager \
+				--target dist/entrasync_$(patsubst v%,%,$(VERSION))_linux_$$arch.$$packager || exit 1; done; done
 
 .PHONY: clean
 clean: ## Remove what was built or installed here

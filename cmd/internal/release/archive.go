@@ -28,7 +28,7 @@ type archive struct {
 }
 
 // documents are what goes with each program, by pattern.
-var documents = []string{"LICENSE", "README.md", "CHANGELOG.md", "configs/entrasync.schema.json", "configs/man/*.1", "configs/docs/*.md", "configs/examples/*.yaml", "configs/systemd/*"}
+var documents = []string{"LICENSE", "README.md", "CHANGELOG.md", "configs/entrasync.schema.json", "configs/man/*.1", "configs/docs/*.md", "configs/docs/compose.yaml", "configs/kubernetes/*.yaml", "configs/examples/*.yaml", "configs/systemd/*"}
 
 // pack makes the archive of a program: a zip for Windows, tar.gz for the others.
 func pack(p program, version, source string, list []byte) (archive, error) {

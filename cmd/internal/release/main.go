@@ -1,5 +1,5 @@
 // Command release packs built programs for distribution: an archive for each system, an image in the OCI layout, a list of the
-// modules in each program (CycloneDX), and the checksums of all.
+// modules in each program (CycloneDX), and the checksums of all. The packages for dpkg and rpm come from make packages.
 //
 // It builds and publishes nothing: make release builds, and what lies in the folder dist is published by a person. The same
 // programs give the same bytes.
@@ -71,7 +71,25 @@ func run(version, out, source, certificates string) error {
 			made = append(made, name)
 		}
 	}
-	return checksums(out, made)
+	packages, err := packagesIn(out)
+	if err != nil {
+		return err
+	}
+	return checksums(out, append(made, packages...))
+}
+
+// packagesIn finds the packages for dpkg and rpm, which another program has made.
+func packagesIn(out string) (names []string, err error) {
+	for _, pattern := range []string{"*.deb", "*.rpm"} {
+		found, err := filepath.Glob(filepath.Join(out, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range found {
+			names = append(names, filepath.Base(path))
+		}
+	}
+	return names, nil
 }
 
 // builtIn finds the programs in a folder.
