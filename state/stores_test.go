@@ -17,7 +17,7 @@ import (
 // links because one of two files was lost.
 const onlyFiles = `^Test(RegistryIs|AFlippedBit|SchemaVersionZero|FilesWithoutChecksums|DamagedFile|RandomDamage|Versions|FileOfAnother|` +
 	`ClaimsFollowTheLinks|StartWritesNothing|CreationsOutlive|FilesAre|SecondProcess|LockEnds|StateIsNotADirectory|RecordsByID|ClaimsInMemory|ClaimsOfAKilled|` +
-	`LinksAreFoundWhile|IndexMembers|InvitationStanding|ExportOf|ImportNeeds|DamagedExport)|^Example`
+	`LinksAreFoundWhile|VersionsInFiles|IndexMembers|InvitationStanding|ExportOf|ImportNeeds|DamagedExport)|^Example`
 
 // onlyPostgres are the tests of what a database alone has.
 const onlyPostgres = `^TestDatabase`
@@ -28,7 +28,7 @@ var server *pgtest.Server
 // databases are those of the directories that tests open.
 var databases sync.Map
 
-// TestMain runs the tests on files, and then on PostgreSQL. It also lets the test binary be the second process that
+// TestMain runs the tests on files, and then on PostgreSQL unless -short is given. It also lets the test binary be the second process that
 // wants a directory.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("STATE_TEST_OPEN"); dir != "" {
@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 		_ = flag.Set("test.skip", onlyPostgres)
 	}
 	code := m.Run()
+	if testing.Short() {
+		fmt.Println("NOT TESTED: the state in PostgreSQL, which make test does")
+		os.Exit(code)
+	}
 	started, err := pgtest.Start()
 	switch {
 	case errors.Is(err, pgtest.ErrMissing):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -112,20 +111,6 @@ func commands(a *app) []*cobra.Command {
 		holdsCommand(a), approveCommand(a), rejectCommand(a), auditCommand(a), undoCommand(a), driftCommand(a), linksCommand(a), tenantsCommand(a), consentCommand(a),
 		stateCommand(a), notifyCommand(a), configCommand(a), evalCommand(a), importSchemaCommand(a), targetCommand(a), emulateCommand(a), versionCommand(a),
 	}
-}
-
-func versionCommand(a *app) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: arguments.None, RunE: func(*cobra.Command, []string) error {
-		return printVersion(a)
-	}}
-}
-
-func printVersion(a *app) error {
-	if a.json {
-		return a.printer().Document(map[string]string{"format": "entrasync/version/1", "version": versionText()})
-	}
-	_, err := fmt.Fprintln(a.out, "entrasync", versionText())
-	return err
 }
 
 func versionText() string {

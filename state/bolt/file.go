@@ -91,11 +91,7 @@ func Open(path string, s *kv.Schema, of string, committed func()) (*File, error)
 		// million objects after a full round has rewritten them.
 		FreelistType: bbolt.FreelistMapType,
 		NoStatistics: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			var err error
-			f.os, err = os.OpenFile(name, flag, mode)
-			return f.os, err
-		},
+		OpenFile:     f.openFile,
 	}
 	err := f.guard(func() (err error) {
 		f.db, err = bbolt.Open(path, 0o600, options)
@@ -128,6 +124,13 @@ func Open(path string, s *kv.Schema, of string, committed func()) (*File, error)
 	return f, nil
 }
 
+// openFile opens the file for bbolt, and keeps it.
+func (f *File) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
+	var err error
+	f.os, err = os.OpenFile(name, flag, mode)
+	return f.os, err
+}
+
 // prepare verifies what the file is and migrates it.
 func (f *File) prepare(s *kv.Schema, of string) error {
 	version, fresh := 0, false
@@ -139,27 +142,9 @@ func (f *File) prepare(s *kv.Schema, of string) error {
 		if info.Size() < b.Size() {
 			return &DamagedError{Path: f.path, Cause: fmt.Errorf("it was cut off at %d of %d bytes", info.Size(), b.Size())}
 		}
-		meta := b.Bucket([]byte(kv.Meta))
-		if meta == nil {
-			first, _ := b.Cursor().First()
-			if fresh = first == nil; fresh {
-				return nil
-			}
-			return fmt.Errorf("open state file %s: it was not written by entrasync; move it away", f.path)
-		}
-		if kind, owner := string(meta.Get(keyKind)), string(meta.Get(keyOf)); kind != s.Kind || owner != of {
-			return fmt.Errorf("open state file %s: it holds the state of %s %s, not of %s %s; give it its own name back", f.path, kind, owner, s.Kind, of)
-		}
-		v := meta.Get(keySchema)
-		if len(v) != 4 {
-			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is missing")}
-		}
-		version = int(binary.BigEndian.Uint32(v))
-		switch {
-		case version == 0:
-			return &DamagedError{Path: f.path, Cause: errors.New("its schema version is 0, which no entrasync has written")}
-		case version > s.Version():
-			return &VersionError{Path: f.path, Has: version, Knows: s.Version()}
+		version, fresh, err = f.header(b, s, of)
+		if err != nil || fresh {
+			return err
 		}
 		f.checksums = s.Checksums != 0 && version >= s.Checksums
 		return nil
@@ -195,6 +180,48 @@ func (f *File) prepare(s *kv.Schema, of string) error {
 		}
 	}
 	return nil
+}
+
+// header reads what the file is, and the version of its schema. fresh says that nothing has been written to it yet.
+func (f *File) header(b *bbolt.Tx, s *kv.Schema, of string) (version int, fresh bool, err error) {
+	meta := b.Bucket([]byte(kv.Meta))
+	if meta == nil {
+		if first, _ := b.Cursor().First(); first == nil {
+			return 0, true, nil
+		}
+		return 0, false, fmt.Errorf("open state file %s: it was not written by entrasync; move it away", f.path)
+	}
+	if kind, owner := string(meta.Get(keyKind)), string(meta.Get(keyOf)); kind != s.Kind || owner != of {
+		return 0, false, fmt.Errorf("open state file %s: it holds the state of %s %s, not of %s %s; give it its own name back", f.path, kind, owner, s.Kind, of)
+	}
+	v := meta.Get(keySchema)
+	if len(v) != 4 {
+		return 0, false, &DamagedError{Path: f.path, Cause: errors.New("its schema version is missing")}
+	}
+	switch version = int(binary.BigEndian.Uint32(v)); {
+	case version == 0:
+		return 0, false, &DamagedError{Path: f.path, Cause: errors.New("its schema version is 0, which no entrasync has written")}
+	case version > s.Version():
+		return version, false, &VersionError{Path: f.path, Has: version, Knows: s.Version()}
+	}
+	return version, false, nil
+}
+
+// VersionOf reads the version of a file's schema and changes nothing. A newer one than s knows is a *[VersionError].
+func VersionOf(path string, s *kv.Schema, of string) (version int, err error) {
+	f := &File{path: path}
+	err = f.guard(func() (err error) {
+		f.db, err = bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true, Timeout: time.Second, OpenFile: f.openFile})
+		return err
+	})
+	if damaged := (*DamagedError)(nil); errors.As(err, &damaged) {
+		return 0, errors.Join(err, f.abandon())
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the version of state file %s: %w", path, Explain(err))
+	}
+	err = f.raw(false, func(b *bbolt.Tx) (err error) { version, _, err = f.header(b, s, of); return err })
+	return version, errors.Join(err, f.Close())
 }
 
 func putVersion(b *bbolt.Tx, version int) error {

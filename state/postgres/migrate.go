@@ -65,6 +65,22 @@ func versionOf(ctx context.Context, c *pgx.Conn) (has int, err error) {
 	return has, err
 }
 
+// TablesVersion reads the version of the tables in a database, 0 when there are none, and the one that this program knows.
+// It changes nothing.
+func TablesVersion(ctx context.Context, dsn string) (has, knows int, err error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return 0, 0, err
+	}
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return 0, len(files), explain(err)
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	has, err = versionOf(ctx, c)
+	return has, len(files), err
+}
+
 // migrate brings the tables to the present version: each numbered file once, all in one transaction, one process at
 // a time.
 func migrate(ctx context.Context, c *pgx.Conn, files []string) error {

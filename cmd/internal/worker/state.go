@@ -72,3 +72,16 @@ func SameState(a, b *configs.Config) bool {
 	}
 	return StateName(a) == StateName(b)
 }
+
+// StateVersions reads the versions of the state that a configuration names. It changes nothing.
+func StateVersions(cfg *configs.Config) ([]state.Version, error) {
+	if !cfg.State.InDatabase() {
+		return state.VersionsIn(cfg.State.Dir)
+	}
+	dsn, err := cfg.State.DSN.Read()
+	if err != nil {
+		return nil, err
+	}
+	tables, err := state.VersionInPostgres(context.Background(), dsn)
+	return []state.Version{tables}, err
+}
