@@ -23,9 +23,16 @@ type databases struct {
 	err     error
 }
 
-// Database makes a database with the application's tables, and returns its connection string.
+// Database makes a database with the application's tables, and returns its connection string. With -short there are no
+// servers, and SQLite alone is tested.
 func (d *databases) Database(tb testing.TB, driver string) string {
 	tb.Helper()
+	if testing.Short() {
+		if driver != "sqlite" {
+			tb.Skip("with servers: make test")
+		}
+		return d.running.Database(tb, driver)
+	}
 	d.once.Do(func() {
 		var begun sync.WaitGroup
 		var noPostgres, noMariaDB error
