@@ -34,7 +34,7 @@ func VersionsIn(dir string) (versions []Version, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, bolt.Release(lock)) }()
-	f := &folder{dir, lock}
+	f := &folder{dir: dir, lock: lock}
 	ids, err := f.stored()
 	if err != nil {
 		return nil, err
