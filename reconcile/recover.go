@@ -143,8 +143,10 @@ func (r *recovery) reread(ctx context.Context, intent state.Intent, link *state.
 					return err
 				}
 			}
-			if err := r.audit(tx, &intent, link, changes); err != nil {
-				return err
+			if op := plan.Op(intent.Op); len(changes) > 0 || op == plan.Create || op == plan.Adopt { // otherwise nothing was done
+				if err := r.audit(tx, &intent, link, changes); err != nil {
+					return err
+				}
 			}
 		}
 		if err := tx.Pending(r.sync.Name).Add(state.PendingKey{Kind: link.Kind, ID: link.Source}); err != nil {

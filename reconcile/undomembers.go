@@ -100,9 +100,9 @@ func (u *undoer) draftMemberships(ctx context.Context) error {
 
 // draftMembership adds one member to what joins or leaves.
 func (u *undoer) draftMembership(tx *state.Tx, a *plan.StoredAction, member graphsync.ID, m *undo.Membership) error {
-	_, in := tx.AppliedMembers(u.sync.Name).Get(a.SourceID, member)
-	if m.Before == m.After || in == m.Before {
-		return nil
+	applied, in := tx.AppliedMembers(u.sync.Name).Get(a.SourceID, member)
+	if m.Before == m.After || in == m.Before && applied != unsure {
+		return nil // what an interrupted run was writing is written again
 	}
 	of := links.Object{Kind: graphsync.User, ID: member}
 	object, _ := tx.Objects().Get(graphsync.User, member)

@@ -77,6 +77,8 @@ func (u *undoer) readOne(ctx context.Context, a *plan.StoredAction) (found undoR
 		found.shown = shown
 	case target.CodeOf(err) == target.NotFound && a.Op == plan.Reactivate: // some hide accounts that are off
 		return found, nil
+	case target.CodeOf(err) == target.NotFound && a.Op == plan.Delete: // by an undo that was interrupted, or by hand: its link goes
+		return found, nil
 	case target.CodeOf(err) == target.NotFound:
 		found.code, found.drop = changedSinceCode, fmt.Sprintf("account %s is gone from the target", *a.TargetID)
 		return found, nil

@@ -28,4 +28,10 @@ var undoing = slices.Concat(
 		fault{"UND13", "an adoption that was undone is made again by the next cycle", `if err := links.In(tx, r.sync.Name).PutBroken(`, `if err := links.In(tx, "none").PutBroken(`},
 		fault{"UND14", "what was put back stays so until a complete compare, whatever the directory says", `if err := tx.Pending(r.sync.Name).Add(key); err != nil {`, `if err := error(nil); err != nil {`},
 	),
+	in("reconcile/undomembers.go",
+		fault{"UND20", "a membership that an interrupted undo was writing is taken for written", `in == m.Before && applied != unsure {`, `in == m.Before {`},
+	),
+	in("reconcile/recover.go",
+		fault{"UND21", "what an interrupted run had not carried out is in the audit log as done", `len(changes) > 0 || op == plan.Create || op == plan.Adopt { // otherwise`, `true || op == "" { // otherwise`},
+	),
 )

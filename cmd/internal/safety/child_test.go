@@ -24,6 +24,7 @@ import (
 	"entrasync/reconcile/desired"
 	"entrasync/reconcile/guard"
 	"entrasync/reconcile/plan"
+	"entrasync/reconcile/undo"
 	"entrasync/state"
 	"entrasync/target"
 	"entrasync/target/scim"
@@ -44,6 +45,8 @@ type job struct {
 	Bridge string // file with the number of the program's process, where the target is of type exec; "": it is of type scim
 	SQL    string // file of SQLite, where the target is of type sql; Front then hears of its calls
 	Set    childSettings
+
+	Undo string // run that is undone, in place of a cycle; "": a cycle
 
 	Target, Place string // what the configuration calls the application, and where it has it
 
@@ -70,6 +73,7 @@ func (c childSettings) settings() settings {
 type outcome struct {
 	Commits int
 	Error   string
+	Run     string
 	Result  reconcile.Result
 	Failed  []plan.Failure
 }
@@ -108,12 +112,20 @@ func (j job) run() (out outcome, err error) {
 	if sync.Location, err = store.Locate(j.Target, j.Place, func(string) string { return "" }); err != nil {
 		return out, err
 	}
-	report, err := (&reconcile.Syncer{
+	syncer := &reconcile.Syncer{
 		Sync: sync, Requirements: reconcile.RequirementsOf([]*reconcile.Sync{sync}), TenantSyncs: []string{sync.Name},
 		Source: source, Store: store, Tenant: tenant, Target: adapter,
 		Concurrency: set.concurrency, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-	}).Run(context.Background(), reconcile.Options{Apply: true})
-	out.Result, out.Failed = report.Result, report.Errors
+	}
+	var report *reconcile.Report
+	if j.Undo != "" {
+		report, err = syncer.Undo(context.Background(), reconcile.Options{Apply: true, Undo: &undo.Request{Run: j.Undo, Approve: []string{"removals", "updates", "members_removed"}}})
+	} else {
+		report, err = syncer.Run(context.Background(), reconcile.Options{Apply: true})
+	}
+	if report != nil {
+		out.Run, out.Result, out.Failed = report.Run, report.Result, report.Errors
+	}
 	return out, err
 }
 

@@ -144,6 +144,7 @@ type stage struct {
 	dies bool // see story
 
 	deaths int
+	last   outcome // of the cycle that was through
 
 	mu    sync.Mutex // guards what follows
 	calls int
@@ -259,6 +260,7 @@ func (st *stage) cycle(at moment, meanwhile func()) (calls []bool, commits int) 
 			if out.Error != "" {
 				st.t.Fatalf("a cycle without faults: %s", out.Error)
 			}
+			st.last = out
 			return calls, out.Commits
 		}
 		at = moment{}
