@@ -200,25 +200,13 @@ func parsedRDN(text string) (*ldap.RelativeDN, error) {
 	return rdn, err
 }
 
-// editValues leaves the other values alone where the mapping has one value and the entry several.
+// editValues replaces all values of an attribute: of several, it could not be told later which one is meant.
 func (s *section) editValues(e *edit, entry *ldap.Entry, w write, must func(name string) bool) {
-	now := entry.GetEqualFoldAttributeValues(w.name)
 	want := w.values
 	if len(want) == 0 && must(w.name) {
 		want = []string{s.empty}
 	}
-	switch {
-	case len(now) > 1 && !isList(w.path) && len(want) <= 1 && (len(want) == 0 || want[0] != s.empty):
-		shown := s.shown(entry, w.mapped, s.valuesOf(entry, w.name), "")
-		if len(want) == 1 && want[0] == shown {
-			return
-		}
-		e.set(ldap.DeleteAttribute, w.name, shown)
-		if len(want) == 1 && !slices.Contains(now, want[0]) {
-			e.set(ldap.AddAttribute, w.name, want[0])
-		}
-	case sameSet(now, want):
-	default:
+	if !sameSet(entry.GetEqualFoldAttributeValues(w.name), want) {
 		e.set(ldap.ReplaceAttribute, w.name, want...)
 	}
 }

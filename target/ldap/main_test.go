@@ -20,7 +20,7 @@ var shared struct {
 func server(tb testing.TB) *ldaptest.Server {
 	tb.Helper()
 	shared.once.Do(func() {
-		shared.server, shared.err = ldaptest.Start(ldaptest.Options{Database: "overlay ppolicy", TLS: true})
+		shared.server, shared.err = ldaptest.Start(ldaptest.Options{Database: "overlay ppolicy"})
 	})
 	if shared.err != nil {
 		tb.Fatal("a directory to test with does not start: ", shared.err)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"entrasync/graphsync/redact"
@@ -104,7 +105,13 @@ func (a *Adapter) connect(ctx context.Context, h *handle) (*connection, error) {
 	stop := context.AfterFunc(ctx, func() { _ = socket.Close() })
 	defer stop()
 	secured := socket
-	if a.address.Scheme == "ldaps" {
+	if a.cfg.StartTLS {
+		if err := startTLS(socket); err != nil {
+			_ = socket.Close()
+			return nil, err
+		}
+	}
+	if a.address.Scheme == "ldaps" || a.cfg.StartTLS {
 		channel := tls.Client(socket, a.tls)
 		if err := channel.HandshakeContext(ctx); err != nil {
 			_ = socket.Close()
@@ -112,7 +119,7 @@ func (a *Adapter) connect(ctx context.Context, h *handle) (*connection, error) {
 		}
 		secured = channel
 	}
-	c := &connection{ldap.NewConn(secured, a.address.Scheme == "ldaps"), socket}
+	c := &connection{ldap.NewConn(secured, secured != socket), socket}
 	c.SetTimeout(a.cfg.Timeout)
 	c.Start()
 	err = a.greet(c)
@@ -151,16 +158,28 @@ func (a *Adapter) dial(ctx context.Context, h *handle) (net.Conn, error) {
 	return socket, nil
 }
 
-// greet secures a connection and logs in.
-func (a *Adapter) greet(c *connection) error {
-	if a.cfg.StartTLS {
-		if err := c.StartTLS(a.tls.Clone()); err != nil {
-			if answers(err, ldap.LDAPResultProtocolError, ldap.LDAPResultUnwillingToPerform, ldap.LDAPResultUnavailable, ldap.LDAPResultOperationsError) {
-				return &target.Error{Code: target.Untrusted, Message: "the server does not do StartTLS", Hint: "have a certificate set up on it, or use ldaps://", Err: err}
-			}
-			return err
-		}
+// startTLS asks for TLS (RFC 4511, section 4.14). That of go-ldap makes a text of why a certificate is not trusted.
+func startTLS(socket net.Conn) error {
+	request := ber.NewSequence("LDAP Request")
+	request.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "MessageID"))
+	operation := ber.Encode(ber.ClassApplication, ber.TypeConstructed, ldap.ApplicationExtendedRequest, nil, "Start TLS")
+	operation.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, "1.3.6.1.4.1.1466.20037", "requestName"))
+	request.AppendChild(operation)
+	if _, err := socket.Write(request.Bytes()); err != nil {
+		return err
 	}
+	response, err := ber.ReadPacket(socket)
+	if err != nil {
+		return err
+	}
+	if err := ldap.GetLDAPError(response); err != nil {
+		return &target.Error{Code: target.Untrusted, Message: "the server does not do StartTLS", Hint: "have a certificate set up on it, or use ldaps://", Detail: target.Clean(err.Error())}
+	}
+	return nil
+}
+
+// greet logs in.
+func (a *Adapter) greet(c *connection) error {
 	a.sent.Add(1)
 	if a.cfg.BindDN == "" {
 		return c.ExternalBind()

@@ -23,10 +23,10 @@ import (
 
 // A Server is a running slapd with one database for each test.
 type Server struct {
-	dir  string
-	proc *exec.Cmd
-	port int
-	next atomic.Int64
+	dir          string
+	proc         *exec.Cmd
+	port, secure int
+	next         atomic.Int64
 }
 
 // ErrMissing means that OpenLDAP is not installed.
@@ -42,7 +42,7 @@ const (
 type Options struct {
 	Global   string // before the database
 	Database string // behind it, such as overlays
-	TLS      bool   // the server has a certificate, see [Server.CAFile]
+	LDIF     string // entries that are there before the server starts; none makes them later where it can only be read
 }
 
 // Start starts a server. Stop it when done.
@@ -64,13 +64,20 @@ func Start(o Options) (s *Server, err error) {
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	if s.port, err = freePort(); err != nil {
+	if s.port, s.secure, err = freePorts(); err != nil {
 		return nil, err
 	}
 	if err := s.configure(o); err != nil {
 		return nil, err
 	}
-	addresses := fmt.Sprintf("%s ldap://127.0.0.1:%d", s.URL(), s.port)
+	if o.LDIF != "" {
+		load := exec.Command("/usr/sbin/slapadd", "-f", filepath.Join(s.dir, "slapd.conf"), "-b", "dc=example")
+		load.Stdin = strings.NewReader(o.LDIF)
+		if out, err := load.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("slapadd: %w: %s", err, out)
+		}
+	}
+	addresses := fmt.Sprintf("%s ldap://127.0.0.1:%d ldaps://127.0.0.1:%d", s.URL(), s.port, s.secure)
 	s.proc = exec.Command(program, "-d", "0", "-f", filepath.Join(s.dir, "slapd.conf"), "-h", addresses)
 	s.proc.Dir, s.proc.SysProcAttr = s.dir, attributes()
 	log, err := os.Create(filepath.Join(s.dir, "log"))
@@ -95,13 +102,19 @@ func Start(o Options) (s *Server, err error) {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freePorts returns two ports that no program listens at.
+func freePorts() (one, other int, err error) {
+	a, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	defer a.Close()
+	b, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer b.Close()
+	return a.Addr().(*net.TCPAddr).Port, b.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) configure(o Options) error {
@@ -110,13 +123,11 @@ func (s *Server) configure(o Options) error {
 		fmt.Fprintf(&text, "include /etc/ldap/schema/%s.schema\n", schema)
 	}
 	fmt.Fprintf(&text, "modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload ppolicy\nmoduleload unique\nmoduleload refint\nmoduleload memberof\nmoduleload retcode\nloglevel 0\nthreads 4\n")
-	if o.TLS {
-		if err := writeCertificate(s.dir); err != nil {
-			return err
-		}
-		fmt.Fprintf(&text, "TLSCertificateFile %[1]s/cert.pem\nTLSCertificateKeyFile %[1]s/key.pem\n", s.dir)
+	if err := writeCertificate(s.dir); err != nil {
+		return err
 	}
-	fmt.Fprintf(&text, "%s\ndatabase mdb\nsuffix dc=example\nrootdn %s\nrootpw %s\ndirectory %s/data\nmaxsize 4294967296\nenvflags nometasync\n", o.Global, Admin, Password, s.dir)
+	fmt.Fprintf(&text, "TLSCertificateFile %[1]s/cert.pem\nTLSCertificateKeyFile %[1]s/key.pem\n", s.dir)
+	fmt.Fprintf(&text, "%s\ndatabase config\nrootdn %s\n\ndatabase mdb\nsuffix dc=example\nrootdn %s\nrootpw %s\ndirectory %s/data\nmaxsize 4294967296\nenvflags nometasync\n", o.Global, Admin, Admin, Password, s.dir)
 	fmt.Fprintf(&text, "index objectClass,entryUUID,uid,cn,member,employeeNumber eq\n%s\n", o.Database)
 	if err := os.Mkdir(filepath.Join(s.dir, "data"), 0o700); err != nil {
 		return err
@@ -130,7 +141,10 @@ func (s *Server) URL() string { return "ldapi://" + url.PathEscape(filepath.Join
 // Address is host and port of the server.
 func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// CAFile is the certificate of a server with TLS.
+// Secure is host and port where the server speaks TLS from the start.
+func (s *Server) Secure() string { return fmt.Sprintf("127.0.0.1:%d", s.secure) }
+
+// CAFile is the certificate of the server, which is its own authority.
 func (s *Server) CAFile() string { return filepath.Join(s.dir, "cert.pem") }
 
 // Dial logs in as an administrator would.
@@ -194,6 +208,16 @@ func (s *Server) Open(tb testing.TB) *ldap.Conn {
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// ReadOnly has the server refuse changes, or take them again.
+func (s *Server) ReadOnly(tb testing.TB, on bool) {
+	tb.Helper()
+	change := ldap.NewModifyRequest("olcDatabase={1}mdb,cn=config", nil)
+	change.Replace("olcReadOnly", []string{strings.ToUpper(fmt.Sprint(on))})
+	if err := s.Open(tb).Modify(change); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // Config maps the entries below a base.
