@@ -20,6 +20,10 @@ func (a *application) replace(kind, nameAttribute, name, newName string) {
 		a.sql.replace(kind, a.found(kind, nameAttribute, name), other)
 		return
 	}
+	if a.ldap != nil {
+		a.ldap.replace(kind, a.found(kind, nameAttribute, name), other)
+		return
+	}
 	if a.wire != nil {
 		a.wire.replace(a.tb, kind, a.found(kind, nameAttribute, name), other)
 		return

@@ -40,7 +40,7 @@ import (
 //
 // and of a receiver of webhooks only
 //
-//	target start exec|webhook|events|sql   in scripts: use a program, a receiver, one of events only, or a database from now on
+//	target start exec|webhook|events|sql|ldap   in scripts: use a program, a receiver, one of events only, a database or a directory from now on
 //	target messages               print the writes since the last time: method, webhook-id and what was sent
 //	target lose METHOD [undone] [times=N]   messages are carried out, or not, and the connection breaks
 //	target rotate WORD            the receiver accepts another signing secret from now on
@@ -48,6 +48,10 @@ import (
 // and of a database only
 //
 //	target statement SQL…         change its tables behind the program's back
+//
+// and of a directory only
+//
+//	target readonly on|off        have the server refuse changes, or take them again
 //
 // and of a SCIM server only
 //
@@ -71,6 +75,7 @@ type application struct {
 	server *scimtest.Server // nil: the file, or
 	wire   *wireTarget      // a program or receiver of webhooks
 	sql    *sqlTarget       // a database
+	ldap   *ldapTarget      // a directory
 	seen   int              // requests reported
 	last   string           // what the file held when last looked at
 
@@ -100,6 +105,9 @@ func (w *world) startSCIM(kind string, names ...string) {
 		return
 	case "sql":
 		w.startSQL()
+		return
+	case "ldap":
+		w.startLDAP()
 		return
 	case "elimity":
 		a.server = scimtest.Elimity(w.tb, opts)
@@ -179,6 +187,8 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 		for _, statement := range args[1:] { // which may hold =
 			a.sql.do(statement)
 		}
+	case "readonly":
+		a.ldap.server.ReadOnly(w.tb, argument(1) == "on")
 	case "member":
 		a.server.ChangeMember(w.tb, argument(2), argument(3), argument(1) == "add")
 	case "fault":
@@ -207,6 +217,9 @@ func (w *world) targetCommand(ts *testscript.TestScript, neg bool, args []string
 func (a *application) touched() string {
 	if a.sql != nil {
 		return a.sql.touched()
+	}
+	if a.ldap != nil {
+		return a.ldap.touched()
 	}
 	if a.wire != nil {
 		return a.wire.touched()
@@ -265,6 +278,8 @@ func (a *application) seed(kind string, resource map[string]any) {
 	switch {
 	case a.sql != nil:
 		a.sql.seed(kind, resource)
+	case a.ldap != nil:
+		a.ldap.seed(kind, resource)
 	case a.wire != nil:
 		a.wire.seed(a.tb, kind, resource)
 	case a.server != nil && kind == "User":
@@ -281,6 +296,10 @@ func (a *application) seed(kind string, resource map[string]any) {
 func (a *application) remove(userName string) {
 	if a.sql != nil {
 		a.sql.remove(a.found("User", "userName", userName)["id"].(string))
+		return
+	}
+	if a.ldap != nil {
+		a.ldap.remove(a.found("User", "userName", userName)["id"].(string))
 		return
 	}
 	if a.wire != nil {
@@ -336,6 +355,8 @@ func (a *application) resources(kind string) []map[string]any {
 	switch {
 	case a.sql != nil:
 		return a.sql.resources(kind)
+	case a.ldap != nil:
+		return a.ldap.resources(kind)
 	case a.wire != nil:
 		return a.wire.resources(a.tb, kind)
 	case a.server != nil && kind == "User":

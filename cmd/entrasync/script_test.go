@@ -18,13 +18,15 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"entrasync/target/ldap/ldaptest"
 )
 
 // Scripts show the command at work, as a person types it: entrasync is a process of its own,
 // Microsoft Graph is the emulator over TLS, SCIM servers are real ones that others wrote.
 //
-//	testdata/stories  what a sync is for; each is run six times: into a file, into two SCIM
-//	                  servers (elimity, SCIMMY), a program, a receiver of webhooks and a database
+//	testdata/stories  what a sync is for; each is run seven times: into a file, into two SCIM
+//	                  servers (elimity, SCIMMY), a program, a receiver of webhooks, a database and a directory
 //	testdata/scim     what only a SCIM server can do or get wrong; run with both
 //	testdata/zabbix   stories of the same names for Zabbix, and those about Zabbix alone; see TestZabbix
 //	testdata/script   everything else, into a file
@@ -69,7 +71,7 @@ func TestScripts(t *testing.T) {
 
 func TestStories(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"file", "elimity", "scimmy", "exec", "webhook", "sql"} {
+	for _, kind := range []string{"file", "elimity", "scimmy", "exec", "webhook", "sql", "ldap"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			runScripts(t, "testdata/stories", kind)
@@ -113,7 +115,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Condition: func(name string) (bool, error) {
-			return name == kind || name == "scim" && !slices.Contains([]string{"file", "exec", "webhook", "sql"}, kind), nil
+			return name == kind || name == "scim" && !slices.Contains([]string{"file", "exec", "webhook", "sql", "ldap"}, kind), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "edit": edit, "capture": capture, "encode": encode, "api": apiCommand,
@@ -195,6 +197,9 @@ func newWorld(env *testscript.Env, kind string) error {
 	env.Defer(func() {
 		if w.target.sql != nil {
 			w.target.sql.strangers(w.tb)
+		}
+		if w.target.ldap != nil {
+			w.target.ldap.strangers(w.tb)
 		}
 	})
 	return nil
@@ -322,14 +327,14 @@ var accessToken = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.eyJ`)
 // searchSecrets looks through every file the program left and all it printed (promise 8).
 func (w *world) searchSecrets() {
 	err := filepath.WalkDir(w.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() || slices.Contains([]string{"client-secret", "scim-token", "dsn"}, entry.Name()) {
+		if err != nil || !entry.Type().IsRegular() || slices.Contains([]string{"client-secret", "scim-token", "dsn", "ldap-password"}, entry.Name()) {
 			return err
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		for _, secret := range []string{clientSecret, scimToken, databasePassword} {
+		for _, secret := range []string{clientSecret, scimToken, databasePassword, ldaptest.Password} {
 			if bytes.Contains(data, []byte(secret)) {
 				w.tb.Errorf("%s holds a secret: %s", entry.Name(), secret)
 			}

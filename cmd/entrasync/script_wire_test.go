@@ -34,6 +34,7 @@ type wireTarget struct {
 var wireTargets = map[string]string{
 	"exec":    `  exec: {type: exec, command: ["${PYTHON}", "${PEOPLE}"], config: {file: "${WORK}/people"}}`,
 	"sql":     sqlSection,
+	"ldap":    ldapSection,
 	"webhook": `  webhook: {type: webhook, url: "${HOOK_URL}", secret_file: whsec, ca_file: "${HOOK_CA}"}`,
 }
 

@@ -117,11 +117,14 @@ func (a *Adapter) failed(ctx context.Context, op string, err error, unsure bool)
 func (a *Adapter) translated(code uint16, said *ldap.Error) *target.Error {
 	text := target.Clean(said.Err.Error())
 	e := &target.Error{Code: target.Rejected, Message: "the directory refused it: " + lowered(ldap.LDAPResultCodeMap[code]), Detail: text, Err: said, Attribute: a.blamed(text)}
+	if e.Attribute != "" {
+		e.Message = "the directory refused the value of " + e.Attribute + ": " + lowered(ldap.LDAPResultCodeMap[code])
+	}
 	switch code {
 	case ldap.LDAPResultEntryAlreadyExists:
 		e.Code, e.Message, e.Hint = target.Conflict, "an entry of this name, or with a value that has to be unique, is there", "look for it: it may be outside of the base, or lack a class or fixed value of the target"
 	case ldap.LDAPResultConstraintViolation:
-		e.Message, e.Hint = "a value breaks a rule of the directory", "the directory's own words say which"
+		e.Hint = "the directory's own words say which rule a value breaks"
 		if notUnique(text) {
 			e.Code, e.Message, e.Hint = target.Conflict, "a value that has to be unique is taken", "look for the entry that has it"
 		}
