@@ -43,7 +43,7 @@ var (
 )
 
 // startLDAP makes a directory the application.
-func (w *world) startLDAP() {
+func startLDAP(w *world) {
 	server, err := ldaptest.Start(ldaptest.Options{Database: "overlay ppolicy"})
 	if err != nil {
 		panic(err.Error())

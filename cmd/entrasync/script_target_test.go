@@ -107,7 +107,7 @@ func (w *world) startSCIM(kind string, names ...string) {
 		w.startSQL()
 		return
 	case "ldap":
-		w.startLDAP()
+		startLDAP(w)
 		return
 	case "elimity":
 		a.server = scimtest.Elimity(w.tb, opts)

@@ -44,6 +44,7 @@ type job struct {
 	Done   string // file for the outcome
 	Bridge string // file with the number of the program's process, where the target is of type exec; "": it is of type scim
 	SQL    string // file of SQLite, where the target is of type sql; Front then hears of its calls
+	LDAP   string // host, port and base of a directory, where the target is of type ldap
 	Set    childSettings
 
 	Undo string // run that is undone, in place of a cycle; "": a cycle
@@ -149,6 +150,10 @@ func (j job) clients() (graphsync.Source, target.Adapter, error) {
 	}
 	if j.Bridge != "" {
 		adapter, err := j.program()
+		return source, adapter, err
+	}
+	if j.LDAP != "" {
+		adapter, err := j.ldapTarget()
 		return source, adapter, err
 	}
 	if j.SQL != "" {

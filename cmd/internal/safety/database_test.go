@@ -101,12 +101,31 @@ func (d *database) rows(question string) (all []map[string]any) {
 	return all
 }
 
+// An other application takes the place of the SCIM server in some stories. It shows its resources as SCIM has them.
+type other interface {
+	seed(tb testing.TB, user map[string]any) string
+	users() []map[string]any
+	groups() []map[string]any
+}
+
 // usersShown are the application's users as SCIM has them.
 func (w *world) usersShown() []map[string]any {
-	if w.database == nil {
+	if w.other == nil {
 		return w.front.Users(w.t)
 	}
-	all := w.database.rows("SELECT * FROM people ORDER BY id")
+	return w.other.users()
+}
+
+// groupsShown are its groups.
+func (w *world) groupsShown() []map[string]any {
+	if w.other == nil {
+		return w.front.Groups(w.t)
+	}
+	return w.other.groups()
+}
+
+func (d *database) users() []map[string]any {
+	all := d.rows("SELECT * FROM people ORDER BY id")
 	for _, u := range all {
 		if u["active"] = u["active"] == "yes"; u["email"] != nil && u["email"] != "" {
 			u["emails"] = []any{map[string]any{"type": "work", "value": u["email"]}}
@@ -115,15 +134,11 @@ func (w *world) usersShown() []map[string]any {
 	return all
 }
 
-// groupsShown are its groups.
-func (w *world) groupsShown() []map[string]any {
-	if w.database == nil {
-		return w.front.Groups(w.t)
-	}
-	all := w.database.rows("SELECT * FROM team ORDER BY id")
+func (d *database) groups() []map[string]any {
+	all := d.rows("SELECT * FROM team ORDER BY id")
 	for _, g := range all {
 		var members []any
-		for _, m := range w.database.rows(fmt.Sprintf("SELECT person FROM member WHERE team = %v ORDER BY person", g["id"])) {
+		for _, m := range d.rows(fmt.Sprintf("SELECT person FROM member WHERE team = %v ORDER BY person", g["id"])) {
 			members = append(members, map[string]any{"value": m["person"]})
 		}
 		g["members"] = members

@@ -16,6 +16,7 @@ import (
 
 	"entrasync/graphsync"
 	"entrasync/graphsync/graphtest"
+	"entrasync/target/ldap/ldaptest"
 	"entrasync/target/scim/scimtest"
 )
 
@@ -29,6 +30,8 @@ type story struct {
 	moves    map[int]location // of the application's name and address, before a chapter's cycle
 	exec     bool             // the target is a program
 	sql      bool             // the target is a database
+	ldap     bool             // the target is a directory, on
+	server   *ldaptest.Server // this server
 	dies     bool             // that program is killed, and not the process that started it
 }
 
@@ -110,6 +113,8 @@ func stories() []story {
 		{name: "the program of the target dies", set: childSettings{Groups: true, Delete: true}, chapters: chapters, exec: true, dies: true},
 		{name: "the target is a database", set: childSettings{Groups: true}, chapters: chapters, sql: true},
 		{name: "the target is a database, and leavers are deleted", set: childSettings{Groups: true, Delete: true}, chapters: chapters, sql: true},
+		{name: "the target is a directory", set: childSettings{Groups: true}, chapters: chapters, ldap: true},
+		{name: "the target is a directory, and leavers are deleted", set: childSettings{Groups: true, Delete: true}, chapters: chapters, ldap: true},
 	}
 }
 
@@ -170,14 +175,16 @@ func newStage(t *testing.T, s story) *stage {
 	}
 	t.Cleanup(func() { running.Close() })
 	st.front = scimtest.Elimity(t, scimtest.Options{Token: bearerToken, CheckMembers: true})
-	if s.sql {
-		st.database = newDatabase(t)
+	seed := st.front.Seed
+	switch {
+	case s.sql:
+		st.other = newDatabase(t)
+		seed = st.other.seed
+	case s.ldap:
+		st.other = newDirectory(t, s.server)
+		seed = st.other.seed
 	}
 	st.watch = newWatch(st.world)
-	seed := st.front.Seed
-	if s.sql {
-		seed = st.database.seed
-	}
 	st.watch.leave(seed(t, map[string]any{"userName": "root@example.com", "displayName": "Root"}))
 	seed(t, map[string]any{"userName": "old@contoso.example", "displayName": "An account from before", "active": true})
 	ca := filepath.Join(filepath.Dir(st.dir), "ca.pem")
@@ -188,8 +195,11 @@ func newStage(t *testing.T, s story) *stage {
 	if st.dies = s.dies; s.exec {
 		st.job.Bridge = filepath.Join(filepath.Dir(st.dir), "program.pid")
 	}
-	if s.sql {
-		st.job.SQL, st.job.Front = st.database.file, st.hearing()
+	switch app := st.other.(type) {
+	case *database:
+		st.job.SQL, st.job.Front = app.file, st.hearing()
+	case *ldapDirectory:
+		st.job.LDAP = st.between(s.server) + "|" + app.base
 	}
 
 	for _, path := range []string{"/*/oauth2/v2.0/token", ""} {
@@ -330,6 +340,9 @@ func TestKilledAnywhere(t *testing.T) {
 	for _, s := range stories() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			if s.ldap {
+				s.server = startDirectories(t)
+			}
 			calls, commits, _, faults := play(t, s, moment{chapter: -1})
 			if len(faults) > 0 {
 				t.Fatalf("without a death:\n%s", strings.Join(faults, "\n"))
@@ -341,7 +354,7 @@ func TestKilledAnywhere(t *testing.T) {
 			all := len(moments)
 			switch {
 			case *sweepAll:
-			case s.exec, s.sql:
+			case s.exec, s.sql, s.ldap:
 				moments = sample(moments, 12)
 			default:
 				moments = sample(moments, 20)

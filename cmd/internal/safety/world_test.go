@@ -86,7 +86,7 @@ type world struct {
 	front  *scimtest.Server
 	dir    string
 
-	database *database // what takes the place of front in some stories
+	other other // what takes the place of front in some stories
 
 	sync   *reconcile.Sync
 	source *msgraph.Source

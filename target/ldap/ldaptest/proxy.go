@@ -80,7 +80,7 @@ func (p *Proxy) Break(fate func(Op) Fate) {
 	p.fate = fate
 }
 
-// Hide has the server not tell of a control that it knows.
+// Hide takes a control out of the list of those that the server has.
 func (p *Proxy) Hide(control string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
