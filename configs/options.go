@@ -11,8 +11,15 @@ type Target struct {
 	Name    string
 	Type    string
 	Pos     Position `json:"-"` // of the type
+	Expires string   // day on which its credential ends, as a person says; "": not said
 	Options Node
 }
+
+// expiresKey is a key that each type of target has.
+const expiresKey = "expires"
+
+// expiresDoc describes it.
+const expiresDoc = "Day on which the credential for this application ends (2027-03-01), to be reminded of it. Not needed for what says so itself: a bearer token that is a JWT, and certificates."
 
 func (t *Target) decode(d *decoder, n *node, key string, _ field) {
 	if n.kind != section {
@@ -26,6 +33,10 @@ func (t *Target) decode(d *decoder, n *node, key string, _ field) {
 		if p.key == "type" {
 			t.Type, _ = d.text(p.value, join(key, "type"), field{})
 			t.Pos = p.value.pos
+			continue
+		}
+		if p.key == expiresKey {
+			t.Expires, _ = d.text(p.value, join(key, expiresKey), field{format: "date"})
 			continue
 		}
 		rest.pairs = append(rest.pairs, p)

@@ -85,6 +85,8 @@ func (*Target) schema(g *generator, _ field) schema {
 	if len(types) == 0 {
 		return schema{"type": "object", "properties": schema{"type": kind}, "required": []string{"type"}}
 	}
+	expires := word(field{format: "date"}, "string")
+	expires["description"] = expiresDoc
 	kind["enum"] = types
 	rules := make([]schema, 0, len(types))
 	for _, name := range types {
@@ -93,9 +95,9 @@ func (*Target) schema(g *generator, _ field) schema {
 			t = t.Elem()
 		}
 		options := g.section(t)
-		options["properties"].(schema)["type"] = true
+		options["properties"].(schema)["type"], options["properties"].(schema)[expiresKey] = true, true
 		g.defs["target."+name] = options
 		rules = append(rules, when("type", []string{name}, ref("target."+name)))
 	}
-	return schema{"type": "object", "properties": schema{"type": kind}, "required": []string{"type"}, "allOf": rules}
+	return schema{"type": "object", "properties": schema{"type": kind, expiresKey: expires}, "required": []string{"type"}, "allOf": rules}
 }

@@ -146,10 +146,18 @@ type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// Traffic counts what an adapter's transport did; fields only grow.
+// Traffic counts what an adapter's transport did; numbers only grow.
 type Traffic struct {
 	Requests  int64
 	Throttled int64
+	// ServerEnds is when the certificate ends that the server showed last; zero where none was shown.
+	ServerEnds time.Time
+}
+
+// An End is when something ends that an application needs, such as a token or a certificate.
+type End struct {
+	What string // such as "bearer token"
+	At   time.Time
 }
 
 // A TrafficReporter counts the requests of its adapter.

@@ -78,6 +78,7 @@ type Transport struct {
 	reserved   int        // of the slots, for other processes
 	gate       gate
 	requests   atomic.Int64
+	serverEnds atomic.Int64 // Unix time; 0: no certificate was shown
 	throttled  atomic.Int64
 	stays      bool // redirects are not followed
 }
@@ -198,7 +199,11 @@ func (t *Transport) Share(processes int) {
 
 // Traffic returns what was sent so far; every attempt counts.
 func (t *Transport) Traffic() Traffic {
-	return Traffic{Requests: t.requests.Load(), Throttled: t.throttled.Load()}
+	done := Traffic{Requests: t.requests.Load(), Throttled: t.throttled.Load()}
+	if ends := t.serverEnds.Load(); ends != 0 {
+		done.ServerEnds = time.Unix(ends, 0).UTC()
+	}
+	return done
 }
 
 // RoundTrip sends a request until it is answered. See [Transport].
@@ -298,6 +303,9 @@ func (t *Transport) once(req *http.Request, body []byte) (*http.Response, string
 		answer, err := t.base.RoundTrip(sent)
 		if err != nil {
 			return nil, "", Redacted(t.auth.redactor(credential, true), t.lost(req, err))
+		}
+		if shown := answer.TLS; shown != nil && len(shown.PeerCertificates) > 0 {
+			t.serverEnds.Store(shown.PeerCertificates[0].NotAfter.Unix())
 		}
 		if err := t.read(req, answer, credential); err != nil {
 			return nil, "", err

@@ -58,7 +58,10 @@ func (t Table) PutPin(r Record) error { return t.put(pinSpace, key(r.Object, "")
 func (t Table) DeletePin(of Object) error { return t.delete(pinSpace, key(of, "")) }
 
 // Pinned reports whether anything is pinned.
-func (t Table) Pinned() bool { return t.tx.Space(t.sync, pinSpace).Count() > 0 }
+func (t Table) Pinned() bool { return t.CountPins() > 0 }
+
+// CountPins returns how many objects are pinned.
+func (t Table) CountPins() int { return t.tx.Space(t.sync, pinSpace).Count() }
 
 // Pins yields the pins, by kind and source id.
 func (t Table) Pins() iter.Seq[Record] { return t.all(pinSpace, nil) }

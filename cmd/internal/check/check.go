@@ -54,6 +54,7 @@ func (c *Checker) Add(s *Section) {
 func (c *Checker) Connections(ctx context.Context, syncs []*compile.Sync, chosen bool) {
 	c.tenants(ctx, syncs)
 	c.targets(ctx, syncs, chosen)
+	c.serverCertificates()
 	c.sharedPlaces(ctx, syncs)
 	if len(c.worker.Syncs) == 0 && c.worker.Tenants.TakesConsented() {
 		var s Section
@@ -80,6 +81,7 @@ func (c *Checker) Configuration(syncs []*compile.Sync, listen bool) {
 	for _, name := range unusedTargets(cfg) {
 		s.warn("target "+name, "no sync writes to it, so it was not tested", "")
 	}
+	c.targetEnds(&s, c.worker.TargetEnds(), true)
 	if listen {
 		c.addresses(&s)
 	}

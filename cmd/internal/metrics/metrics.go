@@ -35,6 +35,7 @@ type SyncStatus struct {
 	Retrying    int // records that failed and are tried again
 	Skipped     int // records that cannot be provisioned as they are
 	Drift       int // accounts, groups and memberships that were changed in the application
+	Pins        int // users and groups that are pinned
 	Quarantined bool
 	Mostly      bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess time.Time
@@ -153,6 +154,7 @@ func (m *Metrics) SetStatus(sync, tenant string, s SyncStatus) {
 	set(retrying, float64(s.Retrying))
 	set(skipped, float64(s.Skipped))
 	set(drifted, float64(s.Drift))
+	set(pinnedObjects, float64(s.Pins))
 	inQuarantine := 0.0
 	if s.Quarantined {
 		inQuarantine = 1
@@ -176,6 +178,14 @@ func (m *Metrics) CredentialEnds(tenant string, at time.Time) {
 		return
 	}
 	m.gauges[credentialExpiry].WithLabelValues(tenant).Set(seconds(at))
+}
+
+// TargetEnds sets when tokens and certificates end, by target and what ends. Others have no series any longer.
+func (m *Metrics) TargetEnds(ends map[[2]string]time.Time) {
+	m.gauges[targetExpiry].Reset()
+	for of, at := range ends {
+		m.gauges[targetExpiry].WithLabelValues(of[0], of[1]).Set(seconds(at))
+	}
 }
 
 // Forget drops the series of a sync of a tenant that is no longer configured. The histogram of

@@ -51,6 +51,7 @@ func everything(m *metrics.Metrics) {
 	m.SetStatus("front", "contoso", metrics.SyncStatus{Linked: 16, Holds: 17, Retrying: 18, Skipped: 19, Quarantined: true, LastSuccess: started})
 	m.SetStatus("front", "fabrikam", metrics.SyncStatus{})
 	m.CredentialEnds("contoso", started.AddDate(0, 0, 30))
+	m.TargetEnds(map[[2]string]time.Time{{"front", "bearer token"}: started.AddDate(0, 0, 60)})
 	m.BackedUp(started, true)
 }
 
@@ -70,6 +71,7 @@ func TestForget(t *testing.T) {
 	m := metrics.New("1.0")
 	everything(m)
 	m.Forget("front", "fabrikam")
+	m.TargetEnds(nil)
 	m.CredentialEnds("contoso", time.Time{})
 	text := scrape(t, m)
 	if strings.Contains(text, "fabrikam") || strings.Contains(text, "credential_expiry") {

@@ -31,6 +31,8 @@ const (
 	configLoaded     = "entrasync_configuration_loaded"
 	changeToEffect   = "entrasync_change_to_effect_seconds"
 	credentialExpiry = "entrasync_credential_expiry_timestamp_seconds"
+	targetExpiry     = "entrasync_target_credential_expiry_timestamp_seconds"
+	pinnedObjects    = "entrasync_pins"
 	cycles           = "entrasync_cycles_total"
 	cycleDuration    = "entrasync_cycle_duration_seconds"
 	drifted          = "entrasync_drift"
@@ -73,6 +75,8 @@ var all = []series{
 	{name: configLoaded, kind: gauge, help: "1 when the configuration was last loaded as it is in its file, 0 when a reload was refused and the former one is in use."},
 	{name: changeToEffect, kind: histogram, labels: []string{"sync"}, bounds: waits, help: "How long changes may have waited from the directory to the application, over all tenants of the sync: at most since the last complete cycle began to read, and what had failed since it first did. What an initial cycle brings is not counted, and of a hold not the time until its approval."},
 	{name: credentialExpiry, kind: gauge, labels: []string{"tenant"}, help: "When the credential that reads the tenant ends, as Unix time. Known for certificates, and for client secrets that the app registration or client_secret_expires gives."},
+	{name: targetExpiry, kind: gauge, labels: []string{"target", "what"}, help: "When a token or certificate of a target ends, as Unix time: a bearer token that is a JWT, the client certificate, the server certificate that was shown last, and the credential where expires says it."},
+	{name: pinnedObjects, kind: gauge, labels: []string{"sync", "tenant"}, help: "Users and groups that are pinned: nothing changes their accounts until they are unpinned."},
 	{name: cycles, kind: counter, labels: []string{"sync", "tenant", "result"}, help: "Cycles. result is ok, partial (some records failed or wait for a retry, the target is paused, or most of the scope is skipped), held (something waits for approval) or failed (the cycle could not run)."},
 	{name: cycleDuration, kind: histogram, labels: []string{"sync"}, help: "How long cycles took, over all tenants of the sync.", bounds: durations},
 	{name: drifted, kind: gauge, labels: bySync, help: "Accounts, groups and memberships that the last compare found changed in the application, or gone from it, and that nothing has put right since."},

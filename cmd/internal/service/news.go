@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"entrasync/cmd/internal/advice"
@@ -94,6 +95,7 @@ func (n *news) credentials(ctx context.Context, current func() *worker.Worker) {
 				n.Observe("credential/"+t.Name, conditions)
 			}
 		}
+		n.targetEnds(w)
 		select {
 		case <-ctx.Done():
 			return
@@ -101,3 +103,21 @@ func (n *news) credentials(ctx context.Context, current func() *worker.Worker) {
 		}
 	}
 }
+
+// targetEnds reports the tokens and certificates of targets that end soon. What is not known, such as the certificate of an
+// application that this process has not spoken to yet, stays reported as it was.
+func (n *news) targetEnds(w *worker.Worker) {
+	for _, end := range w.TargetEnds() {
+		key := "target-credential/" + end.Target + "/" + end.What
+		var conditions []notify.Condition
+		if warning, answer := end.Warning(time.Now()); warning != "" {
+			conditions = []notify.Condition{{Key: key, Mark: end.At.Format(time.DateOnly), Event: notify.Event{
+				Type: notify.Credential, Severity: notify.Warning, At: time.Now(), Summary: capital(warning), Answer: answer, Link: n.link(w.Config),
+			}}}
+		}
+		n.Observe(key, conditions)
+	}
+}
+
+// capital begins a sentence.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

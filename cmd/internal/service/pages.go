@@ -16,6 +16,7 @@ import (
 	"entrasync/cmd/internal/metrics"
 	"entrasync/cmd/internal/scheduler"
 	"entrasync/cmd/internal/web"
+	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
 	"entrasync/reconcile"
 	"entrasync/state"
@@ -68,6 +69,7 @@ func openPages(s *Service) (*pages, error) {
 	p.server = web.New(web.Service{
 		Store: s.worker.Load().Store, Invite: invite, Syncs: p.syncs, Tenants: p.tenants, Heartbeat: func() time.Time { return time.Unix(0, s.beat.Load()) },
 		Refused: s.refusal, BackupProblem: func() string { return s.backups.problem(s.worker.Load().Config) },
+		Ends:   func() []web.End { return endsSoon(s.worker.Load()) },
 		Advice: s.options.Advice, Metrics: http.HandlerFunc(p.scrape),
 		Version: s.options.Version, Log: s.log, Now: time.Now,
 	}, access)
@@ -83,6 +85,16 @@ func AccessOf(section configs.HTTP) *web.Credential {
 		return &web.Credential{Secret: section.Token.ReadToken}
 	}
 	return nil
+}
+
+// endsSoon are the tokens and certificates of targets that end soon.
+func endsSoon(w *worker.Worker) (soon []web.End) {
+	for _, end := range w.TargetEnds() {
+		if warning, answer := end.Warning(time.Now()); warning != "" {
+			soon = append(soon, web.End{Warning: capital(warning), Answer: answer})
+		}
+	}
+	return soon
 }
 
 // url is where the status page is.
@@ -159,13 +171,18 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	for _, s := range p.server.Statuses(r.Context()) {
 		syncs[[2]string{s.Sync, s.Tenant}] = true
 		p.metrics.SetStatus(s.Sync, s.Tenant, metrics.SyncStatus{
-			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess, Behind: s.Behind, Freshness: s.Freshness,
+			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Pins: s.Pins, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess, Behind: s.Behind, Freshness: s.Freshness,
 		})
 	}
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
 	if at, failed, configured := p.service.backups.last(p.service.worker.Load().Config); configured {
 		p.metrics.BackedUp(at, !failed)
 	}
+	ends := map[[2]string]time.Time{}
+	for _, e := range p.service.worker.Load().TargetEnds() {
+		ends[[2]string{e.Target, e.What}] = e.At
+	}
+	p.metrics.TargetEnds(ends)
 	known, err := p.tenants()
 	for _, t := range known {
 		tenants[t.Name] = true

@@ -27,6 +27,7 @@ type page struct {
 	Token   string // for forms
 	Refused string // why the configuration was not loaded at the last reload
 	Backup  string // why the state could not be backed up
+	Ends    []End  // tokens and certificates of targets that end soon
 	rows    []row  // all syncs, those that need attention first
 }
 
@@ -73,6 +74,9 @@ func (s *Server) newPage(w http.ResponseWriter, r *http.Request) page {
 	p := page{Now: s.Now().UTC(), Version: s.Version, Token: s.forms.token(w, r)}
 	if s.BackupProblem != nil {
 		p.Backup = s.BackupProblem()
+	}
+	if s.Ends != nil {
+		p.Ends = s.Ends()
 	}
 	if s.Refused != nil {
 		p.Refused = s.Refused()

@@ -13,6 +13,7 @@ import (
 	"entrasync/reconcile"
 	"entrasync/reconcile/drift"
 	"entrasync/reconcile/guard"
+	"entrasync/reconcile/links"
 	"entrasync/state"
 )
 
@@ -23,6 +24,7 @@ type syncStatus struct {
 	Retrying  int
 	Skipped   int
 	Drift     int // accounts, groups and memberships that were changed in the application
+	Pins      int // users and groups that are pinned
 	Info      state.SyncInfo
 	Holds     []hold
 	Rejected  []hold       // what is due and was rejected
@@ -79,6 +81,7 @@ func (s *syncStatus) read(tx *state.Tx, rules *reconcile.Sync) error {
 	s.Retrying, s.Skipped = tx.Retries(sync).Count()
 	accounts, members := drift.In(tx, sync).Count()
 	s.Drift = accounts + members
+	s.Pins = links.In(tx, sync).CountPins()
 	s.Info = tx.SyncInfo(sync)
 	s.OldestRemoval = oldestRemoval(tx, sync)
 	for h := range tx.Holds(sync).All() {

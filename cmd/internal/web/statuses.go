@@ -125,6 +125,7 @@ type SyncStatus struct {
 	Retrying     int
 	Skipped      int
 	Drift        int // accounts, groups and memberships that were changed in the application
+	Pins         int // users and groups that are pinned
 	Quarantined  bool
 	Mostly       bool // more of the scope is skipped than guard.skipped lets pass
 	LastSuccess  time.Time
@@ -138,7 +139,7 @@ func (s *Server) Statuses(ctx context.Context) []SyncStatus {
 	for _, r := range s.statuses.rows(ctx) {
 		if r.ReadError == nil {
 			all = append(all, SyncStatus{
-				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped, Drift: r.Drift,
+				Sync: r.Name, Tenant: r.TenantName, Linked: r.Linked(), Holds: len(r.Holds), Rejected: r.RejectedActions(), Retrying: r.Retrying, Skipped: r.Skipped, Drift: r.Drift, Pins: r.Pins,
 				Quarantined: r.Info.Quarantine != nil, Mostly: r.mostlySkipped() != nil, LastSuccess: r.Info.LastSuccess,
 				Behind: r.Behind(s.Now()), Freshness: r.Freshness,
 			})

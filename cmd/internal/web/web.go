@@ -33,6 +33,7 @@ type Service struct {
 	Tenants       func() ([]Tenant, error)                                                 // of the configuration and those that joined, by name
 	Heartbeat     func() time.Time                                                         // when the scheduler last showed that it is alive
 	BackupProblem func() string                                                            // why the state could not be backed up, "" when it could; may be nil
+	Ends          func() []End                                                             // tokens and certificates of targets that end soon; may be nil
 	Refused       func() string                                                            // why the configuration was not loaded at the last reload, "" when it was; may be nil
 	Advice        func(code string) string                                                 // what to do about a code, "" when there is nothing to say; may be nil
 	Metrics       http.Handler                                                             // what /metrics answers; may be nil
@@ -134,3 +135,6 @@ func (s *Server) Handler() http.Handler {
 	outer.Handle("/", s.guard(pages))
 	return webserver.Headers(outer)
 }
+
+// An End is something of a target that ends soon, and what to do about it.
+type End struct{ Warning, Answer string }
