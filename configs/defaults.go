@@ -40,6 +40,9 @@ func (s *Sync) SetDefaults() {
 // SetDefaults groups the events of a minute.
 func (n *Notify) SetDefaults() { n.Window = time.Minute }
 
+// SetDefaults waits as long as Graph has said that notifications take at most.
+func (n *Notifications) SetDefaults() { n.ExpectWithin = 15 * time.Minute }
+
 // SetDefaults encrypts mail.
 func (c *Channel) SetDefaults() { c.TLS = "starttls" }
 

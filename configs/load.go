@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,14 @@ func (c *Config) AppOf(t Tenant) *App {
 		return t.App
 	}
 	return c.App
+}
+
+// NotificationsOf returns which change notifications a tenant has: its own section or the common one.
+func (c *Config) NotificationsOf(t Tenant) Notifications {
+	if of := cmp.Or(t.Notifications, c.Notifications); of != nil && c.Consent != nil {
+		return *of
+	}
+	return Notifications{}
 }
 
 // CloudOf returns the cloud a tenant is in: its own or the common one.

@@ -4,22 +4,23 @@ import "time"
 
 // A Config is a whole configuration, with defaults filled in and checked.
 type Config struct {
-	State     State       `yaml:"state" doc:"Folder of the state, one file per tenant, or a PostgreSQL database that several workers share: postgres://user@host/database, or a section with path or dsn_file, and key_file to encrypt it. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
-	Schedule  string      `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
-	FullCycle string      `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
-	Removals  string      `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
-	Backup    *Backup     `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
-	Notify    *Notify     `yaml:"notify" doc:"Who is told what needs attention, and how. Without it nothing is sent."`
-	Drift     *Drift      `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
-	Freshness string      `yaml:"freshness" format:"duration-off" doc:"The objective within which a user who is disabled, deleted or leaves a group loses access, such as 10m: metrics, the page and the log say when it is missed. off: none. A tenant or a sync may have its own."`
-	History   Expiry      `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
-	Cloud     Cloud       `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
-	App       *App        `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
-	HTTP      HTTP        `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`
-	Consent   *Consent    `yaml:"consent" doc:"The pages on which administrators of other tenants give their consent."`
-	Tenants   Map[Tenant] `yaml:"tenants" doc:"The directories to read, by a name of your choice."`
-	Targets   Map[Target] `yaml:"targets" required:"true" doc:"The applications to provision, by a name of your choice."`
-	Syncs     Map[Sync]   `yaml:"syncs" required:"true" doc:"What is provisioned from where to where, by a name of your choice. {tenant} in a constant, an expression or a filter stands for the tenant's name, or its id when it joined by consent."`
+	State         State          `yaml:"state" doc:"Folder of the state, one file per tenant, or a PostgreSQL database that several workers share: postgres://user@host/database, or a section with path or dsn_file, and key_file to encrypt it. Default: $STATE_DIRECTORY, else /var/lib/entrasync."`
+	Schedule      string         `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
+	FullCycle     string         `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
+	Removals      string         `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
+	Backup        *Backup        `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
+	Notify        *Notify        `yaml:"notify" doc:"Who is told what needs attention, and how. Without it nothing is sent."`
+	Notifications *Notifications `yaml:"notifications" doc:"Whether Graph's change notifications start removals cycles early. They are received on the consent pages' address. Without it there are none. A tenant may have its own."`
+	Drift         *Drift         `yaml:"drift" doc:"What is done about changes made in the applications, for syncs that say nothing themselves: report, repair, hold, or a section."`
+	Freshness     string         `yaml:"freshness" format:"duration-off" doc:"The objective within which a user who is disabled, deleted or leaves a group loses access, such as 10m: metrics, the page and the log say when it is missed. off: none. A tenant or a sync may have its own."`
+	History       Expiry         `yaml:"history" doc:"How long runs that did something and lines of the audit log are kept, such as 400d, the default. never: they are not deleted for their age."`
+	Cloud         Cloud          `yaml:"cloud" doc:"The Microsoft cloud the tenants are in."`
+	App           *App           `yaml:"app" doc:"The Entra app registration that reads the directory. A tenant may name its own instead."`
+	HTTP          HTTP           `yaml:"http" doc:"Status page, /healthz, /readyz and /metrics."`
+	Consent       *Consent       `yaml:"consent" doc:"The pages on which administrators of other tenants give their consent."`
+	Tenants       Map[Tenant]    `yaml:"tenants" doc:"The directories to read, by a name of your choice."`
+	Targets       Map[Target]    `yaml:"targets" required:"true" doc:"The applications to provision, by a name of your choice."`
+	Syncs         Map[Sync]      `yaml:"syncs" required:"true" doc:"What is provisioned from where to where, by a name of your choice. {tenant} in a constant, an expression or a filter stands for the tenant's name, or its id when it joined by consent."`
 
 	root *node
 }
@@ -79,8 +80,17 @@ type Tenant struct {
 	Cloud  *Cloud `yaml:"cloud" doc:"Cloud of this tenant, when not the common one."`
 	Paused bool   `yaml:"paused" doc:"true: this tenant's syncs do not run."`
 
-	Removals  string `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this tenant, when not the common ones; off: none."`
-	Freshness string `yaml:"freshness" format:"duration-off" doc:"Objective for this tenant, when not the common one; off: none."`
+	Removals      string         `yaml:"removals" format:"cron-off" doc:"Cycles between those of schedule for this tenant, when not the common ones; off: none."`
+	Notifications *Notifications `yaml:"notifications" doc:"Change notifications for this tenant, in place of the common section."`
+	Freshness     string         `yaml:"freshness" format:"duration-off" doc:"Objective for this tenant, when not the common one; off: none."`
+}
+
+// Notifications says which changes Graph is asked to notify of.
+type Notifications struct {
+	Users  bool `yaml:"users" doc:"true: changes of users, which take User.Read.All. Default: false."`
+	Groups bool `yaml:"groups" doc:"true: changes of groups and of their members, which take Group.Read.All. Default: false."`
+
+	ExpectWithin time.Duration `yaml:"expect_within" doc:"How long after a change its notification may come, such as 15m, the default. When three reads in a row found changes and none came for this long, the subscription is reported as silent."`
 }
 
 // A Sync provisions the people of tenants to one target.

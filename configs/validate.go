@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A validator checks the rules that concern several keys.
@@ -36,6 +37,7 @@ func (v *validator) config() {
 	v.http()
 	v.consent()
 	v.tenants()
+	v.notifications()
 	for _, e := range v.Syncs {
 		v.sync(e.Name, e.Value)
 	}
@@ -86,6 +88,23 @@ func (v *validator) consent() {
 	}
 	if v.Consent != nil && v.Consent.SignIn && v.App != nil && v.App.ManagedIdentity != nil {
 		v.fault(path("consent", "sign_in"), "give the app a client secret, a certificate or a workload identity; or set consent.sign_in: false and make links with --tenant", "consent.sign_in needs another credential than a managed identity")
+	}
+}
+
+// notifications need an address at which Graph reaches the worker.
+func (v *validator) notifications() {
+	check := func(n *Notifications, keys ...string) {
+		switch {
+		case n == nil:
+		case (n.Users || n.Groups) && v.Consent == nil && v.root.get("consent") == nil:
+			v.fault(keys, "add the section consent with public_url, an https address that Graph reaches", "%s needs a public address to receive notifications at", strings.Join(keys, "."))
+		case n.ExpectWithin < time.Second:
+			v.fault(append(keys, "expect_within"), "write a time such as 15m", "%s.expect_within must be at least 1s", strings.Join(keys, "."))
+		}
+	}
+	check(v.Notifications, "notifications")
+	for _, e := range v.Tenants {
+		check(e.Value.Notifications, "tenants", e.Name, "notifications")
 	}
 }
 

@@ -210,6 +210,8 @@ func (l *ledger) took(read snapshot.Result) {
 	l.report.Graph.Pages += read.Pages
 	l.report.Graph.Objects += read.Objects
 	l.report.Graph.Bytes += read.Bytes
+	l.report.Changed.Users += read.Users
+	l.report.Changed.Groups += read.Groups
 	l.mu.Unlock()
 	for _, note := range read.Notes {
 		l.note("%s", note)

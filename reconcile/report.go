@@ -47,6 +47,8 @@ type Report struct {
 	Waits         []Wait `json:"-"`
 	// Looked says that a removals cycle read what changed. One that has to wait for another cycle does not.
 	Looked bool `json:"-"`
+	// Changed counts what the delta streams returned.
+	Changed Changed `json:"-"`
 	// Attention says why a cycle in which nothing failed is no success.
 	Attention []Attention `json:"attention,omitempty"`
 	// Failure says in one sentence why the cycle could not run, when Result is Failed.
@@ -73,6 +75,9 @@ type CycleFailure struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
+
+// Changed counts entries of delta streams. In an initial cycle they are what there is, in others what changed.
+type Changed struct{ Users, Groups int64 }
 
 // GraphTraffic is what a run read from Graph.
 type GraphTraffic struct {

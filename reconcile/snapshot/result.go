@@ -15,6 +15,8 @@ const noteLimit = 1000
 type Result struct {
 	Pages   int64
 	Objects int64 // users, groups and assignments that the pages held
+	Users   int64 // of them, entries of the streams
+	Groups  int64
 	Bytes   int64
 	Notes   []string // sentences, each once
 }
@@ -52,6 +54,14 @@ func (t *tally) noteCount(n int, one, many string) {
 // page counts a page that was committed.
 func (t *tally) page(stream graphsync.Stream, page *graphsync.Page) {
 	t.count(1, len(page.Changes), page.Bytes)
+	t.mu.Lock()
+	switch stream {
+	case graphsync.Users:
+		t.result.Users += int64(len(page.Changes))
+	case graphsync.Groups:
+		t.result.Groups += int64(len(page.Changes))
+	}
+	t.mu.Unlock()
 	for _, bad := range page.Skipped {
 		t.note("an entry of %s was not understood: %s: %s", stream, bad.ID, bad.Reason)
 	}

@@ -38,8 +38,10 @@ func (s *Scheduler) dispatch(ctx context.Context, runs *sync.WaitGroup, now time
 
 	wait := min(s.options.HeartbeatEvery, t.aging)
 	for _, e := range s.jobs {
-		if !e.next.IsZero() && e.next.After(now) {
-			wait = min(wait, e.next.Sub(now))
+		for _, at := range []time.Time{e.next, e.early} {
+			if !at.IsZero() && at.After(now) {
+				wait = min(wait, at.Sub(now))
+			}
 		}
 	}
 	return wait
@@ -101,7 +103,7 @@ func (s *Scheduler) choose(t usage, now time.Time) *entry {
 	sure := len(s.runs) < s.options.LongRuns
 	var first candidate
 	for _, e := range s.jobs {
-		if e.current != nil || e.asked == nil && !e.due(now) || e.job.Group != "" && t.groups[e.job.Group] {
+		if e.current != nil || e.asked == nil && !e.waits(now) || e.job.Group != "" && t.groups[e.job.Group] {
 			continue
 		}
 		its := e.contention()
@@ -130,7 +132,7 @@ func (c candidate) before(other candidate) bool {
 	if c.contending != other.contending {
 		return c.contending < other.contending
 	}
-	mine, theirs := c.next, other.next
+	mine, theirs := c.planned(), other.planned()
 	if c.asked != nil {
 		mine, theirs = c.asked.asked, other.asked.asked
 	}

@@ -14,6 +14,7 @@ type entry struct {
 	anchor  time.Time     // planned first run; where "@every" counts from
 	jitter  time.Duration // added to the ticks of the clock, which are the same for all jobs
 	next    time.Time     // next planned run, zero for none; in the past while waiting
+	early   time.Time     // a run before that one, which no schedule plans; zero for none
 	asked   *run          // triggered and not yet started
 	current *run          // in progress
 	slow    bool          // the last run was long
@@ -41,7 +42,21 @@ func newRun(work func(context.Context) error) *run {
 	return &run{work: work, asked: now(), done: make(chan struct{})}
 }
 
+// due reports whether a tick has come.
 func (e *entry) due(now time.Time) bool { return !e.next.IsZero() && !e.next.After(now) }
+
+// waits reports whether a run may start: a tick has come, or the time of an early run.
+func (e *entry) waits(now time.Time) bool {
+	return e.due(now) || !e.early.IsZero() && !e.early.After(now)
+}
+
+// planned is the time of the next run, early or not; zero for none.
+func (e *entry) planned() time.Time {
+	if e.next.IsZero() || !e.early.IsZero() && e.early.Before(e.next) {
+		return e.early
+	}
+	return e.next
+}
 
 // after returns the first tick after a time, of whichever schedule comes first.
 func (e *entry) after(t time.Time) time.Time {
@@ -69,6 +84,9 @@ func (e *entry) replan(last, now time.Time) {
 	if e.current != nil {
 		e.current.start = e.current.start.Add(now.Sub(last)) // as old as it was
 	}
+	if !e.early.IsZero() {
+		e.early = now
+	}
 	waiting := e.due(last) || e.lastStart.IsZero() && e.current == nil
 	if e.next = e.after(now); waiting && !e.next.IsZero() {
 		e.next = now
@@ -80,6 +98,18 @@ func (e *entry) postpone(at time.Time) {
 	if at = at.Round(0); !at.IsZero() && !e.next.IsZero() && at.Before(e.next) {
 		e.next = at
 	}
+}
+
+// Hasten plans one more run of a job for a time, or for an earlier one when such a run waits already. It takes its turn with
+// all others that are due. While a run is in progress it waits for its end, and is not skipped. An unknown name is no error.
+func (s *Scheduler) Hasten(name string, at time.Time) {
+	at = at.Round(0)
+	s.mu.Lock()
+	if e := s.jobs[name]; e != nil && !e.removed && (e.early.IsZero() || at.Before(e.early)) {
+		e.early = at
+	}
+	s.mu.Unlock()
+	s.wakeUp()
 }
 
 func (e *entry) record(r *run) {
@@ -184,7 +214,7 @@ func (s *Scheduler) remove(e *entry) {
 		close(e.asked.done)
 		e.asked = nil
 	}
-	e.next, e.removed = time.Time{}, true
+	e.next, e.early, e.removed = time.Time{}, time.Time{}, true
 	if e.current != nil {
 		e.current.cancel(ErrRemoved)
 		e.current.own = false // a job added under this name waits for it and skips nothing

@@ -64,7 +64,7 @@ func (m *model) next() string {
 		case b.asked != nil:
 			return 1
 		}
-		return cmp.Or(byContention, a.next.Compare(b.next), byName)
+		return cmp.Or(byContention, a.planned().Compare(b.planned()), byName)
 	}).job.Name
 }
 
@@ -119,7 +119,7 @@ func compareWithModel(rt *rapid.T, every Schedule) {
 		return rapid.SampledFrom(all).Draw(rt, "job")
 	}
 	runs := func(e *entry) bool { return e.current != nil }
-	waits := func(e *entry) bool { return e.current == nil && (e.asked != nil || e.due(now())) }
+	waits := func(e *entry) bool { return e.current == nil && (e.asked != nil || e.waits(now())) }
 	end := func(e *entry) {
 		r := e.current
 		ends[e.job.Name] <- true
@@ -178,6 +178,15 @@ func compareWithModel(rt *rapid.T, every Schedule) {
 		"a caller asks": func(rt *rapid.T) {
 			if e := pick(func(e *entry) bool { return e.current == nil && e.asked == nil }); e != nil {
 				e.asked = newRun(nil)
+			}
+		},
+		"a job is hastened": func(rt *rapid.T) {
+			in := time.Duration(rapid.IntRange(-5, 100).Draw(rt, "in seconds")) * time.Second
+			if e := pick(func(*entry) bool { return true }); e != nil {
+				s.Hasten(e.job.Name, now().Add(in))
+				if !e.early.IsZero() && in > 0 {
+					wait = min(wait, in)
+				}
 			}
 		},
 		"": look,

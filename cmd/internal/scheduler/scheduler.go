@@ -141,6 +141,9 @@ func (s *Scheduler) start(ctx context.Context, runs *sync.WaitGroup, e *entry, n
 		if e.due(now) {
 			e.next = e.after(now)
 		}
+		if !e.early.After(now) {
+			e.early = time.Time{}
+		}
 	}
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	r.group, r.contention, r.start = e.job.Group, e.contention(), now
