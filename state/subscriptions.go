@@ -2,7 +2,6 @@ package state
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -63,35 +62,37 @@ func (s Subscriptions) scan(prefix []byte) (all []Subscription, err error) {
 	return all, err
 }
 
-// errUnchanged ends a change that changes nothing.
-var errUnchanged = errors.New("nothing changed")
-
 // Change changes what is known of a subscription in one step; one that is not known begins with its tenant and stream
-// alone. What is left as it was costs no write, and an error of change leaves it so.
+// alone. What is left as it was costs no write, and an error of change leaves it so. change may run twice.
 func (s Subscriptions) Change(tenant graphsync.ID, stream graphsync.Stream, change func(*Subscription) error) error {
 	key := subscriptionKey(tenant, stream)
-	err := s.registry.update(func(tx *Tx) error {
+	changed := func(tx *Tx) (before, after []byte, err error) {
 		record := Subscription{Tenant: tenant, Stream: stream}
-		before := tx.kv.get(key, bucketSubscriptions)
-		if before != nil {
+		if before = tx.kv.get(key, bucketSubscriptions); before != nil {
 			record = fromJSON[Subscription]("subscription of tenant "+tenant.String(), before)
 		}
 		if err := change(&record); err != nil {
-			return err
+			return nil, nil, err
 		}
-		after, err := json.Marshal(record)
+		after, err = json.Marshal(record)
+		return before, after, err
+	}
+	same := false
+	err := s.registry.view(func(tx *Tx) error {
+		before, after, err := changed(tx)
+		same = slices.Equal(before, after)
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
+	return s.registry.update(func(tx *Tx) error {
+		_, after, err := changed(tx)
 		if err != nil {
 			return err
 		}
-		if slices.Equal(before, after) {
-			return errUnchanged
-		}
 		return tx.kv.put(key, after, bucketSubscriptions)
 	})
-	if errors.Is(err, errUnchanged) {
-		return nil
-	}
-	return err
 }
 
 // Delete forgets a subscription; none is fine.

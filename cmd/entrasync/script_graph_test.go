@@ -34,7 +34,8 @@ import (
 //	graph clock AHEAD                        the difference of Graph's clock to ours, such as 2h or -1h
 //	graph fault KIND STREAM [after=N] [times=N|always]
 //	                                         STREAM: users, groups, app, assignments, assignment (one by
-//	                                         its id), members, lookups, token; KIND status has status=N
+//	                                         its id), members, lookups, token,
+//	                                         subscriptions (all), subscription (one); KIND status has status=N
 //	                                         and code=WORD; throttled has wait=SECONDS; rewritten has old=TEXT and new=TEXT, in which
 //	                                         %NAME% stands for the id of user or group NAME
 //	graph heal                               end all faults
@@ -239,7 +240,7 @@ var streamPaths = map[string]string{
 	"users": "/v1.0/users/delta", "groups": "/v1.0/groups/delta", "token": "/*/oauth2/v2.0/token",
 	"app": "/v1.0/servicePrincipals*", "assignments": "/v1.0/servicePrincipals/*/appRoleAssignedTo",
 	"assignment": "/v1.0/servicePrincipals/*/appRoleAssignedTo/*", "members": "/v1.0/groups/*/members",
-	"lookups": "/v1.0/directoryObjects/getByIds",
+	"lookups": "/v1.0/directoryObjects/getByIds", "subscriptions": "/v1.0/subscriptions", "subscription": "/v1.0/subscriptions/*",
 }
 
 var graphFaults = map[string]func() graphtest.Fault{
@@ -263,6 +264,7 @@ var graphFaults = map[string]func() graphtest.Fault{
 	"miscounted":    func() graphtest.Fault { return graphtest.WrongCount(1) },
 	"lagging":       graphtest.LaggingReplica,
 	"uncounted":     graphtest.Uncounted,
+	"limit":         func() graphtest.Fault { return graphtest.SubscriptionLimit(http.StatusForbidden) },
 	"count-refused": graphtest.CountRefused,
 	"expired-page": func() graphtest.Fault {
 		return graphtest.RefusedLink(http.StatusBadRequest, "Directory_ExpiredPageToken")

@@ -152,7 +152,7 @@ func (w *world) startService(ts *testscript.TestScript, of **daemonProcess, args
 		return err
 	}
 	s.cmd.Env = os.Environ()
-	for _, name := range []string{"GRAPH", "CLIENT", "CONTOSO", "FABRIKAM", "SSL_CERT_FILE", "TARGET", "SCIM_URL", "ENTRASYNC_TRANSCRIPT", "DSN"} {
+	for _, name := range []string{"GRAPH", "CLIENT", "CONTOSO", "FABRIKAM", "SSL_CERT_FILE", "TARGET", "SCIM_URL", "ENTRASYNC_TRANSCRIPT", "DSN", "NOTICES"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	s.cmd.Env = append(s.cmd.Env, "NOTIFY_SOCKET="+socket)
@@ -178,6 +178,9 @@ func (w *world) startService(ts *testscript.TestScript, of **daemonProcess, args
 	go func() {
 		scanner := bufio.NewScanner(stderr)
 		for scanner.Scan() {
+			if m := listening.FindStringSubmatch(scanner.Text()); m != nil {
+				w.consentAt.Store(&m[1])
+			}
 			s.log.add(scanner.Text())
 		}
 		io.Copy(io.Discard, stderr)

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,6 +47,7 @@ import (
 //	service …               the command run: see script_service_test.go
 //	page …                  what the service serves: see script_page_test.go
 //	api …                   its administration API: see script_api_test.go
+//	notices …               Graph's change notifications: see script_notices_test.go
 //	browser …               an administrator who consents: see script_browser_test.go
 //	chromium …              the same in a real browser: see script_chromium_test.go
 //
@@ -129,6 +131,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 			"second":   within((*world).secondCommand),
 			"database": within((*world).databaseCommand),
 			"page":     within((*world).pageCommand),
+			"notices":  within((*world).noticesCommand),
 			"browser":  within(visiting(visits.browserCommand)),
 			"chromium": within(visiting(visits.chromiumCommand)),
 		},
@@ -151,6 +154,8 @@ type world struct {
 	service *daemonProcess
 	second  *daemonProcess
 	browser *browser
+	// consentAt is where the consent pages of the service are that was started last.
+	consentAt atomic.Pointer[string]
 
 	database *scriptDatabase
 

@@ -16,12 +16,16 @@ type Requirements struct {
 	// assignment must be missed by two cycles.
 	Deletes      bool
 	Organization bool // the tenant's default domain
+	GroupNotices bool // change notifications of groups, which take more than reading their members does
 }
 
 // Permissions are the application permissions these requirements take, least first.
 func (r Requirements) Permissions() []string {
 	p := []string{"User.Read.All"}
-	if len(r.GroupProperties) > 0 {
+	switch {
+	case r.GroupNotices:
+		p = append(p, graphsync.SubscriptionPermission(graphsync.Groups))
+	case len(r.GroupProperties) > 0:
 		p = append(p, "GroupMember.Read.All")
 	}
 	if r.App {

@@ -23,6 +23,7 @@ import (
 	"entrasync/cmd/internal/web"
 	"entrasync/cmd/internal/words"
 	"entrasync/cmd/internal/worker"
+	"entrasync/configs"
 	"entrasync/graphsync"
 )
 
@@ -86,6 +87,7 @@ func (c *Checker) Configuration(syncs []*compile.Sync, listen bool) {
 		c.addresses(&s)
 	}
 	c.consent(&s)
+	c.notifications(&s, syncs)
 	unconfigured, err := c.worker.Unconfigured(syncs)
 	if err != nil {
 		s.Fail("state", err)
@@ -139,6 +141,7 @@ func (c *Checker) consent(s *Section) {
 			s.Fail("consent pages", err)
 			return
 		}
+		needs.GroupNotices = cfg.NotificationsOf(configs.Tenant{}).Groups
 		detail += "; its application permissions: " + strings.Join(needs.Permissions(), ", ")
 	}
 	s.Pass("consent pages", "%s", detail)

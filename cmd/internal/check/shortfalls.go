@@ -24,6 +24,7 @@ func (c *Checker) shortfalls(ctx context.Context, t *targetTest, out *Section) {
 			continue // reported with the tenant
 		}
 		found, err := s.Shortfalls(ctx, t.adapter, tenant)
+		_ = tenant.Close() // it was read only
 		if err != nil {
 			out.warn(t.what, fmt.Sprintf("what it lacks could not be found out from accounts of sync %s: %v", s.Name, err), "")
 			return

@@ -49,6 +49,7 @@ func (c *Checker) tenant(ctx context.Context, s *compile.Sync, out *Section) {
 	}
 	tenantSyncs, _ := c.worker.TenantSyncs(s.Tenant)
 	needs := reconcile.RequirementsOf(tenantSyncs)
+	needs.GroupNotices = c.worker.Config.NotificationsOf(s.Section).Groups
 	hidden := hiddenGroups(ctx, source, needs, tenantSyncs)
 	checkPermissions(what+", permissions", needs, held, hidden, out)
 	c.credential(ctx, what+", credential", s, source, out)

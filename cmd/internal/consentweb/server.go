@@ -39,6 +39,7 @@ const (
 	progressPath = "/consent/progress"
 	stylePath    = "/consent/style.css"
 	logoPath     = "/consent/logo"
+	noticePath   = "/consent/notifications"
 )
 
 const (
@@ -70,8 +71,10 @@ type Server struct {
 	Join func(context.Context, graphsync.Organization, state.Invitation) error
 	// Syncs are all syncs there are, of which the progress page shows those of the tenant; may be nil.
 	Syncs func() []Sync
-	Log   *slog.Logger
-	Now   func() time.Time
+	// Notifications receives change notifications at [NotificationsURL]; nil for none.
+	Notifications http.Handler
+	Log           *slog.Logger
+	Now           func() time.Time
 
 	FirstWait  time.Duration // between the first two proofs, twice as long after each; default 2 s
 	MaxElapsed time.Duration // how long a consent may take to be seen everywhere; default 15 minutes
@@ -136,6 +139,11 @@ func RedirectURI(publicURL string) string {
 	return strings.TrimSuffix(publicURL, "/") + callbackPath
 }
 
+// NotificationsURL is where Graph posts change notifications: on these pages' address, as Graph reaches no other.
+func NotificationsURL(publicURL string) string {
+	return strings.TrimSuffix(publicURL, "/") + noticePath
+}
+
 // Serve answers requests until ctx ends and then returns nil, after those under way. The listener is closed.
 func (c *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return webserver.Serve(ctx, listener, c.Handler(), c.Log)
@@ -149,6 +157,9 @@ func (c *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+progressPath, c.visit(c.progress))
 	mux.HandleFunc("GET "+stylePath, webserver.Style)
 	mux.HandleFunc("GET "+logoPath, c.logo)
+	if c.Notifications != nil {
+		mux.Handle("POST "+noticePath, c.Notifications)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { c.write(w, noticeNothing) })
 	return webserver.Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		settings, open := c.Settings(graphsync.ID{})

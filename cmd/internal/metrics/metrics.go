@@ -9,6 +9,7 @@ package metrics
 import (
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,8 @@ type Metrics struct {
 	counters   map[string]*prometheus.CounterVec
 	gauges     map[string]*prometheus.GaugeVec
 	histograms map[string]*prometheus.HistogramVec
+
+	accepted, refused atomic.Int64 // change notifications that were counted
 }
 
 // A SyncStatus is how a sync of a tenant stands after a cycle.
@@ -186,6 +189,25 @@ func (m *Metrics) TargetEnds(ends map[[2]string]time.Time) {
 	for of, at := range ends {
 		m.gauges[targetExpiry].WithLabelValues(of[0], of[1]).Set(seconds(at))
 	}
+}
+
+// Notified says how many change notifications came since the start; both only grow.
+func (m *Metrics) Notified(accepted, refused int64) {
+	m.counters[notified].WithLabelValues("accepted").Add(float64(accepted - m.accepted.Swap(accepted)))
+	m.counters[notified].WithLabelValues("refused").Add(float64(refused - m.refused.Swap(refused)))
+}
+
+// Notifies says whether the subscription to a stream of a tenant stands and delivers. One that is not wanted has no series.
+func (m *Metrics) Notifies(tenant, stream string, wanted, active bool) {
+	if !wanted {
+		m.gauges[notifying].DeleteLabelValues(tenant, stream)
+		return
+	}
+	value := 0.0
+	if active {
+		value = 1
+	}
+	m.gauges[notifying].WithLabelValues(tenant, stream).Set(value)
 }
 
 // Forget drops the series of a sync of a tenant that is no longer configured. The histogram of

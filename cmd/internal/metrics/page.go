@@ -49,6 +49,8 @@ const (
 	lastEffect       = "entrasync_last_change_to_effect_seconds"
 	linked           = "entrasync_linked"
 	mostlySkipped    = "entrasync_mostly_skipped"
+	notified         = "entrasync_notifications_total"
+	notifying        = "entrasync_subscription_active"
 	objectsRead      = "entrasync_objects_read_total"
 	quarantined      = "entrasync_quarantined"
 	rejectedActions  = "entrasync_rejected_actions"
@@ -93,6 +95,8 @@ var all = []series{
 	{name: lastSuccess, kind: gauge, labels: bySync, help: "When a cycle last ran to its end, as Unix time; 0 for never. Single records may have failed in it."},
 	{name: linked, kind: gauge, labels: bySync, help: "Active accounts and groups that the sync keeps."},
 	{name: mostlySkipped, kind: gauge, labels: bySync, help: "1 while more of the people in scope are skipped than guard.skipped lets pass, else 0."},
+	{name: notified, kind: counter, labels: []string{"result"}, help: "Change notifications. result is accepted, or refused for requests that are none or have not the secret of a subscription."},
+	{name: notifying, kind: gauge, labels: []string{"tenant", "stream"}, help: "1 while the subscription to the change notifications of the tenant's users or groups stands and delivers, 0 while it could not be made, has ended or delivers nothing. Exposed where notifications are switched on."},
 	{name: objectsRead, kind: counter, labels: bySync, help: "Users and groups that Microsoft Graph reported: in an initial cycle all, then the changed ones."},
 	{name: quarantined, kind: gauge, labels: bySync, help: "1 while the sync is paused because too much failed, else 0."},
 	{name: rejectedActions, kind: gauge, labels: bySync, help: "Actions that are due and that a person rejected. A rejected removal leaves an account active whose person has no right to it."},

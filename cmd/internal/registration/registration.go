@@ -92,6 +92,10 @@ func Load(name, file string) (App, error) {
 func Of(name string, cfg *configs.Config, syncs []*reconcile.Sync) App {
 	a := App{Name: name, Audience: "AzureADMyOrg"}
 	needs := reconcile.RequirementsOf(syncs)
+	needs.GroupNotices = cfg.NotificationsOf(configs.Tenant{}).Groups
+	for _, tenant := range cfg.Tenants.All() {
+		needs.GroupNotices = needs.GroupNotices || cfg.NotificationsOf(tenant).Groups
+	}
 	for _, permission := range needs.Permissions() {
 		a.Permissions = append(a.Permissions, Permission{permission, why(permission, needs.UserProperties)})
 	}
@@ -109,6 +113,8 @@ func why(permission string, properties []string) string {
 		return "reads users: GET /users/delta"
 	case "GroupMember.Read.All":
 		return "reads groups and their members: GET /groups/delta"
+	case "Group.Read.All":
+		return "reads groups and their members: GET /groups/delta; has Graph notify of their changes: POST /subscriptions"
 	case "Application.Read.All":
 		return "reads the enterprise application, its app roles and who is assigned: GET /servicePrincipals/{id}/appRoleAssignedTo"
 	}

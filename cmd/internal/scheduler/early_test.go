@@ -57,7 +57,7 @@ func TestHastenedTakeTheirTurn(t *testing.T) {
 		var d diary
 		s := scheduler.New(scheduler.Options{Slots: 1})
 		for _, name := range []string{"a", "b", "c"} {
-			s.Put(d.job(t, name, 10*time.Minute))
+			s.Put(d.job(t, name, 4*time.Minute))
 		}
 		s.Put(d.job(t, "tick", time.Minute, "@every 4h"))
 		ctx, stop := context.WithCancel(t.Context())
@@ -73,10 +73,10 @@ func TestHastenedTakeTheirTurn(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
-		if got := d.minutes("tick", start); !slices.Equal(got, []int{0, 248}) {
+		if got := d.minutes("tick", start); !slices.Equal(got, []int{0, 242}) {
 			t.Errorf("the tick of minute 240 came in %v", got)
 		}
-		if b, c := d.minutes("b", start), d.minutes("c", start); !slices.Equal(b, []int{249}) || !slices.Equal(c, []int{259}) {
+		if b, c := d.minutes("b", start), d.minutes("c", start); !slices.Equal(b, []int{243}) || !slices.Equal(c, []int{247}) {
 			t.Errorf("the early runs came in %v and %v", b, c)
 		}
 	})

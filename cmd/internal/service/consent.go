@@ -33,6 +33,7 @@ func (s *Service) serveConsent(ctx context.Context) error {
 	}
 	consent := consentweb.New(consentweb.Server{
 		Store: s.worker.Load().Store, Log: s.log, Prove: s.prove, SignIn: s.signIn, Join: s.join, Syncs: s.pages.consentSyncs,
+		Notifications: s.early.subscriptions.Handler(),
 		Settings: func(tenant graphsync.ID) (consentweb.Settings, bool) {
 			settings, err := ConsentSettings(s.worker.Load().Config, tenant)
 			return settings, err == nil

@@ -207,7 +207,7 @@ func (s *Service) leaveFleet() {
 
 // turn reports whether a cycle of a sync is due on this worker. Where workers share the state, one that another worker has run is
 // not due before the next tick: the error is then a [*scheduler.NotDue]. The clock that counts is the database's.
-func (s *Service) turn(ctx context.Context, w *worker.Worker, planned *compile.Sync, kind string, schedule scheduler.Schedule) error {
+func (s *Service) turn(ctx context.Context, w *worker.Worker, planned *compile.Sync, kind string, schedule scheduler.Schedule, early hint) error {
 	if !w.Store.Workers().Shared() {
 		return nil
 	}
@@ -216,6 +216,12 @@ func (s *Service) turn(ctx context.Context, w *worker.Worker, planned *compile.S
 		return err
 	}
 	if tick.Never || tick.Unfinished {
+		return nil
+	}
+	if !early.at.IsZero() {
+		if tick.Now.Sub(tick.Began) < time.Since(early.at) {
+			return &scheduler.NotDue{} // another worker has begun one since
+		}
 		return nil
 	}
 	if wait := schedule.After(tick.Began).Sub(tick.Now); wait > dueTolerance {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 	"entrasync/cmd/internal/consentweb"
 	"entrasync/cmd/internal/metrics"
 	"entrasync/cmd/internal/scheduler"
+	"entrasync/cmd/internal/subscriptions"
 	"entrasync/cmd/internal/web"
 	"entrasync/cmd/internal/worker"
 	"entrasync/configs"
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 	"entrasync/state"
 )
@@ -149,6 +152,13 @@ func (p *pages) tenants() ([]web.Tenant, error) {
 		if t.Since != nil {
 			tenants[i].Since = *t.Since
 		}
+		for _, n := range t.Notifications {
+			shown := web.Notification{Stream: string(n.Stream), State: n.State, Message: n.Message, Hint: n.Hint}
+			if n.Delivered != nil {
+				shown.Last = *n.Delivered
+			}
+			tenants[i].Notifications = append(tenants[i].Notifications, shown)
+		}
 		if t.CredentialEnds != nil {
 			tenants[i].CredentialEnds = *t.CredentialEnds
 		}
@@ -174,6 +184,8 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 			Linked: s.Linked, Holds: s.Holds, Rejected: s.Rejected, Retrying: s.Retrying, Skipped: s.Skipped, Drift: s.Drift, Pins: s.Pins, Quarantined: s.Quarantined, Mostly: s.Mostly, LastSuccess: s.LastSuccess, Behind: s.Behind, Freshness: s.Freshness,
 		})
 	}
+	accepted, refused := p.service.early.subscriptions.Counts()
+	p.metrics.Notified(accepted, refused)
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
 	if at, failed, configured := p.service.backups.last(p.service.worker.Load().Config); configured {
 		p.metrics.BackedUp(at, !failed)
@@ -186,6 +198,10 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	known, err := p.tenants()
 	for _, t := range known {
 		tenants[t.Name] = true
+		for _, stream := range []string{string(graphsync.Users), string(graphsync.Groups)} {
+			at := slices.IndexFunc(t.Notifications, func(n web.Notification) bool { return n.Stream == stream })
+			p.metrics.Notifies(t.Name, stream, at >= 0, at >= 0 && t.Notifications[at].State == subscriptions.Active)
+		}
 		p.metrics.CredentialEnds(t.Name, t.CredentialEnds)
 	}
 	if err != nil {
@@ -213,6 +229,8 @@ func (p *pages) forget(syncs map[[2]string]bool, tenants map[string]bool) {
 	for name := range p.exportedTenants {
 		if !tenants[name] {
 			p.metrics.CredentialEnds(name, time.Time{})
+			p.metrics.Notifies(name, string(graphsync.Users), false, false)
+			p.metrics.Notifies(name, string(graphsync.Groups), false, false)
 		}
 	}
 	p.exportedTenants = tenants

@@ -68,17 +68,19 @@ func (s *Service) betweenCycles(w *worker.Worker, planned *compile.Sync) (jobs [
 		name, schedule string
 		run            func(context.Context, *worker.Worker, *compile.Sync, scheduler.Schedule) error
 	}{{removalsName(planned), planned.Removals, s.removals}, {driftName(planned), planned.DriftTimes, s.drift}} {
-		if job.schedule == "" {
+		made := scheduler.Job{Name: job.name, Group: planned.Tenant.String(), Resource: planned.TargetName}
+		var times scheduler.Schedule
+		switch {
+		case job.schedule != "":
+			if times, err = scheduler.Parse(job.schedule); err != nil {
+				return nil, err
+			}
+			made.Schedules = []scheduler.Schedule{times}
+		case job.name != removalsName(planned) || !wantedOf(w, planned.Section).Any():
 			continue
-		}
-		times, err := scheduler.Parse(job.schedule)
-		if err != nil {
-			return nil, err
-		}
-		jobs = append(jobs, scheduler.Job{
-			Name: job.name, Schedules: []scheduler.Schedule{times}, Group: planned.Tenant.String(), Resource: planned.TargetName,
-			Run: func(ctx context.Context) error { return job.run(ctx, w, planned, times) },
-		})
+		} // else it runs when a notification comes
+		made.Run = func(ctx context.Context) error { return job.run(ctx, w, planned, times) }
+		jobs = append(jobs, made)
 	}
 	return jobs, nil
 }
@@ -104,7 +106,7 @@ func driftName(s *compile.Sync) string { return jobName(s) + " drift" }
 // cycle runs one sync of one tenant and logs its result. A failure stays with this tenant.
 func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.Sync, every, full scheduler.Schedule, spread time.Duration) (err error) {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
-	syncer, end, err := s.begin(ctx, w, planned, worker.OnSchedule, every)
+	syncer, end, err := s.begin(ctx, w, planned, worker.OnSchedule, every, hint{})
 	if err != nil {
 		if elsewhere(log, err) {
 			return nil
@@ -131,12 +133,14 @@ func (s *Service) cycle(ctx context.Context, w *worker.Worker, planned *compile.
 	if source, ok := syncer.Source.(interface{ Refresh(context.Context) }); ok {
 		source.Refresh(ctx)
 	}
+	read := time.Now()
 	report, err := syncer.Run(ctx, options)
 	if ctx.Err() != nil {
 		log.Info("cycle interrupted; the next one resumes there")
 		return ctx.Err()
 	}
 	w.NoteHealth(ctx, planned, syncer.Source, err)
+	defer s.early.observe(ctx, w, planned, syncer, hint{}, read, report, err)
 	s.pages.observe(planned, report, err)
 	if planned.Removals == "" {
 		warnStale(log, planned, report)
@@ -152,8 +156,8 @@ func warnStale(log *slog.Logger, planned *compile.Sync, report *reconcile.Report
 }
 
 // begin takes the turn of a tenant for a cycle that is due on this worker. end ends the turn.
-func (s *Service) begin(ctx context.Context, w *worker.Worker, planned *compile.Sync, kind string, schedule scheduler.Schedule) (syncer *reconcile.Syncer, end func(context.Context, error), err error) {
-	if err := s.turn(ctx, w, planned, kind, schedule); err != nil {
+func (s *Service) begin(ctx context.Context, w *worker.Worker, planned *compile.Sync, kind string, schedule scheduler.Schedule, early hint) (syncer *reconcile.Syncer, end func(context.Context, error), err error) {
+	if err := s.turn(ctx, w, planned, kind, schedule, early); err != nil {
 		return nil, nil, err
 	}
 	syncer, release, err := w.Syncer(ctx, planned, nil)
@@ -161,7 +165,7 @@ func (s *Service) begin(ctx context.Context, w *worker.Worker, planned *compile.
 		return nil, nil, err
 	}
 	// Meanwhile another worker may have had it.
-	if err = s.turn(ctx, w, planned, kind, schedule); err == nil && pausedNow(w, planned.Tenant) {
+	if err = s.turn(ctx, w, planned, kind, schedule, early); err == nil && pausedNow(w, planned.Tenant) {
 		err = &scheduler.NotDue{}
 	}
 	var noted func(context.Context, error)
@@ -180,8 +184,10 @@ func (s *Service) begin(ctx context.Context, w *worker.Worker, planned *compile.
 // schedule, which read everything: what keeps this one from running is reported there when it lasts.
 func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compile.Sync, soon scheduler.Schedule) (err error) {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
-	syncer, end, err := s.begin(ctx, w, planned, worker.Removals, soon)
+	hint := s.early.take(planned)
+	syncer, end, err := s.begin(ctx, w, planned, worker.Removals, soon, hint)
 	if err != nil {
+		s.early.postpone(planned, hint, err)
 		if elsewhere(log, err) {
 			return nil
 		}
@@ -189,18 +195,20 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 		return err
 	}
 	defer func() { end(ctx, err) }()
-	options := reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned), AccessRead: s.reads.access(planned)}
+	options := reconcile.Options{Apply: true, Scheduled: true, Removals: true, WasRead: s.reads.byAnother(planned, hint.at), AccessRead: s.reads.access(planned)}
 	began := time.Now()
 	if options.WasRead {
 		began = began.Add(-freshFor)
 	}
+	read := time.Now()
 	report, err := syncer.Run(ctx, options)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err == nil && report.Graph.Requests > 0 {
-		s.reads.note(planned)
+		s.reads.note(planned, read)
 	}
+	defer s.early.observe(ctx, w, planned, syncer, hint, read, report, err)
 	if err == nil && report.Looked {
 		s.reads.noteAccess(planned, began)
 	}
@@ -221,7 +229,7 @@ func (s *Service) removals(ctx context.Context, w *worker.Worker, planned *compi
 // applied yet cannot differ.
 func (s *Service) drift(ctx context.Context, w *worker.Worker, planned *compile.Sync, times scheduler.Schedule) (err error) {
 	log := s.log.With("sync", planned.Name, "tenant", planned.TenantName)
-	syncer, end, err := s.begin(ctx, w, planned, worker.Drift, times)
+	syncer, end, err := s.begin(ctx, w, planned, worker.Drift, times, hint{})
 	if err != nil {
 		if elsewhere(log, err) {
 			return nil
@@ -285,26 +293,27 @@ func (r *recentReads) noteAccess(planned *compile.Sync, began time.Time) {
 }
 
 type recentRead struct {
-	sync string
-	at   time.Time
+	sync  string
+	began time.Time
+	at    time.Time // when it ended
 }
 
 // freshFor is for how long a reading serves the other syncs.
 const freshFor = 15 * time.Second
 
-// byAnother reports whether another sync of the tenant has just read.
-func (r *recentReads) byAnother(planned *compile.Sync) bool {
+// byAnother reports whether another sync of the tenant has just read, and began to after a time.
+func (r *recentReads) byAnother(planned *compile.Sync, after time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	last := r.last[planned.Tenant]
-	return last.sync != planned.Name && time.Since(last.at) < freshFor
+	return last.sync != planned.Name && last.began.After(after) && time.Since(last.at) < freshFor
 }
 
-func (r *recentReads) note(planned *compile.Sync) {
+func (r *recentReads) note(planned *compile.Sync, began time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == nil {
 		r.last = map[graphsync.ID]recentRead{}
 	}
-	r.last[planned.Tenant] = recentRead{planned.Name, time.Now()}
+	r.last[planned.Tenant] = recentRead{planned.Name, began, time.Now()}
 }

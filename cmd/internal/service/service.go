@@ -72,6 +72,7 @@ type Service struct {
 	fleet     fleet
 	backups   backups
 	news      *news
+	early     *early
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
 
@@ -85,6 +86,7 @@ func New(w *worker.Worker, options Options) *Service {
 	s.backups.log = options.Log
 	s.news = &news{Deliverer: notify.Deliverer{Log: options.Log, Now: time.Now}}
 	s.backups.ended = func(err error) { s.news.backedUp(s.worker.Load().Config, err) }
+	s.early = newEarly(s, w)
 	w.Serve(worker.Service{Changed: s.applyTenantChanges, Next: s.next})
 	s.worker.Store(w)
 	s.loaded.Store(fingerprintOf(options.ConfigFile))
@@ -111,6 +113,9 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if err := s.joinFleet(ctx); err != nil {
+		return err
+	}
+	if err := s.early.subscriptions.Open(); err != nil {
 		return err
 	}
 	if err := s.schedule(s.worker.Load()); err != nil {
@@ -146,6 +151,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.work.Go(func() { s.pages.serve(ctx) })
 	s.work.Go(func() { s.news.Run(ctx) })
+	s.work.Go(func() { s.early.subscriptions.Run(ctx) })
 	s.work.Go(func() { s.news.credentials(ctx, s.worker.Load) })
 	s.notify(daemon.SdNotifyReady)
 	s.auditConfiguration(s.loaded.Load(), "loaded", "")

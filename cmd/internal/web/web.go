@@ -70,6 +70,13 @@ type Tenant struct {
 	Note           string // for whom its invitation was
 	Since          time.Time
 	CredentialEnds time.Time // zero when that is not known
+	Notifications  []Notification
+}
+
+// A Notification is how the subscription to the change notifications of a stream stands.
+type Notification struct {
+	Stream, State, Message, Hint string
+	Last                         time.Time // when one last came; zero for never
 }
 
 // A Problem is why a cycle could not begin, and so left no run in the state.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"entrasync/cmd/internal/subscriptions"
+	"entrasync/graphsync"
 	"entrasync/state"
 )
 
@@ -55,12 +57,34 @@ func (t *Tenants) strike(of Tenant, entry state.AuditEntry) error {
 	}, entry)
 }
 
+// endSubscriptions has Graph post no more change notifications of a tenant. Where that cannot be done those it still has expire
+// within a month, and what they deliver is refused.
+func (w *Worker) endSubscriptions(ctx context.Context, t Tenant) {
+	known, err := w.Store.Subscriptions().Of(t.ID)
+	if err == nil && len(known) == 0 {
+		return
+	}
+	var graph graphsync.Subscriber
+	if source, opened := w.Directories.source(t.Name, TenantOf(w.Config, t.ID)); opened == nil {
+		if notifier, ok := source.(graphsync.Notifier); ok {
+			graph = notifier.Subscriptions()
+		}
+	}
+	if err == nil {
+		err = subscriptions.EndAll(ctx, w.Store.Subscriptions(), t.ID, graph)
+	}
+	if err != nil {
+		w.Log.Warn("subscriptions to change notifications could not be ended; they expire within a month, and what they deliver is refused", "tenant", t.Name, "error", err)
+	}
+}
+
 // forget drops a tenant's state, when its running cycle has ended.
 func (w *Worker) forget(ctx context.Context, t Tenant) error {
 	held, release, err := w.turns.take(ctx, w.Store, t.ID)
 	if err != nil {
 		return err
 	}
+	w.endSubscriptions(ctx, t)
 	w.turns.forget(t.ID)
 	release()
 	w.parts.forgetSource(t.Name, t.ID)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entrasync/cmd/internal/advice"
+	"entrasync/cmd/internal/subscriptions"
 	"entrasync/configs"
 	"entrasync/graphsync"
 	"entrasync/state"
@@ -76,11 +77,17 @@ type Tenant struct {
 	Since   *time.Time   `json:"since,omitempty"`
 	// CredentialEnds is when the client secret or certificate that reads it ends, if that is known.
 	CredentialEnds *time.Time `json:"credential_ends,omitempty"`
+	// Notifications are the subscriptions to change notifications.
+	Notifications []subscriptions.Status `json:"notifications,omitempty"`
 }
 
 // List lists the tenants of the configuration and those that joined, by name.
 func (t *Tenants) List() ([]Tenant, error) {
 	records, err := t.store.TenantRecords().All()
+	if err != nil {
+		return nil, err
+	}
+	notifications, err := subscriptions.Of(t.store.Subscriptions(), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +103,7 @@ func (t *Tenants) List() ([]Tenant, error) {
 			return nil, fmt.Errorf("tenant %s: %w", name, err)
 		}
 		configured[id] = true
-		one := Tenant{Name: name, ID: id, Origin: FromFile, State: Active, Message: "no cycle has run yet"}
+		one := Tenant{Name: name, ID: id, Origin: FromFile, State: Active, Message: "no cycle has run yet", Notifications: notifications[id]}
 		if record, known := byID[id]; known {
 			one.take(record)
 		}
@@ -109,7 +116,7 @@ func (t *Tenants) List() ([]Tenant, error) {
 		if configured[record.ID] || !record.Removed.IsZero() {
 			continue
 		}
-		one := Tenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: Active}
+		one := Tenant{Name: record.Name, ID: record.ID, Origin: record.Origin, State: Active, Notifications: notifications[record.ID]}
 		one.take(record)
 		if record.Origin != FromConsent {
 			one.State, one.Message = "not_configured", "no longer in the configuration; forget it with: entrasync tenants remove "+record.Name
