@@ -24,8 +24,9 @@ import (
 //	notices subscribed       print the streams that are subscribed to, and for how many days
 //	notices sent             print the answers to what was posted, each with how often
 
-// openNotices starts a proxy before the consent pages: their address is known when the service runs, and that of the proxy before.
-func (w *world) openNotices() {
+// open starts a proxy before the consent pages: their address is known when the service runs, and that of the proxy before.
+func (n notices) open() {
+	w := n.w
 	proxy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		at := w.consentAt.Load()
 		if at == nil {
@@ -38,15 +39,18 @@ func (w *world) openNotices() {
 	w.setenv("NOTICES", proxy.URL)
 }
 
-func (w *world) noticesCommand(ts *testscript.TestScript, neg bool, args []string) {
+// notices are the change notifications of a script's directory.
+type notices struct{ w *world }
+
+func (n notices) command(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: notices VERB ...")
 	}
-	d := w.graph
+	d := n.w.graph
 	notifications := d.tenant.Notifications()
 	switch args[0] {
 	case "open":
-		w.openNotices()
+		n.open()
 	case "arrive":
 		delivery, err := deliveryOf(args[1:])
 		ts.Check(err)

@@ -131,7 +131,7 @@ func runScriptFilesWith(t *testing.T, files []string, kind string, more func(*te
 			"second":   within((*world).secondCommand),
 			"database": within((*world).databaseCommand),
 			"page":     within((*world).pageCommand),
-			"notices":  within((*world).noticesCommand),
+			"notices":  within(func(w *world, ts *testscript.TestScript, neg bool, args []string) { notices{w}.command(ts, neg, args) }),
 			"browser":  within(visiting(visits.browserCommand)),
 			"chromium": within(visiting(visits.chromiumCommand)),
 		},

@@ -19,7 +19,7 @@ const (
 	longestBody  = 1 << 20
 )
 
-// Handler receives what Graph posts. Whoever knows the address can post to it, so that nothing is told apart in the answer:
+// Handler receives what Graph posts. Anyone who knows the address can post to it, so that nothing is told apart in the answer:
 // a notification that fits no subscription gets the same 202 as one that does.
 func (s *Subscriptions) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
