@@ -98,7 +98,7 @@ func didYouMean(word string, candidates []string, what string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
-	if len(candidates) == 0 || len(candidates) > 16 {
+	if len(candidates) == 0 || len(candidates) > 24 {
 		return ""
 	}
 	return what + " " + orList(candidates)
