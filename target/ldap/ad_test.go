@@ -2,9 +2,11 @@ package ldap
 
 import (
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/go-ldap/ldap/v3"
 	"pgregory.net/rapid"
 
 	"entrasync/target"
@@ -108,5 +110,37 @@ func TestRangeOf(t *testing.T) {
 		if got, ok := rangeOf(name); ok {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// What Active Directory says, as its documentation and its answers have it, and what is made of it.
+func TestAnswersOfActiveDirectory(t *testing.T) {
+	t.Parallel()
+	a := &Adapter{users: &section{}}
+	for text, c := range map[string]struct {
+		code uint16
+		want target.Code
+		word string // of message and hint
+	}{
+		"0000052D: SvcErr: DSID-031A12D2, problem 5003 (WILL_NOT_PERFORM), data 0":                                               {53, target.Rejected, "users.password"},
+		"0000001F: SvcErr: DSID-031A12D2, problem 5003 (WILL_NOT_PERFORM), data 0":                                               {53, target.Rejected, "start_tls"},
+		"000021C8: AtrErr: DSID-03200EB5, #1: 0: 000021C8: DSID-03200EB5, problem 1005 (CONSTRAINT_ATT_TYPE), data 0, Att 90290": {19, target.Conflict, "unique"},
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 52e, v3839":                                {49, target.Unauthorized, "the password is wrong"},
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 532, v3839":                                {49, target.Unauthorized, "expired"},
+		"80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data 775, v3839":                                {49, target.Unauthorized, "locked"},
+		"000004DC: LdapErr: DSID-0C0907E1, comment: In order to perform this operation a successful bind must be completed":      {1, target.Unauthorized, "bind_dn"},
+		"00002028: LdapErr: DSID-0C090259, comment: The server requires binds to turn on integrity checking":                     {8, target.Untrusted, "ldaps"},
+		"0000202B: RefErr: DSID-03100781, data 0, 1 access points":                                                               {10, target.Forbidden, "url"},
+		"00000005: SecErr: DSID-03152E29, problem 4003 (INSUFF_ACCESS_RIGHTS), data 0":                                           {50, target.Forbidden, "right"},
+	} {
+		got := a.translated(c.code, &ldap.Error{ResultCode: c.code, Err: errors.New(text)})
+		if got.Code != c.want || !strings.Contains(got.Message+got.Hint, c.word) {
+			t.Errorf("%s: %s, %s (%s)", text, got.Code, got.Message, got.Hint)
+		}
+	}
+	in := &ldap.Error{ResultCode: 68, Err: errors.New("00000562: UpdErr: DSID-031A1261, problem 6005 (ENTRY_EXISTS), data 0")}
+	out := &ldap.Error{ResultCode: 53, Err: errors.New("00000561: SvcErr: DSID-031A1261, problem 5003 (WILL_NOT_PERFORM), data 0")}
+	if !memberIn(in) || memberIn(out) || !memberOut(out) || memberOut(in) || memberOut(&ldap.Error{ResultCode: 53, Err: errors.New("0000052D: SvcErr")}) {
+		t.Error("members that are there and that are not are mixed up")
 	}
 }

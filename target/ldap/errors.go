@@ -175,9 +175,9 @@ func unwilling(e *target.Error, text string) {
 	}
 }
 
-// notUnique knows what the overlay of OpenLDAP and Active Directory say of a value that is taken.
+// notUnique knows what the overlay of OpenLDAP, Samba and Active Directory say of a value that is taken.
 func notUnique(text string) bool {
-	return strings.Contains(text, "not unique") || strings.Contains(text, "000021C8") || strings.Contains(text, "000021C7")
+	return strings.Contains(text, "not unique") || strings.Contains(text, "already in use") || strings.Contains(text, "000021C8") || strings.Contains(text, "000021C7")
 }
 
 // bindReason reads why Active Directory refuses a login.

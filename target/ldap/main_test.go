@@ -48,6 +48,9 @@ func TestMain(m *testing.M) {
 	if shared.server != nil {
 		_ = shared.server.Stop()
 	}
+	if domain.server != nil {
+		_ = domain.server.Stop()
+	}
 	os.Exit(code)
 }
 

@@ -15,6 +15,7 @@ import (
 const (
 	membersCall = 500 // members in one request
 	lookedUp    = 100 // names or ids in one filter
+	membersPart = 3   // members of Active Directory at once, for each entry of a page
 )
 
 // permissive has a server take adding a member that is there, and removing one that is not, for done.
@@ -106,7 +107,7 @@ func (s *session) editMembers(section *section, group string, add, remove []stri
 	case answers(err, ldap.LDAPResultObjectClassViolation) && section.placeholder != "" && len(remove) > 0: // it would be empty
 		e.changes = slices.Insert(e.changes, 0, ldap.Change{Operation: ldap.AddAttribute, Modification: ldap.PartialAttribute{Type: section.member, Vals: []string{section.placeholder}}})
 		return s.modifyMembers(group, e.changes)
-	case !answers(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchAttribute):
+	case !memberIn(err) && !memberOut(err):
 		return err
 	case len(add)+len(remove) == 1:
 		return nil
@@ -122,6 +123,18 @@ func (s *session) editMembers(section *section, group string, add, remove []stri
 		}
 	}
 	return nil
+}
+
+// memberIn reports whether a member was not added because it is there. Active Directory has a code of its own for it.
+func memberIn(err error) bool {
+	return answers(err, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultEntryAlreadyExists)
+}
+
+// memberOut reports whether a member was not removed because it is not there. Active Directory is unwilling then, with
+// ERROR_MEMBER_NOT_IN_ALIAS; Samba has words of its own.
+func memberOut(err error) bool {
+	return answers(err, ldap.LDAPResultNoSuchAttribute) ||
+		answers(err, ldap.LDAPResultUnwillingToPerform) && (strings.Contains(err.Error(), "00000561") || strings.Contains(err.Error(), "doesn't exist for target GUID") || strings.Contains(err.Error(), "already deleted for target GUID"))
 }
 
 func (s *session) modifyMembers(group string, changes []ldap.Change) error {
@@ -176,10 +189,14 @@ func (a *Adapter) Members(ctx context.Context, group target.Ref) (ids []string, 
 	return ids, err == nil, err
 }
 
-// members are the names in a group, also where the server tells so many at a time only.
+// members are the names in a group. Active Directory is asked for parts: it answers with 1,500 at most.
 func (s *session) members(op string, section *section, group target.Ref) (names []string, err error) {
-	asked := section.member
-	for {
+	part := membersPart * s.a.cfg.PageSize
+	for from := 0; ; {
+		asked := section.member
+		if section.flavor.ad {
+			asked = fmt.Sprintf("%s;range=%d-%d", section.member, from, from+part-1)
+		}
 		entry, err := s.entry(op, section, group, section.flavor.id, asked)
 		if err != nil {
 			return nil, err
@@ -196,7 +213,10 @@ func (s *session) members(op string, section *section, group target.Ref) (names 
 		if next.last {
 			return names, nil
 		}
-		asked = fmt.Sprintf("%s;range=%d-*", section.member, next.next)
+		if next.next <= from {
+			return nil, &target.Error{Op: op, Code: target.Rejected, Message: fmt.Sprintf("the directory tells no members behind the first %d", from)}
+		}
+		from = next.next
 	}
 }
 

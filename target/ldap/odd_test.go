@@ -72,6 +72,15 @@ func add(tb testing.TB, c *goldap.Conn, name string, pairs ...string) {
 	}
 }
 
+func change(tb testing.TB, c *goldap.Conn, name, attribute, value string) {
+	tb.Helper()
+	request := goldap.NewModifyRequest(name, nil)
+	request.Replace(attribute, []string{value})
+	if err := c.Modify(request); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 var hostile = []string{
 	`*`, `*)(uid=*`, `ada)(|(uid=*`, `a\2a`, `\`, `\\`, `a,ou=strangers`, `a+cn=b`, `a=b`, `#a`, ` a`, `a `, `"a"`, `<a>`, `a;b`, `żółć`, `李小龍 🦊`, "a\nb", "a\tb", `ou=people`, `(objectClass=*)`, strings.Repeat("x", 200), `'; DROP TABLE people; --`,
 }
