@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/arguments"
 	"entrasync/cmd/internal/audit"
 	"entrasync/cmd/internal/compile"
@@ -20,6 +22,7 @@ type auditFlags struct {
 	lookup.Selection
 	since, until, user, group, run string
 	csv                            bool
+	format                         string
 }
 
 func auditCommand(a *app) *cobra.Command {
@@ -30,7 +33,8 @@ func auditCommand(a *app) *cobra.Command {
 		Long: `Lists the audit log: every action on an account or group with the values before and after, every approval
 and rejection, consents, pauses, loaded configurations and commands. Each tenant has a log of its own, and the
 service has one for what concerns all of them. Times are RFC 3339, a day such as 2026-03-01, or how long ago, such
-as 12h or 7d. --json prints each line with its hash and that of the line before.`,
+as 12h or 7d. --json prints each line with its hash and that of the line before. The section audit of the
+configuration writes lines to a file as they come.`,
 		Args: arguments.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withSyncs(f.Selection, func(w *worker.Worker, syncs []*compile.Sync) error {
@@ -44,7 +48,9 @@ as 12h or 7d. --json prints each line with its hash and that of the line before.
 	cmd.Flags().StringVar(&f.group, "group", "", "about this group: object id or name")
 	cmd.Flags().StringVar(&f.run, "run", "", "of this run")
 	cmd.Flags().BoolVar(&f.csv, "csv", false, "print CSV")
+	cmd.Flags().StringVar(&f.format, "format", "", "print `FORM`: text, json, csv, jsonl (a line of JSON each) or ocsf (events of the Open Cybersecurity Schema Framework)")
 	cmd.MarkFlagsMutuallyExclusive("user", "group")
+	cmd.MarkFlagsMutuallyExclusive("csv", "format")
 	syncFlag(cmd, &f.Selection)
 	tenantFlag(cmd, &f.Selection)
 	cmd.AddCommand(auditVerifyCommand(a))
@@ -55,8 +61,9 @@ as 12h or 7d. --json prints each line with its hash and that of the line before.
 type auditLogs struct{ app *app }
 
 func (l auditLogs) list(ctx context.Context, w *worker.Worker, syncs []*compile.Sync, f auditFlags) error {
-	if f.csv && l.app.json {
-		return errors.New("--csv and --json exclude each other")
+	write, err := f.writer(l.app.json)
+	if err != nil {
+		return err
 	}
 	logs, err := audit.Logs(w, f.Selection, syncs)
 	if err != nil {
@@ -74,17 +81,33 @@ func (l auditLogs) list(ctx context.Context, w *worker.Worker, syncs []*compile.
 		}
 		return nil
 	}
-	switch {
-	case l.app.json:
-		return audit.WriteJSON(l.app.out, each)
-	case f.csv:
-		return audit.WriteCSV(l.app.out, each)
+	if write != nil {
+		return write(l.app.out, each)
 	}
 	n, err := audit.Print(l.app.console(), each)
 	if err == nil && n == 0 {
 		fmt.Fprintln(l.app.err, "note: no line fits")
 	}
 	return err
+}
+
+// writer returns what writes lines in the form that is asked for, nil for text.
+func (f auditFlags) writer(asJSON bool) (audit.Writer, error) {
+	form := cmp.Or(f.format, "text")
+	if f.csv {
+		form = "csv"
+	}
+	if asJSON {
+		if form != "text" && form != "json" {
+			return nil, advice.With(fmt.Errorf("--json and %s exclude each other", form), "leave --json out")
+		}
+		form = "json"
+	}
+	write, known := audit.Writers(versionText())[form]
+	if !known && form != "text" {
+		return nil, advice.With(fmt.Errorf("--format %s is not known", form), "write text, json, csv, jsonl or ocsf")
+	}
+	return write, nil
 }
 
 func auditVerifyCommand(a *app) *cobra.Command {
