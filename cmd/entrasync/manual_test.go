@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/manual"
 )
 
@@ -33,6 +34,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"docs/commands.md": manual.Markdown(documented()), "docs/configuration.md": configuration, "man/entrasync.1": manual.Man(documented()),
+		"docs/troubleshooting.md": manual.Troubleshooting(advice.Codes),
 	} {
 		path := filepath.Join("../../configs", filepath.FromSlash(name))
 		if *update {
