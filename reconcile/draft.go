@@ -270,6 +270,10 @@ func (p *planner) draftSubject(ctx context.Context) error {
 		p.ledger.recordStep("import", false, "%s", err)
 		return err
 	}
+	if err := checkMember(ctx, p.tenant, p.sync.Scope.Nested, id, *p.opts.Subject); err != nil {
+		p.ledger.recordStep("import", false, "%s", err)
+		return err
+	}
 	kind := p.opts.Subject.Kind
 	p.ledger.recordStep("import", true, "%s %s", kind, id)
 	if err := p.draftObjects(ctx, kind, []graphsync.ID{id}); err != nil {

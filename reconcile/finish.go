@@ -50,7 +50,7 @@ func (r *reporter) failed(cause error) (*Report, error) {
 			r.log.Error("end a dry run", "error", err)
 		}
 	}
-	if r.opts.Apply && r.worthKeeping() && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
+	if r.opts.Apply && r.worthKeeping() && !errors.Is(cause, ErrUnknownSubject) && !errors.Is(cause, ErrNotMember) && !errors.Is(cause, ErrPlanMoved) { // these say nothing of how the sync is
 		if err := r.finalizer.store(); err != nil {
 			r.log.Error("store run", "sync", r.sync.Name, "error", err)
 		} else {

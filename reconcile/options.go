@@ -54,10 +54,16 @@ func (o *Options) rejectedSpace() string {
 type Subject struct {
 	Kind graphsync.Kind
 	Key  string
+	// MemberOf names a group that the user has to be a member of, "" for none. Where members of nested groups count, one
+	// of a nested group is.
+	MemberOf string
 }
 
 // ErrPlanMoved means that source, target links or mapping moved since the plan was made.
 var ErrPlanMoved = errors.New("the plan no longer fits")
+
+// ErrNotMember means that a user who was named as a member of a group is not.
+var ErrNotMember = errors.New("not a member of the group")
 
 // ErrUnknownSubject means that the directory has no object of that name.
 var ErrUnknownSubject = errors.New("not found in the directory")

@@ -61,3 +61,34 @@ func Find(ctx context.Context, tenant *state.Tenant, s Subject) (graphsync.ID, e
 	}
 	return found[0], nil
 }
+
+// checkMember returns [ErrNotMember] for a user who is not a member of the group that s names.
+func checkMember(ctx context.Context, tenant *state.Tenant, nested bool, user graphsync.ID, s Subject) error {
+	if s.MemberOf == "" {
+		return nil
+	}
+	group, err := Find(ctx, tenant, Subject{Kind: graphsync.Group, Key: s.MemberOf})
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrNotMember, err) // not that the user is unknown
+	}
+	member := false
+	err = tenant.View(func(tx *state.Tx) error {
+		seen := map[graphsync.ID]bool{}
+		for next := []graphsync.ID{user}; len(next) > 0 && !member; {
+			of := next[0]
+			next = next[1:]
+			for above := range tx.Members().GroupsOf(of) {
+				member = member || above == group
+				if nested && !seen[above] {
+					seen[above] = true
+					next = append(next, above)
+				}
+			}
+		}
+		return ctx.Err()
+	})
+	if err == nil && !member {
+		err = fmt.Errorf("user %q: %w %q", s.Key, ErrNotMember, s.MemberOf)
+	}
+	return err
+}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
+	"entrasync/cmd/internal/advice"
 	"entrasync/cmd/internal/compile"
 	"entrasync/cmd/internal/cycles"
 	"entrasync/cmd/internal/lookup"
@@ -43,7 +46,13 @@ func syncCommand(a *app) *cobra.Command {
 		Short: "Run one cycle and apply it",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			selection.Syncs, r.Subject = names, subjectOf(user, group)
+			if len(r.Members) > 0 && group == "" {
+				return advice.With(errors.New("--member names members of a group, and no group is named"), "add --group, or name a user with --user")
+			}
 			return a.withSyncs(selection, func(w *worker.Worker, syncs []*compile.Sync) error {
+				if len(r.Members) > 0 {
+					return a.cycles(w).SyncMembers(cmd.Context(), syncs, r)
+				}
 				return a.cycles(w).Sync(cmd.Context(), syncs, r)
 			})
 		},
@@ -53,6 +62,7 @@ func syncCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&r.Full, "full", false, "initial cycle: read everything again and evaluate everybody")
 	cmd.Flags().StringVar(&user, "user", "", "provision on demand: this user only (object id, user principal name or address)")
 	cmd.Flags().StringVar(&group, "group", "", "provision on demand: this group only (object id or name)")
+	cmd.Flags().StringArrayVar(&r.Members, "member", nil, "with --group: this member of the group only, with the steps; may be repeated")
 	removalsFlag(cmd, &r.Removals)
 	cmd.MarkFlagsMutuallyExclusive("plan", "user", "group", "removals")
 	return cmd

@@ -12,6 +12,7 @@ import (
 	"entrasync/cmd/internal/lookup"
 	"entrasync/cmd/internal/report"
 	"entrasync/cmd/internal/worker"
+	"entrasync/graphsync"
 	"entrasync/reconcile"
 )
 
@@ -20,6 +21,23 @@ type SyncRequest struct {
 	Full, Removals bool
 	Plan           string             // file of the plan to apply; may be empty
 	Subject        *reconcile.Subject // provision on demand; nil: a whole cycle
+	Members        []string           // of the group in Subject: these users in place of the group
+}
+
+// SyncMembers provisions the chosen members of a group on demand, one after another: a failure of one does not stop the others.
+func (r Runner) SyncMembers(ctx context.Context, syncs []*compile.Sync, q SyncRequest) error {
+	code := exit.Done
+	for _, key := range q.Members {
+		one := q
+		one.Members, one.Subject = nil, &reconcile.Subject{Kind: graphsync.User, Key: key, MemberOf: q.Subject.Key}
+		if err := r.Sync(ctx, syncs, one); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			code = exit.Worst(code, exit.CodeOf(err, r.Print.Err))
+		}
+	}
+	return exit.With(code)
 }
 
 // Sync runs one cycle of each sync and prints what it did.

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"cmd/internal/check":         {"cmd/internal/*", "configs", "graphsync", "reconcile", "reconcile/*", "target", "target/all"},
 	"cmd/internal/conformance":   {"cmd/internal/advice", "cmd/internal/console", "cmd/internal/exit", "target", "target/targettest"},
 	"cmd/internal/arguments":     {"cmd/internal/advice", "configs"},
-	"cmd/internal/cycles":        {"cmd/internal/*", "reconcile", "state"},
+	"cmd/internal/cycles":        {"cmd/internal/*", "graphsync", "reconcile", "state"},
 	"cmd/internal/demo":          {"cmd/internal/*", "graphsync", "graphsync/graphtest", "reconcile", "state"},
 	"cmd/internal/discovery":     {"cmd/internal/*", "reconcile"},
 	"cmd/internal/exit":          {"cmd/internal/advice", "configs", "reconcile", "state"},
