@@ -17,5 +17,5 @@ func in(file string, faults ...fault) []mutation {
 
 // allMutations is the whole list, in the order of the pipeline.
 func allMutations() []mutation {
-	return slices.Concat(pulling, planning, guarding, matching, linking, undoing, notifying, locating, writing, recording, keeping, transporting, messaging, databases, provisioning, answering)
+	return slices.Concat(pulling, planning, guarding, matching, linking, undoing, notifying, locating, writing, recording, keeping, transporting, messaging, databases, directories, provisioning, answering)
 }

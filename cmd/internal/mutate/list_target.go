@@ -92,6 +92,52 @@ var databases = slices.Concat(
 	),
 )
 
+// Directories.
+var directories = slices.Concat(
+	in("target/ldap/names.go",
+		fault{"LDA1", "values in filters are not escaped", `"=" + ldap.EscapeFilter(value) + ")"`, `"=" + value + ")"`},
+		fault{"LDA2", "entries of other owners are read and written", `for _, f := range s.fixed {
+		b.WriteString(equals`, `for _, f := range s.fixed[:0] {
+		b.WriteString(equals`},
+	),
+	in("target/ldap/session.go",
+		fault{"LDA3", "a write goes to the entry that has got the name meanwhile", `if !s.server.controls[assertion] {`, `if true {`},
+		fault{"LDA4", "a change without an answer counts as not made", `s.changed = before || write`, `s.changed = before`},
+		fault{"LDA5", "a request that a busy server refused has failed", `if !busy(err) || try == tries {`, `if true {`},
+		fault{"LDA6", "an empty password logs in without an account", `if password == "" {`, `if false {`},
+	),
+	in("target/ldap/read.go",
+		fault{"LDA7", "a base that is not there is an empty list", `return noBase(base)
+		}
+		if err != nil {
+			return err
+		}
+		page`, `return nil
+		}
+		if err != nil {
+			return err
+		}
+		page`},
+		fault{"LDA8", "the first page of a list is the whole list", `if !ok || len(next.Cookie) == 0 {`, `if true {`},
+	),
+	in("target/ldap/members.go",
+		fault{"LDA9", "a new account is in the groups of an earlier one of its name", `for _, group := range groups {
+		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`, `for _, group := range groups[:0] {
+		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`},
+		fault{"LDA10", "a renaming that is refused leaves another user in the groups", `	if err == nil {
+		return nil, nil // the renaming`, `	if false {
+		return nil, nil // the renaming`},
+		fault{"LDA11", "a renamed user loses the groups", `if err := s.editMembers(s.a.groups, group, []string{to}, nil); err != nil {`, `if err := s.editMembers(s.a.groups, group, []string{to}, []string{to}); err != nil {`},
+	),
+	in("target/ldap/write.go",
+		fault{"LDA12", "an account is made beside one of the same name elsewhere", `id != except {`, `id != except && false {`},
+		fault{"LDA13", "an account is made without the values that have no attribute", `return nil, refused[0] // half`, `refused = nil // half`},
+	),
+	in("target/ldap/ad.go",
+		fault{"LDA14", "the other flags of an account are lost when it is switched off", `strconv.FormatInt(flags|accountDisabled, 10)`, `strconv.FormatInt(normalAccount|accountDisabled, 10)`},
+	),
+)
+
 // The SCIM adapter.
 var provisioning = slices.Concat(
 	in("target/scim/create.go",
