@@ -40,6 +40,7 @@ func (c *Checker) targets(ctx context.Context, syncs []*compile.Sync, chosen boo
 	}
 	c.each(ctx, len(tests), cmp.Or(c.timeout, targetCheckTime), func(ctx context.Context, i int, s *Section) {
 		if tests[i].run(ctx, &c.roles, s) {
+			c.loops(ctx, tests[i], s)
 			c.shortfalls(ctx, tests[i], s)
 		}
 	})
