@@ -130,7 +130,7 @@ var directories = slices.Concat(
 		fault{"LDA11", "a renamed user loses the groups", `if err := s.editMembers(s.a.groups, group, []string{to}, nil); err != nil {`, `if err := s.editMembers(s.a.groups, group, []string{to}, []string{to}); err != nil {`},
 	),
 	in("target/ldap/write.go",
-		fault{"LDA12", "an account is made beside one of the same name elsewhere", `id != except {`, `id != except && false {`},
+		fault{"LDA12", "a second account is made although an entry elsewhere has the name", `id != except {`, `id != except && false {`},
 		fault{"LDA13", "an account is made without the values that have no attribute", `return nil, refused[0] // half`, `refused = nil // half`},
 	),
 	in("target/ldap/ad.go",
