@@ -112,13 +112,13 @@ func (of Notifications) Lifecycle(event string) {
 			continue
 		}
 		n.mu.Lock()
-		switch event {
-		case "subscriptionRemoved":
-			n.subscriptions = slices.DeleteFunc(n.subscriptions, func(o *subscription) bool { return o == s })
-			n.active.Store(int64(len(n.subscriptions)))
-		case "reauthorizationRequired":
-			s.reauthorize = true
-		}
+		n.subscriptions = slices.DeleteFunc(n.subscriptions, func(o *subscription) bool {
+			if o.id == s.id && event == "reauthorizationRequired" {
+				o.reauthorize = true
+			}
+			return o.id == s.id && event == "subscriptionRemoved"
+		})
+		n.active.Store(int64(len(n.subscriptions)))
 		n.mu.Unlock()
 		n.post(s.life, collection(s.notice(map[string]any{"lifecycleEvent": event})))
 	}
@@ -162,12 +162,17 @@ func (of Notifications) Forge(times int) (posted int) {
 	return posted
 }
 
-// all returns the subscriptions that have not expired.
+// all returns copies of the subscriptions that have not expired: a renewal may change one at any time.
 func (n *notifier) all(now time.Time) []*subscription {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.expire(now)
-	return slices.Clone(n.subscriptions)
+	all := make([]*subscription, 0, len(n.subscriptions))
+	for _, s := range n.subscriptions {
+		one := *s
+		all = append(all, &one)
+	}
+	return all
 }
 
 func (n *notifier) expire(now time.Time) {
