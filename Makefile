@@ -63,13 +63,17 @@ zabbix: ## Run the stories against Zabbix 7 with its own database; installs both
 	CGO_ENABLED=0 $(GO) test -p $(SDK_JOBS) -timeout $(TIMEOUT) ./cmd/entrasync -run 'TestZabbix$$' -zabbix $(CURDIR)/$(ZABBIXDIR)
 
 .PHONY: check
-check: build ## Formatting, go vet, staticcheck, tidy modules, bounds of memory, writes and requests, known vulnerabilities
+check: build ## Formatting, go vet, staticcheck, tidy modules, licences, modules with a newer version, bounds of memory, writes and requests, known vulnerabilities
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	CGO_ENABLED=0 $(GO) vet -p $(SDK_JOBS) ./...
 	@$(MAKE) --no-print-directory portable
 	$(GO) run $(STATICCHECK) $(WITHOUT_SDK)
 	$(GO) mod tidy -diff
+	@mkdir -p .cache
+	CGO_ENABLED=0 $(GO) run ./cmd/internal/release -licences bin/entrasync > .cache/licences.txt
+	@$(GO) list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all | grep . | while read -r module; do \
+		$(GO) list -m -u -f '{{with .Update}}{{$$.Path}} {{$$.Version}} is behind {{.Version}}{{end}}' $$module 2>/dev/null || true; done | grep . || true
 	CGO_ENABLED=0 $(GO) run ./cmd/internal/bench -users 2000 -check
 	@echo "$(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module"
 	@out=$$($(GO) run $(GOVULNCHECK) -C cmd/entrasync -scan module 2>&1) && echo "$$out" || case "$$out" in \
@@ -136,6 +140,7 @@ packages: ## Pack the Linux programs that lie in dist as deb and rpm
 	@gzip -9nc configs/man/entrasync.1 > dist/package/entrasync.1.gz
 	@for shell in bash zsh fish; do CGO_ENABLED=0 $(GO) run -p $(SDK_JOBS) ./cmd/entrasync completion $$shell > dist/package/completion.$$shell || exit 1; done
 	@for arch in amd64 arm64; do [ -x dist/linux_$$arch/entrasync ] || continue; \
+		CGO_ENABLED=0 $(GO) run ./cmd/internal/release -licences dist/linux_$$arch/entrasync > dist/package/THIRD_PARTY_LICENSES.txt || exit 1; \
 		for packager in deb rpm; do \
 			SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) DIST=dist ARCH=$$arch PACKAGE_VERSION='$(PACKAGE_VERSION)' \
 				$(GO) run $(NFPM) package --config configs/package/nfpm.yaml --packager $$packager \

@@ -31,12 +31,12 @@ type archive struct {
 var documents = []string{"LICENSE", "README.md", "CHANGELOG.md", "configs/entrasync.schema.json", "configs/man/*.1", "configs/docs/*.md", "configs/docs/compose.yaml", "configs/kubernetes/*.yaml", "configs/examples/*.yaml", "configs/systemd/*"}
 
 // pack makes the archive of a program: a zip for Windows, tar.gz for the others.
-func pack(p program, version, source string, list []byte) (archive, error) {
+func pack(p program, version, source string, list, licences []byte) (archive, error) {
 	text, err := os.ReadFile(p.path)
 	if err != nil {
 		return archive{}, err
 	}
-	files := []file{{filepath.Base(p.path), 0o755, text}, {"sbom.cdx.json", 0o644, list}}
+	files := []file{{filepath.Base(p.path), 0o755, text}, {"sbom.cdx.json", 0o644, list}, {"THIRD_PARTY_LICENSES.txt", 0o644, licences}}
 	for _, pattern := range documents {
 		found, err := filepath.Glob(filepath.Join(source, filepath.FromSlash(pattern)))
 		if err != nil {

@@ -28,12 +28,33 @@ func main() {
 	version := flag.String("version", "", "version, such as v1.2.0")
 	out := flag.String("out", "dist", "folder with one folder SYSTEM_ARCH for each program; takes what is made")
 	source := flag.String("source", ".", "the module's root: licence, documents and examples come from there")
+	licences := flag.String("licences", "", "print the licences of the modules in this program, and pack nothing; fails on one that is not allowed")
 	certificates := flag.String("certificates", "/etc/ssl/certs/ca-certificates.crt", "certificate authorities of the image (PEM)")
 	flag.Parse()
-	if err := run(*version, *out, *source, *certificates); err != nil {
+	err := error(nil)
+	if *licences != "" {
+		err = report(*licences, *source)
+	} else {
+		err = run(*version, *out, *source, *certificates)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
+}
+
+// report prints the licences of the modules in a program.
+func report(path, source string) error {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	found, err := licencesOf(info, source)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(notices(found))
+	return err
 }
 
 func run(version, out, source, certificates string) error {
@@ -54,7 +75,11 @@ func run(version, out, source, certificates string) error {
 		if err != nil {
 			return err
 		}
-		archive, err := pack(p, version, source, list)
+		found, err := licencesOf(info, source)
+		if err != nil {
+			return err
+		}
+		archive, err := pack(p, version, source, list, notices(found))
 		if err != nil {
 			return err
 		}
