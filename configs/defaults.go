@@ -46,6 +46,9 @@ func (n *Notifications) SetDefaults() { n.ExpectWithin = 15 * time.Minute }
 // SetDefaults encrypts mail.
 func (c *Channel) SetDefaults() { c.TLS = "starttls" }
 
+// SetDefaults keeps a gigabyte.
+func (a *Audit) SetDefaults() { a.Format, a.MaxSize, a.Keep = "jsonl", 100<<20, 10 }
+
 // SetDefaults keeps a week of nights.
 func (b *Backup) SetDefaults() { b.Schedule, b.Keep = "CRON_TZ=UTC 0 2 * * *", 7 }
 

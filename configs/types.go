@@ -8,6 +8,7 @@ type Config struct {
 	Schedule      string         `yaml:"schedule" format:"cron" doc:"When cycles run: five cron fields, optionally after CRON_TZ=Zone, or @every 30m, @hourly, …"`
 	FullCycle     string         `yaml:"full_cycle" format:"cron" doc:"When a cycle compares everything again, in the form of schedule. Those of many syncs are spread over the minutes after it, a minute for each and six hours at most."`
 	Removals      string         `yaml:"removals" format:"cron-off" doc:"When cycles run between those of schedule that only take access away and give it back, in the form of schedule, such as @every 2m: leavers, disabled users and lost memberships. off: none. A tenant or a sync may have its own."`
+	Audit         *Audit         `yaml:"audit" doc:"File that the service writes the audit log to as it grows, for programs that gather logs. Without it the log is in the state alone."`
 	Backup        *Backup        `yaml:"backup" doc:"When the service exports its whole state to a folder. Without it nothing is backed up."`
 	Notify        *Notify        `yaml:"notify" doc:"Who is told what needs attention, and how. Without it nothing is sent."`
 	Notifications *Notifications `yaml:"notifications" doc:"Whether Graph's change notifications start removals cycles early. They are received on the consent pages' address. Without it there are none. A tenant may have its own."`
@@ -238,6 +239,14 @@ type Channel struct {
 	To       []string `yaml:"to" doc:"Of smtp: recipients."`
 	Username string   `yaml:"username" doc:"Of smtp: user name, where the server wants one."`
 	Password Secret   `yaml:"password" doc:"Of smtp: password."`
+}
+
+// An Audit says where the audit log is written to.
+type Audit struct {
+	File    string `yaml:"file" format:"path" required:"true" doc:"File for the lines, readable by its owner only. A completed one is FILE.000001 and so on."`
+	Format  string `yaml:"format" enum:"jsonl,ocsf" doc:"jsonl: a line of JSON for each, with its hash. ocsf: an event of the Open Cybersecurity Schema Framework 1.3.0 for each. Default: jsonl."`
+	MaxSize Size   `yaml:"max_size" doc:"Size at which another file is begun, such as 100MiB, which is the default."`
+	Keep    int    `yaml:"keep" min:"0" doc:"How many completed files are kept; older ones are deleted. Default: 10."`
 }
 
 // A Backup says when and where the state is exported.

@@ -90,6 +90,15 @@ func (m *Metrics) BackedUp(at time.Time, ok bool) {
 	m.gauges[backupTime].WithLabelValues().Set(seconds(at))
 }
 
+// AuditExported says whether the audit log was last written to its file.
+func (m *Metrics) AuditExported(ok bool) {
+	value := 0.0
+	if ok {
+		value = 1
+	}
+	m.gauges[auditExportOK].WithLabelValues().Set(value)
+}
+
 // Handler answers with all series.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})

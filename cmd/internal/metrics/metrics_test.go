@@ -53,6 +53,7 @@ func everything(m *metrics.Metrics) {
 	m.CredentialEnds("contoso", started.AddDate(0, 0, 30))
 	m.TargetEnds(map[[2]string]time.Time{{"front", "bearer token"}: started.AddDate(0, 0, 60)})
 	m.BackedUp(started, true)
+	m.AuditExported(true)
 	m.Notified(20, 21)
 	m.Notifies("contoso", "users", true, true)
 	m.Notifies("contoso", "groups", true, false)

@@ -25,6 +25,7 @@ const (
 
 const (
 	actions          = "entrasync_actions_total"
+	auditExportOK    = "entrasync_audit_export_ok"
 	backupOK         = "entrasync_backup_ok"
 	backupTime       = "entrasync_last_backup_timestamp_seconds"
 	buildInfo        = "entrasync_build_info"
@@ -71,6 +72,7 @@ var waits = []float64{60, 300, 900, 1800, 2700, 3600, 7200, 21600, 86400, 604800
 
 var all = []series{
 	{name: actions, kind: counter, labels: []string{"sync", "tenant", "op", "outcome"}, help: "Actions on accounts and groups. op is create, adopt, update, deactivate, reactivate, delete or members; outcome is done or failed. Of the failures of one cycle the first 1000 are counted."},
+	{name: auditExportOK, kind: gauge, help: "1 when the audit log was last written to its file, 0 when it could not be. Exposed where the configuration has a section audit."},
 	{name: backupOK, kind: gauge, help: "1 when the last backup of the state succeeded, 0 when it did not. Exposed where the configuration has a section backup."},
 	{name: backupTime, kind: gauge, help: "When the newest backup of the state was made, as Unix time; 0 for none."},
 	{name: buildInfo, kind: gauge, labels: []string{"version", "go_version"}, help: "Always 1; the labels say which build this is."},

@@ -187,6 +187,9 @@ func (p *pages) scrape(w http.ResponseWriter, r *http.Request) {
 	accepted, refused := p.service.early.subscriptions.Counts()
 	p.metrics.Notified(accepted, refused)
 	p.metrics.ConfigurationLoaded(p.service.refusal() == "")
+	if p.service.worker.Load().Config.Audit != nil {
+		p.metrics.AuditExported(!p.service.exports.failed.Load())
+	}
 	if at, failed, configured := p.service.backups.last(p.service.worker.Load().Config); configured {
 		p.metrics.BackedUp(at, !failed)
 	}

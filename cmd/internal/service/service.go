@@ -73,6 +73,7 @@ type Service struct {
 	backups   backups
 	news      *news
 	early     *early
+	exports   auditExports
 	beat      atomic.Int64   // when the scheduler last showed that it is alive, in Unix nanoseconds
 	work      sync.WaitGroup // everything else that works with the state
 
@@ -84,6 +85,7 @@ type Service struct {
 func New(w *worker.Worker, options Options) *Service {
 	s := &Service{options: options, log: options.Log}
 	s.backups.log = options.Log
+	s.exports.log, s.exports.version = options.Log, options.Version
 	s.news = &news{Deliverer: notify.Deliverer{Log: options.Log, Now: time.Now}}
 	s.backups.ended = func(err error) { s.news.backedUp(s.worker.Load().Config, err) }
 	s.early = newEarly(s, w)
@@ -151,6 +153,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.work.Go(func() { s.pages.serve(ctx) })
 	s.work.Go(func() { s.news.Run(ctx) })
+	s.work.Go(func() { s.exports.run(ctx, s.worker.Load) })
 	s.work.Go(func() { s.early.subscriptions.Run(ctx) })
 	s.work.Go(func() { s.news.credentials(ctx, s.worker.Load) })
 	s.notify(daemon.SdNotifyReady)
