@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/entrasync":              {"*"},
 	"cmd/internal/admin":         {},
 	"cmd/internal/advice":        {"graphsync", "reconcile/guard", "target"},
-	"cmd/internal/audit":         {"cmd/internal/*", "graphsync", "reconcile", "reconcile/plan", "state"},
+	"cmd/internal/audit":         {"cmd/internal/*", "graphsync", "reconcile", "reconcile/plan", "state", "state/osfile"},
 	"cmd/internal/entra":         {"cmd/internal/advice", "cmd/internal/worker", "configs", "graphsync", "graphsync/msgraph"},
 	"cmd/internal/outfile":       {"cmd/internal/advice"},
 	"cmd/internal/transfer":      {"cmd/internal/advice", "cmd/internal/outfile", "cmd/internal/words", "graphsync", "state"},
