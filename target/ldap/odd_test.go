@@ -374,7 +374,7 @@ func TestNoInheritedMemberships(t *testing.T) {
 	if got := values(t, c, name, "member"); !slices.Equal(got, []string{"cn=placeholder"}) {
 		t.Errorf("members %v", got)
 	}
-	// A renaming to a name that is taken makes no one a member either.
+	// A renaming to a name that is taken changes no membership either, also not that of the entry which has the name.
 	ada, err := a.Find(t.Context(), target.User, path(t, "userName"), "ada")
 	if err != nil || len(ada) != 1 {
 		t.Fatal(ada, err)
@@ -384,10 +384,16 @@ func TestNoInheritedMemberships(t *testing.T) {
 	if _, err := a.ChangeMembers(t.Context(), group[0].Ref, []string{ada[0].ID}, nil); err != nil {
 		t.Fatal(err)
 	}
+	device := "uid=device,ou=people," + base
+	member := goldap.NewModifyRequest(name, nil)
+	member.Add("member", []string{device})
+	if err := c.Modify(member); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := a.Update(t.Context(), ada[0].Ref, attributes(t, "userName", "device")); target.CodeOf(err) != target.Conflict {
 		t.Errorf("to a taken name: %v", err)
 	}
-	if got, want := values(t, c, name, "member"), []string{"cn=placeholder", "uid=ada,ou=people," + base}; !slices.Equal(got, want) {
+	if got, want := values(t, c, name, "member"), []string{"cn=placeholder", "uid=ada,ou=people," + base, device}; !slices.Equal(got, want) {
 		t.Errorf("members %v", got)
 	}
 }

@@ -118,13 +118,13 @@ var directories = slices.Concat(
 			return err
 		}
 		page`},
-		fault{"LDA8", "the first page of a list is the whole list", `if !ok || len(next.Cookie) == 0 {`, `if true {`},
+		fault{"LDA8", "the first page of a list is the whole list", `if !ok || len(next.Cookie) == 0 {`, `if !ok || len(next.Cookie) >= 0 {`},
 	),
 	in("target/ldap/members.go",
 		fault{"LDA9", "a new account is in the groups of an earlier one of its name", `for _, group := range groups {
 		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`, `for _, group := range groups[:0] {
 		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`},
-		fault{"LDA10", "a renaming that is refused leaves another user in the groups", `	if err == nil {
+		fault{"LDA10", "a renaming that is refused takes another entry out of its groups", `	if err == nil {
 		return nil, nil // the renaming`, `	if false {
 		return nil, nil // the renaming`},
 		fault{"LDA11", "a renamed user loses the groups", `if err := s.editMembers(s.a.groups, group, []string{to}, nil); err != nil {`, `if err := s.editMembers(s.a.groups, group, []string{to}, []string{to}); err != nil {`},
