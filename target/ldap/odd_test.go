@@ -309,6 +309,9 @@ func TestRefusedAttribute(t *testing.T) {
 	if after == nil || after.Attributes["title"] != "Countess" || after.Attributes["nickName"] != "a" {
 		t.Errorf("the others: %v", after)
 	}
+	if _, err := a.Create(t.Context(), target.User, attributes(t, "userName", "bob", "userType", "x")); target.CodeOf(err) != target.Rejected {
+		t.Errorf("create with what is not mapped: %v", err)
+	}
 	_, err = a.Create(t.Context(), target.User, attributes(t, "userName", "bob", `emails[type eq "work"].value`, "ü@example.com"))
 	var is *target.Error
 	if !errors.As(err, &is) || is.Code != target.Rejected || is.Attribute != `emails[type eq "work"].value` {

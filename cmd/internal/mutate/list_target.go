@@ -125,8 +125,9 @@ var directories = slices.Concat(
 		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`, `for _, group := range groups[:0] {
 		if err := s.editMembers(s.a.groups, group, nil, []string{name}); err != nil &&`},
 		fault{"LDA10", "a renaming that is refused takes another entry out of its groups", `	if err == nil {
-		return nil, nil // the renaming`, `	if false {
-		return nil, nil // the renaming`},
+		return nil, nil // the renaming will say so
+	}
+	if !answers(err, ldap.LDAPResultNoSuchObject) {`, `	if err != nil && !answers(err, ldap.LDAPResultNoSuchObject) {`},
 		fault{"LDA11", "a renamed user loses the groups", `if err := s.editMembers(s.a.groups, group, []string{to}, nil); err != nil {`, `if err := s.editMembers(s.a.groups, group, []string{to}, []string{to}); err != nil {`},
 	),
 	in("target/ldap/write.go",
