@@ -21,6 +21,7 @@ type copy struct {
 	tenant *state.Tenant
 	source graphsync.Source
 	now    time.Time
+	full   bool // the next read is a complete one
 }
 
 func newCopy(t testing.TB, source graphsync.Source) *copy {
@@ -43,7 +44,7 @@ func (c *copy) read() (snapshot.Result, error) {
 	c.t.Helper()
 	c.now = c.now.Add(30 * time.Minute)
 	r := snapshot.Reader{
-		Tenant: c.tenant, TenantID: tenantID, Source: c.source, TenantSyncs: []string{"people"}, Sync: "people", AppID: "app", Assignments: true, Apply: true,
+		Tenant: c.tenant, TenantID: tenantID, Source: c.source, TenantSyncs: []string{"people"}, Sync: "people", AppID: "app", Assignments: true, Apply: true, Full: c.full,
 		Requirements: snapshot.Requirements{App: true, UserProperties: []string{"accountEnabled", "displayName", "id", "userPrincipalName"},
 			GroupProperties: []string{"displayName", "id", "members", "visibility"}},
 		Now: c.now, Clock: func() time.Time { return c.now }, Log: slog.New(slog.DiscardHandler),
