@@ -66,7 +66,7 @@ func (a *app) demo(ctx context.Context, users int, serve bool) error {
 	if !serve {
 		return nil
 	}
-	return a.serve(ctx, w, false, func(url string) {
+	return a.serve(ctx, w, runFlags{}, func(url string) {
 		fmt.Fprintf(a.out, "\nServing %s: a cycle every minute against %s; accounts are in %s. Ctrl-C ends it.\n", url, running.URL, file)
 	})
 }

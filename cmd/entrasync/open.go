@@ -76,9 +76,9 @@ func (a *app) options(level slog.Level) worker.Options {
 }
 
 // serve runs a worker as a service until ctx ends. serving is told the address of the operator's page.
-func (a *app) serve(ctx context.Context, w *worker.Worker, activate bool, serving func(url string)) error {
+func (a *app) serve(ctx context.Context, w *worker.Worker, f runFlags, serving func(url string)) error {
 	return service.New(w, service.Options{
-		ConfigFile: a.configFile, Activate: activate, Version: versionText(), Log: a.logger(slog.LevelInfo),
+		ConfigFile: a.configFile, Activate: f.activate, PagesOnly: f.pagesOnly, Version: versionText(), Log: a.logger(slog.LevelInfo),
 		Execute: execute, SignIn: a.connector().SignIn, Advice: func(code string) string { return advice.Codes[code] }, Serving: serving,
 	}).Run(ctx)
 }

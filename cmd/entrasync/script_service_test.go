@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,6 +111,12 @@ func (w *world) daemon(ts *testscript.TestScript, of **daemonProcess, neg bool, 
 	case "logged":
 		pattern := regexp.MustCompile(args[1])
 		ts.Check(s.log.await(pattern.MatchString))
+	case "never":
+		s.log.mu.Lock()
+		defer s.log.mu.Unlock()
+		if at := slices.IndexFunc(s.log.all, regexp.MustCompile(args[1]).MatchString); at >= 0 {
+			ts.Fatalf("it logged: %s", s.log.all[at])
+		}
 	case "notified":
 		if err := s.told.await(func(line string) bool { return strings.Contains(line, args[1]) }); err != nil {
 			ts.Fatalf("%v\nit wrote:\n%s", err, s.log)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ func (s *Service) serveConsent(ctx context.Context) error {
 	}
 	consent := consentweb.New(consentweb.Server{
 		Store: s.worker.Load().Store, Log: s.log, Prove: s.prove, SignIn: s.signIn, Join: s.join, Syncs: s.pages.consentSyncs,
-		Notifications: s.early.subscriptions.Handler(),
+		Notifications: notificationsOf(s.early.subscriptions.Handler(), s.options.PagesOnly),
 		Settings: func(tenant graphsync.ID) (consentweb.Settings, bool) {
 			settings, err := ConsentSettings(s.worker.Load().Config, tenant)
 			return settings, err == nil
@@ -47,6 +48,22 @@ func (s *Service) serveConsent(ctx context.Context) error {
 	})
 	s.log.Info("consent pages are open", "listen", listener.Addr().String(), "url", section.PublicURL)
 	return nil
+}
+
+// notificationsOf takes the change notifications of Graph with a handler. A process that runs no cycles confirms the address of a new
+// subscription, and refuses notifications so that Graph repeats them until they reach a worker.
+func notificationsOf(handler http.Handler, pagesOnly bool) http.Handler {
+	if !pagesOnly {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("validationToken") {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "this process runs no cycles", http.StatusServiceUnavailable)
+	})
 }
 
 // ConsentSettings returns what the links for a tenant are made of; the zero id stands for a tenant that is

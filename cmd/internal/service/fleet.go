@@ -48,7 +48,9 @@ func (s *Service) joinFleet(ctx context.Context) error {
 		return err
 	}
 	s.work.Go(func() {
-		defer s.leaveFleet()
+		if !s.options.PagesOnly {
+			defer s.leaveFleet()
+		}
 		wait, shown := lookEvery, time.Now()
 		for {
 			select {
@@ -56,7 +58,10 @@ func (s *Service) joinFleet(ctx context.Context) error {
 				return
 			case <-time.After(wait):
 			}
-			err := s.takeOver(ctx)
+			var err error
+			if !s.options.PagesOnly {
+				err = s.takeOver(ctx)
+			}
 			if err == nil && time.Since(shown) >= beatTime {
 				shown, err = time.Now(), s.showSelf(ctx)
 			}
@@ -122,7 +127,11 @@ func (s *Service) showSelf(ctx context.Context) error {
 	}
 	asked, cancel := context.WithTimeout(ctx, 2*beatTime)
 	defer cancel()
-	now, err := w.Store.Workers().Beat(asked, hash)
+	show := w.Store.Workers().Beat
+	if s.options.PagesOnly { // it is no worker: rates are not divided by it, and its configuration does not become the active one
+		show = func(ctx context.Context, _ []byte) (state.Fleet, error) { return w.Store.Workers().Fleet(ctx) }
+	}
+	now, err := show(asked, hash)
 	if err != nil {
 		return err
 	}
@@ -130,11 +139,11 @@ func (s *Service) showSelf(ctx context.Context) error {
 	before := s.fleet.known
 	s.fleet.known = now
 	s.fleet.mu.Unlock()
-	if before.Workers != now.Workers {
+	if before.Workers != now.Workers && !s.options.PagesOnly {
 		s.log.Info("workers that share the state", "workers", now.Workers, "this", w.Store.Workers().Name())
 		w.Share(now.Workers)
 	}
-	if active := now.Active(hash); !active && (before.Generation != now.Generation || before.Workers == 0) {
+	if active := now.Active(hash); !active && !s.options.PagesOnly && (before.Generation != now.Generation || before.Workers == 0) {
 		s.log.Warn("another configuration is the active one: this worker runs no cycles until its own is activated with: entrasync config activate", "generation", now.Generation, "activated_by", now.By)
 	}
 	if before.Sequence != now.Sequence {

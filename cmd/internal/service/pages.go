@@ -124,6 +124,9 @@ func (p *pages) syncs() []web.Sync {
 			Sync: planned.Sync, TenantName: planned.TenantName, Paused: !scheduled,
 			Next: job.Next, Since: job.Since, Attempted: job.Runs > 0, Freshness: planned.Freshness, AccessRead: p.service.reads.access(planned),
 		}
+		if p.service.options.PagesOnly {
+			sync.Paused, sync.Elsewhere, sync.Attempted = planned.Paused != "", true, true
+		}
 		if job.LastError != nil {
 			sync.Problem = &web.Problem{At: job.LastStart, Message: job.LastError.Error(), Hint: advice.Of(job.LastError)}
 		}

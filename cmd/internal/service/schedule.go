@@ -24,8 +24,11 @@ const (
 	longestSpread = 6 * time.Hour
 )
 
-// schedule replaces the jobs by those of a worker.
+// schedule replaces the jobs by those of a worker. A process that serves pages only has none.
 func (s *Service) schedule(w *worker.Worker) error {
+	if s.options.PagesOnly {
+		return nil
+	}
 	every, err := scheduler.Parse(w.Config.Schedule)
 	if err != nil {
 		return err

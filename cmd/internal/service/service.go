@@ -42,6 +42,7 @@ type Options struct {
 	ConfigFile string // as --config names it; "" for the default places
 	Version    string
 	Activate   bool // makes the configuration the active one of the workers that share the state
+	PagesOnly  bool // serves pages and commands and runs no job: the workers that share the state run them
 	Log        *slog.Logger
 
 	// Execute runs the command line of a client of the admin socket and returns its exit code. attach
@@ -152,14 +153,20 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	s.work.Go(func() { s.pages.serve(ctx) })
-	s.work.Go(func() { s.news.Run(ctx) })
-	s.work.Go(func() { s.exports.run(ctx, s.worker.Load) })
-	s.work.Go(func() { s.early.subscriptions.Run(ctx) })
-	s.work.Go(func() { s.news.credentials(ctx, s.worker.Load) })
+	if !s.options.PagesOnly {
+		s.work.Go(func() { s.news.Run(ctx) })
+		s.work.Go(func() { s.exports.run(ctx, s.worker.Load) })
+		s.work.Go(func() { s.early.subscriptions.Run(ctx) })
+		s.work.Go(func() { s.news.credentials(ctx, s.worker.Load) })
+	}
 	s.notify(daemon.SdNotifyReady)
 	s.auditConfiguration(s.loaded.Load(), "loaded", "")
 	w := s.worker.Load()
-	s.log.Info("running", "syncs", len(w.Syncs), "schedule", w.Config.Schedule, "state", worker.StateName(w.Config), "page", s.pages.url())
+	if s.options.PagesOnly {
+		s.log.Info("serving pages only: cycles run on the workers that share the state", "syncs", len(w.Syncs), "state", worker.StateName(w.Config), "page", s.pages.url())
+	} else {
+		s.log.Info("running", "syncs", len(w.Syncs), "schedule", w.Config.Schedule, "state", worker.StateName(w.Config), "page", s.pages.url())
+	}
 	err = s.scheduler.Run(ctx)
 	s.notify(daemon.SdNotifyStopping)
 	s.log.Info("stopped; the next start resumes here")

@@ -52,6 +52,7 @@ type Sync struct {
 	TenantName string
 	Paused     bool      // no cycle is planned for it
 	Next       time.Time // the next planned cycle; zero for none
+	Elsewhere  bool      // other processes run its cycles: when is not known here
 	Since      time.Time // start of the running cycle; zero when there is none
 	Attempted  bool      // a cycle has ended, or could not begin, since the service started
 	Problem    *Problem  // why the last cycle could not begin; nil when it could
