@@ -27,7 +27,7 @@ func (r *reviewer) evaluate(a *plan.StoredAction) (name, cause string) {
 		if g.Removals.Exceeds(f.removals+f.before, f.linked+f.before) {
 			return guard.Removals, a.Cause
 		}
-		if f.recent > 0 && g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent) {
+		if g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent) {
 			return guard.RemovalsPerDay, a.Cause
 		}
 		if loss := f.access[a.Left]; loss != nil && g.MembersRemoved.Exceeds(loss.leaving, loss.had) {

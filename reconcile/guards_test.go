@@ -31,6 +31,7 @@ func TestRemovalLimits(t *testing.T) {
 		"a percentage does not hold two":              {guard.Guard{Removals: percent(10)}, 2, false},
 		"a percentage of 0 holds one":                 {guard.Guard{Removals: percent(0)}, 1, true},
 		"in a day as many as the limit":               {guard.Guard{RemovalsPerDay: count(4)}, 4, false},
+		"more in one cycle than in a day":             {guard.Guard{RemovalsPerDay: count(3)}, 4, true},
 		"other limits do not count":                   {guard.Guard{Creations: count(0), Updates: count(0), MembersRemoved: count(0)}, 4, false},
 		"a percentage and a count, one is over":       {guard.Guard{Removals: guard.Limit{Count: count(3).Count, Percent: percent(90).Percent}}, 4, true},
 		"a percentage and a count, the other is over": {guard.Guard{Removals: guard.Limit{Count: count(9).Count, Percent: percent(30).Percent}}, 4, true},

@@ -11,7 +11,7 @@ var guarding = slices.Concat(
 			return guard.FirstRun, a.Cause
 		}`, ``},
 		fault{"GRD4", "the removals guard does not hold", `if g.Removals.Exceeds(f.removals+f.before, f.linked+f.before) {`, `if false {`},
-		fault{"GRD5", "removals_per_day does not hold", `if f.recent > 0 && g.RemovalsPerDay.Exceeds(`, `if false && g.RemovalsPerDay.Exceeds(`},
+		fault{"GRD5", "removals_per_day does not hold", `if g.RemovalsPerDay.Exceeds(`, `if false && g.RemovalsPerDay.Exceeds(`},
 		fault{"GRD6", "removals_per_day counts this cycle alone", `g.RemovalsPerDay.Exceeds(f.removals+f.recent, f.linked+f.recent)`, `g.RemovalsPerDay.Exceeds(f.removals, f.linked)`},
 		fault{"GRD7", "the creations guard does not hold", `case a.Op == plan.Create && g.Creations.Exceeds(f.creations, f.linked):`, `case false:`},
 		fault{"GRD8", "the updates guard does not hold", `case a.Op == plan.Update && g.Updates.OfUpdates(f.linked).Exceeds(f.updates, f.linked+f.adopted),`, `case false,`},
