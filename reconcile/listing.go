@@ -100,18 +100,62 @@ func (m *matcher) keepFitting(tx *state.Tx, r *target.Resource) error {
 	return tx.Space(m.sync.Name, listingSpace).Put([]byte(r.ID), plan.Encode(r))
 }
 
-// lookUp finds in the list read before.
-func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
-	err = m.tenant.View(func(tx *state.Tx) error {
-		listing := tx.Space(m.sync.Name, listingSpace)
-		for _, id := range tx.Space(m.sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
-			var r target.Resource
-			if err := json.Unmarshal(listing.Get(id), &r); err != nil {
-				return fmt.Errorf("read listed account: %w", err)
+// A soughtValue is what one search in the list is for: the accounts with a value in a matching attribute.
+type soughtValue struct{ path, value string }
+
+// lookUpAhead finds in the list read before what some actions look for, in one transaction: a database is asked once where
+// it would be asked for each action. Like [matcher.lookAt] it tries the matching attributes of an action in order and stops at
+// the first that yields a match.
+func (m *matcher) lookUpAhead(actions []plan.StoredAction) error {
+	m.found = make(map[soughtValue][]target.Resource, len(actions))
+	return m.tenant.View(func(tx *state.Tx) error {
+		empty := true
+		for range tx.Space(m.sync.Name, indexSpace).All(nil) {
+			empty = false
+			break
+		}
+		for i := range actions {
+			for at, path := range m.paths {
+				value := actions[i].Match[at]
+				if value == "" {
+					continue
+				}
+				var found []target.Resource
+				if !empty {
+					var err error
+					if found, err = m.listedIn(tx, path, value); err != nil {
+						return err
+					}
+				}
+				if m.found[soughtValue{path.String(), value}] = found; len(found) > 0 {
+					break
+				}
 			}
-			found = append(found, r)
 		}
 		return nil
 	})
+}
+
+// lookUp finds in the list read before.
+func (m *matcher) lookUp(_ context.Context, by target.Path, value string) (found []target.Resource, err error) {
+	if found, known := m.found[soughtValue{by.String(), value}]; known {
+		return found, nil
+	}
+	err = m.tenant.View(func(tx *state.Tx) error {
+		found, err = m.listedIn(tx, by, value)
+		return err
+	})
 	return found, err
+}
+
+func (m *matcher) listedIn(tx *state.Tx, by target.Path, value string) (found []target.Resource, err error) {
+	listing := tx.Space(m.sync.Name, listingSpace)
+	for _, id := range tx.Space(m.sync.Name, indexSpace).Prefix(indexKey(by, value, "")) {
+		var r target.Resource
+		if err := json.Unmarshal(listing.Get(id), &r); err != nil {
+			return nil, fmt.Errorf("read listed account: %w", err)
+		}
+		found = append(found, r)
+	}
+	return found, nil
 }

@@ -60,7 +60,7 @@ func (mt *matching) match(ctx context.Context) error {
 				return err
 			}
 			if listed {
-				m.find = m.lookUp
+				m.find, m.listed = m.lookUp, true
 			}
 		}
 		if err := m.matchAll(ctx, creates); err != nil {
@@ -113,6 +113,9 @@ type matcher struct {
 	rules   *desired.Rules
 	paths   []target.Path
 	find    func(ctx context.Context, by target.Path, value string) ([]target.Resource, error)
+
+	listed bool                              // find asks the list that was read before
+	found  map[soughtValue][]target.Resource // there, for the actions of the present chunk
 
 	adopted map[string]graphsync.ID // target ids taken in this plan
 	decided decidedLinks
@@ -174,6 +177,11 @@ func (m *matcher) matchAll(ctx context.Context, total int) error {
 		}
 		if len(keys) == 0 {
 			return nil
+		}
+		if m.listed {
+			if err := m.lookUpAhead(actions); err != nil {
+				return err
+			}
 		}
 		results := make([]matchResult, len(actions))
 		group, gctx := errgroup.WithContext(ctx)

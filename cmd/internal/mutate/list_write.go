@@ -50,6 +50,7 @@ var matching = slices.Concat(
 		fault{"LIS1", "a list that was left early counts as complete", `return false, m.clearList()`, `return true, nil`},
 		fault{"LIS2", "an account that another sync owns is kept in this tenant's file", `r = &target.Resource{Ref: r.Ref}`, `_ = r`},
 		fault{"LIS3", "values of redacted attributes are kept in the state", `if attribute.Redact && r.Attributes != nil {`, `if false {`},
+		fault{"LIS4", "an application that was listed counts as empty", `empty = false`, `empty = true`},
 	),
 	in("reconcile/takeover.go",
 		fault{"TAK1", "members of an adopted group whom this sync does not provision are counted as leaving", `case !ours:
