@@ -198,6 +198,13 @@ func (n *notifier) add(s *subscription) {
 	n.active.Store(int64(len(n.subscriptions)))
 }
 
+// What Graph says of an endpoint that does not validate.
+const (
+	mustRespond = "Notification endpoint must respond with 200 OK to validation request"
+	mustBeText  = "The response must be text/plain"
+	mustMatch   = "Response must exactly match validationToken query parameter"
+)
+
 // validate posts the request by which Graph sees that an address belongs to the app.
 func (n *notifier) validate(ctx context.Context, address, id string) error {
 	token := "Validation: Testing client application reachability for subscription Request-Id: " + id
@@ -217,7 +224,7 @@ func (n *notifier) validate(ctx context.Context, address, id string) error {
 	r.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	resp, err := n.client.Do(r)
 	if err != nil {
-		return fmt.Errorf("Notification endpoint must respond with 200 OK to validation request: %w", err)
+		return fmt.Errorf("%s: %w", mustRespond, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, longestAnswer))
@@ -226,11 +233,11 @@ func (n *notifier) validate(ctx context.Context, address, id string) error {
 	case err != nil:
 		return err
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("Notification endpoint must respond with 200 OK to validation request: it was %d", resp.StatusCode)
+		return fmt.Errorf("%s: it was %d", mustRespond, resp.StatusCode)
 	case media != "text/plain":
-		return fmt.Errorf("The response must be text/plain: it was %q", resp.Header.Get("Content-Type"))
+		return fmt.Errorf("%s: it was %q", mustBeText, resp.Header.Get("Content-Type"))
 	case string(body) != token:
-		return fmt.Errorf("Response must exactly match validationToken query parameter")
+		return fmt.Errorf("%s", mustMatch)
 	}
 	return nil
 }

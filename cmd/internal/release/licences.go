@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -36,7 +35,11 @@ func licencesOf(info *debug.BuildInfo, source string) (found []licence, err erro
 	if err != nil {
 		return nil, err
 	}
-	own, err := readLicence(runtime.GOROOT())
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	own, err := readLicence(strings.TrimSpace(string(root)))
 	if err != nil {
 		return nil, err
 	}

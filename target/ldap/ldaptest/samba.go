@@ -24,7 +24,7 @@ type Samba struct {
 }
 
 // ErrNoSamba means that Samba is not installed.
-var ErrNoSamba = errors.New("Samba's domain controller is not installed; run: apt-get install samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind")
+var ErrNoSamba = errors.New("the domain controller of Samba is not installed; run: apt-get install samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind")
 
 // Who may do everything in Samba's domain.
 const (
