@@ -112,9 +112,9 @@ var mayImport = map[string][]string{
 var testsMayImport = []string{"cmd/internal/webtest", "state/kv/kvtest", "state/postgres/pgtest", "graphsync/graphtest", "target/targettest", "target/scim/scimtest", "target/wire/wiretest", "target/sql/sqltest", "target/ldap/ldaptest"}
 
 // What the tests of one package may import besides. The benchmark of msgraph stores what it reads, because the two
-// together are what an initial pull is; what is released contains configurations; the operator's page makes links that are those of the consent pages;
+// together are what an initial pull is; the operator's page makes links that are those of the consent pages;
 // the example of the conformance suite runs it on an adapter.
-var testsOf = map[string][]string{"state/sealed": {"state/bolt"}, "graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}, "target/targettest": {"target/file"}, "cmd/internal/release": {"configs"}}
+var testsOf = map[string][]string{"state/sealed": {"state/bolt"}, "graphsync/msgraph": {"state"}, "cmd/internal/web": {"cmd/internal/consentweb"}, "target/targettest": {"target/file"}}
 
 // Modules that only one package knows, by import path prefix.
 var onlyIn = map[string]string{

@@ -1,4 +1,4 @@
-package main
+package configs_test
 
 import (
 	"bufio"
@@ -32,7 +32,7 @@ var kinds = map[string]func() any{
 func TestKubernetes(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]string{"one.yaml": "StatefulSet", "fleet.yaml": "Deployment"} {
-		objects := manifests(t, filepath.Join("../../../configs/kubernetes", name))
+		objects := manifests(t, filepath.Join("kubernetes", name))
 		var pod core.PodSpec
 		var claims []core.PersistentVolumeClaim
 		switch workload := objects[kind].(type) {
@@ -50,7 +50,7 @@ func TestKubernetes(t *testing.T) {
 			t.Fatalf("%s: %d containers", name, len(pod.Containers))
 		}
 		c := pod.Containers[0]
-		if user := pod.SecurityContext.RunAsUser; user == nil || *user != imageUser || !*pod.SecurityContext.RunAsNonRoot {
+		if user := pod.SecurityContext.RunAsUser; user == nil || *user != 65532 || !*pod.SecurityContext.RunAsNonRoot {
 			t.Errorf("%s: not the image's user", name)
 		}
 		if s := c.SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" {
