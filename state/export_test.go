@@ -178,3 +178,20 @@ func TestDamagedExport(t *testing.T) {
 		t.Errorf("there are %d files, %v", len(files), err)
 	}
 }
+
+// A kept plan is bound to the number of a commit. An imported state counts from another number, which could be that of the
+// plan by accident, so that none is taken in.
+func TestImportForgetsKeptPlans(t *testing.T) {
+	t.Parallel()
+	s := full(t)
+	tn := tenant(t, s)
+	update(t, tn, func(tx *state.Tx) error { return tx.Space("front", "kept-plan").Put([]byte("plan"), []byte("1")) })
+	text := export(t, s)
+	into := open(t)
+	imported(t, into, text)
+	view(t, tenant(t, into), func(tx *state.Tx) {
+		if n := tx.Space("front", "kept-plan").Count(); n != 0 || tx.Space("front", "kept-plan").Has([]byte("plan")) {
+			t.Errorf("%d kept plans were taken in", n)
+		}
+	})
+}

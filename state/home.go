@@ -97,7 +97,10 @@ func (f *folder) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 	if err != nil {
 		return errors.Join(err, file.Close(), os.Remove(path))
 	}
-	if err := errors.Join(fill(db.Update), file.Close()); err != nil {
+	if err = fill(db.Update); err == nil {
+		err = forgetPlans(db)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	if err := os.Rename(path, f.path(id)); err != nil {
@@ -214,6 +217,9 @@ func (s *server) restore(id graphsync.ID, fill func(change func(func(kv.Tx) erro
 	read, err := sealed.Create(db, ofTenant(id), sealed.Ring{Current: s.ring.Current}, hiddenKeys)
 	if err == nil {
 		err = read.Update(func(tx kv.Tx) error { return fill(func(part func(kv.Tx) error) error { return part(tx) }) })
+	}
+	if err == nil {
+		err = forgetPlans(read)
 	}
 	if err != nil {
 		err = errors.Join(err, s.remove(id)) // it was made empty

@@ -121,6 +121,18 @@ type Getter interface {
 	Get(ctx context.Context, ref Ref) (*Resource, error)
 }
 
+// FindByID is a search by id for an adapter that reads by id: none is found where the resource does not exist.
+func FindByID(ctx context.Context, in Getter, kind Kind, id string) ([]Resource, error) {
+	r, err := in.Get(ctx, Ref{Kind: kind, ID: id})
+	switch {
+	case err == nil:
+		return []Resource{*r}, nil
+	case CodeOf(err) == NotFound:
+		return []Resource{}, nil
+	}
+	return nil, err
+}
+
 // An OffChecker can find out whether a user who is shown as active is switched off all the same: some
 // applications show every account as active. False where it cannot be told.
 type OffChecker interface {

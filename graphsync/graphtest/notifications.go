@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -237,7 +238,7 @@ func (n *notifier) validate(ctx context.Context, address, id string) error {
 	case media != "text/plain":
 		return fmt.Errorf("%s: it was %q", mustBeText, resp.Header.Get("Content-Type"))
 	case string(body) != token:
-		return fmt.Errorf("%s", mustMatch)
+		return errors.New(mustMatch)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 		return nil, err
 	}
 	if strings.EqualFold(by.Canonical(), "id") {
-		return a.findID(ctx, kind, value)
+		return target.FindByID(ctx, a, kind, value)
 	}
 	c, ok := t.columnOf(by)
 	switch {
@@ -53,17 +53,6 @@ func (a *Adapter) Find(ctx context.Context, kind target.Kind, by target.Path, va
 		return err
 	})
 	return found, err
-}
-
-func (a *Adapter) findID(ctx context.Context, kind target.Kind, id string) ([]target.Resource, error) {
-	r, err := a.Get(ctx, target.Ref{Kind: kind, ID: id})
-	switch {
-	case err == nil:
-		return []target.Resource{*r}, nil
-	case target.CodeOf(err) == target.NotFound:
-		return []target.Resource{}, nil
-	}
-	return nil, err
 }
 
 // Get implements [target.Getter].
